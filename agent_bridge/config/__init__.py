@@ -1,0 +1,1 @@
+"""YAML becomes types, once: the rest of the bridge sees frozen models and never a string path."""

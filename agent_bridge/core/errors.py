@@ -1,0 +1,128 @@
+"""One tree of errors. Each knows whether trying again can help, when, and what a person may be told.
+
+::
+
+    BridgeError
+    ├── ConfigError               the configuration is wrong (exit code 2)
+    ├── StoreError                the database
+    │   ├── SchemaTooNew          made by a newer program
+    │   └── SchemaTooOld          not migrated
+    ├── HomeserverError           the Matrix side
+    │   ├── HomeserverUnavailable refused, timed out, 5xx: try again
+    │   └── HomeserverRefused     4xx: trying again does not help
+    └── UpstreamError             the agents' side
+        ├── UpstreamUnreachable   no answer was begun: try again
+        ├── UpstreamBusy          429 or 503, perhaps with a time: try again
+        ├── UpstreamFailed        5xx before the first byte: try again
+        ├── UpstreamRefused       4xx: trying again does not help
+        ├── UpstreamNonsense      an answer that is not the API's
+        ├── AnswerBroken          an error or a cut inside the stream
+        ├── AnswerEmpty           a stream without an answer
+        └── AgentGone             the upstream has no such agent any more
+"""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """Something the bridge expects to go wrong now and then."""
+
+    #: Whether the same request may succeed later.
+    retryable: bool = False
+    #: Seconds after which the other side asked to be tried again.
+    retry_after: float | None = None
+
+    @property
+    def says(self) -> str:
+        """What a person may be told: the cause in words, without secrets."""
+        return str(self)
+
+
+class ConfigError(BridgeError):
+    """The configuration is wrong; the message names file, line, key and mend."""
+
+
+class StoreError(BridgeError):
+    """The database cannot be used."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was migrated by a newer program than this one."""
+
+
+class SchemaTooOld(StoreError):
+    """The database lacks migrations that this program needs."""
+
+
+class HomeserverError(BridgeError):
+    """The homeserver did not do what it was asked."""
+
+    def __init__(self, message: str, *, status: int | None = None, errcode: str | None = None) -> None:
+        super().__init__(message)
+        #: HTTP status, None when there was no answer.
+        self.status = status
+        #: ``errcode`` of the Matrix spec, None when the body had none.
+        self.errcode = errcode
+
+
+class HomeserverUnavailable(HomeserverError):
+    """No answer, or one that says "not now"."""
+
+    retryable = True
+
+
+class HomeserverRefused(HomeserverError):
+    """An answer that will stay the same."""
+
+
+class UpstreamError(BridgeError):
+    """An upstream did not answer as asked."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        #: The upstream's own words, shortened; None when it had none.
+        self.detail = detail
+
+    @property
+    def says(self) -> str:
+        """The cause in words, with the upstream's own words behind it."""
+        return f"{self}: {self.detail}" if self.detail else str(self)
+
+
+class UpstreamUnreachable(UpstreamError):
+    """The upstream could not be reached, or closed before it began to answer."""
+
+    retryable = True
+
+
+class UpstreamBusy(UpstreamError):
+    """The upstream asked to be tried later (429 or 503)."""
+
+    retryable = True
+
+
+class UpstreamFailed(UpstreamError):
+    """The upstream failed before it began to answer (5xx)."""
+
+    retryable = True
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream will not take this request (4xx)."""
+
+
+class UpstreamNonsense(UpstreamError):
+    """The upstream answered something that is not its API."""
+
+
+class AnswerBroken(UpstreamError):
+    """The answer began and did not come to its end."""
+
+
+class AnswerEmpty(UpstreamError):
+    """The upstream ended its answer without saying anything."""
+
+
+class AgentGone(UpstreamError):
+    """The upstream has no such agent (any more)."""

@@ -1,0 +1,123 @@
+"""Matrix identifiers and keys, each derived from what it stands for, so that a repeat finds the same thing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+#: The mark that every event sent by the bridge carries in its content.
+MARK = "agent_bridge.turn"
+
+#: Appendix "User Identifiers" of the Matrix spec allows 255 bytes for the whole id.
+MAX_ID_BYTES = 255
+
+_HASH_LENGTH = 8
+_PLAIN = re.compile(rb"[a-z0-9._/+]")
+
+
+def escape_localpart(text: str) -> str:
+    """Return *text* within the user-id grammar of the Matrix spec.
+
+    Lower-cased; ``-`` becomes ``_``; every other byte outside ``a-z 0-9 . _ / +`` becomes ``=xx``. The result is
+    ASCII. Two texts may share a result (case, ``-`` against ``_``): see :meth:`Names.localpart`.
+    """
+    lowered = text.lower().replace("-", "_").encode()
+    return "".join(
+        chr(byte) if _PLAIN.fullmatch(bytes([byte])) else f"={byte:02x}" for byte in lowered
+    )
+
+
+def short_hash(text: str, length: int = _HASH_LENGTH) -> str:
+    """Return the first *length* hexadecimal digits of the SHA-256 of *text*."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def turn_key(event_id: str) -> str:
+    """Return the public name of the turn that *event_id* started: 16 hexadecimal digits.
+
+    Derived from the event alone, so it stays the same when the bridge's database is made anew: a transaction id or
+    a mark of an older database can never be taken for one of this turn's.
+    """
+    return short_hash(event_id, 16)
+
+
+def mark(key: str, part: int) -> str:
+    """Return the value of :data:`MARK` for part *part* of the turn *key*."""
+    return f"{key}.{part}"
+
+
+def parse_user_id(user_id: str) -> tuple[str, str]:
+    """Split ``@localpart:domain``.
+
+    Raises:
+        ValueError: *user_id* is not of that form.
+    """
+    localpart, colon, domain = user_id[1:].partition(":")
+    if not user_id.startswith("@") or not colon or not localpart or not domain:
+        raise ValueError(f"{user_id!r} is not a Matrix user id (@name:server)")
+    return localpart, domain
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The part of a homeserver's name space that belongs to the bridge."""
+
+    #: The homeserver's ``server_name``.
+    domain: str
+    #: Localpart of the bridge bot.
+    bot_username: str
+    #: What every ghost's localpart starts with.
+    username_prefix: str
+
+    @property
+    def bot(self) -> str:
+        """User id of the bridge bot."""
+        return self.user_id(self.bot_username)
+
+    @property
+    def space_alias_localpart(self) -> str:
+        """Localpart of the Space's alias."""
+        return f"{self.bot_username}_space"
+
+    @property
+    def user_regex(self) -> str:
+        """Regular expression of the ghosts' user ids, for the registration."""
+        return f"@{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}"
+
+    @property
+    def alias_regex(self) -> str:
+        """Regular expression of the portals' aliases, for the registration."""
+        return f"#{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}"
+
+    @property
+    def space_alias_regex(self) -> str:
+        """Regular expression of the Space's alias, for the registration."""
+        return re.escape(self.alias(self.space_alias_localpart))
+
+    def user_id(self, localpart: str) -> str:
+        """Return the user id of *localpart* on this homeserver."""
+        return f"@{localpart}:{self.domain}"
+
+    def alias(self, localpart: str) -> str:
+        """Return the room alias of *localpart* on this homeserver."""
+        return f"#{localpart}:{self.domain}"
+
+    def is_ours(self, user_id: str) -> bool:
+        """Tell whether *user_id* is the bot or lies in the ghosts' name space."""
+        return user_id == self.bot or (
+            user_id.startswith(f"@{self.username_prefix}") and user_id.endswith(f":{self.domain}")
+        )
+
+    def localpart(self, agent_id: str, taken: frozenset[str] | set[str] = frozenset(), *, salt: str = "") -> str:
+        """Derive the localpart of an agent's ghost, which is the localpart of its room's alias too.
+
+        A leading prefix is not repeated: ``agent-4bea`` becomes ``agent_4bea``. An id that gives nothing, is too
+        long, or gives one of *taken* gets a short hash of itself and *salt* (the upstream's name).
+        """
+        plain = self.username_prefix + escape_localpart(agent_id).removeprefix(self.username_prefix)
+        room = MAX_ID_BYTES - len(f"@:{self.domain}".encode())
+        if plain != self.username_prefix and len(plain) <= room and plain not in taken:
+            return plain
+        suffix = f"_{short_hash(f'{salt}/{agent_id}')}"
+        return plain[: room - len(suffix)].rstrip("_=") + suffix

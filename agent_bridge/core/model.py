@@ -1,0 +1,193 @@
+"""The records of the bridge: frozen values that the store returns and the verbs act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.ids import turn_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Role(IntEnum):
+    """What a person may do; each role includes the ones before it."""
+
+    NONE = 0
+    MEMBER = 1
+    MODERATOR = 2
+    ADMIN = 3
+    OWNER = 4
+
+
+class AgentState(StrEnum):
+    """Where an agent stands."""
+
+    #: Listed by its upstream: has, or is about to have, a ghost and a room.
+    ACTIVE = "active"
+    #: Listed, but one too many at once: waits for an operator's word.
+    HELD = "held"
+    #: Not listed any more: its room is kept, its ghost silent.
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Something upstream that answers."""
+
+    #: Row id.
+    id: int
+    #: Name of the upstream in the configuration.
+    upstream: str
+    #: Identity within the upstream; never changes.
+    agent_id: str
+    #: What the upstream's API calls it today: the ``model`` of a request.
+    model: str
+    #: Its name upstream, as people should see it.
+    name: str
+    #: Localpart of its ghost; never changes.
+    ghost: str
+    #: Display name that the ghost should have.
+    displayname: str
+    #: Display name that the ghost was last given, None before the ghost exists.
+    displayname_applied: str | None
+    #: Where it stands.
+    state: AgentState
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """A room in which an agent answers."""
+
+    #: Row id.
+    id: int
+    #: Row id of the agent.
+    agent: int
+    #: Room id, None before the room exists.
+    room_id: str | None
+    #: Name and topic that the room should have, and those it was last given.
+    name: str
+    name_applied: str | None
+    topic: str
+    topic_applied: str | None
+    #: Whether the bridge bot is in the room.
+    bot_joined: bool
+    #: Room id of the Space that lists the room, None when none does.
+    space: str | None
+    #: User ids that were invited by the bridge itself.
+    invited: frozenset[str]
+    #: The agent's state that the people in the room were last told.
+    told: AgentState
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One lane: what is strictly first-in first-out."""
+
+    #: Row id; the lane's name.
+    id: int
+    #: Room id.
+    room_id: str
+    #: Row id of the portal; None where people talk to the bridge bot.
+    portal: int | None
+
+
+class TurnKind(StrEnum):
+    """What a turn asks for."""
+
+    #: A message for the room's agent.
+    MESSAGE = "message"
+    #: A command for the bridge bot.
+    COMMAND = "command"
+    #: A message that is not taken; the person is told why, once.
+    REFUSAL = "refusal"
+    #: An invitation of the bridge bot or of a ghost.
+    INVITATION = "invitation"
+
+
+class TurnState(StrEnum):
+    """Where a turn stands. Only the first three are open."""
+
+    #: Waits for its place at the head of its lane.
+    QUEUED = "queued"
+    #: Taken up by a worker.
+    RUNNING = "running"
+    #: The answer is committed; what is left is to show it.
+    ANSWERED = "answered"
+    #: People saw the answer.
+    DONE = "done"
+    #: People were told that there is none.
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn as intake asks for it."""
+
+    event_id: str
+    room_id: str
+    kind: TurnKind
+    sender: str
+    #: What the handler needs: ``body`` and, by kind, more. No NUL characters.
+    payload: Mapping[str, Any]
+    #: Row id of the portal, None where people talk to the bridge bot.
+    portal: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One incoming message and its answer: the unit of durability."""
+
+    #: Row id; orders the turns of a lane.
+    id: int
+    event_id: str
+    #: Row id of the lane.
+    conversation: int
+    room_id: str
+    #: Row id of the portal, None where people talk to the bridge bot.
+    portal: int | None
+    kind: TurnKind
+    sender: str
+    payload: Mapping[str, Any]
+    state: TurnState
+    #: How often a worker took it up, this time included.
+    attempts: int
+    #: How often the upstream failed it.
+    failures: int
+    #: The committed answer; None before there is one.
+    answer: str | None
+    #: Why there is no (whole) answer, in words for the person; None when all is well.
+    error: str | None
+
+    @property
+    def key(self) -> str:
+        """Public name of the turn."""
+        return turn_key(self.event_id)
+
+    @property
+    def body(self) -> str:
+        """The person's text."""
+        return str(self.payload.get("body", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The intention to say part *part* of a turn's answer."""
+
+    part: int
+    #: The event that shows it, None while that is not known.
+    event_id: str | None
+    #: When the intention was written.
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a transcript."""
+
+    #: ``user`` or ``assistant``, as in the OpenAI API.
+    role: str
+    content: str
