@@ -1,0 +1,186 @@
+"""Agents and their portals: what should be, and how far it is made so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.model import Agent, AgentState, Portal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from psycopg.rows import DictRow
+
+    from agent_bridge.store.database import Database
+
+_SELECT = """
+SELECT a.id, a.upstream, a.agent_id, a.model, a.name, a.ghost, a.displayname, a.displayname_applied,
+       a.state, a.state_since,
+       p.id AS portal, p.room_id, p.name AS room_name, p.name_applied, p.topic, p.topic_applied,
+       p.bot_joined, p.space, p.invited, p.told
+FROM agent a JOIN portal p ON p.agent = a.id AND p.kind = 'home'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An agent and its home."""
+
+    agent: Agent
+    portal: Portal
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An agent as it should be: names are what people shall see."""
+
+    upstream: str
+    agent_id: str
+    model: str
+    name: str
+    ghost: str
+    displayname: str
+    room_name: str
+    room_topic: str
+    state: AgentState = AgentState.ACTIVE
+
+
+def _contact(row: DictRow) -> Contact:
+    return Contact(
+        Agent(
+            id=row["id"],
+            upstream=row["upstream"],
+            agent_id=row["agent_id"],
+            model=row["model"],
+            name=row["name"],
+            ghost=row["ghost"],
+            displayname=row["displayname"],
+            displayname_applied=row["displayname_applied"],
+            state=AgentState(row["state"]),
+            state_since=row["state_since"],
+        ),
+        Portal(
+            id=row["portal"],
+            agent=row["id"],
+            room_id=row["room_id"],
+            name=row["room_name"],
+            name_applied=row["name_applied"],
+            topic=row["topic"],
+            topic_applied=row["topic_applied"],
+            bot_joined=row["bot_joined"],
+            space=row["space"],
+            invited=frozenset(row["invited"]),
+            told=AgentState(row["told"]),
+        ),
+    )
+
+
+class Contacts:
+    """The tables ``agent`` and ``portal``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> list[Contact]:
+        """Return every contact, in the order in which they were first seen."""
+        return [_contact(row) for row in await self._database.rows(_SELECT + "ORDER BY a.id")]
+
+    async def of_upstream(self, upstream: str) -> list[Contact]:
+        """Return the contacts of one upstream, gone ones too, in the order in which they were first seen."""
+        rows = await self._database.rows(_SELECT + "WHERE a.upstream = %s ORDER BY a.id", (upstream,))
+        return [_contact(row) for row in rows]
+
+    async def by_agent(self, agent: int) -> Contact:
+        """Return the contact of the agent with row id *agent*, which exists."""
+        row = await self._database.row(_SELECT + "WHERE a.id = %s", (agent,))
+        if row is None:
+            raise LookupError(f"no agent {agent}")
+        return _contact(row)
+
+    async def by_portal(self, portal: int) -> Contact:
+        """Return the contact whose home is the portal with row id *portal*, which exists."""
+        row = await self._database.row(_SELECT + "WHERE p.id = %s", (portal,))
+        if row is None:
+            raise LookupError(f"no portal {portal}")
+        return _contact(row)
+
+    async def portals_in(self, room_ids: Sequence[str]) -> dict[str, int]:
+        """Return the portal's row id for each of *room_ids* that is one."""
+        rows = await self._database.rows("SELECT room_id, id FROM portal WHERE room_id = ANY(%s)", (list(room_ids),))
+        return {row["room_id"]: row["id"] for row in rows}
+
+    async def ghosts(self) -> set[str]:
+        """Return the localparts of all ghosts."""
+        return {row["ghost"] for row in await self._database.rows("SELECT ghost FROM agent")}
+
+    async def add(self, wanted: Iterable[Wanted]) -> None:
+        """Write new agents with an unmade home each, all or none. An agent that is there already stays as it is."""
+        async with self._database.transaction() as connection:
+            for new in wanted:
+                cursor = await connection.execute(
+                    """
+                    INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state)
+                    VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (upstream, agent_id) DO NOTHING RETURNING id
+                    """,
+                    (new.upstream, new.agent_id, new.model, new.name, new.ghost, new.displayname, new.state),
+                )
+                row = await cursor.fetchone()
+                if row is not None:
+                    await connection.execute(
+                        "INSERT INTO portal (agent, name, topic, told) VALUES (%s, %s, %s, %s)",
+                        (row["id"], new.room_name, new.room_topic, AgentState.ACTIVE),
+                    )
+
+    async def update(self, agent: int, wanted: Wanted) -> None:
+        """Write what the agent's model, names and state should be. Its identity and ghost stay."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                """
+                UPDATE agent SET model = %s, name = %s, displayname = %s, state = %s,
+                       state_since = CASE WHEN state = %s THEN state_since ELSE now() END
+                WHERE id = %s
+                """,
+                (wanted.model, wanted.name, wanted.displayname, wanted.state, wanted.state, agent),
+            )
+            await connection.execute(
+                "UPDATE portal SET name = %s, topic = %s WHERE agent = %s AND kind = 'home'",
+                (wanted.room_name, wanted.room_topic, agent),
+            )
+
+    async def displayname_applied(self, agent: int, displayname: str) -> None:
+        """Record the display name that the ghost was given."""
+        await self._database.execute("UPDATE agent SET displayname_applied = %s WHERE id = %s", (displayname, agent))
+
+    async def room_made(self, portal: int, room_id: str, name: str | None, topic: str | None) -> None:
+        """Record the portal's room and the names that it is known to have."""
+        await self._database.execute(
+            "UPDATE portal SET room_id = %s, name_applied = %s, topic_applied = %s WHERE id = %s",
+            (room_id, name, topic, portal),
+        )
+
+    async def bot_joined(self, portal: int) -> None:
+        """Record that the bridge bot is in the room."""
+        await self._database.execute("UPDATE portal SET bot_joined = true WHERE id = %s", (portal,))
+
+    async def linked(self, portal: int, space: str) -> None:
+        """Record the Space that lists the room."""
+        await self._database.execute("UPDATE portal SET space = %s WHERE id = %s", (space, portal))
+
+    async def invited(self, portal: int, user_id: str) -> None:
+        """Record that *user_id* was invited."""
+        await self._database.execute(
+            "UPDATE portal SET invited = array_append(invited, %s) WHERE id = %s", (user_id, portal)
+        )
+
+    async def name_applied(self, portal: int, name: str) -> None:
+        """Record the name that the room was given, or was found to keep."""
+        await self._database.execute("UPDATE portal SET name_applied = %s WHERE id = %s", (name, portal))
+
+    async def topic_applied(self, portal: int, topic: str) -> None:
+        """Record the topic that the room was given, or was found to keep."""
+        await self._database.execute("UPDATE portal SET topic_applied = %s WHERE id = %s", (topic, portal))
+
+    async def told(self, portal: int, state: AgentState) -> None:
+        """Record the agent's state that the people in the room were told."""
+        await self._database.execute("UPDATE portal SET told = %s WHERE id = %s", (state, portal))

@@ -1,0 +1,95 @@
+"""The connection pool, and errors of PostgreSQL as errors of the bridge."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, LiteralString, Self
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from agent_bridge.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    Params = Sequence[Any] | Mapping[str, Any] | None
+
+Connection = psycopg.AsyncConnection[DictRow]
+
+_POOL_TIMEOUT = 10.0
+
+
+async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    # One statement is one transaction, in one round trip; several are put in a transaction by name.
+    await connection.set_autocommit(True)
+    connection.row_factory = dict_row
+
+
+@asynccontextmanager
+async def _as_store_error() -> AsyncIterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreError("the database gave no connection in time: is PostgreSQL reachable?") from error
+    except psycopg.OperationalError as error:
+        raise StoreError(f"the database failed: {str(error).strip()}") from error
+
+
+class Database:
+    """A pool of connections to one PostgreSQL.
+
+    Use as async context manager. Every method raises :class:`StoreError` when the database cannot be reached.
+    """
+
+    def __init__(self, uri: str, *, pool_size: int = 10) -> None:
+        self.uri = uri
+        self.pool = AsyncConnectionPool(
+            uri,
+            min_size=2,
+            max_size=pool_size,
+            timeout=_POOL_TIMEOUT,
+            configure=_configure,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        async with _as_store_error():
+            try:
+                await self.pool.open(wait=True, timeout=_POOL_TIMEOUT)
+            except BaseException:
+                await self.pool.close()
+                raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.pool.close()
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        await self.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
+        async with _as_store_error(), self.pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def rows(self, query: LiteralString, params: Params = None) -> list[DictRow]:
+        """Run one statement in a transaction of its own and return its rows."""
+        async with _as_store_error(), self.pool.connection() as connection:
+            cursor = await connection.execute(query, params)
+            return await cursor.fetchall()
+
+    async def row(self, query: LiteralString, params: Params = None) -> DictRow | None:
+        """Like :meth:`rows`, for a statement that returns at most one row."""
+        async with _as_store_error(), self.pool.connection() as connection:
+            cursor = await connection.execute(query, params)
+            return await cursor.fetchone()
+
+    async def execute(self, query: LiteralString, params: Params = None) -> None:
+        """Run one statement in a transaction of its own."""
+        async with _as_store_error(), self.pool.connection() as connection:
+            await connection.execute(query, params)
