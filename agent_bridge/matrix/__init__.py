@@ -1,0 +1,1 @@
+"""The homeserver: what it sends (door, events) and what it is asked (homeserver, rooms). Knows no SQL, no agents."""

@@ -1,0 +1,239 @@
+"""The homeserver's client-server API as the bridge uses it: every call can be repeated without harm."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mautrix.api import HTTPAPI, Method, Path, PathBuilder
+from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
+
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aiohttp
+    from mautrix.util.logging import TraceLogger
+
+    from agent_bridge.core.ids import Names
+
+_log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix makes its loggers such
+
+Json = dict[str, Any]
+
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+_SERVER_ERROR = 500
+_TOO_MANY = 429
+#: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
+_LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
+
+
+def _translate(error: MatrixError) -> HomeserverError:
+    if not isinstance(error, MatrixRequestError):
+        return HomeserverUnavailable(f"the homeserver cannot be reached: {error}")
+    status, errcode = error.http_status, error.errcode
+    said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
+    if status >= _SERVER_ERROR or status == _TOO_MANY:
+        return HomeserverUnavailable(f"the homeserver failed: {said}", status=status, errcode=errcode)
+    return HomeserverRefused(f"the homeserver refused: {said}", status=status, errcode=errcode)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A room that was asked for."""
+
+    room_id: str
+    #: Whether it is new; False: it was there, half-made perhaps.
+    fresh: bool
+
+
+class Homeserver:
+    """The homeserver, spoken to as the bridge bot or as any ghost.
+
+    ``as_user`` is a user id in the bridge's name space; None is the bot. Every method raises
+    :class:`HomeserverUnavailable` when trying again may help and :class:`HomeserverRefused` when not.
+    """
+
+    def __init__(self, address: str, as_token: str, names: Names, session: aiohttp.ClientSession) -> None:
+        self.names = names
+        self._api = HTTPAPI(address, as_token, client_session=session, log=_log)
+
+    async def request(
+        self,
+        method: Method,
+        path: PathBuilder,
+        content: Json | None = None,
+        *,
+        as_user: str | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Json:
+        """Make one request and return its JSON object."""
+        params = {"user_id": as_user or self.names.bot, **(query or {})}
+        try:
+            answer = await self._api.request(method, path, content, query_params=params)
+        except TimeoutError as error:
+            raise HomeserverUnavailable("the homeserver did not answer in time") from error
+        except (MatrixConnectionError, MatrixRequestError) as error:
+            raise _translate(error) from error
+        if not isinstance(answer, dict):
+            raise HomeserverRefused(f"the homeserver answered {path} with something that is not an object")
+        return answer
+
+    async def versions(self) -> Json:
+        """Return ``GET /_matrix/client/versions``."""
+        return await self.request(Method.GET, Path.versions)
+
+    async def whoami(self, as_user: str | None = None) -> str:
+        """Return the user id that the homeserver takes this request's sender for."""
+        answer = await self.request(Method.GET, Path.v3.account.whoami, as_user=as_user)
+        return str(answer["user_id"])
+
+    async def lists_creator(self, version: str | None) -> bool:
+        """Tell whether a new room's power levels have to list its creator.
+
+        *version* None is the homeserver's default room version.
+        """
+        if version is None:
+            answer = await self.request(Method.GET, Path.v3.capabilities)
+            version = str(answer["capabilities"].get("m.room_versions", {}).get("default", "1"))
+        return version in _LISTED_CREATOR
+
+    async def ping(self, appservice_id: str) -> float:
+        """Have the homeserver reach the bridge (``POST …/appservice/{id}/ping``); return the milliseconds it took.
+
+        Makes Synapse deliver at once what it kept for the bridge.
+        """
+        answer = await self.request(Method.POST, Path.v1.appservice[appservice_id].ping)
+        return float(answer.get("duration_ms", 0))
+
+    async def register(self, localpart: str) -> None:
+        """Make sure that the ghost or bot *localpart* exists."""
+        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self.request(Method.POST, Path.v3.register, content)
+        except HomeserverRefused as error:
+            if error.errcode != "M_USER_IN_USE":
+                raise
+
+    async def set_displayname(self, user_id: str, displayname: str) -> None:
+        """Give a ghost or the bot its display name."""
+        path = Path.v3.profile[user_id].displayname
+        await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
+
+    async def create_room(self, content: Json, as_user: str | None = None) -> Made:
+        """Create a room, or adopt the one that has its alias already.
+
+        *content* must have ``room_alias_name``: the endpoint has no transaction id, so the alias is what makes a
+        repeat find the first room. An adopted room has its creator as a member.
+        """
+        try:
+            answer = await self.request(Method.POST, Path.v3.createRoom, content, as_user=as_user)
+        except HomeserverRefused as error:
+            if error.errcode != "M_ROOM_IN_USE":
+                raise
+            room_id = await self.resolve_alias(self.names.alias(content["room_alias_name"]))
+            if room_id is None:
+                raise
+            await self.join(room_id, as_user)
+            return Made(room_id, fresh=False)
+        return Made(str(answer["room_id"]), fresh=True)
+
+    async def resolve_alias(self, alias: str) -> str | None:
+        """Return the room that *alias* points to, None when there is none."""
+        try:
+            answer = await self.request(Method.GET, Path.v3.directory.room[alias])
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return str(answer["room_id"])
+
+    async def join(self, room_id: str, as_user: str | None = None) -> None:
+        """Join a room; nothing happens to a member."""
+        await self.request(Method.POST, Path.v3.rooms[room_id].join, {}, as_user=as_user)
+
+    async def leave(self, room_id: str, reason: str, as_user: str | None = None) -> None:
+        """Leave a room or decline its invitation."""
+        await self.request(Method.POST, Path.v3.rooms[room_id].leave, {"reason": reason}, as_user=as_user)
+
+    async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:
+        """Invite a person; tell whether that was needed (False: is a member already)."""
+        try:
+            await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
+        except HomeserverRefused as error:
+            if error.status == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
+                return False
+            raise
+        return True
+
+    async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
+        """Return the ``membership`` of *user_id* in a room, None when there never was one."""
+        event = await self.state(room_id, "m.room.member", user_id, as_user)
+        return None if event is None else str(event["content"].get("membership"))
+
+    async def count_members(self, room_id: str, as_user: str | None = None) -> int:
+        """Return how many members a room has or has invited."""
+        path = Path.v3.rooms[room_id].members
+        answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
+        return sum(event["content"].get("membership") in {"join", "invite"} for event in answer["chunk"])
+
+    async def state(self, room_id: str, kind: str, key: str = "", as_user: str | None = None) -> Json | None:
+        """Return a room's state event, whole; None when there is none."""
+        path = Path.v3.rooms[room_id].state[kind][key] if key else Path.v3.rooms[room_id].state[kind]
+        try:
+            return await self.request(Method.GET, path, as_user=as_user, query={"format": "event"})
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def set_state(
+        self, room_id: str, kind: str, content: Json, *, key: str = "", as_user: str | None = None
+    ) -> None:
+        """Set a room's state."""
+        path = Path.v3.rooms[room_id].state[kind][key] if key else Path.v3.rooms[room_id].state[kind]
+        await self.request(Method.PUT, path, content, as_user=as_user)
+
+    async def send(
+        self,
+        room_id: str,
+        content: Json,
+        *,
+        txn_id: str,
+        kind: str = "m.room.message",
+        as_user: str | None = None,
+    ) -> str:
+        """Send an event and return its id.
+
+        The same *txn_id* gives the same event for as long as the homeserver remembers.
+        """
+        path = Path.v3.rooms[room_id].send[kind][txn_id]
+        answer = await self.request(Method.PUT, path, content, as_user=as_user)
+        return str(answer["event_id"])
+
+    async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:
+        """Take an event back."""
+        await self.request(Method.PUT, Path.v3.rooms[room_id].redact[event_id][txn_id], {}, as_user=as_user)
+
+    async def messages(
+        self, room_id: str, *, limit: int, start: str | None = None, as_user: str | None = None
+    ) -> tuple[list[Json], str | None]:
+        """Return up to *limit* events, newest first, and where the next page starts (None: the room's beginning)."""
+        query = {"dir": "b", "limit": str(limit), **({"from": start} if start else {})}
+        answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
+        return list(answer.get("chunk", [])), answer.get("end")
+
+    async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
+        """Show a ghost as typing for *seconds*; 0 ends it."""
+        content: Json = {"typing": seconds > 0}
+        if seconds > 0:
+            content["timeout"] = int(seconds * 1000)
+        await self.request(Method.PUT, Path.v3.rooms[room_id].typing[user_id], content, as_user=user_id)
+
+    async def read(self, room_id: str, event_id: str, user_id: str) -> None:
+        """Show that a ghost has read up to *event_id*."""
+        path = Path.v3.rooms[room_id].receipt["m.read"][event_id]
+        await self.request(Method.POST, path, {}, as_user=user_id)
