@@ -1,0 +1,86 @@
+"""Doorman: answers invitations, and tells people why a message is not taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.access import role_of
+from agent_bridge.bridge.speaker import Speaker
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.model import Role, TurnKind, TurnState
+from agent_bridge.render import words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.core.ids import Names
+    from agent_bridge.core.model import Turn
+    from agent_bridge.matrix.homeserver import Homeserver
+    from agent_bridge.store.turns import Turns
+
+_DIRECT_MEMBERS = 2
+
+
+class Doorman:
+    """Carries out the turns of the kinds *invitation* and *refusal*."""
+
+    def __init__(
+        self, homeserver: Homeserver, names: Names, turns: Turns, permissions: Mapping[str, Role], prefix: str
+    ) -> None:
+        self._homeserver = homeserver
+        self._names = names
+        self._turns = turns
+        self._permissions = permissions
+        self._prefix = prefix
+
+    async def handle(self, turn: Turn) -> None:
+        """Accept or decline the invitation; or tell the person, if anybody is to be told."""
+        if turn.kind is TurnKind.INVITATION:
+            text = await self._answer_invitation(turn)
+        else:
+            text = await self._refusal(turn)
+        if text is None:
+            await self._turns.finish(turn.id, TurnState.DONE, {})
+            return
+        speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
+        await speaker.recall()
+        await speaker.reply(text)
+
+    async def give_up(self, turn: Turn, _cause: str) -> None:
+        """Close the turn: nobody waits for an answer to it."""
+        await self._turns.finish(turn.id, TurnState.FAILED, {})
+
+    async def _answer_invitation(self, turn: Turn) -> str | None:
+        invited = str(turn.payload["invited"])
+        try:
+            if invited != self._names.bot:
+                localpart = invited[1:].partition(":")[0]
+                reason = words.GHOST_DECLINES.format(bot=self._names.bot, name=localpart)
+                await self._homeserver.leave(turn.room_id, reason, invited)
+                return None
+            if role_of(turn.sender, self._permissions) < Role.MEMBER:
+                await self._homeserver.leave(turn.room_id, words.NOT_PERMITTED.format(sender=turn.sender))
+                return None
+            await self._homeserver.join(turn.room_id)
+        except HomeserverRefused:
+            # The invitation was taken back meanwhile, or the room is out of reach: nothing is left to answer.
+            return None
+        if await self._homeserver.count_members(turn.room_id) > _DIRECT_MEMBERS:
+            return words.HELLO_ALL.format(prefix=self._prefix)
+        await self._turns.set_direct(turn.conversation)
+        return words.HELLO
+
+    async def _refusal(self, turn: Turn) -> str | None:
+        match turn.payload["reason"]:
+            case "file":
+                return words.NO_FILES.format(kind=turn.payload["what"])
+            case "encrypted":
+                return words.ENCRYPTED
+            case _:
+                return words.NOT_PERMITTED.format(sender=turn.sender) if await self._was_invited(turn) else None
+
+    async def _was_invited(self, turn: Turn) -> bool:
+        """Tell whether somebody who may invite had invited the turn's sender."""
+        event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender)
+        inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
+        return inviter == self._names.bot or role_of(inviter, self._permissions) >= Role.ADMIN

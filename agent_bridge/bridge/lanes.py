@@ -1,0 +1,196 @@
+"""Lanes: each conversation's turns in strict order, all conversations in parallel, spread over machines.
+
+The queue (procrastinate) holds at most one waiting job for a lane, not one for each message: the job takes turns from
+the head of its lane until none is left. The table of turns is the truth; a job is only an occasion to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, Self
+
+import procrastinate
+import structlog
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import DeleteJobCondition
+
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.core.model import TurnState
+from agent_bridge.store.locks import LANE
+from agent_bridge.store.queue import QUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_bridge.core.model import Turn, TurnKind
+    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.locks import Locks
+    from agent_bridge.store.queue import Queue
+    from agent_bridge.store.turns import Turns
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds between two looks for jobs; what NOTIFY misses (a retry that has become due) waits that long at most.
+_POLL = 0.5
+#: Seconds between two looks for lanes that nobody works off.
+_SWEEP = 1.0
+#: Seconds after which a lane that another worker still holds is looked at again.
+_HELD = 1.0
+_PATIENCE = Backoff(first=1, cap=60)
+_RESTART = Backoff(first=0.5, cap=10)
+
+
+class Handler(Protocol):
+    """Who carries out the turns of one kind."""
+
+    async def handle(self, turn: Turn, /) -> None:
+        """Carry *turn* out and close it, or put it back; when this returns, one of both is committed.
+
+        Has to find what an earlier attempt left, and go on from there.
+        """
+
+    async def give_up(self, turn: Turn, cause: str, /) -> None:
+        """Tell the people that *turn* failed because of *cause*, and close it."""
+
+
+class Lanes:
+    """The queue's worker and its door. Use as async context manager; :meth:`run` works until it is cancelled."""
+
+    def __init__(
+        self,
+        database: Database,
+        turns: Turns,
+        locks: Locks,
+        queue: Queue,
+        handlers: Mapping[TurnKind, Handler],
+        *,
+        max_active: int,
+        max_attempts: int,
+        drain_timeout: float,
+    ) -> None:
+        self._database = database
+        self._turns = turns
+        self._locks = locks
+        self._queue = queue
+        self._handlers = handlers
+        self._max_active = max_active
+        self._max_attempts = max_attempts
+        self._drain_timeout = drain_timeout
+        self._stopping = False
+        self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+        self._job = self._app.task(name="lane", queue=QUEUE)(self._work_off)
+
+    async def __aenter__(self) -> Self:
+        await self._app.connector.open_async(self._database.pool)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._app.connector.close_async()
+
+    async def wake(self, connection: Connection, lanes: Sequence[int]) -> None:
+        """Have *lanes* worked off once the transaction of *connection* is committed."""
+        for lane in lanes:
+            await self._defer(connection, lane)
+
+    async def run(self) -> None:
+        """Work lanes off until cancelled; then finish what runs, within the drain timeout.
+
+        A worker that ends by itself (the database was away) is started again.
+        """
+        failures = 0
+        async with asyncio.TaskGroup() as group:
+            sweeper = group.create_task(self._sweep())
+            try:
+                while True:
+                    started = datetime.now(UTC)
+                    await self._run_worker()
+                    failures = 0 if datetime.now(UTC) - started > timedelta(seconds=_RESTART.cap) else failures + 1
+                    await asyncio.sleep(_RESTART.delay(failures))
+            finally:
+                self._stopping = True
+                sweeper.cancel()
+
+    async def _run_worker(self) -> None:
+        try:
+            await self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=self._max_active,
+                fetch_job_polling_interval=_POLL,
+                shutdown_graceful_timeout=self._drain_timeout,
+                delete_jobs=DeleteJobCondition.ALWAYS,
+                install_signal_handlers=False,
+            )
+        except ConnectorException as error:
+            _log.error("the queue failed, starting again", error=str(error))
+
+    async def _defer(self, connection: Connection, lane: int, *, delay: float = 0) -> None:
+        schedule_at = datetime.now(UTC) + timedelta(seconds=delay) if delay else None
+        name = f"lane-{lane}"
+        job = self._job.configure(connection=connection, lock=name, queueing_lock=name, schedule_at=schedule_at)
+        try:
+            # A violated queueing lock aborts the transaction that it happens in.
+            async with connection.transaction():
+                await job.defer_async(lane=lane)
+        except AlreadyEnqueued:
+            pass
+
+    async def _defer_alone(self, lane: int, *, delay: float = 0) -> None:
+        async with self._database.transaction() as connection:
+            await self._defer(connection, lane, delay=delay)
+
+    async def _work_off(self, lane: int) -> None:
+        async with self._locks.hold(LANE, lane) as held:
+            if not held:
+                await self._defer_alone(lane, delay=_HELD)
+                return
+            while not self._stopping and (turn := await self._turns.take(lane)) is not None:
+                await self._carry_out(turn)
+            until = await self._turns.waits_until(lane)
+        if until is not None:
+            await self._defer_alone(lane, delay=max(0.05, (until - datetime.now(UTC)).total_seconds()))
+        elif self._stopping:
+            await self._defer_alone(lane)
+
+    async def _carry_out(self, turn: Turn) -> None:
+        with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
+            try:
+                await self._handlers[turn.kind].handle(turn)
+            except StoreError:
+                # Without the database nothing can be written down; the job ends, and the sweep finds the lane again.
+                raise
+            except HomeserverUnavailable as error:
+                _log.warning("turn waits for the homeserver", error=str(error))
+                await self._turns.put_back(turn.id, delay=_PATIENCE.delay(turn.attempts), failed=False)
+            except Exception as error:  # noqa: BLE001  # one turn's trouble must not end the lane
+                await self._fail(turn, error)
+
+    async def _fail(self, turn: Turn, error: Exception) -> None:
+        unexpected = not isinstance(error, BridgeError)
+        _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
+        if turn.attempts < self._max_attempts:
+            await self._turns.put_back(turn.id, delay=_PATIENCE.delay(turn.attempts), failed=False)
+            return
+        try:
+            cause = "something went wrong inside the bridge" if unexpected else str(error)
+            await self._handlers[turn.kind].give_up(turn, cause)
+        except BridgeError as last:
+            _log.error("turn failed, and the room cannot be told", error=str(last))
+            await self._turns.finish(turn.id, TurnState.FAILED, {})
+
+    async def _sweep(self) -> None:
+        """Again and again: free the lanes of dead workers, and wake every lane that has an open turn and no job."""
+        suspects: set[int] = set()
+        while True:
+            try:
+                orphans = await self._queue.orphans()
+                if lost := orphans & suspects:
+                    _log.warning("taking over the lanes of a dead worker", lanes=len(lost))
+                    await self._queue.remove(lost)
+                suspects = orphans - lost
+                for lane in await self._queue.idle_lanes():
+                    await self._defer_alone(lane)
+            except StoreError as error:
+                _log.warning("cannot look for open turns", error=str(error))
+            await asyncio.sleep(_SWEEP)

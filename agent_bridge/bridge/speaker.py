@@ -1,0 +1,118 @@
+"""Says the parts of a turn's answer, each once: derived transaction ids, intentions before requests, adoption."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.ids import MARK, mark
+from agent_bridge.core.model import TurnState
+from agent_bridge.render.content import edit, message
+from agent_bridge.render.rendition import ops_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from agent_bridge.core.model import Turn
+    from agent_bridge.matrix.homeserver import Homeserver
+    from agent_bridge.render.rendition import Op
+    from agent_bridge.store.turns import Turns
+
+_log = logging.getLogger(__name__)
+
+_PAGE = 100
+#: The homeserver's clock and the database's may differ by so many seconds when a search goes back in time.
+_CLOCKS = 300
+
+
+class Speaker:
+    """One user's voice in one room for one turn.
+
+    The same transaction id makes the homeserver swallow a repeat; where it has forgotten, the mark in the event is
+    looked for before an intention is carried out a second time.
+    """
+
+    def __init__(self, homeserver: Homeserver, turns: Turns, turn: Turn, user_id: str) -> None:
+        self._homeserver = homeserver
+        self._turns = turns
+        self._turn = turn
+        self._user_id = user_id
+        self._edits = 0
+        self._shown: dict[int, Op] = {}
+        #: Event that shows each part, as far as known.
+        self.said: dict[int, str] = {}
+
+    async def recall(self) -> None:
+        """Find what earlier attempts said, the events included whose ids they could not write down."""
+        if self._turn.attempts <= 1:
+            return
+        sends = await self._turns.sends(self._turn.id)
+        self.said = {send.part: send.event_id for send in sends if send.event_id is not None}
+        open_parts = {mark(self._turn.key, send.part): send for send in sends if send.event_id is None}
+        if open_parts:
+            since = min(send.created_at for send in open_parts.values())
+            for found, event_id in (await self._find(set(open_parts), since)).items():
+                part = open_parts[found].part
+                _log.info("adopted part %d of the answer: %s", part, event_id)
+                self.said[part] = event_id
+                await self._turns.sent(self._turn.id, part, event_id)
+
+    async def show(self, op: Op, *, intended: bool = False) -> None:
+        """Carry out *op*: send the part, or edit the event that shows it, unless it shows just that.
+
+        *intended*: the intention is written already.
+        """
+        if self._shown.get(op.part) == op:
+            return
+        content = message(op.text, mark=mark(self._turn.key, op.part), notice=op.notice)
+        if op.part in self.said:
+            # Attempt and count make every edit a request of its own; an edit said twice looks like one.
+            self._edits += 1
+            txn_id = f"ab.{self._turn.key}.{op.part}.{self._turn.attempts}.{self._edits}"
+            await self._say(edit(content, self.said[op.part]), txn_id)
+        else:
+            if not intended:
+                await self._turns.intend(self._turn.id, op.part)
+            self.said[op.part] = await self._say(content, f"ab.{self._turn.key}.{op.part}")
+            if not intended:
+                await self._turns.sent(self._turn.id, op.part, self.said[op.part])
+        self._shown[op.part] = op
+
+    async def conclude(self, ops: Sequence[Op], state: TurnState) -> None:
+        """Show the committed answer *ops* whole, take back what an earlier attempt said beyond it, close the turn."""
+        for op in ops:
+            await self.show(op, intended=True)
+        for part in [part for part in self.said if part >= len(ops)]:
+            event_id = self.said.pop(part)
+            txn_id = f"ab.{self._turn.key}.{part}.redact"
+            await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self._user_id)
+        await self._turns.finish(self._turn.id, state, self.said)
+
+    async def reply(self, text: str, state: TurnState = TurnState.DONE) -> None:
+        """Commit *text* as the bridge's own answer to the turn, show it, close the turn."""
+        ops = [replace(op, notice=True) for op in ops_for(text)]
+        if self._turn.state is not TurnState.ANSWERED:
+            await self._turns.answered(self._turn, text, error=None, parts=len(ops))
+        await self.conclude(ops, state)
+
+    async def _say(self, content: dict[str, object], txn_id: str) -> str:
+        return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self._user_id)
+
+    async def _find(self, marks: set[str], since: datetime) -> dict[str, str]:
+        """Return the events with *marks* that the room has got since then."""
+        oldest = (since.timestamp() - _CLOCKS) * 1000
+        found: dict[str, str] = {}
+        start: str | None = None
+        while marks - found.keys():
+            events, start = await self._homeserver.messages(
+                self._turn.room_id, limit=_PAGE, start=start, as_user=self._user_id
+            )
+            for event in events:
+                content = event.get("content", {})
+                if content.get(MARK) in marks and content.get("m.relates_to", {}).get("rel_type") != "m.replace":
+                    found[content[MARK]] = event["event_id"]
+            if not events or start is None or events[-1].get("origin_server_ts", 0) < oldest:
+                break
+        return found
