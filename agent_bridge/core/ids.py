@@ -1,4 +1,4 @@
-"""Matrix identifiers and keys, each derived from what it stands for, so that a repeat finds the same thing."""
+"""Matrix identifiers and keys, each derived from what it stands for: a repeat finds the same thing."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ MARK = "agent_bridge.turn"
 MAX_ID_BYTES = 255
 
 _HASH_LENGTH = 8
+_SHA256_DIGITS = 64
 _PLAIN = re.compile(rb"[a-z0-9._/+]")
+_CUT_ESCAPE = re.compile(r"=[0-9a-f]?$")
 
 
 def escape_localpart(text: str) -> str:
     """Return *text* within the user-id grammar of the Matrix spec.
 
-    Lower-cased; ``-`` becomes ``_``; every other byte outside ``a-z 0-9 . _ / +`` becomes ``=xx``. The result is
-    ASCII. Two texts may share a result (case, ``-`` against ``_``): see :meth:`Names.localpart`.
+    Lower-cased; ``-`` becomes ``_``; every other byte outside ``a-z 0-9 . _ / +`` becomes ``=xx``. The result
+    is ASCII. Two texts may share a result (case, ``-`` against ``_``): see :meth:`Names.localpart`.
     """
-    lowered = text.lower().replace("-", "_").encode()
-    return "".join(
-        chr(byte) if _PLAIN.fullmatch(bytes([byte])) else f"={byte:02x}" for byte in lowered
-    )
+    # JSON may carry half a surrogate pair, which plain UTF-8 refuses.
+    lowered = text.lower().replace("-", "_").encode("utf-8", "surrogatepass")
+    return "".join(chr(byte) if _PLAIN.fullmatch(bytes([byte])) else f"={byte:02x}" for byte in lowered)
 
 
 def short_hash(text: str, length: int = _HASH_LENGTH) -> str:
@@ -36,8 +37,8 @@ def short_hash(text: str, length: int = _HASH_LENGTH) -> str:
 def turn_key(event_id: str) -> str:
     """Return the public name of the turn that *event_id* started: 16 hexadecimal digits.
 
-    Derived from the event alone, so it stays the same when the bridge's database is made anew: a transaction id or
-    a mark of an older database can never be taken for one of this turn's.
+    Derived from the event alone, so it stays the same when the bridge's database is made anew: a transaction
+    id or a mark of an older database can never be taken for one of this turn's.
     """
     return short_hash(event_id, 16)
 
@@ -83,17 +84,22 @@ class Names:
     @property
     def user_regex(self) -> str:
         """Regular expression of the ghosts' user ids, for the registration."""
-        return f"@{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}"
+        return f"^@{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}$"
+
+    @property
+    def bot_regex(self) -> str:
+        """Regular expression of the bot's user id, for the registration."""
+        return f"^{re.escape(self.bot)}$"
 
     @property
     def alias_regex(self) -> str:
         """Regular expression of the portals' aliases, for the registration."""
-        return f"#{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}"
+        return f"^#{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}$"
 
     @property
     def space_alias_regex(self) -> str:
         """Regular expression of the Space's alias, for the registration."""
-        return re.escape(self.alias(self.space_alias_localpart))
+        return f"^{re.escape(self.alias(self.space_alias_localpart))}$"
 
     def user_id(self, localpart: str) -> str:
         """Return the user id of *localpart* on this homeserver."""
@@ -112,12 +118,27 @@ class Names:
     def localpart(self, agent_id: str, taken: frozenset[str] | set[str] = frozenset(), *, salt: str = "") -> str:
         """Derive the localpart of an agent's ghost, which is the localpart of its room's alias too.
 
-        A leading prefix is not repeated: ``agent-4bea`` becomes ``agent_4bea``. An id that gives nothing, is too
-        long, or gives one of *taken* gets a short hash of itself and *salt* (the upstream's name).
+        A leading prefix is not repeated: ``agent-4bea`` becomes ``agent_4bea``. An id that gives nothing, is
+        too long, or gives one of *taken* or the Space's alias, gets a short hash of itself and *salt* (the
+        upstream's name). The result is in the user-id grammar, starts with the prefix, is none of *taken* and
+        fits into :data:`MAX_ID_BYTES`, provided that prefix and domain leave room for a hash.
         """
-        plain = self.username_prefix + escape_localpart(agent_id).removeprefix(self.username_prefix)
-        room = MAX_ID_BYTES - len(f"@:{self.domain}".encode())
-        if plain != self.username_prefix and len(plain) <= room and plain not in taken:
+        unavailable = taken | {self.space_alias_localpart}
+        own = escape_localpart(agent_id).removeprefix(escape_localpart(self.username_prefix))
+        room = MAX_ID_BYTES - len(f"@{self.username_prefix}:{self.domain}".encode())
+        plain = self.username_prefix + own
+        if own and len(own) <= room and plain not in unavailable:
             return plain
-        suffix = f"_{short_hash(f'{salt}/{agent_id}')}"
-        return plain[: room - len(suffix)].rstrip("_=") + suffix
+        digest = short_hash(f"{salt}/{agent_id}", _SHA256_DIGITS)
+        hashed = (
+            self.username_prefix + _with_suffix(own, digest[:length], room)
+            for length in range(_HASH_LENGTH, _SHA256_DIGITS + 1)
+        )
+        return next(localpart for localpart in hashed if localpart not in unavailable)
+
+
+def _with_suffix(text: str, suffix: str, room: int) -> str:
+    """Append ``_`` and *suffix* to as much of the escaped *text* as fits into *room* characters."""
+    kept = text[: max(0, room - len(suffix) - 1)]
+    whole = _CUT_ESCAPE.sub("", kept).rstrip("_")
+    return f"{whole}_{suffix}" if whole else suffix

@@ -54,8 +54,9 @@ class Agent:
     displayname: str
     #: Display name that the ghost was last given, None before the ghost exists.
     displayname_applied: str | None
-    #: Where it stands.
+    #: Where it stands, and since when.
     state: AgentState
+    state_since: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+"""The bridge bot: understands a command, checks who gave it, answers once."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.access import role_of
+from agent_bridge.bridge.speaker import Speaker
+from agent_bridge.commands.command import Call, Command
+from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.core.model import Role, TurnState
+from agent_bridge.render import words
+from agent_bridge.render.content import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from agent_bridge.core.ids import Names
+    from agent_bridge.core.model import Turn
+    from agent_bridge.matrix.homeserver import Homeserver
+    from agent_bridge.store.turns import Turns
+
+
+class Bot:
+    """Carries out the turns of kind *command*."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        names: Names,
+        turns: Turns,
+        commands: Iterable[Command],
+        permissions: Mapping[str, Role],
+        prefix: str,
+    ) -> None:
+        self._homeserver = homeserver
+        self._names = names
+        self._turns = turns
+        self._permissions = permissions
+        self._prefix = prefix
+        own = Command("help", "help", "lists what I understand", Role.MEMBER, self.help)
+        self._commands = {command.word: command for command in (own, *commands)}
+
+    async def handle(self, turn: Turn) -> None:
+        """Carry the command out and answer it."""
+        role = role_of(turn.sender, self._permissions)
+        if role < Role.MEMBER:
+            await self._turns.finish(turn.id, TurnState.DONE, {})
+            return
+        speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
+        await speaker.recall()
+        if turn.state is TurnState.ANSWERED:
+            await speaker.reply(turn.answer or "")
+        else:
+            await speaker.reply(await self._answer(turn, role))
+
+    async def give_up(self, turn: Turn, cause: str) -> None:
+        """Tell the room that the command failed."""
+        speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
+        await speaker.recall()
+        await speaker.reply(
+            words.COMMAND_FAILED.format(word=escape(turn.body), cause=words.cause(cause)), TurnState.FAILED
+        )
+
+    async def help(self, call: Call) -> str:
+        """List the commands that the caller may use."""
+        lines = [
+            f"- `{self._prefix} {command.usage}`: {command.help}"
+            for command in self._commands.values()
+            if call.role >= command.role
+        ]
+        return "\n".join([words.HELP_HEAD, "", *lines])
+
+    async def _answer(self, turn: Turn, role: Role) -> str:
+        word, _, arguments = turn.body.partition(" ")
+        command = self._commands.get(word.lower() or "help")
+        if command is None:
+            return self._unknown(word)
+        if role < command.role:
+            return words.COMMAND_NOT_PERMITTED.format(word=command.word, role=command.role.name.lower())
+        try:
+            return await command.run(Call(turn.sender, role, arguments.strip()))
+        except (HomeserverUnavailable, StoreError):
+            raise
+        except BridgeError as error:
+            return words.COMMAND_FAILED.format(word=command.word, cause=words.cause(error.says))
+
+    def _unknown(self, word: str) -> str:
+        near = difflib.get_close_matches(word.lower(), self._commands, n=1, cutoff=0.5)
+        if near:
+            return words.UNKNOWN_COMMAND.format(word=_code(word), nearest=f"{self._prefix} {near[0]}")
+        return words.UNKNOWN_COMMAND_HELP.format(word=_code(word), prefix=self._prefix)
+
+
+def _code(text: str) -> str:
+    return text.replace("`", "'")

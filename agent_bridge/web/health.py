@@ -1,0 +1,67 @@
+"""Health: is the process alive, and can it do its work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from agent_bridge.core.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from agent_bridge.bridge.discovery import Health
+
+#: Seconds that a check may take.
+_PATIENCE = 5.0
+
+
+class HealthPages:
+    """``/healthz`` and ``/readyz``, and mautrix's names for both.
+
+    Ready means that messages can be taken and answers shown: the database and the homeserver are there. An upstream
+    that is away is reported and does not count, for its agents' messages wait in their lanes.
+    """
+
+    def __init__(
+        self,
+        needed: Mapping[str, Callable[[], Awaitable[object]]],
+        upstreams: Callable[[], Sequence[Health]],
+    ) -> None:
+        self._needed = needed
+        self._upstreams = upstreams
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the routes."""
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/_matrix/mau/live", self._alive)
+        app.router.add_get("/_matrix/mau/ready", self._ready)
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        names = list(self._needed)
+        problems = await asyncio.gather(*(self._problem(name) for name in names))
+        checks = dict(zip(names, problems, strict=True))
+        ready = not any(problems)
+        body = {
+            "status": "ok" if ready else "unavailable",
+            **{name: problem or "ok" for name, problem in checks.items()},
+            "upstreams": {health.name: health.error or "ok" if health.ok else health.error or "not asked yet"
+                          for health in self._upstreams()},
+        }  # fmt: skip
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def _problem(self, name: str) -> str | None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._needed[name]()
+        except BridgeError as error:
+            return error.says
+        except TimeoutError:
+            return f"no answer within {_PATIENCE:.0f} s"
+        return None
