@@ -2,63 +2,55 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path  # noqa: TC003  # pydantic needs it at run time
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from agent_bridge.core.ids import Names, parse_user_id
-from agent_bridge.core.model import Role
-
-_LOCALPART = re.compile(r"[a-z0-9._=/+-]+")
-_URL = re.compile(r"https?://[^\s/]+.*")
-_TEMPLATE_FIELD = re.compile(r"\{([^{}]*)\}")
-_TEMPLATE_FIELDS = frozenset({"name", "id", "upstream"})
-
-
-def _url(value: str) -> str:
-    if not _URL.fullmatch(value):
-        raise ValueError("must be an http:// or https:// URL")
-    return value.rstrip("/")
-
-
-def _localpart(value: str) -> str:
-    if not _LOCALPART.fullmatch(value):
-        raise ValueError("may contain only a-z, 0-9 and . _ = / + - (the Matrix grammar of user ids)")
-    return value
-
-
-def _user_id(value: str) -> str:
-    parse_user_id(value)
-    return value
-
-
-def _template(value: str) -> str:
-    for name in _TEMPLATE_FIELD.findall(value):
-        if name not in _TEMPLATE_FIELDS:
-            known = ", ".join(f"{{{field}}}" for field in sorted(_TEMPLATE_FIELDS))
-            raise ValueError(f"unknown placeholder {{{name}}}; known are {known}")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url)]
-Localpart = Annotated[str, AfterValidator(_localpart)]
-UserId = Annotated[str, AfterValidator(_user_id)]
-Template = Annotated[str, AfterValidator(_template)]
+from agent_bridge.config.types import (
+    BotLocalpart,
+    CommandPrefix,
+    HeaderName,
+    Localpart,
+    LocalPath,
+    RoleName,
+    Secret,
+    SecretText,
+    ServerName,
+    Template,
+    UpstreamName,
+    Url,
+    UserId,
+    Who,
+)
+from agent_bridge.core.ids import Names
 
 
 class Section(BaseModel):
     """Base of every section: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_empty(cls, value: Any) -> Any:
+        """Take a section whose keys are all commented out as one without keys."""
+        return {} if value is None else value
 
 
 class Homeserver(Section):
     """Your Matrix homeserver."""
 
     address: Url = Field(description="Where the bridge reaches its client-server API.")
-    domain: str = Field(min_length=1, description="Its server_name: what stands behind the colon in user ids.")
+    domain: ServerName = Field(description="Its server_name: what stands behind the colon in user ids.")
 
 
 class AppService(Section):
@@ -70,41 +62,48 @@ class AppService(Section):
         description="Where the homeserver reaches the bridge. Default: http://localhost:<port>.",
         examples=["http://localhost:29340"],
     )
-    hostname: str = Field("127.0.0.1", description="Address that the bridge listens on.")
-    port: int = Field(29340, ge=0, le=65535, description="Port that the bridge listens on.")
-    as_token: SecretStr = Field(min_length=1, description="Proves the bridge to the homeserver.")
-    hs_token: SecretStr = Field(min_length=1, description="Proves the homeserver to the bridge.")
-    bot_username: Localpart = Field("agentbridge", description="Localpart of the bridge bot.")
+    hostname: str = Field("127.0.0.1", min_length=1, description="Address that the bridge listens on.")
+    port: StrictInt = Field(29340, ge=0, le=65535, description="Port that the bridge listens on.")
+    as_token: Secret = Field(description="Proves the bridge to the homeserver; agent-bridge init makes one.")
+    hs_token: Secret = Field(description="Proves the homeserver to the bridge; agent-bridge init makes one.")
+    bot_username: BotLocalpart = Field("agentbridge", description="Localpart of the bridge bot.")
     bot_displayname: str = Field("Agent Bridge", description="Display name of the bridge bot.")
-    username_prefix: Localpart = Field("agent_", description="What every ghost's localpart starts with.")
+    username_prefix: Localpart = Field(
+        "agent_",
+        min_length=1,
+        validate_default=True,
+        description="What every ghost's localpart starts with.",
+    )
 
     @property
     def url(self) -> str:
         """Where the homeserver reaches the bridge."""
         return self.address or f"http://localhost:{self.port}"
 
-    @model_validator(mode="after")
-    def _bot_is_no_ghost(self) -> AppService:
-        if self.bot_username.startswith(self.username_prefix):
-            raise ValueError("bot_username must not start with username_prefix: the bot would be taken for a ghost")
-        return self
+    @field_validator("username_prefix")
+    @classmethod
+    def _bot_is_no_ghost(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("bot_username", "").startswith(value):
+            raise ValueError("bot_username must not start with it: the bot would be taken for a ghost")
+        return value
 
 
 class Database(Section):
     """Where the bridge keeps everything that must survive."""
 
-    url: str = Field(
+    url: SecretText = Field(
         "embedded",
-        description='"embedded" runs a PostgreSQL of the bridge\'s own; or postgresql://user:password@host/name '
-        "(13 or newer).",
+        repr=False,  # it may hold a password
+        description='"embedded" runs a PostgreSQL of the bridge\'s own; or postgresql://user:password@host/name'
+        ", version 13 or newer. env:NAME reads it from the environment.",
     )
-    data_dir: Path = Field(
-        "data",  # type: ignore[assignment]  # validated below like a value from the file
+    data_dir: LocalPath = Field(
+        "data",  # validated like a value from the file
         validate_default=True,
         description="Folder of the embedded PostgreSQL, relative to this file.",
     )
     migrate: bool = Field(True, description="Bring the schema up to date at start. Otherwise: agent-bridge migrate.")
-    pool_size: int = Field(10, ge=4, le=500, description="Connections kept to the database, at most.")
+    pool_size: StrictInt = Field(10, ge=4, le=500, description="Connections kept to the database, at most.")
 
     @field_validator("url")
     @classmethod
@@ -122,18 +121,20 @@ class Database(Section):
 class UpstreamConfig(Section):
     """A server that hosts agents."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Its name in commands, logs and the database.")
-    kind: Literal["openai"] = Field("openai", description="openai: any server with /v1/models and /v1/chat/completions.")
+    name: UpstreamName = Field(description="Its name in commands, logs and the database.")
+    kind: Literal["openai"] = Field(
+        "openai", description="openai: any server with /v1/models and /v1/chat/completions."
+    )
     url: Url = Field(description="Base URL, with /v1 where the server has it.", examples=["http://localhost:1416/v1"])
-    api_key: SecretStr | None = Field(
+    api_key: Secret | None = Field(
         None,
         description="Sent as Bearer token. env:NAME reads it from the environment.",
         examples=["env:LETTA_API_KEY"],
     )
-    poll_interval: float = Field(0.5, ge=0.05, le=3600, description="Seconds between two looks at its agents.")
+    poll_interval: StrictFloat = Field(0.5, ge=0.05, le=3600, description="Seconds between two looks at its agents.")
     include: tuple[str, ...] = Field(("*",), description="Only agents whose id or name matches one of these globs.")
     exclude: tuple[str, ...] = Field((), description="No agents whose id or name matches one of these globs.")
-    max_new_agents: int = Field(
+    max_new_agents: StrictInt = Field(
         100, ge=0, description="New rooms made in one pass without an operator's word (!ab sync all)."
     )
     model_ids: Literal["auto", "stable", "names"] = Field(
@@ -142,23 +143,36 @@ class UpstreamConfig(Section):
         "stable: an id never changes. auto: names where the server says owned_by: letta.",
     )
     history: Literal["bridge", "server"] = Field(
-        "bridge", description="bridge: every request carries the last turns of the room. server: it remembers itself."
+        "bridge",
+        description="bridge: every request carries the last turns of the room. server: it remembers itself.",
     )
-    history_tokens: int = Field(8000, ge=0, description="Budget of the history sent along, in (estimated) tokens.")
-    system_prompt: str | None = Field(None, description="First message of every request, if any.")
-    session_header: str | None = Field(
+    history_tokens: StrictInt = Field(
+        8000, ge=0, description="Budget of the history sent along, in (estimated) tokens."
+    )
+    system_prompt: str | None = Field(
+        None,
+        description="First message of every request, if any.",
+        examples=["You talk with people in a Matrix room."],
+    )
+    session_header: HeaderName | None = Field(
         None,
         description="Header that names the conversation to a server that remembers.",
         examples=["X-Letta-Chat-Key"],
     )
-    idempotency_header: str | None = Field(
+    idempotency_header: HeaderName | None = Field(
         None,
         description="Header that names the turn; set it only if the server then answers a repeat without acting twice.",
         examples=["Idempotency-Key"],
     )
-    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Further headers of every request.")
-    connect_timeout: float = Field(10, gt=0, description="Seconds to wait for a connection.")
-    idle_timeout: float = Field(300, gt=0, description="Seconds without a byte after which an answer counts as cut.")
+    headers: dict[HeaderName, Secret] = Field(
+        default_factory=dict,
+        description="Further headers of every request. env:NAME reads a value from the environment.",
+        examples=[{"X-Team": "env:TEAM_KEY"}],
+    )
+    connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds to wait for a connection.")
+    idle_timeout: StrictFloat = Field(
+        300, gt=0, description="Seconds without a byte after which an answer counts as cut."
+    )
 
 
 class Templates(Section):
@@ -183,22 +197,26 @@ class Rooms(Section):
     invite: tuple[UserId, ...] = Field(
         (), description="Invited to the Space and to every agent's room.", examples=[["@admin:example.org"]]
     )
-    version: str | None = Field(None, description="Room version; default: the homeserver's own.")
-    concurrency: int = Field(4, ge=1, le=64, description="Rooms made at the same time.")
+    version: str | None = Field(None, description="Room version; default: the homeserver's own.", examples=["12"])
+    concurrency: StrictInt = Field(4, ge=1, le=64, description="Rooms made at the same time.")
 
 
 class Bot(Section):
     """The bridge bot."""
 
-    prefix: str = Field("!ab", pattern=r"^\S+$", description="What starts a command in a bridged room.")
+    prefix: CommandPrefix = Field("!ab", description="What starts a command in a bridged room.")
 
 
 class Lanes(Section):
     """How messages are worked off."""
 
-    max_active_lanes: int = Field(50, ge=1, le=1000, description="Rooms that are answered at the same time.")
-    max_attempts: int = Field(4, ge=1, description="Tries of one message when the upstream fails in a way worth trying.")
-    drain_timeout: float = Field(20, ge=0, description="Seconds that running answers get to finish at a clean stop.")
+    max_active_lanes: StrictInt = Field(50, ge=1, le=1000, description="Rooms that are answered at the same time.")
+    max_attempts: StrictInt = Field(
+        4, ge=1, description="Tries of one message when the upstream fails in a way worth trying."
+    )
+    drain_timeout: StrictFloat = Field(
+        20, ge=0, description="Seconds that running answers get to finish at a clean stop."
+    )
 
 
 class Logging(Section):
@@ -208,52 +226,40 @@ class Logging(Section):
     format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
 
 
-def _role(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return Role[value.upper()]
-        except KeyError:
-            roles = ", ".join(role.name.lower() for role in Role)
-            raise ValueError(f"is no role; the roles are {roles}") from None
-    return value
-
-
 class Config(Section):
-    """The whole of config.yaml."""
+    """The whole of config.yaml.
+
+    Validated without an :class:`~agent_bridge.config.types.Origin` as context, it holds what is written:
+    ``env:NAME`` and relative paths stay as they are.
+    """
 
     homeserver: Homeserver
     appservice: AppService
-    database: Database = Database()
-    upstreams: tuple[UpstreamConfig, ...] = Field(min_length=1, description="Servers that host agents.")
+    # Validated even where it is left out: the default data_dir is relative to the file too.
+    database: Database = Field({}, validate_default=True)
+    upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
     templates: Templates = Templates()
     space: Space = Space()
     rooms: Rooms = Rooms()
-    permissions: dict[str, Role] = Field(
+    permissions: dict[Who, RoleName] = Field(
         default_factory=dict,
         description="Who may do what: none < member (talks) < moderator < admin (invites, sees all) < owner. "
-        'The most particular entry wins: user id, then domain, then "*". Nobody may do anything unless named here.',
+        'The most particular entry wins: user id, then domain, then "*". '
+        "Nobody may do anything unless named here.",
     )
     bot: Bot = Bot()
     lanes: Lanes = Lanes()
     logging: Logging = Logging()
 
-    @field_validator("permissions", mode="before")
-    @classmethod
-    def _roles(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        for who in value:
-            if str(who).startswith("@"):
-                parse_user_id(str(who))
-        return {str(who): _role(role) for who, role in value.items()}
-
     @field_validator("upstreams")
     @classmethod
-    def _unique(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
+    def _told_apart(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
+        if not value:
+            raise ValueError("must list at least one server")
         names = [upstream.name for upstream in value]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two upstreams are named {name!r}")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"every upstream needs a name of its own; given twice: {', '.join(twice)}")
         return value
 
     @property

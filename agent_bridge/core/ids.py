@@ -84,22 +84,22 @@ class Names:
     @property
     def user_regex(self) -> str:
         """Regular expression of the ghosts' user ids, for the registration."""
-        return f"^@{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}$"
+        return self._regex("@", f"{re.escape(self.username_prefix)}.*")
 
     @property
     def bot_regex(self) -> str:
         """Regular expression of the bot's user id, for the registration."""
-        return f"^{re.escape(self.bot)}$"
+        return self._regex("@", re.escape(self.bot_username))
 
     @property
     def alias_regex(self) -> str:
         """Regular expression of the portals' aliases, for the registration."""
-        return f"^#{re.escape(self.username_prefix)}.*:{re.escape(self.domain)}$"
+        return self._regex("#", f"{re.escape(self.username_prefix)}.*")
 
     @property
     def space_alias_regex(self) -> str:
         """Regular expression of the Space's alias, for the registration."""
-        return f"^{re.escape(self.alias(self.space_alias_localpart))}$"
+        return self._regex("#", re.escape(self.space_alias_localpart))
 
     def user_id(self, localpart: str) -> str:
         """Return the user id of *localpart* on this homeserver."""
@@ -135,6 +135,10 @@ class Names:
             for length in range(_HASH_LENGTH, _SHA256_DIGITS + 1)
         )
         return next(localpart for localpart in hashed if localpart not in unavailable)
+
+    def _regex(self, sigil: str, localpart: str) -> str:
+        # Anchored: Synapse takes a match at the start as enough, and example.org.net is somebody else's.
+        return f"^{sigil}{localpart}:{re.escape(self.domain)}$"
 
 
 def _with_suffix(text: str, suffix: str, room: int) -> str:

@@ -1,0 +1,127 @@
+"""YAML with line numbers: where each value stands in the file, and what is wrong with the file as YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import ComposerError
+from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+
+from agent_bridge.config.mistakes import Mistake, Place
+from agent_bridge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import MappingNode, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML document that knows its lines, which count from 1."""
+
+    root: Any
+    #: Keys that stand in their mapping a second time: line and mistake. The first one counts.
+    duplicates: tuple[tuple[int, Mistake], ...]
+
+    def line(self, place: Place) -> int:
+        """Return the line of the key or item at *place*, or of the innermost part of it that there is."""
+        line, node = 0, self.root
+        for part in place:
+            if not isinstance(node, CommentedMap | CommentedSeq) or part not in (node.lc.data or ()):
+                break
+            line, node = node.lc.data[part][0], node[part]
+        return line + 1
+
+
+def parse(text: str, name: str) -> Document:
+    """Read *text*, the content of the file *name*.
+
+    Raises:
+        ConfigError: it is not YAML; told as ``name:line:column: why``, without words of the text: they may be
+            secrets.
+    """
+    yaml = YAML()
+    yaml.Constructor = _Constructor
+    yaml.composer.warn_double_anchors = False  # the warning would show the lines
+    try:
+        root = yaml.load(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{name}:{line}: holds a control character, which YAML does not allow") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ConfigError(f"{where}: {_why(error)}") from None
+    return Document(root, tuple(_duplicate(root, *found) for found in yaml.constructor.duplicates))
+
+
+class _Constructor(RoundTripConstructor):
+    """Notes duplicate keys instead of stopping at the first, and tells where a value cannot be built."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.duplicates: list[tuple[CommentedMap, Any, int]] = []
+
+    def check_mapping_key(
+        self,
+        node: MappingNode,  # noqa: ARG002  # the library's signature
+        key_node: Node,
+        mapping: Any,
+        key: Any,
+        value: Any,  # noqa: ARG002  # likewise
+    ) -> bool:
+        if key not in mapping:
+            return True
+        self.duplicates.append((mapping, key, key_node.start_mark.line + 1))
+        return False
+
+    def construct_object(self, node: Node, *args: Any, **options: Any) -> Any:
+        try:
+            return super().construct_object(node, *args, **options)
+        except (ValueError, LookupError, AttributeError):
+            # An impossible date, or a tag such as !!int before something else.
+            raise ConstructorError(problem_mark=node.start_mark) from None
+
+
+def _duplicate(root: Any, mapping: CommentedMap, key: Any, line: int) -> tuple[int, Mistake]:
+    first = mapping.lc.data[key][0] + 1
+    words = f"is given twice, first on line {first}; remove one of them"
+    return line, Mistake((*_place_of(mapping, root), key), words)
+
+
+def _place_of(mapping: CommentedMap, root: Any) -> Place:
+    """Return where *mapping* stands below *root*; the top where a duplicate key hides it."""
+    ahead: list[tuple[Place, Any]] = [((), root)]
+    seen: set[int] = set()  # anchors may make a loop
+    for place, node in ahead:
+        if node is mapping:
+            return place
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, CommentedMap):
+            ahead += [((*place, key), item) for key, item in node.items()]
+        elif isinstance(node, CommentedSeq):
+            ahead += [((*place, index), item) for index, item in enumerate(node)]
+    return ()
+
+
+def _why(error: MarkedYAMLError) -> str:
+    problem = str(error.problem)
+    if isinstance(error, ConstructorError):
+        return "is no value that YAML knows; quote what is meant as text"
+    if isinstance(error, ComposerError) and "alias" in problem:
+        return "refers to an anchor that there is not; quote text that begins with *"
+    if isinstance(error, ComposerError):
+        return "must be a single document; remove the line ---"
+    if "tag handle" in problem:
+        return "has an unknown tag; quote text that begins with !"
+    if "'\\t'" in problem:
+        return "is not YAML: indent with spaces, not with tabs"
+    if error.context and error.context_mark:
+        problem += f" {error.context} from line {error.context_mark.line + 1}"
+    return f"is not YAML: {problem}; quote text with special characters"

@@ -1,0 +1,94 @@
+"""config.yaml as text, with the schema's own words as comments."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from agent_bridge.config.model import Config, Section
+from agent_bridge.config.text import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+_WIDTH = 100
+_INDENT = "  "
+_HEAD = (
+    "Configuration of agent_bridge. "
+    "A line such as #key: value shows a key that is not set. "
+    "A key that the bridge does not know is an error. "
+    "env:NAME in the place of a secret reads it from the environment."
+)
+
+
+def example() -> Config:
+    """Return the configuration that config.example.yaml shows; its tokens are placeholders."""
+    return Config.model_validate(
+        {
+            "homeserver": {"address": "http://localhost:8008", "domain": "example.org"},
+            "appservice": {
+                "address": "http://localhost:29340",
+                "as_token": "<as_token: agent-bridge init writes one>",
+                "hs_token": "<hs_token: agent-bridge init writes one>",
+            },
+            "upstreams": [{"name": "letta", "url": "http://localhost:1416/v1", "api_key": "env:LETTA_API_KEY"}],
+            "rooms": {"invite": ["@admin:example.org"]},
+            "permissions": {"*": "none", "example.org": "member", "@admin:example.org": "admin"},
+        }
+    )
+
+
+def render(config: Config) -> str:
+    """Return the text of a config.yaml that holds *config* as it is written.
+
+    Every key is shown, in the model's order, under its description. A key that has its default and an example
+    is commented out. Secrets are written out.
+    """
+    blocks = [_comment(_HEAD, "")]
+    blocks += [_block(name, field, getattr(config, name)) for name, field in Config.model_fields.items()]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _block(name: str, field: FieldInfo, value: object) -> list[str]:
+    """Return the lines of one top-level key."""
+    match value:
+        case Section():
+            return [*_comment(inspect.getdoc(value), ""), f"{name}:", *_keys(value, _INDENT)]
+        case Mapping() if value:
+            entries = [f"{_INDENT}{flow(key)}: {flow(item)}" for key, item in value.items()]
+            return [*_comment(field.description, ""), f"{name}:", *entries]
+        case tuple():
+            items = [line for item in value for line in _item(item)]
+            return [*_comment(field.description, ""), f"{name}:", *items]
+        case _:
+            return [*_comment(field.description, ""), f"{name}: {flow(value)}"]
+
+
+def _item(section: Section) -> Iterator[str]:
+    """Yield the lines of one item of a list: the first that is no comment carries the dash."""
+    bullet = f"{_INDENT}- "
+    for line in _keys(section, " " * len(bullet)):
+        if bullet and not line.lstrip().startswith("#"):
+            yield bullet + line.lstrip()
+            bullet = ""
+        else:
+            yield line
+
+
+def _keys(section: Section, indent: str) -> Iterator[str]:
+    for name, field in type(section).model_fields.items():
+        yield from _comment(field.description, indent)
+        value = getattr(section, name)
+        if field.examples and value == field.get_default(call_default_factory=True):
+            yield f"{indent}#{name}: {flow(field.examples[0])}"
+        else:
+            yield f"{indent}{name}: {flow(value)}"
+
+
+def _comment(text: str | None, indent: str) -> list[str]:
+    prefix = f"{indent}# "
+    return textwrap.wrap(text or "", _WIDTH, initial_indent=prefix, subsequent_indent=prefix, break_on_hyphens=False)

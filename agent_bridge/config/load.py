@@ -1,0 +1,56 @@
+"""config.yaml → :class:`~agent_bridge.config.model.Config`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from agent_bridge.config.document import parse
+from agent_bridge.config.mistakes import check
+from agent_bridge.config.types import Origin
+from agent_bridge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the configuration in the file *path*.
+
+    ``env:NAME`` in the place of a secret is replaced from *environ*; a relative ``database.data_dir`` becomes
+    absolute, relative to the file's folder.
+
+    Raises:
+        ConfigError: lists every mistake, one in a line, as ``file:line: key: what is wrong``. A file that is
+            not YAML has one mistake. The value of a secret is never shown.
+    """
+    document = parse(_read(path), str(path))
+    if document.root is None:
+        raise ConfigError(f"{path}: is empty; agent-bridge init writes a new one")
+    if not isinstance(document.root, dict):
+        raise ConfigError(f"{path}:1: must be a mapping (key: value)")
+    mistakes = list(document.duplicates)
+    found = check(document.root, Origin(path.absolute().parent, environ))
+    if isinstance(found, list):
+        mistakes += [(document.line(mistake.place), mistake) for mistake in found]
+    elif not mistakes:
+        return found
+    mistakes.sort(key=lambda entry: entry[0])
+    raise ConfigError("\n".join(f"{path}:{line}: {mistake}" for line, mistake in mistakes))
+
+
+def _read(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; agent-bridge init writes one") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text; save the file as UTF-8") from None

@@ -1,0 +1,162 @@
+"""Kinds of values: what a text in config.yaml must look like, told in words that a person can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping  # noqa: TC003  # pydantic needs it at run time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+
+from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.model import Role
+
+_URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+_SERVER_NAME = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_LOCALPART = re.compile(r"[a-z0-9._=/+-]+")
+_BOT = re.compile(r"[a-z0-9._/-]+")
+_UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PLACEHOLDERS = ("{name}", "{id}", "{upstream}")
+_ENV = re.compile(r"env:(.*)", re.DOTALL)
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a configuration is read: what ``env:NAME`` and relative paths in it refer to.
+
+    Handed to pydantic as validation context. Without one, values stay as they are written.
+    """
+
+    #: Folder of the configuration file, absolute.
+    folder: Path
+    environ: Mapping[str, str]
+
+
+def _url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise ValueError("must be an http:// or https:// URL, such as http://localhost:8008")
+    return value.rstrip("/")
+
+
+def _server_name(value: str) -> str:
+    if not _SERVER_NAME.fullmatch(value):
+        raise ValueError("must be a server name, such as example.org")
+    return value
+
+
+def _localpart(value: str) -> str:
+    if not _LOCALPART.fullmatch(value):
+        raise ValueError("may contain only a-z, 0-9 and . _ = / + - (the Matrix grammar of user ids)")
+    return value
+
+
+def _bot(value: str) -> str:
+    if not _BOT.fullmatch(value):
+        # Synapse refuses a sender_localpart that percent-encoding would change.
+        raise ValueError("may contain only a-z, 0-9 and . _ / -")
+    return value
+
+
+def _user_id(value: str) -> str:
+    localpart, domain = parse_user_id(value)
+    if re.search(r"\s", localpart) or not _SERVER_NAME.fullmatch(domain):
+        raise ValueError(f"{value!r} is not a Matrix user id (@name:server)")
+    return value
+
+
+def _who(value: str) -> str:
+    if value.startswith("@"):
+        return _user_id(value)
+    if value != "*" and not _SERVER_NAME.fullmatch(value):
+        raise ValueError('must be a user id (@name:server), a server name, or "*"')
+    return value
+
+
+def _role(value: Any) -> Any:
+    if isinstance(value, Role):
+        return value
+    roles = {role.name.lower(): role for role in Role}
+    if not isinstance(value, str) or value not in roles:
+        raise ValueError(f"must be one of {', '.join(roles)}")
+    return roles[value]
+
+
+def _upstream_name(value: str) -> str:
+    if not _UPSTREAM_NAME.fullmatch(value):
+        raise ValueError("may contain only a-z, 0-9, _ and -, and must begin with a letter or digit")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not value or re.search(r"\s", value):
+        raise ValueError("must be one word, such as !ab")
+    return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise ValueError("must be the name of an HTTP header, such as X-Name")
+    return value
+
+
+def _template(value: str) -> str:
+    rest = value
+    for placeholder in _PLACEHOLDERS:
+        rest = rest.replace(placeholder, "")
+    if "{" in rest or "}" in rest:
+        raise ValueError(f"may use braces only in the placeholders {', '.join(_PLACEHOLDERS)}")
+    return value
+
+
+def _from_environment(value: Any, info: ValidationInfo) -> Any:
+    origin = info.context
+    if not isinstance(origin, Origin) or not isinstance(value, str):
+        return value
+    if value.startswith("<") and value.endswith(">"):
+        raise ValueError("is still the placeholder of the example: agent-bridge init writes a real one")
+    reference = _ENV.fullmatch(value)
+    if reference is None:
+        return value
+    if not _ENV_NAME.fullmatch(reference[1]):
+        raise ValueError("must have the name of an environment variable after env:")
+    if not origin.environ.get(reference[1]):
+        raise ValueError(f"the environment variable {reference[1]} is not set: set it, or write the value here")
+    return origin.environ[reference[1]]
+
+
+def _one_line(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isprintable():
+        raise ValueError("must be one line of printable characters, and not empty")
+    return value
+
+
+def _in_folder(value: Path, info: ValidationInfo) -> Path:
+    return info.context.folder / value if isinstance(info.context, Origin) else value
+
+
+Url = Annotated[str, AfterValidator(_url)]
+ServerName = Annotated[str, Field(max_length=200), AfterValidator(_server_name)]
+# With a domain of 200 bytes this leaves room for a hash in the 255 of a user id.
+Localpart = Annotated[str, Field(max_length=32), AfterValidator(_localpart)]
+BotLocalpart = Annotated[str, Field(max_length=32), AfterValidator(_bot)]
+UserId = Annotated[str, AfterValidator(_user_id)]
+#: Whom an entry of ``permissions`` is about.
+Who = Annotated[str, AfterValidator(_who)]
+#: A role by its lower-case name.
+RoleName = Annotated[Role, BeforeValidator(_role)]
+UpstreamName = Annotated[str, AfterValidator(_upstream_name)]
+CommandPrefix = Annotated[str, AfterValidator(_prefix)]
+HeaderName = Annotated[str, AfterValidator(_header)]
+#: Text in which ``{name}``, ``{id}`` and ``{upstream}`` are replaced; it holds no other braces.
+Template = Annotated[str, AfterValidator(_template)]
+#: Never shown; ``env:NAME`` reads it from the environment.
+Secret = Annotated[SecretStr, AfterValidator(_one_line), BeforeValidator(_from_environment)]
+#: A text with a secret inside; ``env:NAME`` reads it from the environment.
+SecretText = Annotated[str, BeforeValidator(_from_environment)]
+#: A path; a relative one starts at the configuration file's folder.
+LocalPath = Annotated[Path, AfterValidator(_in_folder)]

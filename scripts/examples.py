@@ -1,0 +1,34 @@
+"""Write the example files of the configuration, or with --check tell whether they are up to date."""  # noqa: INP001
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from agent_bridge.config.example import example, render
+from agent_bridge.config.registration import registration, to_yaml
+
+TOP = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Return 0, or 1 when --check found a file that is not what the schema says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
+    check = parser.parse_args().check
+    files = {
+        TOP / "config.example.yaml": render(example()),
+        TOP / "registration.example.yaml": to_yaml(registration(example())),
+    }
+    stale = [path for path in files if not path.exists() or path.read_text("utf-8") != files[path]]
+    for path in stale:
+        if check:
+            sys.stderr.write(f"{path.name} is stale: run scripts/examples.py\n")
+        else:
+            path.write_text(files[path], encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""Writes a migration for what store/schema.py says and the migrations so far do not."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from alembic import command
+
+from agent_bridge.store.embedded import start_postgres
+from agent_bridge.store.migrate import alembic_config, engine, migrate, migrations_folder
+
+
+def main(message: str) -> None:
+    """Write the migration *message*, numbered after the last."""
+    if not message:
+        sys.exit('what does the migration do? make migration M="…"')
+    number = 1 + len(list((migrations_folder() / "versions").glob("[0-9]*.py")))
+    with tempfile.TemporaryDirectory() as folder:
+        server = start_postgres(Path(folder) / "postgres")
+        try:
+            if number > 1:
+                migrate(server.get_uri())
+            with engine(server.get_uri()).connect() as connection:
+                config = alembic_config(connection)
+                command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
+        finally:
+            server.cleanup()
+
+
+if __name__ == "__main__":
+    main(" ".join(sys.argv[1:]))

@@ -1,0 +1,560 @@
+"""Configuration files, good and bad, and the exact words that the bad ones get."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from agent_bridge.config.load import load
+from agent_bridge.config.model import Config
+from agent_bridge.core.errors import ConfigError
+from agent_bridge.core.model import Role
+
+GOOD = """\
+homeserver:
+  address: http://localhost:8008
+  domain: example.org
+appservice:
+  as_token: first-token
+  hs_token: second-token
+upstreams:
+  - name: letta
+    url: http://localhost:1416/v1
+"""
+
+# What a file with GOOD and something more says; GOOD has nine lines.
+WITH_MORE: dict[str, tuple[str, list[str]]] = {
+    "unknown section, near": (
+        "loging: {}\n",
+        ["config.yaml:10: loging: is no known key; did you mean logging?"],
+    ),
+    "unknown section": (
+        "matrix: {}\n",
+        [
+            (
+                "config.yaml:10: matrix: is no known key; known are homeserver, appservice, database, upstreams, "
+                "templates, space, rooms, permissions, bot, lanes, logging"
+            )
+        ],
+    ),
+    "unknown key, near": (
+        "rooms:\n  concurrency: 2\n  invites: []\n",
+        ["config.yaml:12: rooms.invites: is no known key; did you mean invite?"],
+    ),
+    "unknown key": (
+        "logging:\n  colour: red\n",
+        ["config.yaml:11: logging.colour: is no known key; known are level, format"],
+    ),
+    "unknown key in a list": (
+        "  - name: other\n    url: http://localhost:1\n    apikey: x\n",
+        ["config.yaml:12: upstreams[1].apikey: is no known key; did you mean api_key?"],
+    ),
+    "key that is no text": (
+        "bot: {1: x}\n",
+        ["config.yaml:10: bot[1]: is no known key; known are prefix"],
+    ),
+    "missing key in a list": (
+        "  - name: other\n    kind: openai\n",
+        [
+            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, with /v1 where the server has it.",
+        ],
+    ),
+    "text for a whole number": (
+        "database:\n  pool_size: many\n",
+        ["config.yaml:11: database.pool_size: must be a whole number"],
+    ),
+    "number in quotes": (
+        'database:\n  pool_size: "10"\n',
+        ["config.yaml:11: database.pool_size: must be a whole number"],
+    ),
+    "true for a whole number": (
+        "database:\n  pool_size: true\n",
+        ["config.yaml:11: database.pool_size: must be a whole number"],
+    ),
+    "fraction for a whole number": (
+        "database:\n  pool_size: 4.5\n",
+        ["config.yaml:11: database.pool_size: must be a whole number"],
+    ),
+    "text for a number": (
+        "lanes:\n  drain_timeout: long\n",
+        ["config.yaml:11: lanes.drain_timeout: must be a number"],
+    ),
+    "infinity": (
+        "lanes:\n  drain_timeout: .inf\n",
+        ["config.yaml:11: lanes.drain_timeout: must be a finite number"],
+    ),
+    "text for a switch": (
+        "space:\n  enabled: sometimes\n",
+        ["config.yaml:11: space.enabled: must be true or false"],
+    ),
+    "list for a switch": (
+        "space:\n  enabled: []\n",
+        ["config.yaml:11: space.enabled: must be true or false"],
+    ),
+    "number for text": (
+        "space:\n  name: 42\n",
+        ["config.yaml:11: space.name: must be text (in quotes, if it looks like a number or a date)"],
+    ),
+    "date for text": (
+        "space:\n  name: 2001-02-03\n",
+        ["config.yaml:11: space.name: must be text (in quotes, if it looks like a number or a date)"],
+    ),
+    "number for a path": (
+        "database:\n  data_dir: 4\n",
+        ["config.yaml:11: database.data_dir: must be a path, as text"],
+    ),
+    "text for a list": (
+        'rooms:\n  invite: "@admin:example.org"\n',
+        ["config.yaml:11: rooms.invite: must be a list"],
+    ),
+    "text for a section": (
+        "logging: debug\n",
+        ["config.yaml:10: logging: must be a section (key: value)"],
+    ),
+    "list for a mapping": (
+        "permissions: [admin]\n",
+        ["config.yaml:10: permissions: must be a mapping (key: value)"],
+    ),
+    "text for an upstream": (
+        "  - other\n",
+        ["config.yaml:10: upstreams[1]: must be a section (key: value)"],
+    ),
+    "a section inside itself": (
+        "space: &loop\n  name: *loop\n",
+        ["config.yaml:11: space.name: has no value; it must be text (in quotes, if it looks like a number or a date)"],
+    ),
+    "no value": (
+        "space:\n  name:\n",
+        ["config.yaml:11: space.name: has no value; it must be text (in quotes, if it looks like a number or a date)"],
+    ),
+    "too little": (
+        "database:\n  pool_size: 3\n",
+        ["config.yaml:11: database.pool_size: must be at least 4"],
+    ),
+    "too much": (
+        "rooms:\n  concurrency: 65\n",
+        ["config.yaml:11: rooms.concurrency: must be at most 64"],
+    ),
+    "not more than nothing": (
+        "  - {name: other, url: http://localhost, idle_timeout: 0}\n",
+        ["config.yaml:10: upstreams[1].idle_timeout: must be more than 0"],
+    ),
+    "not one of": (
+        "logging:\n  level: loud\n",
+        ["config.yaml:11: logging.level: must be 'debug', 'info', 'warning' or 'error'"],
+    ),
+    "kind": (
+        "  - {name: other, url: http://localhost, kind: oracle}\n",
+        ["config.yaml:10: upstreams[1].kind: must be 'openai'"],
+    ),
+    "name of an upstream": (
+        "  - {name: Big Server, url: http://localhost}\n",
+        [
+            (
+                "config.yaml:10: upstreams[1].name: may contain only a-z, 0-9, _ and -, "
+                "and must begin with a letter or digit"
+            )
+        ],
+    ),
+    "names of upstreams": (
+        "  - {name: letta, url: http://localhost}\n",
+        ["config.yaml:7: upstreams: every upstream needs a name of its own; given twice: letta"],
+    ),
+    "URL": (
+        "  - name: other\n    url: localhost:1416\n",
+        ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
+    "database": (
+        "database:\n  url: mysql://localhost\n",
+        ['config.yaml:11: database.url: must be "embedded" or start with postgresql://'],
+    ),
+    "template": (
+        'templates:\n  displayname: "{nmae}"\n  room_topic: "{name"\n',
+        [
+            "config.yaml:11: templates.displayname: may use braces only in the placeholders {name}, {id}, {upstream}",
+            "config.yaml:12: templates.room_topic: may use braces only in the placeholders {name}, {id}, {upstream}",
+        ],
+    ),
+    "user ids": (
+        'rooms:\n  invite:\n    - "@ok:example.org"\n    - admin\n    - "@admin:https://example.org"\n',
+        [
+            "config.yaml:13: rooms.invite[1]: 'admin' is not a Matrix user id (@name:server)",
+            "config.yaml:14: rooms.invite[2]: '@admin:https://example.org' is not a Matrix user id (@name:server)",
+        ],
+    ),
+    "permissions": (
+        'permissions:\n  "*": nobody\n  "@admin": admin\n  all people: member\n  example.org: 3\n  7: member\n',
+        [
+            "config.yaml:11: permissions.*: must be one of none, member, moderator, admin, owner",
+            "config.yaml:12: permissions.@admin: '@admin' is not a Matrix user id (@name:server)",
+            'config.yaml:13: permissions.all people: must be a user id (@name:server), a server name, or "*"',
+            "config.yaml:14: permissions.example.org: must be one of none, member, moderator, admin, owner",
+            "config.yaml:15: permissions[7]: must be text (in quotes, if it looks like a number or a date)",
+        ],
+    ),
+    "command prefix": (
+        "bot:\n  prefix: hey you\n",
+        ["config.yaml:11: bot.prefix: must be one word, such as !ab"],
+    ),
+    "header": (
+        '  - name: other\n    url: http://localhost\n    session_header: "X Key"\n    headers: {"X-Y:": z}\n',
+        [
+            "config.yaml:12: upstreams[1].session_header: must be the name of an HTTP header, such as X-Name",
+            "config.yaml:13: upstreams[1].headers.X-Y:: must be the name of an HTTP header, such as X-Name",
+        ],
+    ),
+    "secret of two lines": (
+        '  - name: other\n    url: http://localhost\n    api_key: "one\\ntwo"\n',
+        ["config.yaml:12: upstreams[1].api_key: must be one line of printable characters, and not empty"],
+    ),
+    "unset variables": (
+        "database:\n  url: env:NO_URL\n",
+        ["config.yaml:11: database.url: the environment variable NO_URL is not set: set it, or write the value here"],
+    ),
+    "empty variable": (
+        "  - name: other\n    url: http://localhost\n    headers:\n      X-Key: env:EMPTY\n",
+        [
+            (
+                "config.yaml:13: upstreams[1].headers.X-Key: the environment variable EMPTY is not set: "
+                "set it, or write the value here"
+            )
+        ],
+    ),
+    "no variable": (
+        "  - name: other\n    url: http://localhost\n    api_key: 'env:'\n",
+        [
+            "config.yaml:12: upstreams[1].api_key: must have the name of an environment variable after env:",
+        ],
+    ),
+    "key given twice": (
+        "logging:\n  level: info\n  format: json\n  level: debug\n",
+        ["config.yaml:13: logging.level: is given twice, first on line 11; remove one of them"],
+    ),
+    "section given twice, and more": (
+        "  - name: other\n    url: nowhere\n    name: third\nhomeserver:\n  domain: 5\n  domain: 6\nspace: {a: b}\n",
+        [
+            "config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008",
+            "config.yaml:12: upstreams[1].name: is given twice, first on line 10; remove one of them",
+            "config.yaml:13: homeserver: is given twice, first on line 1; remove one of them",
+            "config.yaml:15: domain: is given twice, first on line 14; remove one of them",
+            "config.yaml:16: space.a: is no known key; known are enabled, name, topic",
+        ],
+    ),
+}
+
+WHOLE: dict[str, tuple[str, list[str]]] = {
+    "nothing": ("", ["config.yaml: is empty; agent-bridge init writes a new one"]),
+    "comments only": ("# nothing\n", ["config.yaml: is empty; agent-bridge init writes a new one"]),
+    "a list": ("- homeserver\n", ["config.yaml:1: must be a mapping (key: value)"]),
+    "a word": ("homeserver\n", ["config.yaml:1: must be a mapping (key: value)"]),
+    "all sections missing": (
+        "\nspace: {}\n",
+        [
+            "config.yaml:1: homeserver: is missing; add it. Your Matrix homeserver.",
+            (
+                "config.yaml:1: appservice: is missing; add it. How the homeserver knows and reaches the bridge. "
+                "registration.yaml is made from this section."
+            ),
+            "config.yaml:1: upstreams: is missing; add it. Servers that host agents.",
+        ],
+    ),
+    "empty sections": (
+        "upstreams: []\nhomeserver:\nappservice:\n",
+        [
+            "config.yaml:1: upstreams: must list at least one server",
+            "config.yaml:2: homeserver.address: is missing; add it. Where the bridge reaches its client-server API.",
+            (
+                "config.yaml:2: homeserver.domain: is missing; add it. "
+                "Its server_name: what stands behind the colon in user ids."
+            ),
+            (
+                "config.yaml:3: appservice.as_token: is missing; add it. "
+                "Proves the bridge to the homeserver; agent-bridge init makes one."
+            ),
+            (
+                "config.yaml:3: appservice.hs_token: is missing; add it. "
+                "Proves the homeserver to the bridge; agent-bridge init makes one."
+            ),
+        ],
+    ),
+    "every key of appservice": (
+        GOOD.replace(
+            "appservice:\n",
+            "appservice:\n  id: ''\n  hostname: ''\n  port: 65536\n"
+            "  bot_username: Bot\n  username_prefix: agent-" + "x" * 32 + "\n",
+        ).replace("first-token", "'<as_token: agent-bridge init writes one>'"),
+        [
+            "config.yaml:5: appservice.id: must not be empty",
+            "config.yaml:6: appservice.hostname: must not be empty",
+            "config.yaml:7: appservice.port: must be at most 65535",
+            "config.yaml:8: appservice.bot_username: may contain only a-z, 0-9 and . _ / -",
+            "config.yaml:9: appservice.username_prefix: must have at most 32 characters",
+            (
+                "config.yaml:10: appservice.as_token: is still the placeholder of the example: "
+                "agent-bridge init writes a real one"
+            ),
+        ],
+    ),
+    "prefix outside the grammar": (
+        GOOD.replace("appservice:\n", "appservice:\n  username_prefix: Agent_\n"),
+        [
+            (
+                "config.yaml:5: appservice.username_prefix: may contain only a-z, 0-9 and . _ = / + - "
+                "(the Matrix grammar of user ids)"
+            )
+        ],
+    ),
+    "bot among the ghosts": (
+        GOOD.replace("appservice:\n", "appservice:\n  bot_username: agent_bot\n"),
+        [
+            (
+                "config.yaml:4: appservice.username_prefix: bot_username must not start with it: "
+                "the bot would be taken for a ghost"
+            )
+        ],
+    ),
+    "domain": (
+        GOOD.replace("example.org", "https://example.org"),
+        ["config.yaml:3: homeserver.domain: must be a server name, such as example.org"],
+    ),
+    "tab": (
+        "homeserver:\n\taddress: x\n",
+        ["config.yaml:2:1: is not YAML: indent with spaces, not with tabs"],
+    ),
+    "open quote": (
+        "homeserver:\n  address: 'x\n",
+        [
+            (
+                "config.yaml:3:1: is not YAML: found unexpected end of stream while scanning a quoted scalar "
+                "from line 2; quote text with special characters"
+            )
+        ],
+    ),
+    "open bracket": (
+        "upstreams: [\n",
+        [
+            (
+                "config.yaml:2:1: is not YAML: expected the node content, but found '<stream end>' "
+                "while parsing a flow node from line 2; quote text with special characters"
+            )
+        ],
+    ),
+    "colon in text": (
+        "space:\n  name: a: b\n",
+        ["config.yaml:2:10: is not YAML: mapping values are not allowed here; quote text with special characters"],
+    ),
+    "no anchor": (
+        "space: *other\n",
+        ["config.yaml:1:8: refers to an anchor that there is not; quote text that begins with *"],
+    ),
+    "unknown tag": (
+        "space: !x!y z\n",
+        ["config.yaml:1:8: has an unknown tag; quote text that begins with !"],
+    ),
+    "impossible date": (
+        "space:\n  name: 2001-13-45\n",
+        ["config.yaml:2:9: is no value that YAML knows; quote what is meant as text"],
+    ),
+    "two documents": (
+        "space: {}\n---\nspace: {}\n",
+        ["config.yaml:2:1: must be a single document; remove the line ---"],
+    ),
+    "control character": (
+        "space:\n  name: \x07\n",
+        ["config.yaml:2: holds a control character, which YAML does not allow"],
+    ),
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+def errors(file: Path, environ: dict[str, str] | None = None) -> list[str]:
+    """Load *file* and return the lines of its error, with the file's name for its path."""
+    with pytest.raises(ConfigError) as caught:
+        load(file, environ if environ is not None else {"EMPTY": ""})
+    assert not caught.value.retryable
+    return str(caught.value).replace(f"{file.parent}/", "").split("\n")
+
+
+@pytest.mark.parametrize(("more", "expected"), WITH_MORE.values(), ids=WITH_MORE)
+def test_bad_addition(file: Path, more: str, expected: list[str]) -> None:
+    file.write_text(GOOD + more)
+    assert errors(file) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), WHOLE.values(), ids=WHOLE)
+def test_bad_file(file: Path, text: str, expected: list[str]) -> None:
+    file.write_text(text)
+    assert errors(file) == expected
+
+
+def test_no_file(file: Path) -> None:
+    assert errors(file) == ["config.yaml: there is no such file; agent-bridge init writes one"]
+
+
+def test_unreadable_file(file: Path) -> None:
+    file.mkdir()
+    assert errors(file) == ["config.yaml: cannot be read: Is a directory"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"space:\n  name: \xff\n", 2), (GOOD.encode("utf-16"), 1), (b"\n\n\xc3", 3)],
+)
+def test_not_utf_8(file: Path, content: bytes, line: int) -> None:
+    file.write_bytes(content)
+    assert errors(file) == [f"config.yaml:{line}: is not UTF-8 text; save the file as UTF-8"]
+
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("first-token", f"<{SECRET}>"),
+        GOOD.replace("first-token", f"'{SECRET}\\n'").replace("'", '"'),
+        GOOD.replace("first-token", f"[{SECRET}]"),
+        GOOD.replace("first-token", f"*{SECRET}"),
+        GOOD.replace("first-token", f"!{SECRET}!x y"),
+        GOOD.replace("first-token", f"!{SECRET} y"),
+        GOOD.replace("first-token", f"!!int {SECRET}"),
+        GOOD.replace("first-token", f"!!bool {SECRET}"),
+        GOOD.replace("first-token", f'"{SECRET}'),
+        GOOD.replace("first-token", f"@{SECRET}"),
+        GOOD.replace("first-token", f"a: {SECRET}"),
+        GOOD.replace("first-token", f"{SECRET}\n  as_token: {SECRET}"),
+        GOOD + f"    api_key: {SECRET}\n    api_key: {SECRET}2\n",
+        GOOD + f"    headers: {{X-Key: [{SECRET}]}}\n",
+        GOOD + f"    headers: [{SECRET}]\n",
+        GOOD + f"database:\n  url: mysql://user:{SECRET}@localhost/bridge\n",
+        GOOD + f"database:\n  url: env:{SECRET}-{SECRET}\n",
+    ],
+)
+def test_secrets_are_not_shown(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert SECRET not in "\n".join(errors(file))
+
+
+def test_values_from_the_environment_are_not_shown(file: Path) -> None:
+    file.write_text(GOOD.replace("first-token", "env:TOKEN") + "database: {url: env:TOKEN}\n")
+    assert errors(file, {"TOKEN": f"{SECRET}\n"}) == [
+        "config.yaml:5: appservice.as_token: must be one line of printable characters, and not empty",
+        'config.yaml:10: database.url: must be "embedded" or start with postgresql://',
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_anchor_given_twice_shows_nothing(file: Path) -> None:
+    file.write_text(GOOD.replace("first-token", "&a one").replace("second-token", "&a two"))
+    assert load(file, {}).appservice.hs_token.get_secret_value() == "two"
+
+
+def test_secrets_come_from_the_environment(file: Path) -> None:
+    file.write_text(
+        GOOD.replace("first-token", "env:AS").replace("second-token", "env:HS")
+        + "    api_key: env:KEY\n    headers: {X-Key: env:KEY, X-Plain: plain}\n    include: [env:KEY]\n"
+        "database: {url: env:DB}\n"
+    )
+    config = load(file, {"AS": "1-as", "HS": "2-hs", "KEY": "the key", "DB": "postgresql://u:p@h/d", "OTHER": "x"})
+    upstream = config.upstreams[0]
+    assert config.appservice.as_token.get_secret_value() == "1-as"
+    assert config.appservice.hs_token.get_secret_value() == "2-hs"
+    assert upstream.api_key == SecretStr("the key")
+    assert upstream.headers == {"X-Key": SecretStr("the key"), "X-Plain": SecretStr("plain")}
+    assert upstream.include == ("env:KEY",), "only secrets are looked up"
+    assert config.database.url == "postgresql://u:p@h/d"
+    assert "the key" not in repr(config)
+    assert "postgresql" not in repr(config)
+
+
+def test_the_environment_is_the_process_own(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_BRIDGE_TEST_KEY", "from the process")
+    file.write_text(GOOD + "    api_key: env:AGENT_BRIDGE_TEST_KEY\n")
+    assert load(file).upstreams[0].api_key == SecretStr("from the process")
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", "data"),
+        ("database:\n", "data"),
+        ("database: {migrate: false}\n", "data"),
+        ("database: {data_dir: ../state/pg}\n", "../state/pg"),
+        ("database: {data_dir: /var/lib/bridge}\n", "/var/lib/bridge"),
+    ],
+)
+def test_data_dir_is_relative_to_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, more: str, expected: str
+) -> None:
+    file.write_text(GOOD + more)
+    monkeypatch.chdir(file.parent)
+    assert load(file, {}).database.data_dir == file.parent / expected
+    assert load(Path("config.yaml"), {}).database.data_dir == file.parent / expected
+
+
+def test_defaults(file: Path) -> None:
+    file.write_text(GOOD)
+    config = load(file, {})
+    assert config.appservice.url == "http://localhost:29340"
+    assert config.database.embedded
+    assert config.names.bot == "@agentbridge:example.org"
+    assert config.upstreams[0].poll_interval == 0.5
+    assert config.permissions == {}
+
+
+def test_yaml_in_other_shapes(file: Path) -> None:
+    file.write_text(
+        "\ufeff"
+        + GOOD.replace("- name", "- &letta\n    name")
+        + "  - <<: *letta\n    name: other\n"
+        + "permissions: {'*': none, example.org: member, '@a:[::1]:8448': owner}\n"
+        + "space: {enabled: no}\n",
+        encoding="utf-8",
+        newline="\r\n",
+    )
+    config = load(file, {})
+    assert [upstream.name for upstream in config.upstreams] == ["letta", "other"]
+    assert {upstream.url for upstream in config.upstreams} == {"http://localhost:1416/v1"}
+    assert config.permissions == {"*": Role.NONE, "example.org": Role.MEMBER, "@a:[::1]:8448": Role.OWNER}
+    assert not config.space.enabled
+
+
+def test_open_permissions_are_no_error(file: Path) -> None:
+    file.write_text(GOOD)
+    file.chmod(0o666)
+    assert isinstance(load(file, {}), Config)
+
+
+PIECES = st.sampled_from("\n \t:-?[]{},#&*!|>'\"%@`") | st.sampled_from(
+    ["\n  ", ": ", "- ", "<<: ", "&a ", "*a", "!!int ", "!x ", "!!set ", "---\n", "null", "true", "12"],
+)
+WORDS = st.sampled_from(["2001-13-45", "é", "\x07", "\ud83d", "upstreams", "name", "as_token", "env:X"])
+
+
+def outcome(file: Path) -> Config | str:
+    try:
+        return load(file, {})
+    except ConfigError as error:
+        return str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=st.lists(PIECES | WORDS, max_size=12), at=st.integers(0, len(GOOD)))
+def test_any_file_is_a_configuration_or_a_config_error(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str], at: int
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
+    file.write_text(GOOD[:at] + "".join(pieces) + GOOD[at:], encoding="utf-8", errors="surrogatepass")
+    found = outcome(file)
+    if isinstance(found, str):
+        line = re.compile(re.escape(str(file)) + r"(:\d+(:\d+)?)?: .+", re.DOTALL)
+        assert [part for part in found.split("\n") if not line.fullmatch(part)] == []

@@ -1,0 +1,185 @@
+"""Identifiers: derived, within the grammar, and the same every time."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.core.ids import (
+    MARK,
+    MAX_ID_BYTES,
+    Names,
+    escape_localpart,
+    mark,
+    parse_user_id,
+    short_hash,
+    turn_key,
+)
+
+NAMES = Names("example.org", "agentbridge", "agent_")
+#: Matrix spec, appendix "User Identifiers".
+GRAMMAR = re.compile(r"[a-z0-9._=/+-]+")
+ANY_TEXT = st.text(st.characters(), max_size=400)  # half surrogate pairs too: JSON can carry them
+LOCALPARTS = st.from_regex(r"[a-z0-9._=/+-]{1,32}", fullmatch=True)
+DOMAINS = st.from_regex(r"[a-z0-9.-]{1,200}", fullmatch=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("letta", "letta"),
+        ("Letta", "letta"),
+        ("agent-4bea", "agent_4bea"),
+        ("a.b_c/d+e", "a.b_c/d+e"),
+        ("llama3:8b", "llama3=3a8b"),
+        ("a=b", "a=3db"),
+        ("two words", "two=20words"),
+        ("Ünï", "=c3=bcn=c3=af"),
+        ("🦙", "=f0=9f=a6=99"),
+        ("@x:y", "=40x=3ay"),
+        ("a\0b\n", "a=00b=0a"),
+        ("\ud83e", "=ed=a0=be"),
+    ],
+)
+def test_escape(text: str, expected: str) -> None:
+    assert escape_localpart(text) == expected
+
+
+@given(ANY_TEXT)
+def test_escaped_text_is_in_the_grammar_and_reversible_but_for_case_and_dash(text: str) -> None:
+    escaped = escape_localpart(text)
+    assert escaped == "" or GRAMMAR.fullmatch(escaped)
+    back = re.sub(rb"=([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), escaped.encode())
+    assert back.decode("utf-8", "surrogatepass") == text.lower().replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("agent_id", "taken", "expected"),
+    [
+        ("agent-4bea0f00-7d3c-4a5e-9b1f-2f6f5a1c9d10", set(), "agent_4bea0f00_7d3c_4a5e_9b1f_2f6f5a1c9d10"),
+        ("4bea", set(), "agent_4bea"),
+        ("AGENT-4bea", set(), "agent_4bea"),
+        ("agent_agent_x", set(), "agent_agent_x"),
+        ("Frida", set(), "agent_frida"),
+        ("Frida", {"agent_diego"}, "agent_frida"),
+        ("Frida", {"agent_frida"}, f"agent_frida_{short_hash('/Frida')}"),
+        ("frida", {"agent_frida", f"agent_frida_{short_hash('/frida')}"}, f"agent_frida_{short_hash('/frida', 9)}"),
+        ("", set(), f"agent_{short_hash('/')}"),
+        ("agent-", set(), f"agent_{short_hash('/agent-')}"),
+        ("x" * 236, set(), "agent_" + "x" * 236),
+        ("x" * 237, set(), "agent_" + "x" * 227 + "_" + short_hash("/" + "x" * 237)),
+        ("é" * 80, set(), "agent_" + "=c3=a9" * 37 + "=c3_" + short_hash("/" + "é" * 80)),
+    ],
+    ids=range(13),
+)
+def test_localpart(agent_id: str, taken: set[str], expected: str) -> None:
+    assert NAMES.localpart(agent_id, taken) == expected
+
+
+def test_the_hash_depends_on_the_salt() -> None:
+    taken = {"agent_frida"}
+    assert NAMES.localpart("Frida", taken, salt="one") == f"agent_frida_{short_hash('one/Frida')}"
+    assert NAMES.localpart("Frida", taken, salt="two") == f"agent_frida_{short_hash('two/Frida')}"
+
+
+def test_no_ghost_gets_the_alias_of_the_space() -> None:
+    names = Names("example.org", "ab", "ab_")
+    assert names.space_alias_localpart == "ab_space"
+    assert names.localpart("space") == f"ab_space_{short_hash('/space')}"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "agent_id", "expected"),
+    [("ai-", "ai-7", "ai-7"), ("ai-", "ai_7", "ai-7"), ("ai=", "ai=7", "ai=7"), ("ai=", "", "ai=" + short_hash("/"))],
+)
+def test_any_prefix_is_not_repeated(prefix: str, agent_id: str, expected: str) -> None:
+    assert Names("example.org", "bot", prefix).localpart(agent_id) == expected
+
+
+@given(domain=DOMAINS, prefix=LOCALPARTS, agent_id=ANY_TEXT, others=st.lists(ANY_TEXT, max_size=5))
+def test_every_localpart_is_valid_and_its_own(domain: str, prefix: str, agent_id: str, others: list[str]) -> None:
+    names = Names(domain, "bot", prefix)
+    taken: set[str] = set()
+    for each in (*others, agent_id, agent_id):
+        localpart = names.localpart(each, taken)
+        assert localpart not in taken
+        assert GRAMMAR.fullmatch(localpart)
+        assert localpart.startswith(prefix)
+        assert len(localpart) > len(prefix)
+        assert len(names.user_id(localpart).encode()) <= MAX_ID_BYTES
+        assert names.is_ours(names.user_id(localpart))
+        assert re.fullmatch(names.user_regex, names.user_id(localpart))
+        assert re.fullmatch(names.alias_regex, names.alias(localpart))
+        assert localpart == names.localpart(each, frozenset(taken))
+        taken.add(localpart)
+
+
+@given(ANY_TEXT.map(lambda text: text + "é" * 100))
+def test_a_shortened_localpart_has_whole_escapes(agent_id: str) -> None:
+    assert re.fullmatch(r"([^=]|=[0-9a-f]{2})+", NAMES.localpart(agent_id))
+
+
+@pytest.mark.parametrize(
+    ("user_id", "ours"),
+    [
+        ("@agentbridge:example.org", True),
+        ("@agent_x:example.org", True),
+        ("@agent_x:example.org.net", False),
+        ("@agent_x:other.example.org", False),
+        ("@agentbridge2:example.org", False),
+        ("@agent:example.org", False),
+        ("@admin:example.org", False),
+        ("#agent_x:example.org", False),
+        ("", False),
+    ],
+)
+def test_is_ours(user_id: str, ours: bool) -> None:  # noqa: FBT001  # a column of the table
+    assert NAMES.is_ours(user_id) is ours
+
+
+def test_names() -> None:
+    assert NAMES.bot == "@agentbridge:example.org"
+    assert NAMES.space_alias_localpart == "agentbridge_space"
+    assert NAMES.alias("agent_x") == "#agent_x:example.org"
+    assert NAMES.user_id("agent_x") == "@agent_x:example.org"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "expected"),
+    [
+        ("@alice:example.org", ("alice", "example.org")),
+        ("@alice:example.org:8448", ("alice", "example.org:8448")),
+        ("@alice:[::1]:8448", ("alice", "[::1]:8448")),
+        ("@:x:y", None),
+        ("@alice", None),
+        ("@alice:", None),
+        ("alice:example.org", None),
+        ("!room:example.org", None),
+        ("@", None),
+        ("", None),
+    ],
+)
+def test_parse_user_id(user_id: str, expected: tuple[str, str] | None) -> None:
+    if expected:
+        assert parse_user_id(user_id) == expected
+        return
+    with pytest.raises(ValueError, match=re.escape(f"{user_id!r} is not a Matrix user id")):
+        parse_user_id(user_id)
+
+
+def test_keys_stay_the_same_between_releases() -> None:
+    """They stand in databases and rooms: another value would say everything twice."""
+    assert MARK == "agent_bridge.turn"
+    assert turn_key("$event:example.org") == "8e3e260cfed508ed"
+    assert mark(turn_key("$event:example.org"), 2) == "8e3e260cfed508ed.2"
+    assert short_hash("letta/Frida") == "aa7dc741"
+
+
+@given(ANY_TEXT, st.integers(1, 64))
+def test_hashes(text: str, length: int) -> None:
+    assert re.fullmatch(f"[0-9a-f]{{{length}}}", short_hash(text, length))
+    assert short_hash(text, 64).startswith(short_hash(text, length))
