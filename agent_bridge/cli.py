@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ import typer
 
 from agent_bridge import __version__, log
 from agent_bridge.app import build, database_uri
-from agent_bridge.commands import doctor as doctor_command
 from agent_bridge.commands import setup
+from agent_bridge.commands.doctor import Doctor
 from agent_bridge.config.load import load
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.demo import stage
@@ -113,10 +114,18 @@ def doctor(
     ] = None,
 ) -> None:
     """Check everything the bridge needs, one line a check; exit code 0 only if all is well."""
-    log.configure("error", "console")
-    beside = registration or config.parent / "registration.yaml"
-    healthy = asyncio.run(doctor_command.examine(config, beside, database_uri))
-    raise typer.Exit(0 if healthy else 1)
+    # Every check says itself what it found; what the parts log on the way would only stand between.
+    logging.disable()
+    patient = Doctor(load(config), config, registration or config.parent / "registration.yaml", database_uri)
+
+    async def examine() -> bool:
+        healthy = True
+        async for finding in patient.findings():
+            typer.echo(finding)
+            healthy = healthy and finding.ok
+        return healthy
+
+    raise typer.Exit(0 if asyncio.run(examine()) else 1)
 
 
 @cli.command()

@@ -118,6 +118,7 @@ class Relay:
         """
         started = time.monotonic()
         agent, speaker = await self._voice(turn)
+        _log.info("message taken up", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await speaker.recall()
         async with self._working(turn, agent):
             if turn.state is TurnState.ANSWERED:

@@ -151,6 +151,10 @@ class Homeserver:
             raise
         return str(answer["room_id"])
 
+    async def remove_alias(self, alias: str) -> None:
+        """Take an alias from its room. One that does not exist is refused with status 404."""
+        await self.request(Method.DELETE, Path.v3.directory.room[alias])
+
     async def join(self, room_id: str, as_user: str | None = None) -> None:
         """Join a room; nothing happens to a member."""
         await self.request(Method.POST, Path.v3.rooms[room_id].join, {}, as_user=as_user)

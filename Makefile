@@ -1,0 +1,46 @@
+# Every target does its own set-up: git, make and Python >= 3.11 are enough.
+PYTHON_FILES = agent_bridge tests benchmarks alembic scripts
+BIN = .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format examples migration bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+.venv/.demo: pyproject.toml scripts/venv
+	@scripts/venv demo
+	@touch $@
+
+.venv/.dev: pyproject.toml scripts/venv
+	@scripts/venv dev
+	@touch $@ .venv/.demo
+
+demo: .venv/.demo  ## bring everything up on this machine and show it (ARGS=--once: say one thing, then end)
+	@$(BIN)/agent-bridge demo $(ARGS)
+
+test: lint  ## lint, then every test (ARGS are pytest's)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.dev  ## style, types, floors, example files
+	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
+	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python scripts/examples.py --check
+
+format: .venv/.dev  ## put the code in form
+	@$(BIN)/ruff check --quiet --fix-only $(PYTHON_FILES)
+	@$(BIN)/ruff format --quiet $(PYTHON_FILES)
+
+examples: .venv/.dev  ## make the example files from the schema
+	@$(BIN)/python scripts/examples.py
+
+migration: .venv/.dev  ## write a migration for what changed in store/schema.py (M="what it does")
+	@$(BIN)/python scripts/migration.py "$(M)"
+
+bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json
+	@$(BIN)/python -m benchmarks
+
+clean:  ## remove what the other targets made
+	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
