@@ -1,0 +1,121 @@
+"""A small Matrix client: one person, what they do and what they see."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.demo.account import Account
+from agent_bridge.demo.sight import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+_SYNC_MILLISECONDS = 30_000
+_RETRY_PAUSE = 0.1
+_FILTER = json.dumps({"room": {"timeline": {"limit": 20}}})
+
+Seen = TypeVar("Seen")
+
+
+class Person(Account):
+    """An account with an open client: what they see follows the homeserver.
+
+    Entering returns after the first look. A homeserver that goes away is asked again until it is back.
+    Nothing that is said after the first look is skipped, however much comes at once.
+    """
+
+    def __init__(self, homeserver: str, user_id: str, token: str) -> None:
+        super().__init__(homeserver, user_id, token)
+        #: What they see of the rooms that they are in, by room id.
+        self.rooms: dict[str, Room] = {}
+        #: What they see of the rooms that they are invited to, by room id.
+        self.invites: dict[str, Room] = {}
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(super().__aexit__, None, None, None)
+            since = await self._look(None)
+            undo.pop_all()
+        self._watching = asyncio.create_task(self._watch(since))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        await super().__aexit__(kind, error, trace)
+
+    def room(self, room_id: str) -> Room:
+        """Return what they see of *room_id*: an empty room, if they are not in it."""
+        return self.rooms.get(room_id) or Room(room_id)
+
+    async def wait_for(self, seen: Callable[[], Seen], within: float = 10) -> Seen:
+        """Return the first true result of *seen*, which is asked now and whenever something new is in sight.
+
+        Raises:
+            TimeoutError: it did not come within *within* seconds; the message says what was in sight.
+            HomeserverRefused: they were logged out.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not (result := seen()):
+                    if self._watching.done():
+                        self._watching.result()
+                    await self._news.wait()
+                return result
+        raise TimeoutError(f"{self.user_id} did not see it within {within:g} s, but {self._sights()}")
+
+    async def _watch(self, since: str) -> None:
+        try:
+            while True:
+                try:
+                    since = await self._look(since)
+                except HomeserverUnavailable:
+                    await asyncio.sleep(_RETRY_PAUSE)
+                    continue
+                self._news.set()
+                self._news = asyncio.Event()
+        finally:
+            self._news.set()
+
+    async def _look(self, since: str | None) -> str:
+        query = {"filter": _FILTER} | ({"since": since, "timeout": str(_SYNC_MILLISECONDS)} if since else {})
+        answer = await self.ask("GET", "/sync", query=query)
+        rooms = answer.get("rooms", {})
+        joined: dict[str, Any] = rooms.get("join", {})
+        gaps = {}
+        for room_id, change in joined.items():
+            if since and change["timeline"].get("limited"):
+                after = since if room_id in self.rooms else None
+                gaps[room_id] = await self.history(room_id, after=after, before=change["timeline"]["prev_batch"])
+        for room_id, change in joined.items():
+            self.invites.pop(room_id, None)
+            room = self.rooms.setdefault(room_id, Room(room_id))
+            before, after = change["state"]["events"], change["timeline"]["events"]
+            for event in (*before, *gaps.get(room_id, ()), *after):
+                room.see(event)
+            for event in change["ephemeral"]["events"]:
+                room.see_ephemeral(event)
+        for room_id, change in rooms.get("invite", {}).items():
+            self.invites[room_id] = invited = Room(room_id)
+            for event in change["invite_state"]["events"]:
+                invited.see(event)
+        for room_id in rooms.get("leave", {}):
+            self.invites.pop(room_id, None)
+            self.rooms.pop(room_id, None)
+        return str(answer["next_batch"])
+
+    def _sights(self) -> str:
+        rooms = {
+            room.name or room_id: [message.body for message in room.messages.values()][-3:]
+            for room_id, room in self.rooms.items()
+        }
+        return f"is in {rooms} and invited to {list(self.invites)}"

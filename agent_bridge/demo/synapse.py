@@ -1,0 +1,201 @@
+"""A throw-away Synapse: a real homeserver on 127.0.0.1 with everything it keeps in one folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import importlib.util
+import os
+import secrets
+import socket
+import sys
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+
+from agent_bridge.core.errors import BridgeError
+from agent_bridge.demo import homeserver_yaml
+from agent_bridge.demo.account import call
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+_LOG_TAIL_LINES = 20
+_HEALTH_INTERVAL = 0.05
+
+
+class SynapseError(BridgeError):
+    """The throw-away Synapse could not be started; the message says why."""
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Synapse:
+    """A Synapse of our own: runs from entering to leaving the context.
+
+    *registrations* are registration files of application services, read at each start. *relaxed* lifts
+    Synapse's rate limits on people. A folder that served an earlier Synapse of the same *server_name* goes on
+    with its users and rooms. On Linux Synapse ends even if this process is killed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        server_name: str,
+        *,
+        port: int = 0,
+        registrations: Sequence[Path] = (),
+        relaxed: bool = True,
+        start_within: float = 60,
+        stop_within: float = 10,
+    ) -> None:
+        self.server_name = server_name
+        #: TCP port on 127.0.0.1; stays the same over restarts. 0 in the constructor takes a free one.
+        self.port = port or free_port()
+        #: Everything that Synapse says.
+        self.log = folder / "homeserver.log"
+        self._folder = folder
+        self._registrations = registrations
+        self._relaxed = relaxed
+        self._start_within = start_within
+        self._stop_within = stop_within
+        self._shared_secret = secrets.token_urlsafe(32)
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of the client-server API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None while it does not run."""
+        return self._process.pid if self._process else None
+
+    def user_id(self, name: str) -> str:
+        """Return the user id of *name* on this homeserver."""
+        return f"@{name}:{self.server_name}"
+
+    async def __aenter__(self) -> Self:
+        if importlib.util.find_spec("synapse") is None:
+            raise SynapseError("matrix-synapse is not installed. It comes with: pip install 'agent-bridge[demo]'")
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        homeserver_yaml.write(
+            self._folder,
+            homeserver_yaml.settings(
+                self._folder.absolute(),
+                server_name=self.server_name,
+                port=self.port,
+                shared_secret=self._shared_secret,
+                registrations=self._registrations,
+                relaxed=self._relaxed,
+            ),
+        )
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the process and return when it answers; for use after :meth:`stop` or :meth:`kill`.
+
+        Raises:
+            SynapseError: it ended, or did not answer in time. It does not run then.
+        """
+        self.log.touch(mode=0o600)
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C at the terminal is for us, and we stop what we started in order.
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "agent_bridge.demo.companion", str(os.getpid())),
+                *("synapse.app.homeserver", "-c", "homeserver.yaml"),
+                cwd=self._folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                umask=0o077,
+            )
+        try:
+            await self._healthy(self._process)
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> None:
+        """End the process in order, or by SIGKILL when that takes too long. Harmless when it does not run."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), self._stop_within)
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End the process by SIGKILL, as a crash would. Harmless when it does not run."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        self._process = None
+
+    async def restart(self) -> None:
+        """Stop in order and start again, on the same port and with the same data.
+
+        Raises:
+            SynapseError: as :meth:`start`.
+        """
+        await self.stop()
+        await self.start()
+
+    async def register_user(self, name: str, password: str, *, admin: bool = False) -> str:
+        """Make the account *name* and return an access token for it.
+
+        Raises:
+            HomeserverError: Synapse refused, for example because the name is taken.
+        """
+        path = "/_synapse/admin/v1/register"
+        async with aiohttp.ClientSession(self.url) as http:
+            nonce = (await call(http, "GET", path))["nonce"]
+            proof = "\0".join((nonce, name, password, "admin" if admin else "notadmin")).encode()
+            account = {
+                "nonce": nonce,
+                "username": name,
+                "password": password,
+                "admin": admin,
+                "mac": hmac.new(self._shared_secret.encode(), proof, hashlib.sha1).hexdigest(),
+            }
+            return str((await call(http, "POST", path, account))["access_token"])
+
+    async def _healthy(self, process: asyncio.subprocess.Process) -> None:
+        try:
+            async with asyncio.timeout(self._start_within), aiohttp.ClientSession(self.url) as http:
+                while process.returncode is None:
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with http.get("/health") as response:
+                            if response.ok:
+                                return
+                    await asyncio.sleep(_HEALTH_INTERVAL)
+        except TimeoutError:
+            message = f"Synapse did not answer within {self._start_within:g} s"
+            raise SynapseError(self._with_log(message)) from None
+        raise SynapseError(self._with_log(f"Synapse ended at its start with code {process.returncode}"))
+
+    def _with_log(self, message: str) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return "\n".join((f"{message}. The end of {self.log}:", *lines))
