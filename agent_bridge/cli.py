@@ -64,7 +64,7 @@ def _root(
 
 
 @cli.command()
-def init(  # noqa: PLR0913
+def init(
     *,
     homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="Where the bridge reaches Synapse.")],
     domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="What follows the colon in user ids.")],

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _ours(_item: SchemaItem, name: str | None, kind: str, _reflected: bool, _other: SchemaItem | None) -> bool:  # noqa: FBT001
-    """The queue's tables stand in the same database; procrastinate migrates them."""
+    """Pass over the queue's tables: they stand in the same database, and procrastinate migrates them."""
     return not (kind == "table" and name is not None and name.startswith("procrastinate_"))
 
 

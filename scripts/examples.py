@@ -1,4 +1,4 @@
-"""Write the example files of the configuration, or with --check tell whether they are up to date."""  # noqa: INP001
+"""Write the example files of the configuration, or with --check tell whether they are up to date."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import procrastinate
 import psycopg
+from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -19,7 +20,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from agent_bridge.core.errors import SchemaTooNew, SchemaTooOld, StoreError
-from alembic import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""First tables"""
+"""First tables."""
 
 from __future__ import annotations
 
