@@ -28,6 +28,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _CAP = 30.0
 #: Good answers in a row without an agent after which it is gone.
 GONE_AFTER = 3
+#: Synapse takes display names of up to 256 characters.
+_LONGEST_NAME = 255
 #: So many agents may go at once without an operator's word, and any number up to half of all.
 _FEW = 3
 
@@ -224,9 +226,9 @@ class Discovery:
             model=model,
             name=name,
             ghost=ghost,
-            displayname=fill(self._templates.displayname, fields),
-            room_name=fill(self._templates.room_name, fields),
-            room_topic=fill(self._templates.room_topic, fields),
+            displayname=_shorten(fill(self._templates.displayname, fields)),
+            room_name=_shorten(fill(self._templates.room_name, fields)),
+            room_topic=_shorten(fill(self._templates.room_topic, fields)),
             state=state,
         )
 
@@ -236,6 +238,10 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
     return "".join(
         piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(re.split(r"\{([^{}]*)\}", template))
     )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def fresh_identity(model: str, taken: set[str]) -> str:

@@ -12,7 +12,7 @@ import structlog
 
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import AgentGone, AnswerBroken, HomeserverError, UpstreamError
+from agent_bridge.core.errors import AgentGone, HomeserverError, UpstreamError
 from agent_bridge.core.model import AgentState, Said, TurnState
 from agent_bridge.render import words
 from agent_bridge.render.rendition import Op, Rendition, ops_for
@@ -158,7 +158,7 @@ class Relay:
                 raise AgentGone(f"{agent.name} is gone from its server")
             finish_reason = await self._stream(talk, await self._question(talk, turn, agent), rendition, speaker)
         except UpstreamError as error:
-            if self._may_ask_again(agent, turn, error):
+            if error.retryable and turn.failures + 1 < self._max_attempts:
                 delay = max(_RETRY.delay(turn.failures + 1), error.retry_after or 0)
                 _log.warning("asking again", agent=agent.name, error=str(error), seconds=delay)
                 await self._turns.put_back(turn.id, delay=delay, failed=True)
@@ -169,12 +169,6 @@ class Relay:
             outcome = Outcome(rendition.text.strip() + note)
         await self._commit(turn, outcome)
         return outcome
-
-    def _may_ask_again(self, agent: Agent, turn: Turn, error: UpstreamError) -> bool:
-        if turn.failures + 1 >= self._max_attempts:
-            return False
-        # Where the answer had begun, asking again may make the agent act twice.
-        return error.retryable or (isinstance(error, AnswerBroken) and self._talks[agent.upstream].upstream.idempotent)
 
     async def _question(self, talk: Talk, turn: Turn, agent: Agent) -> Ask:
         history: tuple[Said, ...] = ()

@@ -28,7 +28,7 @@ class WakeUp:
     """What has to be said to the homeserver once after every start."""
 
     def __init__(self, homeserver: Homeserver, facts: Facts, contacts: Contacts, service: AppService) -> None:
-        self._homeserver = homeserver
+        self.homeserver = homeserver
         self._facts = facts
         self._contacts = contacts
         self._service = service
@@ -50,18 +50,18 @@ class WakeUp:
                 return
 
     async def _bot(self) -> None:
-        await self._homeserver.register(self._service.bot_username)
-        await self._homeserver.set_displayname(self._homeserver.names.bot, self._service.bot_displayname)
+        await self.homeserver.register(self._service.bot_username)
+        await self.homeserver.set_displayname(self.homeserver.names.bot, self._service.bot_displayname)
 
     async def _event(self) -> None:
         rooms = [contact.portal.room_id for contact in await self._contacts.all() if contact.portal.bot_joined]
         room_id = await self._facts.get(Facts.SPACE) or next(iter(rooms), None)
         if room_id is not None:
-            await self._homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
+            await self.homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
 
     async def _ping(self) -> None:
         try:
-            milliseconds = await self._homeserver.ping(self._service.id)
+            milliseconds = await self.homeserver.ping(self._service.id)
         except BridgeError as error:
             if "AlreadyCancelled" in str(error):
                 # Synapse says so when it is delivering what it kept already.

@@ -1,1 +1,20 @@
 """Agents' servers: who is there, and what they answer. Knows their HTTP, nothing of Matrix or SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.upstream.openai import OpenAIUpstream
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.upstream.base import Upstream
+
+
+def make(config: UpstreamConfig, session: ClientSession) -> Upstream:
+    """Return the upstream of *config*, which sends its requests through *session*."""
+    match config.kind:
+        case "openai":
+            return OpenAIUpstream(config, session)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from agent_bridge.core.model import Said
 
@@ -28,7 +28,7 @@ class Ask:
     """One question to one agent."""
 
     model: str
-    #: Earlier messages, oldest first, then the new one. An upstream that remembers by itself uses the last only.
+    #: Earlier messages, oldest first, then the new one. An upstream that remembers uses the last only.
     messages: tuple[Said, ...]
     #: Stable name of the conversation.
     session: str
@@ -58,25 +58,30 @@ class Upstream(Protocol):
 
     #: Its name in the configuration.
     name: str
-    #: Whether asking again with the same idempotency key is known to be harmless.
+    #: Whether it answers a repeat of the same idempotency key without acting twice.
     idempotent: bool
     #: Whether it remembers conversations by itself, so that no history is sent.
     remembers: bool
 
     async def list_agents(self) -> tuple[Listed, ...] | None:
-        """Return its agents after ``include``/``exclude``, in the upstream's order; None when the answer is, byte for
-        byte, the one of the last call.
+        """Return its agents after ``include``/``exclude``, in its order; None when nothing changed.
+
+        Nothing changed when the list is the one of the last call that did not fail. Bytes that are the same
+        as then are not parsed.
 
         Raises:
             UpstreamError: it could not be asked; nothing is known about its agents.
         """
 
-    def answer(self, ask: Ask) -> AsyncIterator[Delta]:
-        """Ask, and yield the answer as it arrives. The last item is :class:`End`; closing the iterator early ends the
-        request.
+    def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        """Ask once, and yield the answer as it arrives. The last item is :class:`End`.
+
+        Closing the generator early ends the request. Whatever the class of an error, its ``retryable`` says
+        whether the same question may be asked again: it is false where an agent might then act twice. The
+        answer to a repeat starts at its beginning.
 
         Raises:
-            UpstreamUnreachable, UpstreamBusy, UpstreamFailed: before the first delta only; the agent said nothing.
+            UpstreamUnreachable, UpstreamBusy, UpstreamFailed: before the first delta only.
             UpstreamError: any other way in which there is no whole answer.
         """
 

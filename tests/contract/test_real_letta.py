@@ -1,0 +1,149 @@
+"""The upstream kind ``openai`` against the real Letta App Server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from letta_server import LettaServer
+
+from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.core.errors import AgentGone, UpstreamError
+from agent_bridge.core.model import Said
+from agent_bridge.upstream import make
+from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.upstream.base import Upstream
+
+DEADLINE = 30
+
+
+@pytest.fixture(scope="module")
+async def letta() -> AsyncIterator[LettaServer]:
+    async with LettaServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def upstream(letta: LettaServer) -> AsyncIterator[Upstream]:
+    config = UpstreamConfig.model_validate(
+        {
+            "name": "letta",
+            "url": letta.url,
+            "history": "server",
+            "session_header": "X-Letta-Chat-Key",
+            "idempotency_header": "Idempotency-Key",
+        }
+    )
+    async with aiohttp.ClientSession() as session:
+        yield make(config, session)
+
+
+@pytest.fixture
+async def dora(letta: LettaServer) -> AsyncIterator[str]:
+    agent = await letta.create_agent("Dora")
+    yield agent
+    await letta.delete_agent(agent)
+
+
+async def answer(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> str:
+    ask = Ask(model, (Said("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
+    async with asyncio.timeout(DEADLINE):
+        *texts, end = [delta async for delta in upstream.answer(ask)]
+    assert end == End("stop")
+    return "".join(delta.text for delta in texts if isinstance(delta, TextDelta))
+
+
+def said(question: Any) -> list[str]:
+    """Return the last text of each message of a question to the language model, but for the system's."""
+    contents = [message["content"] for message in question["messages"] if message["role"] != "system"]
+    return [content if isinstance(content, str) else content[-1]["text"] for content in contents]
+
+
+def by_name(name: str) -> Listed:
+    return Listed(name, name, named=True)
+
+
+def by_id(agent: str) -> Listed:
+    return Listed(agent, agent)
+
+
+async def agents(upstream: Upstream) -> set[Listed]:
+    listed = await upstream.list_agents()
+    assert listed is not None
+    return set(listed)
+
+
+@pytest.mark.usefixtures("dora")
+async def test_it_streams_and_remembers(letta: LettaServer, upstream: Upstream) -> None:
+    asked = len(letta.llm.asked)
+    assert await answer(upstream, "one two", session="!a:hs") == "Echo: one two"
+    assert await answer(upstream, "three", session="!a:hs") == "Echo: three"
+    assert await answer(upstream, "four", session="!b:hs") == "Echo: four"
+    assert [said(question) for question in letta.llm.asked[asked:]] == [
+        ["one two"],
+        ["one two", "Echo: one two", "three"],
+        ["four"],
+    ]
+
+
+@pytest.mark.usefixtures("dora")
+async def test_a_repeat_is_answered_without_acting_again(letta: LettaServer, upstream: Upstream) -> None:
+    asked = len(letta.llm.asked)
+    for _ in range(2):
+        assert await answer(upstream, "once", session="!c:hs", key="turn-1") == "Echo: once"
+    assert len(letta.llm.asked) == asked + 1
+
+
+@pytest.mark.usefixtures("dora")
+async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaServer, upstream: Upstream) -> None:
+    asked = len(letta.llm.asked)
+    ask = Ask("Dora", (Said("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as deltas:
+        assert await anext(deltas) == TextDelta("Echo:")
+    whole = await answer(upstream, "word " * 50, session="!g:hs", key="turn-2")
+    assert whole == "Echo: " + "word " * 50
+    assert len(letta.llm.asked) == asked + 1
+
+
+async def test_a_rename_changes_the_model(letta: LettaServer, upstream: Upstream, dora: str) -> None:
+    assert await agents(upstream) == {by_name("Dora")}
+    assert await upstream.list_agents() is None
+    await letta.rename_agent(dora, "Dora the Second")
+    assert await agents(upstream) == {by_name("Dora the Second")}
+    assert await answer(upstream, "hi", model="Dora the Second", session="!d:hs") == "Echo: hi"
+    with pytest.raises(AgentGone, match=r"^letta has no agent 'Dora' any more$"):
+        await answer(upstream, "hi", model="Dora", session="!d:hs")
+
+
+async def test_a_name_that_two_have_is_no_model(letta: LettaServer, upstream: Upstream, dora: str) -> None:
+    assert await agents(upstream) == {by_name("Dora")}
+    twin = await letta.create_agent("Dora")
+    assert await agents(upstream) == {by_id(dora), by_id(twin)}
+    assert await answer(upstream, "hi", model=dora, session="!e:hs") == "Echo: hi"
+    await letta.delete_agent(twin)
+    assert await agents(upstream) == {by_name("Dora")}
+    # The id is a model all the same.
+    assert await answer(upstream, "ho", model=dora, session="!e:hs") == "Echo: ho"
+
+
+async def test_an_agent_without_a_name_has_its_id(letta: LettaServer, upstream: Upstream, dora: str) -> None:
+    await letta.rename_agent(dora, "")
+    assert await agents(upstream) == {by_id(dora)}
+
+
+async def test_a_deleted_agent_is_gone(letta: LettaServer, upstream: Upstream) -> None:
+    agent = await letta.create_agent("Egon")
+    assert await agents(upstream) == {by_name("Egon")}
+    await letta.delete_agent(agent)
+    assert await upstream.list_agents() == ()
+    with pytest.raises(UpstreamError) as caught:
+        await answer(upstream, "hi", model=agent, session="!f:hs")
+    assert type(caught.value) is AgentGone

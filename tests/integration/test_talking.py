@@ -1,0 +1,229 @@
+"""A person talks to an agent: what they see, on a real homeserver."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripted import ScriptedUpstream, says, waits_for
+
+if TYPE_CHECKING:
+    from house import House
+    from scripted import Script
+
+
+async def test_an_answer_has_html_a_mark_and_a_receipt(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("rich") as upstream, house.talk(database_url, upstream) as talk:
+        upstream.script = says("**bold** and\n\n- one\n- two <script>")
+        question = await talk.say("show me")
+        answer = (await talk.wait_for_answers(1))[0]
+        assert answer.body == "**bold** and\n\n- one\n- two <script>"
+        assert answer.html is not None
+        assert "<strong>bold</strong>" in answer.html
+        assert "<li>one</li>" in answer.html
+        assert "<script>" not in answer.html
+        assert answer.content["m.mentions"] == {}
+        assert answer.content["agent_bridge.turn"].endswith(".0")
+        assert len(answer.versions) == 1
+        await talk.person.wait_for(lambda: talk.room.receipts.get(talk.ghost) == question)
+
+
+async def test_an_answer_grows_by_edits_while_the_ghost_types(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("slow") as upstream, house.talk(database_url, upstream) as talk:
+        gate = asyncio.Event()
+        upstream.script = waits_for(gate, "Once upon ", "a time", ".")
+        await talk.say("tell me")
+        await talk.person.wait_for(lambda: talk.answers and talk.ghost in talk.room.typing)
+        assert talk.answers[0].body == "Once upon"
+        gate.set()
+        answer = (await talk.wait_for_answers(1))[0]
+        await talk.person.wait_for(lambda: answer.body == "Once upon a time." and talk.ghost not in talk.room.typing)
+        assert len(talk.answers) == 1
+        assert answer.content["msgtype"] == "m.text"
+
+
+async def test_messages_are_answered_in_order_and_once(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("orderly") as upstream, house.talk(database_url, upstream) as talk:
+        for number in range(12):
+            await talk.say(f"question {number}")
+        answers = await talk.wait_for_answers(12)
+        assert [answer.body for answer in answers] == [f"Echo: question {number}" for number in range(12)]
+        assert upstream.questions == [f"question {number}" for number in range(12)]
+
+
+async def test_a_busy_room_does_not_slow_another(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("stuck", "free") as upstream, house.talk(database_url, upstream) as talk:
+        never = asyncio.Event()
+        upstream.scripts.append(waits_for(never, "…"))
+        for number in range(5):
+            await talk.say(f"wait {number}")
+        await talk.person.wait_for(lambda: talk.answers)
+        free = await talk.running.contact(upstream.names[1])
+        room_id = free.portal.room_id or ""
+        await talk.running.homeserver.invite(room_id, talk.person.user_id)
+        await talk.person.join(room_id)
+        await talk.person.say(room_id, "quick")
+        await talk.person.wait_for(lambda: [m for m in talk.person.room(room_id).messages.values() if "Echo" in m.body])
+        assert upstream.questions == ["wait 0", "quick"]
+        never.set()
+        assert len(await talk.wait_for_answers(5)) == 5
+
+
+async def test_a_stateless_upstream_gets_the_last_turns(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("forgetful") as upstream:
+        async with house.talk(database_url, upstream, history_tokens=30, system_prompt="Be brief.") as talk:
+            upstream.script = says("ok")
+            for text in ("first " * 20, "second", "third"):
+                await talk.say(text)
+            await talk.wait_for_answers(3)
+        messages = [(message["role"], message["content"]) for message in upstream.asked[-1]["messages"]]
+        assert messages == [
+            ("system", "Be brief."),
+            ("user", "second"),
+            ("assistant", "ok"),
+            ("user", "third"),
+        ]
+
+
+async def test_an_upstream_that_remembers_gets_the_newest_and_its_headers(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("elephant") as upstream:
+        options = {"history": "server", "session_header": "X-Chat-Key", "idempotency_header": "Idempotency-Key"}
+        async with house.talk(database_url, upstream, **options) as talk:
+            await talk.say("one")
+            await talk.say("two")
+            await talk.wait_for_answers(2)
+            assert [len(asked["messages"]) for asked in upstream.asked] == [1, 1]
+            assert {headers["X-Chat-Key"] for headers in upstream.headers} == {talk.room_id}
+            assert len({headers["Idempotency-Key"] for headers in upstream.headers}) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "seen"),
+    [
+        (says("Half an ", None), ["Half an", "The answer ends here"]),
+        (says("Half an ", RuntimeError("out of memory")), ["Half an", "out of memory"]),
+        (says(), ["No answer"]),
+        (says(400), ["No answer"]),
+    ],
+    ids=["cut", "error inside the stream", "empty", "refused"],
+)
+async def test_a_failure_is_told_once_with_its_cause(
+    house: House, database_url: str, script: Script, seen: list[str]
+) -> None:
+    async with ScriptedUpstream("failing") as upstream, house.talk(database_url, upstream) as talk:
+        upstream.scripts.append(script)
+        await talk.say("try")
+        answers = await talk.wait_for_answers(len(seen))
+        assert len(answers) == len(seen)
+        assert all(part in answer.body for part, answer in zip(seen, answers, strict=True))
+        assert answers[-1].content["msgtype"] == "m.notice"
+        assert len(upstream.asked) == 1
+        await talk.say("again")
+        assert (await talk.wait_for_answers(len(seen) + 1))[-1].body == "Echo: again"
+        assert [message["content"] for message in upstream.asked[-1]["messages"]] == ["again"]
+
+
+async def test_a_retry_keeps_its_place(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("busy") as upstream, house.talk(database_url, upstream) as talk:
+        upstream.scripts.extend([says(429), says(503)])
+        await talk.say("first")
+        await talk.say("second")
+        answers = await talk.wait_for_answers(2)
+        assert [answer.body for answer in answers] == ["Echo: first", "Echo: second"]
+        assert upstream.questions == ["first", "first", "first", "second"]
+
+
+async def test_a_failure_that_lasts_is_told_after_the_last_attempt(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("overloaded") as upstream, house.talk(database_url, upstream) as talk:
+        upstream.script = says(429)
+        await talk.say("please")
+        answers = await talk.wait_for_answers(1, within=30)
+        assert len(answers) == 1
+        assert "No answer" in answers[0].body
+        assert len(upstream.asked) == 4
+
+
+async def test_what_is_no_message_starts_no_turn(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("calm") as upstream, house.talk(database_url, upstream) as talk:
+        question = await talk.say("first")
+        await talk.wait_for_answers(1)
+        send, room = talk.person.send, talk.room_id
+        await send(room, "m.room.message", {"msgtype": "m.notice", "body": "a notice"})
+        edit = {"msgtype": "m.text", "body": "* edited", "m.new_content": {"msgtype": "m.text", "body": "edited"}}
+        relation = {"rel_type": "m.replace", "event_id": question}
+        await send(room, "m.room.message", edit | {"m.relates_to": relation})
+        await send(room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": question, "key": "👍"}})
+        await send(room, "org.example.unknown", {"body": "unknown type"})
+        await send(room, "m.room.message", {"msgtype": "org.example.unknown", "body": "unknown msgtype"})
+        await talk.say("second")
+        await talk.wait_for_answers(2)
+        assert upstream.questions == ["first", "second"]
+
+
+async def test_a_file_is_declined_in_words(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("reader") as upstream, house.talk(database_url, upstream) as talk:
+        image = {"msgtype": "m.image", "body": "cat.png", "url": "mxc://x/y"}
+        await talk.person.send(talk.room_id, "m.room.message", image)
+        notice = await talk.person.wait_for(
+            lambda: [m for m in talk.room.messages.values() if m.content["msgtype"] == "m.notice"]
+        )
+        assert "image" in notice[0].body
+        assert upstream.asked == []
+
+
+async def test_a_long_answer_comes_in_parts(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("verbose") as upstream, house.talk(database_url, upstream) as talk:
+        paragraphs = [f"{number}. " + "слово " * 100 for number in range(60)]
+        upstream.script = says("\n\n".join(paragraphs))
+        await talk.say("all of it")
+        await talk.wait_for_answers(2)
+        await talk.person.wait_for(lambda: "59. " in talk.answers[-1].body)
+        said = "\n\n".join(answer.body for answer in talk.answers)
+        assert said.split() == "\n\n".join(paragraphs).split()
+        assert len(talk.answers) > 2
+
+
+async def test_a_stranger_is_told_once_if_an_admin_had_invited_them(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("private") as upstream, house.talk(database_url, upstream) as talk:
+        async with house.person("stranger") as stranger:
+            await talk.running.homeserver.invite(talk.room_id, stranger.user_id)
+            await stranger.join(talk.room_id)
+            await stranger.say(talk.room_id, "may I?")
+            await stranger.say(talk.room_id, "hello?")
+            await talk.say("me too")
+            await talk.wait_for_answers(1)
+
+            def notices() -> list[str]:
+                return [m.body for m in talk.room.messages.values() if m.content["msgtype"] == "m.notice"]
+
+            await talk.person.wait_for(notices)
+        assert len(notices()) == 1
+        assert stranger.user_id in notices()[0]
+        assert upstream.questions == ["me too"]
+
+
+async def test_a_stranger_whom_no_admin_invited_is_ignored(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("quiet") as upstream, house.talk(database_url, upstream) as talk:
+        open_to_all = {"join_rule": "public"}
+        await talk.running.homeserver.set_state(talk.room_id, "m.room.join_rules", open_to_all, as_user=talk.ghost)
+        async with house.person("stranger") as stranger:
+            await stranger.join(talk.room_id)
+            await stranger.say(talk.room_id, "anybody?")
+        await talk.say("me")
+        await talk.wait_for_answers(1)
+        assert [message.body for message in talk.room.messages.values()] == ["anybody?", "me", "Echo: me"]
+
+
+async def test_the_next_message_starts_at_once(house: House, database_url: str) -> None:
+    """The gap between two turns of a lane is the queue's trap: it must not be the queue's polling interval."""
+    async with ScriptedUpstream("brisk") as upstream, house.talk(database_url, upstream) as talk:
+        for number in range(8):
+            await talk.say(f"{number}")
+        await talk.wait_for_answers(8)
+        rows = await talk.running.database.rows(
+            "SELECT started_at, lag(finished_at) OVER (ORDER BY id) AS before FROM turn ORDER BY id"
+        )
+        gaps = [(row["started_at"] - row["before"]).total_seconds() for row in rows if row["before"] is not None]
+        assert sorted(gaps)[len(gaps) // 2] < 0.05

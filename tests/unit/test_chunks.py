@@ -1,0 +1,355 @@
+"""Chunks of an answer, and what their end means."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.core.errors import (
+    AgentGone,
+    AnswerBroken,
+    AnswerEmpty,
+    UpstreamError,
+    UpstreamNonsense,
+    UpstreamRefused,
+)
+from agent_bridge.upstream.base import Delta, End, TextDelta
+from agent_bridge.upstream.chunks import AnswerReader, Chunk, read_chunk
+from agent_bridge.upstream.failures import Failures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FAILURES = Failures("up", secrets=(), idempotent=False)
+
+
+def chunk(text: Any = None, finish_reason: Any = None, **delta: Any) -> dict[str, Any]:
+    content = {} if text is None else {"content": text}
+    return {"choices": [{"index": 0, "delta": {**content, **delta}, "finish_reason": finish_reason}]}
+
+
+def stream(*values: Any) -> bytes:
+    lines = (value if isinstance(value, str) else json.dumps(value) for value in values)
+    return "".join(f"data: {line}\n\n" for line in lines).encode()
+
+
+def answer(chunks: Iterable[bytes]) -> tuple[str, End | UpstreamError | None]:
+    """Return the text, and the end or the failure."""
+    reader = AnswerReader(FAILURES)
+    deltas: list[Delta] = []
+    try:
+        for data in chunks:
+            deltas.extend(reader.feed(data))
+        deltas.extend(reader.close())
+    except UpstreamError as error:
+        return text_of(deltas), error
+    assert reader.ended
+    end = deltas.pop()
+    assert isinstance(end, End)
+    return text_of(deltas), end
+
+
+def text_of(deltas: list[Delta]) -> str:
+    texts = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
+    assert len(texts) == len(deltas)
+    assert all(texts)
+    return "".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (chunk("a"), Chunk("a")),
+        (chunk("a", "stop"), Chunk("a", "stop")),
+        (chunk(None, "stop"), Chunk("", "stop")),
+        (chunk(role="assistant", content=None), Chunk()),
+        (chunk(role="assistant", content=""), Chunk()),
+        (chunk(reasoning_content="hm"), Chunk()),
+        (chunk(reasoning="hm"), Chunk()),
+        (chunk(tool_calls=[{"index": 0}]), Chunk()),
+        (chunk(1), Chunk()),
+        (chunk([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), Chunk("ab")),
+        (chunk([{"text": "a"}, {"type": "output_text", "text": "b"}]), Chunk("ab")),
+        (chunk([{"type": "image_url"}, {"type": "thinking", "text": "x"}, "y", {"type": "text"}]), Chunk()),
+        (chunk([{"type": [], "text": "x"}]), Chunk()),
+        (chunk("a", finish_reason=""), Chunk("a")),
+        (chunk("a", finish_reason=7), Chunk("a")),
+        ({"choices": [{"index": 0, "delta": {"content": "a"}}]}, Chunk("a")),
+        ({"choices": [{"delta": None, "finish_reason": "stop"}]}, Chunk("", "stop")),
+        ({"choices": [{"finish_reason": "stop"}]}, Chunk("", "stop")),
+        ({"choices": [{"delta": {}, "message": {"content": "whole"}}]}, Chunk()),
+        ({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}, Chunk("whole", "stop")),
+        ({"choices": [], "usage": {"total_tokens": 1}}, Chunk()),
+        ({"choices": None}, Chunk()),
+        ({"choices": ["x"]}, Chunk()),
+        ({"choices": {}}, Chunk()),
+        ({"error": None, **chunk("a")}, Chunk("a")),
+        ({}, Chunk()),
+        ([], Chunk()),
+        ("x", Chunk()),
+        (None, Chunk()),
+    ],
+)
+def test_read_chunk(value: Any, expected: Chunk) -> None:
+    assert read_chunk(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"error": {"message": "no", "code": 1}}, "no"),
+        ({"error": "no"}, "no"),
+        ({"object": "error", "message": "no"}, "no"),
+        ({"error": {"x": 1}}, None),
+        ({"error": True}, None),
+    ],
+)
+def test_read_an_error_chunk(value: Any, words: str | None) -> None:
+    problem = read_chunk(value).problem
+    assert problem is not None
+    assert problem.words == words
+
+
+@pytest.mark.parametrize(
+    ("events", "text", "reason"),
+    [
+        pytest.param([chunk("a"), chunk("b"), chunk(None, "stop"), "[DONE]"], "ab", "stop", id="usual"),
+        pytest.param([chunk("a"), chunk(None, "stop")], "a", "stop", id="without [DONE]"),
+        pytest.param([chunk("a", "length")], "a", "length", id="text and end in one"),
+        pytest.param([chunk("a", "stop"), "[DONE]", chunk("b"), "x"], "a", "stop", id="rest not looked at"),
+        pytest.param([chunk("a", "stop"), {"error": {"message": "x"}}], "a", "stop", id="error behind the end"),
+        pytest.param([chunk("a"), {"choices": []}, "[1]", chunk("b", "stop")], "ab", "stop", id="odd chunks"),
+        pytest.param(
+            [chunk("a", "tool_calls"), chunk("b"), chunk(None, "stop"), "[DONE]"], "ab", "stop", id="tools between"
+        ),
+        pytest.param([chunk("a"), chunk(None, "tool_calls"), "[DONE]"], "a", "tool_calls", id="tools at the end"),
+        pytest.param([chunk("a"), chunk(None, "function_call")], "a", "function_call", id="tools, cut short"),
+        pytest.param([chunk("\ud83d"), chunk("\udc08!", "stop")], "🐈!", "stop", id="half a character"),
+        pytest.param([chunk("a\ud83d\n"), chunk("\udc08", "stop")], "a\ufffd\n\ufffd", "stop", id="two halves"),
+        pytest.param([chunk("a\ud83d"), chunk("", "stop")], "a", "stop", id="half a character for ever"),
+        pytest.param([chunk("a\0b", "stop")], "ab", "stop", id="NUL"),
+        pytest.param([chunk(" "), chunk("\n"), chunk("a", "stop")], " \na", "stop", id="blanks are kept"),
+    ],
+)
+def test_whole_answers(events: list[Any], text: str, reason: str) -> None:
+    assert answer([stream(*events)]) == (text, End(reason))
+
+
+def test_events_of_other_names_are_skipped() -> None:
+    progress = b"event: hermes.tool.progress\ndata: working on it\n\n"
+    assert answer([progress, stream(chunk("a")), progress, stream(chunk("b", "stop"))]) == ("ab", End("stop"))
+
+
+def test_a_last_line_without_line_end_counts() -> None:
+    assert answer([stream(chunk("a"), chunk("b", "stop")).rstrip()]) == ("ab", End("stop"))
+
+
+CONTEXT = {"message": "This model's maximum context length is 1 token", "code": "context_length_exceeded"}
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "kind", "says"),
+    [
+        pytest.param(
+            b"",
+            "",
+            AnswerEmpty,
+            "up ended without an answer, as some servers do when a conversation is too long",
+            id="nothing",
+        ),
+        pytest.param(
+            stream(chunk(role="assistant"), "[DONE]"),
+            "",
+            AnswerEmpty,
+            "up ended without an answer, as some servers do when a conversation is too long",
+            id="only [DONE]",
+        ),
+        pytest.param(stream(chunk("", "stop")), "", AnswerEmpty, "up gave an empty answer", id="no text"),
+        pytest.param(stream(chunk(" \n", "stop")), " \n", AnswerEmpty, "up gave an empty answer", id="blanks"),
+        pytest.param(
+            stream(chunk("", "length")),
+            "",
+            AnswerEmpty,
+            "up reached its length limit before it said anything",
+            id="no room for text",
+        ),
+        pytest.param(
+            stream(chunk(tool_calls=[{}]), chunk(None, "tool_calls"), "[DONE]"),
+            "",
+            AnswerEmpty,
+            "up answered with a call of a tool only, and this bridge has no tools",
+            id="tools only",
+        ),
+        pytest.param(
+            stream(chunk("a"), "[DONE]"),
+            "a",
+            AnswerBroken,
+            "up broke off in the middle of the answer",
+            id="[DONE] without a reason",
+        ),
+        pytest.param(stream(chunk("a")), "a", AnswerBroken, "up broke off in the middle of the answer", id="no reason"),
+        pytest.param(
+            stream(chunk("a"))[:-9] + b"\n\n",
+            "",
+            AnswerBroken,
+            "up sent a chunk that is not JSON",
+            id="half a chunk",
+        ),
+        pytest.param(
+            stream(chunk("a", "content_filter")),
+            "a",
+            AnswerBroken,
+            "up did not finish: its content filter stopped the answer",
+            id="content filter",
+        ),
+        pytest.param(
+            stream(chunk(None, "content_filter")),
+            "",
+            AnswerBroken,
+            "up did not finish: its content filter stopped the answer",
+            id="content filter at once",
+        ),
+        pytest.param(
+            stream(chunk("a", "error")), "a", AnswerBroken, "up did not finish: it reported a failure", id="reason"
+        ),
+        pytest.param(
+            stream(chunk("a"), {"error": {"message": "LLM exploded"}}, "[DONE]"),
+            "a",
+            AnswerBroken,
+            "up reported a failure: LLM exploded",
+            id="error chunk",
+        ),
+        pytest.param(
+            stream({"error": {"message": "LLM exploded", "code": None}}),
+            "",
+            AnswerBroken,
+            "up reported a failure: LLM exploded",
+            id="error chunk at once",
+        ),
+        pytest.param(
+            b'event: error\ndata: {"message_type": "error_message", "message": "No.", "detail": "x"}\n\n',
+            "",
+            AnswerBroken,
+            "up reported a failure: No.",
+            id="error event",
+        ),
+        pytest.param(
+            b"event: error\ndata: out of\ndata: memory\n\n",
+            "",
+            AnswerBroken,
+            "up reported a failure: out of memory",
+            id="error event of text",
+        ),
+        pytest.param(
+            stream({"error": CONTEXT}),
+            "",
+            UpstreamRefused,
+            "the conversation is too long for this agent's model: This model's maximum context length is 1 token",
+            id="context",
+        ),
+        pytest.param(
+            stream(chunk("a"), {"error": CONTEXT}),
+            "a",
+            AnswerBroken,
+            "up reported a failure: This model's maximum context length is 1 token",
+            id="context midway",
+        ),
+        pytest.param(
+            stream({"error": {"message": "who?", "code": "model_not_found"}}),
+            "",
+            AgentGone,
+            "up has no such agent any more: who?",
+            id="no agent",
+        ),
+        pytest.param(
+            stream(*[chunk("x" * 999_999), chunk("yy", "stop")]),
+            "x" * 999_999 + "",
+            AnswerBroken,
+            "up answered with more than 1000000 characters",
+            id="no end in sight",
+        ),
+    ],
+)
+def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) -> None:
+    said, error = answer([data])
+    assert said == text
+    assert type(error) is kind
+    assert error.says == says
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}, [TextDelta("whole"), End("stop")]),
+        ({"choices": [{"message": {"content": "w"}, "finish_reason": "length"}]}, [TextDelta("w"), End("length")]),
+    ],
+)
+def test_answers_that_are_not_streamed(body: Any, expected: list[Delta]) -> None:
+    assert list(AnswerReader(FAILURES).whole(json.dumps(body).encode())) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "says"),
+    [
+        (b"", UpstreamNonsense, "up answered with something that is no completion"),
+        (b"{", UpstreamNonsense, "up answered with something that is no completion"),
+        (b"[]", UpstreamNonsense, "up answered with something that is no completion"),
+        (b'{"choices": []}', UpstreamNonsense, "up answered with something that is no completion"),
+        (b'{"error": {"message": "no"}}', AnswerBroken, "up reported a failure: no"),
+        (
+            b'{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}',
+            AnswerEmpty,
+            "up gave an empty answer",
+        ),
+        (b'{"choices": [{"message": {"content": "a"}}]}', AnswerBroken, "up broke off in the middle of the answer"),
+    ],
+)
+def test_failures_that_are_not_streamed(body: bytes, kind: type[UpstreamError], says: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        list(AnswerReader(FAILURES).whole(body))
+    assert type(caught.value) is kind
+    assert caught.value.says == says
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.builds(chunk, st.none() | st.text(max_size=5), st.sampled_from([None, None, None, "stop", "tool_calls"])),
+        st.sampled_from(["[DONE]", "{}", "{", {"error": {"message": "no"}}, chunk("\ud83d"), chunk("\udc08")]),
+    ),
+    max_size=8,
+)
+
+
+KEYS = ("choices", "delta", "message", "content", "type", "text", "finish_reason", "error", "code")
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.fixed_dictionaries(
+            {},
+            optional=dict.fromkeys(KEYS, inner),
+        )
+    ),
+)
+
+
+@given(JSON)
+def test_any_json_is_read(value: Any) -> None:
+    text, _ = answer([stream(value), stream({"choices": [value]}), stream({"choices": [{"delta": value}]})])
+    text.encode()
+
+
+@given(events=EVENTS, size=st.integers(1, 40))
+def test_chunks_of_bytes_do_not_matter(events: list[Any], size: int) -> None:
+    data = stream(*events)
+    text, end = answer([data])
+    again, same = answer(data[start : start + size] for start in range(0, len(data), size))
+    assert again == text
+    assert repr(same) == repr(end)
+    text.encode()
+    assert "\0" not in text

@@ -1,0 +1,239 @@
+"""What an upstream says of its failures, and what the bridge makes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from faults import TRANSCRIPTS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.core.errors import (
+    AgentGone,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamRefused,
+)
+from agent_bridge.upstream.failures import Failures, Reply, retry_after
+from agent_bridge.upstream.problems import MAX_WORDS, problem_in, problem_of
+
+NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
+KEY = "s3cret-of-ours"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param({"detail": "Not Found"}, "Not Found", id="detail"),
+        pytest.param({"detail": {"code": "PENDING_APPROVAL", "message": "wait"}}, "wait", id="detail object"),
+        pytest.param(
+            {"trace_id": "", "detail": "[{'type': 'missing', 'msg': 'Field required'}]"},
+            "[{'type': 'missing', 'msg': 'Field required'}]",
+            id="a list as Python prints it",
+        ),
+        pytest.param({"detail": [{"msg": "a", "loc": []}, {"msg": "b"}]}, "a; b", id="detail list"),
+        pytest.param({"error": {"type": "llm_error", "message": "a", "detail": "b"}}, "a", id="error with detail"),
+        pytest.param({"detail": "CONFLICT: busy", "run_id": "run-1"}, "CONFLICT: busy", id="busy conversation"),
+        pytest.param({"error": {"message": "a", "type": "x", "code": "400"}}, "a", id="OpenAI"),
+        pytest.param({"error": {"message": "a", "type": None, "code": None}}, "a", id="OpenAI without a code"),
+        pytest.param({"error": {"message": "a", "code": 401}}, "a", id="OpenAI with a number"),
+        pytest.param({"error": "missing token"}, "missing token", id="error text"),
+        pytest.param({"statusCode": 400, "message": "a", "error": "Bad Request"}, "a", id="message beside error"),
+        pytest.param({"error": {"message": '500: {"message": "a"}'}}, "a", id="JSON behind a status in a message"),
+        pytest.param({"error": {"message": '{"x": 1}'}}, '{"x": 1}', id="JSON without words in a message"),
+        pytest.param({"error": {"message": "{broken}"}}, "{broken}", id="braces in a message"),
+        pytest.param({"error": {"message": " "}, "x": 1}, None, id="blank"),
+        pytest.param({"error": {}}, None, id="empty"),
+        pytest.param([], None, id="list"),
+        pytest.param(None, None, id="null"),
+        pytest.param(1, None, id="number"),
+    ],
+)
+def test_words(value: Any, words: str | None) -> None:
+    assert problem_of(value).words == words
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"Internal Server Error", "Internal Server Error"),
+        (b'{"detail": "x"}', "x"),
+        (b"<html><head><TITLE>502\nBad Gateway</TITLE></head>", "502\nBad Gateway"),
+        (b"<html><body>no title", None),
+        (b"", None),
+        (b" \n", None),
+        (b"\xff", "\ufffd"),
+        (b"[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_words_of_bodies(body: bytes, words: str | None) -> None:
+    assert problem_in(body).words == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "too_long", "no_such_model"),
+    [
+        ("letta-code/boom", "fake exploded", False, False),
+        ("letta-code/context", "This model's maximum context length is 32768 tokens.", True, False),
+        ("letta-code/bad-key", "invalid websocket bearer token", False, False),
+        (
+            "letta-code/unknown-model",
+            "The model 'Nobody' does not exist. Use GET /v1/models to list available agents.",
+            False,
+            True,
+        ),
+        ("llama-cpp/bad-json", "Internal Server Error", False, False),
+        ("llama-cpp/not-found", "Not Found", False, False),
+        (
+            "llama-server/context",
+            "request (9009 tokens) exceeds the available context size (4096 tokens), try increasing it",
+            True,
+            False,
+        ),
+        ("llama-server/no-key", "Invalid API Key", False, False),
+        ("litellm/no-key", "Internal Server Error", False, False),
+    ],
+)
+def test_recorded_failures(name: str, words: str, *, too_long: bool, no_such_model: bool) -> None:
+    problem = problem_in((TRANSCRIPTS / f"{name}.http").read_bytes().partition(b"\r\n\r\n")[2])
+    assert problem.words == words
+    assert problem.too_long is too_long
+    assert problem.no_such_model is no_such_model
+
+
+@pytest.mark.parametrize(
+    ("words", "too_long"),
+    [
+        ("litellm.ContextWindowExceededError: litellm.BadRequestError: no", True),
+        ("CONTEXT_WINDOW_EXCEEDED: Bad request to OpenAI (context window exceeded): no", True),
+        ("prompt is too long: 210000 tokens > 200000 maximum", True),
+        ("the context window is open", False),
+        ("This prompt is fine", False),
+    ],
+)
+def test_too_long_by_its_words(words: str, *, too_long: bool) -> None:
+    assert problem_of({"error": {"message": words}}).too_long is too_long
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("a\n\n b\t\0c", "a b c"),
+        (f"key {KEY} is {KEY}", "key [hidden] is [hidden]"),
+        ("Incorrect API key: sk-abcdef123. Bye", "Incorrect API key: [hidden]. Bye"),
+        ("Incorrect API key: sk-ab***********yz. Bye", "Incorrect API key: [hidden]. Bye"),
+        ("got Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30", "got Authorization: Bearer [hidden]"),
+        ("invalid Bearer token", "invalid Bearer token"),
+        ("a task-based disk-shaped risk-free word", "a task-based disk-shaped risk-free word"),
+        ("one", "one"),
+        ("x" * 400, "x" * (MAX_WORDS - 1) + "…"),
+        ("x" * (MAX_WORDS - 5) + KEY, "x" * (MAX_WORDS - 5) + "[hid…"),
+    ],
+)
+def test_shown(words: str, shown: str) -> None:
+    assert problem_of(words).shown([KEY, "one", ""]) == shown
+
+
+@given(st.text(), st.text(max_size=3))
+def test_what_is_shown_is_one_short_line(words: str, rest: str) -> None:
+    shown = problem_of({"error": {"message": f"{words} {KEY}{rest}"}}).shown([KEY])
+    assert shown is not None
+    assert len(shown) <= MAX_WORDS
+    assert len(shown.splitlines()) == 1
+    assert KEY not in shown
+    assert "\0" not in shown
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "-1"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "Sat, 21 Nov 2026 03:01:30 GMT"}, 90),
+        ({"retry-after": "Sat, 21 Nov 2026 02:00:00 GMT"}, 0),
+        ({"retry-after": "Sat, 21 Nov 2026 03:01:30 -0000"}, None),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after-ms": "x", "retry-after": "7"}, 7),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
+
+
+def reply(status: int, message: str = "why", code: str | None = None, **headers: str) -> Reply:
+    body = json.dumps({"error": {"message": message, "code": code}}).encode()
+    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "retryable", "says"),
+    [
+        (reply(429), UpstreamBusy, True, "up is busy (429): why"),
+        (reply(503), UpstreamBusy, True, "up is busy (503): why"),
+        (reply(502), UpstreamFailed, True, "up failed (502): why"),
+        (reply(500), UpstreamFailed, False, "up failed (500): why"),
+        (reply(504), UpstreamFailed, False, "up failed (504): why"),
+        (reply(529), UpstreamFailed, False, "up failed (529): why"),
+        (reply(404), AgentGone, False, "up has no agent 'Dora' any more: why"),
+        (reply(400, code="model_not_found"), AgentGone, False, "up has no agent 'Dora' any more: why"),
+        (reply(401), UpstreamRefused, False, "up does not accept the api_key (401): why"),
+        (reply(403), UpstreamRefused, False, "up does not accept the api_key (403): why"),
+        (reply(400), UpstreamRefused, False, "up refused the request (400): why"),
+        (reply(409), UpstreamRefused, False, "up refused the request (409): why"),
+        (
+            reply(400, code="context_length_exceeded"),
+            UpstreamRefused,
+            False,
+            "the conversation is too long for this agent's model: why",
+        ),
+        (
+            reply(500, '400: {"message": "maximum context length is 5"}'),
+            UpstreamRefused,
+            False,
+            "the conversation is too long for this agent's model: maximum context length is 5",
+        ),
+        (
+            reply(307),
+            UpstreamRefused,
+            False,
+            "up answered with a redirect (307): configure the url that it leads to: why",
+        ),
+        (Reply(500, {}, b""), UpstreamFailed, False, "up failed (500)"),
+        (reply(400, f"bad {KEY}"), UpstreamRefused, False, "up refused the request (400): bad [hidden]"),
+    ],
+)
+def test_replies(answer: Reply, kind: type[UpstreamError], says: str, *, retryable: bool) -> None:
+    failures = Failures("up", secrets=(KEY,), idempotent=False)
+    error = failures.of_reply(answer, NOW, model="Dora")
+    assert type(error) is kind
+    assert error.says == says
+    assert error.retryable is retryable
+    assert KEY not in repr(failures)
+
+
+def test_without_agents() -> None:
+    error = Failures("up", secrets=(), idempotent=False).of_reply(Reply(404, {}, b""), NOW)
+    assert type(error) is UpstreamRefused
+    assert str(error) == "up has no list of agents (404): is its url right? It usually ends in /v1"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_repeat_that_is_harmless_may_be_tried(status: int) -> None:
+    error = Failures("up", secrets=(), idempotent=True).of_reply(reply(status, retry_after="3"), NOW, model="x")
+    assert error.retryable
+    assert error.retry_after == 3
+
+
+def test_a_cut_may_be_mended_by_a_harmless_repeat() -> None:
+    assert Failures("up", secrets=(), idempotent=True).cut("cut").retryable
+    assert not Failures("up", secrets=(), idempotent=False).cut("cut").retryable
