@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from conditions import eventually
@@ -156,6 +156,13 @@ class House:
             await person.join(room_id)
             await person.wait_for(lambda: room_id in person.rooms)
             yield Talk(running, person, room_id, config.names.user_id(contact.agent.ghost))
+
+    @asynccontextmanager
+    async def watching(self, talk: Talk) -> AsyncIterator[Talk]:
+        """Put the person of an earlier *talk* before their client again; no bridge runs for it."""
+        name = talk.person.user_id[1:].partition(":")[0]
+        async with self.person(name) as person:
+            yield replace(talk, person=person)
 
     @asynccontextmanager
     async def person(self, name: str | None = None) -> AsyncIterator[Person]:

@@ -95,22 +95,25 @@ class Lanes:
             await self._defer(connection, lane)
 
     async def run(self) -> None:
-        """Work lanes off until cancelled; then finish what runs, within the drain timeout.
-
-        A worker that ends by itself (the database was away) is started again.
-        """
-        failures = 0
+        """Work lanes off until cancelled; then finish what runs, within the drain timeout."""
         async with asyncio.TaskGroup() as group:
-            sweeper = group.create_task(self._sweep())
+            group.create_task(self._sweep())
+            group.create_task(self._keep_working())
             try:
-                while True:
-                    started = datetime.now(UTC)
-                    await self._run_worker()
-                    failures = 0 if datetime.now(UTC) - started > timedelta(seconds=_RESTART.cap) else failures + 1
-                    await asyncio.sleep(_RESTART.delay(failures))
+                await asyncio.Event().wait()
             finally:
+                # Before the worker is told to end: its lanes shall not take up another turn.
                 self._stopping = True
-                sweeper.cancel()
+                _log.info("finishing what runs", seconds=self._drain_timeout)
+
+    async def _keep_working(self) -> None:
+        """Run a worker; one that ends by itself (the database was away) is followed by another."""
+        failures = 0
+        while True:
+            started = datetime.now(UTC)
+            await self._run_worker()
+            failures = 0 if datetime.now(UTC) - started > timedelta(seconds=_RESTART.cap) else failures + 1
+            await asyncio.sleep(_RESTART.delay(failures))
 
     async def _run_worker(self) -> None:
         try:

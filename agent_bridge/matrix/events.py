@@ -41,15 +41,19 @@ def clean(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _is_storable(value: object) -> bool:
+    return isinstance(value, str) and value == clean(value)
+
+
 def parse_event(raw: object) -> RoomEvent | None:
     """Return the event, None when it lacks what every room event has or has it in the wrong type."""
     if not isinstance(raw, dict):
         return None
     strings = [raw.get(key) for key in ("event_id", "room_id", "type", "sender")]
     content, state_key, timestamp = raw.get("content"), raw.get("state_key"), raw.get("origin_server_ts")
-    if not all(isinstance(value, str) and value and value == clean(value) for value in strings):
+    if not all(_is_storable(value) and value for value in strings):
         return None
-    if not isinstance(content, dict) or not (state_key is None or isinstance(state_key, str)):
+    if not isinstance(content, dict) or not (state_key is None or _is_storable(state_key)):
         return None
     event_id, room_id, kind, sender = (str(value) for value in strings)
     return RoomEvent(

@@ -178,6 +178,11 @@ class Homeserver:
         event = await self.state(room_id, "m.room.member", user_id, as_user)
         return None if event is None else str(event["content"].get("membership"))
 
+    async def joined_rooms(self, as_user: str | None = None) -> list[str]:
+        """Return the rooms that a ghost or the bot is in."""
+        answer = await self.request(Method.GET, Path.v3.joined_rooms, as_user=as_user)
+        return [str(room_id) for room_id in answer["joined_rooms"]]
+
     async def count_members(self, room_id: str, as_user: str | None = None) -> int:
         """Return how many members a room has or has invited."""
         path = Path.v3.rooms[room_id].members

@@ -5,34 +5,45 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 _log = logging.getLogger(__name__)
 
 #: The longest that one request waits, in seconds, before the homeserver's 429 is an error.
 PATIENCE = 120.0
-_TIMEOUT = aiohttp.ClientTimeout(total=120, connect=10)
+#: No limit in total: that would count the waiting as well.
+_TIMEOUT = aiohttp.ClientTimeout(connect=10, sock_read=120)
 _TOO_MANY = 429
+#: The least wait in seconds, whatever the homeserver says.
+_PAUSE = 0.1
+_DEFAULT = 1.0
 
 
-def retry_after(headers: object, body: bytes) -> float:
-    """Return the seconds that a 429 asks for: ``Retry-After``, else ``retry_after_ms``, else 1.
+def retry_after(headers: Mapping[str, str], body: bytes) -> float:
+    """Return the seconds that a 429 asks for: ``Retry-After``, else ``retry_after_ms``, else 1; never quite none.
 
     Matrix spec, "Rate limiting".
     """
     try:
-        return max(0.0, float(headers["Retry-After"]))  # type: ignore[index]
+        return _seconds(float(headers["Retry-After"]))
     except (KeyError, ValueError):
         pass
     try:
-        return max(0.0, float(json.loads(body)["retry_after_ms"]) / 1000)
-    except (KeyError, TypeError, ValueError):
-        return 1.0
+        return _seconds(float(json.loads(body)["retry_after_ms"]) / 1000)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        return _DEFAULT
+
+
+def _seconds(asked: float) -> float:
+    return _DEFAULT if math.isnan(asked) else max(_PAUSE, asked)
 
 
 async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

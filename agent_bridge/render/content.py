@@ -12,12 +12,20 @@ from agent_bridge.render.markdown import is_plain, to_html
 #: Bytes of content that surely fit an event: 65,536 less what the homeserver adds.
 MAX_CONTENT = 60_000
 
+#: Control characters show as nothing, and each takes six bytes of JSON.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: What Markdown takes for more than itself: anywhere, and (lists) at the beginning of a line.
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~#]|&(?=#?\w+;)")
+_LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
+
 
 def message(markdown: str, *, mark: str, notice: bool = False) -> dict[str, Any]:
     """Return the content that shows *markdown*; a *notice* is the bridge's own word, which no bot answers.
 
-    ``m.mentions`` is always explicit (empty): nobody is pinged by accident. HTML that would not fit is left out.
+    ``m.mentions`` is always explicit (empty): nobody is pinged by accident. Control characters are left out, and HTML
+    that would not fit.
     """
+    markdown = _CONTROL.sub("", markdown)
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
         "body": markdown,
@@ -46,7 +54,7 @@ def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
 
 def escape(text: str) -> str:
     """Return *text* as Markdown that shows it literally, in one line."""
-    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", " ".join(text.split()))
+    return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", " ".join(text.split())))
 
 
 def link(url: str, text: str) -> str:

@@ -23,6 +23,7 @@ TAGS = {
     "thead", "tr", "u", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
+#: Of the spec's list, what a person may follow without surprise, and Matrix's own links.
 _SCHEMES = {"https", "http", "mailto", "matrix"}
 
 
@@ -48,13 +49,14 @@ def _image_as_link(_self: RendererHTML, tokens: Sequence[Token], at: int, _optio
 
 
 def to_html(markdown: str) -> str:
-    """Return *markdown* as sanitised HTML: only tags, attributes and link schemes of the spec's list."""
+    """Return *markdown* as sanitised HTML: only tags and attributes of the spec's list, only links that lead outside."""
     return nh3.clean(
         _tick_boxes(_parser().render(markdown)),
         tags=TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_attribute,
         url_schemes=_SCHEMES,
+        url_relative="deny",  # relative to a client's own address it would be a link into that client
         link_rel=None,
     ).strip()
 
@@ -67,5 +69,5 @@ def _tick_boxes(html: str) -> str:
 
 
 def is_plain(markdown: str, html: str) -> bool:
-    """Tell whether *html* says no more than *markdown* itself, so that the plain text suffices."""
-    return html == f"<p>{escape(markdown, quote=False)}</p>"
+    """Tell whether *html* says no more than *markdown* itself, or nothing at all, so that the plain text suffices."""
+    return html in {"", f"<p>{escape(markdown, quote=False)}</p>"}

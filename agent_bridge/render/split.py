@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 #: Bytes of Markdown in one part. An event may have 65,536 bytes, and an edit carries its text four times: as plain
 #: text and as HTML, once for clients that know edits and once for those that do not.
 PART_BYTES = 9_000
 
-_FENCES = ("```", "~~~")
+#: Smaller limits count as this one: a part has to hold a fence's two ends and some text.
+_LEAST = 64
+#: A line that begins or ends a code block. Longer markers are taken for text.
+_FENCE = re.compile(r"\s*(?P<marker>(?P<sign>[`~])(?P=sign){2,11})(?!(?P=sign))(?P<info>.*)", re.DOTALL)
+_LANGUAGE = re.compile(r"\s*([\w+#.-]{1,24})(?=\s|$)", re.ASCII)
+_CLOSED = re.compile(r" {0,3}(?P<marker>[`~]{3,12}) {0,8}(?:\n|$)")
+#: Bytes of a line break and the longest marker.
+_CLOSING = 13
+
+
+@dataclass(frozen=True, slots=True)
+class _Fence:
+    """The code block that a text ends in."""
+
+    marker: str
+    language: str
+
+    @property
+    def opening(self) -> str:
+        return f"{self.marker}{self.language}\n"
+
+    def ended_by(self, marker: str) -> bool:
+        return marker == marker[0] * len(marker) and marker.startswith(self.marker)
 
 
 def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
@@ -14,20 +39,24 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
 
     Cuts between paragraphs where it can, else between lines, words, characters. A fenced code block that is cut is
     closed and opened again. A longer text begins with the same parts as its beginning, but for the last one: so a
-    growing text never changes a part that is complete.
+    growing text never changes a part that is complete. Has to be encodable: no half surrogate pairs.
     """
+    limit = max(limit, _LEAST)
     parts: list[str] = []
-    rest, fence = markdown, ""
+    rest, fence = markdown, None
     while True:
-        opening = f"{fence}\n" if fence else ""
+        opening = fence.opening if fence else ""
         if len((opening + rest).encode()) <= limit:
-            return [*parts, opening + rest]
-        # Room for closing the fence again.
-        head, rest = _cut(rest, limit - len(opening.encode()) - 4)
+            return [*parts, opening + rest] if rest.strip() or not parts else parts
+        head, rest = _cut(rest, limit - len(opening) - _CLOSING)
         text = opening + head
         fence = _open_fence(text)
-        parts.append(f"{text.rstrip()}\n{fence[:3]}" if fence else text.rstrip())
-        rest = rest if fence else rest.lstrip("\n")
+        if head.strip():
+            parts.append(f"{text.rstrip()}\n{fence.marker}" if fence else text.rstrip())
+        if fence and (closed := _CLOSED.match(rest)) and fence.ended_by(closed["marker"]):
+            rest, fence = rest[closed.end() :], None
+        if fence is None:
+            rest = rest.lstrip("\n")
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:
@@ -40,15 +69,17 @@ def _cut(text: str, limit: int) -> tuple[str, str]:
     return head, text[len(head) :]
 
 
-def _open_fence(text: str) -> str:
-    """Return the line that opened the code block *text* ends in, empty when it ends in none."""
-    fence = ""
+def _open_fence(text: str) -> _Fence | None:
+    """Return the code block that *text* ends in, None when it ends in none (CommonMark, "Fenced code blocks")."""
+    fence: _Fence | None = None
     for line in text.split("\n"):
-        stripped = line.lstrip()
-        if not stripped.startswith(_FENCES):
+        found = _FENCE.fullmatch(line)
+        if found is None:
             continue
-        if not fence:
-            fence = stripped.rstrip()
-        elif stripped.rstrip() == fence[:3]:
-            fence = ""
+        marker, info = found["marker"], found["info"]
+        if fence is not None:
+            fence = None if fence.ended_by(marker) and not info.strip() else fence
+        elif "`" not in info or marker[0] == "~":
+            language = _LANGUAGE.match(info)
+            fence = _Fence(marker, language[1] if language else "")
     return fence

@@ -1,0 +1,178 @@
+"""Kills, stops and restarts, with the bridge as a real process: what a person sees afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from agent_bridge.store.database import Database
+from agent_bridge.store.migrate import migrate
+from agent_bridge.store.turns import Turns
+from conditions import eventually
+from process import BridgeProcess
+from scripted import ScriptedUpstream, waits_for
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+    from house import House
+
+
+def configured(house: House, database_url: str, upstream: ScriptedUpstream) -> Config:
+    return house.config(
+        database_url, [{"name": "scripted", "url": upstream.url}], logging={"format": "json"}, lanes={"drain_timeout": 5}
+    )
+
+
+def process(folder: Path, config: Config) -> AbstractAsyncContextManager[BridgeProcess]:
+    return BridgeProcess(folder, config)
+
+
+async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    async with ScriptedUpstream("phoenix") as upstream:
+        config = configured(house, database_url, upstream)
+        async with house.talk(database_url, upstream) as talk:
+            pass
+        gate = asyncio.Event()
+        upstream.scripts.append(waits_for(gate, "half of "))
+        async with house.watching(talk) as talk, Database(database_url) as database:
+            async with process(tmp_path, config) as bridge:
+                await talk.say("one")
+                await talk.say("two")
+                await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "half of")
+                await bridge.kill()
+            await talk.say("three")
+            started = time.monotonic()
+            async with process(tmp_path, config) as bridge:
+
+                async def all_done() -> bool:
+                    return not await Turns(database).count_open() and len(bridge.logged("answer sent")) == 3
+
+                await eventually(all_done, "three answers")
+                assert time.monotonic() - started < 15
+                await talk.person.wait_for(lambda: len(talk.answers) == 3)
+                await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: one")
+                assert await bridge.stop() == 0
+        assert [answer.body for answer in talk.answers] == ["Echo: one", "Echo: two", "Echo: three"]
+        assert upstream.questions == ["one", "one", "two", "three"]
+
+
+async def test_a_message_whose_sending_was_not_written_down_is_adopted(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    """The bridge dies between the homeserver's answer and the row; the homeserver forgets transaction ids as well."""
+    async with ScriptedUpstream("twice") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            await talk.say("only once")
+            await talk.wait_for_answers(1)
+        async with Database(database_url) as database:
+            await database.execute("UPDATE turn SET state = 'answered', finished_at = NULL")
+            await database.execute("UPDATE send SET event_id = NULL")
+            await house.synapse.restart()
+            async with house.watching(talk) as talk, process(tmp_path, configured(house, database_url, upstream)):
+
+                async def done() -> bool:
+                    return not await Turns(database).count_open()
+
+                await eventually(done, "the turn is closed")
+                row = await database.row("SELECT event_id FROM send")
+                await talk.say("next")
+                await talk.person.wait_for(lambda: talk.answers and talk.answers[-1].body == "Echo: next")
+        assert [answer.body for answer in talk.answers] == ["Echo: only once", "Echo: next"]
+        assert row is not None
+        assert row["event_id"] == talk.answers[0].event_id
+        assert upstream.questions == ["only once", "next"]
+
+
+async def test_a_clean_stop_lets_a_running_answer_finish(house: House, database_url: str, tmp_path: Path) -> None:
+    async with ScriptedUpstream("drain") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            pass
+        gate = asyncio.Event()
+        upstream.scripts.append(waits_for(gate, "slow ", "but whole"))
+        async with house.watching(talk) as talk:
+            async with process(tmp_path, configured(house, database_url, upstream)) as bridge:
+                await talk.say("finish this")
+                await talk.say("and this later")
+                await talk.person.wait_for(lambda: talk.answers)
+                stopping = asyncio.create_task(bridge.stop())
+
+                async def draining() -> bool:
+                    return bool(bridge.logged("finishing what runs"))
+
+                await eventually(draining, "the bridge knows that it shall stop")
+                gate.set()
+                assert await stopping == 0
+            await talk.person.wait_for(lambda: talk.answers[0].body == "slow but whole")
+            assert len(upstream.asked) == 1
+            async with process(tmp_path, configured(house, database_url, upstream)):
+                await talk.person.wait_for(lambda: [a.body for a in talk.answers][1:] == ["Echo: and this later"])
+
+
+async def test_what_was_said_while_the_bridge_was_away_is_answered_at_once(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    async with ScriptedUpstream("away") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            pass
+        async with house.watching(talk) as talk:
+            for number in range(5):
+                await talk.say(f"{number}")
+            async with process(tmp_path, configured(house, database_url, upstream)) as bridge:
+                await talk.person.wait_for(lambda: len(talk.answers) == 5, within=20)
+                assert bridge.logged("the homeserver reaches the bridge")
+        assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(5)]
+
+
+async def test_a_lane_of_a_dead_worker_is_taken_over(house: House, database_url: str) -> None:
+    """A job that counts as running while nobody holds its lane's lock lost its worker."""
+    async with ScriptedUpstream("orphan") as upstream, house.talk(database_url, upstream) as talk:
+        await talk.say("first")
+        await talk.wait_for_answers(1)
+        async with talk.running.database.transaction() as connection:
+            lane = await (await connection.execute("SELECT id FROM conversation")).fetchone()
+            assert lane is not None
+            await connection.execute(
+                """
+                INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)
+                VALUES ('lanes', 'lane', %(name)s, %(name)s, jsonb_build_object('lane', %(id)s::bigint), 'doing')
+                """,
+                {"name": f"lane-{lane['id']}", "id": lane["id"]},
+            )
+        await talk.say("second")
+        await talk.wait_for_answers(2)
+        assert talk.answers[-1].body == "Echo: second"
+
+
+async def test_two_bridges_share_the_work_and_say_nothing_twice(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    async with ScriptedUpstream("shared") as upstream, house.talk(database_url, upstream) as talk:
+        async with BridgeProcess(tmp_path, configured(house, database_url, upstream), "worker"):
+            for number in range(10):
+                await talk.say(f"{number}")
+            await talk.wait_for_answers(10)
+        assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(10)]
+        assert upstream.questions == [f"{number}" for number in range(10)]
+
+
+async def test_the_database_can_be_made_anew(house: House, database_url: str) -> None:
+    """Everything that people see is found again by its alias; nothing is made twice and answers go on."""
+    async with ScriptedUpstream("anew") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            await talk.say("before")
+            await talk.wait_for_answers(1)
+        async with Database(database_url) as database:
+            await database.execute("DROP SCHEMA public CASCADE")
+            await database.execute("CREATE SCHEMA public")
+            await asyncio.to_thread(migrate, database_url)
+        async with house.bridge(configured(house, database_url, upstream)) as running, house.watching(talk) as talk:
+            contact = await running.contact(upstream.names[0])
+            assert contact.portal.room_id == talk.room_id
+            await talk.say("after")
+            await talk.person.wait_for(lambda: [a.body for a in talk.answers] == ["Echo: before", "Echo: after"])

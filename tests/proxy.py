@@ -1,0 +1,65 @@
+"""A proxy in front of the homeserver that loses what a test wants lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OWN = {"host", "content-length", "transfer-encoding", "connection", "content-encoding"}
+
+
+class Proxy:
+    """Passes every request on to *target*, and counts.
+
+    Each request is numbered from 1. Where :attr:`loses` says so, the homeserver carries the request out and the answer
+    never arrives; where :attr:`refuses` gives a response, the homeserver never hears of it.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self.count = 0
+        self.loses: Callable[[int, str, str], bool] = lambda _number, _method, _path: False
+        self.refuses: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
+        #: Set when the first answer was lost.
+        self.lost = asyncio.Event()
+        app = web.Application(client_max_size=100 * 1024**2)
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(auto_decompress=False)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+        await self._session.close()
+
+    async def _pass(self, request: web.Request) -> web.Response:
+        self.count += 1
+        number, body = self.count, await request.read()
+        refusal = self.refuses(number, request.method, request.path)
+        if refusal is not None:
+            return refusal
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN}
+        async with self._session.request(
+            request.method, self._target + request.raw_path, data=body, headers=headers
+        ) as answer:
+            content = await answer.read()
+        if self.loses(number, request.method, request.path):
+            self.lost.set()
+            await asyncio.Event().wait()
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OWN}
+        return web.Response(status=answer.status, body=content, headers=kept)
