@@ -6,9 +6,13 @@ import asyncio
 import itertools
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from conditions import eventually
+
+import aiohttp
 
 from agent_bridge.app import Bridge, build
 from agent_bridge.config.model import Config
@@ -91,6 +95,14 @@ class Talk:
         return await self.person.wait_for(lambda: self.answers if len(self.answers) >= count else [], within)
 
 
+async def _open(url: str) -> bool:
+    try:
+        async with aiohttp.request("GET", f"{url}/healthz") as response:
+            return response.status == HTTPStatus.OK
+    except aiohttp.ClientError:
+        return False
+
+
 class House:
     """Synapse on 127.0.0.1, and databases for bridges that are registered with it."""
 
@@ -138,6 +150,7 @@ class House:
         async with build(config) as bridge, Database(config.database.url) as database:
             task = asyncio.create_task(bridge.run())
             try:
+                await eventually(partial(_open, config.appservice.url), "the door is open")
                 yield Running(bridge, database, Contacts(database), task)
             finally:
                 task.cancel()

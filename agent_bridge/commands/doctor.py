@@ -116,7 +116,10 @@ class Doctor:
         try:
             await homeserver.versions()
         except HomeserverError as error:
-            return Finding("homeserver", False, f"{address}: {error}", "look at homeserver.address; does Synapse run?")
+            # A homeserver that does not know the token is there: the next check tells.
+            if error.errcode != "M_UNKNOWN_TOKEN":
+                remedy = "look at homeserver.address; does Synapse run?"
+                return Finding("homeserver", False, f"{address}: {error}", remedy)
         return Finding("homeserver", True, f"{address} answers")
 
     async def _as_token(self, homeserver: Homeserver) -> Finding:

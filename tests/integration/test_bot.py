@@ -1,0 +1,141 @@
+"""The bridge bot, as people use it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scripted import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.demo.client import Person
+    from agent_bridge.demo.sight import Message
+    from house import House, Running
+
+BOT = "@agentbridge:test.local"
+
+
+@dataclass
+class Desk:
+    """A person in a DM with the bot."""
+
+    running: Running
+    person: Person
+    room_id: str
+
+    def said(self) -> list[Message]:
+        return self.person.room(self.room_id).said_by(BOT)
+
+    async def ask(self, text: str) -> Message:
+        """Say *text* to the bot and return its answer."""
+        before = len(self.said())
+        await self.person.say(self.room_id, text)
+        return (await self.person.wait_for(lambda: self.said()[before:]))[0]
+
+
+@asynccontextmanager
+async def desk(house: House, database_url: str, upstream: ScriptedUpstream, name: str | None) -> AsyncIterator[Desk]:
+    config = house.config(database_url, [{"name": "u", "url": upstream.url}])
+    async with house.bridge(config) as running, house.person(name) as person:
+        for agent in upstream.names:
+            await running.contact(agent)
+        room_id = await person.create_dm(BOT)
+        desk = Desk(running, person, room_id)
+        await person.wait_for(desk.said)
+        yield desk
+
+
+async def test_a_dm_begins_with_a_hello_and_help_lists_what_one_may(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
+        assert "help" in member.said()[0].body
+        answer = (await member.ask("help")).body
+        assert "agents" in answer
+        assert "invite" not in answer
+        refusal = (await member.ask("invite x")).body
+        assert "admin" in refusal
+
+
+async def test_agents_are_a_table_of_links(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream:
+        upstream.models[0]["name"] = "Ada | *Lovelace*"
+        async with desk(house, database_url, upstream, None) as member:
+            room_id = (await member.running.contact("Ada | *Lovelace*")).portal.room_id or ""
+            html = (await member.ask("agents")).html or ""
+            assert "<table>" in html
+            assert "Ada | *Lovelace*" in html
+            assert f"https://matrix.to/#/{room_id}?via=test.local" in html
+
+
+async def test_an_admin_lets_people_in(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("ada", "adam", "bert") as upstream:
+        for model, name in zip(upstream.models, ("Ada", "Adam", "Bert the Great"), strict=True):
+            model["name"] = name
+        async with desk(house, database_url, upstream, "admin") as admin, house.person() as guest:
+            rooms = {name: (await admin.running.contact(name)).portal.room_id or "" for name in upstream.names}
+            assert "Invited" in (await admin.ask("invite ada")).body
+            await admin.person.wait_for(lambda: rooms["Ada"] in admin.person.invites)
+            assert "Which one" in (await admin.ask("invite ad")).body
+            assert "Invited" in (await admin.ask("invite Bert the great")).body
+            assert "Invited" in (await admin.ask(f"INVITE brt the great {guest.user_id}")).body
+            await guest.wait_for(lambda: rooms["Bert the Great"] in guest.invites)
+            await guest.join(rooms["Bert the Great"])
+            assert "already" in (await admin.ask(f"invite bert {guest.user_id}")).body
+            assert "No agent" in (await admin.ask("invite zzzzzz")).body
+            assert "Usage" in (await admin.ask("invite")).body
+            assert "no Matrix user id" in (await admin.ask("invite ada @broken")).body
+            async with house.person("stranger") as stranger:
+                assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
+
+
+async def test_an_unknown_word_gets_the_nearest_command(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin") as admin:
+        assert "`!ab agents`" in (await admin.ask("agnets")).body
+        assert "help" in (await admin.ask("qwertyuiop")).body
+
+
+async def test_status_and_sync_tell_how_servers_are(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin") as admin:
+        assert "1 agents" in (await admin.ask("status")).body
+        upstream.models.append({"id": upstream.names[0] + "-more", "object": "model"})
+        assert "2 agents" in (await admin.ask("sync")).body
+        upstream.status = 401
+        assert "⚠️" in (await admin.ask("sync")).body
+
+
+async def test_the_prefix_works_in_an_agents_room(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, house.talk(database_url, upstream) as talk:
+        await talk.say("!ab help")
+        answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
+        assert "agents" in answer[0].body
+        await talk.say("!about this")
+        await talk.wait_for_answers(1)
+        assert upstream.questions == ["!about this"]
+
+
+async def test_in_a_room_of_several_the_bot_listens_to_its_prefix_only(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
+        async with house.person() as other:
+            room_id = await member.person.create_room(preset="private_chat", invite=[other.user_id])
+            await other.join(room_id)
+            await member.person.invite(room_id, BOT)
+            room = member.person.room
+            await member.person.wait_for(lambda: room(room_id).said_by(BOT))
+            await other.say(room_id, "help")
+            await other.say(room_id, "!ab help")
+            await member.person.wait_for(lambda: len(room(room_id).said_by(BOT)) == 2)
+            assert len(room(room_id).said_by(BOT)) == 2
+
+
+async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
+        async with house.person("stranger") as stranger:
+            room_id = await stranger.create_dm(BOT)
+            await stranger.wait_for(lambda: BOT in stranger.room(room_id).members("leave"))
+        ghost = f"@{(await member.running.contact(upstream.names[0])).agent.ghost}:test.local"
+        dm = await member.person.create_dm(ghost)
+        await member.person.wait_for(lambda: ghost in member.person.room(dm).members("leave"))
+        reason = member.person.room(dm).state["m.room.member", ghost]["reason"]
+        assert BOT in reason

@@ -1,0 +1,137 @@
+"""The commands as an operator gives them: init, registration, doctor, migrate, run, demo."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from agent_bridge.demo.synapse import Synapse, free_port
+from conditions import eventually
+from process import BridgeProcess
+from scripted import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from house import House
+
+
+async def agent_bridge(*arguments: str) -> tuple[int, str]:
+    """Run a command; return its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent_bridge", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str) -> None:
+    """From nothing to a doctor who finds all well, with a Synapse that reads the file that init wrote."""
+    folder = tmp_path / "bridge"
+    registration, port = folder / "registration.yaml", free_port()
+    synapse = Synapse(tmp_path / "synapse", "example.test", registrations=[registration])
+    async with ScriptedUpstream("x") as upstream:
+        code, said = await agent_bridge(
+            *("init", "--homeserver", synapse.url, "--domain", "example.test", "--upstream", upstream.url),
+            *("--admin", "@me:example.test", "--api-key", "", "--port", str(port), "--folder", str(folder)),
+            *("--address", f"http://127.0.0.1:{port}"),
+        )
+        assert code == 0, said
+        assert str(registration) in said
+        config = folder / "config.yaml"
+        assert {stat.S_IMODE(file.stat().st_mode) for file in (config, registration)} == {0o600}
+        config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {database_url}"), "utf-8")
+
+        code, said = await agent_bridge("doctor", "-c", str(config))
+        assert code == 1
+        assert "FAIL  homeserver" in said
+        assert said.count("FAIL") == 1
+
+        async with synapse:
+            code, said = await agent_bridge("doctor", "-c", str(config))
+            assert code == 0, said
+            assert "upstream letta" in said
+            assert "1 agent" in said
+
+            token = "as_token: "
+            changed = config.with_name("changed.yaml")
+            changed.touch(mode=0o600)
+            changed.write_text(config.read_text("utf-8").replace(token, token + "not-", 1), "utf-8")
+            code, said = await agent_bridge("doctor", "-c", str(changed))
+            assert code == 1
+            assert "FAIL  as_token" in said, said
+            assert "FAIL  rate limiting" in said
+
+            code, said = await agent_bridge("registration", "-c", str(config), "-o", str(registration))
+            assert code == 2
+            assert "--force" in said
+            before = registration.read_text("utf-8")
+            code, said = await agent_bridge("registration", "-c", str(config), "-o", str(registration), "--force")
+            assert code == 0
+            assert registration.read_text("utf-8") == before
+
+    code, said = await agent_bridge("migrate", "-c", str(config))
+    assert code == 0
+    code, said = await agent_bridge("run", "-c", str(folder / "nothing.yaml"))
+    assert code == 2
+    assert "agent-bridge init" in said
+
+
+async def test_a_bridge_without_its_database_says_so(tmp_path: Path, house: House) -> None:
+    config = house.config("postgresql://nobody@127.0.0.1:9/none", [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
+    BridgeProcess(tmp_path, config)
+    code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
+    assert code == 1
+    assert "database" in said
+    assert "Traceback" not in said
+
+
+async def test_the_demo_says_one_thing_and_ends() -> None:
+    code, said = await agent_bridge("demo", "--once")
+    assert code == 0, said
+    assert "Hello! Who are you?" in said
+
+
+async def test_the_demo_takes_a_real_upstream() -> None:
+    async with ScriptedUpstream("real") as upstream:
+        code, said = await agent_bridge("demo", "--once", "--upstream", upstream.url)
+        assert code == 0, said
+        assert "Echo: Hello! Who are you?" in said
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/_matrix/mau/live", "/_matrix/mau/ready"])
+async def test_health_is_told(house: House, database_url: str, path: str) -> None:
+    async with ScriptedUpstream("x") as upstream, house.talk(database_url, upstream) as talk:
+        async with aiohttp.ClientSession(talk.running.bridge.config.appservice.url) as session:
+            async with session.get(path) as response:
+                assert response.status == 200
+                assert (await response.json())["status"] == "ok"
+
+
+async def test_not_ready_without_a_homeserver(house: House, database_url: str) -> None:
+    config = house.config(
+        database_url,
+        [{"name": "gone", "url": "http://127.0.0.1:9/v1"}],
+        homeserver={"address": "http://127.0.0.1:9", "domain": "test.local"},
+    )
+    async with house.bridge(config), aiohttp.ClientSession(config.appservice.url) as session:
+
+        async def report() -> dict[str, object] | None:
+            async with session.get("/readyz") as response:
+                body: dict[str, object] = await response.json()
+                asked = "not asked" not in str(body["upstreams"])
+                return body if response.status == 503 and asked else None
+
+        body = await eventually(report, "the bridge is not ready")
+        assert body["database"] == "ok"
+        assert "cannot be reached" in str(body["homeserver"])
+        assert "gone" in str(body["upstreams"])
+        async with session.get("/healthz") as response:
+            assert response.status == 200

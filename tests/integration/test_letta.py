@@ -1,0 +1,59 @@
+"""The whole bridge with the real Letta behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.model import AgentState
+from conditions import eventually
+from letta_server import LettaServer
+
+if TYPE_CHECKING:
+    from house import House
+
+
+async def test_letta_agents_are_contacts(house: House, database_url: str) -> None:
+    async with LettaServer() as letta, house.person() as alice:
+        dora = await letta.create_agent("Dora")
+        upstream = {
+            "name": "letta",
+            "url": letta.url,
+            "history": "server",
+            "session_header": "X-Letta-Chat-Key",
+            "idempotency_header": "Idempotency-Key",
+        }
+        config = house.config(database_url, [upstream], rooms={"invite": [alice.user_id]})
+        async with house.bridge(config) as running:
+            contact = await running.contact("Dora")
+            room_id, ghost = contact.portal.room_id or "", f"@{contact.agent.ghost}:test.local"
+            await alice.wait_for(lambda: room_id in alice.invites)
+            await alice.join(room_id)
+            await alice.wait_for(lambda: room_id in alice.rooms)
+
+            def answers() -> list[str]:
+                return [message.body for message in alice.room(room_id).said_by(ghost)]
+
+            await alice.say(room_id, "hello")
+            await alice.wait_for(lambda: answers() == ["Echo: hello"], within=30)
+
+            await letta.rename_agent(dora, "Theodora")
+            await alice.wait_for(lambda: alice.room(room_id).name == "Theodora - Letta Agent Chat")
+            await alice.say(room_id, "still there?")
+            await alice.wait_for(lambda: answers()[1:] == ["Echo: still there?"], within=30)
+
+            twin = await letta.create_agent("Theodora")
+
+            async def twins() -> bool:
+                active = [c for c in await running.contacts.all() if c.agent.state is AgentState.ACTIVE]
+                return {c.agent.model for c in active} == {dora, twin}
+
+            await eventually(twins, "both agents of one name are listed by their ids")
+            await letta.delete_agent(twin)
+
+            async def one_again() -> bool:
+                active = [c for c in await running.contacts.all() if c.agent.state is AgentState.ACTIVE]
+                return [c.portal.room_id for c in active] == [room_id]
+
+            await eventually(one_again, "the first room is Theodora's again")
+            await alice.say(room_id, "you again")
+            await alice.wait_for(lambda: "Echo: you again" in answers(), within=30)
