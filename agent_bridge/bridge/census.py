@@ -53,7 +53,10 @@ def take_census(known: Sequence[Agent], listed: Sequence[Listed], missed: Collec
     there = {agent.id for agent, _ in present}
     missing = [agent for agent in known if agent.state is not AgentState.GONE and agent.id not in there]
     vanished = [agent for agent in missing if agent.id not in missed]
-    if len(vanished) == 1 and len(added) == 1 and added[0].named and vanished[0].model == vanished[0].name:
-        present.append((vanished[0], added.pop()))
+    # A name that an agent had which is gone by now may be given to another.
+    appeared = [*added, *(item for _, item in back)]
+    if len(vanished) == 1 and len(appeared) == 1 and appeared[0].named and vanished[0].model == vanished[0].name:
+        present.append((vanished[0], appeared[0]))
         missing.remove(vanished[0])
+        added, back = [], []
     return Census(tuple(added), tuple(present), tuple(back), tuple(missing))

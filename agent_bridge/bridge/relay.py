@@ -120,11 +120,12 @@ class Relay:
         agent, speaker = await self._voice(turn)
         _log.info("message taken up", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await speaker.recall()
-        async with self._working(turn, agent):
+        async with self._reading(turn, agent):
             if turn.state is TurnState.ANSWERED:
                 outcome = Outcome(turn.answer or "", turn.error)
             else:
-                asked = await self._ask(turn, agent, speaker)
+                async with self._typing(turn, agent):
+                    asked = await self._ask(turn, agent, speaker)
                 if asked is None:
                     return
                 outcome = asked
@@ -230,17 +231,24 @@ class Relay:
         )
 
     @asynccontextmanager
-    async def _working(self, turn: Turn, agent: Agent) -> AsyncIterator[None]:
-        """Show that the question is read and, unless it is done at once, that the ghost types."""
-        ghost = self._names.user_id(agent.ghost)
-        receipt = asyncio.create_task(self._show_read(turn, ghost))
-        typing = asyncio.create_task(self._show_typing(turn.room_id, ghost))
+    async def _reading(self, turn: Turn, agent: Agent) -> AsyncIterator[None]:
+        """Show that the question is read, beside what else is done."""
+        reading = asyncio.create_task(self._show_read(turn, self._names.user_id(agent.ghost)))
+        try:
+            yield
+        finally:
+            await asyncio.wait({reading}, timeout=_SIGNS)
+            reading.cancel()
+
+    @asynccontextmanager
+    async def _typing(self, turn: Turn, agent: Agent) -> AsyncIterator[None]:
+        """Show that the ghost types for as long as the upstream works, unless that is a moment only."""
+        typing = asyncio.create_task(self._show_typing(turn.room_id, self._names.user_id(agent.ghost)))
         try:
             yield
         finally:
             typing.cancel()
-            await asyncio.wait({receipt, typing}, timeout=_SIGNS)
-            receipt.cancel()
+            await asyncio.wait({typing}, timeout=_SIGNS)
 
     async def _show_read(self, turn: Turn, ghost: str) -> None:
         try:

@@ -34,20 +34,19 @@ class WakeUp:
         self._service = service
 
     async def run(self) -> None:
-        """Try until it is done."""
+        """Take the steps in their order, each until it is done."""
+        # Synapse's sender starts with the first event after its own start; only then a ping helps.
+        steps = [self._bot, self._event, self._ping]
         failures = 0
-        while True:
+        while steps:
             try:
-                await self._bot()
-                # Synapse's sender starts with the first event after its own start; only then a ping helps.
-                await self._event()
-                await self._ping()
+                await steps[0]()
             except BridgeError as error:
                 failures += 1
                 _log.warning("the homeserver is not awake yet", error=str(error), seconds=_RETRY.delay(failures))
                 await asyncio.sleep(_RETRY.delay(failures))
             else:
-                return
+                del steps[0]
 
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)

@@ -123,4 +123,4 @@ class AgentCommands:
                 return words.HELD.format(prefix=self._prefix)
             case AgentState.GONE:
                 return "gone"
-        return "there" if contact.portal.room_id else "its room is being made"
+        return "ready" if contact.portal.room_id else "its room is being made"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from agent_bridge import upstream
 from agent_bridge.config.registration import registration
@@ -24,6 +25,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.matrix.door import Door
 from agent_bridge.matrix.homeserver import Homeserver
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.render import words
 from agent_bridge.store import migrate
 
 if TYPE_CHECKING:
@@ -207,4 +209,4 @@ class Doctor:
             agents = await upstream.make(config, session).list_agents() or ()
         except UpstreamError as error:
             return Finding(check, False, f"{config.url}: {error.says}", "look at its url and api_key; does it run?")
-        return Finding(check, True, f"{config.url} answers, {len(agents)} agent{'' if len(agents) == 1 else 's'}")
+        return Finding(check, True, f"{config.url} answers, {words.count(len(agents), 'agent')}")

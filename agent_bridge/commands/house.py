@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.commands.command import Command
 from agent_bridge.core.model import AgentState, Role
+from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class HouseCommands:
         # The turn of this very command is open as well.
         turns = max(0, sum(waiting.values()) - 1)
         lines = [
-            f"- {states[AgentState.ACTIVE]} agents, {states[AgentState.HELD]} held, {states[AgentState.GONE]} gone",
-            f"- {turns} messages waiting or being answered",
+            f"- {words.count(states[AgentState.ACTIVE], 'agent')}, {states[AgentState.HELD]} held, {states[AgentState.GONE]} gone",
+            f"- {words.count(turns, 'message')} waiting or being answered",
         ]
         return "\n".join([*lines, *(_line(health) for health in self._discovery.health())])
 
@@ -54,4 +55,4 @@ def _line(health: Health) -> str:
     if not health.ok:
         return f"- **{health.name}**: ⚠️ {escape(health.error or 'not asked yet')}"
     doubted = f", {health.doubted} more gone at once: say `sync all` if that is right" if health.doubted else ""
-    return f"- **{health.name}**: {health.agents} agents{doubted}"
+    return f"- **{health.name}**: {words.count(health.agents, 'agent')}{doubted}"

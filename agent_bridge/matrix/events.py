@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.ids import MAX_ID_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,8 +43,9 @@ def clean(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _is_storable(value: object) -> bool:
-    return isinstance(value, str) and value == clean(value)
+def _is_short(value: object) -> bool:
+    """Tell whether *value* is storable text within the spec's length for ids, types and state keys."""
+    return isinstance(value, str) and len(value) <= MAX_ID_BYTES and value == clean(value)
 
 
 def parse_event(raw: object) -> RoomEvent | None:
@@ -51,9 +54,9 @@ def parse_event(raw: object) -> RoomEvent | None:
         return None
     strings = [raw.get(key) for key in ("event_id", "room_id", "type", "sender")]
     content, state_key, timestamp = raw.get("content"), raw.get("state_key"), raw.get("origin_server_ts")
-    if not all(_is_storable(value) and value for value in strings):
+    if not all(_is_short(value) and value for value in strings):
         return None
-    if not isinstance(content, dict) or not (state_key is None or _is_storable(state_key)):
+    if not isinstance(content, dict) or not (state_key is None or _is_short(state_key)):
         return None
     event_id, room_id, kind, sender = (str(value) for value in strings)
     return RoomEvent(

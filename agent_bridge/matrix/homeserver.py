@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mautrix.api import HTTPAPI, Method, Path, PathBuilder
 from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix makes its loggers such
 
 Json = dict[str, Any]
+Value = TypeVar("Value")
 
 _NOT_FOUND = 404
 _FORBIDDEN = 403
@@ -39,6 +40,17 @@ def _translate(error: MatrixError) -> HomeserverError:
     if status >= _SERVER_ERROR or status == _TOO_MANY:
         return HomeserverUnavailable(f"the homeserver failed: {said}", status=status, errcode=errcode)
     return HomeserverRefused(f"the homeserver refused: {said}", status=status, errcode=errcode)
+
+
+def _nonsense() -> HomeserverUnavailable:
+    return HomeserverUnavailable("the homeserver answered with something that is not its API: is its address right?")
+
+
+def _get(answer: Json, key: str, kind: type[Value]) -> Value:
+    value = answer.get(key)
+    if not isinstance(value, kind):
+        raise _nonsense()
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +86,13 @@ class Homeserver:
         params = {"user_id": as_user or self.names.bot, **(query or {})}
         try:
             answer = await self._api.request(method, path, content, query_params=params)
-        except TimeoutError as error:
-            raise HomeserverUnavailable("the homeserver did not answer in time") from error
         except (MatrixConnectionError, MatrixRequestError) as error:
             raise _translate(error) from error
+        except (ValueError, TypeError) as error:
+            # Something between the two answers in its place, or cut the answer.
+            raise _nonsense() from error
         if not isinstance(answer, dict):
-            raise HomeserverRefused(f"the homeserver answered {path} with something that is not an object")
+            raise _nonsense()
         return answer
 
     async def versions(self) -> Json:
@@ -89,7 +102,7 @@ class Homeserver:
     async def whoami(self, as_user: str | None = None) -> str:
         """Return the user id that the homeserver takes this request's sender for."""
         answer = await self.request(Method.GET, Path.v3.account.whoami, as_user=as_user)
-        return str(answer["user_id"])
+        return _get(answer, "user_id", str)
 
     async def lists_creator(self, version: str | None) -> bool:
         """Tell whether a new room's power levels have to list its creator.
@@ -98,7 +111,7 @@ class Homeserver:
         """
         if version is None:
             answer = await self.request(Method.GET, Path.v3.capabilities)
-            version = str(answer["capabilities"].get("m.room_versions", {}).get("default", "1"))
+            version = str(_get(answer, "capabilities", dict).get("m.room_versions", {}).get("default", "1"))
         return version in _LISTED_CREATOR
 
     async def ping(self, appservice_id: str) -> float:
@@ -139,7 +152,7 @@ class Homeserver:
                 raise
             await self.join(room_id, as_user)
             return Made(room_id, fresh=False)
-        return Made(str(answer["room_id"]), fresh=True)
+        return Made(_get(answer, "room_id", str), fresh=True)
 
     async def resolve_alias(self, alias: str) -> str | None:
         """Return the room that *alias* points to, None when there is none."""
@@ -149,7 +162,7 @@ class Homeserver:
             if error.status == _NOT_FOUND:
                 return None
             raise
-        return str(answer["room_id"])
+        return _get(answer, "room_id", str)
 
     async def remove_alias(self, alias: str) -> None:
         """Take an alias from its room. One that does not exist is refused with status 404."""
@@ -176,18 +189,18 @@ class Homeserver:
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
         """Return the ``membership`` of *user_id* in a room, None when there never was one."""
         event = await self.state(room_id, "m.room.member", user_id, as_user)
-        return None if event is None else str(event["content"].get("membership"))
+        return None if event is None else _get(_get(event, "content", dict), "membership", str)
 
     async def joined_rooms(self, as_user: str | None = None) -> list[str]:
         """Return the rooms that a ghost or the bot is in."""
         answer = await self.request(Method.GET, Path.v3.joined_rooms, as_user=as_user)
-        return [str(room_id) for room_id in answer["joined_rooms"]]
+        return [str(room_id) for room_id in _get(answer, "joined_rooms", list)]
 
     async def count_members(self, room_id: str, as_user: str | None = None) -> int:
         """Return how many members a room has or has invited."""
         path = Path.v3.rooms[room_id].members
         answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
-        return sum(event["content"].get("membership") in {"join", "invite"} for event in answer["chunk"])
+        return sum(event["content"].get("membership") in {"join", "invite"} for event in _get(answer, "chunk", list))
 
     async def state(self, room_id: str, kind: str, key: str = "", as_user: str | None = None) -> Json | None:
         """Return a room's state event, whole; None when there is none."""
@@ -221,7 +234,7 @@ class Homeserver:
         """
         path = Path.v3.rooms[room_id].send[kind][txn_id]
         answer = await self.request(Method.PUT, path, content, as_user=as_user)
-        return str(answer["event_id"])
+        return _get(answer, "event_id", str)
 
     async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:
         """Take an event back."""
@@ -233,7 +246,7 @@ class Homeserver:
         """Return up to *limit* events, newest first, and where the next page starts (None: the room's beginning)."""
         query = {"dir": "b", "limit": str(limit), **({"from": start} if start else {})}
         answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
-        return list(answer.get("chunk", [])), answer.get("end")
+        return _get(answer, "chunk", list), answer.get("end")
 
     async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
         """Show a ghost as typing for *seconds*; 0 ends it."""

@@ -22,7 +22,8 @@ TAGS = {
     "hr", "i", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th",
     "thead", "tr", "u", "ul",
 }  # fmt: skip
-_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
+#: Without the entry for any tag, nh3 lets "title" and "lang" through.
+_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}, "code": {"class"}}
 #: Of the spec's list, what a person may follow without surprise, and Matrix's own links.
 _SCHEMES = {"https", "http", "mailto", "matrix"}
 
@@ -49,7 +50,7 @@ def _image_as_link(_self: RendererHTML, tokens: Sequence[Token], at: int, _optio
 
 
 def to_html(markdown: str) -> str:
-    """Return *markdown* as sanitised HTML: only tags and attributes of the spec's list, only links that lead outside."""
+    """Return *markdown* as sanitised HTML: the spec's tags and attributes, and links that lead outside."""
     return nh3.clean(
         _tick_boxes(_parser().render(markdown)),
         tags=TAGS,

@@ -31,6 +31,11 @@ HELLO = "Hello! I am the bridge bot. Say `help` to see what I can do."
 HELLO_ALL = "Hello! I am the bridge bot. Say `{prefix} help` to see what I can do."
 
 
+def count(number: int, noun: str) -> str:
+    """Return *number* and *noun* in its number."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def cause(text: str) -> str:
     """Return *text* as the end of a sentence: first letter as it is, no full stop."""
     return text.strip().rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
@@ -25,6 +26,14 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     # One statement is one transaction, in one round trip; several are put in a transaction by name.
     await connection.set_autocommit(True)
     connection.row_factory = dict_row
+
+
+async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+    # A server that went away has closed its end, which shows as something to read. That costs no round trip.
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 @asynccontextmanager
@@ -51,7 +60,7 @@ class Database:
             max_size=pool_size,
             timeout=_POOL_TIMEOUT,
             configure=_configure,
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
             open=False,
         )
 

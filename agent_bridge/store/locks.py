@@ -27,6 +27,8 @@ class Locks:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._connection: psycopg.AsyncConnection | None = None
+        # PostgreSQL gives a lock again to the connection that has it, and to anybody once the connection is lost.
+        self._held: set[tuple[int, int]] = set()
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -40,14 +42,21 @@ class Locks:
     async def hold(self, kind: int, key: int) -> AsyncIterator[bool]:
         """Try to hold lock *key* of *kind* for the length of the block; tell whether it is held.
 
-        Does not wait. Raises :class:`StoreError` when the database cannot be asked.
+        Does not wait, and is not re-entrant. Raises :class:`StoreError` when the database cannot be asked.
         """
-        held = await self._ask("SELECT pg_try_advisory_lock(%s, %s)", kind, key)
+        if (kind, key) in self._held:
+            yield False
+            return
+        self._held.add((kind, key))
         try:
-            yield held
+            held = await self._ask("SELECT pg_try_advisory_lock(%s, %s)", kind, key)
+            try:
+                yield held
+            finally:
+                if held:
+                    await self._ask("SELECT pg_advisory_unlock(%s, %s)", kind, key)
         finally:
-            if held:
-                await self._ask("SELECT pg_advisory_unlock(%s, %s)", kind, key)
+            self._held.discard((kind, key))
 
     async def _ask(self, query: str, kind: int, key: int) -> bool:
         async with self._turn:

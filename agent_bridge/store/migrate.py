@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from alembic.util import CommandError
 from procrastinate.schema import SchemaManager
 from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agent_bridge.core.errors import SchemaTooNew, SchemaTooOld, StoreError
@@ -30,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 #: Key of the advisory lock under which one process at a time migrates.
 _LOCK = 4_279_114_021
+#: Major version of PostgreSQL that the queue's functions need.
+_OLDEST_SERVER = 13
 _QUEUE_FACT = "procrastinate_migration"
 
 # procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waited for its lock would
@@ -79,16 +83,15 @@ def migrate(uri: str) -> None:
         SchemaTooNew: a newer program migrated it; nothing was changed.
         StoreError: the database cannot be reached or refuses.
     """
-    try:
-        with psycopg.connect(uri, autocommit=True) as lock:
-            lock.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-            with engine(uri).connect() as connection:
-                _refuse_newer(connection)
-                command.upgrade(alembic_config(connection), "head")
-                connection.commit()
-            _migrate_queue(lock)
-    except psycopg.Error as error:
-        raise StoreError(f"the database cannot be migrated: {str(error).strip()}") from error
+    with _as_store_error("the database cannot be migrated"), psycopg.connect(uri, autocommit=True) as lock:
+        _refuse_old_server(lock)
+        lock.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        with engine(uri).connect() as connection:
+            if _refuse_newer(connection) is not None:
+                _refuse_newer_queue(lock)
+            command.upgrade(alembic_config(connection), "head")
+            connection.commit()
+        _migrate_queue(lock)
 
 
 def check(uri: str) -> None:
@@ -98,7 +101,7 @@ def check(uri: str) -> None:
         SchemaTooNew, SchemaTooOld: it is not.
         StoreError: the database cannot be reached.
     """
-    try:
+    with _as_store_error("the database cannot be reached"):
         with engine(uri).connect() as connection:
             revision = _refuse_newer(connection)
             head = ScriptDirectory.from_config(alembic_config()).get_current_head()
@@ -106,10 +109,25 @@ def check(uri: str) -> None:
                 found = f"is at revision {revision}" if revision else "is empty"
                 raise SchemaTooOld(f"the database {found}, this program needs {head}: run agent-bridge migrate")
         with psycopg.connect(uri) as queue:
-            if _queue_version(queue) != _queue_files()[-1].name:
+            if _refuse_newer_queue(queue) != _queue_files()[-1].name:
                 raise SchemaTooOld("the queue's tables are older than this program: run agent-bridge migrate")
+
+
+@contextmanager
+def _as_store_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # Its own words are about its statement; the driver's are about the matter.
+        raise StoreError(f"{what}: {str(error.__cause__ or error).strip()}") from error
     except psycopg.Error as error:
-        raise StoreError(f"the database cannot be reached: {str(error).strip()}") from error
+        raise StoreError(f"{what}: {str(error).strip()}") from error
+
+
+def _refuse_old_server(connection: psycopg.Connection[Any]) -> None:
+    version = connection.info.server_version // 10_000
+    if version < _OLDEST_SERVER:
+        raise StoreError(f"PostgreSQL {version} is too old: {_OLDEST_SERVER} or newer is needed")
 
 
 def _refuse_newer(connection: Connection) -> str | None:
@@ -123,6 +141,16 @@ def _refuse_newer(connection: Connection) -> str | None:
                 "install that version or restore an older database"
             ) from None
     return revision
+
+
+def _refuse_newer_queue(connection: psycopg.Connection[Any]) -> str | None:
+    version = _queue_version(connection)
+    if version is not None and version > _queue_files()[-1].name:
+        raise SchemaTooNew(
+            f"the queue's tables were made by a newer procrastinate ({version}) than this one "
+            f"({procrastinate.__version__}): install that version or restore an older database"
+        )
+    return version
 
 
 def _queue_files() -> list[Path]:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 _ACCEPT = """
 WITH found AS (
-    SELECT id FROM conversation WHERE room_id = %(room_id)s AND thread_id = ''
+    SELECT id FROM conversation
+    WHERE room_id = %(room_id)s AND thread_id = '' AND portal IS NOT DISTINCT FROM coalesce(%(portal)s, portal)
 ), made AS (
     INSERT INTO conversation (room_id, portal)
     SELECT %(room_id)s, %(portal)s WHERE NOT EXISTS (SELECT 1 FROM found)
-    ON CONFLICT (room_id, thread_id) DO UPDATE SET room_id = EXCLUDED.room_id
+    ON CONFLICT (room_id, thread_id) DO UPDATE SET portal = coalesce(EXCLUDED.portal, conversation.portal)
     RETURNING id
 )
 INSERT INTO turn (event_id, conversation, kind, sender, payload)
@@ -64,7 +65,8 @@ class Turns:
     async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> list[int]:
         """Write *turns* in their order, within the caller's transaction; return the lanes that got one.
 
-        An event that is known already is passed over: duplicates die here, on the event id.
+        An event that is known already is passed over: duplicates die here, on the event id. A lane remembers the
+        portal that its room turns out to be, though an invitation into the room, say, came first.
         """
         lanes: dict[int, None] = {}
         for new in turns:
@@ -151,31 +153,49 @@ class Turns:
 
         After this the upstream is never asked again for this turn.
         """
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                "UPDATE turn SET state = 'answered', answer = %s, error = %s WHERE id = %s",
-                (answer, error, turn.id),
+        await self._database.execute(
+            """
+            WITH answered AS (
+                UPDATE turn SET state = 'answered', answer = %(answer)s, error = %(error)s WHERE id = %(turn)s
+            ), intended AS (
+                INSERT INTO send (turn, part) SELECT %(turn)s, generate_series(0, %(parts)s - 1)
+                ON CONFLICT (turn, part) DO NOTHING
             )
-            await self._intend(connection, turn.id, range(parts))
-            for said in transcript:
-                await connection.execute(
-                    "INSERT INTO message (conversation, turn, role, content) VALUES (%s, %s, %s, %s)",
-                    (turn.conversation, turn.id, said.role, said.content),
-                )
+            INSERT INTO message (conversation, turn, role, content)
+            SELECT %(lane)s, %(turn)s, said.role, said.content
+            FROM unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
+            ORDER BY said.position
+            """,
+            {
+                "turn": turn.id,
+                "lane": turn.conversation,
+                "answer": answer,
+                "error": error,
+                "parts": parts,
+                "roles": [said.role for said in transcript],
+                "contents": [said.content for said in transcript],
+            },
+        )
 
     async def finish(self, turn: int, state: TurnState, sent: Mapping[int, str]) -> None:
         """Close *turn* as *state* (done or failed), with the events that show its parts."""
-        async with self._database.transaction() as connection:
-            for part, event_id in sent.items():
-                await connection.execute(
-                    "UPDATE send SET event_id = %s WHERE turn = %s AND part = %s", (event_id, turn, part)
-                )
-            await connection.execute("UPDATE turn SET state = %s, finished_at = now() WHERE id = %s", (state, turn))
+        await self._database.execute(
+            """
+            WITH shown AS (
+                UPDATE send SET event_id = sent.event_id
+                FROM unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
+                WHERE send.turn = %(turn)s AND send.part = sent.part
+            )
+            UPDATE turn SET state = %(state)s, finished_at = now() WHERE id = %(turn)s
+            """,
+            {"turn": turn, "state": state, "parts": list(sent), "events": list(sent.values())},
+        )
 
     async def intend(self, turn: int, part: int) -> None:
         """Write the intention to say part *part*, before the request goes out."""
-        async with self._database.transaction() as connection:
-            await self._intend(connection, turn, (part,))
+        await self._database.execute(
+            "INSERT INTO send (turn, part) VALUES (%s, %s) ON CONFLICT (turn, part) DO NOTHING", (turn, part)
+        )
 
     async def sent(self, turn: int, part: int, event_id: str) -> None:
         """Record the event that shows part *part*."""
@@ -197,11 +217,3 @@ class Turns:
             (lane, limit),
         )
         return [Said(row["role"], row["content"]) for row in reversed(rows)]
-
-    @staticmethod
-    async def _intend(connection: Connection, turn: int, parts: Iterable[int]) -> None:
-        for part in parts:
-            await connection.execute(
-                "INSERT INTO send (turn, part) VALUES (%s, %s) ON CONFLICT (turn, part) DO NOTHING",
-                (turn, part),
-            )

@@ -98,7 +98,7 @@ async def test_an_unknown_word_gets_the_nearest_command(house: House, database_u
 
 async def test_status_and_sync_tell_how_servers_are(house: House, database_url: str) -> None:
     async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin") as admin:
-        assert "1 agents" in (await admin.ask("status")).body
+        assert "1 agent," in (await admin.ask("status")).body
         upstream.models.append({"id": upstream.names[0] + "-more", "object": "model"})
         assert "2 agents" in (await admin.ask("sync")).body
         upstream.status = 401
