@@ -10,8 +10,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from conditions import eventually
-
 import aiohttp
 
 from agent_bridge.app import Bridge, build
@@ -22,6 +20,7 @@ from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.contacts import Contact, Contacts
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
+from conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -160,7 +159,7 @@ class House:
 
     @asynccontextmanager
     async def talk(self, database: str, upstream: ScriptedUpstream, **options: Any) -> AsyncIterator[Talk]:
-        """Run a bridge with *upstream* and put a person into the room of its first agent. *options* are the upstream's."""
+        """Run a bridge with *upstream*, configured by *options*, and put a person into the room of its first agent."""
         config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}])
         async with self.person() as person, self.bridge(config) as running:
             contact = await running.contact(upstream.names[0])

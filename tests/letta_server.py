@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+
 from fake_llm import MODEL, FakeLLM
 
 if TYPE_CHECKING:

@@ -122,11 +122,16 @@ class Provisioner:
         if contact.agent.state is AgentState.HELD:
             return
         if contact.agent.state is AgentState.ACTIVE:
-            await self._ghost(contact.agent)
+            if contact.agent.displayname_applied is None:
+                await self._homeserver.register(contact.agent.ghost)
+                await self._displayname(contact.agent)
             space = await self._space.room_id()
             contact, fresh = await self._room(contact, space)
             await self._bot(contact)
             await self._names_of_room(contact)
+            # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
+            # state at once may leave clients with an old one.
+            await self._displayname(contact.agent)
             if space is not None and contact.portal.space != space:
                 await self._link(contact, space, fresh=fresh)
             await self._invite(contact)
@@ -134,9 +139,7 @@ class Provisioner:
                 _log.info("room ready", agent=contact.agent.name, room=contact.portal.room_id)
         await self._tell(contact)
 
-    async def _ghost(self, agent: Agent) -> None:
-        if agent.displayname_applied is None:
-            await self._homeserver.register(agent.ghost)
+    async def _displayname(self, agent: Agent) -> None:
         if agent.displayname_applied != agent.displayname:
             await self._homeserver.set_displayname(self._names.user_id(agent.ghost), agent.displayname)
             await self._contacts.displayname_applied(agent.id, agent.displayname)

@@ -44,8 +44,12 @@ class HouseCommands:
         waiting = await self._turns.count_open()
         # The turn of this very command is open as well.
         turns = max(0, sum(waiting.values()) - 1)
+        counts = (
+            f"- {words.count(states[AgentState.ACTIVE], 'agent')}, "
+            f"{states[AgentState.HELD]} held, {states[AgentState.GONE]} gone"
+        )
         lines = [
-            f"- {words.count(states[AgentState.ACTIVE], 'agent')}, {states[AgentState.HELD]} held, {states[AgentState.GONE]} gone",
+            counts,
             f"- {words.count(turns, 'message')} waiting or being answered",
         ]
         return "\n".join([*lines, *(_line(health) for health in self._discovery.health())])

@@ -135,13 +135,14 @@ class Turns:
     async def put_back(self, turn: int, *, delay: float, failed: bool) -> None:
         """Let *turn* keep its place at the head of its lane, to be taken up after *delay* seconds.
 
-        *failed* counts a failure of the upstream against it. A committed answer stays committed.
+        *failed* counts a failure of the upstream against it. A committed answer stays committed, and a closed turn
+        closed.
         """
         await self._database.execute(
             """
             UPDATE turn SET state = CASE WHEN state = 'answered' THEN state ELSE 'queued' END,
                    failures = failures + %s, not_before = now() + make_interval(secs => %s)
-            WHERE id = %s
+            WHERE id = %s AND state IN ('queued', 'running', 'answered')
             """,
             (int(failed), delay, turn),
         )

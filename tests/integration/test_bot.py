@@ -116,17 +116,20 @@ async def test_the_prefix_works_in_an_agents_room(house: House, database_url: st
 
 
 async def test_in_a_room_of_several_the_bot_listens_to_its_prefix_only(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
-        async with house.person() as other:
-            room_id = await member.person.create_room(preset="private_chat", invite=[other.user_id])
-            await other.join(room_id)
-            await member.person.invite(room_id, BOT)
-            room = member.person.room
-            await member.person.wait_for(lambda: room(room_id).said_by(BOT))
-            await other.say(room_id, "help")
-            await other.say(room_id, "!ab help")
-            await member.person.wait_for(lambda: len(room(room_id).said_by(BOT)) == 2)
-            assert len(room(room_id).said_by(BOT)) == 2
+    async with (
+        ScriptedUpstream("x") as upstream,
+        desk(house, database_url, upstream, None) as member,
+        house.person() as other,
+    ):
+        room_id = await member.person.create_room(preset="private_chat", invite=[other.user_id])
+        await other.join(room_id)
+        await member.person.invite(room_id, BOT)
+        room = member.person.room
+        await member.person.wait_for(lambda: room(room_id).said_by(BOT))
+        await other.say(room_id, "help")
+        await other.say(room_id, "!ab help")
+        await member.person.wait_for(lambda: len(room(room_id).said_by(BOT)) == 2)
+        assert len(room(room_id).said_by(BOT)) == 2
 
 
 async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(house: House, database_url: str) -> None:

@@ -108,11 +108,13 @@ async def test_the_demo_takes_a_real_upstream() -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/_matrix/mau/live", "/_matrix/mau/ready"])
 async def test_health_is_told(house: House, database_url: str, path: str) -> None:
-    async with ScriptedUpstream("x") as upstream, house.talk(database_url, upstream) as talk:
-        async with aiohttp.ClientSession(talk.running.bridge.config.appservice.url) as session:
-            async with session.get(path) as response:
-                assert response.status == 200
-                assert (await response.json())["status"] == "ok"
+    async with (
+        ScriptedUpstream("x") as upstream,
+        house.talk(database_url, upstream) as talk,
+        aiohttp.request("GET", talk.running.bridge.config.appservice.url + path) as response,
+    ):
+        assert response.status == 200
+        assert (await response.json())["status"] == "ok"
 
 
 async def test_not_ready_without_a_homeserver(house: House, database_url: str) -> None:

@@ -38,9 +38,7 @@ async def content(running: Running, room_id: str, kind: str, key: str = "") -> d
 async def test_a_room_is_whole_from_the_start(house: House, database_url: str) -> None:
     async with ScriptedUpstream("Agent-X y") as upstream, house.person() as guest:
         upstream.models[0]["name"] = "Ada"
-        config = house.config(
-            database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]}
-        )
+        config = house.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})
         async with house.bridge(config) as running:
             contact = await linked(running, "Ada")
             room_id, space = contact.portal.room_id or "", contact.portal.space or ""
@@ -89,16 +87,18 @@ async def test_a_rename_is_seen_everywhere(house: House, database_url: str) -> N
 
 
 async def test_where_ids_are_names_one_for_one_is_a_rename(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("Dora", created=0, owned_by="letta") as upstream:
-        async with house.talk(database_url, upstream) as talk:
-            await talk.say("before")
-            await talk.wait_for_answers(1)
-            upstream.models[0]["id"] = "Theodora"
-            await talk.person.wait_for(lambda: talk.room.name == "Theodora - Letta Agent Chat")
-            await talk.say("after")
-            await talk.wait_for_answers(2)
-            assert upstream.asked[-1]["model"] == "Theodora"
-            assert len(await talk.running.contacts.all()) == 1
+    async with (
+        ScriptedUpstream("Dora", created=0, owned_by="letta") as upstream,
+        house.talk(database_url, upstream) as talk,
+    ):
+        await talk.say("before")
+        await talk.wait_for_answers(1)
+        upstream.models[0]["id"] = "Theodora"
+        await talk.person.wait_for(lambda: talk.room.name == "Theodora - Letta Agent Chat")
+        await talk.say("after")
+        await talk.wait_for_answers(2)
+        assert upstream.asked[-1]["model"] == "Theodora"
+        assert len(await talk.running.contacts.all()) == 1
 
 
 async def test_a_name_that_a_person_chose_stays(house: House, database_url: str) -> None:
@@ -166,7 +166,9 @@ async def test_too_many_new_agents_wait_for_a_word(house: House, database_url: s
             states = [contact.agent.state for contact in await running.contacts.all()]
             assert states == [AgentState.ACTIVE, AgentState.ACTIVE, AgentState.HELD, AgentState.HELD]
             await running.bridge.discovery.sync()
-            assert [c.portal.room_id for c in await running.contacts.all() if c.agent.state is AgentState.HELD] == [None] * 2
+            assert [c.portal.room_id for c in await running.contacts.all() if c.agent.state is AgentState.HELD] == [
+                None
+            ] * 2
             await running.bridge.discovery.sync(confirmed=True)
             for name in upstream.names[2:]:
                 await linked(running, name)

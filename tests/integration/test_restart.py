@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 def configured(house: House, database_url: str, upstream: ScriptedUpstream) -> Config:
     return house.config(
-        database_url, [{"name": "scripted", "url": upstream.url}], logging={"format": "json"}, lanes={"drain_timeout": 5}
+        database_url,
+        [{"name": "scripted", "url": upstream.url}],
+        logging={"format": "json"},
+        lanes={"drain_timeout": 5},
     )
 
 

@@ -154,7 +154,9 @@ async def test_what_is_no_message_starts_no_turn(house: House, database_url: str
         edit = {"msgtype": "m.text", "body": "* edited", "m.new_content": {"msgtype": "m.text", "body": "edited"}}
         relation = {"rel_type": "m.replace", "event_id": question}
         await send(room, "m.room.message", edit | {"m.relates_to": relation})
-        await send(room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": question, "key": "👍"}})
+        await send(
+            room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": question, "key": "👍"}}
+        )
         await send(room, "org.example.unknown", {"body": "unknown type"})
         await send(room, "m.room.message", {"msgtype": "org.example.unknown", "body": "unknown msgtype"})
         await talk.say("second")

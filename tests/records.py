@@ -1,0 +1,63 @@
+"""Records for tests, with values that nobody looks at filled in."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_bridge.core.ids import Names
+from agent_bridge.core.model import Agent, AgentState, Portal
+from agent_bridge.store.contacts import Contact, Wanted
+
+NAMES = Names("example.org", "agentbridge", "agent_")
+LONG_AGO = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+def agent(number: int = 1, name: str = "Frida", /, **changes: Any) -> Agent:
+    values: dict[str, Any] = {
+        "id": number,
+        "upstream": "up",
+        "agent_id": name,
+        "model": name,
+        "name": name,
+        "ghost": f"agent_{name.lower()}",
+        "displayname": f"Agent {name}",
+        "displayname_applied": None,
+        "state": AgentState.ACTIVE,
+        "state_since": LONG_AGO,
+    }
+    return Agent(**(values | changes))
+
+
+def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> Contact:
+    """Return an agent at home; *changes* go to the agent where it has such a field, else to the portal."""
+    of_agent = {key: changes.pop(key) for key in [*changes] if key in {field.name for field in fields(Agent)}}
+    values: dict[str, Any] = {
+        "id": number + 1000,
+        "agent": number,
+        "room_id": f"!{number}:example.org",
+        "name": f"{name} - Chat",
+        "name_applied": None,
+        "topic": f"Chat with {name}",
+        "topic_applied": None,
+        "bot_joined": False,
+        "space": None,
+        "invited": frozenset(),
+        "told": AgentState.ACTIVE,
+    }
+    return Contact(agent(number, name, **of_agent), Portal(**(values | changes)))
+
+
+def wanted(name: str = "Frida", /, **changes: Any) -> Wanted:
+    values: dict[str, Any] = {
+        "upstream": "up",
+        "agent_id": name,
+        "model": name,
+        "name": name,
+        "ghost": f"agent_{name.lower()}",
+        "displayname": f"Agent {name}",
+        "room_name": f"{name} - Chat",
+        "room_topic": f"Chat with {name}",
+    }
+    return Wanted(**(values | changes))
