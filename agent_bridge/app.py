@@ -23,6 +23,7 @@ from agent_bridge.bridge.wakeup import WakeUp
 from agent_bridge.commands.agents import AgentCommands
 from agent_bridge.commands.bot import Bot
 from agent_bridge.commands.house import HouseCommands
+from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.model import TurnKind
 from agent_bridge.matrix.door import MAX_BODY, Door
 from agent_bridge.matrix.homeserver import Homeserver
@@ -74,7 +75,11 @@ class Bridge:
         runner = web.AppRunner(self.web, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, service.hostname, service.port).start()
+            try:
+                await web.TCPSite(runner, service.hostname, service.port).start()
+            except OSError as error:
+                where = f"{service.hostname}:{service.port}"
+                raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
             _log.info("door open", address=f"http://{service.hostname}:{service.port}")
             yield
         finally:
@@ -125,7 +130,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         )
         provisioner = Provisioner(homeserver, names, contacts, space, house)
         discovery = Discovery(upstreams, contacts, provisioner, names, config.templates)
-        doorman = Doorman(homeserver, names, turns, permissions, prefix)
+        rules = Rules(names, permissions, prefix)
+        doorman = Doorman(homeserver, turns, rules)
         commands = [
             *AgentCommands(homeserver, names, contacts, permissions, prefix).commands(),
             *HouseCommands(discovery, contacts, turns).commands(),
@@ -150,7 +156,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 drain_timeout=config.lanes.drain_timeout,
             )
         )
-        intake = Intake(database, contacts, turns, lanes, Rules(names, permissions, prefix))
+        intake = Intake(database, contacts, turns, lanes, rules)
         app = web.Application(client_max_size=MAX_BODY + 1)
         Door(config.appservice.hs_token.get_secret_value(), intake).add_routes(app)
         checks = {"database": database.ping, "homeserver": homeserver.versions}

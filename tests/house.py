@@ -158,9 +158,12 @@ class House:
                 task.result()
 
     @asynccontextmanager
-    async def talk(self, database: str, upstream: ScriptedUpstream, **options: Any) -> AsyncIterator[Talk]:
+    async def talk(
+        self, database: str, upstream: ScriptedUpstream, homeserver: dict[str, str] | None = None, **options: Any
+    ) -> AsyncIterator[Talk]:
         """Run a bridge with *upstream*, configured by *options*, and put a person into the room of its first agent."""
-        config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}])
+        sections = {"homeserver": homeserver} if homeserver else {}
+        config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}], **sections)
         async with self.person() as person, self.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
             room_id = contact.portal.room_id or ""

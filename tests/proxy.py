@@ -26,6 +26,8 @@ class Proxy:
         self.count = 0
         self.loses: Callable[[int, str, str], bool] = lambda _number, _method, _path: False
         self.refuses: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
+        #: Where it gives a response, the homeserver carries the request out and that is answered instead.
+        self.replaces: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
         #: Set when the first answer was lost.
         self.lost = asyncio.Event()
         app = web.Application(client_max_size=100 * 1024**2)
@@ -61,5 +63,8 @@ class Proxy:
         if self.loses(number, request.method, request.path):
             self.lost.set()
             await asyncio.Event().wait()
+        replacement = self.replaces(number, request.method, request.path)
+        if replacement is not None:
+            return replacement
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OWN}
         return web.Response(status=answer.status, body=content, headers=kept)

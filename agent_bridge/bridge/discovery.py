@@ -167,7 +167,9 @@ class Discovery:
             state = AgentState.ACTIVE if confirmed else agent.state
             await self._update(known[agent.id], item.model, item.name, state)
         for agent, item in census.back:
-            await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE)
+            # One that never got a room was held when it went.
+            housed = confirmed or known[agent.id].portal.room_id is not None
+            await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
         for agent in () if doubted else gone:
             await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
             del watch.missed[agent.id]

@@ -8,30 +8,30 @@ from agent_bridge.bridge.access import role_of
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.model import Role, TurnKind, TurnState
+from agent_bridge.matrix.events import parse_event
 from agent_bridge.render import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Turn
+    from agent_bridge.bridge.intake import Rules
+    from agent_bridge.core.model import NewTurn, Turn
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.turns import Turns
 
 _DIRECT_MEMBERS = 2
+#: How many events of a new DM are looked at for what was said before the bot joined.
+_CATCH_UP = 50
 
 
 class Doorman:
     """Carries out the turns of the kinds *invitation* and *refusal*."""
 
-    def __init__(
-        self, homeserver: Homeserver, names: Names, turns: Turns, permissions: Mapping[str, Role], prefix: str
-    ) -> None:
+    def __init__(self, homeserver: Homeserver, turns: Turns, rules: Rules) -> None:
         self._homeserver = homeserver
-        self._names = names
         self._turns = turns
-        self._permissions = permissions
-        self._prefix = prefix
+        self._rules = rules
+        self._names = rules.names
+        self._permissions = rules.permissions
+        self._prefix = rules.prefix
 
     async def handle(self, turn: Turn) -> None:
         """Accept or decline the invitation; or tell the person, if anybody is to be told."""
@@ -39,6 +39,10 @@ class Doorman:
             text = await self._answer_invitation(turn)
         else:
             text = await self._refusal(turn)
+        if text is None and turn.kind is TurnKind.REFUSAL:
+            # Nobody was told: the next message may find that somebody invited its sender meanwhile.
+            await self._turns.remove(turn.id)
+            return
         if text is None:
             await self._turns.finish(turn.id, TurnState.DONE, {})
             return
@@ -68,7 +72,21 @@ class Doorman:
         if await self._homeserver.count_members(turn.room_id) > _DIRECT_MEMBERS:
             return words.HELLO_ALL.format(prefix=self._prefix)
         await self._turns.set_direct(turn.conversation)
+        await self._catch_up(turn)
         return words.HELLO
+
+    async def _catch_up(self, turn: Turn) -> None:
+        """Take what was said in the DM before the bot had joined: the homeserver never pushes that."""
+        missed: list[NewTurn] = []
+        events, _ = await self._homeserver.messages(turn.room_id, limit=_CATCH_UP)
+        for event in map(parse_event, events):
+            if event is None or event.event_id == turn.event_id:
+                break
+            new = self._rules.decide(event, None, bot_room=True)
+            if new is not None:
+                missed.append(new)
+        # The lane that is being worked off is theirs: they follow without being woken.
+        await self._turns.accept_alone(missed[::-1])
 
     async def _refusal(self, turn: Turn) -> str | None:
         match turn.payload["reason"]:

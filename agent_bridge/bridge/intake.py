@@ -51,7 +51,7 @@ class Rules:
             return None
         if event.type == "m.room.member":
             return self._invitation(event)
-        if event.type == "m.room.encrypted" and portal is not None:
+        if event.type == "m.room.encrypted" and (portal is not None or bot_room):
             return self._refusal(event, portal, "encrypted", once=event.room_id)
         if event.type != "m.room.message" or event.state_key is not None or event.relation == "m.replace":
             return None
@@ -77,7 +77,9 @@ class Rules:
             return None
         return self._turn(event, None, TurnKind.INVITATION, {"invited": invited})
 
-    def _refusal(self, event: RoomEvent, portal: int, reason: str, *, once: str | None = None, **more: Any) -> NewTurn:
+    def _refusal(
+        self, event: RoomEvent, portal: int | None, reason: str, *, once: str | None = None, **more: Any
+    ) -> NewTurn:
         payload = {"reason": reason, "event_id": event.event_id, **more}
         turn = self._turn(event, portal, TurnKind.REFUSAL, payload)
         if once is None:

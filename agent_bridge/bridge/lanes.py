@@ -138,6 +138,8 @@ class Lanes:
                 await job.defer_async(lane=lane)
         except AlreadyEnqueued:
             pass
+        except ConnectorException as error:
+            raise StoreError(f"the queue failed: {error}") from error
 
     async def _defer_alone(self, lane: int, *, delay: float = 0) -> None:
         async with self._database.transaction() as connection:
@@ -172,13 +174,15 @@ class Lanes:
     async def _fail(self, turn: Turn, error: Exception) -> None:
         unexpected = not isinstance(error, BridgeError)
         _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
-        if turn.attempts < self._max_attempts:
-            await self._turns.put_back(turn.id, delay=_PATIENCE.delay(turn.attempts), failed=False)
+        if turn.failures + 1 < self._max_attempts:
+            await self._turns.put_back(turn.id, delay=_PATIENCE.delay(turn.failures + 1), failed=True)
             return
         try:
             cause = "something went wrong inside the bridge" if unexpected else str(error)
             await self._handlers[turn.kind].give_up(turn, cause)
-        except BridgeError as last:
+        except StoreError:
+            raise
+        except Exception as last:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
             _log.error("turn failed, and the room cannot be told", error=str(last))
             await self._turns.finish(turn.id, TurnState.FAILED, {})
 

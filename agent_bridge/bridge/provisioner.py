@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=60)
+#: Seconds between two looks for agents that are not settled.
+_LOOK_ROUND = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +80,25 @@ class Provisioner:
         async with asyncio.TaskGroup() as group:
             for queue in self._queues:
                 group.create_task(self._work(queue, group))
-            group.create_task(self._request_all())
+            group.create_task(self._look_round())
 
-    async def _request_all(self) -> None:
-        failures = 0
+    async def _look_round(self) -> None:
+        """Request everybody once, then again and again whoever is not settled, whoever left it so."""
+        everybody = True
         while True:
             try:
-                for contact in await self._contacts.all():
-                    self.request(contact.agent.id)
+                if everybody:
+                    for contact in await self._contacts.all():
+                        self.request(contact.agent.id)
+                    everybody = False
+                else:
+                    for agent in await self._contacts.unsettled(await self._space.room_id()):
+                        # One that failed waits for its own next try.
+                        if agent not in self._failures:
+                            self.request(agent)
             except BridgeError as error:
-                failures += 1
-                _log.warning("cannot read the agents", error=str(error))
-                await asyncio.sleep(_RETRY.delay(failures))
-            else:
-                return
+                _log.warning("cannot look for unsettled agents", error=str(error))
+            await asyncio.sleep(_LOOK_ROUND)
 
     async def _work(self, queue: asyncio.Queue[int], group: asyncio.TaskGroup) -> None:
         while True:
@@ -166,10 +173,20 @@ class Provisioner:
         if made.fresh:
             await self._contacts.room_made(portal.id, made.room_id, portal.name, portal.topic)
         else:
-            # Found, perhaps half-made: its names are looked at once more.
+            # Found, perhaps half-made: its names are looked at once more, and who administers it.
             _log.info("adopted a room that was there already", agent=agent.name, room=made.room_id)
+            await self._empower_bot(made.room_id, ghost)
             await self._contacts.room_made(portal.id, made.room_id, None, None)
         return await self._contacts.by_agent(agent.id), made.fresh
+
+    async def _empower_bot(self, room_id: str, ghost: str) -> None:
+        """See that the bot administers a room that was found: it may have been left half-made."""
+        event = await self._homeserver.state(room_id, "m.room.power_levels", as_user=ghost)
+        levels = {} if event is None else dict(event["content"])
+        users = levels.get("users", {})
+        if users.get(self._names.bot) != ADMIN_POWER:
+            levels["users"] = users | self._house.powers(self._names.bot)
+            await self._homeserver.set_state(room_id, "m.room.power_levels", levels, as_user=ghost)
 
     async def _bot(self, contact: Contact) -> None:
         portal, room_id = contact.portal, _room_id(contact)

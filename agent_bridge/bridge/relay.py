@@ -12,7 +12,7 @@ import structlog
 
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import AgentGone, HomeserverError, UpstreamError
+from agent_bridge.core.errors import AgentGone, BridgeError, HomeserverError, UpstreamError
 from agent_bridge.core.model import AgentState, Said, TurnState
 from agent_bridge.render import words
 from agent_bridge.render.rendition import Op, Rendition, ops_for
@@ -137,12 +137,9 @@ class Relay:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
 
     async def give_up(self, turn: Turn, cause: str) -> None:
-        """Tell the room that there is no answer because of *cause*, and close the turn."""
+        """Tell the room that the turn ends here because of *cause*, and close it."""
         _, speaker = await self._voice(turn)
-        await speaker.recall()
-        outcome = Outcome(turn.answer or "", cause)
-        await self._commit(turn, outcome)
-        await speaker.conclude(outcome.ops(), outcome.state)
+        await speaker.give_up(words.FAILED.format(cause=words.cause(cause)))
 
     async def _voice(self, turn: Turn) -> tuple[Agent, Speaker]:
         if turn.portal is None:
@@ -220,7 +217,7 @@ class Relay:
         for op in rendition.take(time.monotonic()):
             try:
                 await speaker.show(op)
-            except HomeserverError as error:
+            except BridgeError as error:
                 _log.info("a glimpse of the answer was not shown", error=str(error))
 
     async def _commit(self, turn: Turn, outcome: Outcome) -> None:

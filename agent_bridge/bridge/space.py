@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds after which a Space that could not be made is tried again.
-_AGAIN = 60.0
+_AGAIN = 10.0
 
 
 class Space:
@@ -64,6 +64,10 @@ class Space:
 
     async def _settle(self) -> str:
         room_id = await self._facts.get(Facts.SPACE)
+        if room_id is not None and await self._is_lost(room_id):
+            _log.warning("the Space is gone, making another", room=room_id)
+            room_id = None
+            await self._facts.set(Facts.SPACE_INVITED, [])
         if room_id is None:
             plan = RoomPlan(
                 alias=self._names.space_alias_localpart,
@@ -80,6 +84,10 @@ class Space:
         await rename_room(self._homeserver, room_id, "topic", self._config.topic)
         await self._invite_people(room_id)
         return str(room_id)
+
+    async def _is_lost(self, room_id: str) -> bool:
+        """Tell whether the bot is no longer in the Space: somebody deleted it."""
+        return room_id not in await self._homeserver.joined_rooms()
 
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._facts.get(Facts.SPACE_INVITED) or []

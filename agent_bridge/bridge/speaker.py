@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.model import TurnState
 from agent_bridge.render.content import edit, message
-from agent_bridge.render.rendition import ops_for
+from agent_bridge.render.rendition import Op, ops_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.model import Turn
     from agent_bridge.matrix.homeserver import Homeserver
-    from agent_bridge.render.rendition import Op
     from agent_bridge.store.turns import Turns
 
 _log = logging.getLogger(__name__)
 
 _PAGE = 100
+#: The part that says that nothing more comes: behind any that an answer has.
+_LAST_WORD = 1_000_000
 #: The homeserver's clock and the database's may differ by so many seconds when a search goes back in time.
 _CLOCKS = 300
 
@@ -41,6 +42,8 @@ class Speaker:
         self._user_id = user_id
         self._edits = 0
         self._shown: dict[int, Op] = {}
+        #: Parts whose first sending may have arrived without our knowing.
+        self._tried: set[int] = set()
         #: Event that shows each part, as far as known.
         self.said: dict[int, str] = {}
 
@@ -52,6 +55,7 @@ class Speaker:
         self.said = {send.part: send.event_id for send in sends if send.event_id is not None}
         open_parts = {mark(self._turn.key, send.part): send for send in sends if send.event_id is None}
         if open_parts:
+            self._tried |= {send.part for send in open_parts.values()}
             since = min(send.created_at for send in open_parts.values())
             for found, event_id in (await self._find(set(open_parts), since)).items():
                 part = open_parts[found].part
@@ -68,16 +72,18 @@ class Speaker:
             return
         content = message(op.text, mark=mark(self._turn.key, op.part), notice=op.notice)
         if op.part in self.said:
-            # Attempt and count make every edit a request of its own; an edit said twice looks like one.
-            self._edits += 1
-            txn_id = f"ab.{self._turn.key}.{op.part}.{self._turn.attempts}.{self._edits}"
-            await self._say(edit(content, self.said[op.part]), txn_id)
+            await self._edit(op.part, content)
         else:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
+            tried = op.part in self._tried
+            self._tried.add(op.part)
             self.said[op.part] = await self._say(content, f"ab.{self._turn.key}.{op.part}")
             if not intended:
                 await self._turns.sent(self._turn.id, op.part, self.said[op.part])
+            if tried:
+                # The first try may have arrived, and the homeserver then gave its event, with its text.
+                await self._edit(op.part, content)
         self._shown[op.part] = op
 
     async def conclude(self, ops: Sequence[Op], state: TurnState) -> None:
@@ -90,14 +96,27 @@ class Speaker:
             await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self._user_id)
         await self._turns.finish(self._turn.id, state, self.said)
 
-    async def reply(self, text: str, state: TurnState = TurnState.DONE) -> None:
+    async def reply(self, text: str) -> None:
         """Commit *text* as the bridge's own answer to the turn, show it, close the turn."""
         ops = [replace(op, notice=True) for op in ops_for(text)]
         if self._turn.state is not TurnState.ANSWERED:
             await self._turns.answered(self._turn, text, error=None, parts=len(ops))
-        await self.conclude(ops, state)
+        await self.conclude(ops, TurnState.DONE)
 
-    async def _say(self, content: dict[str, object], txn_id: str) -> str:
+    async def give_up(self, text: str) -> None:
+        """Leave what was said as it is, say *text* as the last word, close the turn as failed."""
+        await self.recall()
+        if _LAST_WORD not in self.said:
+            await self.show(Op(_LAST_WORD, text, notice=True))
+        await self._turns.finish(self._turn.id, TurnState.FAILED, self.said)
+
+    async def _edit(self, part: int, content: dict[str, Any]) -> None:
+        # Attempt and count make every edit a request of its own; an edit said twice looks like one.
+        self._edits += 1
+        txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
+        await self._say(edit(content, self.said[part]), txn_id)
+
+    async def _say(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self._user_id)
 
     async def _find(self, marks: set[str], since: datetime) -> dict[str, str]:
@@ -110,9 +129,16 @@ class Speaker:
                 self._turn.room_id, limit=_PAGE, start=start, as_user=self._user_id
             )
             for event in events:
-                content = event.get("content", {})
-                if content.get(MARK) in marks and content.get("m.relates_to", {}).get("rel_type") != "m.replace":
-                    found[content[MARK]] = event["event_id"]
+                if (theirs := self._mark_of(event)) in marks:
+                    found[theirs] = event["event_id"]
             if not events or start is None or events[-1].get("origin_server_ts", 0) < oldest:
                 break
         return found
+
+    def _mark_of(self, event: dict[str, Any]) -> str:
+        """Return the mark of what this voice said, empty for anything else: anybody may write anything in a room."""
+        content = event.get("content", {})
+        theirs = content.get(MARK)
+        if event.get("sender") != self._user_id or event.get("type") != "m.room.message" or "m.new_content" in content:
+            return ""
+        return theirs if isinstance(theirs, str) else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError
+from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.store.facts import Facts
 
 if TYPE_CHECKING:
@@ -54,9 +54,15 @@ class WakeUp:
 
     async def _event(self) -> None:
         rooms = [contact.portal.room_id for contact in await self._contacts.all() if contact.portal.bot_joined]
-        room_id = await self._facts.get(Facts.SPACE) or next(iter(rooms), None)
-        if room_id is not None:
-            await self.homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
+        for room_id in (await self._facts.get(Facts.SPACE), *rooms):
+            if room_id is None:
+                continue
+            try:
+                await self.homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
+            except HomeserverRefused as error:
+                _log.warning("the bot cannot speak in its room", room=room_id, error=str(error))
+            else:
+                return
 
     async def _ping(self) -> None:
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.contacts import Contact, Contacts
 
 _CLOSE = 0.6
+_ROWS = 25
 
 
 def find_contacts(name: str, contacts: Sequence[Contact]) -> list[Contact]:
@@ -78,13 +79,19 @@ class AgentCommands:
             f"| {self._room(contact)} | {escape(contact.agent.upstream)} | {self._state(contact)} |"
             for contact in sorted(contacts, key=lambda contact: contact.agent.name.casefold())
         ]
-        return "\n".join(["| Agent | Server | State |", "|---|---|---|", *rows])
+        # A table of its own for every few agents: a long answer is cut between them, and each part has its head.
+        tables = [
+            "\n".join(["| Agent | Server | State |", "|---|---|---|", *rows[at : at + _ROWS]])
+            for at in range(0, len(rows), _ROWS)
+        ]
+        return "\n\n".join(tables)
 
     async def invite(self, call: Call) -> str:
         """Invite the caller or the person named last into an agent's room."""
-        name, _, last = call.arguments.rpartition(" ")
-        user = last if last.startswith("@") and name else call.sender
-        name = (name if user is last else call.arguments).strip()
+        name, user = call.arguments.strip(), call.sender
+        first, _, last = name.rpartition(" ")
+        if first and last.startswith("@"):
+            name, user = first.strip(), last
         if not name:
             return words.USAGE.format(prefix=self._prefix, usage="invite <agent> [@user:server]")
         try:

@@ -11,7 +11,6 @@ from agent_bridge.commands.command import Call, Command
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.model import Role, TurnState
 from agent_bridge.render import words
-from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,10 +57,7 @@ class Bot:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""
         speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
-        await speaker.recall()
-        await speaker.reply(
-            words.COMMAND_FAILED.format(word=escape(turn.body), cause=words.cause(cause)), TurnState.FAILED
-        )
+        await speaker.give_up(words.COMMAND_FAILED.format(word=_code(turn.body), cause=words.cause(cause)))
 
     async def help(self, call: Call) -> str:
         """List the commands that the caller may use."""

@@ -4,6 +4,7 @@
 
     BridgeError
     ├── ConfigError               the configuration is wrong (exit code 2)
+    ├── CannotListen              the door's address is taken
     ├── StoreError                the database
     │   ├── SchemaTooNew          made by a newer program
     │   └── SchemaTooOld          not migrated
@@ -40,6 +41,10 @@ class BridgeError(Exception):
 
 class ConfigError(BridgeError):
     """The configuration is wrong; the message names file, line, key and mend."""
+
+
+class CannotListen(BridgeError):
+    """The address that the homeserver shall reach cannot be listened on."""
 
 
 class StoreError(BridgeError):

@@ -30,15 +30,16 @@ class Rendition:
     INTERVAL = 1.0
 
     def __init__(self) -> None:
-        self._text = ""
+        self._pieces: list[str] = []
         self._shown: dict[int, str] = {}
+        self._begun = False
         self._due: float | None = None
         self._last: float | None = None
 
     @property
     def text(self) -> str:
         """All that arrived so far."""
-        return self._text
+        return "".join(self._pieces)
 
     @property
     def due(self) -> float | None:
@@ -47,8 +48,9 @@ class Rendition:
 
     def feed(self, text: str, now: float) -> None:
         """Add a delta that arrived at *now*."""
-        self._text += text
-        if self._due is None and self._text.strip():
+        self._pieces.append(text)
+        self._begun = self._begun or bool(text.strip())
+        if self._due is None and self._begun:
             self._due = now + self.FIRST if self._last is None else max(now, self._last + self.INTERVAL)
 
     def take(self, now: float) -> list[Op]:
@@ -56,7 +58,7 @@ class Rendition:
         if self._due is None or now < self._due:
             return []
         self._last, self._due = now, None
-        ops = [op for op in ops_for(self._text) if self._shown.get(op.part) != op.text]
+        ops = [op for op in ops_for(self.text) if self._shown.get(op.part) != op.text]
         self._shown.update((op.part, op.text) for op in ops)
         return ops
 

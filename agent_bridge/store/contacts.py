@@ -91,6 +91,25 @@ class Contacts:
         rows = await self._database.rows(_SELECT + "WHERE a.upstream = %s ORDER BY a.id", (upstream,))
         return [_contact(row) for row in rows]
 
+    async def unsettled(self, space: str | None) -> list[int]:
+        """Return the agents that are not yet, on the homeserver, what they should be.
+
+        *space* is the room id of the Space that should list their rooms, None when none should.
+        """
+        rows = await self._database.rows(
+            """
+            SELECT a.id FROM agent a JOIN portal p ON p.agent = a.id AND p.kind = 'home'
+            WHERE (a.state = 'active' AND (
+                      p.room_id IS NULL OR NOT p.bot_joined OR a.displayname_applied IS DISTINCT FROM a.displayname
+                      OR p.name_applied IS DISTINCT FROM p.name OR p.topic_applied IS DISTINCT FROM p.topic
+                      OR p.space IS DISTINCT FROM coalesce(%s, p.space)))
+               OR (p.room_id IS NOT NULL AND a.state <> 'held' AND p.told <> a.state)
+            ORDER BY a.id
+            """,
+            (space,),
+        )
+        return [row["id"] for row in rows]
+
     async def by_agent(self, agent: int) -> Contact:
         """Return the contact of the agent with row id *agent*, which exists."""
         row = await self._database.row(_SELECT + "WHERE a.id = %s", (agent,))
@@ -117,6 +136,8 @@ class Contacts:
     async def add(self, wanted: Iterable[Wanted]) -> None:
         """Write new agents with an unmade home each, all or none. An agent that is there already stays as it is."""
         async with self._database.transaction() as connection:
+            # Of two that add the same agent at once, one could fail on its ghost, which is no conflict to pass over.
+            await connection.execute("LOCK TABLE agent IN SHARE ROW EXCLUSIVE MODE")
             for new in wanted:
                 cursor = await connection.execute(
                     """

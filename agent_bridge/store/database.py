@@ -42,7 +42,7 @@ async def _as_store_error() -> AsyncIterator[None]:
         yield
     except PoolTimeout as error:
         raise StoreError("the database gave no connection in time: is PostgreSQL reachable?") from error
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         raise StoreError(f"the database failed: {str(error).strip()}") from error
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import shutil
 import warnings
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -29,9 +32,39 @@ def start_postgres(folder: Path) -> PostgresServer:
 
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return get_server(folder)
+        _forget_the_dead(folder / ".handle_pids.json")
+        server = get_server(folder)
+        _shut_others_out(server)
     except Exception as error:  # whatever the wheel raises, the operator needs the folder and the reason
         raise StoreError(f"the embedded PostgreSQL in {folder} does not start: {error}") from error
+    return server
+
+
+def _forget_the_dead(users: Path) -> None:
+    # The wheel stops the server with its last user, and never finds out that one was killed.
+    if users.exists():
+        pids: list[int] = json.loads(users.read_text() or "[]")
+        users.write_text(json.dumps([pid for pid in pids if _lives(pid)]))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _shut_others_out(server: PostgresServer) -> None:
+    # Where the path is too long for a socket, the wheel takes a folder that everybody on the machine may enter; and
+    # PostgreSQL trusts whoever comes through the socket.
+    sockets = server.get_postmaster_info().socket_dir
+    if sockets is not None and sockets != server.pgdata:
+        if server.system_user is not None:
+            shutil.chown(sockets, server.system_user)
+        sockets.chmod(0o700)
 
 
 @asynccontextmanager

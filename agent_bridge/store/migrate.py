@@ -121,6 +121,9 @@ def _as_store_error(what: str) -> Iterator[None]:
         # Its own words are about its statement; the driver's are about the matter.
         raise StoreError(f"{what}: {str(error.__cause__ or error).strip()}") from error
     except psycopg.Error as error:
+        if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+            # libpq quotes what it could not read, which may be a part of the password.
+            raise StoreError(f"{what}: database.url is no PostgreSQL URL") from None
         raise StoreError(f"{what}: {str(error).strip()}") from error
 
 

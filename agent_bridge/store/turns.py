@@ -86,6 +86,15 @@ class Turns:
                 lanes[row["conversation"]] = None
         return list(lanes)
 
+    async def accept_alone(self, turns: Iterable[NewTurn]) -> None:
+        """Write *turns* in their order, in a transaction of their own. Their lanes have to be awake already."""
+        async with self._database.transaction() as connection:
+            await self.accept(connection, turns)
+
+    async def remove(self, turn: int) -> None:
+        """Forget *turn*, so that its event counts as new."""
+        await self._database.execute("DELETE FROM turn WHERE id = %s", (turn,))
+
     async def bot_rooms(self, room_ids: Sequence[str]) -> set[str]:
         """Return those of *room_ids* that are a DM with the bridge bot."""
         if not room_ids:

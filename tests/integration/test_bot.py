@@ -142,3 +142,16 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(house: Hous
         await member.person.wait_for(lambda: ghost in member.person.room(dm).members("leave"))
         reason = member.person.room(dm).state["m.room.member", ghost]["reason"]
         assert BOT in reason
+
+
+async def test_what_was_said_before_the_bot_had_joined_is_answered(house: House, database_url: str) -> None:
+    """Clients send the first message with the invitation; the homeserver never pushes it."""
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
+        room_id = await member.person.create_dm(BOT)
+        await member.person.say(room_id, "help")
+
+        def answers() -> list[str]:
+            return [message.body for message in member.person.room(room_id).said_by(BOT)]
+
+        await member.person.wait_for(lambda: len(answers()) == 2)
+        assert "agents" in answers()[1]

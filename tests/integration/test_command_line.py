@@ -137,3 +137,13 @@ async def test_not_ready_without_a_homeserver(house: House, database_url: str) -
         assert "gone" in str(body["upstreams"])
         async with session.get("/healthz") as response:
             assert response.status == 200
+
+
+async def test_a_taken_port_is_named(house: House, database_url: str, tmp_path: Path) -> None:
+    config = house.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
+    async with house.bridge(config):
+        BridgeProcess(tmp_path, config)
+        code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1:{config.appservice.port}" in said
+    assert "Traceback" not in said

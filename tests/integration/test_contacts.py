@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -292,3 +293,45 @@ async def test_a_rate_limit_is_waited_out(house: House, database_url: str) -> No
         async with house.bridge(config) as running:
             await linked(running, upstream.names[0])
         assert len(limited) > 5
+
+
+async def test_a_space_that_failed_comes_later(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("later") as upstream, Proxy(house.synapse.url) as proxy:
+        refused = asyncio.Event()
+
+        def refuse_once(_number: int, _method: str, path: str) -> web.Response | None:
+            if "directory" in path and not refused.is_set():
+                refused.set()
+                return web.json_response({"errcode": "M_UNKNOWN", "error": "scripted"}, status=500)
+            return None
+
+        proxy.refuses = refuse_once
+        config = house.config(
+            database_url,
+            [{"name": "u", "url": upstream.url}],
+            homeserver={"address": proxy.url, "domain": "test.local"},
+        )
+        async with house.bridge(config) as running:
+            assert (await running.contact(upstream.names[0])).portal.space is None
+            assert refused.is_set()
+            await eventually(partial(_linked_now, running), "the room is in the Space", within=30)
+
+
+async def _linked_now(running: Running) -> bool:
+    return all(contact.portal.space for contact in await running.contacts.all())
+
+
+async def test_an_adopted_room_is_administered_by_the_bot(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("halfmade") as upstream, house.talk(database_url, upstream) as talk:
+        levels = await content(talk.running, talk.room_id, "m.room.power_levels")
+        await talk.running.homeserver.set_state(
+            talk.room_id, "m.room.power_levels", levels | {"users": {}}, as_user=talk.ghost
+        )
+        await talk.running.database.execute("UPDATE portal SET room_id = NULL, bot_joined = false")
+        talk.running.bridge.provisioner.request((await talk.running.contacts.all())[0].agent.id)
+
+        async def empowered() -> bool:
+            levels = await content(talk.running, talk.room_id, "m.room.power_levels")
+            return levels["users"].get("@agentbridge:test.local") == 100
+
+        await eventually(empowered, "the bot administers the room again")

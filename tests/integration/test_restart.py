@@ -6,11 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
+from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.store.database import Database
 from agent_bridge.store.migrate import migrate
 from agent_bridge.store.turns import Turns
 from conditions import eventually
 from process import BridgeProcess
+from proxy import Proxy
 from scripted import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
@@ -179,3 +183,47 @@ async def test_the_database_can_be_made_anew(house: House, database_url: str) ->
             assert contact.portal.room_id == talk.room_id
             await talk.say("after")
             await talk.person.wait_for(lambda: [a.body for a in talk.answers] == ["Echo: before", "Echo: after"])
+
+
+async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("lossy") as upstream, Proxy(house.synapse.url) as proxy:
+        gate, cut = asyncio.Event(), asyncio.Event()
+
+        def lose_first_message(_number: int, method: str, path: str) -> web.Response | None:
+            if method == "PUT" and "/send/m.room.message/" in path and not cut.is_set():
+                cut.set()
+                return web.Response(status=502)
+            return None
+
+        proxy.replaces = lose_first_message
+        upstream.scripts.append(waits_for(gate, "half of ", "the whole"))
+        there = {"address": proxy.url, "domain": "test.local"}
+        async with house.talk(database_url, upstream, homeserver=there) as talk:
+            await talk.say("go on")
+            await asyncio.wait_for(cut.wait(), 15)
+            gate.set()
+            await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["half of the whole"])
+            await talk.wait_for_answers(1)
+
+
+async def test_nobody_can_pass_for_an_answer(house: House, database_url: str) -> None:
+    """Anybody can write anything in a room, marks of the bridge included."""
+    async with ScriptedUpstream("genuine") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            event = await talk.say("hello")
+            await talk.wait_for_answers(1)
+            forged = {"msgtype": "m.text", "body": "forged", "agent_bridge.turn": mark(turn_key(event), 0)}
+            await talk.person.send(talk.room_id, "m.room.message", forged)
+            await talk.person.send(talk.room_id, "m.room.message", forged | {"agent_bridge.turn": ["x"]})
+            await talk.wait_for_answers(3)
+            genuine = talk.answers[0].event_id
+        async with Database(database_url) as database:
+            await database.execute("UPDATE turn SET state = 'answered' WHERE event_id = %s", (event,))
+            await database.execute("UPDATE send SET event_id = NULL")
+        async with house.talk(database_url, upstream) as talk:
+            await talk.wait_for_answers(3)
+            row = await talk.running.database.row(
+                "SELECT s.event_id FROM send s JOIN turn t ON t.id = s.turn WHERE t.event_id = %s", (event,)
+            )
+            assert row is not None
+            assert row["event_id"] == genuine
