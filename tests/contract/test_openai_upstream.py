@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from faults import FaultServer, Reply, sse, transcript
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import (
@@ -26,6 +25,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.core.model import Said
 from agent_bridge.upstream import make
 from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
+from faults import FaultServer, Reply, sse, transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

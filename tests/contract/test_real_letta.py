@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from letta_server import LettaServer
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.model import Said
 from agent_bridge.upstream import make
 from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
+from letta_server import LettaServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -332,6 +332,6 @@ async def test_an_adopted_room_is_administered_by_the_bot(house: House, database
 
         async def empowered() -> bool:
             levels = await content(talk.running, talk.room_id, "m.room.power_levels")
-            return levels["users"].get("@agentbridge:test.local") == 100
+            return bool(levels["users"].get("@agentbridge:test.local") == 100)
 
         await eventually(empowered, "the bot administers the room again")

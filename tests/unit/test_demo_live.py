@@ -23,7 +23,10 @@ from agent_bridge.demo.live import sentence, show
         ({"event": "agent back", "name": "Nora"}, "Nora is back"),
         ({"event": "room ready", "agent": "Edda", "room": "!r"}, "Edda has a room"),
         ({"event": "poll unchanged", "upstream": "a", "level": "info"}, None),
-        ({"event": "upstream failed", "upstream": "a", "level": "warning", "logger": "x"}, "upstream failed upstream=a"),
+        (
+            {"event": "upstream failed", "upstream": "a", "level": "warning", "logger": "x"},
+            "upstream failed upstream=a",
+        ),
     ],
 )
 def test_a_log_line_becomes_a_sentence(event: dict[str, Any], line: str | None) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from faults import TRANSCRIPTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.upstream.failures import Failures, Reply, retry_after
 from agent_bridge.upstream.problems import MAX_WORDS, problem_in, problem_of
+from faults import TRANSCRIPTS
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"

@@ -1,0 +1,112 @@
+"""The pool on a real PostgreSQL: transactions, and failures as the bridge's own errors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from agent_bridge.core.errors import StoreError
+from agent_bridge.store import database as module
+from agent_bridge.store.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+NOWHERE = "postgresql://127.0.0.1:9/nowhere"
+
+
+@pytest.fixture
+async def table(database_url: str) -> AsyncIterator[Database]:
+    """A database with a table of numbers."""
+    async with Database(database_url, pool_size=4) as database:
+        await database.execute("CREATE TABLE number (value integer PRIMARY KEY)")
+        yield database
+
+
+async def insert(database: Database, value: int, *, fails: Exception) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO number VALUES (%s)", (value,))
+        raise fails
+
+
+async def values(database: Database) -> list[int]:
+    return [row["value"] for row in await database.rows("SELECT value FROM number ORDER BY value")]
+
+
+async def test_statements(table: Database) -> None:
+    await table.ping()
+    await table.execute("INSERT INTO number VALUES (%s)", (1,))
+    await table.execute("INSERT INTO number VALUES (%(value)s)", {"value": 2})
+    assert await table.rows("SELECT value, -value AS minus FROM number ORDER BY value") == [
+        {"value": 1, "minus": -1},
+        {"value": 2, "minus": -2},
+    ]
+    assert await table.row("SELECT value FROM number WHERE value = %s", (2,)) == {"value": 2}
+    assert await table.row("SELECT value FROM number WHERE value = %s", (3,)) is None
+
+
+async def test_a_transaction_is_whole_or_nothing(table: Database) -> None:
+    async with table.transaction() as connection:
+        await connection.execute("INSERT INTO number VALUES (1)")
+        assert await values(table) == []
+    assert await values(table) == [1]
+    with pytest.raises(LookupError):
+        await insert(table, 2, fails=LookupError())
+    assert await values(table) == [1]
+
+
+async def test_a_statement_that_fails_is_an_error_in_words_and_harms_no_other(table: Database) -> None:
+    with pytest.raises(StoreError, match='the database failed: relation "unknown" does not exist'):
+        await table.execute("TABLE unknown")
+    await table.execute("INSERT INTO number VALUES (1)")
+    with pytest.raises(StoreError, match="the database failed: duplicate key"):
+        await table.execute("INSERT INTO number VALUES (1)")
+    await table.ping()
+
+
+async def test_more_than_the_pool_has_wait_for_each_other(table: Database) -> None:
+    await asyncio.gather(*(table.execute("INSERT INTO number VALUES (%s)", (value,)) for value in range(40)))
+    assert await values(table) == list(range(40))
+
+
+async def test_what_is_in_a_transaction_when_the_connection_goes_fails(table: Database, database_url: str) -> None:
+    async def interrupted() -> None:
+        async with table.transaction() as connection:
+            await connection.execute("INSERT INTO number VALUES (1)")
+            await end_connections(database_url)
+            await connection.execute("INSERT INTO number VALUES (2)")
+
+    with pytest.raises(StoreError, match=r"^the database failed: .*terminat"):
+        await interrupted()
+    assert await values(table) == []
+
+
+async def test_connections_that_were_lost_are_not_given_out(table: Database, database_url: str) -> None:
+    await asyncio.gather(*(table.ping() for _ in range(8)))
+    await end_connections(database_url)
+    await asyncio.gather(*(table.ping() for _ in range(8)))
+
+
+async def test_a_pool_that_is_used_up_is_an_error_in_words(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_POOL_TIMEOUT", 0.2)
+    async with Database(database_url, pool_size=2) as database, database.transaction(), database.transaction():
+        with pytest.raises(StoreError, match="no connection in time"):
+            await database.ping()
+
+
+async def test_a_database_that_is_away_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_POOL_TIMEOUT", 0.5)
+    with pytest.raises(StoreError, match=r"^the database gave no connection in time: is PostgreSQL reachable\?$"):
+        async with Database(NOWHERE):
+            pytest.fail("there is no such database")
+
+
+async def end_connections(uri: str) -> None:
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

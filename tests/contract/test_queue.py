@@ -1,0 +1,213 @@
+"""The queue's blind spots on a real PostgreSQL: dead workers, forgotten lanes, and the end of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import procrastinate
+import psycopg
+import pytest
+from procrastinate.jobs import DeleteJobCondition
+
+from agent_bridge.core.model import NewTurn, TurnKind, TurnState
+from agent_bridge.store.locks import LANE, Locks
+from agent_bridge.store.queue import QUEUE, Queue
+from agent_bridge.store.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.store.database import Database
+    from postgres import Cluster
+
+CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
+
+
+@pytest.fixture
+def queue(database: Database) -> Queue:
+    return Queue(database)
+
+
+@pytest.fixture
+async def app(database: Database) -> AsyncIterator[procrastinate.App]:
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+    await app.connector.open_async(database.pool)
+    yield app
+    await app.connector.close_async()
+
+
+async def defer(app: procrastinate.App, lane: int, *, queue: str = QUEUE, running: bool = False) -> int:
+    """Put a job for *lane* into the queue, as taken up by a worker where it is *running*."""
+    job = await app.configure_task("lane", queue=queue, lock=f"lane-{lane}").defer_async(lane=lane)
+    if running:
+        query = "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %(job)s"
+        await app.connector.execute_query_async(query, job=job)
+    return job
+
+
+async def accept(database: Database, *events: tuple[str, str]) -> list[int]:
+    """Accept turns of these event ids and rooms; return the lanes."""
+    new = [NewTurn(event_id, room, TurnKind.MESSAGE, "@b:hs", {}, None) for event_id, room in events]
+    async with database.transaction() as connection:
+        return await Turns(database).accept(connection, new)
+
+
+class Ear:
+    """What a worker hears."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def heard(self) -> list[str]:
+        """Return the kinds of what was said since the last call."""
+        # What this connection tells itself comes after everything that was said before.
+        await self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, '{"type": "end"}'))
+        kinds: list[str] = []
+        async for notice in self._connection.notifies(timeout=10):
+            kind = json.loads(notice.payload)["type"]
+            if kind == "end":
+                return kinds
+            kinds.append(kind)
+        raise AssertionError("the connection does not hear itself")
+
+
+@asynccontextmanager
+async def listening(uri: str) -> AsyncIterator[Ear]:
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as connection:
+        await connection.execute(f'LISTEN "{CHANNEL}"'.encode())
+        yield Ear(connection)
+
+
+async def test_a_running_job_whose_lane_nobody_holds_is_an_orphan(
+    app: procrastinate.App, queue: Queue, store_url: str
+) -> None:
+    orphan = await defer(app, 1, running=True)
+    held = await defer(app, 2, running=True)
+    await defer(app, 1)
+    await defer(app, 3)
+    await defer(app, 4, queue="another", running=True)
+    async with Locks(store_url) as locks, locks.hold(LANE, 2):
+        assert await queue.orphans() == {orphan}
+    assert await queue.orphans() == {orphan, held}
+
+
+@pytest.mark.parametrize("kind", [LANE, LANE + 1])
+async def test_only_the_lanes_own_lock_counts(app: procrastinate.App, queue: Queue, store_url: str, kind: int) -> None:
+    job = await defer(app, 2**31 + 7, running=True)
+    async with Locks(store_url) as locks, locks.hold(kind, 7):
+        assert await queue.orphans() == (set() if kind == LANE else {job})
+
+
+async def test_a_lock_of_another_database_does_not_count(
+    app: procrastinate.App, queue: Queue, cluster: Cluster
+) -> None:
+    job = await defer(app, 1, running=True)
+    with cluster.database() as elsewhere:
+        async with Locks(elsewhere) as locks, locks.hold(LANE, 1) as held:
+            assert held
+            assert await queue.orphans() == {job}
+
+
+async def test_a_lane_is_free_when_the_worker_that_held_it_is_killed(
+    app: procrastinate.App, queue: Queue, store_url: str
+) -> None:
+    job = await defer(app, 1, running=True)
+    async with await psycopg.AsyncConnection.connect(store_url, autocommit=True) as worker:
+        await worker.execute("SELECT pg_advisory_lock(%s, %s)", (LANE, 1))
+        assert await queue.orphans() == set()
+        async with await psycopg.AsyncConnection.connect(store_url, autocommit=True) as killer:
+            # Waits until the other connection has ended.
+            cursor = await killer.execute("SELECT pg_terminate_backend(%s, 10000)", (worker.info.backend_pid,))
+            assert await cursor.fetchone() == (True,)
+        assert await queue.orphans() == {job}
+        await queue.remove({job})
+        assert await queue.orphans() == set()
+
+
+async def test_removing_takes_these_jobs_only(app: procrastinate.App, queue: Queue, database: Database) -> None:
+    jobs = [await defer(app, lane) for lane in (1, 2, 3)]
+    await queue.remove([])
+    await queue.remove(jobs[:2])
+    rows = await database.rows("SELECT id FROM procrastinate_jobs")
+    assert [row["id"] for row in rows] == jobs[2:]
+
+
+async def test_lanes_with_open_turns_and_no_job_are_idle(
+    app: procrastinate.App, queue: Queue, database: Database
+) -> None:
+    waiting, working, later, first, done = await accept(
+        database, ("$1", "!a"), ("$2", "!b"), ("$3", "!c"), ("$4", "!d"), ("$5", "!e"), ("$6", "!a")
+    )
+    turns = Turns(database)
+    await defer(app, waiting)
+    await defer(app, working, running=True)
+    closed = await turns.take(done)
+    assert closed is not None
+    await turns.finish(closed.id, TurnState.DONE, {})
+    # A job of an ended lane, or of another, wakes nobody.
+    job = await defer(app, first, running=True)
+    await database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", (job,))
+    assert await queue.idle_lanes() == [later, first]
+    taken = await turns.take(later)
+    assert taken is not None
+    await turns.answered(taken, "x", error=None, parts=1)
+    assert await queue.idle_lanes() == [later, first]
+    await defer(app, later)
+    assert await queue.idle_lanes() == [first]
+
+
+@pytest.mark.parametrize(
+    ("ended", "waiting", "heard"),
+    [
+        pytest.param({"lane": 1, "running": True}, {"lane": 1}, ["job_inserted"], id="a job waits for the same lane"),
+        pytest.param({"lane": 1, "running": True}, {"lane": 2}, [], id="a job waits for another lane"),
+        pytest.param({"lane": 1, "running": True}, None, [], id="no job waits"),
+        pytest.param({"lane": 1}, {"lane": 1}, [], id="the job was not running"),
+    ],
+)
+async def test_the_end_of_a_job_is_told_to_workers(
+    app: procrastinate.App, queue: Queue, store_url: str, ended: Any, waiting: Any, heard: list[str]
+) -> None:
+    job = await defer(app, **ended)
+    if waiting is not None:
+        await defer(app, **waiting)
+    async with listening(store_url) as ear:
+        assert await ear.heard() == []
+        await queue.remove([job])
+        assert await ear.heard() == heard
+
+
+async def test_the_next_job_of_a_lane_starts_when_the_one_before_ends(app: procrastinate.App) -> None:
+    """Whatever the polling interval."""
+    started: list[float] = []
+    both = asyncio.Event()
+
+    @app.task(name="lane", queue=QUEUE)
+    async def work(lane: int) -> None:  # noqa: ARG001
+        started.append(time.monotonic())
+        await asyncio.sleep(0.3)
+        if len(started) == 2:
+            both.set()
+
+    worker = asyncio.create_task(
+        app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=4,
+            fetch_job_polling_interval=60,
+            delete_jobs=DeleteJobCondition.ALWAYS,
+            install_signal_handlers=False,
+        )
+    )
+    try:
+        for _ in range(2):
+            await work.configure(lock="lane-1").defer_async(lane=1)
+        async with asyncio.timeout(20):
+            await both.wait()
+    finally:
+        worker.cancel()
+        await asyncio.wait({worker})
+    assert 0.3 <= started[1] - started[0] < 5

@@ -1,0 +1,154 @@
+"""Events from the homeserver: whatever stands in them, parsing them neither fails nor lets the unstorable through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.core.ids import MAX_ID_BYTES
+from agent_bridge.matrix.events import RoomEvent, clean, parse_event
+
+ANY_TEXT = st.text(st.characters(), max_size=30)  # NUL and half surrogate pairs too: JSON can carry them
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ["event_id", "room_id", "type", "sender", "state_key", "content", "origin_server_ts"]
+UNFIT: list[Any] = [[], {}, "a\0b", "\ud800", "x" * 256]
+WHOLE: dict[str, Any] = {
+    "event_id": "$e",
+    "room_id": "!r:example.org",
+    "type": "m.room.message",
+    "sender": "@bob:example.org",
+    "content": {"msgtype": "m.text", "body": "hi"},
+    "origin_server_ts": 1234,
+}
+
+
+def storable(text: str) -> bool:
+    """Tell whether PostgreSQL takes *text*."""
+    return "\0" not in text and text.encode("utf-8", "replace") == text.encode("utf-8", "surrogatepass")
+
+
+def event(**content: Any) -> RoomEvent:
+    parsed = parse_event(WHOLE | {"content": content})
+    assert parsed is not None
+    return parsed
+
+
+def test_a_message() -> None:
+    assert parse_event(WHOLE | {"unsigned": {"age": 1}, "user_id": "@bob:example.org"}) == RoomEvent(
+        event_id="$e",
+        room_id="!r:example.org",
+        type="m.room.message",
+        sender="@bob:example.org",
+        state_key=None,
+        content={"msgtype": "m.text", "body": "hi"},
+        timestamp=1234,
+    )
+
+
+@pytest.mark.parametrize("state_key", ["", "@ghost:example.org"])
+def test_a_state_event(state_key: str) -> None:
+    parsed = parse_event(WHOLE | {"state_key": state_key})
+    assert parsed is not None
+    assert parsed.state_key == state_key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({key: bad} for key in KEYS[:4] for bad in (None, "", 1, True, *UNFIT)),
+        *({"state_key": bad} for bad in (1, False, "@agent_\0:example.org", *UNFIT)),
+        *({"content": bad} for bad in (None, "", "text", 1, UNFIT)),
+    ],
+    ids=str,
+)
+def test_what_is_no_event_is_passed_over(change: dict[str, Any]) -> None:
+    assert parse_event(WHOLE | change) is None
+
+
+@pytest.mark.parametrize("missing", [*KEYS[:4], "content"])
+def test_nothing_of_an_event_may_be_missing(missing: str) -> None:
+    assert parse_event({key: value for key, value in WHOLE.items() if key != missing}) is None
+
+
+@pytest.mark.parametrize("raw", [None, 1, "event", [], [WHOLE], True, 1.5])
+def test_what_is_no_object_is_passed_over(raw: object) -> None:
+    assert parse_event(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "seen"),
+    [(0, 0), (1, 1), (-1, -1), (10**30, 10**30), (None, 0), ("1", 0), (True, 0), (1.5, 0), ([], 0)],
+)
+def test_a_time_is_an_integer_or_unknown(timestamp: object, seen: int) -> None:
+    parsed = parse_event(WHOLE | {"origin_server_ts": timestamp})
+    assert parsed is not None
+    assert parsed.timestamp == seen
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({}, None),
+        ({"body": None}, None),
+        ({"body": 1}, None),
+        ({"body": ["x"]}, None),
+        ({"body": ""}, ""),
+        ({"body": "two\nlines"}, "two\nlines"),
+        ({"body": "a\0b"}, "a\ufffdb"),
+        ({"body": "a\ud83e"}, "a\ufffd"),
+        ({"body": "\ud83e\udd99"}, "🦙"),
+    ],
+)
+def test_text(content: dict[str, Any], text: str | None) -> None:
+    assert event(**content).text("body") == text
+
+
+@pytest.mark.parametrize(
+    ("related", "relation"),
+    [
+        (None, None),
+        ("m.replace", None),
+        ([], None),
+        ({}, None),
+        ({"rel_type": 1}, None),
+        ({"rel_type": ["m.replace"]}, None),
+        ({"m.in_reply_to": {"event_id": "$x"}}, None),
+        ({"rel_type": "m.replace", "event_id": "$x"}, "m.replace"),
+        ({"rel_type": "m.thread"}, "m.thread"),
+    ],
+)
+def test_relation(related: object, relation: str | None) -> None:
+    assert event(**{"m.relates_to": related}).relation == relation
+
+
+@given(JUNK | st.dictionaries(st.sampled_from(KEYS), JUNK))
+def test_junk_never_raises(raw: object) -> None:
+    assert parse_event(raw) is None or isinstance(raw, dict)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JUNK)))
+def test_whatever_is_taken_can_be_stored(change: dict[str, Any]) -> None:
+    parsed = parse_event(WHOLE | change)
+    if parsed is not None:
+        texts = [parsed.event_id, parsed.room_id, parsed.type, parsed.sender, parsed.state_key or ""]
+        assert all(storable(text) and len(text) <= MAX_ID_BYTES for text in texts)
+        assert parsed.relation is None or isinstance(parsed.relation, str)
+        for key in parsed.content:
+            assert storable(parsed.text(key) or "")
+
+
+@given(ANY_TEXT)
+def test_clean_text_is_storable_and_stays(text: str) -> None:
+    cleaned = clean(text)
+    assert storable(cleaned)
+    assert clean(cleaned) == cleaned
+    assert cleaned == text or not storable(text)
+    assert json.loads(json.dumps(cleaned)) == cleaned

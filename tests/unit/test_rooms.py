@@ -1,0 +1,82 @@
+"""What rooms are made with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent_bridge.matrix.rooms import RoomPlan, child_content, portal_content, space_content
+
+GHOST, BOT, ADMIN, MODERATOR = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "mod"))
+
+
+def plan(**changes: Any) -> RoomPlan:
+    values: dict[str, Any] = {
+        "alias": "agent_frida",
+        "name": "Frida",
+        "topic": "Chat with Frida",
+        "creator": GHOST,
+        "lists_creator": False,
+        "powers": {ADMIN: 100, MODERATOR: 50, BOT: 100},
+    }
+    return RoomPlan(**(values | changes))
+
+
+def test_an_agents_room_has_everything_from_its_first_moment() -> None:
+    assert portal_content(plan(), bot=BOT, space="!space", domain="example.org") == {
+        "preset": "private_chat",
+        "visibility": "private",
+        "room_alias_name": "agent_frida",
+        "name": "Frida",
+        "topic": "Chat with Frida",
+        "power_level_content_override": {"users": {ADMIN: 100, MODERATOR: 50, BOT: 100}},
+        "invite": [BOT],
+        "initial_state": [
+            {
+                "type": "m.space.parent",
+                "state_key": "!space",
+                "content": {"via": ["example.org"], "canonical": True},
+            }
+        ],
+    }
+
+
+def test_a_room_does_without_a_space() -> None:
+    assert "initial_state" not in portal_content(plan(), bot=BOT, space=None, domain="example.org")
+
+
+@pytest.mark.parametrize(
+    ("lists_creator", "powers", "users"),
+    [
+        pytest.param(False, {ADMIN: 100}, {ADMIN: 100}, id="room version 12: the creator stands above the list"),
+        pytest.param(True, {ADMIN: 100}, {ADMIN: 100, GHOST: 100}, id="up to 11: the creator is in it"),
+        pytest.param(False, {GHOST: 50, BOT: 100}, {BOT: 100}, id="12: never the creator"),
+        pytest.param(True, {GHOST: 50, BOT: 100}, {BOT: 100, GHOST: 100}, id="11: never with less than all"),
+    ],
+)
+def test_powers(lists_creator: bool, powers: dict[str, int], users: dict[str, int]) -> None:  # noqa: FBT001
+    content = plan(lists_creator=lists_creator, powers=powers).content()
+    assert content["power_level_content_override"]["users"] == users
+
+
+@pytest.mark.parametrize(("version", "named"), [(None, {}), ("11", {"room_version": "11"})])
+def test_the_room_version_is_the_homeservers_unless_named(version: str | None, named: dict[str, str]) -> None:
+    content = portal_content(plan(version=version), bot=BOT, space=None, domain="example.org")
+    assert {key: value for key, value in content.items() if key == "room_version"} == named
+
+
+def test_in_the_space_nobody_chats() -> None:
+    made = plan(alias="agentbridge_space", creator=BOT)
+    content = space_content(made)
+    assert content["creation_content"] == {"type": "m.space"}
+    assert content["power_level_content_override"] == {"users": {ADMIN: 100, MODERATOR: 50}, "events_default": 100}
+    assert "invite" not in content
+    # Made from the plan, not shared with it.
+    assert "events_default" not in made.content()["power_level_content_override"]
+
+
+def test_children_keep_their_order() -> None:
+    assert child_content("example.org", 7) == {"via": ["example.org"], "suggested": True, "order": "00000007"}
+    orders = [child_content("example.org", number)["order"] for number in (1, 9, 10, 99, 1000, 123_456)]
+    assert orders == sorted(orders)

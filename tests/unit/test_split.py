@@ -1,0 +1,134 @@
+"""Long answers in parts: nothing lost, nothing too long, and what is complete stays as it is."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from agent_bridge.render.split import PART_BYTES, split
+
+#: Smaller limits are not kept to: a part holds at least a fence's two ends and some text.
+LEAST = 64
+LIMITS = st.integers(LEAST, 400)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=800)
+#: Everything that decides where a cut is made, again and again.
+TRICKY = st.text(st.sampled_from("a`~ \n🐈"), max_size=600) | st.lists(
+    st.sampled_from(
+        ["```\n", "```py\n", "````\n", "~~~\n", "   ```", "`", "\n", "\n\n", " ", "x" * 70, "word ", "🐈" * 9]
+    ),
+    max_size=60,
+).map("".join)
+WORDS = st.lists(st.text("abäж🐈", min_size=1, max_size=12), min_size=1, max_size=40).map(" ".join)
+CODE = st.lists(st.text("abäж🐈(){} ", max_size=60), min_size=1, max_size=12).map("\n".join)
+FENCED = st.builds(
+    "{0}{1}\n{2}\n{0}".format, st.sampled_from(["```", "````", "~~~"]), st.sampled_from(["", "py"]), CODE
+)
+BLOCKS = st.lists(WORDS | FENCED, min_size=1, max_size=6)
+
+
+def size(text: str) -> int:
+    return len(text.encode())
+
+
+def squeeze(text: str) -> str:
+    return "".join(text.split())
+
+
+def code_and_prose(markdown: str) -> tuple[str, str]:
+    """Return what stands in code blocks, and what stands beside them."""
+    tokens = MarkdownIt("commonmark").parse(markdown)
+    code = "".join(token.content for token in tokens if token.type == "fence")
+    prose = "".join(token.content for token in tokens if token.type == "inline")
+    return squeeze(code), squeeze(prose)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        pytest.param("", [""], id="nothing"),
+        pytest.param("short", ["short"], id="short"),
+        pytest.param("a" * LEAST, ["a" * LEAST], id="just fits"),
+        pytest.param("a" * 35 + "\n\n" + "b" * 35, ["a" * 35, "b" * 35], id="between paragraphs"),
+        pytest.param(f"{'a' * 35}\n\nb c\n{'d' * 30}", ["a" * 35, f"b c\n{'d' * 30}"], id="before lines"),
+        pytest.param(f"{'a' * 40}\n{'b' * 40}", ["a" * 40, "b" * 40], id="between lines"),
+        pytest.param(f"{'a' * 40} {'b' * 40}", ["a" * 40, "b" * 40], id="between words"),
+        pytest.param("a" * 70, ["a" * 51, "a" * 19], id="inside a word"),
+        pytest.param("🐈" * 20, ["🐈" * 12, "🐈" * 8], id="never inside a character"),
+        pytest.param(f"{'a' * 40}\n\n\n\n    {'b' * 40}", ["a" * 40, "    " + "b" * 40], id="indentation stays"),
+        pytest.param("a" + " " * 200 + "b", ["a", " " * 48 + "b"], id="no part of blanks"),
+        pytest.param("a" * 60 + "\n" * 30, ["a" * 51, "a" * 9 + "\n" * 30], id="blanks at the end"),
+        pytest.param("a" * 51 + "\n" * 30, ["a" * 51], id="nothing but blanks is left"),
+        pytest.param(
+            f"```py\n{'x' * 30}\n{'y' * 30}\n```\nend",
+            [f"```py\n{'x' * 30}\n```", f"```py\n{'y' * 30}\n```\nend"],
+            id="code is closed and opened again",
+        ),
+        pytest.param(
+            f"~~~~ c++ title=x\n{'x' * 30}\n~~~\n{'y' * 30}\n~~~~~\nend",
+            [f"~~~~ c++ title=x\n{'x' * 30}\n~~~~", f"~~~~c++\n~~~\n{'y' * 30}\n~~~~~\nend"],
+            id="longer fences, with more behind the language",
+        ),
+        pytest.param(
+            f"```\n{'x' * 40}\n```\n\n{'end ' * 4}",
+            [f"```\n{'x' * 40}\n```", "end end end end "],
+            id="no empty code block where the code ends at the cut",
+        ),
+        pytest.param(
+            f"```not code``` {'a' * 40}\n{'b' * 40}",
+            [f"```not code``` {'a' * 36}", f"{'a' * 4}\n{'b' * 40}"],
+            id="code within a line is no block",
+        ),
+        pytest.param(
+            f"```{'i' * 500}\ncode\n```",
+            [f"```{'i' * 48}\n```", *[f"```\n{'i' * 47}\n```"] * 9, f"```\n{'i' * 29}\ncode\n```"],
+            id="a language that is none",
+        ),
+    ],
+)  # fmt: skip
+def test_cuts(text: str, parts: list[str]) -> None:
+    assert split(text, LEAST) == parts
+
+
+@given(ANY_TEXT | TRICKY, LIMITS)
+def test_no_part_is_too_long_or_empty(text: str, limit: int) -> None:
+    parts = split(text, limit)
+    assert max(map(size, parts)) <= limit
+    assert len(parts) == 1 or all(part.strip() for part in parts)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="`~"), max_size=800), LIMITS)
+def test_nothing_is_lost_and_the_order_stays(text: str, limit: int) -> None:
+    assert squeeze("".join(split(text, limit))) == squeeze(text)
+
+
+@given(BLOCKS, st.integers(160, 400))
+def test_code_stays_code_and_the_rest_stays_outside(blocks: list[str], limit: int) -> None:
+    text = "\n\n".join(blocks)
+    parts = [code_and_prose(part) for part in split(text, limit)]
+    assert ("".join(code for code, _ in parts), "".join(prose for _, prose in parts)) == code_and_prose(text)
+
+
+@given(TRICKY, LIMITS, st.data())
+def test_a_growing_text_never_changes_a_complete_part(text: str, limit: int, data: st.DataObject) -> None:
+    earlier = split(text[: data.draw(st.integers(0, len(text)))], limit)
+    later = split(text, limit)
+    assert later[: len(earlier) - 1] == earlier[:-1]
+
+
+@given(ANY_TEXT | TRICKY, st.integers(-10, LEAST))
+def test_tiny_limits_count_as_the_least(text: str, limit: int) -> None:
+    assert split(text, limit) == split(text, LEAST)
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "```" + "x" * 1_000_000, "\n" * 1_000_000 + "x", "```\n" * 100_000])
+def test_giants_come_to_an_end(text: str) -> None:
+    started = time.monotonic()
+    parts = split(text)
+    assert time.monotonic() - started < 5
+    assert max(map(size, parts)) <= PART_BYTES
+    assert len(re.findall("x", "".join(parts))) >= text.count("x")
