@@ -80,9 +80,9 @@ class Doorman:
         missed: list[NewTurn] = []
         events, _ = await self._homeserver.messages(turn.room_id, limit=_CATCH_UP)
         for event in map(parse_event, events):
-            if event is None or event.event_id == turn.event_id:
+            if event is not None and event.event_id == turn.event_id:
                 break
-            new = self._rules.decide(event, None, bot_room=True)
+            new = None if event is None else self._rules.decide(event, None, bot_room=True)
             if new is not None:
                 missed.append(new)
         # The lane that is being worked off is theirs: they follow without being woken.

@@ -16,7 +16,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
 from agent_bridge.core.model import TurnState
 from agent_bridge.store.locks import LANE
 from agent_bridge.store.queue import QUEUE
@@ -96,6 +96,7 @@ class Lanes:
 
     async def run(self) -> None:
         """Work lanes off until cancelled; then finish what runs, within the drain timeout."""
+        await self._hurry()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
             group.create_task(self._keep_working())
@@ -105,6 +106,13 @@ class Lanes:
                 # Before the worker is told to end: its lanes shall not take up another turn.
                 self._stopping = True
                 _log.info("finishing what runs", seconds=self._drain_timeout)
+
+    async def _hurry(self) -> None:
+        """Let what waits for its next try begin at once: whatever it waited for may be well since."""
+        try:
+            await self._queue.hurry()
+        except StoreError as error:
+            _log.warning("what waits goes on waiting", error=str(error))
 
     async def _keep_working(self) -> None:
         """Run a worker; one that ends by itself (the database was away) is followed by another."""
@@ -162,6 +170,8 @@ class Lanes:
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
             try:
                 await self._handlers[turn.kind].handle(turn)
+            except StoreRefused as error:
+                await self._fail(turn, error)
             except StoreError:
                 # Without the database nothing can be written down; the job ends, and the sweep finds the lane again.
                 raise
@@ -180,8 +190,6 @@ class Lanes:
         try:
             cause = "something went wrong inside the bridge" if unexpected else str(error)
             await self._handlers[turn.kind].give_up(turn, cause)
-        except StoreError:
-            raise
         except Exception as last:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
             _log.error("turn failed, and the room cannot be told", error=str(last))
             await self._turns.finish(turn.id, TurnState.FAILED, {})

@@ -20,7 +20,7 @@ from agent_bridge.core.ids import mark
 from agent_bridge.core.model import AgentState, Role
 from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, portal_content
 from agent_bridge.render import words
-from agent_bridge.render.content import message
+from agent_bridge.render.content import escape, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +238,7 @@ class Provisioner:
             return
         text = words.AGENT_GONE if agent.state is AgentState.GONE else words.AGENT_BACK
         key = f"{agent.ghost}.{agent.state}.{int(agent.state_since.timestamp())}"
-        content = message(text.format(name=agent.name), mark=mark(key, 0), notice=True)
+        content = message(text.format(name=escape(agent.name)), mark=mark(key, 0), notice=True)
         ghost = self._names.user_id(agent.ghost)
         await self._homeserver.send(portal.room_id, content, txn_id=f"ab.{key}", as_user=ghost)
         await self._contacts.told(portal.id, agent.state)

@@ -100,7 +100,8 @@ class Database(Section):
     data_dir: LocalPath = Field(
         "data",  # validated like a value from the file
         validate_default=True,
-        description="Folder of the embedded PostgreSQL, relative to this file.",
+        description="Folder of the embedded PostgreSQL, relative to this file. Started by root, it runs as a user of "
+        "its own, for whom the folders above are opened.",
     )
     migrate: bool = Field(True, description="Bring the schema up to date at start. Otherwise: agent-bridge migrate.")
     pool_size: StrictInt = Field(10, ge=4, le=500, description="Connections kept to the database, at most.")

@@ -6,6 +6,7 @@
     ├── ConfigError               the configuration is wrong (exit code 2)
     ├── CannotListen              the door's address is taken
     ├── StoreError                the database
+    │   ├── StoreRefused          a statement that can never succeed
     │   ├── SchemaTooNew          made by a newer program
     │   └── SchemaTooOld          not migrated
     ├── HomeserverError           the Matrix side
@@ -49,6 +50,10 @@ class CannotListen(BridgeError):
 
 class StoreError(BridgeError):
     """The database cannot be used."""
+
+
+class StoreRefused(StoreError):
+    """The database answered and will not do what it was asked, however often: trying again does not help."""
 
 
 class SchemaTooNew(StoreError):

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from agent_bridge.core.errors import StoreError
+from agent_bridge.core.errors import StoreError, StoreRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Connection = psycopg.AsyncConnection[DictRow]
 
 _POOL_TIMEOUT = 10.0
+_HOPELESS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -43,7 +44,8 @@ async def _as_store_error() -> AsyncIterator[None]:
     except PoolTimeout as error:
         raise StoreError("the database gave no connection in time: is PostgreSQL reachable?") from error
     except psycopg.Error as error:
-        raise StoreError(f"the database failed: {str(error).strip()}") from error
+        kind = StoreRefused if isinstance(error, _HOPELESS) else StoreError
+        raise kind(f"the database failed: {str(error).strip()}") from error
 
 
 class Database:

@@ -44,6 +44,16 @@ class Queue:
         """Take *jobs* out of the queue; what waits for their lanes may start."""
         await self._database.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", (list(jobs),))
 
+    async def hurry(self) -> None:
+        """End the waiting of every turn that was put back, and of the jobs that were to take them up."""
+        await self._database.execute(
+            """
+            WITH hurried AS (UPDATE turn SET not_before = NULL WHERE not_before > now())
+            DELETE FROM procrastinate_jobs WHERE queue_name = %s AND status = 'todo' AND scheduled_at > now()
+            """,
+            (QUEUE,),
+        )
+
     async def idle_lanes(self) -> list[int]:
         """Return the lanes that have an open turn and no job that would take it up, longest waiting first."""
         rows = await self._database.rows(

@@ -15,7 +15,7 @@ from agent_bridge.store.turns import Turns
 from conditions import eventually
 from process import BridgeProcess
 from proxy import Proxy
-from scripted import ScriptedUpstream, waits_for
+from scripted import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -227,3 +227,24 @@ async def test_nobody_can_pass_for_an_answer(house: House, database_url: str) ->
             )
             assert row is not None
             assert row["event_id"] == genuine
+
+
+async def test_what_waits_for_its_next_try_begins_at_the_next_start(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("patient") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            upstream.status = 503
+            upstream.scripts.append(says(503))
+            await talk.say("try")
+            rows = talk.running.database.rows
+
+            async def waits() -> bool:
+                return bool(await rows("SELECT 1 FROM turn WHERE not_before IS NOT NULL"))
+
+            await eventually(waits, "the turn waits for its next try")
+            await talk.running.database.execute("UPDATE turn SET not_before = now() + interval '1 hour'")
+            await talk.running.database.execute(
+                "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour'"
+            )
+        upstream.status = 200
+        async with house.talk(database_url, upstream) as talk:
+            assert (await talk.wait_for_answers(1))[0].body == "Echo: try"
