@@ -1,0 +1,81 @@
+"""Bare requests of an application service: what a room costs when nobody writes anything down."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from agent_bridge.demo.account import call
+from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, portal_content, space_content
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import Config
+
+_V3 = "/_matrix/client/v3"
+
+
+class Bare:
+    """Makes an agent's room with the requests, and the bodies, with which the bridge makes it. Use as context manager.
+
+    The rooms are of the homeserver's default version, 12.
+    """
+
+    def __init__(self, config: Config, invite: str) -> None:
+        self._config = config
+        self._names = config.names
+        self._invite = invite
+        self._numbers = itertools.count(1)
+
+    async def __aenter__(self) -> Self:
+        token = self._config.appservice.as_token.get_secret_value()
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = aiohttp.ClientSession(self._config.homeserver.address, headers=headers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+
+    async def space(self) -> None:
+        """Make the bot and the Space."""
+        await self._register(self._names.bot_username)
+        plan = self._plan(self._names.space_alias_localpart, self._names.bot)
+        self._space: str = (await self._ask("POST", "/createRoom", space_content(plan)))["room_id"]
+
+    async def room(self) -> str:
+        """Make one ghost and its room, and return the room id."""
+        number = next(self._numbers)
+        localpart = f"{self._names.username_prefix}{number}"
+        ghost, domain, bot = self._names.user_id(localpart), self._names.domain, self._names.bot
+        await self._register(localpart)
+        await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
+        content = portal_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain)
+        room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
+        await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
+        child = f"/rooms/{_q(self._space)}/state/m.space.child/{_q(room_id)}"
+        await self._ask("PUT", child, child_content(domain, number))
+        await self._ask("POST", f"/rooms/{_q(room_id)}/invite", {"user_id": self._invite})
+        return room_id
+
+    async def _register(self, localpart: str) -> None:
+        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        await self._ask("POST", "/register", content)
+
+    async def _ask(self, method: str, path: str, content: dict[str, Any], as_user: str | None = None) -> Any:
+        return await call(self._http, method, _V3 + path, content, query={"user_id": as_user or self._names.bot})
+
+    def _plan(self, alias: str, creator: str) -> RoomPlan:
+        return RoomPlan(
+            alias=alias,
+            name=f"Room of {alias}",
+            topic=f"Chat with {alias}",
+            creator=creator,
+            lists_creator=False,
+            powers={self._names.bot: ADMIN_POWER},
+        )
+
+
+def _q(part: str) -> str:
+    return quote(part, safe="")

@@ -1,0 +1,55 @@
+"""What a measurement says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a figure should be."""
+
+    limit: float
+    #: Whether more is better.
+    at_least: bool = False
+
+    def missed_by(self, value: float) -> float | None:
+        """Return how much worse than the limit *value* is, in percent; None when the aim is met."""
+        worse = self.limit - value if self.at_least else value - self.limit
+        return worse / self.limit * 100 if worse > 0 else None
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure."""
+
+    name: str
+    value: float
+    #: How it was measured, in a sentence.
+    how: str
+    aim: Aim | None = None
+    #: The figure as each repetition alone gives it.
+    repetitions: Sequence[float] = ()
+    #: What it is made of, by a name that ends in the unit.
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the *percent*-th percentile of *values*, interpolated between neighbours."""
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * percent / 100
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median of *values*."""
+    return percentile(values, 50)

@@ -1,0 +1,149 @@
+"""What every figure stands on: one real Synapse, one PostgreSQL, and the services that are registered and measured."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+
+from agent_bridge.config.example import render
+from agent_bridge.config.mistakes import config_from
+from agent_bridge.config.registration import registration, to_yaml
+from agent_bridge.demo.client import Person
+from agent_bridge.demo.synapse import Synapse, free_port
+from agent_bridge.store.embedded import start_postgres
+from benchmarks.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.config.model import Config
+
+DOMAIN = "bench.localhost"
+#: A bridge of its own for every figure that needs one, so that none inherits another's rooms.
+BRIDGES = ("throughput-courteous", "latency", "throughput", "provision", "rename")
+#: What bridges are measured beside. They take no ephemeral events, as stock application services take none.
+BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
+_EPHEMERAL = ("receive_ephemeral", "push_ephemeral", "de.sorunome.msc2409.push_ephemeral")
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A bridge under test: ``agent-bridge run`` in a process of its own."""
+
+    config: Config
+    program: Program
+
+    @property
+    def rooms(self) -> dict[str, str]:
+        """Room ids of the agents whose rooms are ready, by the agent's name."""
+        return {event["agent"]: event["room"] for event in self.program.heard.get("room ready", [])}
+
+    async def ready(self, count: int) -> None:
+        """Wait until *count* agents have everything that belongs to them."""
+        await self.program.hears(lambda: len(self.program.heard.get("room ready", [])) >= count, within=300)
+
+
+class Ground:
+    """Synapse (SQLite), PostgreSQL (the embedded one) and a registration for each service. Use as context manager."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._people = itertools.count(1)
+
+    async def __aenter__(self) -> Self:
+        # A short path: PostgreSQL's Unix socket lives in it.
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ab-bench-")))
+        files = {name: self._folder / f"{name}.registration.yaml" for name in (*BRIDGES, *BASELINES)}
+        self.synapse = Synapse(self._folder / "synapse", DOMAIN, registrations=list(files.values()))
+        self._services = {name: _service(name) for name in files}
+        for name, file in files.items():
+            document = registration(self.config(name))
+            if name in BASELINES:
+                document = {key: value for key, value in document.items() if key not in _EPHEMERAL}
+            _write(file, to_yaml(document))
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._stack.aclose)
+            self._postgres = start_postgres(self._folder / "pg")
+            self._stack.callback(self._postgres.cleanup)
+            await self._stack.enter_async_context(self.synapse)
+            undo.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Process ids of what every service shares, by name."""
+        return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres.get_pid() or 0}
+
+    def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
+        """Return the configuration of the service called *name*, with an empty database of its own."""
+        values: dict[str, Any] = {
+            "homeserver": {"address": self.synapse.url, "domain": DOMAIN},
+            "appservice": self._services[name],
+            "upstreams": [{"name": "bench", "url": upstream, "max_new_agents": 1000}],
+            "permissions": {DOMAIN: "member"},
+            "logging": {"format": "json"},
+        }
+        return config_from(values | sections)
+
+    def database(self, name: str) -> str:
+        """Make an empty database and return its URI."""
+        with psycopg.connect(self._postgres.get_uri(), autocommit=True) as admin:
+            admin.execute(f'CREATE DATABASE "{name}"'.encode())
+        return self._postgres.get_uri(database=name)
+
+    @asynccontextmanager
+    async def bridge(self, name: str, upstream: str, **sections: Any) -> AsyncIterator[Bridge]:
+        """Run the bridge called *name* with its agents at *upstream*."""
+        config = self.config(name, upstream, database={"url": self.database(name)}, **sections)
+        file = self._folder / f"{name}.config.yaml"
+        _write(file, render(config))
+        async with Program("agent_bridge", "run", "--config", str(file)) as program:
+            await program.hears(lambda: "upstream reachable" in program.heard)
+            yield Bridge(config, program)
+
+    @asynccontextmanager
+    async def echo(self, name: str, *options: str) -> AsyncIterator[Program]:
+        """Run the stock echo called *name*."""
+        file = self._folder / f"{name}.config.yaml"
+        _write(file, render(self.config(name)))
+        async with Program("benchmarks.echo", str(file), *options) as program:
+            await program.hears(lambda: "listening" in program.heard)
+            yield program
+
+    async def register(self) -> tuple[str, str]:
+        """Make the account of a new person; return user id and access token."""
+        name = f"person{next(self._people)}"
+        token = await self.synapse.register_user(name, secrets.token_urlsafe(9))
+        return self.synapse.user_id(name), token
+
+    def person(self, account: tuple[str, str]) -> Person:
+        """Return the person with *account*, yet to be entered."""
+        return Person(self.synapse.url, *account)
+
+
+def _service(name: str) -> dict[str, Any]:
+    port = free_port()
+    return {
+        "id": name,
+        "address": f"http://127.0.0.1:{port}",
+        "port": port,
+        "as_token": secrets.token_urlsafe(32),
+        "hs_token": secrets.token_urlsafe(32),
+        "bot_username": f"bot-{name}",
+        "username_prefix": f"{name}_",
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")

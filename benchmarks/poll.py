@@ -1,0 +1,81 @@
+"""What it costs to look at agents that have not changed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+import psycopg
+
+from agent_bridge import upstream
+from agent_bridge.bridge.discovery import Discovery
+from agent_bridge.store import migrate
+from agent_bridge.store.contacts import Contacts
+from agent_bridge.store.database import Database
+from benchmarks.figure import Aim, Figure, median
+from benchmarks.program import Program
+
+if TYPE_CHECKING:
+    from benchmarks.ground import Ground
+
+_AGENTS = 1000
+_BATCHES = 5
+_POLLS = 40
+
+
+class _Nobody:
+    """Makes no rooms: the figure is about looking."""
+
+    def request(self, agent: int) -> None:
+        """Do nothing."""
+
+
+_LAST_STATEMENTS = """
+SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def _last_statements(uri: str) -> set[tuple[int, object]]:
+    """Return when each connection of others to the database began its last statement, by process id."""
+    with psycopg.connect(uri) as connection:
+        return {(pid, began) for pid, began in connection.execute(_LAST_STATEMENTS)}
+
+
+async def idle_poll(ground: Ground) -> list[Figure]:
+    """Measure ``idle_poll_cpu_ms``."""
+    uri = ground.database("poll")
+    migrate.migrate(uri)
+    async with (
+        Program("benchmarks.upstream", str(_AGENTS)) as server,
+        Database(uri) as database,
+        aiohttp.ClientSession() as session,
+    ):
+        await server.hears(lambda: "listening" in server.heard)
+        config = ground.config("rename", server.heard["listening"][0]["url"])
+        watched = [(upstream.make(each, session), each) for each in config.upstreams]
+        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates)
+        await discovery.sync()
+        before = _last_statements(uri)
+        cpu, elapsed = [], []
+        for _ in range(_BATCHES):
+            started, began = time.process_time(), time.monotonic()
+            for _ in range(_POLLS):
+                (health,) = await discovery.sync()
+            cpu.append((time.process_time() - started) / _POLLS * 1000)
+            elapsed.append((time.monotonic() - began) / _POLLS * 1000)
+        busy = len(_last_statements(uri) - before)
+    return [
+        Figure(
+            "idle_poll_cpu_ms",
+            median(cpu),
+            f"CPU time of the process that makes one pass of the discovery over {health.agents} agents that have not "
+            f"changed; {_BATCHES} batches of {_POLLS} passes, the agents' server in a process of its own.",
+            Aim(5),
+            cpu,
+            {
+                "one pass, ms": median(elapsed),
+                "database connections that ran a statement meanwhile (PostgreSQL's own word)": busy,
+            },
+        )
+    ]

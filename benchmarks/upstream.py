@@ -1,0 +1,97 @@
+"""An OpenAI-compatible server that costs next to nothing: it answers at once with what it was told.
+
+``python -m benchmarks.upstream COUNT`` serves so many agents and logs its URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Upstream:
+    """Listens on 127.0.0.1 from entering to leaving the context. An agent's id is ``agent-<number>``.
+
+    Times are those of :func:`time.monotonic`.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._list = b""
+        #: When the present list was first asked for, None while it was not.
+        self.listed_at: float | None = None
+        #: When each question was asked, by its text.
+        self.asked_at: dict[str, float] = {}
+        self.add(())
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_patch("/agents/{id}", self._rename)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._port: int = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where agents are renamed: ``PATCH /agents/{id}`` with ``{"name": …}``."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the OpenAI-compatible API."""
+        return f"{self.url}/v1"
+
+    def add(self, names: Iterable[str]) -> None:
+        """Make agents, all in one moment."""
+        for name in names:
+            self._names[f"agent-{len(self._names) + 1}"] = name
+        data = [{"id": key, "object": "model", "created": 0, "name": name} for key, name in self._names.items()]
+        self._list = json.dumps({"object": "list", "data": data}).encode()
+        self.listed_at = None
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        self.listed_at = self.listed_at or time.monotonic()
+        return web.Response(body=self._list, content_type="application/json")
+
+    async def _rename(self, request: web.Request) -> web.Response:
+        self._names[request.match_info["id"]] = (await request.json())["name"]
+        self.add(())
+        return web.json_response({})
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        question = (await request.json())["messages"][-1]["content"]
+        self.asked_at[question] = time.monotonic()
+        chunks = [_chunk({"role": "assistant", "content": question}, None), _chunk({}, "stop"), "[DONE]"]
+        body = "".join(f"data: {chunk}\n\n" for chunk in chunks)
+        return web.Response(text=body, content_type="text/event-stream")
+
+
+def _chunk(delta: dict[str, Any], finish_reason: str | None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "choices": [choice]})
+
+
+async def _serve(count: int) -> None:
+    async with Upstream() as upstream:
+        upstream.add(f"Agent {number}" for number in range(1, count + 1))
+        print(json.dumps({"event": "listening", "url": upstream.api_url}), file=sys.stderr, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))
