@@ -188,7 +188,7 @@ async def throughput(ground: Ground) -> list[Figure]:
             "bridge over those of the echo, medians. The *courteous* echo does what the bridge does in the room: it "
             "shows a receipt for every message, which the homeserver hands to the person's /sync and, as registered, "
             "back to the service. The distance between the two echoes is the price of that on the homeserver, which "
-            "has one core and is what limits all three; what is left is the bridge's own CPU and its database's on the other.",
+            "has one core and limits all three; what is left is the bridge's own CPU and its database's on the other.",
             Aim(0.9, at_least=True),
             [one / other for one, other in zip(rates["bridge"], rates["echo"], strict=True)],
             {
