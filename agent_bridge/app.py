@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -12,17 +13,26 @@ import structlog
 from aiohttp import web
 
 from agent_bridge import upstream
+from agent_bridge.bridge.bulletin import Bulletin
+from agent_bridge.bridge.comparison import Comparison
 from agent_bridge.bridge.discovery import Discovery
 from agent_bridge.bridge.doorman import Doorman
-from agent_bridge.bridge.intake import Intake, Rules
+from agent_bridge.bridge.hourglass import Hourglass
+from agent_bridge.bridge.housekeeping import Housekeeping
+from agent_bridge.bridge.intake import Intake
 from agent_bridge.bridge.lanes import Handler, Lanes
+from agent_bridge.bridge.leader import Leader
 from agent_bridge.bridge.provisioner import HouseRules, Provisioner
-from agent_bridge.bridge.relay import Relay, Talk
+from agent_bridge.bridge.relay import Manners, Relay, Talk
+from agent_bridge.bridge.rules import Rules
 from agent_bridge.bridge.space import Space
+from agent_bridge.bridge.stops import Stops
 from agent_bridge.bridge.wakeup import WakeUp
 from agent_bridge.commands.agents import AgentCommands
 from agent_bridge.commands.bot import Bot
 from agent_bridge.commands.house import HouseCommands
+from agent_bridge.commands.story import Stories
+from agent_bridge.commands.turns import TurnCommands
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.model import TurnKind
 from agent_bridge.matrix.door import MAX_BODY, Door
@@ -33,9 +43,13 @@ from agent_bridge.store.contacts import Contacts
 from agent_bridge.store.database import Database
 from agent_bridge.store.embedded import embedded_postgres
 from agent_bridge.store.facts import Facts
+from agent_bridge.store.inbox import Inbox
+from agent_bridge.store.ledger import Ledger
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.waiting import Waiting
 from agent_bridge.web.health import HealthPages
 
 if TYPE_CHECKING:
@@ -52,22 +66,28 @@ class Bridge:
 
     config: Config
     lanes: Lanes
+    stops: Stops
+    leader: Leader
     discovery: Discovery
     provisioner: Provisioner
-    wakeup: WakeUp
+    homeserver: Homeserver
+    stories: Stories
     web: web.Application
 
     async def run(self) -> None:
-        """Be door, worker and discovery until cancelled; then finish what runs, within the drain timeout."""
-        async with self._door(), asyncio.TaskGroup() as group:
-            group.create_task(self.lanes.run())
-            group.create_task(self.provisioner.run())
-            group.create_task(self.wakeup.run())
-            group.create_task(self.discovery.run())
+        """Be door and worker, and leader while no other process is, until cancelled; then finish what runs."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.leader.run())
+            # Whoever leads first holds the lanes of rooms that have to be compared; only then may anything come in.
+            await self.leader.settled.wait()
+            async with self._door():
+                await self.work()
 
     async def work(self) -> None:
-        """Be a worker only, until cancelled."""
-        await self.lanes.run()
+        """Be a worker only, until cancelled; then finish what runs, within the drain timeout."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.stops.run())
+            group.create_task(self.lanes.run())
 
     @asynccontextmanager
     async def _door(self) -> AsyncIterator[None]:
@@ -118,32 +138,10 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), names, matrix_session
         )
         upstreams = [(upstream.make(each, upstream_session), each) for each in config.upstreams]
-        house = HouseRules(config.rooms, permissions)
-        space = Space(
-            homeserver,
-            names,
-            facts,
-            config.space,
-            invite=config.rooms.invite,
-            powers=house.powers(names.bot),
-            version=config.rooms.version,
-        )
-        provisioner = Provisioner(homeserver, names, contacts, space, house)
-        discovery = Discovery(upstreams, contacts, provisioner, names, config.templates)
-        rules = Rules(names, permissions, prefix)
-        doorman = Doorman(homeserver, turns, rules)
-        commands = [
-            *AgentCommands(homeserver, names, contacts, permissions, prefix).commands(),
-            *HouseCommands(discovery, contacts, turns).commands(),
-        ]
-        talks = {each.name: Talk(server, each.history_tokens) for server, each in upstreams}
-        relay = Relay(homeserver, names, contacts, turns, talks, max_attempts=config.lanes.max_attempts)
-        handlers: dict[TurnKind, Handler] = {
-            TurnKind.MESSAGE: relay,
-            TurnKind.COMMAND: Bot(homeserver, names, turns, commands, permissions, prefix),
-            TurnKind.REFUSAL: doorman,
-            TurnKind.INVITATION: doorman,
-        }
+        rules, house = Rules(names, permissions, prefix), HouseRules(config.rooms, permissions)
+        stops, bulletin, rooms, ledger = Stops(turns), Bulletin(facts), Rooms(database), Ledger(database)
+        # The lanes have to be there before what carries their turns out: some of it wakes them.
+        handlers: dict[TurnKind, Handler] = {}
         lanes = await stack.enter_async_context(
             Lanes(
                 database,
@@ -156,10 +154,64 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 drain_timeout=config.lanes.drain_timeout,
             )
         )
-        intake = Intake(database, contacts, turns, lanes, rules)
+        intake = Intake(
+            database,
+            contacts,
+            turns,
+            Inbox(database),
+            rooms,
+            lanes,
+            rules,
+            max_queued=config.lanes.max_queued_per_room,
+        )
+        comparison = Comparison(
+            homeserver,
+            rooms,
+            intake,
+            interval=config.homeserver.compare_interval,
+            horizon=config.retention.turns_days * 86400,
+        )
+        stories = Stories(ledger, contacts, homeserver, rules)
+        commands = [
+            *AgentCommands(homeserver, names, contacts, permissions, prefix).commands(),
+            *TurnCommands(database, ledger, contacts, lanes, stories, prefix).commands(),
+            *HouseCommands(bulletin, contacts, turns).commands(),
+        ]
+        talks = {
+            each.name: Talk(server, each.history_tokens, each.turn_timeout, each.max_answer_chars)
+            for server, each in upstreams
+        }
+        manners = Manners(config.lanes.max_attempts, config.lanes.max_message_age, config.lanes.busy, prefix)
+        doorman = Doorman(homeserver, turns, rooms, comparison, rules)
+        handlers |= {
+            TurnKind.MESSAGE: Relay(homeserver, names, contacts, turns, talks, stops, manners),
+            TurnKind.COMMAND: Bot(homeserver, names, turns, commands, permissions, prefix),
+            TurnKind.REFUSAL: doorman,
+            TurnKind.INVITATION: doorman,
+        }
+        space = Space(
+            homeserver,
+            names,
+            facts,
+            config.space,
+            invite=config.rooms.invite,
+            powers=house.powers(names.bot),
+            version=config.rooms.version,
+        )
+        provisioner = Provisioner(homeserver, names, contacts, space, house)
+        discovery = Discovery(upstreams, contacts, provisioner, names, config.templates, bulletin)
+        duties = [
+            provisioner.run,
+            WakeUp(homeserver, facts, contacts, intake, config.appservice).run,
+            discovery.run,
+            comparison.run,
+            Housekeeping(database, config.retention).run,
+        ]
+        if config.lanes.show_waiting:
+            duties.append(Hourglass(homeserver, Waiting(database)).run)
+        leader = Leader(locks, partial(intake.suspect, "the bridge was away"), duties)
         app = web.Application(client_max_size=MAX_BODY + 1)
         Door(config.appservice.hs_token.get_secret_value(), intake).add_routes(app)
         checks = {"database": database.ping, "homeserver": homeserver.versions}
-        HealthPages(checks, discovery.health).add_routes(app)
-        wakeup = WakeUp(homeserver, facts, contacts, config.appservice)
-        yield Bridge(config, lanes, discovery, provisioner, wakeup, app)
+        HealthPages(checks, bulletin.read).add_routes(app)
+        yield Bridge(config, lanes, stops, leader, discovery, provisioner, homeserver, stories, app)

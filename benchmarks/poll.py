@@ -9,10 +9,12 @@ import aiohttp
 import psycopg
 
 from agent_bridge import upstream
+from agent_bridge.bridge.bulletin import Bulletin
 from agent_bridge.bridge.discovery import Discovery
 from agent_bridge.store import migrate
 from agent_bridge.store.contacts import Contacts
 from agent_bridge.store.database import Database
+from agent_bridge.store.facts import Facts
 from benchmarks.figure import Aim, Figure, median
 from benchmarks.program import Program
 
@@ -54,7 +56,8 @@ async def idle_poll(ground: Ground) -> list[Figure]:
         await server.hears(lambda: "listening" in server.heard)
         config = ground.config("rename", server.heard["listening"][0]["url"])
         watched = [(upstream.make(each, session), each) for each in config.upstreams]
-        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates)
+        bulletin = Bulletin(Facts(database))
+        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates, bulletin)
         await discovery.sync()
         before = _last_statements(uri)
         cpu, elapsed = [], []

@@ -47,7 +47,7 @@ class Running:
     @property
     def homeserver(self) -> Homeserver:
         """The homeserver, as the bridge speaks to it."""
-        return self.bridge.wakeup.homeserver
+        return self.bridge.homeserver
 
     async def idle(self) -> bool:
         """Tell whether no turn is open."""

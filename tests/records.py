@@ -45,6 +45,7 @@ def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> Contact:
         "space": None,
         "invited": frozenset(),
         "told": AgentState.ACTIVE,
+        "busy": None,
     }
     return Contact(agent(number, name, **of_agent), Portal(**(values | changes)))
 

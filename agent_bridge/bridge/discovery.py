@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from agent_bridge.bridge.bulletin import Health
 from agent_bridge.bridge.census import take_census
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, UpstreamError
+from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.core.model import AgentState
 from agent_bridge.store.contacts import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from agent_bridge.bridge.bulletin import Bulletin
     from agent_bridge.config.model import Templates, UpstreamConfig
     from agent_bridge.core.ids import Names
     from agent_bridge.store.contacts import Contact, Contacts
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _CAP = 30.0
+#: Seconds between two looks for what people ask.
+_OBEY = 0.5
 #: Good answers in a row without an agent after which it is gone.
 GONE_AFTER = 3
 #: Synapse takes display names of up to 256 characters.
@@ -39,24 +43,6 @@ class Provisions(Protocol):
 
     def request(self, agent: int) -> None:
         """Have the agent with row id *agent* made what it should be, soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How an upstream is."""
-
-    name: str
-    #: Why it cannot be asked; None when the last answer was good; empty before the first answer.
-    error: str | None = ""
-    #: Agents that it listed last.
-    agents: int = 0
-    #: Agents that stopped being listed, too many at once to believe it without an operator's word.
-    doubted: int = 0
-
-    @property
-    def ok(self) -> bool:
-        """Whether the last answer was good."""
-        return self.error is None
 
 
 @dataclass
@@ -83,20 +69,24 @@ class Discovery:
         provisioner: Provisions,
         names: Names,
         templates: Templates,
+        bulletin: Bulletin,
     ) -> None:
         self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
         self._contacts = contacts
         self._provisioner = provisioner
         self._names = names
         self._templates = templates
+        self._bulletin = bulletin
+        self._published: list[Health] = []
 
     def health(self) -> list[Health]:
         """Return how each upstream is, in the order of the configuration."""
         return [watch.health for watch in self._watches]
 
     async def run(self) -> None:
-        """Watch all upstreams, each on its own, until cancelled."""
+        """Watch all upstreams, each on its own, and do as people ask, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._obey())
             for watch in self._watches:
                 group.create_task(self._watch(watch))
 
@@ -108,6 +98,22 @@ class Discovery:
         """
         await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
         return self.health()
+
+    async def _obey(self) -> None:
+        """Look at all upstreams whenever somebody asked for it, in whatever process, and tell how they are."""
+        while True:
+            try:
+                asked, done = await self._bulletin.asked()
+                if asked != done:
+                    await self.sync(confirmed=asked.confirmed != done.confirmed)
+                if self.health() != self._published:
+                    self._published = self.health()
+                    await self._bulletin.publish(self._published)
+                if asked != done:
+                    await self._bulletin.done(asked)
+            except StoreError as error:
+                _log.warning("cannot tell how the upstreams are", error=str(error))
+            await asyncio.sleep(_OBEY)
 
     async def _watch(self, watch: Watch) -> None:
         backoff = Backoff(first=watch.config.poll_interval, cap=max(_CAP, watch.config.poll_interval))

@@ -7,35 +7,40 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.access import role_of
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.model import Role, TurnKind, TurnState
-from agent_bridge.matrix.events import parse_event
+from agent_bridge.core.model import Role, TurnKind, TurnState, Watched
 from agent_bridge.render import words
+from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from agent_bridge.bridge.intake import Rules
-    from agent_bridge.core.model import NewTurn, Turn
+    from agent_bridge.bridge.comparison import Comparison
+    from agent_bridge.bridge.rules import Rules
+    from agent_bridge.core.model import Turn
     from agent_bridge.matrix.homeserver import Homeserver
+    from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
 
 _DIRECT_MEMBERS = 2
-#: How many events of a new DM are looked at for what was said before the bot joined.
-_CATCH_UP = 50
 
 
 class Doorman:
     """Carries out the turns of the kinds *invitation* and *refusal*."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, rules: Rules) -> None:
+    def __init__(
+        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, comparison: Comparison, rules: Rules
+    ) -> None:
         self._homeserver = homeserver
         self._turns = turns
-        self._rules = rules
+        self._rooms = rooms
+        self._comparison = comparison
         self._names = rules.names
         self._permissions = rules.permissions
         self._prefix = rules.prefix
 
     async def handle(self, turn: Turn) -> None:
         """Accept or decline the invitation; or tell the person, if anybody is to be told."""
-        if turn.kind is TurnKind.INVITATION:
+        if turn.state is TurnState.ANSWERED:
+            text = turn.answer
+        elif turn.kind is TurnKind.INVITATION:
             text = await self._answer_invitation(turn)
         else:
             text = await self._refusal(turn)
@@ -44,15 +49,15 @@ class Doorman:
             await self._turns.remove(turn.id)
             return
         if text is None:
-            await self._turns.finish(turn.id, TurnState.DONE, {})
+            await self._turns.finish(turn, TurnState.DONE, {})
             return
         speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
         await speaker.recall()
-        await speaker.reply(text)
+        await speaker.reply(text, to=turn.payload.get("event_id"))
 
     async def give_up(self, turn: Turn, _cause: str) -> None:
         """Close the turn: nobody waits for an answer to it."""
-        await self._turns.finish(turn.id, TurnState.FAILED, {})
+        await self._turns.finish(turn, TurnState.FAILED, {})
 
     async def _answer_invitation(self, turn: Turn) -> str | None:
         invited = str(turn.payload["invited"])
@@ -69,24 +74,13 @@ class Doorman:
         except HomeserverRefused:
             # The invitation was taken back meanwhile, or the room is out of reach: nothing is left to answer.
             return None
-        if await self._homeserver.count_members(turn.room_id) > _DIRECT_MEMBERS:
-            return words.HELLO_ALL.format(prefix=self._prefix)
-        await self._turns.set_direct(turn.conversation)
-        await self._catch_up(turn)
-        return words.HELLO
-
-    async def _catch_up(self, turn: Turn) -> None:
-        """Take what was said in the DM before the bot had joined: the homeserver never pushes that."""
-        missed: list[NewTurn] = []
-        events, _ = await self._homeserver.messages(turn.room_id, limit=_CATCH_UP)
-        for event in map(parse_event, events):
-            if event is not None and event.event_id == turn.event_id:
-                break
-            new = None if event is None else self._rules.decide(event, None, bot_room=True)
-            if new is not None:
-                missed.append(new)
-        # The lane that is being worked off is theirs: they follow without being woken.
-        await self._turns.accept_alone(missed[::-1])
+        direct = await self._homeserver.count_members(turn.room_id) <= _DIRECT_MEMBERS
+        if direct:
+            await self._turns.set_direct(turn.conversation)
+        # What was said before the bot had joined is never pushed.
+        await self._rooms.watch(turn.room_id, turn.event_id)
+        await self._comparison.compare(Watched(turn.room_id, None, turn.event_id))
+        return words.HELLO if direct else words.HELLO_ALL.format(prefix=self._prefix)
 
     async def _refusal(self, turn: Turn) -> str | None:
         match turn.payload["reason"]:
@@ -94,8 +88,18 @@ class Doorman:
                 return words.NO_FILES.format(kind=turn.payload["what"])
             case "encrypted":
                 return words.ENCRYPTED
+            case "full":
+                return await self._full(turn)
             case _:
                 return words.NOT_PERMITTED.format(sender=turn.sender) if await self._was_invited(turn) else None
+
+    async def _full(self, turn: Turn) -> str:
+        """Tell which messages were not taken; of many at once in one answer."""
+        excerpts = [str(turn.payload["body"]), *turn.collected, *(text for _, text in await self._turns.collect(turn))]
+        limit = turn.payload["limit"]
+        if len(excerpts) == 1:
+            return words.FULL.format(limit=limit)
+        return "\n".join([words.FULL_ALL.format(limit=limit), "", *(f"- {escape(text)}" for text in excerpts)])
 
     async def _was_invited(self, turn: Turn) -> bool:
         """Tell whether somebody who may invite had invited the turn's sender."""

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from agent_bridge.bridge.access import role_of
-from agent_bridge.core.model import NewTurn, Role, TurnKind
+from agent_bridge.bridge.rules import Place
+from agent_bridge.core.errors import StoreRefused
+from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, TurnKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from agent_bridge.core.ids import Names
+    from agent_bridge.bridge.rules import Rules
+    from agent_bridge.core.model import Watched
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.inbox import Inbox
+    from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_TEXT = frozenset({"m.text", "m.emote"})
-_FILES = {"m.image": "image", "m.file": "file", "m.audio": "recording", "m.video": "video"}
+#: Characters of a message by which its sender knows it again.
+_EXCERPT = 60
+#: Characters that are kept of what can never be taken.
+_KEPT = 1_000_000
+#: Why a message is no turn that is refused once for all that its sender, or anybody in the room, may say.
+_REFUSED = {"permission": "its sender has no role here (`permissions`)", "encrypted": "it is encrypted"}
 
 
 class Wakes(Protocol):
@@ -32,103 +40,115 @@ class Wakes(Protocol):
         """Have *lanes* worked off once the caller's transaction is committed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What decides what an event is."""
+class Finish(Protocol):
+    """What else belongs into the transaction."""
 
-    names: Names
-    permissions: Mapping[str, Role]
-    #: What starts a command in a bridged room.
-    prefix: str
-
-    def decide(self, event: RoomEvent, portal: int | None, *, bot_room: bool) -> NewTurn | None:
-        """Return the turn that *event* asks for, None when it asks for none.
-
-        *portal* is the row id of the portal that the room is, if it is one; *bot_room* tells whether people talk to
-        the bridge bot there.
-        """
-        if self.names.is_ours(event.sender):
-            return None
-        if event.type == "m.room.member":
-            return self._invitation(event)
-        if event.type == "m.room.encrypted" and (portal is not None or bot_room):
-            return self._refusal(event, portal, "encrypted", once=event.room_id)
-        if event.type != "m.room.message" or event.state_key is not None or event.relation == "m.replace":
-            return None
-        return self._message(event, portal, bot_room=bot_room)
-
-    def _message(self, event: RoomEvent, portal: int | None, *, bot_room: bool) -> NewTurn | None:
-        msgtype, body = event.text("msgtype"), event.text("body")
-        if portal is None and not bot_room and not self._has_prefix(body):
-            return None
-        if msgtype in _TEXT and body is not None and body.strip():
-            if portal is None or self._has_prefix(body):
-                return self._turn(event, portal, TurnKind.COMMAND, {"body": self._without_prefix(body)})
-            if role_of(event.sender, self.permissions) < Role.MEMBER:
-                return self._refusal(event, portal, "permission", once=f"{event.room_id}:{event.sender}")
-            return self._turn(event, portal, TurnKind.MESSAGE, {"body": body})
-        if msgtype in _FILES and portal is not None and role_of(event.sender, self.permissions) >= Role.MEMBER:
-            return self._refusal(event, portal, "file", what=_FILES[msgtype])
-        return None
-
-    def _invitation(self, event: RoomEvent) -> NewTurn | None:
-        invited = event.state_key
-        if invited is None or not self.names.is_ours(invited) or event.content.get("membership") != "invite":
-            return None
-        return self._turn(event, None, TurnKind.INVITATION, {"invited": invited})
-
-    def _refusal(
-        self, event: RoomEvent, portal: int | None, reason: str, *, once: str | None = None, **more: Any
-    ) -> NewTurn:
-        payload = {"reason": reason, "event_id": event.event_id, **more}
-        turn = self._turn(event, portal, TurnKind.REFUSAL, payload)
-        if once is None:
-            return turn
-        # The event id is what dies as a duplicate: a made-up one makes the refusal happen once.
-        return NewTurn(f"{reason}:{once}", turn.room_id, turn.kind, turn.sender, payload, portal)
-
-    @staticmethod
-    def _turn(event: RoomEvent, portal: int | None, kind: TurnKind, payload: Mapping[str, Any]) -> NewTurn:
-        return NewTurn(event.event_id, event.room_id, kind, event.sender, payload, portal)
-
-    def _has_prefix(self, body: str | None) -> bool:
-        return body is not None and body.split(maxsplit=1)[:1] == [self.prefix]
-
-    def _without_prefix(self, body: str) -> str:
-        return body.strip().removeprefix(self.prefix).strip() if self._has_prefix(body) else body.strip()
+    async def __call__(self, connection: Connection, lanes: Sequence[int], /) -> None:
+        """Do it on *connection*, once *lanes* got a turn each."""
 
 
 class Intake:
-    """Takes what comes through the door."""
+    """Takes what comes through the door, and what was found to be missing."""
 
-    def __init__(self, database: Database, contacts: Contacts, turns: Turns, lanes: Wakes, rules: Rules) -> None:
+    def __init__(
+        self,
+        database: Database,
+        contacts: Contacts,
+        turns: Turns,
+        inbox: Inbox,
+        rooms: Rooms,
+        lanes: Wakes,
+        rules: Rules,
+        *,
+        max_queued: int,
+    ) -> None:
         self._database = database
         self._contacts = contacts
         self._turns = turns
+        self._inbox = inbox
+        self._rooms = rooms
         self._lanes = lanes
         self._rules = rules
+        self._max_queued = max_queued
 
-    async def take(self, events: Sequence[RoomEvent]) -> None:
+    async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
         """Commit the turns of *events* together with the wake-up of their lanes.
+
+        An event that the database will never take is set aside, and the others are kept.
 
         Raises:
             StoreError: nothing was committed.
         """
-        rules = self._rules
-        events = [event for event in events if not rules.names.is_ours(event.sender)]
-        if not events:
-            return
-        rooms = list({event.room_id for event in events})
-        portals = await self._contacts.portals_in(rooms)
-        bot_rooms = await self._turns.bot_rooms([room for room in rooms if room not in portals])
-        decided = [
-            rules.decide(event, portals.get(event.room_id), bot_room=event.room_id in bot_rooms) for event in events
+        events = [event for event in events if not self._rules.names.is_ours(event.sender)]
+        try:
+            await self._commit(events)
+        except StoreRefused as error:
+            if len(events) == 1:
+                await self.set_aside(transaction_id, str(error), repr(events[0]))
+                return
+            for event in events:
+                await self.take(transaction_id, [event])
+
+    async def take_missed(self, room: Watched, events: Sequence[RoomEvent], seen: str | None) -> None:
+        """Commit the turns of *events*, a room's newest, oldest first, of which some may be known.
+
+        Those of them that wait take the order of *events*. Nothing is missed in the room up to the event *seen* then.
+
+        Raises:
+            StoreError: nothing was committed.
+        """
+        known = await self._inbox.known([event.event_id for event in events])
+        missed = [event for event in events if event.event_id not in known]
+        order = [event.event_id for event in events]
+
+        async def finish(connection: Connection, lanes: Sequence[int]) -> None:
+            if lanes:
+                await self._inbox.put_in_order(connection, room.room_id, order)
+            await self._rooms.compared(connection, room.room_id, seen)
+
+        new = await self._commit(missed, finish)
+        if new:
+            _log.warning("the homeserver had not handed over everything", room=room.room_id, messages=new)
+
+    async def suspect(self, sign: str) -> None:
+        """Hold the lanes until their rooms are compared: *sign* says that the homeserver may have lost something."""
+        _log.warning("the rooms are compared with the homeserver's history", sign=sign)
+        await self._rooms.suspect_all()
+
+    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+        """Keep what can never be taken for an operator, loudly; the homeserver need not send it again.
+
+        Raises:
+            StoreError: it could not be kept.
+        """
+        _log.error("SET ASIDE what can never be taken: see table set_aside", transaction=transaction_id, reason=reason)
+        await self._inbox.set_aside(transaction_id, reason, body[:_KEPT])
+        # Whatever stood in it is looked for where it came from.
+        await self.suspect("a transaction could not be taken")
+
+    async def _commit(self, events: Sequence[RoomEvent], finish: Finish | None = None) -> int:
+        """Commit what *events* ask for, and what *finish* does; return how many turns are new."""
+        if not events and finish is None:
+            return 0
+        places = await self._places(events)
+        decided = [self._rules.decide(event, places[event.room_id]) for event in events]
+        new = [turn for turn in decided if isinstance(turn, NewTurn)]
+        ignored = [each for each in decided if isinstance(each, Ignored)]
+        ignored += [
+            Ignored(event.event_id, event.room_id, _REFUSED[turn.payload["reason"]])
+            for event, turn in zip(events, decided, strict=True)
+            if isinstance(turn, NewTurn) and turn.event_id != event.event_id
         ]
-        new = [turn for turn in decided if turn is not None]
-        if not new:
-            return
+        stops = [stop for event in events if (stop := self._rules.stop(event, places[event.room_id])) is not None]
+        if not (new or ignored or stops or finish):
+            return 0
         async with self._database.transaction() as connection:
-            await self._lanes.wake(connection, await self._turns.accept(connection, new))
+            lanes = await self._inbox.stop(connection, stops)
+            lanes += await self._inbox.accept(connection, await self._bounded(connection, new))
+            await self._inbox.ignore(connection, ignored)
+            if finish is not None:
+                await finish(connection, lanes)
+            await self._lanes.wake(connection, list(dict.fromkeys(lanes)))
         for turn in new:
             _log.info(
                 "message received",
@@ -137,3 +157,32 @@ class Intake:
                 room=turn.room_id,
                 event_id=turn.event_id,
             )
+        return len(new)
+
+    async def _places(self, events: Iterable[RoomEvent]) -> dict[str, Place]:
+        rooms = list({event.room_id for event in events})
+        portals = await self._contacts.portals_in(rooms)
+        bot_rooms = await self._turns.bot_rooms([room for room in rooms if room not in portals])
+        return {room: Place(portals.get(room), bot_room=room in bot_rooms) for room in rooms}
+
+    async def _bounded(self, connection: Connection, new: Sequence[NewTurn]) -> list[NewTurn]:
+        """Return *new*, where a message that finds its lane full is refused instead."""
+        rooms = {turn.room_id for turn in new if turn.kind is TurnKind.MESSAGE}
+        if not rooms:
+            return list(new)
+        depths = await self._inbox.depths(connection, rooms)
+        bounded: list[NewTurn] = []
+        for turn in new:
+            if turn.kind is not TurnKind.MESSAGE:
+                bounded.append(turn)
+                continue
+            depth = depths[turn.room_id] = depths.get(turn.room_id, 0) + 1
+            bounded.append(turn if depth <= self._max_queued else _refused(turn, self._max_queued))
+        return bounded
+
+
+def _refused(turn: NewTurn, limit: int) -> NewTurn:
+    body = str(turn.payload["body"])
+    excerpt = body if len(body) <= _EXCERPT else f"{body[:_EXCERPT]}…"
+    payload = {"reason": "full", "event_id": turn.event_id, "limit": limit, "body": excerpt}
+    return replace(turn, kind=TurnKind.REFUSAL, payload=payload, thread=BOT_THREAD)

@@ -7,7 +7,7 @@ the head of its lane until none is left. The table of turns is the truth; a job 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import time
 from typing import TYPE_CHECKING, Protocol, Self
 
 import procrastinate
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two looks for jobs; what NOTIFY misses (a retry that has become due) waits that long at most.
+#: Seconds between two looks for jobs, for what NOTIFY misses.
 _POLL = 0.5
-#: Seconds between two looks for lanes that nobody works off.
-_SWEEP = 1.0
-#: Seconds after which a lane that another worker still holds is looked at again.
-_HELD = 1.0
+#: Seconds between two looks for lanes that nobody works off: a retry that has become due waits that long at most.
+_SWEEP = 0.5
+#: Seconds for which a job has to look like an orphan: one that starts or ends does so for a moment.
+_ORPHANED = 1.0
+#: Workers that may die over one turn before it counts as what kills them.
+_DEADLY = 15
 _PATIENCE = Backoff(first=1, cap=60)
 _RESTART = Backoff(first=0.5, cap=10)
 
@@ -118,9 +120,9 @@ class Lanes:
         """Run a worker; one that ends by itself (the database was away) is followed by another."""
         failures = 0
         while True:
-            started = datetime.now(UTC)
+            started = time.monotonic()
             await self._run_worker()
-            failures = 0 if datetime.now(UTC) - started > timedelta(seconds=_RESTART.cap) else failures + 1
+            failures = 0 if time.monotonic() - started > _RESTART.cap else failures + 1
             await asyncio.sleep(_RESTART.delay(failures))
 
     async def _run_worker(self) -> None:
@@ -136,10 +138,9 @@ class Lanes:
         except ConnectorException as error:
             _log.error("the queue failed, starting again", error=str(error))
 
-    async def _defer(self, connection: Connection, lane: int, *, delay: float = 0) -> None:
-        schedule_at = datetime.now(UTC) + timedelta(seconds=delay) if delay else None
+    async def _defer(self, connection: Connection, lane: int) -> None:
         name = f"lane-{lane}"
-        job = self._job.configure(connection=connection, lock=name, queueing_lock=name, schedule_at=schedule_at)
+        job = self._job.configure(connection=connection, lock=name, queueing_lock=name)
         try:
             # A violated queueing lock aborts the transaction that it happens in.
             async with connection.transaction():
@@ -149,27 +150,21 @@ class Lanes:
         except ConnectorException as error:
             raise StoreError(f"the queue failed: {error}") from error
 
-    async def _defer_alone(self, lane: int, *, delay: float = 0) -> None:
-        async with self._database.transaction() as connection:
-            await self._defer(connection, lane, delay=delay)
-
     async def _work_off(self, lane: int) -> None:
         async with self._locks.hold(LANE, lane) as held:
-            if not held:
-                await self._defer_alone(lane, delay=_HELD)
-                return
-            while not self._stopping and (turn := await self._turns.take(lane)) is not None:
+            # Whoever holds it takes what there is; what is left when they end, the sweep finds.
+            while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
                 await self._carry_out(turn)
-            until = await self._turns.waits_until(lane)
-        if until is not None:
-            await self._defer_alone(lane, delay=max(0.05, (until - datetime.now(UTC)).total_seconds()))
-        elif self._stopping:
-            await self._defer_alone(lane)
 
     async def _carry_out(self, turn: Turn) -> None:
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
             try:
-                await self._handlers[turn.kind].handle(turn)
+                if turn.interruptions >= _DEADLY:
+                    await self._give_up(
+                        turn, f"the bridge was ended {turn.interruptions} times while it worked on this"
+                    )
+                else:
+                    await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:
                 await self._fail(turn, error)
             except StoreError:
@@ -177,7 +172,7 @@ class Lanes:
                 raise
             except HomeserverUnavailable as error:
                 _log.warning("turn waits for the homeserver", error=str(error))
-                await self._turns.put_back(turn.id, delay=_PATIENCE.delay(turn.attempts), failed=False)
+                await self._turns.put_back(turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=str(error))
             except Exception as error:  # noqa: BLE001  # one turn's trouble must not end the lane
                 await self._fail(turn, error)
 
@@ -185,27 +180,34 @@ class Lanes:
         unexpected = not isinstance(error, BridgeError)
         _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
         if turn.failures + 1 < self._max_attempts:
-            await self._turns.put_back(turn.id, delay=_PATIENCE.delay(turn.failures + 1), failed=True)
+            delay = _PATIENCE.delay(turn.failures + 1)
+            await self._turns.put_back(turn, delay=delay, failed=True, why=f"{type(error).__name__}: {error}")
             return
+        await self._give_up(turn, "something went wrong inside the bridge" if unexpected else str(error))
+
+    async def _give_up(self, turn: Turn, cause: str) -> None:
+        _log.error("turn set aside: `!ab retry` asks it again", cause=cause)
         try:
-            cause = "something went wrong inside the bridge" if unexpected else str(error)
             await self._handlers[turn.kind].give_up(turn, cause)
-        except Exception as last:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
-            _log.error("turn failed, and the room cannot be told", error=str(last))
-            await self._turns.finish(turn.id, TurnState.FAILED, {})
+        except HomeserverUnavailable as error:
+            await self._turns.put_back(turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=str(error))
+        except Exception as error:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
+            _log.error("turn failed, and the room cannot be told", error=str(error))
+            await self._turns.finish(turn, TurnState.FAILED, {})
 
     async def _sweep(self) -> None:
         """Again and again: free the lanes of dead workers, and wake every lane that has an open turn and no job."""
-        suspects: set[int] = set()
+        suspects: dict[int, float] = {}
         while True:
             try:
-                orphans = await self._queue.orphans()
-                if lost := orphans & suspects:
+                now = time.monotonic()
+                suspects = {job: suspects.get(job, now) for job in await self._queue.orphans()}
+                if lost := [job for job, since in suspects.items() if now - since >= _ORPHANED]:
                     _log.warning("taking over the lanes of a dead worker", lanes=len(lost))
                     await self._queue.remove(lost)
-                suspects = orphans - lost
-                for lane in await self._queue.idle_lanes():
-                    await self._defer_alone(lane)
+                if idle := await self._queue.idle_lanes():
+                    async with self._database.transaction() as connection:
+                        await self.wake(connection, idle)
             except StoreError as error:
                 _log.warning("cannot look for open turns", error=str(error))
             await asyncio.sleep(_SWEEP)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.access import people_with
+from agent_bridge.bridge.comparison import said_by_others
 from agent_bridge.bridge.naming import rename_room
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
@@ -176,7 +177,11 @@ class Provisioner:
             # Found, perhaps half-made: its names are looked at once more, and who administers it.
             _log.info("adopted a room that was there already", agent=agent.name, room=made.room_id)
             await self._empower_bot(made.room_id, ghost)
-            await self._contacts.room_made(portal.id, made.room_id, None, None)
+            # What was said there was said to an earlier bridge.
+            others = said_by_others(self._names, ghost)
+            newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
+            seen = newest[0]["event_id"] if newest else None
+            await self._contacts.room_made(portal.id, made.room_id, None, None, seen=seen)
         return await self._contacts.by_agent(agent.id), made.fresh
 
     async def _empower_bot(self, room_id: str, ghost: str) -> None:

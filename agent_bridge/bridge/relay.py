@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import AgentGone, BridgeError, HomeserverError, UpstreamError
-from agent_bridge.core.model import AgentState, Said, TurnState
+from agent_bridge.core.errors import AgentGone, AnswerTooLong, BridgeError, HomeserverError, UpstreamError
+from agent_bridge.core.model import AgentState, Busy, Said, Stop, TurnState
 from agent_bridge.render import words
 from agent_bridge.render.rendition import Op, Rendition, ops_for
 from agent_bridge.upstream.base import Ask, TextDelta
@@ -21,10 +21,11 @@ from agent_bridge.upstream.base import Ask, TextDelta
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from agent_bridge.bridge.stops import Stops
     from agent_bridge.core.ids import Names
     from agent_bridge.core.model import Agent, Turn
     from agent_bridge.matrix.homeserver import Homeserver
-    from agent_bridge.store.contacts import Contacts
+    from agent_bridge.store.contacts import Contact, Contacts
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
 
@@ -49,6 +50,24 @@ class Talk:
     upstream: Upstream
     #: Budget of the history, in estimated tokens.
     history_tokens: int
+    #: Seconds that one answer may take.
+    turn_timeout: float
+    #: Characters that one answer may have.
+    max_answer_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What the configuration says of messages, whoever they are for."""
+
+    #: Tries of a message that fails in a way worth trying.
+    max_attempts: int
+    #: Seconds after which a message is too old to be answered.
+    max_message_age: float
+    #: What happens to messages that wait, unless the room says otherwise.
+    busy: Busy
+    #: What starts a command in a bridged room.
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +77,34 @@ class Outcome:
     text: str
     #: Why the answer is missing or not whole, in words; None when all is well.
     error: str | None = None
+    #: Whether a person ended it.
+    stopped: bool = False
 
     @property
     def state(self) -> TurnState:
         """What becomes of the turn."""
-        return TurnState.DONE if self.error is None else TurnState.FAILED
+        if self.error is not None:
+            return TurnState.FAILED
+        return TurnState.STOPPED if self.stopped else TurnState.DONE
 
     def ops(self) -> list[Op]:
         """Return what shows it whole: the text, and where it is missing or broken a word about it."""
         text = self.text.strip()
+        if self.stopped and self.error is None:
+            return ops_for(f"{text}\n\n*{words.STOPPED}*") if text else [Op(0, words.STOPPED, notice=True)]
         shown = ops_for(text) if text or self.error is None else []
         if self.error is None:
             return shown
         told = words.FAILED_MIDWAY if shown else words.FAILED
         return [*shown, Op(len(shown), told.format(cause=words.cause(self.error)), notice=True)]
+
+
+class StoppedByPerson(Exception):
+    """A person wants the answer to end."""
+
+    def __init__(self, how: Stop) -> None:
+        super().__init__(how)
+        self.how = how
 
 
 def within_budget(history: list[Said], tokens: int) -> tuple[Said, ...]:
@@ -100,15 +133,16 @@ class Relay:
         contacts: Contacts,
         turns: Turns,
         talks: Mapping[str, Talk],
-        *,
-        max_attempts: int,
+        stops: Stops,
+        manners: Manners,
     ) -> None:
         self._homeserver = homeserver
         self._names = names
         self._contacts = contacts
         self._turns = turns
         self._talks = talks
-        self._max_attempts = max_attempts
+        self._stops = stops
+        self._manners = manners
 
     async def handle(self, turn: Turn) -> None:
         """Ask the agent, show the answer as it grows, commit it, show it whole; or tell why there is none.
@@ -117,22 +151,26 @@ class Relay:
             HomeserverError: the answer, or the word about its failure, could not be shown. What is committed stays.
         """
         started = time.monotonic()
-        agent, speaker = await self._voice(turn)
+        contact, speaker = await self._voice(turn)
+        agent = contact.agent
         _log.info("message taken up", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await speaker.recall()
-        async with self._reading(turn, agent):
-            if turn.state is TurnState.ANSWERED:
-                outcome = Outcome(turn.answer or "", turn.error)
-            else:
+        if turn.state is TurnState.ANSWERED:
+            async with self._reading(turn, agent, turn.event_id):
+                outcome = Outcome(turn.answer or "", turn.error, stopped=turn.stop is Stop.STOPPED)
+                await speaker.conclude(outcome.ops(), outcome.state)
+        else:
+            turn, last = await self._collect(turn, contact.portal.busy or self._manners.busy)
+            async with self._reading(turn, agent, last):
                 async with self._typing(turn, agent):
                     asked = await self._ask(turn, agent, speaker)
                 if asked is None:
                     return
                 outcome = asked
-            await speaker.conclude(outcome.ops(), outcome.state)
+                await speaker.conclude(outcome.ops(), outcome.state)
         seconds = round(time.monotonic() - started, 3)
         if outcome.error is None:
-            _log.info("answer sent", agent=agent.name, room=turn.room_id, seconds=seconds)
+            _log.info("answer sent", agent=agent.name, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
         else:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
 
@@ -141,25 +179,43 @@ class Relay:
         _, speaker = await self._voice(turn)
         await speaker.give_up(words.FAILED.format(cause=words.cause(cause)))
 
-    async def _voice(self, turn: Turn) -> tuple[Agent, Speaker]:
+    async def _voice(self, turn: Turn) -> tuple[Contact, Speaker]:
         if turn.portal is None:
             raise LookupError(f"turn {turn.key} is not in an agent's room")
-        agent = (await self._contacts.by_portal(turn.portal)).agent
-        return agent, Speaker(self._homeserver, self._turns, turn, self._names.user_id(agent.ghost))
+        contact = await self._contacts.by_portal(turn.portal)
+        return contact, Speaker(self._homeserver, self._turns, turn, self._names.user_id(contact.agent.ghost))
+
+    async def _collect(self, turn: Turn, busy: Busy) -> tuple[Turn, str]:
+        """Add what waits and shall be answered together with *turn*; return the event that was said last of all."""
+        older_than = self._manners.max_message_age
+        too_old = turn.age > older_than
+        if turn.stop is not None or not (too_old or (busy is Busy.COLLECT and turn.attempts == 1)):
+            return turn, turn.event_id
+        added = await self._turns.collect(turn, older_than=older_than if too_old else None)
+        collected = (*turn.collected, *(text for _, text in added))
+        return replace(turn, collected=collected), added[-1][0] if added else turn.event_id
 
     async def _ask(self, turn: Turn, agent: Agent, speaker: Speaker) -> Outcome | None:
         """Ask, and show what comes; return the committed outcome, None when the turn was put back."""
         rendition = Rendition()
         try:
+            if turn.age > self._manners.max_message_age:
+                raise AnswerTooLong(self._too_old(turn))
             talk = self._talks.get(agent.upstream)
             if talk is None or agent.state is AgentState.GONE:
                 raise AgentGone(f"{agent.name} is gone from its server")
-            finish_reason = await self._stream(talk, await self._question(talk, turn, agent), rendition, speaker)
+            with self._stops.watch(turn) as wish:
+                finish_reason = await self._stream(
+                    talk, await self._question(talk, turn, agent), rendition, speaker, wish
+                )
+        except StoppedByPerson as stopped:
+            dropped = stopped.how is Stop.DROPPED
+            outcome = Outcome(rendition.text.strip(), words.DROPPED if dropped else None, stopped=not dropped)
         except UpstreamError as error:
-            if error.retryable and turn.failures + 1 < self._max_attempts:
+            if error.retryable and turn.failures + 1 < self._manners.max_attempts:
                 delay = max(_RETRY.delay(turn.failures + 1), error.retry_after or 0)
                 _log.warning("asking again", agent=agent.name, error=str(error), seconds=delay)
-                await self._turns.put_back(turn.id, delay=delay, failed=True)
+                await self._turns.put_back(turn, delay=delay, failed=True, why=error.says)
                 return None
             outcome = Outcome(rendition.text, error.says)
         else:
@@ -167,6 +223,13 @@ class Relay:
             outcome = Outcome(rendition.text.strip() + note)
         await self._commit(turn, outcome)
         return outcome
+
+    def _too_old(self, turn: Turn) -> str:
+        return words.TOO_OLD.format(
+            messages=words.count(1 + len(turn.collected), "message"),
+            age=words.duration(turn.age),
+            command=f"{self._manners.prefix} retry {turn.key}",
+        )
 
     async def _question(self, talk: Talk, turn: Turn, agent: Agent) -> Ask:
         history: tuple[Said, ...] = ()
@@ -177,40 +240,57 @@ class Relay:
             model=agent.model,
             messages=(*history, Said("user", turn.body)),
             session=turn.room_id,
-            idempotency_key=turn.key,
+            # An administrator who has it asked anew wants an answer, not the old one again.
+            idempotency_key=f"{turn.key}.{turn.retries}" if turn.retries else turn.key,
         )
 
-    async def _stream(self, talk: Talk, ask: Ask, rendition: Rendition, speaker: Speaker) -> str:
-        """Read the whole answer into *rendition*, show it on the way, return its finish reason."""
+    async def _stream(
+        self, talk: Talk, ask: Ask, rendition: Rendition, speaker: Speaker, wish: asyncio.Future[Stop]
+    ) -> str:
+        """Read the whole answer into *rendition*, show it on the way, return its finish reason.
+
+        Raises:
+            UpstreamError: there is no whole answer.
+            StoppedByPerson: *wish* came true.
+        """
         news = asyncio.Event()
-
-        async def read() -> str:
-            reason = ""
-            try:
-                async with aclosing(talk.upstream.answer(ask)) as deltas:
-                    async for delta in deltas:
-                        if isinstance(delta, TextDelta):
-                            rendition.feed(delta.text, time.monotonic())
-                            news.set()
-                        else:
-                            reason = delta.finish_reason
-            finally:
-                news.set()
-            return reason
-
-        reader = asyncio.create_task(read())
+        reader = asyncio.create_task(self._read(talk, ask, rendition, news))
+        either: set[asyncio.Future[Any]] = {reader, wish}
+        over = asyncio.create_task(asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
+        over.add_done_callback(lambda _: news.set())
         try:
-            while not reader.done():
+            while not over.done():
                 await news.wait()
                 news.clear()
-                while rendition.due is not None and not reader.done():
-                    await asyncio.wait({reader}, timeout=max(0.0, rendition.due - time.monotonic()))
-                    if not reader.done():
+                while rendition.due is not None and not over.done():
+                    await asyncio.wait({over}, timeout=max(0.0, rendition.due - time.monotonic()))
+                    if not over.done():
                         await self._glimpse(speaker, rendition)
+            if not reader.done():
+                raise StoppedByPerson(wish.result())
             return reader.result()
         finally:
+            over.cancel()
             reader.cancel()
-            await asyncio.wait({reader})
+            await asyncio.wait([reader, over])
+
+    @staticmethod
+    async def _read(talk: Talk, ask: Ask, rendition: Rendition, news: asyncio.Event) -> str:
+        reason, room = "", talk.max_answer_chars
+        try:
+            async with asyncio.timeout(talk.turn_timeout), aclosing(talk.upstream.answer(ask)) as deltas:
+                async for delta in deltas:
+                    if not isinstance(delta, TextDelta):
+                        reason = delta.finish_reason
+                        continue
+                    rendition.feed(delta.text[:room], time.monotonic())
+                    news.set()
+                    room -= len(delta.text)
+                    if room < 0:
+                        raise AnswerTooLong(words.TOO_LONG.format(characters=talk.max_answer_chars))
+        except TimeoutError:
+            raise AnswerTooLong(words.TOO_SLOW.format(seconds=f"{talk.turn_timeout:g}")) from None
+        return reason
 
     @staticmethod
     async def _glimpse(speaker: Speaker, rendition: Rendition) -> None:
@@ -221,16 +301,17 @@ class Relay:
                 _log.info("a glimpse of the answer was not shown", error=str(error))
 
     async def _commit(self, turn: Turn, outcome: Outcome) -> None:
-        whole = outcome.error is None
-        transcript = [Said("user", turn.body), Said("assistant", outcome.text)] if whole else []
+        # What people saw of an answer that was stopped is what they talk about next.
+        told = outcome.error is None and bool(outcome.text)
+        transcript = [Said("user", turn.body), Said("assistant", outcome.text)] if told else []
         await self._turns.answered(
             turn, outcome.text, error=outcome.error, parts=len(outcome.ops()), transcript=transcript
         )
 
     @asynccontextmanager
-    async def _reading(self, turn: Turn, agent: Agent) -> AsyncIterator[None]:
-        """Show that the question is read, beside what else is done."""
-        reading = asyncio.create_task(self._show_read(turn, self._names.user_id(agent.ghost)))
+    async def _reading(self, turn: Turn, agent: Agent, event_id: str) -> AsyncIterator[None]:
+        """Show that all up to *event_id* is read, beside what else is done."""
+        reading = asyncio.create_task(self._show_read(turn.room_id, event_id, self._names.user_id(agent.ghost)))
         try:
             yield
         finally:
@@ -247,9 +328,9 @@ class Relay:
             typing.cancel()
             await asyncio.wait({typing}, timeout=_SIGNS)
 
-    async def _show_read(self, turn: Turn, ghost: str) -> None:
+    async def _show_read(self, room_id: str, event_id: str, ghost: str) -> None:
         try:
-            await self._homeserver.read(turn.room_id, turn.event_id, ghost)
+            await self._homeserver.read(room_id, event_id, ghost)
         except HomeserverError as error:
             _log.debug("the receipt was not shown", error=str(error))
 

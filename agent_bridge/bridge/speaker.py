@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.model import TurnState
-from agent_bridge.render.content import edit, message
+from agent_bridge.render.content import edit, in_reply_to, message
 from agent_bridge.render.rendition import Op, ops_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from agent_bridge.core.model import Turn
     from agent_bridge.matrix.homeserver import Homeserver
@@ -24,8 +23,6 @@ _log = logging.getLogger(__name__)
 _PAGE = 100
 #: The part that says that nothing more comes: behind any that an answer has.
 _LAST_WORD = 1_000_000
-#: The homeserver's clock and the database's may differ by so many seconds when a search goes back in time.
-_CLOCKS = 300
 
 
 class Speaker:
@@ -41,6 +38,7 @@ class Speaker:
         self._turn = turn
         self._user_id = user_id
         self._edits = 0
+        self._reply_to: str | None = None
         self._shown: dict[int, Op] = {}
         #: Parts whose first sending may have arrived without our knowing.
         self._tried: set[int] = set()
@@ -56,8 +54,7 @@ class Speaker:
         open_parts = {mark(self._turn.key, send.part): send for send in sends if send.event_id is None}
         if open_parts:
             self._tried |= {send.part for send in open_parts.values()}
-            since = min(send.created_at for send in open_parts.values())
-            for found, event_id in (await self._find(set(open_parts), since)).items():
+            for found, event_id in (await self._find(set(open_parts))).items():
                 part = open_parts[found].part
                 _log.info("adopted part %d of the answer: %s", part, event_id)
                 self.said[part] = event_id
@@ -78,7 +75,9 @@ class Speaker:
                 await self._turns.intend(self._turn.id, op.part)
             tried = op.part in self._tried
             self._tried.add(op.part)
-            self.said[op.part] = await self._say(content, f"ab.{self._turn.key}.{op.part}")
+            if self._reply_to is not None and op.part == 0:
+                content |= in_reply_to(self._reply_to)
+            self.said[op.part] = await self._say(content, self._txn_id(op.part))
             if not intended:
                 await self._turns.sent(self._turn.id, op.part, self.said[op.part])
             if tried:
@@ -92,12 +91,13 @@ class Speaker:
             await self.show(op, intended=True)
         for part in [part for part in self.said if part >= len(ops)]:
             event_id = self.said.pop(part)
-            txn_id = f"ab.{self._turn.key}.{part}.redact"
+            txn_id = f"{self._txn_id(part)}.redact"
             await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self._user_id)
-        await self._turns.finish(self._turn.id, state, self.said)
+        await self._turns.finish(self._turn, state, self.said)
 
-    async def reply(self, text: str) -> None:
-        """Commit *text* as the bridge's own answer to the turn, show it, close the turn."""
+    async def reply(self, text: str, *, to: str | None = None) -> None:
+        """Commit *text* as the bridge's own answer to the turn, show it as a reply to *to*, close the turn."""
+        self._reply_to = to
         ops = [replace(op, notice=True) for op in ops_for(text)]
         if self._turn.state is not TurnState.ANSWERED:
             await self._turns.answered(self._turn, text, error=None, parts=len(ops))
@@ -108,7 +108,12 @@ class Speaker:
         await self.recall()
         if _LAST_WORD not in self.said:
             await self.show(Op(_LAST_WORD, text, notice=True))
-        await self._turns.finish(self._turn.id, TurnState.FAILED, self.said)
+        await self._turns.finish(self._turn, TurnState.FAILED, self.said)
+
+    def _txn_id(self, part: int) -> str:
+        # Asked anew, a part that was taken back is said again: the old id would give the old event.
+        again = f".again{self._turn.retries}" if self._turn.retries else ""
+        return f"ab.{self._turn.key}.{part}{again}"
 
     async def _edit(self, part: int, content: dict[str, Any]) -> None:
         # Attempt and count make every edit a request of its own; an edit said twice looks like one.
@@ -119,9 +124,9 @@ class Speaker:
     async def _say(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self._user_id)
 
-    async def _find(self, marks: set[str], since: datetime) -> dict[str, str]:
-        """Return the events with *marks* that the room has got since then."""
-        oldest = (since.timestamp() - _CLOCKS) * 1000
+    async def _find(self, marks: set[str]) -> dict[str, str]:
+        """Return the events with *marks* that the room has got since the turn's own event."""
+        question = self._turn.payload.get("event_id", self._turn.event_id)
         found: dict[str, str] = {}
         start: str | None = None
         while marks - found.keys():
@@ -131,7 +136,8 @@ class Speaker:
             for event in events:
                 if (theirs := self._mark_of(event)) in marks:
                     found[theirs] = event["event_id"]
-            if not events or start is None or events[-1].get("origin_server_ts", 0) < oldest:
+            # The events tell where to end, and no clock: those of the homeserver and of the database may differ.
+            if start is None or any(event.get("event_id") == question for event in events):
                 break
         return found
 

@@ -1,4 +1,4 @@
-"""After a start: the bot is made, and the homeserver is made to deliver at once what it kept."""
+"""Looks after the homeserver: makes it deliver at once what it kept, after every start of the bridge or of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, HomeserverUnavailable
 from agent_bridge.store.facts import Facts
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.intake import Intake
     from agent_bridge.config.model import AppService
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contacts
@@ -20,20 +21,34 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=30)
+#: Seconds between two looks whether the homeserver is there: less than it takes to start.
+_LOOK = 1.0
 #: A state event of this type tells the homeserver, and nobody else, that the bridge is there again.
 STARTED = "agent_bridge.started"
 
 
 class WakeUp:
-    """What has to be said to the homeserver once after every start."""
+    """What has to be said to the homeserver once after every start, of the bridge and of the homeserver."""
 
-    def __init__(self, homeserver: Homeserver, facts: Facts, contacts: Contacts, service: AppService) -> None:
+    def __init__(
+        self, homeserver: Homeserver, facts: Facts, contacts: Contacts, intake: Intake, service: AppService
+    ) -> None:
         self.homeserver = homeserver
         self._facts = facts
         self._contacts = contacts
+        self._intake = intake
         self._service = service
 
     async def run(self) -> None:
+        """Wake the homeserver up, now and whenever it is back, until cancelled."""
+        while True:
+            await self._wake()
+            await self._look_until(away=True)
+            await self._suspect()
+            await self._look_until(away=False)
+            _log.info("the homeserver is back")
+
+    async def _wake(self) -> None:
         """Take the steps in their order, each until it is done."""
         # Synapse's sender starts with the first event after its own start; only then a ping helps.
         steps = [self._bot, self._event, self._ping]
@@ -44,9 +59,41 @@ class WakeUp:
             except BridgeError as error:
                 failures += 1
                 _log.warning("the homeserver is not awake yet", error=str(error), seconds=_RETRY.delay(failures))
+                await self._suspect_if_away(error)
                 await asyncio.sleep(_RETRY.delay(failures))
             else:
                 del steps[0]
+
+    async def _look_until(self, *, away: bool) -> None:
+        while True:
+            if await self._away() is away:
+                return
+            await asyncio.sleep(_LOOK)
+
+    async def _away(self) -> bool:
+        try:
+            await self.homeserver.versions()
+        except HomeserverUnavailable:
+            return True
+        except HomeserverRefused:
+            # Whatever it does not like, it is there.
+            pass
+        return False
+
+    async def _suspect_if_away(self, error: BridgeError) -> None:
+        if isinstance(error, HomeserverUnavailable) and error.status is None:
+            await self._suspect()
+
+    async def _suspect(self) -> None:
+        # While it is away, not after: nothing that it brings may be taken up before the rooms are compared.
+        while True:
+            try:
+                await self._intake.suspect("the homeserver is away")
+            except BridgeError as error:
+                _log.warning("cannot hold the lanes", error=str(error))
+                await asyncio.sleep(_LOOK)
+            else:
+                return
 
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)

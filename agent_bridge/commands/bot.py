@@ -45,7 +45,7 @@ class Bot:
         """Carry the command out and answer it."""
         role = role_of(turn.sender, self._permissions)
         if role < Role.MEMBER:
-            await self._turns.finish(turn.id, TurnState.DONE, {})
+            await self._turns.finish(turn, TurnState.DONE, {})
             return
         speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
         await speaker.recall()
@@ -76,7 +76,7 @@ class Bot:
         if role < command.role:
             return words.COMMAND_NOT_PERMITTED.format(word=command.word, role=command.role.name.lower())
         try:
-            return await command.run(Call(turn.sender, role, arguments.strip()))
+            return await command.run(Call(turn.sender, role, arguments.strip(), turn.room_id, turn.event_id))
         except (HomeserverUnavailable, StoreError):
             raise
         except BridgeError as error:

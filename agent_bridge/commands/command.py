@@ -17,6 +17,9 @@ class Call:
     role: Role
     #: What stands behind the command's word.
     arguments: str
+    #: Where it was given, and by which event.
+    room_id: str
+    event_id: str
 
 
 class Run(Protocol):

@@ -62,7 +62,13 @@ class Finding:
 class _Closed:
     """The doctor's own door takes nothing: what the homeserver brings, it will bring again."""
 
-    async def take(self, _events: Sequence[RoomEvent]) -> None:
+    async def take(self, _transaction_id: str, _events: Sequence[RoomEvent]) -> None:
+        raise StoreError("only the doctor is in")
+
+    async def set_aside(self, _transaction_id: str, _reason: str, _body: str) -> None:
+        raise StoreError("only the doctor is in")
+
+    async def suspect(self, _sign: str) -> None:
         raise StoreError("only the doctor is in")
 
 

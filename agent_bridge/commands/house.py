@@ -10,17 +10,20 @@ from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from agent_bridge.bridge.discovery import Discovery, Health
+    from agent_bridge.bridge.bulletin import Bulletin, Health
     from agent_bridge.commands.command import Call
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.turns import Turns
+
+#: Seconds that a look at the upstreams may take before it is answered without its result.
+_PATIENCE = 30.0
 
 
 class HouseCommands:
     """``sync`` and ``status``."""
 
-    def __init__(self, discovery: Discovery, contacts: Contacts, turns: Turns) -> None:
-        self._discovery = discovery
+    def __init__(self, bulletin: Bulletin, contacts: Contacts, turns: Turns) -> None:
+        self._bulletin = bulletin
         self._contacts = contacts
         self._turns = turns
 
@@ -34,8 +37,9 @@ class HouseCommands:
 
     async def sync(self, call: Call) -> str:
         """Look at all upstreams now."""
-        healths = await self._discovery.sync(confirmed=call.arguments == "all")
-        return "\n".join(_line(health) for health in healths)
+        done = await self._bulletin.ask(confirmed=call.arguments == "all", within=_PATIENCE)
+        lines = [_line(health) for health in await self._bulletin.read()]
+        return "\n".join(lines if done else [words.STILL_LOOKING, "", *lines])
 
     async def status(self, _call: Call) -> str:
         """Tell how everything is."""
@@ -52,7 +56,7 @@ class HouseCommands:
             counts,
             f"- {words.count(turns, 'message')} waiting or being answered",
         ]
-        return "\n".join([*lines, *(_line(health) for health in self._discovery.health())])
+        return "\n".join([*lines, *(_line(health) for health in await self._bulletin.read())])
 
 
 def _line(health: Health) -> str:

@@ -32,6 +32,7 @@ from agent_bridge.config.types import (
     Who,
 )
 from agent_bridge.core.ids import Names
+from agent_bridge.core.model import Busy
 
 
 class Section(BaseModel):
@@ -51,6 +52,12 @@ class Homeserver(Section):
 
     address: Url = Field(description="Where the bridge reaches its client-server API.")
     domain: ServerName = Field(description="Its server_name: what stands behind the colon in user ids.")
+    compare_interval: StrictFloat = Field(
+        600,
+        ge=1,
+        description="Seconds after which every room is compared with the homeserver's own history again, for what it "
+        "did not hand over. After a start of the bridge or of the homeserver that is done at once.",
+    )
 
 
 class AppService(Section):
@@ -174,6 +181,10 @@ class UpstreamConfig(Section):
     idle_timeout: StrictFloat = Field(
         300, gt=0, description="Seconds without a byte after which an answer counts as cut."
     )
+    turn_timeout: StrictFloat = Field(3600, gt=0, description="Seconds that one answer may take in all.")
+    max_answer_chars: StrictInt = Field(
+        200_000, ge=100, description="Characters after which an answer is ended, and the room is told."
+    )
 
 
 class Templates(Section):
@@ -211,12 +222,37 @@ class Bot(Section):
 class Lanes(Section):
     """How messages are worked off."""
 
-    max_active_lanes: StrictInt = Field(50, ge=1, le=1000, description="Rooms that are answered at the same time.")
+    max_active_lanes: StrictInt = Field(50, ge=1, le=1000, description="Rooms that a process answers at the same time.")
     max_attempts: StrictInt = Field(
         4, ge=1, description="Tries of one message when the upstream fails in a way worth trying."
     )
+    busy: Busy = Field(
+        Busy.QUEUE,
+        description="Messages that arrive while the agent answers. queue: each gets its own answer, one after the "
+        "other. collect: they are answered together, as one. !ab busy says otherwise for one room.",
+    )
+    max_queued_per_room: StrictInt = Field(
+        100, ge=1, description="Messages that may wait in one room; whoever says more is told which were not taken."
+    )
+    max_message_age: StrictFloat = Field(
+        86400,
+        gt=0,
+        description="Seconds after which a message is too old to be answered as if it were new; the room is told.",
+    )
+    show_waiting: bool = Field(True, description="Whether a message that waits behind another one gets a ⏳.")
     drain_timeout: StrictFloat = Field(
         20, ge=0, description="Seconds that running answers get to finish at a clean stop."
+    )
+
+
+class Retention(Section):
+    """How long the bridge keeps what it does not need any more. The homeserver keeps the rooms."""
+
+    turns_days: StrictFloat = Field(
+        30, ge=1, description="Days for which !ab why and !ab retry know what became of a message."
+    )
+    transcript_days: StrictFloat = Field(
+        180, ge=1, description="Days for which a message may be sent along as history to an upstream that keeps none."
     )
 
 
@@ -250,6 +286,7 @@ class Config(Section):
     )
     bot: Bot = Bot()
     lanes: Lanes = Lanes()
+    retention: Retention = Retention()
     logging: Logging = Logging()
 
     @field_validator("upstreams")

@@ -7,6 +7,8 @@
     ├── CannotListen              the door's address is taken
     ├── StoreError                the database
     │   ├── StoreRefused          a statement that can never succeed
+    │   ├── TurnLost              another worker goes on with the turn
+    │   ├── LockLost              a lock that was held is not held any more
     │   ├── SchemaTooNew          made by a newer program
     │   └── SchemaTooOld          not migrated
     ├── HomeserverError           the Matrix side
@@ -20,6 +22,7 @@
         ├── UpstreamNonsense      an answer that is not the API's
         ├── AnswerBroken          an error or a cut inside the stream
         ├── AnswerEmpty           a stream without an answer
+        ├── AnswerTooLong         more characters, or more time, than is allowed
         └── AgentGone             the upstream has no such agent any more
 """
 
@@ -54,6 +57,14 @@ class StoreError(BridgeError):
 
 class StoreRefused(StoreError):
     """The database answered and will not do what it was asked, however often: trying again does not help."""
+
+
+class TurnLost(StoreError):
+    """Somebody else took the turn up since: what this worker still had to write about it counts no more."""
+
+
+class LockLost(StoreError):
+    """The database may have given the lock to somebody else."""
 
 
 class SchemaTooNew(StoreError):
@@ -132,6 +143,10 @@ class AnswerBroken(UpstreamError):
 
 class AnswerEmpty(UpstreamError):
     """The upstream ended its answer without saying anything."""
+
+
+class AnswerTooLong(UpstreamError):
+    """The answer grew, or took, beyond what the configuration allows."""
 
 
 class AgentGone(UpstreamError):

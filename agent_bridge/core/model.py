@@ -34,6 +34,15 @@ class AgentState(StrEnum):
     GONE = "gone"
 
 
+class Busy(StrEnum):
+    """What happens to messages that arrive while an agent answers."""
+
+    #: Each is answered on its own, one after the other.
+    QUEUE = "queue"
+    #: Those that wait are answered together, as one.
+    COLLECT = "collect"
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """Something upstream that answers."""
@@ -82,6 +91,8 @@ class Portal:
     invited: frozenset[str]
     #: The agent's state that the people in the room were last told.
     told: AgentState
+    #: What happens to messages that wait, None for what is configured.
+    busy: Busy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +131,25 @@ class TurnState(StrEnum):
     ANSWERED = "answered"
     #: People saw the answer.
     DONE = "done"
-    #: People were told that there is none.
+    #: People were told that there is none, or that it is not whole.
     FAILED = "failed"
+    #: A person ended it; people saw what there was.
+    STOPPED = "stopped"
+    #: Became a part of the turn that it was collected into.
+    COLLECTED = "collected"
+
+
+class Stop(StrEnum):
+    """How a person wants a turn to end."""
+
+    #: With what there is of the answer.
+    STOPPED = "stopped"
+    #: Set aside, by an administrator.
+    DROPPED = "dropped"
+
+
+#: ``thread`` of the lane in which the bridge bot is talked to in an agent's room: it never waits for the agent.
+BOT_THREAD = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +164,31 @@ class NewTurn:
     payload: Mapping[str, Any]
     #: Row id of the portal, None where people talk to the bridge bot.
     portal: int | None
+    #: Which conversation of the room: empty for the room itself, or :data:`BOT_THREAD`.
+    thread: str = ""
+    #: When it was said, in milliseconds since 1970 by the homeserver's clock; 0 when that is not known.
+    said_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that is no turn, and why."""
+
+    event_id: str
+    room_id: str
+    #: In words that end a sentence: "it was ignored: …".
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """A person wants an answer to end."""
+
+    room_id: str
+    #: The event that asks for it.
+    event_id: str
+    #: The question, or an event of the answer; None means whatever is being answered in the room.
+    target: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +211,16 @@ class Turn:
     attempts: int
     #: How often the upstream failed it.
     failures: int
+    #: How often a worker died, or was ended, while it worked on it.
+    interruptions: int
+    #: How often an administrator had it asked anew.
+    retries: int
+    #: Seconds since it was said, or since it was asked anew.
+    age: float
+    #: How a person wants it to end; None when nobody does.
+    stop: Stop | None
+    #: Texts of the turns that were collected into it, oldest first.
+    collected: tuple[str, ...]
     #: The committed answer; None before there is one.
     answer: str | None
     #: Why there is no (whole) answer, in words for the person; None when all is well.
@@ -170,8 +233,17 @@ class Turn:
 
     @property
     def body(self) -> str:
-        """The person's text."""
-        return str(self.payload.get("body", ""))
+        """The person's text; with those of the turns that were collected into it, a paragraph each."""
+        return "\n\n".join([str(self.payload.get("body", "")), *self.collected])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that became of a turn."""
+
+    at: datetime
+    #: What, in words.
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +255,17 @@ class Send:
     event_id: str | None
     #: When the intention was written.
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A room whose history is compared with what was handed over."""
+
+    room_id: str
+    #: Who reads it: localpart of a ghost, None for the bridge bot.
+    ghost: str | None
+    #: Event up to which nothing is missed, None: the room's beginning.
+    seen: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.matrix.events import parse_event
+from agent_bridge.matrix.events import clean, parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,13 +27,25 @@ _log = logging.getLogger(__name__)
 
 #: A transaction has up to 100 events of 64 KiB and what Synapse adds; one that is refused is sent again for ever.
 MAX_BODY = 64 * 1024**2
+#: Digits of a transaction id that is a count.
+_LONGEST_NUMBER = 18
 
 
 class Intake(Protocol):
     """Who takes what comes through the door."""
 
-    async def take(self, events: Sequence[RoomEvent]) -> None:
+    async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
         """Make *events* durable. When this returns, they are; when it raises, the homeserver will send them again."""
+
+    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+        """Keep *body*, of which nothing can ever be taken."""
+
+    async def suspect(self, sign: str) -> None:
+        """Look for what the homeserver may have lost, as *sign* says."""
+
+
+def _text(raw: bytes) -> str:
+    return clean(raw.decode("utf-8", "replace"))
 
 
 def _error(status: int, errcode: str, message: str) -> web.Response:
@@ -46,6 +58,8 @@ class Door:
     def __init__(self, hs_token: str, intake: Intake) -> None:
         self._hs_token = hs_token.encode()
         self._intake = intake
+        #: The last transaction id that was a number.
+        self._last = 0
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, in the form of the spec and in the older one without a prefix."""
@@ -68,24 +82,44 @@ class Door:
         return guarded
 
     async def _transaction(self, request: web.Request) -> web.Response:
+        # The homeserver sends the same again and nothing else until it gets a 200: what can never be taken must not
+        # stop what can.
+        txn_id = clean(request.match_info["txn_id"])
         try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError):
-            return _error(400, "M_NOT_JSON", "the body is not JSON")
-        raw = body.get("events", []) if isinstance(body, dict) else None
-        if not isinstance(raw, list):
-            return _error(400, "M_BAD_JSON", 'the body must be an object with a list "events"')
-        events = [event for event in map(parse_event, raw) if event is not None]
-        try:
-            await self._intake.take(events)
+            await self._look_at(txn_id)
+            raw = await request.read()
+            try:
+                body = json.loads(raw)
+            except (ValueError, RecursionError) as error:
+                await self._intake.set_aside(txn_id, f"not JSON: {type(error).__name__}", _text(raw))
+                return web.json_response({})
+            events = body.get("events", []) if isinstance(body, dict) else None
+            if not isinstance(events, list):
+                await self._intake.set_aside(txn_id, 'not an object with a list "events"', _text(raw))
+                return web.json_response({})
+            await self._intake.take(txn_id, self._parsed(txn_id, events))
+        except web.HTTPRequestEntityTooLarge as error:
+            await self._intake.set_aside(txn_id, f"larger than {MAX_BODY} bytes", error.reason)
         except StoreError as error:
-            _log.error(
-                "transaction %s not taken, the homeserver will repeat it: %s",
-                request.match_info["txn_id"],
-                error,
-            )
+            _log.error("transaction %s not taken, the homeserver will repeat it: %s", txn_id, error)
             return _error(503, "M_UNKNOWN", "the bridge's database is not available")
         return web.json_response({})
+
+    async def _look_at(self, txn_id: str) -> None:
+        """Take transaction ids that count up and then begin anew for what they are: a restart of the homeserver."""
+        if not txn_id.isascii() or not txn_id.isdecimal() or len(txn_id) > _LONGEST_NUMBER:
+            return
+        number, before = int(txn_id), self._last
+        self._last = number
+        if number < before:
+            await self._intake.suspect("the homeserver's transaction ids began anew")
+
+    @staticmethod
+    def _parsed(txn_id: str, raw: Sequence[object]) -> list[RoomEvent]:
+        events = [event for event in map(parse_event, raw) if event is not None]
+        if len(events) < len(raw):
+            _log.error("transaction %s: passed over %d that are no room events", txn_id, len(raw) - len(events))
+        return events
 
     async def _ping(self, _request: web.Request) -> web.Response:
         return web.json_response({})

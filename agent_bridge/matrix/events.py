@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_YEAR_10000 = 253_402_300_800_000
+
+
 @dataclass(frozen=True, slots=True)
 class RoomEvent:
     """An event of a room, as far as the bridge looks at it."""
@@ -22,7 +25,7 @@ class RoomEvent:
     #: None for an event that is not state.
     state_key: str | None
     content: Mapping[str, Any]
-    #: Milliseconds since 1970, by the sender's homeserver; 0 when it said none.
+    #: Milliseconds since 1970, by the sender's homeserver; 0 when it said none, or none that can be.
     timestamp: int
 
     def text(self, key: str) -> str | None:
@@ -66,5 +69,5 @@ def parse_event(raw: object) -> RoomEvent | None:
         sender=sender,
         state_key=state_key,
         content=content,
-        timestamp=timestamp if isinstance(timestamp, int) and not isinstance(timestamp, bool) else 0,
+        timestamp=timestamp if type(timestamp) is int and 0 < timestamp < _YEAR_10000 else 0,
     )

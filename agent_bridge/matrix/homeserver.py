@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -241,12 +242,38 @@ class Homeserver:
         await self.request(Method.PUT, Path.v3.rooms[room_id].redact[event_id][txn_id], {}, as_user=as_user)
 
     async def messages(
-        self, room_id: str, *, limit: int, start: str | None = None, as_user: str | None = None
+        self,
+        room_id: str,
+        *,
+        limit: int,
+        start: str | None = None,
+        as_user: str | None = None,
+        only: Json | None = None,
     ) -> tuple[list[Json], str | None]:
-        """Return up to *limit* events, newest first, and where the next page starts (None: the room's beginning)."""
+        """Return up to *limit* events, newest first, and where the next page starts (None: the room's beginning).
+
+        *only* is a ``RoomEventFilter`` of the Matrix spec; a page may then be empty and not the last.
+        """
         query = {"dir": "b", "limit": str(limit), **({"from": start} if start else {})}
+        if only is not None:
+            query["filter"] = json.dumps(only)
         answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
         return _get(answer, "chunk", list), answer.get("end")
+
+    async def annotations(self, room_id: str, event_id: str, as_user: str | None = None) -> list[Json]:
+        """Return the newest reactions to an event (``GET …/relations/…/m.annotation/m.reaction``)."""
+        path = Path.v1.rooms[room_id].relations[event_id]["m.annotation"]["m.reaction"]
+        answer = await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"})
+        return _get(answer, "chunk", list)
+
+    async def event(self, room_id: str, event_id: str, as_user: str | None = None) -> Json | None:
+        """Return one event, None when the user may not see it or there is none."""
+        try:
+            return await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=as_user)
+        except HomeserverRefused as error:
+            if error.status in {_FORBIDDEN, _NOT_FOUND}:
+                return None
+            raise
 
     async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
         """Show a ghost as typing for *seconds*; 0 ends it."""

@@ -52,6 +52,16 @@ def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
     }
 
 
+def in_reply_to(event_id: str) -> dict[str, Any]:
+    """Return what makes a content a reply to *event_id* (Matrix spec, "Rich replies")."""
+    return {"m.relates_to": {"m.in_reply_to": {"event_id": event_id}}}
+
+
+def reaction(event_id: str, key: str) -> dict[str, Any]:
+    """Return the content of an ``m.reaction`` to *event_id* (Matrix spec, "Event annotations and reactions")."""
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": event_id, "key": key}}
+
+
 def escape(text: str) -> str:
     """Return *text* as Markdown that shows it literally, in one line."""
     return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", " ".join(text.split())))

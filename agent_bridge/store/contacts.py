@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Agent, AgentState, Portal
+from agent_bridge.core.model import Agent, AgentState, Busy, Portal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ _SELECT = """
 SELECT a.id, a.upstream, a.agent_id, a.model, a.name, a.ghost, a.displayname, a.displayname_applied,
        a.state, a.state_since,
        p.id AS portal, p.room_id, p.name AS room_name, p.name_applied, p.topic, p.topic_applied,
-       p.bot_joined, p.space, p.invited, p.told
+       p.bot_joined, p.space, p.invited, p.told, p.busy
 FROM agent a JOIN portal p ON p.agent = a.id AND p.kind = 'home'
 """
 
@@ -72,6 +72,7 @@ def _contact(row: DictRow) -> Contact:
             space=row["space"],
             invited=frozenset(row["invited"]),
             told=AgentState(row["told"]),
+            busy=None if row["busy"] is None else Busy(row["busy"]),
         ),
     )
 
@@ -173,11 +174,20 @@ class Contacts:
         """Record the display name that the ghost was given."""
         await self._database.execute("UPDATE agent SET displayname_applied = %s WHERE id = %s", (displayname, agent))
 
-    async def room_made(self, portal: int, room_id: str, name: str | None, topic: str | None) -> None:
-        """Record the portal's room and the names that it is known to have."""
+    async def room_made(
+        self, portal: int, room_id: str, name: str | None, topic: str | None, *, seen: str | None = None
+    ) -> None:
+        """Record the portal's room, the names that it is known to have, and the event up to which it was dealt with."""
         await self._database.execute(
-            "UPDATE portal SET room_id = %s, name_applied = %s, topic_applied = %s WHERE id = %s",
-            (room_id, name, topic, portal),
+            """
+            WITH made AS (
+                UPDATE portal SET room_id = %(room)s, name_applied = %(name)s, topic_applied = %(topic)s
+                WHERE id = %(portal)s
+            )
+            INSERT INTO room (room_id, seen, suspect, compared_at) VALUES (%(room)s, %(seen)s, false, now())
+            ON CONFLICT (room_id) DO NOTHING
+            """,
+            {"room": room_id, "name": name, "topic": topic, "portal": portal, "seen": seen},
         )
 
     async def bot_joined(self, portal: int) -> None:
@@ -205,3 +215,8 @@ class Contacts:
     async def told(self, portal: int, state: AgentState) -> None:
         """Record the agent's state that the people in the room were told."""
         await self._database.execute("UPDATE portal SET told = %s WHERE id = %s", (state, portal))
+
+    async def set_busy(self, room_id: str, busy: Busy | None) -> bool:
+        """Record what happens to messages that wait in a room; tell whether the room is a portal."""
+        row = await self._database.row("UPDATE portal SET busy = %s WHERE room_id = %s RETURNING id", (busy, room_id))
+        return row is not None

@@ -100,7 +100,8 @@ class Database:
             cursor = await connection.execute(query, params)
             return await cursor.fetchone()
 
-    async def execute(self, query: LiteralString, params: Params = None) -> None:
-        """Run one statement in a transaction of its own."""
+    async def execute(self, query: LiteralString, params: Params = None) -> int:
+        """Run one statement in a transaction of its own and return how many rows it changed."""
         async with _as_store_error(), self.pool.connection() as connection:
-            await connection.execute(query, params)
+            cursor = await connection.execute(query, params)
+            return cursor.rowcount

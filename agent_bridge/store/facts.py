@@ -17,6 +17,12 @@ class Facts:
     SPACE = "space"
     #: User ids that were invited to the Space.
     SPACE_INVITED = "space_invited"
+    #: How the upstreams are.
+    UPSTREAMS = "upstreams"
+    #: How often somebody asked to look at them, and to believe whatever they say; and how much of that is done.
+    LOOKS = "upstream_looks"
+    CONFIRMED = "upstream_looks_confirmed"
+    DONE = "upstream_looks_done"
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,9 +32,26 @@ class Facts:
         row = await self._database.row("SELECT value FROM fact WHERE key = %s", (key,))
         return None if row is None else row["value"]
 
+    async def some(self, *keys: str) -> dict[str, Any]:
+        """Return the values of those of *keys* that have one."""
+        rows = await self._database.rows("SELECT key, value FROM fact WHERE key = ANY(%s)", (list(keys),))
+        return {row["key"]: row["value"] for row in rows}
+
     async def set(self, key: str, value: Any) -> None:
         """Remember *value* (any JSON) as *key*."""
         await self._database.execute(
             "INSERT INTO fact (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
             (key, Jsonb(value)),
         )
+
+    async def count_up(self, key: str) -> int:
+        """Add one to the number *key*, which begins at 0, and return it."""
+        row = await self._database.row(
+            """
+            INSERT INTO fact (key, value) VALUES (%s, '1')
+            ON CONFLICT (key) DO UPDATE SET value = to_jsonb(fact.value::integer + 1)
+            RETURNING value::integer AS number
+            """,
+            (key,),
+        )
+        return 0 if row is None else int(row["number"])

@@ -45,26 +45,24 @@ class Queue:
         await self._database.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", (list(jobs),))
 
     async def hurry(self) -> None:
-        """End the waiting of every turn that was put back, and of the jobs that were to take them up."""
-        await self._database.execute(
-            """
-            WITH hurried AS (UPDATE turn SET not_before = NULL WHERE not_before > now())
-            DELETE FROM procrastinate_jobs WHERE queue_name = %s AND status = 'todo' AND scheduled_at > now()
-            """,
-            (QUEUE,),
-        )
+        """End the waiting of every turn that was put back."""
+        await self._database.execute("UPDATE turn SET not_before = NULL WHERE not_before IS NOT NULL")
 
     async def idle_lanes(self) -> list[int]:
-        """Return the lanes that have an open turn and no job that would take it up, longest waiting first."""
+        """Return the lanes whose head may be taken up and that have no job for it, longest waiting first."""
         rows = await self._database.rows(
             """
-            SELECT conversation FROM turn t
-            WHERE state IN ('queued', 'running', 'answered')
+            SELECT head.conversation FROM (
+                SELECT DISTINCT ON (conversation) conversation, place, not_before, waits_since FROM turn
+                WHERE state IN ('queued', 'running', 'answered') ORDER BY conversation, place
+            ) AS head JOIN conversation c ON c.id = head.conversation
+            WHERE (head.not_before IS NULL OR head.not_before <= now() OR head.waits_since > now())
+              AND (c.thread_id <> '' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
               AND NOT EXISTS (
                   SELECT 1 FROM procrastinate_jobs j
-                  WHERE j.lock = 'lane-' || t.conversation AND j.status IN ('todo', 'doing')
+                  WHERE j.lock = 'lane-' || head.conversation AND j.status IN ('todo', 'doing')
               )
-            GROUP BY conversation ORDER BY min(id)
+            ORDER BY head.place
             """
         )
         return [row["conversation"] for row in rows]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Sequence,
     Table,
     Text,
     UniqueConstraint,
@@ -67,6 +68,7 @@ portal = Table(
     Column("space", Text, comment="room id of the Space that lists the room"),
     Column("invited", ARRAY(Text), nullable=False, server_default="{}"),
     Column("told", Text, nullable=False, comment="the agent's state that the room was last told"),
+    Column("busy", Text, comment="what happens to messages that wait; null: as configured"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 Index("portal_home_key", portal.c.agent, unique=True, postgresql_where=text("kind = 'home'"))
@@ -76,7 +78,13 @@ conversation = Table(
     metadata,
     _id(),
     Column("room_id", Text, nullable=False),
-    Column("thread_id", Text, nullable=False, server_default="", comment="root event id; empty: the room itself"),
+    Column(
+        "thread_id",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="root event id; empty: the room itself; !: the bridge bot in an agent's room",
+    ),
     Column("portal", BigInteger, ForeignKey("portal.id"), comment="null: people talk to the bridge bot"),
     Column("direct", Boolean, nullable=False, server_default="false", comment="a DM with the bridge bot"),
     Column("upstream_ref", Text, comment="the upstream's own name of the conversation"),
@@ -84,10 +92,20 @@ conversation = Table(
     UniqueConstraint("room_id", "thread_id"),
 )
 
+turn_place = Sequence("turn_place_seq", metadata=metadata)
+
 turn = Table(
     "turn",
     metadata,
     _id(),
+    Column(
+        "place",
+        BigInteger,
+        turn_place,
+        server_default=turn_place.next_value(),
+        nullable=False,
+        comment="order within its lane",
+    ),
     Column("event_id", Text, nullable=False, unique=True),
     Column("conversation", BigInteger, ForeignKey("conversation.id"), nullable=False),
     Column("kind", Text, nullable=False),
@@ -96,10 +114,19 @@ turn = Table(
     Column("state", Text, nullable=False, server_default="queued"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("interruptions", Integer, nullable=False, server_default="0", comment="workers that died over it"),
+    Column("retries", Integer, nullable=False, server_default="0", comment="how often an admin had it asked anew"),
+    Column("waits_since", DateTime(timezone=True), comment="with not_before: a clock set back ends the waiting"),
     Column("not_before", DateTime(timezone=True), comment="a failed turn keeps its place until then"),
+    Column("stop", Text, comment="how a person wants it to end"),
+    Column("stopped_by", Text, comment="event that asked for that"),
+    Column("collected_into", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="answered with this one"),
+    Column("hourglass", Text, comment="event that shows that it waits; empty: intended, perhaps sent"),
+    Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("answer", Text),
     Column("error", Text),
+    Column("said_at", DateTime(timezone=True), nullable=False, server_default=_now, comment="by the homeserver"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
@@ -107,9 +134,12 @@ turn = Table(
 Index(
     "turn_open_idx",
     turn.c.conversation,
-    turn.c.id,
+    turn.c.place,
     postgresql_where=text("state IN ('queued', 'running', 'answered')"),
 )
+Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collected_into IS NOT NULL"))
+Index("turn_hourglass_idx", turn.c.id, postgresql_where=text("hourglass IS NOT NULL"))
+Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 
 send = Table(
     "send",
@@ -128,8 +158,36 @@ message = Table(
     Column("turn", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), index=True),
     Column("role", Text, nullable=False),
     Column("content", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
     Index("message_conversation_id_idx", "conversation", "id"),
+)
+
+room = Table(
+    "room",
+    metadata,
+    Column("room_id", Text, primary_key=True),
+    Column("seen", Text, comment="event up to which nothing is missed; null: the room's beginning"),
+    Column("suspect", Boolean, nullable=False, server_default="true", comment="something may be missed: lanes wait"),
+    Column("compared_at", DateTime(timezone=True), comment="with the homeserver's history"),
+)
+
+ignored = Table(
+    "ignored",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
+)
+
+set_aside = Table(
+    "set_aside",
+    metadata,
+    _id(),
+    Column("transaction_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", Text, nullable=False, comment="what could not be taken, as far as it is text"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 
 fact = Table(

@@ -1,95 +1,74 @@
-"""Turns: accepted once, taken in order, answered, done. The truth about what is still to be said."""
+"""Turns as they are worked off: taken in order, answered, done. The truth about what is still to be said."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg.types.json import Jsonb
-
-from agent_bridge.core.model import Said, Send, Turn, TurnKind, TurnState
+from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.model import Said, Send, Stop, Turn, TurnKind, TurnState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import LiteralString
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.model import NewTurn
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.database import Database, Params
 
-_ACCEPT = """
-WITH found AS (
-    SELECT id FROM conversation
-    WHERE room_id = %(room_id)s AND thread_id = '' AND portal IS NOT DISTINCT FROM coalesce(%(portal)s, portal)
-), made AS (
-    INSERT INTO conversation (room_id, portal)
-    SELECT %(room_id)s, %(portal)s WHERE NOT EXISTS (SELECT 1 FROM found)
-    ON CONFLICT (room_id, thread_id) DO UPDATE SET portal = coalesce(EXCLUDED.portal, conversation.portal)
-    RETURNING id
-)
-INSERT INTO turn (event_id, conversation, kind, sender, payload)
-SELECT %(event_id)s, lane.id, %(kind)s, %(sender)s, %(payload)s
-FROM (SELECT id FROM found UNION ALL SELECT id FROM made) AS lane
-ON CONFLICT (event_id) DO NOTHING
-RETURNING conversation
+# A story of so many steps is told; one that goes on for ever must not grow for ever.
+_STEP: LiteralString = """
+    CASE WHEN jsonb_array_length(turn.steps) < 100
+         THEN turn.steps || jsonb_build_object('at', now(), 'what', %(step)s::text) ELSE turn.steps END
 """
 
-_TAKE = """
-UPDATE turn t
-SET state = CASE WHEN t.state = 'answered' THEN t.state ELSE 'running' END,
-    attempts = t.attempts + 1, not_before = NULL, started_at = coalesce(t.started_at, now())
+# `waits_since` lies in the future only if the clock was set back: then nobody knows for how long it would wait.
+_TAKE: LiteralString = f"""
+UPDATE turn
+SET state = CASE WHEN turn.state = 'answered' THEN turn.state ELSE 'running' END,
+    attempts = turn.attempts + 1,
+    interruptions = turn.interruptions + (turn.state = 'running')::integer,
+    not_before = NULL, waits_since = NULL, started_at = coalesce(turn.started_at, now()),
+    steps = {_STEP}
 FROM conversation c
-WHERE c.id = t.conversation
-  AND t.id = (
+WHERE c.id = turn.conversation
+  AND turn.id = (
       SELECT id FROM turn
-      WHERE conversation = %s AND state IN ('queued', 'running', 'answered')
-      ORDER BY id LIMIT 1
+      WHERE conversation = %(lane)s AND state IN ('queued', 'running', 'answered')
+      ORDER BY place LIMIT 1
   )
-  AND (t.not_before IS NULL OR t.not_before <= now())
-RETURNING t.id, t.event_id, t.conversation, c.room_id, c.portal, t.kind, t.sender, t.payload, t.state, t.attempts,
-          t.failures, t.answer, t.error
+  AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
+  AND (c.thread_id <> '' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
+RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.portal, turn.kind, turn.sender, turn.payload,
+          turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries, turn.stop, turn.answer,
+          turn.error,
+          extract(epoch FROM now() - turn.said_at)::float AS age,
+          (SELECT coalesce(array_agg(part.payload->>'body' ORDER BY part.place), '{{}}')
+           FROM turn part WHERE part.collected_into = turn.id) AS collected
 """
 
 
 def _turn(row: DictRow) -> Turn:
-    fields = dict(row)
-    return Turn(**{**fields, "kind": TurnKind(fields["kind"]), "state": TurnState(fields["state"])})
+    stop = row["stop"]
+    return Turn(
+        **{
+            **row,
+            "kind": TurnKind(row["kind"]),
+            "state": TurnState(row["state"]),
+            "stop": None if stop is None else Stop(stop),
+            "collected": tuple(row["collected"]),
+        }
+    )
 
 
 class Turns:
-    """The tables ``conversation``, ``turn``, ``send`` and ``message``."""
+    """The tables ``turn``, ``send`` and ``message``, as a worker uses them.
+
+    A worker's writes count only as long as it is the last who took the turn up; otherwise they raise
+    :class:`TurnLost` and change nothing.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> list[int]:
-        """Write *turns* in their order, within the caller's transaction; return the lanes that got one.
-
-        An event that is known already is passed over: duplicates die here, on the event id. A lane remembers the
-        portal that its room turns out to be, though an invitation into the room, say, came first.
-        """
-        lanes: dict[int, None] = {}
-        for new in turns:
-            cursor = await connection.execute(
-                _ACCEPT,
-                {
-                    "room_id": new.room_id,
-                    "portal": new.portal,
-                    "event_id": new.event_id,
-                    "kind": new.kind,
-                    "sender": new.sender,
-                    "payload": Jsonb(dict(new.payload)),
-                },
-            )
-            row = await cursor.fetchone()
-            if row is not None:
-                lanes[row["conversation"]] = None
-        return list(lanes)
-
-    async def accept_alone(self, turns: Iterable[NewTurn]) -> None:
-        """Write *turns* in their order, in a transaction of their own. Their lanes have to be awake already."""
-        async with self._database.transaction() as connection:
-            await self.accept(connection, turns)
 
     async def remove(self, turn: int) -> None:
         """Forget *turn*, so that its event counts as new."""
@@ -111,25 +90,46 @@ class Turns:
     async def take(self, lane: int) -> Turn | None:
         """Take up the turn at the head of *lane*; None when there is none, or when it has to wait.
 
-        A turn that an earlier worker had taken up and not finished is at the head still.
+        A turn that an earlier worker had taken up and not finished is at the head still. A lane whose room may have
+        missed something waits.
         """
-        row = await self._database.row(_TAKE, (lane,))
+        row = await self._database.row(_TAKE, {"lane": lane, "step": "taken up"})
         return None if row is None else _turn(row)
 
-    async def waits_until(self, lane: int) -> datetime | None:
-        """Return the time before which the turn at the head of *lane* must not be taken up.
+    async def collect(self, turn: Turn, *, older_than: float | None = None) -> list[tuple[str, str]]:
+        """Make the messages that wait behind *turn* a part of it; return their events and texts, oldest first.
 
-        None when it may be taken up at any time, and when there is no open turn.
+        Only those of its kind that were never taken up, and were said more than *older_than* seconds ago.
         """
-        row = await self._database.row(
-            """
-            SELECT not_before FROM turn
-            WHERE conversation = %s AND state IN ('queued', 'running', 'answered')
-            ORDER BY id LIMIT 1
+        rows = await self._database.rows(
+            f"""
+            WITH part AS (
+                UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(), steps = {_STEP}
+                WHERE conversation = %(lane)s AND kind = %(kind)s AND state = 'queued' AND attempts = 0 AND stop IS NULL
+                  AND payload->>'reason' IS NOT DISTINCT FROM %(reason)s::text
+                  AND place > (SELECT place FROM turn WHERE id = %(turn)s)
+                  AND (%(older)s::float IS NULL OR said_at < now() - make_interval(secs => %(older)s))
+                RETURNING place, event_id, payload->>'body' AS body
+            )
+            SELECT event_id, body FROM part ORDER BY place
             """,
-            (lane,),
+            {
+                "turn": turn.id,
+                "lane": turn.conversation,
+                "kind": turn.kind,
+                "reason": turn.payload.get("reason"),
+                "older": older_than,
+                "step": f"answered together with {turn.key}",
+            },
         )
-        return None if row is None else row["not_before"]
+        return [(row["event_id"], row["body"] or "") for row in rows]
+
+    async def stops(self, turns: Collection[int]) -> dict[int, Stop]:
+        """Return those of *turns* that a person wants to end, and how."""
+        rows = await self._database.rows(
+            "SELECT id, stop FROM turn WHERE id = ANY(%s) AND stop IS NOT NULL", (list(turns),)
+        )
+        return {row["id"]: Stop(row["stop"]) for row in rows}
 
     async def count_open(self) -> dict[int | None, int]:
         """Return the number of open turns by portal (None: the bridge bot's rooms)."""
@@ -141,19 +141,22 @@ class Turns:
         )
         return {row["portal"]: row["turns"] for row in rows}
 
-    async def put_back(self, turn: int, *, delay: float, failed: bool) -> None:
+    async def put_back(self, turn: Turn, *, delay: float, failed: bool, why: str) -> None:
         """Let *turn* keep its place at the head of its lane, to be taken up after *delay* seconds.
 
-        *failed* counts a failure of the upstream against it. A committed answer stays committed, and a closed turn
-        closed.
+        *failed* counts a failure of the upstream against it. A committed answer stays committed.
         """
-        await self._database.execute(
-            """
+        await self._fenced(
+            f"""
             UPDATE turn SET state = CASE WHEN state = 'answered' THEN state ELSE 'queued' END,
-                   failures = failures + %s, not_before = now() + make_interval(secs => %s)
-            WHERE id = %s AND state IN ('queued', 'running', 'answered')
+                   failures = failures + %(failed)s, waits_since = now(),
+                   not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
+                   steps = {_STEP}
+            WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'answered')
+            RETURNING id
             """,
-            (int(failed), delay, turn),
+            turn,
+            {"failed": int(failed), "delay": delay, "step": f"put back for {delay:g} s: {why}"},
         )
 
     async def answered(
@@ -163,42 +166,61 @@ class Turns:
 
         After this the upstream is never asked again for this turn.
         """
-        await self._database.execute(
-            """
+        await self._fenced(
+            f"""
             WITH answered AS (
-                UPDATE turn SET state = 'answered', answer = %(answer)s, error = %(error)s WHERE id = %(turn)s
+                UPDATE turn SET state = 'answered', answer = %(answer)s, error = %(error)s, steps = {_STEP}
+                WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
+                RETURNING id
             ), intended AS (
-                INSERT INTO send (turn, part) SELECT %(turn)s, generate_series(0, %(parts)s - 1)
+                INSERT INTO send (turn, part) SELECT id, generate_series(0, %(parts)s - 1) FROM answered
                 ON CONFLICT (turn, part) DO NOTHING
+            ), said AS (
+                INSERT INTO message (conversation, turn, role, content)
+                SELECT %(lane)s, id, said.role, said.content
+                FROM answered,
+                     unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
+                ORDER BY said.position
             )
-            INSERT INTO message (conversation, turn, role, content)
-            SELECT %(lane)s, %(turn)s, said.role, said.content
-            FROM unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
-            ORDER BY said.position
+            SELECT id FROM answered
             """,
+            turn,
             {
-                "turn": turn.id,
                 "lane": turn.conversation,
                 "answer": answer,
                 "error": error,
                 "parts": parts,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],
+                "step": f"answer of {len(answer)} characters committed" + (f"; {error}" if error else ""),
             },
         )
 
-    async def finish(self, turn: int, state: TurnState, sent: Mapping[int, str]) -> None:
-        """Close *turn* as *state* (done or failed), with the events that show its parts."""
-        await self._database.execute(
-            """
-            WITH shown AS (
+    async def finish(self, turn: Turn, state: TurnState, sent: Mapping[int, str]) -> None:
+        """Close *turn* as *state* (done, failed or stopped), with the events that show its parts."""
+        await self._fenced(
+            f"""
+            WITH finished AS (
+                UPDATE turn SET state = %(state)s, finished_at = now(), steps = {_STEP}
+                WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'answered')
+                RETURNING id
+            ), shown AS (
                 UPDATE send SET event_id = sent.event_id
-                FROM unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
-                WHERE send.turn = %(turn)s AND send.part = sent.part
+                FROM finished, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
+                WHERE send.turn = finished.id AND send.part = sent.part
+            ), taken_back AS (
+                DELETE FROM send USING finished
+                WHERE send.turn = finished.id AND NOT send.part = ANY(%(parts)s::integer[])
             )
-            UPDATE turn SET state = %(state)s, finished_at = now() WHERE id = %(turn)s
+            SELECT id FROM finished
             """,
-            {"turn": turn, "state": state, "parts": list(sent), "events": list(sent.values())},
+            turn,
+            {
+                "state": state,
+                "parts": list(sent),
+                "events": list(sent.values()),
+                "step": f"{state}, shown in {len(sent)} part(s)",
+            },
         )
 
     async def intend(self, turn: int, part: int) -> None:
@@ -227,3 +249,8 @@ class Turns:
             (lane, limit),
         )
         return [Said(row["role"], row["content"]) for row in reversed(rows)]
+
+    async def _fenced(self, query: LiteralString, turn: Turn, params: Mapping[str, Params | object]) -> None:
+        row = await self._database.row(query, {**params, "turn": turn.id, "attempts": turn.attempts})
+        if row is None:
+            raise TurnLost(f"turn {turn.key} was taken over by another worker, or is closed")

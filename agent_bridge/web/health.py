@@ -12,7 +12,7 @@ from agent_bridge.core.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from agent_bridge.bridge.discovery import Health
+    from agent_bridge.bridge.bulletin import Health
 
 #: Seconds that a check may take.
 _PATIENCE = 5.0
@@ -28,7 +28,7 @@ class HealthPages:
     def __init__(
         self,
         needed: Mapping[str, Callable[[], Awaitable[object]]],
-        upstreams: Callable[[], Sequence[Health]],
+        upstreams: Callable[[], Awaitable[Sequence[Health]]],
     ) -> None:
         self._needed = needed
         self._upstreams = upstreams
@@ -48,13 +48,18 @@ class HealthPages:
         problems = await asyncio.gather(*(self._problem(name) for name in names))
         checks = dict(zip(names, problems, strict=True))
         ready = not any(problems)
+        upstreams = {} if checks["database"] else await self._health_of_upstreams()
         body = {
             "status": "ok" if ready else "unavailable",
             **{name: problem or "ok" for name, problem in checks.items()},
-            "upstreams": {health.name: health.error or "ok" if health.ok else health.error or "not asked yet"
-                          for health in self._upstreams()},
-        }  # fmt: skip
+            "upstreams": upstreams,
+        }
         return web.json_response(body, status=200 if ready else 503)
+
+    async def _health_of_upstreams(self) -> dict[str, str]:
+        return {
+            health.name: "ok" if health.ok else health.error or "not asked yet" for health in await self._upstreams()
+        }
 
     async def _problem(self, name: str) -> str | None:
         try:

@@ -1,0 +1,124 @@
+"""Comparison: what the homeserver never handed over is found in its own history of the room.
+
+Synapse keeps what waits for the bridge in memory: events behind a slow transaction are gone when it restarts, and what
+was said before the bot joined is never pushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, StoreError
+from agent_bridge.matrix.events import parse_event
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.intake import Intake
+    from agent_bridge.core.ids import Names
+    from agent_bridge.core.model import Watched
+    from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.matrix.homeserver import Homeserver
+    from agent_bridge.store.rooms import Rooms
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Events of one request, and requests for one room at most.
+_PAGE, _PAGES = 100, 100
+#: What may become a turn.
+_TYPES = ["m.room.message", "m.room.encrypted", "m.room.member"]
+#: Rooms that are compared at the same time, and seconds between two looks which are due.
+_TOGETHER, _PAUSE = 4, 0.5
+#: Failures in a row after which a room is passed over, so that its lane goes on.
+_HOPELESS = 5
+
+
+def said_by_others(names: Names, ghost: str | None) -> dict[str, Any]:
+    """Return the ``RoomEventFilter`` for what may become a turn: nothing that the bot or *ghost* (a user id) said."""
+    return {"types": _TYPES, "not_senders": [names.bot, *([ghost] if ghost else [])]}
+
+
+class Comparison:
+    """Compares rooms with what was handed over: those that are suspect at once, and every one now and then."""
+
+    def __init__(
+        self, homeserver: Homeserver, rooms: Rooms, intake: Intake, *, interval: float, horizon: float
+    ) -> None:
+        self._homeserver = homeserver
+        self._rooms = rooms
+        self._intake = intake
+        self._interval = interval
+        self._horizon = horizon
+        self._failures: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Compare what is due, until cancelled."""
+        while True:
+            try:
+                due = await self._rooms.due(self._interval, _TOGETHER)
+                await asyncio.gather(*(self._attempt(room) for room in due))
+            except StoreError as error:
+                _log.warning("cannot compare rooms", error=str(error))
+                due = []
+            if len(due) < _TOGETHER or self._failures:
+                await asyncio.sleep(_PAUSE)
+
+    async def compare(self, room: Watched) -> None:
+        """Take what was missed in *room*, in order.
+
+        Raises:
+            HomeserverError, StoreError: nothing was taken; the room stays as suspect as it was.
+        """
+        events, complete = await self._since(room)
+        if not complete:
+            # What a room had before is not known any more: take nothing that may have been answered and forgotten.
+            oldest = (time.time() - self._horizon) * 1000
+            events = [event for event in events if event.timestamp > oldest]
+        await self._intake.take_missed(room, events, events[-1].event_id if events else room.seen)
+
+    async def _attempt(self, room: Watched) -> None:
+        try:
+            await self.compare(room)
+        except HomeserverRefused as error:
+            _log.warning("a room cannot be compared", room=room.room_id, error=str(error))
+            await self._rooms.pass_over(room.room_id)
+        except HomeserverUnavailable as error:
+            failures = self._failures[room.room_id] = self._failures.get(room.room_id, 0) + 1
+            _log.info("a room is not compared yet", room=room.room_id, error=str(error))
+            # Away for all, or unable to tell of this room only?
+            if failures >= _HOPELESS and await self._answers():
+                _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=str(error))
+                await self._rooms.pass_over(room.room_id)
+                del self._failures[room.room_id]
+        else:
+            self._failures.pop(room.room_id, None)
+
+    async def _answers(self) -> bool:
+        try:
+            await self._homeserver.versions()
+        except HomeserverError:
+            return False
+        return True
+
+    async def _since(self, room: Watched) -> tuple[list[RoomEvent], bool]:
+        """Return what was said by others since what was seen last, oldest first; tell whether it was met."""
+        names = self._homeserver.names
+        reader = None if room.ghost is None else names.user_id(room.ghost)
+        only = said_by_others(names, reader)
+        found: list[RoomEvent] = []
+        start: str | None = None
+        for _ in range(_PAGES):
+            page, start = await self._homeserver.messages(
+                room.room_id, limit=_PAGE, start=start, as_user=reader, only=only
+            )
+            for event in map(parse_event, page):
+                if event is not None and event.event_id == room.seen:
+                    return found[::-1], True
+                if event is not None:
+                    found.append(event)
+            if start is None:
+                return found[::-1], room.seen is None
+        _log.error("a room has more news than can be looked at", room=room.room_id, events=len(found))
+        return found[::-1], False

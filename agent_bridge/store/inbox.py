@@ -1,0 +1,166 @@
+"""What comes in: messages become turns once, or are noted as ignored; people's wishes to end an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from agent_bridge.core.model import BOT_THREAD, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from agent_bridge.core.model import Ignored, NewTurn, StopRequest
+    from agent_bridge.store.database import Connection, Database
+
+# The lane is locked before the turn draws its place: whoever puts the lane in order meanwhile is waited for.
+_ACCEPT = """
+WITH found AS (
+    SELECT id FROM conversation
+    WHERE room_id = %(room_id)s AND thread_id = %(thread)s
+      AND portal IS NOT DISTINCT FROM coalesce(%(portal)s, portal)
+    FOR KEY SHARE
+), made AS (
+    INSERT INTO conversation (room_id, thread_id, portal)
+    SELECT %(room_id)s, %(thread)s, %(portal)s WHERE NOT EXISTS (SELECT 1 FROM found)
+    ON CONFLICT (room_id, thread_id) DO UPDATE SET portal = coalesce(EXCLUDED.portal, conversation.portal)
+    RETURNING id
+)
+INSERT INTO turn (event_id, conversation, kind, sender, payload, said_at)
+SELECT %(event_id)s, lane.id, %(kind)s, %(sender)s, %(payload)s,
+       CASE WHEN %(said_at)s::bigint > 0 THEN least(now(), to_timestamp(%(said_at)s::bigint / 1000.0)) ELSE now() END
+FROM (SELECT id FROM found UNION ALL SELECT id FROM made) AS lane
+ON CONFLICT (event_id) DO NOTHING
+RETURNING conversation
+"""
+
+# A question that was collected into another is stopped with that one.
+_STOP = """
+WITH head AS (
+    SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND c.thread_id <> %(bot)s
+      AND t.kind = 'message' AND t.state IN ('queued', 'running', 'answered')
+    ORDER BY t.place LIMIT 1
+), meant AS (
+    SELECT coalesce(t.collected_into, t.id) AS id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
+    UNION
+    SELECT s.turn FROM send s JOIN turn t ON t.id = s.turn JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND s.event_id = %(target)s
+    UNION
+    SELECT id FROM head WHERE %(target)s::text IS NULL
+)
+UPDATE turn SET stop = %(stop)s, stopped_by = %(event_id)s, not_before = NULL
+WHERE id IN (SELECT id FROM meant) AND kind = 'message' AND state IN ('queued', 'running') AND stop IS NULL
+RETURNING conversation
+"""
+
+
+class Inbox:
+    """Writes the tables ``conversation`` and ``turn`` as messages arrive, ``ignored`` and ``set_aside``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> list[int]:
+        """Write *turns* in their order, within the caller's transaction; return the lanes that got one.
+
+        An event that is known already is passed over: duplicates die here, on the event id. A lane remembers the
+        portal that its room turns out to be, though an invitation into the room, say, came first.
+        """
+        lanes: dict[int, None] = {}
+        for new in turns:
+            cursor = await connection.execute(
+                _ACCEPT,
+                {
+                    "room_id": new.room_id,
+                    "thread": new.thread,
+                    "portal": new.portal,
+                    "event_id": new.event_id,
+                    "kind": new.kind,
+                    "sender": new.sender,
+                    "payload": Jsonb(dict(new.payload)),
+                    "said_at": new.said_at,
+                },
+            )
+            row = await cursor.fetchone()
+            if row is not None:
+                lanes[row["conversation"]] = None
+        return list(lanes)
+
+    async def depths(self, connection: Connection, room_ids: Collection[str]) -> dict[str, int]:
+        """Return how many messages wait or are answered in the own lane of each of *room_ids*."""
+        cursor = await connection.execute(
+            """
+            SELECT c.room_id, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation
+            WHERE c.room_id = ANY(%s) AND c.thread_id = '' AND t.state IN ('queued', 'running', 'answered')
+            GROUP BY c.room_id
+            """,
+            (list(room_ids),),
+        )
+        return {row["room_id"]: row["turns"] for row in await cursor.fetchall()}
+
+    async def known(self, event_ids: Sequence[str]) -> set[str]:
+        """Return those of *event_ids* that are a turn, or were ignored."""
+        rows = await self._database.rows(
+            """
+            SELECT event_id FROM turn WHERE event_id = ANY(%(ids)s)
+            UNION SELECT event_id FROM ignored WHERE event_id = ANY(%(ids)s)
+            """,
+            {"ids": list(event_ids)},
+        )
+        return {row["event_id"] for row in rows}
+
+    async def ignore(self, connection: Connection, ignored: Iterable[Ignored]) -> None:
+        """Note messages that are no turns, and why, within the caller's transaction."""
+        for each in ignored:
+            await connection.execute(
+                "INSERT INTO ignored (event_id, room_id, reason) VALUES (%s, %s, %s) ON CONFLICT (event_id) DO NOTHING",
+                (each.event_id, each.room_id, each.reason),
+            )
+
+    async def stop(self, connection: Connection, requests: Iterable[StopRequest]) -> list[int]:
+        """Note which open turns people want to end, within the caller's transaction; return their lanes."""
+        lanes: list[int] = []
+        for request in requests:
+            cursor = await connection.execute(
+                _STOP,
+                {
+                    "room_id": request.room_id,
+                    "target": request.target,
+                    "event_id": request.event_id,
+                    "bot": BOT_THREAD,
+                    "stop": Stop.STOPPED,
+                },
+            )
+            lanes += [row["conversation"] for row in await cursor.fetchall()]
+        return lanes
+
+    async def put_in_order(self, connection: Connection, room_id: str, event_ids: Sequence[str]) -> None:
+        """Give the waiting turns of a room the order of *event_ids*; those of other events go behind them.
+
+        Nothing can be accepted into the room until the caller's transaction ends, so that no turn of it has a place
+        between them.
+        """
+        # What is accepted meanwhile waits for this lock before it draws its place.
+        await connection.execute("SELECT id FROM conversation WHERE room_id = %s FOR UPDATE", (room_id,))
+        await connection.execute(
+            """
+            WITH waiting AS (
+                SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+                WHERE c.room_id = %s AND t.state = 'queued' AND t.attempts = 0
+                ORDER BY array_position(%s::text[], t.event_id) NULLS LAST, t.place
+            ), placed AS (
+                SELECT id, nextval('turn_place_seq') AS place FROM waiting
+            )
+            UPDATE turn SET place = placed.place FROM placed WHERE turn.id = placed.id
+            """,
+            (room_id, list(event_ids)),
+        )
+
+    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+        """Keep what can never be taken, for an operator to look at."""
+        await self._database.execute(
+            "INSERT INTO set_aside (transaction_id, reason, body) VALUES (%s, %s, %s)", (transaction_id, reason, body)
+        )

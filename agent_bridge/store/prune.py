@@ -1,0 +1,47 @@
+"""Forgets what nobody needs any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from agent_bridge.store.database import Database
+
+#: Rows of one statement: a large backlog must not hold the table for long.
+_BATCH = 5000
+
+_TURNS: LiteralString = """
+DELETE FROM turn WHERE id IN (
+    SELECT id FROM turn WHERE finished_at < now() - make_interval(secs => %s * 86400.0)
+      AND state IN ('done', 'failed', 'stopped', 'collected')
+    ORDER BY finished_at LIMIT %s
+)
+"""
+_MESSAGES: LiteralString = """
+DELETE FROM message WHERE id IN (
+    SELECT id FROM message WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY created_at LIMIT %s
+)
+"""
+_IGNORED: LiteralString = """
+DELETE FROM ignored WHERE event_id IN (
+    SELECT event_id FROM ignored WHERE created_at < now() - make_interval(secs => %s * 86400.0)
+    ORDER BY created_at LIMIT %s
+)
+"""
+
+
+async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
+    """Delete closed turns, messages of transcripts and notes that are older; return how many rows.
+
+    What was set aside stays until an operator deletes it.
+
+    Raises:
+        StoreError: a part of it may be done.
+    """
+    deleted = 0
+    for statement, days in ((_TURNS, turns_days), (_MESSAGES, transcript_days), (_IGNORED, turns_days)):
+        while (rows := await database.execute(statement, (days, _BATCH))) > 0:
+            deleted += rows
+    return deleted

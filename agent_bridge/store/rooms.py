@@ -1,0 +1,64 @@
+"""Rooms whose history is compared with what the homeserver handed over, and how far that is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.model import Watched
+
+if TYPE_CHECKING:
+    from agent_bridge.store.database import Connection, Database
+
+
+class Rooms:
+    """The table ``room``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def watch(self, room_id: str, seen: str | None) -> None:
+        """Have a room compared from now on; nothing is missed up to the event *seen*. A watched room stays as it is."""
+        await self._database.execute(
+            """
+            INSERT INTO room (room_id, seen, suspect, compared_at) VALUES (%s, %s, false, now())
+            ON CONFLICT (room_id) DO NOTHING
+            """,
+            (room_id, seen),
+        )
+
+    async def suspect_all(self) -> None:
+        """Hold all lanes until their rooms are compared: something may be missed in any of them."""
+        await self._database.execute("UPDATE room SET suspect = true WHERE NOT suspect")
+
+    async def due(self, interval: float, limit: int) -> list[Watched]:
+        """Return up to *limit* rooms to compare: suspect ones, then those last compared *interval* seconds ago.
+
+        Of the suspect ones, those in which somebody waits come first.
+        """
+        rows = await self._database.rows(
+            """
+            SELECT r.room_id, r.seen, a.ghost
+            FROM room r LEFT JOIN portal p ON p.room_id = r.room_id LEFT JOIN agent a ON a.id = p.agent
+            WHERE r.suspect OR r.compared_at IS NULL OR r.compared_at > now()
+               OR r.compared_at < now() - make_interval(secs => %s)
+            ORDER BY r.suspect DESC, r.suspect AND EXISTS (
+                SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
+                WHERE c.room_id = r.room_id AND t.state IN ('queued', 'running', 'answered')
+            ) DESC, r.compared_at NULLS FIRST
+            LIMIT %s
+            """,
+            (interval, limit),
+        )
+        return [Watched(row["room_id"], row["ghost"], row["seen"]) for row in rows]
+
+    async def compared(self, connection: Connection, room_id: str, seen: str | None) -> None:
+        """Record, within the caller's transaction, that nothing is missed up to *seen*; the room's lanes go on."""
+        await connection.execute(
+            "UPDATE room SET seen = %s, suspect = false, compared_at = now() WHERE room_id = %s", (seen, room_id)
+        )
+
+    async def pass_over(self, room_id: str) -> None:
+        """Let the lanes of a room go on that cannot be compared."""
+        await self._database.execute(
+            "UPDATE room SET suspect = false, compared_at = now() WHERE room_id = %s", (room_id,)
+        )
