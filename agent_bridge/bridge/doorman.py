@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.access import role_of
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.model import Role, TurnKind, TurnState, Watched
+from agent_bridge.core.model import Role, TurnKind, TurnState
 from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
@@ -78,8 +78,7 @@ class Doorman:
         if direct:
             await self._turns.set_direct(turn.conversation)
         # What was said before the bot had joined is never pushed.
-        await self._rooms.watch(turn.room_id, turn.event_id)
-        await self._comparison.compare(Watched(turn.room_id, None, turn.event_id))
+        await self._comparison.compare(await self._rooms.watch(turn.room_id, turn.event_id))
         return words.HELLO if direct else words.HELLO_ALL.format(prefix=self._prefix)
 
     async def _refusal(self, turn: Turn) -> str | None:

@@ -103,7 +103,7 @@ class Intake:
 
         async def finish(connection: Connection, lanes: Sequence[int]) -> None:
             if lanes:
-                await self._inbox.put_in_order(connection, room.room_id, order)
+                await self._inbox.put_in_order(connection, room, order)
             await self._rooms.compared(connection, room.room_id, seen)
 
         new = await self._commit(missed, finish)

@@ -266,6 +266,8 @@ class Watched:
     ghost: str | None
     #: Event up to which nothing is missed, None: the room's beginning.
     seen: str | None
+    #: The last place in any lane that was given when the comparison began.
+    place: int
 
 
 @dataclass(frozen=True, slots=True)

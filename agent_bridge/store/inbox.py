@@ -11,7 +11,7 @@ from agent_bridge.core.model import BOT_THREAD, Stop
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from agent_bridge.core.model import Ignored, NewTurn, StopRequest
+    from agent_bridge.core.model import Ignored, NewTurn, StopRequest, Watched
     from agent_bridge.store.database import Connection, Database
 
 # The lane is locked before the turn draws its place: whoever puts the lane in order meanwhile is waited for.
@@ -137,26 +137,28 @@ class Inbox:
             lanes += [row["conversation"] for row in await cursor.fetchall()]
         return lanes
 
-    async def put_in_order(self, connection: Connection, room_id: str, event_ids: Sequence[str]) -> None:
-        """Give the waiting turns of a room the order of *event_ids*; those of other events go behind them.
+    async def put_in_order(self, connection: Connection, room: Watched, event_ids: Sequence[str]) -> None:
+        """Give the waiting turns of *room* the order of *event_ids*, its newest events as the homeserver told them.
 
-        Nothing can be accepted into the room until the caller's transaction ends, so that no turn of it has a place
-        between them.
+        A turn of another event that had its place before the homeserver was asked is older than all of them; any other
+        is newer. Nothing can be accepted into the room until the caller's transaction ends.
         """
         # What is accepted meanwhile waits for this lock before it draws its place.
-        await connection.execute("SELECT id FROM conversation WHERE room_id = %s FOR UPDATE", (room_id,))
+        await connection.execute("SELECT id FROM conversation WHERE room_id = %s FOR UPDATE", (room.room_id,))
         await connection.execute(
             """
             WITH waiting AS (
                 SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
-                WHERE c.room_id = %s AND t.state = 'queued' AND t.attempts = 0
-                ORDER BY array_position(%s::text[], t.event_id) NULLS LAST, t.place
+                WHERE c.room_id = %(room_id)s AND t.state = 'queued' AND t.attempts = 0
+                ORDER BY CASE WHEN t.event_id = ANY(%(events)s::text[]) THEN 1
+                              WHEN t.place <= %(place)s THEN 0 ELSE 2 END,
+                         array_position(%(events)s::text[], t.event_id), t.place
             ), placed AS (
                 SELECT id, nextval('turn_place_seq') AS place FROM waiting
             )
             UPDATE turn SET place = placed.place FROM placed WHERE turn.id = placed.id
             """,
-            (room_id, list(event_ids)),
+            {"room_id": room.room_id, "events": list(event_ids), "place": room.place},
         )
 
     async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:

@@ -16,15 +16,17 @@ class Rooms:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def watch(self, room_id: str, seen: str | None) -> None:
-        """Have a room compared from now on; nothing is missed up to the event *seen*. A watched room stays as it is."""
-        await self._database.execute(
+    async def watch(self, room_id: str, seen: str) -> Watched:
+        """Have a room compared from now on; what matters came after the event *seen*."""
+        row = await self._database.row(
             """
             INSERT INTO room (room_id, seen, suspect, compared_at) VALUES (%s, %s, false, now())
-            ON CONFLICT (room_id) DO NOTHING
+            ON CONFLICT (room_id) DO UPDATE SET seen = EXCLUDED.seen
+            RETURNING (SELECT last_value FROM turn_place_seq) AS place
             """,
             (room_id, seen),
         )
+        return Watched(room_id, None, seen, 0 if row is None else row["place"])
 
     async def suspect_all(self) -> None:
         """Hold all lanes until their rooms are compared: something may be missed in any of them."""
@@ -37,7 +39,7 @@ class Rooms:
         """
         rows = await self._database.rows(
             """
-            SELECT r.room_id, r.seen, a.ghost
+            SELECT r.room_id, r.seen, a.ghost, (SELECT last_value FROM turn_place_seq) AS place
             FROM room r LEFT JOIN portal p ON p.room_id = r.room_id LEFT JOIN agent a ON a.id = p.agent
             WHERE r.suspect OR r.compared_at IS NULL OR r.compared_at > now()
                OR r.compared_at < now() - make_interval(secs => %s)
@@ -49,7 +51,7 @@ class Rooms:
             """,
             (interval, limit),
         )
-        return [Watched(row["room_id"], row["ghost"], row["seen"]) for row in rows]
+        return [Watched(row["room_id"], row["ghost"], row["seen"], row["place"]) for row in rows]
 
     async def compared(self, connection: Connection, room_id: str, seen: str | None) -> None:
         """Record, within the caller's transaction, that nothing is missed up to *seen*; the room's lanes go on."""
