@@ -51,6 +51,7 @@ from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting import Waiting
 from agent_bridge.web.health import HealthPages
+from agent_bridge.web.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,6 +73,7 @@ class Bridge:
     provisioner: Provisioner
     homeserver: Homeserver
     stories: Stories
+    vitals: Vitals
     web: web.Application
 
     async def run(self) -> None:
@@ -214,4 +216,4 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         Door(config.appservice.hs_token.get_secret_value(), intake).add_routes(app)
         checks = {"database": database.ping, "homeserver": homeserver.versions}
         HealthPages(checks, bulletin.read).add_routes(app)
-        yield Bridge(config, lanes, stops, leader, discovery, provisioner, homeserver, stories, app)
+        yield Bridge(config, lanes, stops, leader, discovery, provisioner, homeserver, stories, Vitals(database), app)

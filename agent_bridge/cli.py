@@ -159,6 +159,23 @@ def worker(*, config: ConfigFile = _DEFAULT) -> None:
 
 
 @cli.command()
+def why(
+    message: Annotated[str, typer.Argument(help="A link to the message, its event id, or the name of its turn.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+) -> None:
+    """Tell step by step what became of a message."""
+    # The answer is the output; what the parts log on the way would only stand between.
+    logging.disable()
+
+    async def tell(settings: Config) -> str:
+        async with build(settings) as bridge:
+            return await bridge.stories.tell(message)
+
+    typer.echo(asyncio.run(tell(load(config))))
+
+
+@cli.command()
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="Say one thing, print the answer, end.")] = False,
@@ -171,11 +188,13 @@ def demo(
 
 async def _run(config: Config) -> None:
     async with build(config) as bridge:
+        bridge.vitals.listen()
         await bridge.run()
 
 
 async def _work(config: Config) -> None:
     async with build(config) as bridge:
+        bridge.vitals.listen()
         await bridge.work()
 
 

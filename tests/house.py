@@ -88,6 +88,18 @@ class Talk:
         """Say *text* and return the event."""
         return await self.person.say(self.room_id, text)
 
+    async def command(self, text: str, by: Person | None = None) -> str:
+        """Say a command to the bridge bot and return its answer."""
+        before = len(self.from_bot)
+        await (by or self.person).say(self.room_id, f"{PREFIX} {text}")
+        await self.person.wait_for(lambda: len(self.from_bot) > before)
+        return self.from_bot[before].body
+
+    @property
+    def from_bot(self) -> list[Message]:
+        """What the bridge bot said, as the person sees it."""
+        return self.room.said_by(f"@agentbridge:{DOMAIN}")
+
     async def wait_for_answers(self, count: int, within: float = 15) -> list[Message]:
         """Wait until the agent said *count* things and no turn is open, and return them."""
         await eventually(self.running.idle, "every turn is closed", within)
@@ -159,10 +171,16 @@ class House:
 
     @asynccontextmanager
     async def talk(
-        self, database: str, upstream: ScriptedUpstream, homeserver: dict[str, str] | None = None, **options: Any
+        self,
+        database: str,
+        upstream: ScriptedUpstream,
+        homeserver: dict[str, str] | None = None,
+        lanes: dict[str, Any] | None = None,
+        **options: Any,
     ) -> AsyncIterator[Talk]:
         """Run a bridge with *upstream*, configured by *options*, and put a person into the room of its first agent."""
         sections = {"homeserver": homeserver} if homeserver else {}
+        sections |= {"lanes": {"drain_timeout": 2} | lanes} if lanes else {}
         config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}], **sections)
         async with self.person() as person, self.bridge(config) as running:
             contact = await running.contact(upstream.names[0])

@@ -199,6 +199,8 @@ class Relay:
         """Ask, and show what comes; return the committed outcome, None when the turn was put back."""
         rendition = Rendition()
         try:
+            if turn.stop is not None:
+                raise StoppedByPerson(turn.stop)
             if turn.age > self._manners.max_message_age:
                 raise AnswerTooLong(self._too_old(turn))
             talk = self._talks.get(agent.upstream)

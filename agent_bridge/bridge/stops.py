@@ -33,8 +33,6 @@ class Stops:
     def watch(self, turn: Turn) -> Iterator[asyncio.Future[Stop]]:
         """Give a future that is done when a person wants *turn* to end."""
         wish = self._running[turn.id] = asyncio.get_running_loop().create_future()
-        if turn.stop is not None:
-            wish.set_result(turn.stop)
         try:
             yield wish
         finally:

@@ -99,6 +99,11 @@ class Account:
         answer = await self.ask("PUT", f"/rooms/{_q(room_id)}/send/{_q(kind)}/{uuid4()}", content)
         return str(answer["event_id"])
 
+    async def react(self, room_id: str, event_id: str, key: str) -> str:
+        """React to an event and return the reaction's event id."""
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        return await self.send(room_id, "m.reaction", {"m.relates_to": relation})
+
     async def set_state(self, room_id: str, kind: str, content: Mapping[str, Any], key: str = "") -> None:
         """Change the state of a room."""
         await self.ask("PUT", f"/rooms/{_q(room_id)}/state/{_q(kind)}/{_q(key)}", content)

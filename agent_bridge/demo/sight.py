@@ -43,6 +43,8 @@ class Room:
     state: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     #: What was said, oldest first, by event id; edits applied, redacted messages left out.
     messages: dict[str, Message] = field(default_factory=dict)
+    #: Reactions: what is reacted to, with what, by event id.
+    reactions: dict[str, tuple[str, str]] = field(default_factory=dict)
     #: User ids of those who are typing now.
     typing: frozenset[str] = frozenset()
     #: The event up to which each user has read, by user id.
@@ -90,13 +92,22 @@ class Room:
         """Return the messages of *user_id*, oldest first."""
         return [message for message in self.messages.values() if message.sender == user_id]
 
+    def reactions_to(self, event_id: str) -> list[str]:
+        """Return what people reacted with to an event, oldest first."""
+        return [key for target, key in self.reactions.values() if target == event_id]
+
     def see(self, event: Event) -> None:
         """Take in *event*, the next of the room's state or timeline."""
         content = event["content"]
         if "state_key" in event:
             self.state[event["type"], event["state_key"]] = content
         elif event["type"] == "m.room.redaction":
-            self.messages.pop(content.get("redacts") or event.get("redacts", ""), None)
+            redacted = content.get("redacts") or event.get("redacts", "")
+            self.messages.pop(redacted, None)
+            self.reactions.pop(redacted, None)
+        elif event["type"] == "m.reaction" and content:
+            relation = content.get("m.relates_to", {})
+            self.reactions[event["event_id"]] = (relation.get("event_id", ""), relation.get("key", ""))
         elif event["type"] == "m.room.message" and content:  # a redacted message has lost its content
             self._see_message(event, content)
 
