@@ -1,0 +1,126 @@
+"""Several processes on one database: whoever is killed, the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.app import build
+from agent_bridge.demo.synapse import free_port
+from agent_bridge.store.database import Database
+from agent_bridge.store.turns import Turns
+from conditions import eventually
+from house import DOMAIN
+from process import BridgeProcess
+from scripted import ScriptedUpstream, waits_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+    from house import House
+
+LEADING = "leading: discovers agents and compares rooms"
+#: Seconds within which another process has to have taken over.
+LEADER_WITHIN, TURN_WITHIN = 5, 15
+
+
+def replica(house: House, database_url: str, upstream: ScriptedUpstream, *, door: bool) -> Config:
+    """Return the configuration of a process; the homeserver knows the one with the *door*."""
+    config = house.config(
+        database_url,
+        [{"name": "scripted", "url": upstream.url}],
+        logging={"format": "json"},
+        lanes={"drain_timeout": 5},
+    )
+    if door:
+        return config
+    return config.model_copy(update={"appservice": config.appservice.model_copy(update={"port": free_port()})})
+
+
+def folder(tmp_path: Path, name: str) -> Path:
+    (tmp_path / name).mkdir()
+    return tmp_path / name
+
+
+def logs(bridge: BridgeProcess, event: str) -> Any:
+    async def logged() -> bool:
+        return bool(bridge.logged(event))
+
+    return logged
+
+
+async def test_a_killed_process_is_replaced_by_the_other(house: House, database_url: str, tmp_path: Path) -> None:
+    async with ScriptedUpstream("pair") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            pass
+        never = asyncio.Event()
+        one = BridgeProcess(folder(tmp_path, "one"), replica(house, database_url, upstream, door=True))
+        two = BridgeProcess(folder(tmp_path, "two"), replica(house, database_url, upstream, door=False))
+        async with house.watching(talk) as talk, Database(database_url) as database, one:
+            await eventually(logs(one, LEADING), "the first leads")
+            await eventually(logs(one, "door open"), "the first's door is open")
+            # Asked before the second is there, so that the first is the one that answers.
+            upstream.scripts.append(waits_for(never, "half"))
+            await talk.say("question")
+            await talk.person.wait_for(lambda: talk.answers)
+            async with two:
+                await eventually(logs(two, "door open"), "the second's door is open")
+                assert two.logged(LEADING) == []
+                await one.kill()
+                killed = time.monotonic()
+                await eventually(logs(two, LEADING), "the second leads", LEADER_WITHIN)
+                await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: question", TURN_WITHIN)
+                assert time.monotonic() - killed < TURN_WITHIN
+
+                async def idle() -> bool:
+                    return not await Turns(database).count_open()
+
+                await eventually(idle, "every turn is closed")
+                upstream.models[0]["name"] = "renamed pair"
+                await talk.person.wait_for(lambda: "renamed pair" in (talk.room.name or ""))
+                assert len(talk.answers) == 1
+                assert await two.stop() == 0
+
+
+@asynccontextmanager
+async def only_a_door(config: Config) -> AsyncIterator[None]:
+    """Run a process that leads and takes messages in, and works off no lane."""
+    async with build(config) as bridge:
+        leading = asyncio.create_task(bridge.leader.run())
+        await bridge.leader.settled.wait()
+        async with bridge._door():
+            yield
+        leading.cancel()
+        await asyncio.wait({leading})
+
+
+async def test_a_worker_answers_what_another_process_takes_in_and_ends_what_is_stopped_there(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    async with ScriptedUpstream("hands") as upstream:
+        async with house.talk(database_url, upstream) as talk:
+            pass
+        never = asyncio.Event()
+        upstream.scripts.append(waits_for(never, "Once upon"))
+        worker = BridgeProcess(folder(tmp_path, "w"), replica(house, database_url, upstream, door=False), "worker")
+        async with (
+            house.watching(talk) as talk,
+            only_a_door(replica(house, database_url, upstream, door=True)),
+            worker,
+            house.person("admin") as admin,
+        ):
+            question = await talk.say("tell me")
+            await talk.person.wait_for(lambda: talk.answers, TURN_WITHIN)
+            await talk.person.react(talk.room_id, question, "🛑")
+            await talk.person.wait_for(lambda: talk.answers[0].body == "Once upon\n\n*(stopped)*")
+            # The worker answers commands too; what it asks the leader to do is done there.
+            dm = await admin.create_dm(f"@agentbridge:{DOMAIN}")
+            upstream.models.append({"id": "newcomer", "object": "model"})
+            await admin.say(dm, "sync")
+            await admin.wait_for(lambda: [m for m in admin.room(dm).messages.values() if "2 agents" in m.body])
+            assert len(worker.logged("message taken up")) == 1
+            assert await worker.stop() == 0
