@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from agent_bridge import upstream
+from agent_bridge.bridge.asking import Asking, Talk
 from agent_bridge.bridge.bulletin import Bulletin
 from agent_bridge.bridge.comparison import Comparison
 from agent_bridge.bridge.discovery import Discovery
@@ -23,7 +24,7 @@ from agent_bridge.bridge.intake import Intake
 from agent_bridge.bridge.lanes import Handler, Lanes
 from agent_bridge.bridge.leader import Leader
 from agent_bridge.bridge.provisioner import HouseRules, Provisioner
-from agent_bridge.bridge.relay import Manners, Relay, Talk
+from agent_bridge.bridge.relay import Manners, Relay
 from agent_bridge.bridge.rules import Rules
 from agent_bridge.bridge.space import Space
 from agent_bridge.bridge.stops import Stops
@@ -68,6 +69,7 @@ class Bridge:
     config: Config
     lanes: Lanes
     stops: Stops
+    door: Door
     leader: Leader
     discovery: Discovery
     provisioner: Provisioner
@@ -82,7 +84,8 @@ class Bridge:
             group.create_task(self.leader.run())
             # Whoever leads first holds the lanes of rooms that have to be compared; only then may anything come in.
             await self.leader.settled.wait()
-            async with self._door():
+            group.create_task(self.door.run())
+            async with self._listening():
                 await self.work()
 
     async def work(self) -> None:
@@ -92,7 +95,7 @@ class Bridge:
             group.create_task(self.lanes.run())
 
     @asynccontextmanager
-    async def _door(self) -> AsyncIterator[None]:
+    async def _listening(self) -> AsyncIterator[None]:
         service = self.config.appservice
         runner = web.AppRunner(self.web, access_log=None)
         await runner.setup()
@@ -141,7 +144,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         )
         upstreams = [(upstream.make(each, upstream_session), each) for each in config.upstreams]
         rules, house = Rules(names, permissions, prefix), HouseRules(config.rooms, permissions)
-        stops, bulletin, rooms, ledger = Stops(turns), Bulletin(facts), Rooms(database), Ledger(database)
+        stops, bulletin = Stops(turns), Bulletin(facts)
+        rooms, ledger, queue = Rooms(database), Ledger(database), Queue(database)
         # The lanes have to be there before what carries their turns out: some of it wakes them.
         handlers: dict[TurnKind, Handler] = {}
         lanes = await stack.enter_async_context(
@@ -149,7 +153,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 database,
                 turns,
                 locks,
-                Queue(database),
+                queue,
                 handlers,
                 max_active=config.lanes.max_active_lanes,
                 max_attempts=config.lanes.max_attempts,
@@ -186,7 +190,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         manners = Manners(config.lanes.max_attempts, config.lanes.max_message_age, config.lanes.busy, prefix)
         doorman = Doorman(homeserver, turns, rooms, comparison, rules)
         handlers |= {
-            TurnKind.MESSAGE: Relay(homeserver, names, contacts, turns, talks, stops, manners),
+            TurnKind.MESSAGE: Relay(homeserver, names, contacts, turns, Asking(turns, talks, stops), manners),
             TurnKind.COMMAND: Bot(homeserver, names, turns, commands, permissions, prefix),
             TurnKind.REFUSAL: doorman,
             TurnKind.INVITATION: doorman,
@@ -204,7 +208,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         discovery = Discovery(upstreams, contacts, provisioner, names, config.templates, bulletin)
         duties = [
             provisioner.run,
-            WakeUp(homeserver, facts, contacts, intake, config.appservice).run,
+            WakeUp(homeserver, facts, contacts, intake, queue, config.appservice).run,
             discovery.run,
             comparison.run,
             Housekeeping(database, config.retention).run,
@@ -213,7 +217,10 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             duties.append(Hourglass(homeserver, Waiting(database)).run)
         leader = Leader(locks, partial(intake.suspect, "the bridge was away"), duties)
         app = web.Application(client_max_size=MAX_BODY + 1)
-        Door(config.appservice.hs_token.get_secret_value(), intake).add_routes(app)
+        door = Door(config.appservice.hs_token.get_secret_value(), intake)
+        door.add_routes(app)
         checks = {"database": database.ping, "homeserver": homeserver.versions}
         HealthPages(checks, bulletin.read).add_routes(app)
-        yield Bridge(config, lanes, stops, leader, discovery, provisioner, homeserver, stories, Vitals(database), app)
+        yield Bridge(
+            config, lanes, stops, door, leader, discovery, provisioner, homeserver, stories, Vitals(database), app
+        )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, StoreError
 from agent_bridge.matrix.events import parse_event
 
@@ -33,6 +34,7 @@ _TYPES = ["m.room.message", "m.room.encrypted", "m.room.member"]
 _TOGETHER, _PAUSE = 4, 0.5
 #: Failures in a row after which a room is passed over, so that its lane goes on.
 _HOPELESS = 5
+_RETRY = Backoff(first=0.5, cap=4)
 
 
 def said_by_others(names: Names, ghost: str | None) -> dict[str, Any]:
@@ -55,15 +57,17 @@ class Comparison:
 
     async def run(self) -> None:
         """Compare what is due, until cancelled."""
+        failures = 0
         while True:
             try:
                 due = await self._rooms.due(self._interval, _TOGETHER)
-                await asyncio.gather(*(self._attempt(room) for room in due))
+                done = await asyncio.gather(*(self._attempt(room) for room in due))
             except StoreError as error:
                 _log.warning("cannot compare rooms", error=str(error))
-                due = []
-            if len(due) < _TOGETHER or self._failures:
-                await asyncio.sleep(_PAUSE)
+                done = [False]
+            failures = 0 if all(done) else failures + 1
+            if failures or len(done) < _TOGETHER:
+                await asyncio.sleep(_RETRY.delay(failures) or _PAUSE)
 
     async def compare(self, room: Watched) -> None:
         """Take what was missed in *room*, in order.
@@ -78,7 +82,8 @@ class Comparison:
             events = [event for event in events if event.timestamp > oldest]
         await self._intake.take_missed(room, events, events[-1].event_id if events else room.seen)
 
-    async def _attempt(self, room: Watched) -> None:
+    async def _attempt(self, room: Watched) -> bool:
+        """Compare *room*; tell whether that is done with."""
         try:
             await self.compare(room)
         except HomeserverRefused as error:
@@ -86,14 +91,14 @@ class Comparison:
             await self._rooms.pass_over(room.room_id)
         except HomeserverUnavailable as error:
             failures = self._failures[room.room_id] = self._failures.get(room.room_id, 0) + 1
-            _log.info("a room is not compared yet", room=room.room_id, error=str(error))
+            _log.debug("a room is not compared yet", room=room.room_id, error=str(error))
             # Away for all, or unable to tell of this room only?
-            if failures >= _HOPELESS and await self._answers():
-                _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=str(error))
-                await self._rooms.pass_over(room.room_id)
-                del self._failures[room.room_id]
-        else:
-            self._failures.pop(room.room_id, None)
+            if failures < _HOPELESS or not await self._answers():
+                return False
+            _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=str(error))
+            await self._rooms.pass_over(room.room_id)
+        self._failures.pop(room.room_id, None)
+        return True
 
     async def _answers(self) -> bool:
         try:

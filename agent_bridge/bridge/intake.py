@@ -108,12 +108,16 @@ class Intake:
 
         new = await self._commit(missed, finish)
         if new:
-            _log.warning("the homeserver had not handed over everything", room=room.room_id, messages=new)
+            _log.info("found messages that had not been handed over", room=room.room_id, messages=new)
 
     async def suspect(self, sign: str) -> None:
         """Hold the lanes until their rooms are compared: *sign* says that the homeserver may have lost something."""
-        _log.warning("the rooms are compared with the homeserver's history", sign=sign)
+        _log.info("the rooms are compared with the homeserver's history", sign=sign)
         await self._rooms.suspect_all()
+
+    async def compare_soon(self) -> None:
+        """Have all rooms compared, without holding their lanes meanwhile."""
+        await self._rooms.compare_soon()
 
     async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
         """Keep what can never be taken for an operator, loudly; the homeserver need not send it again.

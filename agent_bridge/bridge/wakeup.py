@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, HomeserverUnavailable, StoreError
 from agent_bridge.store.facts import Facts
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import AppService
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contacts
+    from agent_bridge.store.queue import Queue
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -31,12 +32,19 @@ class WakeUp:
     """What has to be said to the homeserver once after every start, of the bridge and of the homeserver."""
 
     def __init__(
-        self, homeserver: Homeserver, facts: Facts, contacts: Contacts, intake: Intake, service: AppService
+        self,
+        homeserver: Homeserver,
+        facts: Facts,
+        contacts: Contacts,
+        intake: Intake,
+        queue: Queue,
+        service: AppService,
     ) -> None:
         self.homeserver = homeserver
         self._facts = facts
         self._contacts = contacts
         self._intake = intake
+        self._queue = queue
         self._service = service
 
     async def run(self) -> None:
@@ -47,6 +55,7 @@ class WakeUp:
             await self._suspect()
             await self._look_until(away=False)
             _log.info("the homeserver is back")
+            await self._hurry()
 
     async def _wake(self) -> None:
         """Take the steps in their order, each until it is done."""
@@ -94,6 +103,13 @@ class WakeUp:
                 await asyncio.sleep(_LOOK)
             else:
                 return
+
+    async def _hurry(self) -> None:
+        """Let what waited for the homeserver begin at once."""
+        try:
+            await self._queue.hurry()
+        except StoreError as error:
+            _log.warning("what waits goes on waiting", error=str(error))
 
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)

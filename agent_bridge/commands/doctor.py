@@ -71,6 +71,9 @@ class _Closed:
     async def suspect(self, _sign: str) -> None:
         raise StoreError("only the doctor is in")
 
+    async def compare_soon(self) -> None:
+        raise StoreError("only the doctor is in")
+
 
 class Doctor:
     """Examines one configuration. Every check returns its finding and raises nothing."""

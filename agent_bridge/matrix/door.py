@@ -6,9 +6,11 @@ seen in memory, and knows duplicates by transaction id.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
@@ -27,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 #: A transaction has up to 100 events of 64 KiB and what Synapse adds; one that is refused is sent again for ever.
 MAX_BODY = 64 * 1024**2
+#: Seconds without a transaction after which the homeserver has repeated what it had to.
+_QUIET = 3.0
 #: Digits of a transaction id that is a count.
 _LONGEST_NUMBER = 18
 
@@ -41,7 +45,10 @@ class Intake(Protocol):
         """Keep *body*, of which nothing can ever be taken."""
 
     async def suspect(self, sign: str) -> None:
-        """Look for what the homeserver may have lost, as *sign* says."""
+        """Look for what the homeserver may have lost, as *sign* says, before anything else is answered."""
+
+    async def compare_soon(self) -> None:
+        """Look for what the homeserver may have lost."""
 
 
 def _text(raw: bytes) -> str:
@@ -58,8 +65,11 @@ class Door:
     def __init__(self, hs_token: str, intake: Intake) -> None:
         self._hs_token = hs_token.encode()
         self._intake = intake
-        #: The last transaction id that was a number.
+        #: The last transaction id that was a number, and when it came.
         self._last = 0
+        self._came: float | None = None
+        # A transaction that Synapse makes just as it has repeated what failed may stay unsent until the next failure.
+        self._unsure = True
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, in the form of the spec and in the older one without a prefix."""
@@ -101,18 +111,37 @@ class Door:
         except web.HTTPRequestEntityTooLarge as error:
             await self._intake.set_aside(txn_id, f"larger than {MAX_BODY} bytes", error.reason)
         except StoreError as error:
+            self._unsure = True
             _log.error("transaction %s not taken, the homeserver will repeat it: %s", txn_id, error)
             return _error(503, "M_UNKNOWN", "the bridge's database is not available")
         return web.json_response({})
 
+    async def run(self) -> None:
+        """Have the rooms compared after whatever may have stranded a transaction, until cancelled."""
+        while True:
+            await asyncio.sleep(_QUIET / 2)
+            if self._unsure and self._came is not None and time.monotonic() - self._came > _QUIET:
+                try:
+                    await self._intake.compare_soon()
+                except StoreError as error:
+                    _log.warning("cannot have the rooms compared: %s", error)
+                else:
+                    self._unsure = False
+
     async def _look_at(self, txn_id: str) -> None:
-        """Take transaction ids that count up and then begin anew for what they are: a restart of the homeserver."""
+        """See by their ids, which count up on Synapse, that transactions are missing or begin anew."""
+        self._came = time.monotonic()
         if not txn_id.isascii() or not txn_id.isdecimal() or len(txn_id) > _LONGEST_NUMBER:
             return
         number, before = int(txn_id), self._last
         self._last = number
         if number < before:
+            self._unsure = True
             await self._intake.suspect("the homeserver's transaction ids began anew")
+        elif number == before:
+            self._unsure = True
+        elif self._unsure and before and number > before + 1:
+            await self._intake.suspect("the homeserver left out a transaction")
 
     @staticmethod
     def _parsed(txn_id: str, raw: Sequence[object]) -> list[RoomEvent]:

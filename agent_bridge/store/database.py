@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 Connection = psycopg.AsyncConnection[DictRow]
 
 _POOL_TIMEOUT = 10.0
+_STATEMENT_TIMEOUT = 30
+#: Seconds between two times that all connections are made anew.
+_DRAIN = 1.0
 _HOPELESS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 
 
@@ -27,6 +31,8 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     # One statement is one transaction, in one round trip; several are put in a transaction by name.
     await connection.set_autocommit(True)
     connection.row_factory = dict_row
+    # Somebody else's lock on a table must not hold the door for longer than the homeserver waits.
+    await connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'".encode())
 
 
 async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -65,6 +71,7 @@ class Database:
             check=_check,
             open=False,
         )
+        self._drained = -_DRAIN
 
     async def __aenter__(self) -> Self:
         async with _as_store_error():
@@ -83,25 +90,38 @@ class Database:
         await self.execute("SELECT 1")
 
     @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        async with _as_store_error():
+            try:
+                async with self.pool.connection() as connection:
+                    yield connection
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # A session keeps what it began with: when the server may write again, only new ones do.
+                if time.monotonic() - self._drained >= _DRAIN:
+                    self._drained = time.monotonic()
+                    await self.pool.drain()
+                raise
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
-        async with _as_store_error(), self.pool.connection() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             yield connection
 
     async def rows(self, query: LiteralString, params: Params = None) -> list[DictRow]:
         """Run one statement in a transaction of its own and return its rows."""
-        async with _as_store_error(), self.pool.connection() as connection:
+        async with self._connection() as connection:
             cursor = await connection.execute(query, params)
             return await cursor.fetchall()
 
     async def row(self, query: LiteralString, params: Params = None) -> DictRow | None:
         """Like :meth:`rows`, for a statement that returns at most one row."""
-        async with _as_store_error(), self.pool.connection() as connection:
+        async with self._connection() as connection:
             cursor = await connection.execute(query, params)
             return await cursor.fetchone()
 
     async def execute(self, query: LiteralString, params: Params = None) -> int:
         """Run one statement in a transaction of its own and return how many rows it changed."""
-        async with _as_store_error(), self.pool.connection() as connection:
+        async with self._connection() as connection:
             cursor = await connection.execute(query, params)
             return cursor.rowcount

@@ -32,6 +32,10 @@ class Rooms:
         """Hold all lanes until their rooms are compared: something may be missed in any of them."""
         await self._database.execute("UPDATE room SET suspect = true WHERE NOT suspect")
 
+    async def compare_soon(self) -> None:
+        """Have all rooms compared next; their lanes go on meanwhile."""
+        await self._database.execute("UPDATE room SET compared_at = NULL WHERE compared_at IS NOT NULL")
+
     async def due(self, interval: float, limit: int) -> list[Watched]:
         """Return up to *limit* rooms to compare: suspect ones, then those last compared *interval* seconds ago.
 

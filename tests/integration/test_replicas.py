@@ -92,7 +92,7 @@ async def only_a_door(config: Config) -> AsyncIterator[None]:
     async with build(config) as bridge:
         leading = asyncio.create_task(bridge.leader.run())
         await bridge.leader.settled.wait()
-        async with bridge._door():
+        async with bridge._listening():
             yield
         leading.cancel()
         await asyncio.wait({leading})

@@ -80,7 +80,7 @@ async def test_a_reaction_of_somebody_without_a_role_stops_nothing(house: House,
             await stranger.react(talk.room_id, question, "🛑")
             await talk.command("help")
         gate.set()
-        assert (await talk.wait_for_answers(1))[0].body == "on and on"
+        await talk.person.wait_for(lambda: talk.answers[0].body == "on and on")
 
 
 async def test_commands_are_answered_while_the_agent_answers(house: House, database_url: str) -> None:
