@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from agent_bridge.core.errors import StoreError
 from conditions import eventually
 from house import Talk
 
@@ -78,12 +79,15 @@ async def see(talks: Iterable[Talk], *answers: str, within: float = 30) -> None:
 
 
 async def is_quiet(talk: Talk) -> bool:
-    """Tell whether the room has no open turn."""
+    """Tell whether the room has no open turn; not while the database is away."""
     query = """
         SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
         WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'answered')
     """
-    return not await talk.running.database.rows(query, (talk.room_id,))
+    try:
+        return not await talk.running.database.rows(query, (talk.room_id,))
+    except StoreError:
+        return False
 
 
 def _shows(talk: Talk, answers: list[str]) -> bool:
