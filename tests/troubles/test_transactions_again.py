@@ -80,14 +80,18 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(house: House, da
 
 async def test_one_transaction_id_is_no_reason_to_pass_over_what_is_new(house: House, database_url: str) -> None:
     """Whoever stands between, the event alone tells what is new."""
-    async with ScriptedUpstream("ada") as upstream, house.bridge(
-        house.config(database_url, [{"name": "scripted", "url": upstream.url}])
-    ) as running, company(house, running, upstream.names) as (ada,):
+    async with (
+        ScriptedUpstream("ada") as upstream,
+        house.bridge(house.config(database_url, [{"name": "scripted", "url": upstream.url}])) as running,
+        company(house, running, upstream.names) as (ada,),
+    ):
         await say([ada], "one")
         await see([ada], "Echo: one")
         (one,) = await events_of(ada)
-        news = [one | {"event_id": f"$made-up-{number}", "content": one["content"] | {"body": f"new {number}"}}
-                for number in range(3)]
+        news = [
+            one | {"event_id": f"$made-up-{number}", "content": one["content"] | {"body": f"new {number}"}}
+            for number in range(3)
+        ]
         for event in news:
             assert await door_of(ada).hand_over("1", one, event) == OK
         await see([ada], "Echo: one", "Echo: new 0", "Echo: new 1", "Echo: new 2")
