@@ -78,6 +78,12 @@ async def see(talks: Iterable[Talk], *answers: str, within: float = 30) -> None:
         assert _shows(talk, list(answers))
 
 
+async def see_begun(talks: Iterable[Talk], *answers: str) -> None:
+    """Wait until each room shows just *answers*, whether or not more is to come."""
+    for talk in talks:
+        await talk.person.wait_for(partial(_shows, talk, list(answers)))
+
+
 async def is_quiet(talk: Talk) -> bool:
     """Tell whether the room has no open turn; not while the database is away."""
     query = """

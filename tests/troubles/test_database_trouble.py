@@ -7,6 +7,7 @@ import itertools
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 
 from agent_bridge.store import database as module
-from company import Knocker, company, echo_through, events_of, is_quiet, say, see
+from company import Knocker, company, echo_through, events_of, is_quiet, say, see, see_begun
 from conditions import eventually
 from postgres import Cluster
 from process import BridgeProcess
@@ -132,8 +133,7 @@ async def test_a_database_that_restarts_under_load(house: House, fragile: Cluste
     async with scene(house, fragile_url, "ada", "bob", "cleo") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
-        for talk in stage.talks:
-            await talk.person.wait_for(lambda talk=talk: [answer.body for answer in talk.answers] == ["Echo:"])
+        await see_begun(stage.talks, "Echo:")
         fragile.stop("fast")
         try:
             await say(stage.talks, "three")
@@ -192,14 +192,13 @@ async def test_a_database_that_cannot_write(
     async with scene(house, fragile_url, "ada", "bob") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
-        for talk in stage.talks:
-            await talk.person.wait_for(lambda talk=talk: [answer.body for answer in talk.answers] == ["Echo:"])
+        await see_begun(stage.talks, "Echo:")
         await execute(fragile_url, *break_it)
         try:
             await say(stage.talks, "three")
             for talk in stage.talks:
                 event = (await events_of(talk))[-1]
-                await eventually(lambda event=event: refuses(stage, event), "the door takes nothing")
+                await eventually(partial(refuses, stage, event), "the door takes nothing")
             gates["one"].set()
 
             async def given_up() -> bool:

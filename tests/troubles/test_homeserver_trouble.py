@@ -16,7 +16,7 @@ from aiohttp import web
 
 from agent_bridge.matrix import session
 from agent_bridge.store.turns import Turns
-from company import company, echo_through, say, see, with_bridge
+from company import company, echo_through, say, see, see_begun, with_bridge
 from conditions import eventually
 from proxy import Proxy
 from scripted import ScriptedUpstream
@@ -109,8 +109,7 @@ async def test_answers_go_on_when_the_homeserver_is_back(house: House, database_
             turns = Turns(running.database)
             await ada.say("short")
             await bob.say("long")
-            for talk in (ada, bob):
-                await talk.person.wait_for(lambda talk=talk: [answer.body for answer in talk.answers] == ["Echo:"])
+            await see_begun([ada, bob], "Echo:")
             await say([ada, bob], "next")
 
             async def all_taken() -> bool:
@@ -158,7 +157,7 @@ async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) ->
 
 
 async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> None:
-    """A gateway answers 502 where the homeserver is away, and where it took too long over what it did; here by turns."""
+    """A gateway answers 502 where the homeserver is away, and where it took too long; here by turns."""
     _, proxy, talks = behind_proxy
     failed = [0, 0]
 
