@@ -65,7 +65,7 @@ def question(seed: int, key: str, fate: Fate | None = None) -> Question:
     parts = [f"{key}/{part} {' '.join(draw.choices(_WORDS, k=draw.randint(*size)))}" for part, size in enumerate(sizes)]
     text = "\n\n".join(parts)
     count = draw.randint(*_PIECES)
-    ends = sorted(draw.sample(range(len(key) + 3, len(text)), count - 1)) + [len(text)]
+    ends = [*sorted(draw.sample(range(len(key) + 3, len(text)), count - 1)), len(text)]
     pause = draw.uniform(*_SECONDS) / count
     pieces = [(pause, text[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
     if fate is Fate.CUT:

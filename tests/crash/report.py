@@ -34,6 +34,8 @@ class Report:
     #: From a question's arrival at the bridge to the end of its answer.
     waits: tuple[float, ...]
     repeats: int
+    #: Where the homeserver did not hand over what it had, in its order.
+    delivery: tuple[str, ...]
     #: Turns that were still open when patience ended.
     still_open: int
     verdict: Verdict
@@ -73,6 +75,8 @@ class Report:
             faults: tuple[str, ...] = getattr(self.verdict, kind)
             for fault in faults[:_FAULTS_SHOWN]:
                 yield f"{kind:<17} {fault}"
+        for each in self.delivery[:_FAULTS_SHOWN]:
+            yield f"delivery          {each}"
         if self.still_open:
             yield f"open turns        {self.still_open}"
         if self.evidence:
