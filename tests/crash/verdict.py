@@ -68,7 +68,8 @@ def judge(asked: Sequence[Question], shown: Sequence[Shown]) -> Verdict:
             answers[last].append((int(keyed["part"]), each.body))
         else:
             extra.append(f"nobody asked for {_shorten(each.body)}")
-    lost, stuck = [], []
+    lost: list[str] = []
+    stuck: list[str] = []
     for question in asked:
         if (fault := _fault(question, answers[question.key], words[question.key])) is not None:
             (stuck if fault.startswith("half") else lost).append(f"{question.key}: {fault}")
