@@ -21,7 +21,7 @@ from crash.balancer import Balancer
 from crash.replica import Replica
 from crash.report import Report
 from crash.spots import delivery, enter, until_closed
-from crash.verdict import Verdict
+from crash.verdict import Verdict, judge_histories
 from scripted import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Driver:
             for spot in spots:
                 found, count = await spot.look()
                 verdict, shown = verdict + found, shown + count
+            verdict += judge_histories([question for spot in spots for question in spot.asked], _histories(upstream))
             return Report(
                 seed=self._plan.seed,
                 planned=self._plan.kills,
@@ -177,3 +178,11 @@ class Driver:
             (folder / f"room{number}.jsonl").write_text("\n".join(events), encoding="utf-8")
         (folder / "homeserver.log").write_bytes(self._house.synapse.log.read_bytes())
         return folder
+
+
+def _histories(upstream: ScriptedUpstream) -> list[list[str]]:
+    """Return the keys of the questions in each request that *upstream* got."""
+    return [
+        [said["content"].partition(" ")[0] for said in body["messages"] if said["role"] == "user"]
+        for body in upstream.asked
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crash.asked import Fate, Question, question
-from crash.verdict import Shown, Verdict, judge
+from crash.verdict import Shown, Verdict, judge, judge_histories
 
 ONE, TWO = (question(7, f"1.{number}", Fate.WHOLE) for number in (1, 2))
 LONG = question(7, "1.3", Fate.LONG)
@@ -62,6 +62,22 @@ def test_each_fault_is_told(asked: list[Question], shown: list[Shown], faults: d
     verdict = judge(asked, shown)
     assert counts(verdict) == faults
     assert verdict.clean == (not faults)
+
+
+@pytest.mark.parametrize(
+    ("keys", "faults"),
+    [
+        pytest.param(["1.1"], {}, id="no history"),
+        pytest.param(["1.1", "1.2", "1.3"], {}, id="all well"),
+        pytest.param(["1.1", "1.3"], {}, id="one that was not answered whole"),
+        pytest.param(["1.1", "1.1", "1.2"], {"doubled": 1}, id="twice"),
+        pytest.param(["1.2", "1.1", "1.3"], {"reordered": 1}, id="the wrong way round"),
+        pytest.param(["1.1", "1.2", "1.1"], {"doubled": 1}, id="what was answered is asked again"),
+        pytest.param(["1.2", "1.1"], {"reordered": 1}, id="a later one was answered before"),
+    ],
+)
+def test_a_history_is_judged_too(keys: list[str], faults: dict[str, int]) -> None:
+    assert counts(judge_histories([ONE, TWO, LONG], [keys, keys])) == faults
 
 
 def test_verdicts_add_up() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,6 +76,21 @@ def judge(asked: Sequence[Question], shown: Sequence[Shown]) -> Verdict:
             (stuck if fault.startswith("half") else lost).append(f"{question.key}: {fault}")
         extra += [f"{question.key}: shown again: {_shorten(body)}" for body in _repeated(answers[question.key])]
     return Verdict(tuple(lost), tuple(extra), tuple(_disorder(asked, answers)), tuple(stuck))
+
+
+def judge_histories(asked: Sequence[Question], histories: Iterable[Sequence[str]]) -> Verdict:
+    """Judge what an upstream was sent: each history is the keys of a request's questions, the new one last.
+
+    What is missing there says nothing: a history may begin late, and leaves out what was not answered whole.
+    """
+    rank = {question.key: number for number, question in enumerate(asked)}
+    twice: set[str] = set()
+    late: set[str] = set()
+    for keys in histories:
+        twice |= {f"{key}: twice in a history" for key, count in Counter(keys).items() if count > 1}
+        order = list(dict.fromkeys(keys))
+        late |= {f"{then}: behind {key} in a history" for key, then in pairwise(order) if rank[then] < rank[key]}
+    return Verdict(doubled=tuple(sorted(twice)), reordered=tuple(sorted(late)))
 
 
 def _fault(question: Question, answer: Sequence[tuple[int, str]], words: Sequence[str]) -> str | None:
