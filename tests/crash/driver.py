@@ -47,7 +47,7 @@ class Plan:
     #: Whether the homeserver is killed now and then, together with the bridge.
     synapse: bool = False
     #: Between two questions in one room, on average.
-    pace: float = 5.0
+    pace: float = 8.0
     #: From "the door is open" to the kill, at least and at most.
     life: tuple[float, float] = (0.2, 4.0)
     #: From the last kill until everything has to be answered.
