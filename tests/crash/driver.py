@@ -18,7 +18,7 @@ from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.database import Database
 from crash.asked import Answerer, question
 from crash.balancer import Balancer
-from crash.replica import Replica
+from crash.replica import Replica, takeovers
 from crash.report import Report
 from crash.spots import delivery, enter, until_closed
 from crash.verdict import Verdict, judge_histories
@@ -103,6 +103,7 @@ class Driver:
                 asked=tuple(tuple(spot.asked) for spot in spots),
                 shown=shown,
                 restarts=tuple(life.first_answer for replica in self._replicas for life in replica.lives[1:]),
+                takeovers=takeovers(self._replicas),
                 waits=await self._waits(database),
                 repeats=self._answerer.repeats,
                 delivery=await delivery(database, spots),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from process import BridgeProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Any, Self
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _UP_WITHIN = 30.0
 _ANSWERED = frozenset({"answer sent", "answer failed"})
+_TAKEN_OVER = "taking over the lanes of a dead worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,7 @@ class Life:
     @property
     def first_answer(self) -> float | None:
         """Seconds from the start to the first answer that was shown whole, None when there was none."""
-        answers = (
-            datetime.fromisoformat(line["timestamp"]).timestamp() for line in self.events if line["event"] in _ANSWERED
-        )
-        first = next(answers, None)
+        first = next((_moment(line) for line in self.events if line["event"] in _ANSWERED), None)
         return None if first is None else first - self.started
 
 
@@ -48,6 +47,8 @@ class Replica:
         self._folder = folder
         self._config = config
         self.lives: list[Life] = []
+        #: When it was killed, in seconds since the epoch.
+        self.deaths: list[float] = []
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -68,9 +69,23 @@ class Replica:
     async def kill(self) -> None:
         """End it as a power cut would. It has to run until then."""
         assert self._process.running, f"the bridge ended by itself, having said {self._process.events[-5:]}"
+        self.deaths.append(time.time())
         await self._process.kill()
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Yield what all its processes logged."""
         for life in self.lives:
             yield from life.events
+
+
+def takeovers(replicas: Sequence[Replica]) -> tuple[float, ...]:
+    """Return the seconds from each death to the next taking over, by whomever; a death that left nothing has none."""
+    deaths = sorted(moment for replica in replicas for moment in replica.deaths)
+    taken = sorted(_moment(line) for replica in replicas for line in replica.log() if line["event"] == _TAKEN_OVER)
+    pairs = zip(deaths, [*deaths[1:], math.inf], strict=True)
+    firsts = ((death, next((each for each in taken if death < each < end), None)) for death, end in pairs)
+    return tuple(first - death for death, first in firsts if first is not None)
+
+
+def _moment(line: dict[str, Any]) -> float:
+    return datetime.fromisoformat(line["timestamp"]).timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ class Report:
     shown: int
     #: From each start to the first answer; None where the next kill came first.
     restarts: tuple[float | None, ...]
+    #: From each kill to the moment at which a process took over what was running.
+    takeovers: tuple[float, ...]
     #: From a question's arrival at the bridge to the end of its answer.
     waits: tuple[float, ...]
     repeats: int
@@ -69,6 +72,7 @@ class Report:
         yield f"messages shown    {self.shown}"
         yield f"homeserver kills  {self.synapse_kills}"
         yield f"start to answer   {_spread(answered)} ({len(answered)} of {len(self.restarts)} lives answered)"
+        yield f"kill to take-over {_spread(self.takeovers)}"
         yield f"arrival to answer {_spread(self.waits)}"
         yield f"upstream repeats  {self.repeats}"
         for kind in ("lost", "doubled", "reordered", "stuck"):
@@ -86,7 +90,7 @@ class Report:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which *share* of *values* lie (nearest rank)."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def _spread(seconds: Sequence[float]) -> str:
