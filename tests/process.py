@@ -98,4 +98,12 @@ class BridgeProcess:
         async for line in self._process.stderr:
             # A kill may cut the last line.
             if line.endswith(b"\n"):
-                self.events.append(json.loads(line))
+                self.events.append(_event(line))
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        # The interpreter's own words: a traceback at its end.
+        return {"event": line.decode(errors="replace").rstrip(), "level": "critical"}

@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from agent_bridge.bridge.intake import Intake
 from agent_bridge.bridge.lanes import Lanes
 from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.store.inbox import Inbox
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.base import End
 from agent_bridge.upstream.openai import OpenAIUpstream
@@ -58,7 +59,7 @@ class Step:
 #: By name: what happens while the turn is written down or carried out. The transaction of ``accept`` and ``wake`` is
 #: committed when ``intake`` ends.
 STEPS = {
-    "accept": Step(Turns, "accept"),
+    "accept": Step(Inbox, "accept"),
     "wake": Step(Lanes, "wake"),
     "read": Step(Homeserver, "read"),
     "intend": Step(Turns, "intend"),
@@ -121,15 +122,15 @@ class Doom:
     def _watch_intake(self) -> None:
         original = Intake.take
 
-        async def take(intake: Intake, events: Sequence[RoomEvent]) -> None:
+        async def take(intake: Intake, transaction_id: str, events: Sequence[RoomEvent]) -> None:
             found = [event.event_id for event in events if event.text("body") == self._text]
             if not found:
-                await original(intake, events)
+                await original(intake, transaction_id, events)
                 return
             self._event_id = found[0]
             with bound_contextvars(event_id=self._event_id):
                 self._reached("intake", "before")
-                await original(intake, events)
+                await original(intake, transaction_id, events)
                 self._reached("intake", "after")
 
         _replace(Intake, "take", take)
