@@ -79,7 +79,17 @@ class ScriptedUpstream:
         self.headers.append(dict(request.headers))
         script = self.scripts.popleft() if self.scripts else self.script
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        async for piece in script(body["messages"][-1]["content"]):
+        try:
+            return await self._play(script(body["messages"][-1]["content"]), request, response)
+        except ConnectionResetError:
+            # Who asked is gone.
+            return response
+
+    @staticmethod
+    async def _play(
+        pieces: AsyncIterator[str | int | Exception | None], request: web.Request, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        async for piece in pieces:
             if isinstance(piece, int):
                 return web.json_response({"error": {"message": "scripted"}}, status=piece, headers={"Retry-After": "0"})
             if not response.prepared:

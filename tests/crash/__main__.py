@@ -1,0 +1,52 @@
+"""``python -m crash --kills 200``: kill the bridge at random and compare; exit code 1 unless nothing is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crash.driver import Driver, Plan
+from house import House
+from postgres import Cluster
+
+if TYPE_CHECKING:
+    from crash.report import Report
+
+
+async def _play(plan: Plan) -> Report:
+    # Short paths: PostgreSQL's Unix socket lives in one.
+    with tempfile.TemporaryDirectory(prefix="ab-crash-") as name:
+        folder = Path(name)
+        with Cluster(folder) as cluster, cluster.database() as url:
+            async with House(folder, cluster) as house:
+                return await Driver(plan, house, url, folder).run()
+
+
+command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@command.command()
+def main(
+    *,
+    kills: Annotated[int, typer.Option(min=1, help="How often the bridge is killed.")] = 200,
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms in which a person talks.")] = 20,
+    processes: Annotated[int, typer.Option(min=1, help="Bridges on one database.")] = 1,
+    synapse: Annotated[bool, typer.Option("--synapse", help="Kill the homeserver with every 20th too.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn; default: a new one.")] = None,
+) -> None:
+    """Kill the bridge at random moments while people talk, and compare what they see with what they asked."""
+    if seed is None:
+        seed = secrets.randbelow(1_000_000)
+    plan = Plan(kills, seed, rooms=rooms, processes=processes, synapse=synapse)
+    report = asyncio.run(_play(plan))
+    typer.echo(report)
+    raise typer.Exit(0 if report.clean else 1)
+
+
+if __name__ == "__main__":
+    command()

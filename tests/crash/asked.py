@@ -1,0 +1,107 @@
+"""Questions and the answers due to them: everything follows from a seed and the question's key."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_WORDS = ("amber", "brook", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "jetty", "knoll", "ledge")
+#: Words of an ordinary answer; of the parts of a long one, each within one event and together beyond.
+_SHORT, _LONG = (3, 40), ((1100, 1200), (400, 700))
+_PIECES = (1, 6)
+_SECONDS = (0.0, 2.0)
+#: Seconds between the last words of an answer that is cut and the cut: what was said has arrived by then.
+_BEFORE_CUT = 0.3
+
+
+class Fate(StrEnum):
+    """What the upstream does with a question."""
+
+    WHOLE = "whole"
+    LONG = "long"
+    BUSY = "busy first"
+    CUT = "cut"
+
+
+_SHARES = {Fate.WHOLE: 85, Fate.LONG: 5, Fate.BUSY: 5, Fate.CUT: 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question and what becomes of it at the upstream."""
+
+    key: str
+    fate: Fate
+    #: The messages that show the answer, half of it when it is cut.
+    due: tuple[str, ...]
+    #: What the upstream says, and the seconds before each piece.
+    pieces: tuple[tuple[float, str], ...]
+
+    @property
+    def text(self) -> str:
+        """What a person says."""
+        return f"{self.key} what do you say?"
+
+    @property
+    def cut(self) -> bool:
+        """Whether half an answer and a word about it are right."""
+        return self.fate is Fate.CUT
+
+
+def question(seed: int, key: str, fate: Fate | None = None) -> Question:
+    """Return the question *key* of the run *seed*, always the same; *fate* overrides the one that was drawn."""
+    draw = random.Random(f"{seed} {key}")  # noqa: S311
+    drawn = draw.choices([*_SHARES], [*_SHARES.values()])[0]
+    fate = fate or drawn
+    sizes = _LONG if fate is Fate.LONG else (_SHORT,)
+    parts = [f"{key}/{part} {' '.join(draw.choices(_WORDS, k=draw.randint(*size)))}" for part, size in enumerate(sizes)]
+    text = "\n\n".join(parts)
+    count = draw.randint(*_PIECES)
+    ends = [*sorted(draw.sample(range(len(key) + 3, len(text)), count - 1)), len(text)]
+    pause = draw.uniform(*_SECONDS) / count
+    pieces = [(pause, text[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    if fate is Fate.CUT:
+        pieces = pieces[: max(1, count // 2)]
+        if count == 1:
+            pieces = [(pause, text[: len(text) // 2])]
+        parts = ["".join(piece for _, piece in pieces).strip()]
+    return Question(key, fate, tuple(parts), tuple(pieces))
+
+
+class Answerer:
+    """Answers questions as they are due, as the script of a :class:`~scripted.ScriptedUpstream`."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        #: How often each question was asked and not turned away.
+        self.asked: Counter[str] = Counter()
+        self._turned_away: set[str] = set()
+
+    @property
+    def repeats(self) -> int:
+        """How many requests were not the first for their question."""
+        return self.asked.total() - len(self.asked)
+
+    async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:
+        """Answer *text*."""
+        key = text.partition(" ")[0]
+        asked = question(self._seed, key)
+        if asked.fate is Fate.BUSY and key not in self._turned_away:
+            self._turned_away.add(key)
+            yield HTTPStatus.SERVICE_UNAVAILABLE.value
+            return
+        self.asked[key] += 1
+        for pause, piece in asked.pieces:
+            await asyncio.sleep(pause)
+            yield piece
+        if asked.cut:
+            await asyncio.sleep(_BEFORE_CUT)
+            yield None

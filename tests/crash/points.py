@@ -1,0 +1,199 @@
+"""Points of a turn's way at which a process can be made to kill itself."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from structlog.contextvars import bound_contextvars, get_contextvars
+
+from agent_bridge.bridge.intake import Intake
+from agent_bridge.bridge.lanes import Lanes
+from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.store.inbox import Inbox
+from agent_bridge.store.turns import Turns
+from agent_bridge.upstream.base import End
+from agent_bridge.upstream.openai import OpenAIUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from agent_bridge.core.model import Turn
+    from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.store.database import Connection
+    from agent_bridge.upstream.base import Ask, Delta
+
+    Picks = Callable[..., bool]
+
+
+def _any(*_: Any, **__: Any) -> bool:
+    return True
+
+
+def _edits(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return "m.new_content" in content
+
+
+def _first_sends(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return "m.new_content" not in content and content.get("msgtype") == "m.text"
+
+
+def _words(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return "m.new_content" not in content and content.get("msgtype") == "m.notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A method that a turn passes."""
+
+    owner: type
+    method: str
+    #: Which of its calls count, by their arguments.
+    picks: Picks = field(default=_any)
+
+
+#: By name: what happens while the turn is written down or carried out. The transaction of ``accept`` and ``wake`` is
+#: committed when ``intake`` ends.
+STEPS = {
+    "accept": Step(Inbox, "accept"),
+    "wake": Step(Lanes, "wake"),
+    "read": Step(Homeserver, "read"),
+    "intend": Step(Turns, "intend"),
+    "send": Step(Homeserver, "send", _first_sends),
+    "sent": Step(Turns, "sent"),
+    "answered": Step(Turns, "answered"),
+    "edit": Step(Homeserver, "send", _edits),
+    "word": Step(Homeserver, "send", _words),
+    "redact": Step(Homeserver, "redact"),
+    "search": Step(Homeserver, "messages"),
+    "put_back": Step(Turns, "put_back"),
+    "finish": Step(Turns, "finish"),
+}
+#: Steps outside, where the process does not know yet which turn it is about.
+OUTSIDE = ("intake", "take")
+#: Moments of an answer of the upstream: before the request, after its first words, after its last.
+ANSWER = ("request", "first_words", "last_words")
+
+
+def die() -> None:
+    """End this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Doom:
+    """Has this process kill itself at *point* of the way of the message that says *text*.
+
+    A point is ``before:STEP:N`` or ``after:STEP:N``, of the N-th call that the message's turn makes, or one of
+    :data:`ANSWER`. What other messages do is no matter.
+    """
+
+    def __init__(self, point: str, text: str) -> None:
+        self._text = text
+        self._event_id = ""
+        self._lanes: Sequence[int] = ()
+        self._when, self._step, number = point.split(":") if ":" in point else ("at", point, "1")
+        self._number = int(number)
+        self._calls = 0
+        if self._step not in (*STEPS, *OUTSIDE, *ANSWER):
+            raise ValueError(f"no such point: {point}")
+
+    def arm(self) -> None:
+        """Wrap what the turn passes."""
+        self._watch_intake()
+        self._watch_wake()
+        self._watch_take()
+        if self._step in ANSWER:
+            self._doom_answer()
+        elif self._step in STEPS:
+            self._doom_step(STEPS[self._step])
+
+    def _reached(self, step: str, when: str) -> None:
+        if (self._step, self._when) == (step, when):
+            die()
+
+    @property
+    def _is_about_it(self) -> bool:
+        return bool(self._event_id) and get_contextvars().get("event_id") == self._event_id
+
+    def _watch_intake(self) -> None:
+        original = Intake.take
+
+        async def take(intake: Intake, transaction_id: str, events: Sequence[RoomEvent]) -> None:
+            found = [event.event_id for event in events if event.text("body") == self._text]
+            if not found:
+                await original(intake, transaction_id, events)
+                return
+            self._event_id = found[0]
+            with bound_contextvars(event_id=self._event_id):
+                self._reached("intake", "before")
+                await original(intake, transaction_id, events)
+                self._reached("intake", "after")
+
+        _replace(Intake, "take", take)
+
+    def _watch_wake(self) -> None:
+        original = Lanes.wake
+
+        async def wake(lanes: Lanes, connection: Connection, woken: Sequence[int]) -> None:
+            if self._is_about_it:
+                self._lanes = woken
+            await original(lanes, connection, woken)
+
+        _replace(Lanes, "wake", wake)
+
+    def _watch_take(self) -> None:
+        original = Turns.take
+
+        async def take(turns: Turns, lane: int) -> Turn | None:
+            if lane in self._lanes:
+                self._reached("take", "before")
+            turn = await original(turns, lane)
+            if turn is not None and turn.payload.get("body") == self._text:
+                self._event_id = turn.event_id
+                self._reached("take", "after")
+            return turn
+
+        _replace(Turns, "take", take)
+
+    def _doom_step(self, step: Step) -> None:
+        original: Callable[..., Awaitable[Any]] = getattr(step.owner, step.method)
+
+        @functools.wraps(original)
+        async def doomed(*args: Any, **kwargs: Any) -> Any:
+            counts = self._is_about_it and step.picks(*args, **kwargs)
+            self._calls += counts
+            last = counts and self._calls == self._number
+            if last:
+                self._reached(self._step, "before")
+            result = await original(*args, **kwargs)
+            if last:
+                self._reached(self._step, "after")
+            return result
+
+        _replace(step.owner, step.method, doomed)
+
+    def _doom_answer(self) -> None:
+        original = OpenAIUpstream.answer
+
+        async def doomed(upstream: OpenAIUpstream, ask: Ask) -> AsyncGenerator[Delta, None]:
+            about_it = self._is_about_it
+            if about_it:
+                self._reached("request", "at")
+            async with aclosing(original(upstream, ask)) as deltas:
+                async for delta in deltas:
+                    if about_it and isinstance(delta, End):
+                        self._reached("last_words", "at")
+                    yield delta
+                    # What follows runs once the words have been taken in.
+                    if about_it:
+                        self._reached("first_words", "at")
+
+        _replace(OpenAIUpstream, "answer", doomed)
+
+
+def _replace(owner: type, method: str, by: Callable[..., Any]) -> None:
+    setattr(owner, method, by)

@@ -1,0 +1,99 @@
+"""What a run found, and the words for it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from crash.asked import Question
+    from crash.verdict import Verdict
+
+_FAULTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished run. Times are seconds."""
+
+    seed: int
+    planned: int
+    kills: int
+    synapse_kills: int
+    processes: int
+    duration: float
+    asked: tuple[tuple[Question, ...], ...]
+    #: Messages of the agents that the rooms show.
+    shown: int
+    #: From each start to the first answer; None where the next kill came first.
+    restarts: tuple[float | None, ...]
+    #: From each kill to the moment at which a process took over what was running.
+    takeovers: tuple[float, ...]
+    #: From a question's arrival at the bridge to the end of its answer.
+    waits: tuple[float, ...]
+    repeats: int
+    #: Where the homeserver did not hand over what it had, in its order.
+    delivery: tuple[str, ...]
+    #: Turns that were still open when patience ended.
+    still_open: int
+    verdict: Verdict
+    #: Where the evidence of a fault was kept.
+    evidence: Path | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything was carried out and nothing is wrong."""
+        return self.verdict.clean and not self.still_open and self.kills == self.planned
+
+    @property
+    def last_line(self) -> str:
+        """The figures that have to be 0."""
+        verdict = self.verdict
+        return (
+            f"kills={self.kills} lost={len(verdict.lost)} doubled={len(verdict.doubled)} "
+            f"reordered={len(verdict.reordered)} stuck={len(verdict.stuck) + self.still_open}"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join((*self._lines(), self.last_line))
+
+    def _lines(self) -> Iterator[str]:
+        questions = [question for room in self.asked for question in room]
+        kinds = Counter(str(question.fate) for question in questions)
+        answered = [seconds for seconds in self.restarts if seconds is not None]
+        yield f"seed              {self.seed}"
+        yield f"duration          {self.duration:.0f} s, {len(self.asked)} rooms, {self.processes} process(es)"
+        yield f"questions         {len(questions)} ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})"
+        yield f"messages shown    {self.shown}"
+        yield f"homeserver kills  {self.synapse_kills}"
+        yield f"start to answer   {_spread(answered)} ({len(answered)} of {len(self.restarts)} lives answered)"
+        yield f"kill to take-over {_spread(self.takeovers)}"
+        yield f"arrival to answer {_spread(self.waits)}"
+        yield f"upstream repeats  {self.repeats}"
+        for kind in ("lost", "doubled", "reordered", "stuck"):
+            faults: tuple[str, ...] = getattr(self.verdict, kind)
+            for fault in faults[:_FAULTS_SHOWN]:
+                yield f"{kind:<17} {fault}"
+        for each in self.delivery[:_FAULTS_SHOWN]:
+            yield f"delivery          {each}"
+        if self.still_open:
+            yield f"open turns        {self.still_open}"
+        if self.evidence:
+            yield f"evidence          {self.evidence}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which *share* of *values* lie (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "none"
+    return f"p50 {percentile(seconds, 0.5):.2f} s, p95 {percentile(seconds, 0.95):.2f} s, most {max(seconds):.2f} s"

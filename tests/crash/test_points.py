@@ -1,0 +1,170 @@
+"""Every point of a turn's way is once the last that a process reaches; the next processes go on from there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.store.database import Database
+from crash.asked import Fate, Question
+from crash.points import ANSWER
+from crash.spots import enter, until_closed
+from process import BridgeProcess
+from scripted import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+    from crash.spots import Spot
+    from crash.verdict import Verdict
+    from house import House
+    from postgres import Cluster
+
+_DIES_WITHIN = 15.0
+_CLOSED_WITHIN = 60.0
+_WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "answered", "edit", "finish")
+_LONG_PART = " ".join(["brook"] * 1400)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One message, and the points at which the processes die that carry it out, one after the other."""
+
+    points: tuple[str, ...]
+    fate: Fate = Fate.WHOLE
+
+    @property
+    def name(self) -> str:
+        return "+".join(self.points)
+
+    @property
+    def doomed(self) -> Question:
+        """The message that the processes die over."""
+        key = self.name.replace(":", "-")
+        half, rest = f"{key}/0 these are the first words", " and these are the last."
+        if self.fate is Fate.CUT:
+            return Question(key, self.fate, (half,), ((0, half), (0.4, "")))
+        return Question(key, self.fate, (half + rest,), ((0, half), (0.4, rest)))
+
+    @property
+    def next(self) -> Question:
+        """What is asked after the first death."""
+        key = f"{self.name.replace(':', '-')}-next"
+        return Question(key, Fate.WHOLE, (f"{key}/0 this too.",), ((0, f"{key}/0 this too."),))
+
+
+def around(*steps: str) -> list[str]:
+    return [f"{when}:{step}:1" for step in steps for when in ("before", "after")]
+
+
+CASES = [
+    *(Case((point,)) for point in (*around(*_WAY), *ANSWER)),
+    *(Case((point,), Fate.BUSY) for point in around("put_back")),
+    *(Case((point,), Fate.CUT) for point in around("word")),
+    # The event is in the room and its id was not written down: it has to be found.
+    *(Case(("after:send:1", point)) for point in around("search")),
+    # The first try said two parts, the second has only one to say.
+    *(Case(("after:sent:2", point), Fate.LONG) for point in around("redact")),
+]
+
+
+class Answerer:
+    """Answers what the cases ask, each as its fate says."""
+
+    def __init__(self) -> None:
+        self._questions = {each.text: each for case in CASES for each in (case.doomed, case.next)}
+        self._asked: set[str] = set()
+
+    async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:
+        """Answer *text*; the first time it is asked is different for the busy and the long."""
+        question = self._questions[text]
+        again = text in self._asked
+        self._asked.add(text)
+        if question.fate is Fate.BUSY and not again:
+            yield 503
+            return
+        if question.fate is Fate.LONG and not again:
+            yield f"{question.key}/0 {_LONG_PART}\n\n{question.key}/1 {_LONG_PART}"
+            await asyncio.Event().wait()
+        for pause, piece in question.pieces:
+            await asyncio.sleep(pause)
+            yield piece
+        if question.cut:
+            yield None
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What became of one case."""
+
+    #: Exit codes of the doomed processes; None for one that did not die.
+    codes: tuple[int | None, ...]
+    verdict: Verdict
+    still_open: int
+
+
+class Chain:
+    """One doomed process after the other on one database; each also goes on with what the last left."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self._folder = folder
+        self._config = config
+
+    async def doom(self, case: Case, spot: Spot) -> tuple[int | None, ...]:
+        """Ask, have processes die over it, return their exit codes."""
+        codes = []
+        for number, point in enumerate(case.points):
+            program = ("-m", "crash.doomed", point, case.doomed.text)
+            async with BridgeProcess(self._folder, self._config, program=program) as process:
+                await process.wait_for("door open")
+                if not number:
+                    await spot.ask(case.doomed)
+                code = None
+                with contextlib.suppress(TimeoutError):
+                    code = await process.ended(_DIES_WITHIN)
+                codes.append(code)
+        await spot.ask(case.next)
+        return tuple(codes)
+
+
+@pytest.fixture(scope="module")
+async def aftermath(
+    house: House, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Aftermath]]:
+    """Everything that the cases ask for was done once, and an ordinary process finished it."""
+    folder = tmp_path_factory.mktemp("doomed")
+    with cluster.database() as url:
+        upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(CASES))))
+        upstream.script = Answerer().script
+        async with upstream, house.person() as person, Database(url) as database:
+            there = {"name": "points", "url": upstream.url, "poll_interval": 5}
+            config = house.config(
+                url, [there], logging={"format": "json"}, rooms={"invite": [person.user_id], "concurrency": 4}
+            )
+            async with BridgeProcess(folder, config) as process:
+                await process.wait_for("door open")
+                spots = await enter(database, config, person, len(CASES))
+            chain = Chain(folder, config)
+            codes = [await chain.doom(case, spot) for case, spot in zip(CASES, spots, strict=True)]
+            async with BridgeProcess(folder, config):
+                still_open = await until_closed(database, spots, _CLOSED_WITHIN)
+                found = {
+                    case.name: Aftermath(code, (await spot.look())[0], still_open)
+                    for case, code, spot in zip(CASES, codes, spots, strict=True)
+                }
+            yield found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_death_at_any_point_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:
+    after = aftermath[case.name]
+    assert after.codes == (-signal.SIGKILL,) * len(case.points)
+    assert after.verdict.clean, after.verdict
+    assert not after.still_open

@@ -1,0 +1,98 @@
+"""The check of the crash runs is able to fail: every kind of fault, told from the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from crash.asked import Fate, Question, question
+from crash.verdict import Shown, Verdict, judge, judge_histories
+
+ONE, TWO = (question(7, f"1.{number}", Fate.WHOLE) for number in (1, 2))
+LONG = question(7, "1.3", Fate.LONG)
+CUT = question(7, "1.4", Fate.CUT)
+WORD = Shown("⚠️ The answer ends here: the connection was cut.", notice=True)
+
+
+def said(*questions: Question) -> list[Shown]:
+    return [Shown(body) for each in questions for body in each.due]
+
+
+def counts(verdict: Verdict) -> dict[str, int]:
+    faults = {
+        "lost": verdict.lost,
+        "doubled": verdict.doubled,
+        "reordered": verdict.reordered,
+        "stuck": verdict.stuck,
+    }
+    return {kind: len(found) for kind, found in faults.items() if found}
+
+
+HALF = Shown(ONE.due[0][: len(ONE.due[0]) // 2])
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "faults"),
+    [
+        pytest.param([ONE, TWO, LONG], said(ONE, TWO, LONG), {}, id="all well"),
+        pytest.param([], [], {}, id="nothing asked"),
+        pytest.param([CUT, ONE], [*said(CUT), WORD, *said(ONE)], {}, id="cut and told"),
+        pytest.param([ONE, TWO], said(TWO), {"lost": 1}, id="the first is missing"),
+        pytest.param([ONE, TWO], [], {"lost": 2}, id="nothing there"),
+        pytest.param([ONE], [WORD], {"lost": 1, "doubled": 1}, id="a word only"),
+        pytest.param([ONE], [HALF, WORD], {"lost": 1}, id="half where a whole one was due, though told"),
+        pytest.param([ONE], [*said(ONE), WORD], {"lost": 1}, id="whole, and a word against it"),
+        pytest.param([ONE], [Shown("1.1/0 something else")], {"lost": 1}, id="another text"),
+        pytest.param([CUT], [Shown(CUT.due[0] + " more"), WORD], {"lost": 1}, id="more than was said"),
+        pytest.param([ONE, TWO], [*said(ONE), *said(ONE), *said(TWO)], {"doubled": 1}, id="said twice"),
+        pytest.param([ONE, TWO], [HALF, *said(ONE, TWO)], {"stuck": 1, "doubled": 1}, id="half, then again"),
+        pytest.param([ONE, TWO], [*said(ONE, TWO, ONE)], {"doubled": 1}, id="said again later"),
+        pytest.param([LONG], [*said(LONG), *said(LONG)], {"doubled": 2}, id="both parts twice"),
+        pytest.param([CUT], [*said(CUT), WORD, WORD], {"doubled": 1}, id="told twice"),
+        pytest.param([ONE], [*said(ONE), Shown("…")], {"doubled": 1}, id="a message that nobody asked for"),
+        pytest.param([ONE], said(ONE, TWO), {"doubled": 1}, id="an answer that nobody asked for"),
+        pytest.param([ONE, TWO], said(TWO, ONE), {"reordered": 1}, id="the wrong way round"),
+        pytest.param([LONG], list(reversed(said(LONG))), {"reordered": 1}, id="parts the wrong way round"),
+        pytest.param([ONE, TWO], [HALF, *said(TWO)], {"stuck": 1}, id="half without a word"),
+        pytest.param([CUT], said(CUT), {"stuck": 1}, id="cut without a word"),
+        pytest.param([LONG], said(LONG)[:1], {"stuck": 1}, id="a part is missing"),
+        pytest.param([ONE], [Shown("1.1/0")], {"stuck": 1}, id="hardly begun"),
+    ],
+)
+def test_each_fault_is_told(asked: list[Question], shown: list[Shown], faults: dict[str, int]) -> None:
+    verdict = judge(asked, shown)
+    assert counts(verdict) == faults
+    assert verdict.clean == (not faults)
+
+
+@pytest.mark.parametrize(
+    ("keys", "faults"),
+    [
+        pytest.param(["1.1"], {}, id="no history"),
+        pytest.param(["1.1", "1.2", "1.3"], {}, id="all well"),
+        pytest.param(["1.1", "1.3"], {}, id="one that was not answered whole"),
+        pytest.param(["1.1", "1.1", "1.2"], {"doubled": 1}, id="twice"),
+        pytest.param(["1.2", "1.1", "1.3"], {"reordered": 1}, id="the wrong way round"),
+        pytest.param(["1.1", "1.2", "1.1"], {"doubled": 1}, id="what was answered is asked again"),
+        pytest.param(["1.2", "1.1"], {"reordered": 1}, id="a later one was answered before"),
+    ],
+)
+def test_a_history_is_judged_too(keys: list[str], faults: dict[str, int]) -> None:
+    assert counts(judge_histories([ONE, TWO, LONG], [keys, keys])) == faults
+
+
+def test_verdicts_add_up() -> None:
+    both = judge([ONE], []) + judge([TWO], said(TWO, TWO))
+    assert counts(both) == {"lost": 1, "doubled": 1}
+    assert not both.clean
+    assert (Verdict() + Verdict()).clean
+
+
+@pytest.mark.parametrize("fate", list(Fate))
+def test_a_question_is_the_same_every_time(fate: Fate) -> None:
+    first = question(3, "2.9", fate)
+    assert first == question(3, "2.9", fate)
+    assert first != question(4, "2.9", fate)
+    text = "".join(piece for _, piece in first.pieces)
+    assert text.strip() == "\n\n".join(first.due)
+    assert sum(pause for pause, _ in first.pieces) <= 2
+    assert text.startswith("2.9/0 ")

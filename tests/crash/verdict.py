@@ -1,0 +1,141 @@
+"""The comparison: what was asked in a room beside what the room shows. Does no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import astuple, dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent_bridge.demo.sight import Message
+    from crash.asked import Question
+
+_KEYED = re.compile(r"(?P<key>\S+)/(?P<part>\d+)(?: |$)")
+_WORD = "⚠️"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One message of the agent on the screen."""
+
+    body: str
+    notice: bool = False
+
+    @classmethod
+    def of(cls, message: Message) -> Shown:
+        """Return *message* as it stands now."""
+        return cls(message.body, message.content.get("msgtype") == "m.notice")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong, one line each."""
+
+    #: Nothing stands where an answer was due, or something else.
+    lost: tuple[str, ...] = ()
+    #: Something stands there that nobody asked for: an answer's second copy, a word too many.
+    doubled: tuple[str, ...] = ()
+    #: An answer stands before the answer to an earlier question, or a part before an earlier part.
+    reordered: tuple[str, ...] = ()
+    #: An answer stopped on its way, and no word says so.
+    stuck: tuple[str, ...] = ()
+
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return self == Verdict()
+
+
+def judge(asked: Sequence[Question], shown: Sequence[Shown]) -> Verdict:
+    """Compare what was *asked* in one room, in its order, with what the agent's side of the room shows."""
+    due = {question.key: question for question in asked}
+    answers: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    words: dict[str, list[str]] = defaultdict(list)
+    extra: list[str] = []
+    last: str | None = None
+    for each in shown:
+        keyed = _KEYED.match(each.body)
+        if each.notice and last is not None and not words[last]:
+            words[last].append(each.body)
+        elif not each.notice and keyed and keyed["key"] in due:
+            last = keyed["key"]
+            answers[last].append((int(keyed["part"]), each.body))
+        else:
+            extra.append(f"nobody asked for {_shorten(each.body)}")
+    lost: list[str] = []
+    stuck: list[str] = []
+    for question in asked:
+        if (fault := _fault(question, answers[question.key], words[question.key])) is not None:
+            (stuck if fault.startswith("half") else lost).append(f"{question.key}: {fault}")
+        extra += [f"{question.key}: shown again: {_shorten(body)}" for body in _repeated(answers[question.key])]
+    return Verdict(tuple(lost), tuple(extra), tuple(_disorder(asked, answers)), tuple(stuck))
+
+
+def judge_histories(asked: Sequence[Question], histories: Iterable[Sequence[str]]) -> Verdict:
+    """Judge what an upstream was sent: each history is the keys of a request's questions, the new one last.
+
+    What is missing there says nothing: a history may begin late, and leaves out what was not answered whole.
+    """
+    rank = {question.key: number for number, question in enumerate(asked)}
+    twice: set[str] = set()
+    late: set[str] = set()
+    for keys in histories:
+        twice |= {f"{key}: twice in a history" for key, count in Counter(keys).items() if count > 1}
+        order = list(dict.fromkeys(keys))
+        late |= {f"{then}: behind {key} in a history" for key, then in pairwise(order) if rank[then] < rank[key]}
+    return Verdict(doubled=tuple(sorted(twice)), reordered=tuple(sorted(late)))
+
+
+def _fault(question: Question, answer: Sequence[tuple[int, str]], words: Sequence[str]) -> str | None:
+    """Return why *answer* and *words* are not what is due, None when they are."""
+    if not answer:
+        return "no answer"
+    parts = dict(reversed(answer))  # of several copies the first counts: the others are faults of their own
+    bodies = tuple(parts[part] for part in sorted(parts))
+    if bodies == question.due:
+        if question.cut:
+            return None if words and words[0].startswith(_WORD) else "half an answer without a word about it"
+        return f"a whole answer, and then {_shorten(words[0])}" if words else None
+    whole = "\n\n".join(question.due)
+    if words:
+        return f"not the answer that was due, and then {_shorten(words[0])}"
+    half = "\n\n".join(bodies)
+    return "half an answer" if whole.startswith(half) else f"something else: {_shorten(half)}"
+
+
+def _repeated(answer: Iterable[tuple[int, str]]) -> list[str]:
+    seen: set[int] = set()
+    repeated = []
+    for part, body in answer:
+        if part in seen:
+            repeated.append(body)
+        seen.add(part)
+    return repeated
+
+
+def _disorder(asked: Sequence[Question], answers: dict[str, list[tuple[int, str]]]) -> list[str]:
+    """Return what stands before something that belongs in front of it, copies aside."""
+    rank = {question.key: number for number, question in enumerate(asked)}
+    order = list(dict.fromkeys(key for key in answers if answers[key]))
+    found = []
+    newest = -1
+    for key in order:
+        if rank[key] < newest:
+            found.append(f"{key}: behind the answer to a later question")
+        newest = max(newest, rank[key])
+    for key in order:
+        parts = list(dict.fromkeys(part for part, _ in answers[key]))
+        if parts != sorted(parts):
+            found.append(f"{key}: its parts stand as {parts}")
+    return found
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}…")
