@@ -1,9 +1,10 @@
 # Every target does its own set-up: git, make and Python >= 3.11 are enough.
 PYTHON_FILES = agent_bridge tests benchmarks alembic scripts
 BIN = .venv/bin
+KILLS = 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format examples migration bench clean
+.PHONY: help demo test lint format examples migration crash bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,6 +39,9 @@ examples: .venv/.dev  ## make the example files from the schema
 
 migration: .venv/.dev  ## write a migration for what changed in store/schema.py (M="what it does")
 	@$(BIN)/python scripts/migration.py "$(M)"
+
+crash: .venv/.dev  ## kill the bridge at random while people talk, and compare (KILLS=200, ARGS=--processes 2)
+	@PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) $(ARGS)
 
 bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json
 	@$(BIN)/python -m benchmarks

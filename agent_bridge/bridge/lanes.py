@@ -36,8 +36,9 @@ _log = structlog.stdlib.get_logger(__name__)
 _POLL = 0.5
 #: Seconds between two looks for lanes that nobody works off: a retry that has become due waits that long at most.
 _SWEEP = 0.5
-#: Seconds for which a job has to look like an orphan: one that starts or ends does so for a moment.
-_ORPHANED = 1.0
+#: Seconds for which a job has to look like an orphan: one that starts or ends does so for a moment. One that is taken
+#: for an orphan in error does no harm: the lane's lock is what counts.
+_ORPHANED = 0.4
 #: Workers that may die over one turn before it counts as what kills them.
 _DEADLY = 15
 _PATIENCE = Backoff(first=1, cap=60)

@@ -131,8 +131,8 @@ class WakeUp:
         try:
             milliseconds = await self.homeserver.ping(self._service.id)
         except BridgeError as error:
-            if "AlreadyCancelled" in str(error):
-                # Synapse says so when it is delivering what it kept already.
+            if "AlreadyCancelled" in str(error) or "AlreadyCalled" in str(error):
+                # Synapse says so when it is delivering, or about to deliver, what it kept.
                 return
             _log.error("the homeserver cannot reach the bridge", address=self._service.url)
             raise

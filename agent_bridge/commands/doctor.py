@@ -186,7 +186,7 @@ class Doctor:
             try:
                 milliseconds = await homeserver.ping(service.id)
             except HomeserverError as error:
-                if "AlreadyCancelled" not in str(error):
+                if not ("AlreadyCancelled" in str(error) or "AlreadyCalled" in str(error)):
                     remedy = (
                         f"Synapse must reach appservice.address, {service.url}, and know the same hs_token"
                         " (restart it after a new registration)"
