@@ -80,19 +80,32 @@ class Bridge:
 
     async def run(self) -> None:
         """Be door and worker, and leader while no other process is, until cancelled; then finish what runs."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.leader.run())
-            # Whoever leads first holds the lanes of rooms that have to be compared; only then may anything come in.
-            await self.leader.settled.wait()
+        async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
+            group.create_task(_ending(leading))
             group.create_task(self.door.run())
-            async with self._listening():
-                await self.work()
+            group.create_task(self.work())
 
     async def work(self) -> None:
         """Be a worker only, until cancelled; then finish what runs, within the drain timeout."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stops.run())
             group.create_task(self.lanes.run())
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Lead, if no other process does; give the task that does it.
+
+        Whoever leads first holds the lanes of rooms that have to be compared; only then may anything come in.
+        """
+        leading = asyncio.create_task(self.leader.run())
+        settled = asyncio.create_task(self.leader.settled.wait())
+        try:
+            await asyncio.wait([leading, settled], return_when=asyncio.FIRST_COMPLETED)
+            yield leading
+        finally:
+            settled.cancel()
+            leading.cancel()
+            await asyncio.wait([leading, settled])
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
@@ -109,6 +122,10 @@ class Bridge:
             yield
         finally:
             await runner.cleanup()
+
+
+async def _ending(task: asyncio.Task[None]) -> None:
+    await task
 
 
 @asynccontextmanager

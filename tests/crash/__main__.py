@@ -36,7 +36,7 @@ def main(
     kills: Annotated[int, typer.Option(min=1, help="How often the bridge is killed.")] = 200,
     rooms: Annotated[int, typer.Option(min=1, help="Rooms in which a person talks.")] = 20,
     processes: Annotated[int, typer.Option(min=1, help="Bridges on one database.")] = 1,
-    synapse: Annotated[bool, typer.Option("--synapse", help="Kill the homeserver with every 20th too.")] = False,
+    synapse: Annotated[bool, typer.Option(help="Kill the homeserver with every tenth too.")] = True,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn; default: a new one.")] = None,
 ) -> None:
     """Kill the bridge at random moments while people talk, and compare what they see with what they asked."""

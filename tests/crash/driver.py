@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from house import House
 
 #: Every so manieth kill takes the homeserver along, if any does.
-_SYNAPSE_EVERY = 20
+_SYNAPSE_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Plan:
     rooms: int = 20
     processes: int = 1
     #: Whether the homeserver is killed now and then, together with the bridge.
-    synapse: bool = False
+    synapse: bool = True
     #: Between two questions in one room, on average.
     pace: float = 8.0
     #: From "the door is open" to the kill, at least and at most.

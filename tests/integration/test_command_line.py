@@ -139,6 +139,19 @@ async def test_not_ready_without_a_homeserver(house: House, database_url: str) -
             assert response.status == 200
 
 
+async def test_why_tells_what_became_of_a_message(house: House, database_url: str, tmp_path: Path) -> None:
+    async with ScriptedUpstream("told") as upstream, house.talk(database_url, upstream) as talk:
+        event_id = await talk.say("hello")
+        await talk.wait_for_answers(1)
+        BridgeProcess(tmp_path, talk.running.bridge.config)
+        code, said = await agent_bridge("why", event_id, "-c", str(tmp_path / "config.yaml"))
+        assert code == 0, said
+        assert "It was answered." in said
+        assert talk.answers[0].event_id in said
+        code, said = await agent_bridge("why", "$nothing", "-c", str(tmp_path / "config.yaml"))
+        assert (code, "I know nothing of" in said) == (0, True)
+
+
 async def test_a_taken_port_is_named(house: House, database_url: str, tmp_path: Path) -> None:
     config = house.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
     async with house.bridge(config):

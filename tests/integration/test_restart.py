@@ -141,6 +141,11 @@ async def test_a_lane_of_a_dead_worker_is_taken_over(house: House, database_url:
     async with ScriptedUpstream("orphan") as upstream, house.talk(database_url, upstream) as talk:
         await talk.say("first")
         await talk.wait_for_answers(1)
+
+        async def at_rest() -> bool:
+            return not await talk.running.database.rows("SELECT 1 FROM procrastinate_jobs")
+
+        await eventually(at_rest, "the lane's job has ended")
         async with talk.running.database.transaction() as connection:
             lane = await (await connection.execute("SELECT id FROM conversation")).fetchone()
             assert lane is not None
