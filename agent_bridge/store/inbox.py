@@ -70,23 +70,23 @@ class Inbox:
         portal that its room turns out to be, though an invitation into the room, say, came first.
         """
         lanes: dict[int, None] = {}
-        for new in turns:
-            cursor = await connection.execute(
-                _ACCEPT,
-                {
-                    "room_id": new.room_id,
-                    "thread": new.thread,
-                    "portal": new.portal,
-                    "event_id": new.event_id,
-                    "kind": new.kind,
-                    "sender": new.sender,
-                    "payload": Jsonb(dict(new.payload)),
-                    "said_at": new.said_at,
-                },
-            )
-            row = await cursor.fetchone()
-            if row is not None:
-                lanes[row["conversation"]] = None
+        asked = [
+            {
+                "room_id": new.room_id,
+                "thread": new.thread,
+                "portal": new.portal,
+                "event_id": new.event_id,
+                "kind": new.kind,
+                "sender": new.sender,
+                "payload": Jsonb(dict(new.payload)),
+                "said_at": new.said_at,
+            }
+            for new in turns
+        ]
+        async with connection.cursor() as cursor:
+            await cursor.executemany(_ACCEPT, asked, returning=True)
+            async for result in cursor.results():
+                lanes |= {row["conversation"]: None for row in await result.fetchall()}
         return list(lanes)
 
     async def depths(self, connection: Connection, room_ids: Collection[str]) -> dict[str, int]:
@@ -114,10 +114,10 @@ class Inbox:
 
     async def ignore(self, connection: Connection, ignored: Iterable[Ignored]) -> None:
         """Note messages that are no turns, and why, within the caller's transaction."""
-        for each in ignored:
-            await connection.execute(
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
                 "INSERT INTO ignored (event_id, room_id, reason) VALUES (%s, %s, %s) ON CONFLICT (event_id) DO NOTHING",
-                (each.event_id, each.room_id, each.reason),
+                [(each.event_id, each.room_id, each.reason) for each in ignored],
             )
 
     async def stop(self, connection: Connection, requests: Iterable[StopRequest]) -> list[int]:
