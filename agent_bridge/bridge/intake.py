@@ -82,7 +82,8 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        events = [event for event in events if not self._rules.names.is_ours(event.sender)]
+        by_others = {event.event_id: event for event in events if not self._rules.names.is_ours(event.sender)}
+        events = list(by_others.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -191,7 +192,8 @@ class Intake:
         rooms = {turn.room_id for turn in new if turn.kind is TurnKind.MESSAGE}
         if not rooms:
             return list(new)
-        depths = await self._inbox.depths(connection, rooms)
+        # What is handed over again has its place already.
+        depths = await self._inbox.depths(connection, rooms, besides=[turn.event_id for turn in new])
         bounded: list[NewTurn] = []
         for turn in new:
             if turn.kind is not TurnKind.MESSAGE:

@@ -89,15 +89,18 @@ class Inbox:
                 lanes |= {row["conversation"]: None for row in await result.fetchall()}
         return list(lanes)
 
-    async def depths(self, connection: Connection, room_ids: Collection[str]) -> dict[str, int]:
-        """Return how many messages wait or are answered in the own lane of each of *room_ids*."""
+    async def depths(
+        self, connection: Connection, room_ids: Collection[str], *, besides: Collection[str]
+    ) -> dict[str, int]:
+        """Return how many messages wait or are answered in the own lane of each of *room_ids*, *besides* these."""
         cursor = await connection.execute(
             """
             SELECT c.room_id, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation
             WHERE c.room_id = ANY(%s) AND c.thread_id = '' AND t.state IN ('queued', 'running', 'answered')
+              AND t.event_id <> ALL(%s)
             GROUP BY c.room_id
             """,
-            (list(room_ids),),
+            (list(room_ids), list(besides)),
         )
         return {row["room_id"]: row["turns"] for row in await cursor.fetchall()}
 

@@ -85,7 +85,7 @@ async def test_what_postgresql_cannot_store_is_replaced_or_set_aside(
         said("$body", f"x{hostile}"),
         said("$key", content={"msgtype": "m.text", "body": "hi", hostile: {hostile: [hostile]}}),
         said("$stop", f"!ab stop {hostile}"),
-        said("$relation", "hi", **{"unsigned": {hostile: hostile}}),
+        said("$relation", "hi", unsigned={hostile: hostile}),
         said("$msgtype", content={"msgtype": hostile, "body": hostile}),
         said("$reaction", type="m.reaction", content={"m.relates_to": reaction}),
         said("$member", type="m.room.member", state_key="@agent_x:example.org", content={"membership": hostile}),
