@@ -51,7 +51,7 @@ WORDS = st.sampled_from(
 )
 CONTENT = st.recursive(WORDS | JUNK, lambda inner: st.dictionaries(KEYS | ANY_TEXT, inner, max_size=5), max_leaves=8)
 STOP = st.fixed_dictionaries({"key": st.sampled_from(["🛑", "🛑\ufe0f"]), "event_id": ANY_TEXT | JUNK})
-CONTENTS = st.dictionaries(KEYS | ANY_TEXT, CONTENT, max_size=5) | st.fixed_dictionaries({"m.relates_to": STOP})
+CONTENTS = st.dictionaries(KEYS | ANY_TEXT, CONTENT, max_size=5)
 TYPES = ["m.room.message", "m.room.member", "m.room.encrypted", "m.reaction"]
 STATE_KEYS = ["", "@agent_x:example.org", "@agentbridge:example.org"]
 SENDERS = ["@bob:example.org", "@eve:other.org", "@agent_x:example.org"]
@@ -142,10 +142,16 @@ WHOLE = {
     "sender": st.sampled_from(SENDERS),
     "content": CONTENTS,
 }
+STOPS = WHOLE | {
+    "type": st.just("m.reaction"),
+    "sender": st.just(SENDERS[0]),
+    "content": st.fixed_dictionaries({"m.relates_to": STOP}),
+}
 ODD = (
     JUNK
     | st.fixed_dictionaries({}, optional=FIELDS)
     | st.fixed_dictionaries(WHOLE, optional={"state_key": FIELDS["state_key"]})
+    | st.fixed_dictionaries(STOPS)
 )
 NEARLY = st.integers(300, 1100).map(lambda depth: f'{{"event_id": {"[" * depth}{"]" * depth}}}')
 BAD = (
