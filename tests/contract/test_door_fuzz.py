@@ -51,7 +51,9 @@ WORDS = st.sampled_from(
     ["invite", "m.text", "m.image", "m.replace", "m.annotation", "🛑", "!ab stop", "!ab", "$1", "\0"]
 )
 CONTENT = st.recursive(WORDS | JUNK, lambda inner: st.dictionaries(KEYS | ANY_TEXT, inner, max_size=5), max_leaves=8)
-STOP = st.fixed_dictionaries({"key": st.sampled_from(["🛑", "🛑\ufe0f"]), "event_id": ANY_TEXT | JUNK})
+STOP = st.fixed_dictionaries(
+    {"key": st.sampled_from(["🛑", "🛑\ufe0f"]), "event_id": st.sampled_from(UNSTORABLE) | JUNK}
+)
 CONTENTS = st.dictionaries(KEYS | ANY_TEXT, CONTENT, max_size=5)
 TYPES = ["m.room.message", "m.room.member", "m.room.encrypted", "m.reaction"]
 STATE_KEYS = ["", "@agent_x:example.org", "@agentbridge:example.org"]
