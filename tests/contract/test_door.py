@@ -48,6 +48,9 @@ class Recorder:
         await self._may_fail()
         self.signs.append(sign)
 
+    async def compare_soon(self) -> None:
+        await self._may_fail()
+
     async def _may_fail(self) -> None:
         await self.gate.wait()
         if self.fails is not None:
