@@ -110,7 +110,8 @@ class Bridge:
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         service = self.config.appservice
-        runner = web.AppRunner(self.web, access_log=None)
+        # A homeserver compresses nothing: what claims to be compressed can only be broken, or a bomb.
+        runner = web.AppRunner(self.web, access_log=None, auto_decompress=False)
         await runner.setup()
         try:
             try:

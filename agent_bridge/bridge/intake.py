@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.rules import Place
 from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, TurnKind
+from agent_bridge.matrix.events import legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +32,8 @@ _EXCERPT = 60
 _KEPT = 1_000_000
 #: Why a message is no turn that is refused once for all that its sender, or anybody in the room, may say.
 _REFUSED = {"permission": "its sender has no role here (`permissions`)", "encrypted": "it is encrypted"}
+
+_ASIDE = "the database refused it: see table set_aside"
 
 
 class Wakes(Protocol):
@@ -79,15 +82,17 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        events = [event for event in events if not self._rules.names.is_ours(event.sender)]
+        by_others = {event.event_id: event for event in events if not self._rules.names.is_ours(event.sender)}
+        events = list(by_others.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
             if len(events) == 1:
-                await self.set_aside(transaction_id, str(error), repr(events[0]))
+                await self._refuse(transaction_id, events[0], str(error))
                 return
-            for event in events:
-                await self.take(transaction_id, [event])
+            half = len(events) // 2
+            await self.take(transaction_id, events[:half])
+            await self.take(transaction_id, events[half:])
 
     async def take_missed(self, room: Watched, events: Sequence[RoomEvent], seen: str | None) -> None:
         """Commit the turns of *events*, a room's newest, oldest first, of which some may be known.
@@ -102,11 +107,18 @@ class Intake:
         order = [event.event_id for event in events]
 
         async def finish(connection: Connection, lanes: Sequence[int]) -> None:
-            if lanes:
+            if lanes or refused:
                 await self._inbox.put_in_order(connection, room, order)
             await self._rooms.compared(connection, room.room_id, seen)
 
-        new = await self._commit(missed, finish)
+        refused = False
+        try:
+            new = await self._commit(missed, finish)
+        except StoreRefused:
+            # The room's lane waits for this comparison, which must not fail for ever.
+            refused = True
+            await self.take(f"history of {room.room_id}", missed)
+            new = await self._commit([], finish)
         if new:
             _log.info("found messages that had not been handed over", room=room.room_id, messages=new)
 
@@ -120,15 +132,21 @@ class Intake:
         await self._rooms.compare_soon()
 
     async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
-        """Keep what can never be taken for an operator, loudly; the homeserver need not send it again.
+        """Keep *body*, which is storable text, for an operator, loudly; the homeserver need not send it again.
 
         Raises:
             StoreError: it could not be kept.
         """
         _log.error("SET ASIDE what can never be taken: see table set_aside", transaction=transaction_id, reason=reason)
         await self._inbox.set_aside(transaction_id, reason, body[:_KEPT])
-        # Whatever stood in it is looked for where it came from.
-        await self.suspect("a transaction could not be taken")
+
+    async def _refuse(self, transaction_id: str, event: RoomEvent, reason: str) -> None:
+        """Set *event* aside, and know it from then on."""
+        if event.event_id in await self._inbox.known([event.event_id]):
+            return
+        await self.set_aside(transaction_id, reason, legible(event))
+        async with self._database.transaction() as connection:
+            await self._inbox.ignore(connection, [Ignored(event.event_id, event.room_id, _ASIDE)])
 
     async def _commit(self, events: Sequence[RoomEvent], finish: Finish | None = None) -> int:
         """Commit what *events* ask for, and what *finish* does; return how many turns are new."""
@@ -174,7 +192,8 @@ class Intake:
         rooms = {turn.room_id for turn in new if turn.kind is TurnKind.MESSAGE}
         if not rooms:
             return list(new)
-        depths = await self._inbox.depths(connection, rooms)
+        # What is handed over again has its place already.
+        depths = await self._inbox.depths(connection, rooms, besides=[turn.event_id for turn in new])
         bounded: list[NewTurn] = []
         for turn in new:
             if turn.kind is not TurnKind.MESSAGE:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.access import role_of
 from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, Role, StopRequest, TurnKind
+from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ class Rules:
             related = event.content.get("m.relates_to")
             key, target = (related.get("key"), related.get("event_id")) if isinstance(related, dict) else (None, None)
             if isinstance(key, str) and key.rstrip(_VARIATION) == _STOP_SIGN and isinstance(target, str):
-                return StopRequest(event.room_id, event.event_id, target)
+                return StopRequest(event.room_id, event.event_id, clean(target))
         return None
 
     def has_prefix(self, body: str | None) -> bool:

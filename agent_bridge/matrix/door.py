@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.matrix.events import clean, parse_event
+from agent_bridge.matrix.events import clean, legible, parse_event, parse_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,17 +41,13 @@ class Intake(Protocol):
         """Make *events* durable. When this returns, they are; when it raises, the homeserver will send them again."""
 
     async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
-        """Keep *body*, of which nothing can ever be taken."""
+        """Keep *body*, or what is left of it, which can never be taken."""
 
     async def suspect(self, sign: str) -> None:
         """Look for what the homeserver may have lost, as *sign* says, before anything else is answered."""
 
     async def compare_soon(self) -> None:
         """Look for what the homeserver may have lost."""
-
-
-def _text(raw: bytes) -> str:
-    return clean(raw.decode("utf-8", "replace"))
 
 
 def _error(status: int, errcode: str, message: str) -> web.Response:
@@ -74,7 +69,7 @@ class Door:
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, in the form of the spec and in the older one without a prefix."""
         for prefix in ("/_matrix/app/v1", ""):
-            app.router.add_put(prefix + "/transactions/{txn_id}", self._guarded(self._transaction))
+            app.router.add_put(prefix + "/transactions/{txn_id:.*}", self._guarded(self._transaction))
             app.router.add_get(prefix + "/users/{user_id}", self._guarded(self._unknown))
             app.router.add_get(prefix + "/rooms/{alias}", self._guarded(self._unknown))
         app.router.add_post("/_matrix/app/v1/ping", self._guarded(self._ping))
@@ -97,19 +92,12 @@ class Door:
         txn_id = clean(request.match_info["txn_id"])
         try:
             await self._look_at(txn_id)
-            raw = await request.read()
             try:
-                body = json.loads(raw)
-            except (ValueError, RecursionError) as error:
-                await self._intake.set_aside(txn_id, f"not JSON: {type(error).__name__}", _text(raw))
-                return web.json_response({})
-            events = body.get("events", []) if isinstance(body, dict) else None
-            if not isinstance(events, list):
-                await self._intake.set_aside(txn_id, 'not an object with a list "events"', _text(raw))
-                return web.json_response({})
-            await self._intake.take(txn_id, self._parsed(txn_id, events))
-        except web.HTTPRequestEntityTooLarge as error:
-            await self._intake.set_aside(txn_id, f"larger than {MAX_BODY} bytes", error.reason)
+                raw = await request.read()
+            except web.HTTPRequestEntityTooLarge as error:
+                await self._lose(txn_id, "too large", error.text or "")
+            else:
+                await self._take(txn_id, raw)
         except StoreError as error:
             self._unsure = True
             _log.error("transaction %s not taken, the homeserver will repeat it: %s", txn_id, error)
@@ -134,7 +122,6 @@ class Door:
         if not txn_id.isascii() or not txn_id.isdecimal() or len(txn_id) > _LONGEST_NUMBER:
             return
         number, before = int(txn_id), self._last
-        self._last = number
         if number < before:
             self._unsure = True
             await self._intake.suspect("the homeserver's transaction ids began anew")
@@ -142,13 +129,29 @@ class Door:
             self._unsure = True
         elif self._unsure and before and number > before + 1:
             await self._intake.suspect("the homeserver left out a transaction")
+        # Not before the sign is noted: the same id comes again when it could not be.
+        self._last = number
 
-    @staticmethod
-    def _parsed(txn_id: str, raw: Sequence[object]) -> list[RoomEvent]:
-        events = [event for event in map(parse_event, raw) if event is not None]
-        if len(events) < len(raw):
-            _log.error("transaction %s: passed over %d that are no room events", txn_id, len(raw) - len(events))
-        return events
+    async def _take(self, txn_id: str, raw: bytes) -> None:
+        elements, fault = parse_transaction(raw)
+        events: list[RoomEvent] = []
+        unfit: list[object] = []
+        for element in elements:
+            event = parse_event(element)
+            if event is None:
+                unfit.append(element)
+            else:
+                events.append(event)
+        await self._intake.take(txn_id, events)
+        if unfit:
+            await self._intake.set_aside(txn_id, f"{len(unfit)} that are no room events", legible(unfit))
+        if fault is not None:
+            await self._lose(txn_id, fault, raw.decode("utf-8", "replace"))
+
+    async def _lose(self, txn_id: str, fault: str, body: str) -> None:
+        """Set aside what may have had events in it, and have them looked for where they came from."""
+        await self._intake.suspect("a transaction could not be taken")
+        await self._intake.set_aside(txn_id, fault, clean(body))
 
     async def _ping(self, _request: web.Request) -> web.Response:
         return web.json_response({})

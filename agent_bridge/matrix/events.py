@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
 
 
 _YEAR_10000 = 253_402_300_800_000
+#: What nests in JSON, and strings, in which nothing does; one that is cut off reaches to the end.
+_NESTING = re.compile(r'"events"\s*+:\s*+\[|"(?:[^"\\]++|\\.)*+(?:"|\Z)|[][{}]', re.DOTALL)
+#: Bytes of what is no JSON that are searched for events; a transaction has up to 100 of 64 KiB.
+_SEARCHED = 16 * 1024**2
+#: Depths of a transaction's lists and of what stands in them.
+_LIST, _ELEMENT = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,52 @@ class RoomEvent:
 def clean(text: str) -> str:
     """Return *text* with what PostgreSQL cannot store (NUL, lone surrogates) replaced by U+FFFD."""
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def legible(value: object) -> str:
+    """Return *value* as storable text for a person to read."""
+    try:
+        return repr(value)
+    except RecursionError:
+        return "nested too deep to be shown"
+
+
+def parse_transaction(raw: bytes) -> tuple[list[object], str | None]:
+    """Return what stands in the list ``events`` of a transaction, and why *raw* is none; None when it is one.
+
+    Of what is no JSON, the events are returned that are JSON by themselves.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return _salvaged(raw[:_SEARCHED].decode("utf-8", "replace")), f"not JSON: {type(error).__name__}"
+    events = body.get("events", []) if isinstance(body, dict) else None
+    return (events, None) if isinstance(events, list) else ([], 'not an object with a list "events"')
+
+
+def _salvaged(text: str) -> list[object]:
+    found: list[object] = []
+    depth, start, among_events = 0, 0, False
+    for token in _NESTING.finditer(text):
+        if token[0][-1] in "[{":
+            depth += 1
+            if depth == _LIST:
+                # A list of that name further down was put there by whoever wrote the event around it.
+                among_events = token[0].startswith('"')
+            elif depth == _ELEMENT:
+                start = token.start()
+        elif token[0] in {"]", "}"}:
+            if depth == _ELEMENT and among_events:
+                found += _alone(text[start : token.end()])
+            depth -= 1
+    return found
+
+
+def _alone(text: str) -> list[object]:
+    try:
+        return [json.loads(text)]
+    except (ValueError, RecursionError):
+        return []
 
 
 def _is_short(value: object) -> bool:

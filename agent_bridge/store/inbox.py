@@ -70,34 +70,37 @@ class Inbox:
         portal that its room turns out to be, though an invitation into the room, say, came first.
         """
         lanes: dict[int, None] = {}
-        for new in turns:
-            cursor = await connection.execute(
-                _ACCEPT,
-                {
-                    "room_id": new.room_id,
-                    "thread": new.thread,
-                    "portal": new.portal,
-                    "event_id": new.event_id,
-                    "kind": new.kind,
-                    "sender": new.sender,
-                    "payload": Jsonb(dict(new.payload)),
-                    "said_at": new.said_at,
-                },
-            )
-            row = await cursor.fetchone()
-            if row is not None:
-                lanes[row["conversation"]] = None
+        asked = [
+            {
+                "room_id": new.room_id,
+                "thread": new.thread,
+                "portal": new.portal,
+                "event_id": new.event_id,
+                "kind": new.kind,
+                "sender": new.sender,
+                "payload": Jsonb(dict(new.payload)),
+                "said_at": new.said_at,
+            }
+            for new in turns
+        ]
+        async with connection.cursor() as cursor:
+            await cursor.executemany(_ACCEPT, asked, returning=True)
+            async for result in cursor.results():
+                lanes |= {row["conversation"]: None for row in await result.fetchall()}
         return list(lanes)
 
-    async def depths(self, connection: Connection, room_ids: Collection[str]) -> dict[str, int]:
-        """Return how many messages wait or are answered in the own lane of each of *room_ids*."""
+    async def depths(
+        self, connection: Connection, room_ids: Collection[str], *, besides: Collection[str]
+    ) -> dict[str, int]:
+        """Return how many messages wait or are answered in the own lane of each of *room_ids*, *besides* these."""
         cursor = await connection.execute(
             """
             SELECT c.room_id, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation
             WHERE c.room_id = ANY(%s) AND c.thread_id = '' AND t.state IN ('queued', 'running', 'answered')
+              AND t.event_id <> ALL(%s)
             GROUP BY c.room_id
             """,
-            (list(room_ids),),
+            (list(room_ids), list(besides)),
         )
         return {row["room_id"]: row["turns"] for row in await cursor.fetchall()}
 
@@ -114,10 +117,10 @@ class Inbox:
 
     async def ignore(self, connection: Connection, ignored: Iterable[Ignored]) -> None:
         """Note messages that are no turns, and why, within the caller's transaction."""
-        for each in ignored:
-            await connection.execute(
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
                 "INSERT INTO ignored (event_id, room_id, reason) VALUES (%s, %s, %s) ON CONFLICT (event_id) DO NOTHING",
-                (each.event_id, each.room_id, each.reason),
+                [(each.event_id, each.room_id, each.reason) for each in ignored],
             )
 
     async def stop(self, connection: Connection, requests: Iterable[StopRequest]) -> list[int]:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import gzip
 import json
-from contextlib import asynccontextmanager
+import zlib
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
-from aiohttp import web
-from yarl import URL
 
 from agent_bridge.core.errors import SchemaTooOld, StoreError
-from agent_bridge.matrix.door import MAX_BODY, Door
+from agent_bridge.matrix.door import MAX_BODY
+from callers import TOKEN, TRANSACTION, Caller, open_door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from agent_bridge.matrix.events import RoomEvent
 
-TOKEN = "hs-s3cret"
+PING = "/_matrix/app/v1/ping"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-TRANSACTION, PING = "/_matrix/app/v1/transactions/1", "/_matrix/app/v1/ping"
+TOO_DEEP = 200_000
+NO_LIST = 'not an object with a list "events"'
 
 
 class Recorder:
@@ -31,58 +30,40 @@ class Recorder:
 
     def __init__(self) -> None:
         self.taken: list[list[RoomEvent]] = []
+        self.aside: list[tuple[str, str, str]] = []
+        self.signs: list[str] = []
         self.fails: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def take(self, events: Sequence[RoomEvent]) -> None:
+    async def take(self, _transaction_id: str, events: Sequence[RoomEvent]) -> None:
+        await self._may_fail()
+        self.taken.append(list(events))
+
+    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+        await self._may_fail()
+        self.aside.append((transaction_id, reason, body))
+
+    async def suspect(self, sign: str) -> None:
+        await self._may_fail()
+        self.signs.append(sign)
+
+    async def compare_soon(self) -> None:
+        await self._may_fail()
+
+    async def _may_fail(self) -> None:
         await self.gate.wait()
         if self.fails is not None:
             raise self.fails
-        self.taken.append(list(events))
 
     @property
     def event_ids(self) -> list[str]:
         return [event.event_id for events in self.taken for event in events]
 
 
-class Caller:
-    """A homeserver, or somebody who would like to be taken for one."""
-
-    def __init__(self, url: URL, session: aiohttp.ClientSession) -> None:
-        self.url = url
-        self._session = session
-
-    async def ask(
-        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] = BEARER, **query: str
-    ) -> tuple[int, Any]:
-        """Return the status and the JSON of the answer; *body* is bytes, or a value to send as JSON."""
-        data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
-        url = URL(f"{self.url}{path}", encoded=True).extend_query(query)
-        async with self._session.request(method, url, data=data, headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def put(self, body: Any, path: str = TRANSACTION, **more: Any) -> tuple[int, Any]:
-        return await self.ask("PUT", path, body, **more)
-
-
 @pytest.fixture
 def intake() -> Recorder:
     return Recorder()
-
-
-@asynccontextmanager
-async def open_door(token: str, intake: Recorder) -> AsyncIterator[Caller]:
-    app = web.Application(client_max_size=MAX_BODY + 1)
-    Door(token, intake).add_routes(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as session:
-            yield Caller(URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session)
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -203,27 +184,152 @@ async def test_nobody_is_made_on_a_query(caller: Caller, prefix: str, what: str)
 
 
 @pytest.mark.parametrize(
-    ("body", "errcode"),
+    ("body", "reason"),
     [
-        (b"", "M_NOT_JSON"),
-        (b"{", "M_NOT_JSON"),
-        (b"\xff\xfe{}", "M_NOT_JSON"),
-        (b"<html>", "M_NOT_JSON"),
-        (b"[" * 200_000, "M_NOT_JSON"),
-        ([], "M_BAD_JSON"),
-        (None, "M_BAD_JSON"),
-        ("events", "M_BAD_JSON"),
-        (1, "M_BAD_JSON"),
-        ({"events": None}, "M_BAD_JSON"),
-        ({"events": {}}, "M_BAD_JSON"),
-        ({"events": "x"}, "M_BAD_JSON"),
+        (b"", "not JSON: JSONDecodeError"),
+        (b"{", "not JSON: JSONDecodeError"),
+        (b"\xff\xfe{}", "not JSON: JSONDecodeError"),
+        (b"\0\x80{", "not JSON: UnicodeDecodeError"),
+        (b"<html>", "not JSON: JSONDecodeError"),
+        (b"[" * TOO_DEEP, "not JSON: RecursionError"),
+        (b'{"events": ' + b"9" * 5000, "not JSON: ValueError"),
+        ([], NO_LIST),
+        (None, NO_LIST),
+        ("events", NO_LIST),
+        (1, NO_LIST),
+        ({"events": None}, NO_LIST),
+        ({"events": {}}, NO_LIST),
+        ({"events": "x"}, NO_LIST),
     ],
     ids=lambda value: repr(value)[:20],
 )
-async def test_what_is_no_transaction_is_refused(caller: Caller, intake: Recorder, body: Any, errcode: str) -> None:
-    status, answer = await caller.put(body)
-    assert (status, answer["errcode"]) == (400, errcode)
-    assert intake.taken == []
+async def test_what_is_no_transaction_is_set_aside(caller: Caller, intake: Recorder, body: Any, reason: str) -> None:
+    """A refusal would be answered by the same again, for ever, and nothing else."""
+    assert await caller.put(body) == (200, {})
+    assert intake.event_ids == []
+    sent = body.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(body, bytes) else json.dumps(body)
+    assert intake.aside == [("1", reason, sent)]
+    assert intake.signs == ["a transaction could not be taken"]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "[" * TOO_DEEP + "]" * TOO_DEEP,
+        '{"a":' * TOO_DEEP + "1" + "}" * TOO_DEEP,
+        "9" * 5000,
+        "nonsense",
+        "\x01",
+        '"\\x"',
+    ],
+    ids=lambda value: value[:5],
+)
+async def test_events_beside_what_cannot_be_read_are_taken(caller: Caller, intake: Recorder, junk: str) -> None:
+    spoilt = json.dumps(event("$x", content={"body": "JUNK"})).replace('"JUNK"', junk)
+    good = [json.dumps(event(name, content={"body": "]}, {[ \\"})) for name in ("$1", "$2")]
+    body = f'{{"ephemeral": [{{}}], "events" : [{good[0]}, {spoilt},{good[1]}]}}'
+    assert await caller.put(body.encode()) == (200, {})
+    assert intake.event_ids == ["$1", "$2"]
+    assert [reason.partition(":")[0] for _, reason, _ in intake.aside] == ["not JSON"]
+    assert intake.signs
+
+
+@pytest.mark.parametrize("cut", [1, 3, 30])
+async def test_whole_events_of_half_a_body_are_taken(caller: Caller, intake: Recorder, cut: int) -> None:
+    body = json.dumps({"events": [event("$1"), event("$2")]}).encode()
+    assert await caller.put(body[:-cut]) == (200, {})
+    assert intake.event_ids == (["$1", "$2"] if cut == 1 else ["$1"])
+    assert len(intake.aside) == len(intake.signs) == 1
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"x": {"events": [event("$forged")]}, "events": []},
+        {
+            "ephemeral": [{"events": [event("$forged")]}],
+            "events": [event("$1", content={"events": [event("$forged")]})],
+        },
+        {"events": [event("$1", content={"body": json.dumps({"events": [event("$forged")]})})]},
+        [{"events": [event("$forged")]}],
+    ],
+)
+async def test_nothing_that_somebody_wrote_into_an_event_is_taken_for_one(
+    caller: Caller, intake: Recorder, hidden: Any
+) -> None:
+    body = json.dumps(hidden)
+    for cut in range(1, len(body)):
+        assert await caller.put(body[:cut].encode()) == (200, {})
+    assert set(intake.event_ids) <= {"$1"}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"no gzip", gzip.compress(b"{}"), gzip.compress(b"{}")[:12], zlib.compress(b"{}")[:5], b""],
+    ids=["plain", "nonsense", "gzip", "half a gzip", "half a deflate", "nothing"],
+)
+async def test_nothing_is_unpacked(caller: Caller, intake: Recorder, encoding: str, body: bytes) -> None:
+    assert (await caller.put(body, headers=BEARER | {"Content-Encoding": encoding})) == (200, {})
+    assert len(intake.aside) == (body != b"{}")
+
+
+async def test_a_bomb_is_a_handful_of_bytes(intake: Recorder) -> None:
+    async with open_door(TOKEN, intake, max_size=1_000_000) as caller:
+        bomb = gzip.compress(b"0" * 100_000_000, 9)
+        assert (await caller.put(bomb, headers=BEARER | {"Content-Encoding": "gzip"})) == (200, {})
+    assert len(intake.aside) == 1
+    assert len(intake.aside[0][2]) <= len(bomb) < 1_000_000
+
+
+async def test_a_body_that_is_too_large_is_set_aside(intake: Recorder) -> None:
+    async with open_door(TOKEN, intake, max_size=10_000) as caller:
+        assert await caller.put({"events": [event("$1", content={"body": "x" * 1_000_000})]}) == (200, {})
+        assert await caller.put({"events": [event("$2")]}) == (200, {})
+    assert intake.event_ids == ["$2"]
+    assert [(txn, reason) for txn, reason, _ in intake.aside] == [("1", "too large")]
+    assert intake.signs == ["a transaction could not be taken"]
+
+
+@pytest.mark.parametrize(
+    ("path", "txn_id"),
+    [
+        ("", ""),
+        ("%00", "\ufffd"),
+        ("%20", " "),
+        ("{a}", "{a}"),
+        ("a%2Fb", "a/b"),
+        ("a/b", "a/b"),
+        ("9" * 7000, "9" * 7000),
+        ("-1", "-1"),
+        ("%D9%A3", "\u0663"),
+        ("%ff", "%ff"),
+        ("%ED%A0%80", "%ED%A0%80"),
+    ],
+    ids=lambda value: value[:9],
+)
+async def test_any_transaction_id_will_do(caller: Caller, intake: Recorder, path: str, txn_id: str) -> None:
+    for prefix in ("", "/_matrix/app/v1"):
+        assert await caller.put({"events": [event("$1"), 1]}, f"{prefix}/transactions/{path}") == (200, {})
+    assert intake.event_ids == ["$1", "$1"]
+    assert [txn for txn, _, _ in intake.aside] == [txn_id] * 2
+    assert intake.signs == []
+
+
+async def test_transaction_ids_that_begin_anew_are_a_sign(caller: Caller, intake: Recorder) -> None:
+    paths = ["7", "8", "8", "x", "9" * 30, "-1", "9", "3", "4"]
+    for path in paths:
+        await caller.put({}, f"/transactions/{path}")
+    assert intake.signs == ["the homeserver's transaction ids began anew"]
+
+
+async def test_a_sign_that_could_not_be_noted_is_seen_again(caller: Caller, intake: Recorder) -> None:
+    assert await caller.put({}, "/transactions/7") == (200, {})
+    intake.fails = StoreError("away")
+    assert (await caller.put({}, "/transactions/1"))[0] == 503
+    intake.fails = None
+    assert await caller.put({}, "/transactions/1") == (200, {})
+    assert len(intake.signs) == 1
 
 
 @pytest.mark.parametrize(
@@ -234,7 +340,7 @@ async def test_a_transaction_without_events_is_taken(caller: Caller, intake: Rec
     assert intake.event_ids == []
 
 
-async def test_what_is_no_event_is_passed_over(caller: Caller, intake: Recorder) -> None:
+async def test_what_is_no_event_is_set_aside(caller: Caller, intake: Recorder) -> None:
     unfit: list[dict[str, Any]] = [
         *({"content": None}, {"sender": 1}, {"type": []}, {"room_id": "\ud800"}, {"event_id": "a\0b"}),
         *({"state_key": "@agent_\0:example.org"}, {"event_id": "$" + "x" * 999}),
@@ -242,6 +348,15 @@ async def test_what_is_no_event_is_passed_over(caller: Caller, intake: Recorder)
     junk: list[Any] = [None, 1, "x", [], {}, {"event_id": "$x"}, *(event("$x", **change) for change in unfit)]
     assert await caller.put({"events": [event("$1"), *junk, event("$2")]}) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
+    assert intake.aside == [("1", f"{len(junk)} that are no room events", repr(junk))]
+    # It is known what is not taken: there is nothing to look for.
+    assert intake.signs == []
+
+
+@pytest.mark.parametrize("depth", range(100, 1100, 25))
+async def test_whatever_can_be_read_can_be_set_aside(caller: Caller, intake: Recorder, depth: int) -> None:
+    assert await caller.put(b'{"events": [' + b"[" * depth + b"]" * depth + b"]}") == (200, {})
+    assert len(intake.aside) == 1
 
 
 async def test_ten_thousand_events_are_taken_at_once(caller: Caller, intake: Recorder) -> None:

@@ -85,7 +85,18 @@ def test_what_is_no_object_is_passed_over(raw: object) -> None:
 
 @pytest.mark.parametrize(
     ("timestamp", "seen"),
-    [(0, 0), (1, 1), (-1, -1), (10**30, 10**30), (None, 0), ("1", 0), (True, 0), (1.5, 0), ([], 0)],
+    [
+        (0, 0),
+        (1, 1),
+        (-1, 0),
+        (10**30, 0),
+        (253_402_300_799_999, 253_402_300_799_999),
+        (None, 0),
+        ("1", 0),
+        (True, 0),
+        (1.5, 0),
+        ([], 0),
+    ],
 )
 def test_a_time_is_an_integer_or_unknown(timestamp: object, seen: int) -> None:
     parsed = parse_event(WHOLE | {"origin_server_ts": timestamp})
