@@ -6,7 +6,7 @@
     ├── ConfigError               the configuration is wrong (exit code 2)
     ├── CannotListen              the door's address is taken
     ├── StoreError                the database
-    │   ├── StoreRefused          a statement that can never succeed
+    │   ├── StoreRefused          values that can never be stored
     │   ├── TurnLost              another worker goes on with the turn
     │   ├── LockLost              a lock that was held is not held any more
     │   ├── SchemaTooNew          made by a newer program

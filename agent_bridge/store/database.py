@@ -24,7 +24,8 @@ _POOL_TIMEOUT = 10.0
 _STATEMENT_TIMEOUT = 30
 #: Seconds between two times that all connections are made anew.
 _DRAIN = 1.0
-_HOPELESS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+#: What is the values' fault. A statement's own fault (a column that another version lacks) is not: that can be mended.
+_HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -32,16 +32,27 @@ DELETE FROM ignored WHERE event_id IN (
 """
 
 
-async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
-    """Delete closed turns, messages of transcripts and notes that are older; return how many rows.
+_SET_ASIDE: LiteralString = """
+DELETE FROM set_aside WHERE id IN (
+    SELECT id FROM set_aside WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY id LIMIT %s
+)
+"""
 
-    What was set aside stays until an operator deletes it.
+
+async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
+    """Delete closed turns, messages of transcripts and what was ignored or set aside longer ago; return how many rows.
 
     Raises:
         StoreError: a part of it may be done.
     """
     deleted = 0
-    for statement, days in ((_TURNS, turns_days), (_MESSAGES, transcript_days), (_IGNORED, turns_days)):
+    everything = (
+        (_TURNS, turns_days),
+        (_MESSAGES, transcript_days),
+        (_IGNORED, turns_days),
+        (_SET_ASIDE, turns_days),
+    )
+    for statement, days in everything:
         while (rows := await database.execute(statement, (days, _BATCH))) > 0:
             deleted += rows
     return deleted

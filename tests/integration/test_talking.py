@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,8 +89,8 @@ async def test_a_stateless_upstream_gets_the_last_turns(house: House, database_u
 
 async def test_an_upstream_that_remembers_gets_the_newest_and_its_headers(house: House, database_url: str) -> None:
     async with ScriptedUpstream("elephant") as upstream:
-        headers = {"session_header": "X-Chat-Key", "idempotency_header": "Idempotency-Key"}
-        async with house.talk(database_url, upstream, None, history="server", **headers) as talk:
+        headers: dict[str, Any] = {"session_header": "X-Chat-Key", "idempotency_header": "Idempotency-Key"}
+        async with house.talk(database_url, upstream, history="server", **headers) as talk:
             await talk.say("one")
             await talk.say("two")
             await talk.wait_for_answers(2)
