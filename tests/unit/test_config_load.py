@@ -38,7 +38,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is no known key; known are homeserver, appservice, database, upstreams, "
-                "templates, space, rooms, permissions, bot, lanes, logging"
+                "templates, space, rooms, permissions, bot, lanes, retention, logging"
             )
         ],
     ),
