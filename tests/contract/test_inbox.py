@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -333,9 +333,7 @@ async def stopped(database: Database) -> dict[str, str]:
         pytest.param("", [], id="nothing"),
     ],
 )
-async def test_a_stop_finds_what_is_meant(
-    database: Database, talk: int, target: str | None, meant: list[str]
-) -> None:
+async def test_a_stop_finds_what_is_meant(database: Database, talk: int, target: str | None, meant: list[str]) -> None:
     portal = (await take(database, talk)).portal
     assert portal is not None
     await accept(database, aside("$aside", portal))
