@@ -72,7 +72,7 @@ async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
         assert entry.started_at is not None
         assert entry.finished_at is not None
         assert entry.created_at <= entry.started_at <= entry.steps[0].at <= entry.finished_at
-    assert [send.event_id for send in await ledger.sends(entry.id)] == ["$answer-to-1"]
+    assert [send.event_id for send in await ledger.sends((await row_of(database, "$1"))["id"])] == ["$answer-to-1"]
     other = await ledger.find("$2")
     assert other is not None
     assert (other.agent, other.state, other.started_at) == (None, TurnState.QUEUED, None)

@@ -19,12 +19,9 @@ if TYPE_CHECKING:
 
 async def age(database: Database, days: float) -> None:
     """Let *days* go by for everything that is there."""
-    since = "make_interval(secs => %(days)s * 86400.0)"
-    await database.execute(
-        f"UPDATE turn SET finished_at = finished_at - {since}, created_at = created_at - {since}", {"days": days}
-    )
-    await database.execute(f"UPDATE message SET created_at = created_at - {since}", {"days": days})
-    await database.execute(f"UPDATE ignored SET created_at = created_at - {since}", {"days": days})
+    await database.execute("UPDATE turn SET finished_at = finished_at - %s * interval '1 day'", (days,))
+    await database.execute("UPDATE message SET created_at = created_at - %s * interval '1 day'", (days,))
+    await database.execute("UPDATE ignored SET created_at = created_at - %s * interval '1 day'", (days,))
 
 
 async def events(database: Database) -> list[str]:
