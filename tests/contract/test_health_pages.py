@@ -36,6 +36,9 @@ class Patient:
         await self._check("homeserver")
 
     async def healths(self) -> list[Health]:
+        """Return what is written down in the database."""
+        if "database" in self.errors or "bulletin" in self.errors:
+            raise StoreError("gone")
         return self.upstreams
 
     async def _check(self, name: str) -> None:
@@ -97,3 +100,9 @@ async def test_silence_is_an_answer(patient: Patient, monkeypatch: pytest.Monkey
     status, body = await patient.get("/readyz")
     assert status == 503
     assert body["database"] == body["homeserver"] == "no answer within 0 s"
+
+
+async def test_a_database_that_goes_away_between_two_questions_is_not_ready(patient: Patient) -> None:
+    patient.errors = {"bulletin": StoreError("gone")}
+    status, body = await patient.get("/readyz")
+    assert (status, body["status"]) == (503, "unavailable")
