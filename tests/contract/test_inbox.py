@@ -268,21 +268,6 @@ async def test_another_room_does_not_wait(database: Database) -> None:
     assert await order(database, OTHER) == ["$2", "$3"]
 
 
-async def test_an_event_that_is_found_missing_as_it_is_handed_over_is_accepted_once(
-    database: Database, inbox: Inbox, store_url: str
-) -> None:
-    """Neither the door nor the comparison may fail of it: each waits for the other's lock."""
-    await accept(database, new("$1"))
-    room = await watched(database)
-    async with database.transaction() as comparison:
-        await inbox.accept(comparison, [new("$2")])
-        door = asyncio.create_task(accept(database, new("$2")))
-        await waiting_for_a_lock(store_url)
-        await inbox.put_in_order(comparison, room, ["$1", "$2"])
-    assert await door == []
-    assert await order(database) == ["$1", "$2"]
-
-
 async def test_order_holds_under_fire(database: Database) -> None:
     """Messages arrive one after the other while the lane is put in order again and again."""
     history = ["$e0"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.relay import Outcome, within_budget
+from agent_bridge.bridge.asking import within_budget
+from agent_bridge.bridge.outcome import Outcome
 from agent_bridge.core.model import Said, TurnState
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.rendition import Op
