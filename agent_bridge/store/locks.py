@@ -73,16 +73,21 @@ class Locks:
         self._held[name] = None
         try:
             held = await self._ask("SELECT pg_try_advisory_lock(%s, %s)", kind, key)
-            task = self._held[name] = asyncio.current_task()
+            task = self._held[name] = asyncio.current_task() if held else None
             try:
                 yield held
                 if name in self._lost:
                     # The interruption is on its way: it arrives here at the latest.
                     await asyncio.sleep(0)
-            except asyncio.CancelledError as error:
-                if name in self._lost and task is not None and task.uncancel() == 0:
+            except BaseException as error:
+                if name not in self._lost or task is None:
+                    raise
+                # However the block ended, its interruption does not outlive it; somebody else's does.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+                if task.uncancel() == 0:
                     raise LockLost("the database connection that held the lock was lost") from error
-                raise
+                raise asyncio.CancelledError from error
             finally:
                 self._held[name] = None
                 if held and name not in self._lost:
