@@ -177,7 +177,7 @@ async def test_the_door_and_the_comparison_bring_the_same_event_at_once(
         await waiting(store_url, 1)
         taking = asyncio.create_task(intake.take("t2", [said("$2")]))
         await waiting(store_url, 2)
-    results = await asyncio.gather(comparing, taking, return_exceptions=True)
+    results = [*await asyncio.gather(comparing, taking, return_exceptions=True)]
     assert results == [None, None]
     assert await order(database) == ["$1", "$2"]
 
