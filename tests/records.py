@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Agent, AgentState, Portal
+from agent_bridge.core.model import Agent, AgentState, Portal, TurnKind, TurnState
 from agent_bridge.store.contacts import Contact, Wanted
+from agent_bridge.store.ledger import Entry
 
 NAMES = Names("example.org", "agentbridge", "agent_")
 LONG_AGO = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -62,3 +63,30 @@ def wanted(name: str = "Frida", /, **changes: Any) -> Wanted:
         "room_topic": f"Chat with {name}",
     }
     return Wanted(**(values | changes))
+
+
+def entry(**changes: Any) -> Entry:
+    """Return a turn as people ask about it."""
+    values: dict[str, Any] = {
+        "id": 1,
+        "key": "0123456789abcdef",
+        "event_id": "$event",
+        "conversation": 2,
+        "room_id": "!1:example.org",
+        "agent": "Frida",
+        "kind": TurnKind.MESSAGE,
+        "sender": "@bob:example.org",
+        "state": TurnState.QUEUED,
+        "attempts": 0,
+        "failures": 0,
+        "interruptions": 0,
+        "retries": 0,
+        "error": None,
+        "said_at": LONG_AGO,
+        "created_at": LONG_AGO,
+        "started_at": None,
+        "finished_at": None,
+        "steps": (),
+        "collected_into": None,
+    }
+    return Entry(**(values | changes))

@@ -62,11 +62,15 @@ class Rules:
 
     def stop(self, event: RoomEvent, place: Place) -> StopRequest | None:
         """Return the wish to end an answer that *event* is, if it is one and its sender may have it."""
-        if place.portal is None or role_of(event.sender, self.permissions) < Role.MEMBER:
+        if place.portal is None or self.names.is_ours(event.sender):
             return None
-        if event.type == "m.room.message" and self.has_prefix(event.text("body")):
-            word = self._without_prefix(event.text("body") or "").partition(" ")[0]
-            return StopRequest(event.room_id, event.event_id, None) if word.lower() == "stop" else None
+        if role_of(event.sender, self.permissions) < Role.MEMBER:
+            return None
+        if event.type == "m.room.message":
+            asked = self.decide(event, place)
+            word = asked.payload["body"] if isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND else ""
+            is_stop = word.partition(" ")[0].lower() == "stop"
+            return StopRequest(event.room_id, event.event_id, None) if is_stop else None
         if event.type == "m.reaction":
             related = event.content.get("m.relates_to")
             key, target = (related.get("key"), related.get("event_id")) if isinstance(related, dict) else (None, None)

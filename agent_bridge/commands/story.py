@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.ledger import Entry, Ledger
 
-_LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?]+)")
+_LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?)\s]+)")
 
 
 def reference_of(text: str) -> tuple[str | None, str]:

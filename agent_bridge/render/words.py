@@ -86,7 +86,7 @@ def duration(seconds: float) -> str:
     for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             return count(int(seconds // size), noun)
-    return count(int(seconds), "second")
+    return count(max(0, int(seconds)), "second")
 
 
 def cause(text: str) -> str:

@@ -44,6 +44,8 @@ class Locks:
         # PostgreSQL gives a lock again to the connection that has it, and to anybody once the connection is lost.
         self._held: dict[tuple[int, int], asyncio.Task[Any] | None] = {}
         self._lost: set[tuple[int, int]] = set()
+        #: Locks that were asked for, or given back, by somebody who was cancelled meanwhile.
+        self._doubtful: set[tuple[int, int]] = set()
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -73,16 +75,21 @@ class Locks:
         self._held[name] = None
         try:
             held = await self._ask("SELECT pg_try_advisory_lock(%s, %s)", kind, key)
-            task = self._held[name] = asyncio.current_task()
+            task = self._held[name] = asyncio.current_task() if held else None
             try:
                 yield held
                 if name in self._lost:
                     # The interruption is on its way: it arrives here at the latest.
                     await asyncio.sleep(0)
-            except asyncio.CancelledError as error:
-                if name in self._lost and task is not None and task.uncancel() == 0:
+            except BaseException as error:
+                if name not in self._lost or task is None:
+                    raise
+                # However the block ended, its interruption does not outlive it; somebody else's does.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+                if task.uncancel() == 0:
                     raise LockLost("the database connection that held the lock was lost") from error
-                raise
+                raise asyncio.CancelledError from error
             finally:
                 self._held[name] = None
                 if held and name not in self._lost:
@@ -93,7 +100,11 @@ class Locks:
 
     async def _ask(self, query: str, kind: int, key: int) -> bool:
         # The two-key form takes 32-bit integers; lanes count up from 1, so the fold is no loss in practice.
-        row = await self._execute(query, (kind, key % 2**31))
+        try:
+            row = await self._execute(query, (kind, key % 2**31))
+        except asyncio.CancelledError:
+            self._doubtful.add((kind, key))
+            raise
         return row is not None and bool(row[0])
 
     async def _execute(self, query: str, params: tuple[int, ...] = ()) -> tuple[Any, ...] | None:
@@ -115,13 +126,26 @@ class Locks:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_HEARTBEAT)
-            if self._connection is not None and self._held:
+            if self._connection is not None and (self._held or self._doubtful):
                 with suppress(StoreError):
                     await self._execute("SELECT 1")
+                    await self._settle()
+
+    async def _settle(self) -> None:
+        """Give back what nobody here holds, though PostgreSQL may think so."""
+        for name in self._doubtful - self._held.keys():
+            self._held[name] = None
+            try:
+                while await self._ask("SELECT pg_advisory_unlock(%s, %s)", *name):
+                    pass
+                self._doubtful.discard(name)
+            finally:
+                del self._held[name]
 
     async def _lose(self) -> None:
         """Interrupt everybody who held a lock by the connection that is lost."""
         connection, self._connection = self._connection, None
+        self._doubtful.clear()
         holders = {name: task for name, task in self._held.items() if task is not None}
         if holders:
             _log.error("the connection that held %d lock(s) was lost: what they guarded is interrupted", len(holders))

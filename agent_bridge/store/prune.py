@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 #: Rows of one statement: a large backlog must not hold the table for long.
 _BATCH = 5000
 
+# What was collected into an open turn is a part of its question.
 _TURNS: LiteralString = """
 DELETE FROM turn WHERE id IN (
-    SELECT id FROM turn WHERE finished_at < now() - make_interval(secs => %s * 86400.0)
-      AND state IN ('done', 'failed', 'stopped', 'collected')
-    ORDER BY finished_at LIMIT %s
+    SELECT id FROM turn t WHERE t.finished_at < now() - make_interval(secs => %s * 86400.0)
+      AND t.state IN ('done', 'failed', 'stopped', 'collected')
+      AND NOT EXISTS (SELECT 1 FROM turn head WHERE head.id = t.collected_into AND head.finished_at IS NULL)
+    ORDER BY t.finished_at LIMIT %s
 )
 """
 _MESSAGES: LiteralString = """

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.model import Watched
 
 if TYPE_CHECKING:
+    from typing import LiteralString
+
     from agent_bridge.store.database import Connection, Database
+
+# A sequence that has not given a number yet shows the one that it will give first.
+_LAST_PLACE: LiteralString = "(SELECT last_value - (NOT is_called)::integer FROM turn_place_seq)"
 
 
 class Rooms:
@@ -19,10 +24,10 @@ class Rooms:
     async def watch(self, room_id: str, seen: str) -> Watched:
         """Have a room compared from now on; what matters came after the event *seen*."""
         row = await self._database.row(
-            """
+            f"""
             INSERT INTO room (room_id, seen, suspect, compared_at) VALUES (%s, %s, false, now())
             ON CONFLICT (room_id) DO UPDATE SET seen = EXCLUDED.seen
-            RETURNING (SELECT last_value FROM turn_place_seq) AS place
+            RETURNING {_LAST_PLACE} AS place
             """,
             (room_id, seen),
         )
@@ -42,8 +47,8 @@ class Rooms:
         Of the suspect ones, those in which somebody waits come first.
         """
         rows = await self._database.rows(
-            """
-            SELECT r.room_id, r.seen, a.ghost, (SELECT last_value FROM turn_place_seq) AS place
+            f"""
+            SELECT r.room_id, r.seen, a.ghost, {_LAST_PLACE} AS place
             FROM room r LEFT JOIN portal p ON p.room_id = r.room_id LEFT JOIN agent a ON a.id = p.agent
             WHERE r.suspect OR r.compared_at IS NULL OR r.compared_at > now()
                OR r.compared_at < now() - make_interval(secs => %s)

@@ -42,7 +42,7 @@ RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.portal, turn.k
           turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries, turn.stop, turn.answer,
           turn.error,
           extract(epoch FROM now() - turn.said_at)::float AS age,
-          (SELECT coalesce(array_agg(part.payload->>'body' ORDER BY part.place), '{{}}')
+          (SELECT coalesce(array_agg(coalesce(part.payload->>'body', '') ORDER BY part.place), '{{}}')
            FROM turn part WHERE part.collected_into = turn.id) AS collected
 """
 
@@ -103,18 +103,24 @@ class Turns:
         """
         rows = await self._database.rows(
             f"""
-            WITH part AS (
+            WITH head AS (
+                SELECT place AS behind FROM turn
+                WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'answered')
+                FOR UPDATE
+            ), part AS (
                 UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(), steps = {_STEP}
+                FROM head
                 WHERE conversation = %(lane)s AND kind = %(kind)s AND state = 'queued' AND attempts = 0 AND stop IS NULL
                   AND payload->>'reason' IS NOT DISTINCT FROM %(reason)s::text
-                  AND place > (SELECT place FROM turn WHERE id = %(turn)s)
+                  AND place > behind
                   AND (%(older)s::float IS NULL OR said_at < now() - make_interval(secs => %(older)s))
                 RETURNING place, event_id, payload->>'body' AS body
             )
-            SELECT event_id, body FROM part ORDER BY place
+            SELECT event_id, body FROM head LEFT JOIN part ON true ORDER BY place
             """,
             {
                 "turn": turn.id,
+                "attempts": turn.attempts,
                 "lane": turn.conversation,
                 "kind": turn.kind,
                 "reason": turn.payload.get("reason"),
@@ -122,7 +128,9 @@ class Turns:
                 "step": f"answered together with {turn.key}",
             },
         )
-        return [(row["event_id"], row["body"] or "") for row in rows]
+        if not rows:
+            raise self._lost(turn)
+        return [(row["event_id"], row["body"] or "") for row in rows if row["event_id"] is not None]
 
     async def stops(self, turns: Collection[int]) -> dict[int, Stop]:
         """Return those of *turns* that a person wants to end, and how."""
@@ -253,4 +261,8 @@ class Turns:
     async def _fenced(self, query: LiteralString, turn: Turn, params: Mapping[str, Params | object]) -> None:
         row = await self._database.row(query, {**params, "turn": turn.id, "attempts": turn.attempts})
         if row is None:
-            raise TurnLost(f"turn {turn.key} was taken over by another worker, or is closed")
+            raise self._lost(turn)
+
+    @staticmethod
+    def _lost(turn: Turn) -> TurnLost:
+        return TurnLost(f"turn {turn.key} was taken over by another worker, or is closed")

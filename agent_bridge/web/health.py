@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from agent_bridge.core.errors import BridgeError
+from agent_bridge.core.errors import BridgeError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -47,8 +47,13 @@ class HealthPages:
         names = list(self._needed)
         problems = await asyncio.gather(*(self._problem(name) for name in names))
         checks = dict(zip(names, problems, strict=True))
-        ready = not any(problems)
-        upstreams = {} if checks["database"] else await self._health_of_upstreams()
+        upstreams: dict[str, str] = {}
+        if not checks["database"]:
+            try:
+                upstreams = await self._health_of_upstreams()
+            except StoreError as error:
+                checks["database"] = error.says
+        ready = not any(checks.values())
         body = {
             "status": "ok" if ready else "unavailable",
             **{name: problem or "ok" for name, problem in checks.items()},

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.discovery import Health
+from agent_bridge.bridge.bulletin import Health
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.web import health as module
 from agent_bridge.web.health import HealthPages
@@ -35,6 +35,12 @@ class Patient:
     async def homeserver(self) -> None:
         await self._check("homeserver")
 
+    async def healths(self) -> list[Health]:
+        """Return what is written down in the database."""
+        if "database" in self.errors or "bulletin" in self.errors:
+            raise StoreError("gone")
+        return self.upstreams
+
     async def _check(self, name: str) -> None:
         if self.silent:
             await asyncio.Event().wait()
@@ -51,7 +57,7 @@ async def patient() -> AsyncIterator[Patient]:
     patient = Patient()
     app = web.Application()
     checks = {"database": patient.database, "homeserver": patient.homeserver}
-    HealthPages(checks, lambda: patient.upstreams).add_routes(app)
+    HealthPages(checks, patient.healths).add_routes(app)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -94,3 +100,9 @@ async def test_silence_is_an_answer(patient: Patient, monkeypatch: pytest.Monkey
     status, body = await patient.get("/readyz")
     assert status == 503
     assert body["database"] == body["homeserver"] == "no answer within 0 s"
+
+
+async def test_a_database_that_goes_away_between_two_questions_is_not_ready(patient: Patient) -> None:
+    patient.errors = {"bulletin": StoreError("gone")}
+    status, body = await patient.get("/readyz")
+    assert (status, body["status"]) == (503, "unavailable")

@@ -1,22 +1,20 @@
-"""Locks that die with whoever holds them, and facts, on a real PostgreSQL."""
+"""Locks that die with whoever holds them, on a real PostgreSQL."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from agent_bridge.core.errors import StoreError
-from agent_bridge.store.facts import Facts
+from agent_bridge.core.errors import LockLost, StoreError
 from agent_bridge.store.locks import LANE, Locks
 from conditions import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from agent_bridge.store.database import Database
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 @pytest.fixture
@@ -32,9 +30,50 @@ async def others(store_url: str) -> AsyncIterator[Locks]:
         yield locks
 
 
+async def all_of(entered: set[int], number: int) -> bool:
+    return len(entered) == number
+
+
+def nothing_is_left_of_a_cancellation() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def holder(uri: str, kind: int, key: int) -> int:
+    """Return the process of PostgreSQL that holds a lock."""
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
+        cursor = await admin.execute(
+            "SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database()"
+            " AND locktype = 'advisory' AND granted AND classid = %s::bigint AND objid = %s::bigint",
+            (kind, key),
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+async def terminate(uri: str, pid: int) -> None:
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
+        await admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+
+async def cut(uri: str, kind: int, key: int) -> None:
+    """End the connection that holds a lock."""
+    await terminate(uri, await holder(uri, kind, key))
+
+
 async def is_free(locks: Locks, key: int, kind: int = LANE) -> bool:
     async with locks.hold(kind, key) as held:
         return held
+
+
+async def lose(locks: Locks, uri: str) -> None:
+    """Hold a lock, and work until the loss of the connection interrupts."""
+    async with locks.hold(LANE, 1) as held:
+        assert held
+        await cut(uri, LANE, 1)
+        await asyncio.Event().wait()
 
 
 async def lose_connections(uri: str) -> None:
@@ -89,35 +128,230 @@ async def test_keys_beyond_32_bits_are_folded(locks: Locks, others: Locks) -> No
         assert not await is_free(others, 5)
 
 
-async def test_locks_die_with_their_holder(locks: Locks, store_url: str) -> None:
-    async with Locks(store_url) as dying, AsyncExitStack() as stack:
-        assert await stack.enter_async_context(dying.hold(LANE, 1))
-        await lose_connections(store_url)
-
-        async def freed() -> bool:
-            return await is_free(locks, 1)
-
-        await eventually(freed, "the lock is free")
-        with pytest.raises(StoreError, match="the database failed"):
-            await stack.aclose()
+async def test_a_lock_dies_with_the_connection_and_its_holder_is_interrupted_at_once(
+    locks: Locks, others: Locks, store_url: str
+) -> None:
+    async with asyncio.timeout(2):
+        with pytest.raises(LockLost, match="the database connection that held the lock was lost"):
+            await lose(locks, store_url)
+    nothing_is_left_of_a_cancellation()
+    assert await is_free(others, 1)
+    assert await is_free(locks, 1)
 
 
-async def test_a_lost_connection_is_made_anew(locks: Locks, store_url: str) -> None:
+async def test_whoever_held_several_is_interrupted_everywhere(locks: Locks, others: Locks, store_url: str) -> None:
+    entered: set[int] = set()
+
+    async def work(key: int) -> None:
+        async with locks.hold(LANE, key):
+            entered.add(key)
+            await asyncio.Event().wait()
+
+    working = [asyncio.create_task(work(key)) for key in range(1, 9)]
+    await eventually(lambda: all_of(entered, 8), "all hold their locks")
+    await cut(store_url, LANE, 1)
+    ends = await asyncio.wait_for(asyncio.gather(*working, return_exceptions=True), 2)
+    assert {type(end) for end in ends} == {LockLost}
+    assert all([await is_free(others, key) for key in range(1, 9)])
+
+
+async def test_a_task_that_held_two_is_interrupted_once(locks: Locks, store_url: str) -> None:
+    async def work() -> None:
+        async with locks.hold(LANE, 2):
+            await lose(locks, store_url)
+
+    with pytest.raises(LockLost):
+        await work()
+    nothing_is_left_of_a_cancellation()
+
+
+async def test_what_runs_together_under_a_lock_ends_together(locks: Locks, store_url: str) -> None:
+    ended = []
+
+    async def part() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def work() -> None:
+        async with locks.hold(LANE, 1), asyncio.TaskGroup() as group:
+            group.create_task(part())
+            group.create_task(part())
+            await cut(store_url, LANE, 1)
+
+    with pytest.raises(LockLost):
+        await work()
+    assert ended == [True, True]
+    nothing_is_left_of_a_cancellation()
+
+
+async def test_work_that_never_waits_learns_of_the_loss_at_its_end(locks: Locks, store_url: str) -> None:
+    async def work() -> None:
+        async with locks.hold(LANE, 1):
+            pid = await holder(store_url, LANE, 1)
+            with psycopg.connect(store_url, autocommit=True) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+
+    with pytest.raises(StoreError, match="the database"):
+        await work()
+    nothing_is_left_of_a_cancellation()
+    assert await is_free(locks, 1)
+
+
+async def test_whoever_did_not_get_the_lock_loses_nothing(locks: Locks, others: Locks, store_url: str) -> None:
+    async def stand_by(interrupted: asyncio.Event) -> bool:
+        async with locks.hold(LANE, 1) as held:
+            await interrupted.wait()
+            return held
+
+    async def work(interrupted: asyncio.Event) -> None:
+        try:
+            async with locks.hold(LANE, 2):
+                await cut(store_url, LANE, 2)
+                await asyncio.Event().wait()
+        finally:
+            interrupted.set()
+
+    interrupted = asyncio.Event()
+    async with others.hold(LANE, 1):
+        held, lost = await asyncio.gather(stand_by(interrupted), work(interrupted), return_exceptions=True)
+    assert isinstance(lost, LockLost)
+    assert held is False
+
+
+async def test_a_lost_lock_is_free_for_the_next_who_asks(locks: Locks, others: Locks, store_url: str) -> None:
+    for _ in range(3):
+        with pytest.raises(LockLost):
+            await lose(locks, store_url)
+    async with others.hold(LANE, 1) as held:
+        assert held
+        assert not await is_free(locks, 1)
+
+
+async def test_a_connection_that_is_lost_while_nobody_holds_anything_is_made_anew(locks: Locks, store_url: str) -> None:
     assert await is_free(locks, 1)
     await lose_connections(store_url)
     with pytest.raises(StoreError, match="the database failed"):
         await is_free(locks, 1)
+    nothing_is_left_of_a_cancellation()
     assert await is_free(locks, 1)
 
 
-async def test_what_is_still_worked_on_is_not_given_away_after_a_lost_connection(locks: Locks, store_url: str) -> None:
-    """PostgreSQL has forgotten the lock; its holder has not."""
-    async with locks.hold(LANE, 1):
-        await lose_connections(store_url)
-        with pytest.raises(StoreError, match="the database failed"):
+async def test_a_holder_that_asks_for_another_lock_itself_finds_the_loss(locks: Locks, store_url: str) -> None:
+    async def work() -> None:
+        async with locks.hold(LANE, 1):
+            await cut(store_url, LANE, 1)
             await is_free(locks, 2)
-        assert await is_free(locks, 2)
-        assert not await is_free(locks, 1)
+
+    await ends_as_lost(work)
+    assert await is_free(locks, 1)
+
+
+async def test_a_block_that_fails_as_it_is_interrupted_leaves_no_cancellation(locks: Locks, store_url: str) -> None:
+    async def work() -> None:
+        async with locks.hold(LANE, 1):
+            await cut(store_url, LANE, 1)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise StoreError("it cannot be undone")
+
+    await ends_as_lost(work)
+    assert await is_free(locks, 1)
+
+
+async def ends_as_lost(work: Callable[[], Awaitable[None]]) -> None:
+    """Assert that *work* fails with an error of the store, and that the task that did it goes on unharmed."""
+
+    async def go_on() -> int:
+        with pytest.raises(StoreError):
+            await work()
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        return 0 if task is None else task.cancelling()
+
+    (left,) = await asyncio.gather(asyncio.create_task(go_on()), return_exceptions=True)
+    assert left == 0, "a cancellation outlives the block that it was for"
+
+
+async def test_a_time_limit_inside_ends_what_it_limits_only(locks: Locks, others: Locks) -> None:
+    async with locks.hold(LANE, 1):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asyncio.Event().wait()
+        assert not await is_free(others, 1)
+    assert await is_free(others, 1)
+
+
+async def test_a_time_limit_outside_frees_the_lock(locks: Locks, others: Locks) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05), locks.hold(LANE, 1):
+            await asyncio.Event().wait()
+    nothing_is_left_of_a_cancellation()
+    assert await is_free(others, 1)
+
+
+async def hold_for_ever(locks: Locks, entered: asyncio.Event) -> None:
+    async with locks.hold(LANE, 1):
+        entered.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_holder_that_is_cancelled_is_cancelled_and_frees_the_lock(locks: Locks, others: Locks) -> None:
+    entered = asyncio.Event()
+    holding = asyncio.create_task(hold_for_ever(locks, entered))
+    await entered.wait()
+    holding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holding
+    assert await is_free(others, 1)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 6, 9, 12])
+async def test_a_cancellation_at_any_moment_leaves_no_lock(locks: Locks, others: Locks, steps: int) -> None:
+    """As the lock is asked for, held, or given back."""
+
+    async def work() -> None:
+        async with locks.hold(LANE, 1):
+            await asyncio.sleep(0)
+
+    # From now on nothing but the lock itself is asked for.
+    assert await is_free(locks, 1)
+    working = asyncio.create_task(work())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait({working})
+
+    async def freed() -> bool:
+        return await is_free(others, 1)
+
+    await eventually(freed, "the lock is free", within=1)
+
+
+async def test_a_holder_that_is_cancelled_while_its_lock_is_lost_is_cancelled(locks: Locks, store_url: str) -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        async with locks.hold(LANE, 1):
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # Still at it as the second blow falls.
+                await release.wait()
+
+    working = asyncio.create_task(work())
+    await entered.wait()
+    working.cancel()
+    await cut(store_url, LANE, 1)
+
+    async def struck_twice() -> bool:
+        return working.done()
+
+    await eventually(struck_twice, "the loss is noticed")
+    assert working.cancelled()
     assert await is_free(locks, 1)
 
 
@@ -126,13 +360,3 @@ async def test_a_database_that_is_away_is_an_error_in_words() -> None:
         for _ in range(2):
             with pytest.raises(StoreError, match=r"the database failed: .*[Cc]onnection"):
                 await is_free(locks, 1)
-
-
-@pytest.mark.parametrize("value", ["!space:hs", 1, 1.5, True, None, [], ["@a:hs"], {"a": {"b": [None]}}, "🐈"])
-async def test_a_fact_comes_back_as_it_was(database: Database, value: Any) -> None:
-    facts = Facts(database)
-    assert await facts.get("key") is None
-    await facts.set("key", "another")
-    await facts.set("key", value)
-    assert await facts.get("key") == value
-    assert await facts.get("other") is None

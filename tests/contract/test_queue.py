@@ -13,10 +13,12 @@ import psycopg
 import pytest
 from procrastinate.jobs import DeleteJobCondition
 
-from agent_bridge.core.model import NewTurn, TurnKind, TurnState
+from agent_bridge.core.model import BOT_THREAD
 from agent_bridge.store.locks import LANE, Locks
 from agent_bridge.store.queue import QUEUE, Queue
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
+from lane import accept, add_portal, finish, new, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,13 +49,6 @@ async def defer(app: procrastinate.App, lane: int, *, queue: str = QUEUE, runnin
         query = "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %(job)s"
         await app.connector.execute_query_async(query, job=job)
     return job
-
-
-async def accept(database: Database, *events: tuple[str, str]) -> list[int]:
-    """Accept turns of these event ids and rooms; return the lanes."""
-    new = [NewTurn(event_id, room, TurnKind.MESSAGE, "@b:hs", {}, None) for event_id, room in events]
-    async with database.transaction() as connection:
-        return await Turns(database).accept(connection, new)
 
 
 class Ear:
@@ -139,25 +134,52 @@ async def test_removing_takes_these_jobs_only(app: procrastinate.App, queue: Que
 async def test_lanes_with_open_turns_and_no_job_are_idle(
     app: procrastinate.App, queue: Queue, database: Database
 ) -> None:
-    waiting, working, later, first, done = await accept(
-        database, ("$1", "!a"), ("$2", "!b"), ("$3", "!c"), ("$4", "!d"), ("$5", "!e"), ("$6", "!a")
-    )
-    turns = Turns(database)
+    rooms = {"$1": "!a", "$2": "!b", "$3": "!c", "$4": "!d", "$5": "!e", "$6": "!a"}
+    waiting, working, later, first, done = await accept(database, *(new(event, room) for event, room in rooms.items()))
     await defer(app, waiting)
     await defer(app, working, running=True)
-    closed = await turns.take(done)
-    assert closed is not None
-    await turns.finish(closed.id, TurnState.DONE, {})
+    await finish(database, await take(database, done))
     # A job of an ended lane, or of another, wakes nobody.
     job = await defer(app, first, running=True)
     await database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", (job,))
     assert await queue.idle_lanes() == [later, first]
-    taken = await turns.take(later)
-    assert taken is not None
-    await turns.answered(taken, "x", error=None, parts=1)
+    await Turns(database).answered(await take(database, later), "x", error=None, parts=1)
     assert await queue.idle_lanes() == [later, first]
     await defer(app, later)
     assert await queue.idle_lanes() == [first]
+
+
+async def test_a_lane_whose_head_waits_for_its_next_try_is_not_idle(queue: Queue, database: Database) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turns = Turns(database)
+    await turns.put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
+    assert await queue.idle_lanes() == []
+    await queue.hurry()
+    assert await queue.idle_lanes() == [lane]
+    await turns.put_back(await take(database, lane), delay=0, failed=True, why="the upstream is away")
+    assert await queue.idle_lanes() == [lane]
+
+
+async def test_a_clock_that_was_set_back_holds_no_lane(queue: Queue, database: Database) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await Turns(database).put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
+    await database.execute(
+        "UPDATE turn SET not_before = not_before + interval '1 hour', waits_since = waits_since + interval '1 hour'"
+    )
+    assert await queue.idle_lanes() == [lane]
+
+
+async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, database: Database) -> None:
+    portal = await add_portal(database)
+    lane, bots, elsewhere = await accept(
+        database, new("$1", portal=portal), new("$2", portal=portal, thread=BOT_THREAD), new("$3", "!not-watched")
+    )
+    rooms = Rooms(database)
+    await rooms.suspect_all()
+    assert await queue.idle_lanes() == [bots, elsewhere]
+    (room,) = await rooms.due(600, 10)
+    await rooms.pass_over(room.room_id)
+    assert await queue.idle_lanes() == [lane, bots, elsewhere]
 
 
 @pytest.mark.parametrize(

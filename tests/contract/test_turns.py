@@ -1,26 +1,24 @@
-"""Turns on a real PostgreSQL: accepted once, taken in order, never asked again once answered."""
+"""Turns on a real PostgreSQL: taken in order, by one worker at a time, never asked again once answered."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
-from agent_bridge.core.errors import StoreError
-from agent_bridge.core.model import NewTurn, Said, Send, Turn, TurnKind, TurnState
-from agent_bridge.store.contacts import Contacts
+from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.model import BOT_THREAD, Said, Send, Stop, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from conditions import eventually
-from records import wanted
+from lane import BOB, OTHER, ROOM, accept, add_portal, all_rows, finish, new, row_of, stop, take
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from collections.abc import Awaitable, Callable
 
-ROOM, OTHER = "!room:example.org", "!other:example.org"
-BOB = "@bob:example.org"
+    from agent_bridge.store.database import Database
 
 
 @pytest.fixture
@@ -28,53 +26,24 @@ def turns(database: Database) -> Turns:
     return Turns(database)
 
 
-@pytest.fixture
-async def portal(database: Database) -> int:
-    """An agent's room."""
-    contacts = Contacts(database)
-    await contacts.add([wanted()])
-    contact = (await contacts.all())[0]
-    await contacts.room_made(contact.portal.id, ROOM, None, None)
-    return contact.portal.id
+def refusal(event_id: str, reason: str) -> Any:
+    return new(event_id, kind=TurnKind.REFUSAL, payload={"reason": reason, "body": f"body of {event_id}"})
 
 
-def new(event_id: str, room_id: str = ROOM, **changes: Any) -> NewTurn:
-    values: dict[str, Any] = {
-        "event_id": event_id,
-        "room_id": room_id,
-        "kind": TurnKind.MESSAGE,
-        "sender": BOB,
-        "payload": {"body": f"body of {event_id}"},
-        "portal": None,
-    }
-    return NewTurn(**(values | changes))
+async def put_back(turns: Turns, turn: Turn, delay: float = 0, *, failed: bool = False) -> None:
+    await turns.put_back(turn, delay=delay, failed=failed, why="it is away")
 
 
-async def accept(database: Database, *asked: NewTurn) -> list[int]:
-    async with database.transaction() as connection:
-        return await Turns(database).accept(connection, asked)
+async def steps(database: Database, event_id: str) -> list[str]:
+    return [step["what"] for step in (await row_of(database, event_id))["steps"]]
 
 
-async def take(turns: Turns, lane: int) -> Turn:
-    turn = await turns.take(lane)
-    assert turn is not None
-    return turn
-
-
-async def finish(turns: Turns, turn: Turn) -> None:
-    await turns.finish(turn.id, TurnState.DONE, {})
-
-
-async def state(database: Database, turn: int) -> dict[str, Any]:
-    row = await database.row("SELECT * FROM turn WHERE id = %s", (turn,))
-    assert row is not None
-    return row
-
-
-async def test_a_turn_comes_back_as_it_was_accepted(database: Database, turns: Turns, portal: int) -> None:
+async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
+    portal = await add_portal(database)
     payload = {"body": 'Hi 🐈 \\u0000 "quoted" {}', "list": [1, None, {"a": True}], "": ""}
     (lane,) = await accept(database, new("$1", kind=TurnKind.COMMAND, payload=payload, portal=portal))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
+    assert 0 <= turn.age < 10
     assert turn == Turn(
         id=turn.id,
         event_id="$1",
@@ -87,6 +56,11 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database, turns: T
         state=TurnState.RUNNING,
         attempts=1,
         failures=0,
+        interruptions=0,
+        retries=0,
+        age=turn.age,
+        stop=None,
+        collected=(),
         answer=None,
         error=None,
     )
@@ -98,131 +72,108 @@ async def test_a_lane_is_taken_in_order(database: Database, turns: Turns) -> Non
     seen = []
     while turn := await turns.take(lane):
         seen.append(turn.event_id)
-        await finish(turns, turn)
+        await finish(database, turn)
     assert seen == ["$3", "$1", "$2", "$0"]
 
 
-async def test_the_head_stays_the_head_until_it_is_closed(database: Database, turns: Turns) -> None:
+async def test_the_head_stays_the_head_until_it_is_closed(database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
-    first, again = await take(turns, lane), await take(turns, lane)
-    assert (first.event_id, first.attempts) == ("$1", 1)
-    assert (again.event_id, again.attempts, again.state) == ("$1", 2, TurnState.RUNNING)
-    await turns.finish(first.id, TurnState.FAILED, {})
-    assert (await take(turns, lane)).event_id == "$2"
+    first, again = await take(database, lane), await take(database, lane)
+    assert (first.event_id, first.attempts, first.interruptions) == ("$1", 1, 0)
+    assert (again.event_id, again.attempts, again.interruptions, again.state) == ("$1", 2, 1, TurnState.RUNNING)
+    await finish(database, again, TurnState.FAILED)
+    assert (await take(database, lane)).event_id == "$2"
 
 
 async def test_lanes_do_not_see_each_other(database: Database, turns: Turns) -> None:
     lanes = await accept(database, new("$1"), new("$2", OTHER), new("$3"))
     assert len(lanes) == 2
-    assert [(await take(turns, lane)).event_id for lane in lanes] == ["$1", "$2"]
+    assert [(await take(database, lane)).event_id for lane in lanes] == ["$1", "$2"]
     assert await turns.take(max(lanes) + 1) is None
 
 
-async def test_an_event_is_accepted_once(database: Database, turns: Turns) -> None:
-    (lane,) = await accept(database, new("$1"), new("$1"), new("$2"))
-    assert await accept(database, new("$1"), new("$2")) == []
-    assert await accept(database, new("$2"), new("$3")) == [lane]
-    await finish(turns, await take(turns, lane))
-    assert await accept(database, new("$1")) == []
-    assert await turns.count_open() == {None: 2}
-
-
-async def test_nothing_is_accepted_when_the_transaction_fails(database: Database, turns: Turns) -> None:
-    async def fail() -> None:
-        async with database.transaction() as connection:
-            await turns.accept(connection, [new("$1")])
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        await fail()
-    assert await turns.count_open() == {}
-    assert len(await accept(database, new("$1"))) == 1
-
-
-async def test_a_duplicate_dies_between_two_transactions(database: Database, turns: Turns, store_url: str) -> None:
-    """The second waits for the first, and finds what it wrote: the lane of a new room, and the event."""
-    async with database.transaction() as first:
-        lanes = await turns.accept(first, [new("$1")])
-        second = asyncio.create_task(accept(database, new("$1"), new("$2")))
-        await waiting_for_a_lock(store_url)
-        assert not second.done()
-    assert await second == lanes
-    assert await turns.count_open() == {None: 2}
-    assert [row["room_id"] for row in await database.rows("SELECT room_id FROM conversation")] == [ROOM]
-
-
-async def test_the_second_accepts_what_the_first_rolled_back(database: Database, turns: Turns, store_url: str) -> None:
-    seconds: list[asyncio.Task[list[int]]] = []
-
-    async def roll_back() -> None:
-        async with database.transaction() as first:
-            await turns.accept(first, [new("$1")])
-            seconds.append(asyncio.create_task(accept(database, new("$1"))))
-            await waiting_for_a_lock(store_url)
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        await roll_back()
-    (lane,) = await seconds[0]
-    assert (await take(turns, lane)).event_id == "$1"
-
-
-async def test_many_at_once_make_one_lane(database: Database, turns: Turns) -> None:
-    lanes = await asyncio.gather(*(accept(database, new(f"${number}"), new("$same")) for number in range(20)))
-    assert len({lane for each in lanes for lane in each}) == 1
-    assert await turns.count_open() == {None: 21}
-
-
-@pytest.mark.parametrize("first", [TurnKind.INVITATION, TurnKind.COMMAND])
-async def test_a_lane_learns_that_its_room_is_a_portal(
-    database: Database, turns: Turns, portal: int, first: TurnKind
-) -> None:
-    (lane,) = await accept(database, new("$1", kind=first))
-    assert await accept(database, new("$2", portal=portal)) == [lane]
-    assert (await take(turns, lane)).portal == portal
-    # An invitation into the room does not make it forget.
-    assert await accept(database, new("$3", kind=TurnKind.INVITATION)) == [lane]
-    assert (await take(turns, lane)).portal == portal
+async def test_only_workers_that_died_count_as_interruptions(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    seen = []
+    for again in (put_back, None, None, put_back, None):
+        turn = await take(database, lane)
+        seen.append((turn.attempts, turn.interruptions))
+        if again is not None:
+            await again(turns, turn)
+    assert seen == [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)]
+    # What is committed is no danger to whoever shows it.
+    turn = await take(database, lane)
+    await turns.answered(turn, "x", error=None, parts=1)
+    for _ in range(3):
+        assert (await take(database, lane)).interruptions == turn.interruptions == 3
 
 
 async def test_put_back_keeps_the_place_and_waits(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
-    assert await turns.waits_until(lane) is None
-    turn = await take(turns, lane)
-    await turns.put_back(turn.id, delay=30, failed=True)
+    turn = await take(database, lane)
+    await put_back(turns, turn, 30, failed=True)
     assert await turns.take(lane) is None
-    until = await turns.waits_until(lane)
-    assert until is not None
-    assert timedelta(seconds=25) < until - datetime.now(UTC) < timedelta(seconds=31)
-    await turns.put_back(turn.id, delay=0, failed=False)
-    again = await take(turns, lane)
+    row = await row_of(database, "$1")
+    assert row["state"] == TurnState.QUEUED
+    assert row["not_before"] - row["waits_since"] == timedelta(seconds=30)
+    await put_back(turns, turn)
+    again = await take(database, lane)
     assert (again.event_id, again.attempts, again.failures, again.state) == ("$1", 2, 1, TurnState.RUNNING)
-    assert await turns.waits_until(lane) is None
+    row = await row_of(database, "$1")
+    assert (row["not_before"], row["waits_since"]) == (None, None)
 
 
 async def test_a_turn_that_waits_is_taken_when_its_time_has_come(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"))
-    turn = await take(turns, lane)
-    await turns.put_back(turn.id, delay=0.2, failed=False)
+    await put_back(turns, await take(database, lane), 0.2)
     assert await turns.take(lane) is None
     assert (await eventually(lambda: turns.take(lane), "the turn is due")).attempts == 2
 
 
+async def test_a_clock_that_was_set_back_ends_the_waiting(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await put_back(turns, await take(database, lane), 30)
+    assert await turns.take(lane) is None
+    # The clock that was set back by an hour sees what was written an hour ahead of it.
+    await database.execute(
+        "UPDATE turn SET not_before = not_before + interval '1 hour', waits_since = waits_since + interval '1 hour'"
+    )
+    assert (await take(database, lane)).attempts == 2
+
+
+async def test_a_suspect_room_holds_its_lane_and_not_the_bots(database: Database, turns: Turns) -> None:
+    portal = await add_portal(database)
+    lane, bots = await accept(
+        database, new("$1", portal=portal), new("$2", portal=portal, kind=TurnKind.COMMAND, thread=BOT_THREAD)
+    )
+    (elsewhere,) = await accept(database, new("$3", OTHER))
+    rooms = Rooms(database)
+    await rooms.suspect_all()
+    assert await turns.take(lane) is None
+    assert (await take(database, bots)).event_id == "$2"
+    assert (await take(database, elsewhere)).event_id == "$3"
+    async with database.transaction() as connection:
+        await rooms.compared(connection, ROOM, "$1")
+    assert (await take(database, lane)).event_id == "$1"
+
+
 async def test_an_answered_turn_is_never_asked_again(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
     await turns.answered(turn, "The answer", error="cut short", parts=2)
     for _ in range(2):
-        again = await take(turns, lane)
-        assert (again.state, again.answer, again.error) == (TurnState.ANSWERED, "The answer", "cut short")
-        await turns.put_back(turn.id, delay=0, failed=True)
-    await turns.finish(turn.id, TurnState.FAILED, {})
-    assert (await take(turns, lane)).event_id == "$2"
+        turn = await take(database, lane)
+        assert (turn.state, turn.answer, turn.error) == (TurnState.ANSWERED, "The answer", "cut short")
+        with pytest.raises(TurnLost):
+            await turns.answered(turn, "Another", error=None, parts=1)
+        await put_back(turns, turn, failed=True)
+    await finish(database, turn, TurnState.FAILED)
+    assert (await take(database, lane)).event_id == "$2"
 
 
 async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
     before = datetime.now(UTC) - timedelta(seconds=1)
     said = [Said("user", "Question 🐈"), Said("assistant", "")]
     await turns.intend(turn.id, 0)
@@ -237,16 +188,16 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
 @pytest.mark.parametrize("parts", [0, 1, 40])
 async def test_any_number_of_parts(database: Database, turns: Turns, parts: int) -> None:
     (lane,) = await accept(database, new("$1"))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
     await turns.answered(turn, "x", error=None, parts=parts)
     assert [send.part for send in await turns.sends(turn.id)] == list(range(parts))
-    await turns.finish(turn.id, TurnState.DONE, {part: f"$part{part}" for part in range(parts)})
+    await turns.finish(turn, TurnState.DONE, {part: f"$part{part}" for part in range(parts)})
     assert [send.event_id for send in await turns.sends(turn.id)] == [f"$part{part}" for part in range(parts)]
 
 
 async def test_an_intention_is_written_once(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
     await turns.intend(turn.id, 1)
     (first,) = await turns.sends(turn.id)
     await turns.sent(turn.id, 1, "$shown")
@@ -255,47 +206,215 @@ async def test_an_intention_is_written_once(database: Database, turns: Turns) ->
     assert await turns.sends(turn.id + 1) == []
 
 
-@pytest.mark.parametrize("end", [TurnState.DONE, TurnState.FAILED])
+@pytest.mark.parametrize("end", [TurnState.DONE, TurnState.FAILED, TurnState.STOPPED])
 async def test_a_closed_turn_is_closed(database: Database, turns: Turns, end: TurnState) -> None:
     (lane,) = await accept(database, new("$1"))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
     await turns.intend(turn.id, 0)
-    await turns.finish(turn.id, end, {0: "$shown"})
-    row = await state(database, turn.id)
+    await turns.finish(turn, end, {0: "$shown"})
+    row = await row_of(database, "$1")
     assert row["state"] == end
     assert row["created_at"] <= row["started_at"] <= row["finished_at"]
     assert [send.event_id for send in await turns.sends(turn.id)] == ["$shown"]
     assert await turns.take(lane) is None
-    assert await turns.waits_until(lane) is None
     assert await turns.count_open() == {}
 
 
-async def test_a_closed_turn_is_not_opened_by_putting_it_back(database: Database, turns: Turns) -> None:
+async def test_parts_that_were_taken_back_are_forgotten(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"))
-    turn = await take(turns, lane)
-    await finish(turns, turn)
-    await turns.put_back(turn.id, delay=0, failed=True)
-    assert await turns.take(lane) is None
-    assert (await state(database, turn.id))["state"] == TurnState.DONE
+    turn = await take(database, lane)
+    for part in range(4):
+        await turns.intend(turn.id, part)
+        await turns.sent(turn.id, part, f"$old{part}")
+    await turns.finish(turn, TurnState.DONE, {0: "$new", 2: "$old2"})
+    assert [(send.part, send.event_id) for send in await turns.sends(turn.id)] == [(0, "$new"), (2, "$old2")]
+
+
+WRITES = [
+    pytest.param(partial(put_back, delay=0), id="put back"),
+    pytest.param(partial(put_back, delay=5, failed=True), id="put back as failed"),
+    pytest.param(
+        lambda turns, turn: turns.answered(turn, "old", error=None, parts=2, transcript=[Said("user", "old")]),
+        id="answered",
+    ),
+    pytest.param(lambda turns, turn: turns.finish(turn, TurnState.DONE, {}), id="finish"),
+    pytest.param(lambda turns, turn: turns.finish(turn, TurnState.FAILED, {0: "$old"}), id="finish as failed"),
+    pytest.param(lambda turns, turn: turns.collect(turn), id="collect"),
+]
+
+
+async def go_on(_turns: Turns, _turn: Turn) -> None:
+    """The newer worker is at work."""
+
+
+SINCE = [
+    pytest.param(go_on, id="taken up"),
+    pytest.param(partial(put_back, delay=30), id="waiting"),
+    pytest.param(lambda turns, turn: turns.answered(turn, "new", error=None, parts=1), id="answered"),
+    pytest.param(lambda turns, turn: turns.finish(turn, TurnState.DONE, {0: "$new"}), id="done"),
+    pytest.param(lambda turns, turn: turns.finish(turn, TurnState.FAILED, {}), id="failed"),
+]
+
+
+@pytest.mark.parametrize("since", SINCE)
+@pytest.mark.parametrize("write", WRITES)
+async def test_the_writes_of_an_older_worker_do_not_count(
+    database: Database,
+    turns: Turns,
+    write: Callable[[Turns, Turn], Awaitable[object]],
+    since: Callable[[Turns, Turn], Awaitable[object]],
+) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    older = await take(database, lane)
+    await turns.intend(older.id, 0)
+    newer = await take(database, lane)
+    await since(turns, newer)
+    before = await all_rows(database)
+    with pytest.raises(TurnLost, match=older.key):
+        await write(turns, older)
+    assert await all_rows(database) == before
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_a_closed_turn_is_not_opened(
+    database: Database, turns: Turns, write: Callable[[Turns, Turn], Awaitable[object]]
+) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turn = await take(database, lane)
+    await finish(database, turn)
+    before = await all_rows(database)
+    with pytest.raises(TurnLost):
+        await write(turns, turn)
+    assert await all_rows(database) == before
+
+
+async def test_what_waits_is_collected_in_order(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, *(new(f"${number}") for number in (1, 4, 2, 3)))
+    turn = await take(database, lane)
+    assert await turns.collect(turn) == [(f"${number}", f"body of ${number}") for number in (4, 2, 3)]
+    assert await turns.collect(turn) == []
+    await accept(database, new("$5"))
+    assert await turns.collect(turn) == [("$5", "body of $5")]
+    row = await row_of(database, "$4")
+    assert (row["state"], row["collected_into"]) == (TurnState.COLLECTED, turn.id)
+    assert row["finished_at"] is not None
+    assert await steps(database, "$4") == [f"answered together with {turn.key}"]
+    # Whoever goes on with it asks the same.
+    assert (await take(database, lane)).collected == tuple(f"body of ${number}" for number in (4, 2, 3, 5))
+    assert await turns.count_open() == {None: 1}
+
+
+async def test_only_what_is_alike_is_collected(database: Database, turns: Turns) -> None:
+    lane, _ = await accept(
+        database,
+        new("$1"),
+        new("$command", kind=TurnKind.COMMAND),
+        refusal("$full1", "full"),
+        new("$2"),
+        refusal("$file", "file"),
+        refusal("$full2", "full"),
+        new("$elsewhere", OTHER),
+        new("$3"),
+    )
+    await stop(database, StopRequest(ROOM, "$wish", "$3"))
+    turn = await take(database, lane)
+    assert await turns.collect(turn) == [("$2", "body of $2")]
+    await finish(database, turn)
+    command = await take(database, lane)
+    assert await turns.collect(command) == []
+    await finish(database, command)
+    assert await turns.collect(await take(database, lane)) == [("$full2", "body of $full2")]
+
+
+async def test_what_was_taken_up_once_is_not_collected(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turn = await take(database, lane)
+    await database.execute("UPDATE turn SET attempts = 1 WHERE event_id = '$2'")
+    assert await turns.collect(turn) == []
+
+
+async def test_only_what_is_too_old_is_collected(database: Database, turns: Turns) -> None:
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    ages = {"$1": 9000, "$2": 8000, "$3": 3000, "$4": 7000, "$5": 0}
+    (lane,) = await accept(database, *(new(event, said_at=now - age * 1000) for event, age in ages.items()))
+    turn = await take(database, lane)
+    assert turn.age == pytest.approx(9000, abs=10)
+    assert [event for event, _ in await turns.collect(turn, older_than=3600)] == ["$2", "$4"]
+    assert [event for event, _ in await turns.collect(turn)] == ["$3", "$5"]
+
+
+async def test_a_text_that_is_none_is_collected_as_nothing(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3", payload={"body": None}))
+    assert await turns.collect(await take(database, lane)) == [("$2", ""), ("$3", "")]
+
+
+async def test_a_turn_without_a_text_is_taken_up_with_what_was_collected(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3"))
+    turn = await take(database, lane)
+    await turns.collect(turn)
+    assert (await take(database, lane)).body == "body of $1\n\n\n\nbody of $3"
+
+
+async def test_stops_are_seen_by_whoever_works(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turn = await take(database, lane)
+    assert await turns.stops([turn.id]) == {}
+    assert await turns.stops([]) == {}
+    await stop(database, StopRequest(ROOM, "$w", "$1"), StopRequest(ROOM, "$w", "$2"))
+    assert await turns.stops({turn.id: None}) == {turn.id: Stop.STOPPED}
+    assert turn.stop is None
+    assert (await take(database, lane)).stop is Stop.STOPPED
+
+
+async def test_the_story_of_a_turn_is_told_step_by_step(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    turn = await take(database, lane)
+    await put_back(turns, turn, 0, failed=True)
+    turn = await take(database, lane)
+    await turns.answered(turn, "four", error="cut {%}", parts=1)
+    await turns.finish(turn, TurnState.FAILED, {0: "$a"})
+    assert await steps(database, "$1") == [
+        "taken up",
+        "put back for 0 s: it is away",
+        "taken up",
+        "answer of 4 characters committed; cut {%}",
+        "failed, shown in 1 part(s)",
+    ]
+    times = [datetime.fromisoformat(step["at"]) for step in (await row_of(database, "$1"))["steps"]]
+    assert times == sorted(times)
+
+
+async def test_a_story_without_end_does_not_grow_without_end(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    for _ in range(60):
+        await put_back(turns, await take(database, lane), failed=True)
+    turn = await take(database, lane)
+    assert (turn.attempts, turn.failures) == (61, 60)
+    await finish(database, turn)
+    assert len(await steps(database, "$1")) == 100
 
 
 async def test_a_transcript_is_the_last_of_its_lane_oldest_first(database: Database, turns: Turns) -> None:
     lane, other = await accept(database, new("$1"), new("$2"), new("$3", OTHER))
     for question in ("one", "two"):
-        turn = await take(turns, lane)
+        turn = await take(database, lane)
         said = [Said("user", question), Said("assistant", f"Echo: {question}")]
         await turns.answered(turn, said[1].content, error=None, parts=1, transcript=said)
-        await finish(turns, turn)
+        await finish(database, turn)
     assert [said.content for said in await turns.transcript(lane, 3)] == ["Echo: one", "two", "Echo: two"]
     assert await turns.transcript(lane, 0) == []
     assert await turns.transcript(other, 10) == []
 
 
-async def test_open_turns_are_counted_by_portal(database: Database, turns: Turns, portal: int) -> None:
+async def test_open_turns_are_counted_by_portal(database: Database, turns: Turns) -> None:
+    portal = await add_portal(database)
     lane, _ = await accept(database, *(new(f"${number}", portal=portal) for number in range(3)), new("$dm", OTHER))
     assert await turns.count_open() == {portal: 3, None: 1}
-    await turns.answered(await take(turns, lane), "x", error=None, parts=1)
-    assert await turns.count_open() == {portal: 3, None: 1}
+    turn = await take(database, lane)
+    await turns.collect(turn)
+    assert await turns.count_open() == {portal: 1, None: 1}
+    await turns.answered(turn, "x", error=None, parts=1)
+    assert await turns.count_open() == {portal: 1, None: 1}
 
 
 async def test_rooms_of_the_bot(database: Database, turns: Turns) -> None:
@@ -306,41 +425,12 @@ async def test_rooms_of_the_bot(database: Database, turns: Turns) -> None:
     assert await turns.bot_rooms([]) == set()
 
 
-async def test_turns_of_a_lane_that_is_awake_are_accepted_alone(database: Database, turns: Turns) -> None:
-    (lane,) = await accept(database, new("$1"))
-    await turns.accept_alone([new("$2"), new("$1"), new("$3")])
-    await turns.accept_alone([])
-    for event_id in ("$1", "$2", "$3"):
-        turn = await take(turns, lane)
-        assert turn.event_id == event_id
-        await finish(turns, turn)
-
-
 async def test_a_turn_that_is_forgotten_may_come_again(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
-    turn = await take(turns, lane)
+    turn = await take(database, lane)
     await turns.answered(turn, "x", error=None, parts=2, transcript=[Said("user", "stays")])
     await turns.remove(turn.id)
     assert await turns.sends(turn.id) == []
     assert await turns.transcript(lane, 10) == [Said("user", "stays")]
-    assert (await take(turns, lane)).event_id == "$2"
+    assert (await take(database, lane)).event_id == "$2"
     assert await accept(database, new("$1")) == [lane]
-
-
-async def test_nul_in_a_payload_is_an_error_and_leaves_nothing(database: Database, turns: Turns) -> None:
-    """What comes through the door has none; that is why."""
-    with pytest.raises(StoreError, match="the database failed: "):
-        await accept(database, new("$1"), new("$2", payload={"body": "a\0b"}))
-    assert await turns.count_open() == {}
-
-
-async def waiting_for_a_lock(uri: str) -> None:
-    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as observer:
-
-        async def waits() -> bool:
-            cursor = await observer.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            return await cursor.fetchone() is not None
-
-        await eventually(waits, "the second transaction waits for the first")

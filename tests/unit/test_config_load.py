@@ -38,7 +38,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is no known key; known are homeserver, appservice, database, upstreams, "
-                "templates, space, rooms, permissions, bot, lanes, logging"
+                "templates, space, rooms, permissions, bot, lanes, retention, logging"
             )
         ],
     ),
@@ -147,6 +147,31 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "not one of": (
         "logging:\n  level: loud\n",
         ["config.yaml:11: logging.level: must be 'debug', 'info', 'warning' or 'error'"],
+    ),
+    "busy": (
+        "lanes:\n  busy: wait\n",
+        ["config.yaml:11: lanes.busy: must be 'queue' or 'collect'"],
+    ),
+    "nothing may wait": (
+        "lanes:\n  max_queued_per_room: 0\n  max_message_age: 0\n",
+        [
+            "config.yaml:11: lanes.max_queued_per_room: must be at least 1",
+            "config.yaml:12: lanes.max_message_age: must be more than 0",
+        ],
+    ),
+    "kept for no time": (
+        "retention:\n  turns_days: 0.5\n  transcript_days: for ever\n",
+        [
+            "config.yaml:11: retention.turns_days: must be at least 1",
+            "config.yaml:12: retention.transcript_days: must be a number",
+        ],
+    ),
+    "hardly an answer": (
+        "  - {name: other, url: http://localhost, turn_timeout: 0, max_answer_chars: 99}\n",
+        [
+            "config.yaml:10: upstreams[1].turn_timeout: must be more than 0",
+            "config.yaml:10: upstreams[1].max_answer_chars: must be at least 100",
+        ],
     ),
     "kind": (
         "  - {name: other, url: http://localhost, kind: oracle}\n",

@@ -25,6 +25,11 @@ def turn(**changes: object) -> Turn:
         state=TurnState.QUEUED,
         attempts=0,
         failures=0,
+        interruptions=0,
+        retries=0,
+        age=0.0,
+        stop=None,
+        collected=(),
         answer=None,
         error=None,
     )
@@ -45,6 +50,10 @@ def test_a_turn_is_named_by_its_event() -> None:
 @pytest.mark.parametrize(("payload", "body"), [({"body": "hello"}, "hello"), ({}, ""), ({"body": 5}, "5")])
 def test_a_turn_has_a_body(payload: dict[str, object], body: str) -> None:
     assert turn(payload=payload).body == body
+
+
+def test_what_was_collected_follows_a_paragraph_each() -> None:
+    assert turn(collected=("and you", "", "well")).body == "hello\n\nand you\n\n\n\nwell"
 
 
 def test_records_do_not_change() -> None:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.relay import Outcome, within_budget
+from agent_bridge.bridge.asking import within_budget
+from agent_bridge.bridge.outcome import Outcome
 from agent_bridge.core.model import Said, TurnState
+from agent_bridge.render.markdown import to_html
 from agent_bridge.render.rendition import Op
 from agent_bridge.render.split import PART_BYTES
 
@@ -73,6 +75,21 @@ def test_history_is_the_newest_in_order(history: list[Said], tokens: int) -> Non
             id="broken",
         ),
         pytest.param(
+            Outcome("Half an", stopped=True), [Op(0, "Half an\n\n*(stopped)*")], TurnState.STOPPED, id="stopped"
+        ),
+        pytest.param(
+            Outcome(" \n", stopped=True),
+            [Op(0, "(stopped)", notice=True)],
+            TurnState.STOPPED,
+            id="stopped before the first word",
+        ),
+        pytest.param(
+            Outcome("Half an", "an administrator set this message aside", stopped=True),
+            [Op(0, "Half an"), Op(1, "⚠️ The answer ends here: an administrator set this message aside.", notice=True)],
+            TurnState.FAILED,
+            id="set aside, which counts more than stopped",
+        ),
+        pytest.param(
             Outcome("", "{braces} {0}"),
             [Op(0, "⚠️ No answer: {braces} {0}.", notice=True)],
             TurnState.FAILED,
@@ -90,3 +107,18 @@ def test_the_word_about_a_failure_comes_after_all_parts() -> None:
     assert [op.part for op in ops] == list(range(len(ops)))
     assert [op.notice for op in ops] == [*[False] * (len(ops) - 1), True]
     assert len(ops) > 2
+
+
+def test_the_word_about_a_stop_stands_in_the_last_part() -> None:
+    ops = Outcome("word " * PART_BYTES, stopped=True).ops()
+    assert len(ops) > 2
+    assert [op.text.endswith("*(stopped)*") for op in ops] == [*[False] * (len(ops) - 1), True]
+    assert not any(op.notice for op in ops)
+
+
+def test_a_stop_inside_a_code_block_is_still_told() -> None:
+    """People see the word whatever the answer was in the middle of."""
+    text = "Here:\n\n```python\nprint(1)"
+    (op,) = Outcome(text, stopped=True).ops()
+    assert op.text.endswith("*(stopped)*")
+    assert "<em>(stopped)</em>" in to_html(op.text)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.intake import Rules
-from agent_bridge.core.model import NewTurn, Role, TurnKind
+from agent_bridge.bridge.rules import Place, Rules
+from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, Role, StopRequest, TurnKind
 from agent_bridge.matrix.events import RoomEvent, parse_event
 from records import NAMES
 
@@ -34,16 +34,26 @@ def member(membership: Any, who: str, **more: Any) -> RoomEvent:
     return event({"membership": membership}, kind="m.room.member", state_key=who, **more)
 
 
-def in_portal(asked: RoomEvent) -> NewTurn | None:
-    return RULES.decide(asked, PORTAL, bot_room=False)
+IN_PORTAL, IN_BOT_ROOM, ELSEWHERE = Place(PORTAL), Place(None, bot_room=True), Place(None)
+
+Decision = NewTurn | Ignored | None
 
 
-def in_bot_room(asked: RoomEvent) -> NewTurn | None:
-    return RULES.decide(asked, None, bot_room=True)
+def in_portal(asked: RoomEvent) -> Decision:
+    return RULES.decide(asked, IN_PORTAL)
 
 
-def elsewhere(asked: RoomEvent) -> NewTurn | None:
-    return RULES.decide(asked, None, bot_room=False)
+def in_bot_room(asked: RoomEvent) -> Decision:
+    return RULES.decide(asked, IN_BOT_ROOM)
+
+
+def elsewhere(asked: RoomEvent) -> Decision:
+    return RULES.decide(asked, ELSEWHERE)
+
+
+def turn_of(decision: Decision) -> NewTurn:
+    assert isinstance(decision, NewTurn)
+    return decision
 
 
 @pytest.mark.parametrize(
@@ -62,8 +72,8 @@ def elsewhere(asked: RoomEvent) -> NewTurn | None:
     ],
 )
 def test_a_members_words_are_for_the_agent(content: dict[str, Any]) -> None:
-    expected = NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, {"body": content["body"]}, PORTAL)
-    assert in_portal(event(content)) == expected
+    expected = NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, {"body": content["body"]}, PORTAL, thread="", said_at=5)
+    assert in_portal(event(content, origin_server_ts=5)) == expected
     assert elsewhere(event(content)) is None
 
 
@@ -79,12 +89,12 @@ def test_a_members_words_are_for_the_agent(content: dict[str, Any]) -> None:
     ],
 )
 def test_the_prefix_makes_a_command_in_every_room(body: str, command: str) -> None:
-    def expected(portal: int | None) -> NewTurn:
-        return NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": command}, portal)
-
-    assert in_portal(event(text(body))) == expected(PORTAL)
-    assert in_bot_room(event(text(body))) == expected(None)
-    assert elsewhere(event(text(body))) == expected(None)
+    asked = event(text(body))
+    # In an agent's room it does not wait for the agent.
+    aside = NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": command}, PORTAL, thread=BOT_THREAD)
+    assert in_portal(asked) == aside
+    for decide in (in_bot_room, elsewhere):
+        assert decide(asked) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": command}, None, thread="")
 
 
 @pytest.mark.parametrize("body", ["help", " invite Frida ", "!abc"])
@@ -92,21 +102,53 @@ def test_in_the_bots_room_everything_is_a_command(body: str) -> None:
     assert in_bot_room(event(text(body))) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": body.strip()}, None)
 
 
+NOTICE = "it is a notice, which nobody answers"
+NO_TEXT = "there is no text in it"
+CHANGE = "it changes an earlier message, and what was asked stays asked"
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        pytest.param(event(text("hi", msgtype="m.notice")), NOTICE, id="notice"),
+        pytest.param(event(text("!ab help", msgtype="m.notice")), NOTICE, id="notice of a bot that knows the prefix"),
+        pytest.param(event(text("hi", msgtype="m.notice"), sender=STRANGER), NOTICE, id="a stranger's notice"),
+        pytest.param(event(text("")), NO_TEXT, id="empty"),
+        pytest.param(event(text(" \n\u200a")), NO_TEXT, id="blank"),
+        pytest.param(event(text(None)), NO_TEXT, id="no body"),
+        pytest.param(event(text(["hi"])), NO_TEXT, id="body of another type"),
+        pytest.param(event(text("hi", msgtype=None)), NO_TEXT, id="no msgtype"),
+        pytest.param(event(text("hi", msgtype=["m.text"])), NO_TEXT, id="msgtype of another type"),
+        pytest.param(event(text("hi", msgtype="m.location")), NO_TEXT, id="unknown msgtype"),
+        pytest.param(
+            event(text("* hi", **{"m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}})), CHANGE, id="edit"
+        ),
+        pytest.param(
+            event(text("!ab help", **{"m.relates_to": {"rel_type": "m.replace"}})), CHANGE, id="edit into a command"
+        ),
+        pytest.param(event({}), NO_TEXT, id="redacted"),
+    ],
+)
+def test_what_a_person_may_wonder_about_is_ignored_with_a_reason(asked: RoomEvent, reason: str) -> None:
+    assert in_portal(asked) == in_bot_room(asked) == Ignored("$e", ROOM, reason)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         pytest.param(event(text("hi", msgtype="m.notice")), id="notice"),
-        pytest.param(event(text("!ab help", msgtype="m.notice")), id="notice of a bot that knows the prefix"),
-        pytest.param(event(text("")), id="empty"),
-        pytest.param(event(text(" \n\u200a")), id="blank"),
-        pytest.param(event(text(None)), id="no body"),
-        pytest.param(event(text(["hi"])), id="body of another type"),
-        pytest.param(event(text("hi", msgtype=None)), id="no msgtype"),
-        pytest.param(event(text("hi", msgtype=["m.text"])), id="msgtype of another type"),
-        pytest.param(event(text("hi", msgtype="m.location")), id="unknown msgtype"),
-        pytest.param(event(text("* hi", **{"m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}})), id="edit"),
         pytest.param(event(text("!ab help", **{"m.relates_to": {"rel_type": "m.replace"}})), id="edit into a command"),
         pytest.param(event({}), id="redacted"),
+        pytest.param(event(text(None)), id="no body"),
+    ],
+)
+def test_in_a_room_that_is_not_ours_nobody_wonders(asked: RoomEvent) -> None:
+    assert elsewhere(asked) is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
         pytest.param(event(text("hi"), state_key=""), id="state"),
         pytest.param(event(text("hi"), kind="m.reaction"), id="reaction"),
         pytest.param(event(text("hi"), kind="m.sticker"), id="sticker"),
@@ -139,10 +181,9 @@ def test_nothing_is_asked_for(asked: RoomEvent) -> None:
 @pytest.mark.parametrize("sender", [BOB, STRANGER])
 @pytest.mark.parametrize("where", [in_portal, in_bot_room, elsewhere])
 def test_invitations_of_ours_are_answered(invited: str, sender: str, where: Any) -> None:
-    turn = where(member("invite", invited, sender=sender))
-    assert turn is not None
+    turn = turn_of(where(member("invite", invited, sender=sender)))
     assert (turn.event_id, turn.kind, turn.sender) == ("$e", TurnKind.INVITATION, sender)
-    assert turn.payload == {"invited": invited}
+    assert (turn.payload, turn.portal, turn.thread) == ({"invited": invited}, None, "")
 
 
 @pytest.mark.parametrize(
@@ -151,44 +192,121 @@ def test_invitations_of_ours_are_answered(invited: str, sender: str, where: Any)
 def test_a_members_file_is_declined_each_time(msgtype: str, what: str) -> None:
     payload = {"reason": "file", "event_id": "$e", "what": what}
     asked = event(text("cat.png", msgtype=msgtype))
-    assert in_portal(asked) == NewTurn("$e", ROOM, TurnKind.REFUSAL, BOB, payload, PORTAL)
-    assert in_bot_room(asked) is None
+    assert in_portal(asked) == NewTurn("$e", ROOM, TurnKind.REFUSAL, BOB, payload, PORTAL, thread=BOT_THREAD)
+    assert in_bot_room(asked) == Ignored("$e", ROOM, NO_TEXT)
     assert elsewhere(asked) is None
-    assert in_portal(event(text("cat.png", msgtype=msgtype), sender=STRANGER)) is None
+    assert in_portal(event(text("cat.png", msgtype=msgtype), sender=STRANGER)) == Ignored("$e", ROOM, NO_TEXT)
 
 
 def test_whoever_may_not_talk_is_told_once() -> None:
-    first, second = (in_portal(event(text("hi"), sender=STRANGER, event_id=event_id)) for event_id in ("$1", "$2"))
-    assert first is not None
-    assert second is not None
-    assert (first.kind, first.payload["reason"]) == (TurnKind.REFUSAL, "permission")
+    first, second = (
+        turn_of(in_portal(event(text("hi"), sender=STRANGER, event_id=event_id))) for event_id in ("$1", "$2")
+    )
+    assert (first.kind, first.payload, first.thread) == (
+        TurnKind.REFUSAL,
+        {"reason": "permission", "event_id": "$1"},
+        BOT_THREAD,
+    )
     assert first.event_id == second.event_id
-    other_person = in_portal(event(text("hi"), sender="@other:other.org"))
-    other_room = in_portal(event(text("hi"), sender=STRANGER, room_id="!other:example.org"))
-    assert other_person is not None
-    assert other_room is not None
+    other_person = turn_of(in_portal(event(text("hi"), sender="@other:other.org")))
+    other_room = turn_of(in_portal(event(text("hi"), sender=STRANGER, room_id="!other:example.org")))
     assert len({first.event_id, other_person.event_id, other_room.event_id}) == 3
     # No homeserver gives such an event id.
     assert not first.event_id.startswith("$")
 
 
 def test_a_stranger_in_a_room_of_the_bot_gives_commands_that_are_refused_later() -> None:
-    turn = in_bot_room(event(text("help"), sender=STRANGER))
-    assert turn is not None
-    assert turn.kind is TurnKind.COMMAND
+    assert turn_of(in_bot_room(event(text("help"), sender=STRANGER))).kind is TurnKind.COMMAND
 
 
 def test_an_encrypted_room_is_told_once_whoever_writes() -> None:
+    content = {"algorithm": "m.megolm.v1.aes-sha2"}
     turns = [
-        in_portal(event({"algorithm": "m.megolm.v1.aes-sha2"}, kind="m.room.encrypted", sender=sender, event_id=sender))
+        turn_of(in_portal(event(content, kind="m.room.encrypted", sender=sender, event_id=sender)))
         for sender in (BOB, STRANGER)
     ]
-    assert all(turn is not None and turn.payload["reason"] == "encrypted" for turn in turns)
-    assert len({turn.event_id for turn in turns if turn}) == 1
-    in_dm = in_bot_room(event({}, kind="m.room.encrypted"))
-    assert in_dm is not None
+    assert [(turn.payload["reason"], turn.thread) for turn in turns] == [("encrypted", BOT_THREAD)] * 2
+    assert len({turn.event_id for turn in turns}) == 1
+    in_dm = turn_of(in_bot_room(event({}, kind="m.room.encrypted")))
     assert (in_dm.kind, in_dm.payload["reason"], in_dm.portal) == (TurnKind.REFUSAL, "encrypted", None)
+    assert in_dm.thread == ""
     assert elsewhere(event({}, kind="m.room.encrypted")) is None
+
+
+def reaction(key: Any, target: Any = "$x", **more: Any) -> RoomEvent:
+    related = {"rel_type": "m.annotation", "event_id": target, "key": key}
+    return event({"m.relates_to": related}, kind="m.reaction", **more)
+
+
+STOPS = [
+    pytest.param(reaction("🛑"), "$x", id="reaction"),
+    pytest.param(reaction("🛑\ufe0f"), "$x", id="reaction with a variation selector"),
+    pytest.param(event(text("!ab stop")), None, id="command"),
+    pytest.param(event(text("  !ab   STOP  ")), None, id="command with blanks, in capitals"),
+    pytest.param(event(text("!ab stop please")), None, id="command and more"),
+    pytest.param(event(text("!ab\nstop")), None, id="command on the next line"),
+]
+
+
+@pytest.mark.parametrize(("asked", "target"), STOPS)
+def test_a_member_stops_an_answer(asked: RoomEvent, target: str | None) -> None:
+    assert RULES.stop(asked, IN_PORTAL) == StopRequest(ROOM, "$e", target)
+
+
+@pytest.mark.parametrize(("asked", "target"), STOPS)
+def test_only_members_stop_and_only_agents(asked: RoomEvent, target: str | None) -> None:
+    assert RULES.stop(asked, IN_BOT_ROOM) is None
+    assert RULES.stop(asked, ELSEWHERE) is None
+    strangers = Rules(NAMES, {"*": Role.NONE}, "!ab")
+    assert strangers.stop(asked, IN_PORTAL) is None
+    everybody = Rules(NAMES, {"*": Role.MEMBER}, "!ab")
+    assert everybody.stop(asked, IN_PORTAL) == StopRequest(ROOM, "$e", target)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(reaction("👍"), id="another reaction"),
+        pytest.param(reaction("🛑🛑"), id="two of it"),
+        pytest.param(reaction(""), id="an empty reaction"),
+        pytest.param(reaction(None), id="a reaction with nothing"),
+        pytest.param(reaction(["🛑"]), id="a reaction of another type"),
+        pytest.param(reaction("🛑", None), id="a reaction to nothing"),
+        pytest.param(reaction("🛑", 5), id="a reaction to a number"),
+        pytest.param(event({}, kind="m.reaction"), id="a reaction taken back"),
+        pytest.param(event({"m.relates_to": "🛑"}, kind="m.reaction"), id="a reaction that is junk"),
+        pytest.param(event({"m.relates_to": {"key": "🛑", "event_id": "$x"}}), id="no reaction"),
+        pytest.param(event(text("🛑")), id="the sign as a message"),
+        pytest.param(event(text("stop")), id="the word alone"),
+        pytest.param(event(text("!ab")), id="the prefix alone"),
+        pytest.param(event(text("!ab stopwatch")), id="a longer word"),
+        pytest.param(event(text("!ab help stop")), id="the word later on"),
+        pytest.param(event(text("!abc stop")), id="like the prefix"),
+        pytest.param(event(text(None)), id="no body"),
+    ],
+)
+def test_nothing_else_stops(asked: RoomEvent) -> None:
+    assert RULES.stop(asked, IN_PORTAL) is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(event(text("!ab stop", msgtype="m.notice")), id="notice"),
+        pytest.param(
+            event(text("!ab stop", **{"m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}})), id="edit"
+        ),
+        pytest.param(event(text("!ab stop", msgtype="m.image")), id="picture"),
+        pytest.param(event(text("!ab stop"), state_key=""), id="state"),
+        pytest.param(event(text("!ab stop"), sender=GHOST), id="a ghost that quotes it"),
+        pytest.param(reaction("🛑", sender=GHOST), id="a ghost's reaction"),
+        pytest.param(event(text("!ab stop"), sender=NAMES.bot), id="the bot's own"),
+    ],
+)
+def test_what_is_no_command_stops_nothing(asked: RoomEvent) -> None:
+    decision = in_portal(asked)
+    assert not isinstance(decision, NewTurn) or decision.kind is not TurnKind.COMMAND
+    assert RULES.stop(asked, IN_PORTAL) is None
 
 
 JUNK = (
@@ -197,6 +315,8 @@ JUNK = (
     | st.text(max_size=20)
     | st.lists(st.text(max_size=3))
     | st.just({"rel_type": "m.replace"})
+    | st.just({"key": "🛑", "event_id": "$x"})
+    | st.just("!ab stop")
 )
 
 
@@ -211,8 +331,15 @@ JUNK = (
 def test_every_event_is_decided(
     *, kind: str, content: dict[str, Any], state_key: str | None, sender: str, portal: int | None, bot_room: bool
 ) -> None:
-    turn = RULES.decide(event(content, kind=kind, sender=sender, state_key=state_key), portal, bot_room=bot_room)
-    if turn is not None:
+    asked, place = event(content, kind=kind, sender=sender, state_key=state_key), Place(portal, bot_room=bot_room)
+    decision = RULES.decide(asked, place)
+    if isinstance(decision, Ignored):
+        assert place.known
+        assert (decision.event_id, decision.room_id) == ("$e", ROOM)
+    elif decision is not None:
         assert sender in {BOB, STRANGER}
-        assert turn.portal == (None if turn.kind is TurnKind.INVITATION else portal)
-        assert turn.kind is not TurnKind.MESSAGE or (sender == BOB and portal is not None)
+        assert decision.portal == (None if decision.kind is TurnKind.INVITATION else portal)
+        assert decision.kind is not TurnKind.MESSAGE or (sender == BOB and portal is not None)
+        assert decision.thread in ({"", BOT_THREAD} if portal is not None else {""})
+    wish = RULES.stop(asked, place)
+    assert wish is None or (portal is not None and sender != STRANGER)
