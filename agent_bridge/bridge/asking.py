@@ -14,6 +14,7 @@ from agent_bridge.bridge.outcome import Outcome
 from agent_bridge.core.errors import AgentGone, AnswerTooLong, BridgeError
 from agent_bridge.core.model import AgentState, Said, Stop
 from agent_bridge.render import words
+from agent_bridge.render.split import with_ending
 from agent_bridge.upstream.base import Ask, TextDelta
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class Asking:
                 finish_reason = await self._stream(talk, question, rendition, speaker, wish)
             except StoppedByPerson as stopped:
                 return _stopped(stopped.how, rendition.text.strip())
-        note = f"\n\n*({words.TRUNCATED})*" if finish_reason == "length" else ""
-        return Outcome(rendition.text.strip() + note)
+        text = rendition.text.strip()
+        return Outcome(with_ending(text, f"*({words.TRUNCATED})*") if finish_reason == "length" else text)
 
     async def _question(self, talk: Talk, turn: Turn, agent: Agent) -> Ask:
         history: tuple[Said, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -43,11 +43,15 @@ class Wakes(Protocol):
         """Have *lanes* worked off once the caller's transaction is committed."""
 
 
-class Finish(Protocol):
-    """What else belongs into the transaction."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A room, and what the homeserver told of it."""
 
-    async def __call__(self, connection: Connection, lanes: Sequence[int], /) -> None:
-        """Do it on *connection*, once *lanes* got a turn each."""
+    room: Watched
+    #: Its newest events, oldest first, if the waiting turns have to take their order.
+    order: Sequence[str]
+    #: Event up to which nothing is missed then.
+    seen: str | None
 
 
 class Intake:
@@ -104,21 +108,13 @@ class Intake:
         """
         known = await self._inbox.known([event.event_id for event in events])
         missed = [event for event in events if event.event_id not in known]
-        order = [event.event_id for event in events]
-
-        async def finish(connection: Connection, lanes: Sequence[int]) -> None:
-            if lanes or refused:
-                await self._inbox.put_in_order(connection, room, order)
-            await self._rooms.compared(connection, room.room_id, seen)
-
-        refused = False
+        compared = Compared(room, [event.event_id for event in events] if missed else [], seen)
         try:
-            new = await self._commit(missed, finish)
+            new = await self._commit(missed, compared)
         except StoreRefused:
             # The room's lane waits for this comparison, which must not fail for ever.
-            refused = True
             await self.take(f"history of {room.room_id}", missed)
-            new = await self._commit([], finish)
+            new = await self._commit([], compared)
         if new:
             _log.info("found messages that had not been handed over", room=room.room_id, messages=new)
 
@@ -148,9 +144,9 @@ class Intake:
         async with self._database.transaction() as connection:
             await self._inbox.ignore(connection, [Ignored(event.event_id, event.room_id, _ASIDE)])
 
-    async def _commit(self, events: Sequence[RoomEvent], finish: Finish | None = None) -> int:
-        """Commit what *events* ask for, and what *finish* does; return how many turns are new."""
-        if not events and finish is None:
+    async def _commit(self, events: Sequence[RoomEvent], compared: Compared | None = None) -> int:
+        """Commit what *events* ask for, and what a comparison found out; return how many turns are new."""
+        if not events and compared is None:
             return 0
         places = await self._places(events)
         decided = [self._rules.decide(event, places[event.room_id]) for event in events]
@@ -162,14 +158,18 @@ class Intake:
             if isinstance(turn, NewTurn) and turn.event_id != event.event_id
         ]
         stops = [stop for event in events if (stop := self._rules.stop(event, places[event.room_id])) is not None]
-        if not (new or ignored or stops or finish):
+        if not (new or ignored or stops or compared):
             return 0
         async with self._database.transaction() as connection:
+            rooms = {*places, *([compared.room.room_id] if compared else [])}
+            await self._inbox.lock(connection, rooms, alone=compared is not None)
             lanes = await self._inbox.stop(connection, stops)
             lanes += await self._inbox.accept(connection, await self._bounded(connection, new))
             await self._inbox.ignore(connection, ignored)
-            if finish is not None:
-                await finish(connection, lanes)
+            if compared is not None:
+                if compared.order:
+                    await self._inbox.put_in_order(connection, compared.room, compared.order)
+                await self._rooms.compared(connection, compared.room.room_id, compared.seen)
             await self._lanes.wake(connection, list(dict.fromkeys(lanes)))
         for turn in new:
             _log.info(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agent_bridge.core.model import TurnState
 from agent_bridge.render import words
 from agent_bridge.render.rendition import Op, ops_for
+from agent_bridge.render.split import with_ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Outcome:
         """Return what shows it whole: the text, and where it is missing or broken a word about it."""
         text = self.text.strip()
         if self.stopped and self.error is None:
-            return ops_for(f"{text}\n\n*{words.STOPPED}*") if text else [Op(0, words.STOPPED, notice=True)]
+            return ops_for(with_ending(text, f"*{words.STOPPED}*")) if text else [Op(0, words.STOPPED, notice=True)]
         shown = ops_for(text) if text or self.error is None else []
         if self.error is None:
             return shown

@@ -59,6 +59,13 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
             rest = rest.lstrip("\n")
 
 
+def with_ending(markdown: str, ending: str) -> str:
+    """Return *markdown* with *ending* as a paragraph of its own behind it, a code block that is open closed before."""
+    fence = _open_fence(markdown)
+    closed = f"{markdown.rstrip()}\n{fence.marker}" if fence else markdown
+    return f"{closed}\n\n{ending}"
+
+
 def _cut(text: str, limit: int) -> tuple[str, str]:
     head = text.encode()[:limit].decode("utf-8", "ignore")
     for separator in ("\n\n", "\n", " "):

@@ -52,7 +52,8 @@ async def _as_store_error() -> AsyncIterator[None]:
         raise StoreError("the database gave no connection in time: is PostgreSQL reachable?") from error
     except psycopg.Error as error:
         kind = StoreRefused if isinstance(error, _HOPELESS) else StoreError
-        raise kind(f"the database failed: {str(error).strip()}") from error
+        # Its details quote the row, and so what people said.
+        raise kind(f"the database failed: {error.diag.message_primary or str(error).strip()}") from error
 
 
 class Database:

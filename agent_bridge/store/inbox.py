@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.model import BOT_THREAD, Stop
+from agent_bridge.store.locks import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -14,13 +15,11 @@ if TYPE_CHECKING:
     from agent_bridge.core.model import Ignored, NewTurn, StopRequest, Watched
     from agent_bridge.store.database import Connection, Database
 
-# The lane is locked before the turn draws its place: whoever puts the lane in order meanwhile is waited for.
 _ACCEPT = """
 WITH found AS (
     SELECT id FROM conversation
     WHERE room_id = %(room_id)s AND thread_id = %(thread)s
       AND portal IS NOT DISTINCT FROM coalesce(%(portal)s, portal)
-    FOR KEY SHARE
 ), made AS (
     INSERT INTO conversation (room_id, thread_id, portal)
     SELECT %(room_id)s, %(thread)s, %(portal)s WHERE NOT EXISTS (SELECT 1 FROM found)
@@ -62,6 +61,19 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def lock(self, connection: Connection, room_ids: Collection[str], *, alone: bool = False) -> None:
+        """Keep others from putting these rooms in order until the caller's transaction ends; *alone*, from any change.
+
+        The first thing in a transaction that writes turns: places are drawn, and rows locked, behind it.
+        """
+        function = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        # Sorted, so that two transactions never wait for each other.
+        await connection.execute(
+            f"SELECT {function}(%s, key) FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%s::text[]) AS room "
+            "ORDER BY key) AS keys".encode(),
+            (ROOM, list(room_ids)),
+        )
 
     async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> list[int]:
         """Write *turns* in their order, within the caller's transaction; return the lanes that got one.
@@ -144,10 +156,8 @@ class Inbox:
         """Give the waiting turns of *room* the order of *event_ids*, its newest events as the homeserver told them.
 
         A turn of another event that had its place before the homeserver was asked is older than all of them; any other
-        is newer. Nothing can be accepted into the room until the caller's transaction ends.
+        is newer. The caller's transaction has locked the room alone.
         """
-        # What is accepted meanwhile waits for this lock before it draws its place.
-        await connection.execute("SELECT id FROM conversation WHERE room_id = %s FOR UPDATE", (room.room_id,))
         await connection.execute(
             """
             WITH waiting AS (

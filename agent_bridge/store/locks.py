@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 LANE = 1
 #: Who is the leader: discovers agents, compares rooms. There is one key of it, 0.
 LEADER = 2
+#: A room whose turns are written, by the hash of its id; held by transactions.
+ROOM = 3
 
 #: Seconds between two looks whether the connection, and with it every lock, is still there.
 _HEARTBEAT = 0.5

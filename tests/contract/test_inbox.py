@@ -164,8 +164,10 @@ async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Databas
     await finish(database, await take(database, lane))
     await Turns(database).answered(await take(database, lane), "x", error=None, parts=1)
     async with database.transaction() as connection:
-        assert await inbox.depths(connection, [ROOM, OTHER, "!empty:example.org"]) == {ROOM: 3, OTHER: 1}
-        assert await inbox.depths(connection, []) == {}
+        rooms = [ROOM, OTHER, "!empty:example.org"]
+        assert await inbox.depths(connection, rooms, besides=[]) == {ROOM: 3, OTHER: 1}
+        assert await inbox.depths(connection, rooms, besides=["$3", "$other"]) == {ROOM: 2}
+        assert await inbox.depths(connection, [], besides=[]) == {}
 
 
 async def test_what_can_never_be_taken_is_kept(database: Database, inbox: Inbox) -> None:
@@ -177,6 +179,7 @@ async def test_what_can_never_be_taken_is_kept(database: Database, inbox: Inbox)
 
 async def put_in_order(database: Database, room: Watched, *event_ids: str) -> None:
     async with database.transaction() as connection:
+        await Inbox(database).lock(connection, [room.room_id], alone=True)
         await Inbox(database).put_in_order(connection, room, event_ids)
 
 
@@ -235,6 +238,7 @@ async def test_whoever_accepts_waits_while_the_lane_is_put_in_order(database: Da
     room = await watched(database)
     await accept(database, new("$2"))
     async with database.transaction() as connection:
+        await Inbox(database).lock(connection, [ROOM], alone=True)
         await Inbox(database).put_in_order(connection, room, ["$2", "$3"])
         late = asyncio.create_task(accept(database, new("$4")))
         await waiting_for_a_lock(store_url)
@@ -250,6 +254,7 @@ async def test_whoever_puts_in_order_waits_for_what_is_being_accepted(
     room = await watched(database)
     await accept(database, new("$1"))
     async with database.transaction() as connection:
+        await inbox.lock(connection, [ROOM, OTHER])
         await inbox.accept(connection, [new("$3")])
         ordering = asyncio.create_task(put_in_order(database, room, "$1", "$2"))
         await waiting_for_a_lock(store_url)
@@ -262,6 +267,7 @@ async def test_another_room_does_not_wait(database: Database) -> None:
     await accept(database, new("$1"), new("$2", OTHER))
     room = await watched(database)
     async with database.transaction() as connection:
+        await Inbox(database).lock(connection, [ROOM], alone=True)
         await Inbox(database).put_in_order(connection, room, ["$1"])
         async with asyncio.timeout(5):
             await accept(database, new("$3", OTHER))
