@@ -16,7 +16,7 @@ _HEAD = """\
 Made by `make soak MINUTES={minutes:g}`: a bridge in a process of its own beside a real Synapse and PostgreSQL, {rooms}
 rooms, an agents' server that streams each answer over {answer:g} s, and a person who says {rate:g} messages per second
 in all, now and then two at once in a room, so that one waits. *Start* is after a warm-up of {warm_up:.0f} s, *end* is
-{minutes:g} minutes of talk later, both {rest:g} s after the last answer. Messages and answers are those of the warm-up too.
+{minutes:g} minutes of talk later, both {rest:g} s after the last answer; messages and answers count from the beginning.
 
 ```
 {verdict}
