@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from agent_bridge import log, upstream
-from agent_bridge.bridge.relay import within_budget
+from agent_bridge.bridge.asking import within_budget
 from agent_bridge.bridge.rules import Place, Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
@@ -73,6 +73,9 @@ class StatelessRelay:
 
     async def suspect(self, sign: str) -> None:
         """Look for nothing: what the homeserver lost is lost."""
+
+    async def compare_soon(self) -> None:
+        """Look for nothing, as :meth:`suspect` does."""
 
     def _learn(self, room_id: str, user_id: str) -> None:
         """Have the ghost that made the room speak in it."""
