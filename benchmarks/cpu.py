@@ -1,4 +1,4 @@
-"""CPU and memory of processes, read from Linux's /proc."""
+"""CPU, memory and files of processes, read from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -64,6 +64,11 @@ def resident_megabytes(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024 / 1e6
     raise LookupError(f"process {pid} has no memory")
+
+
+def open_files(pid: int) -> int:
+    """Return how many file descriptors one process has open."""
+    return sum(1 for _ in (_PROC / str(pid) / "fd").iterdir())
 
 
 @contextmanager

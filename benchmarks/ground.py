@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
 
 DOMAIN = "bench.localhost"
-#: A bridge of its own for every figure that needs one, so that none inherits another's rooms.
-BRIDGES = ("throughput-courteous", "latency", "throughput", "provision", "rename")
+#: A bridge of its own for every figure that needs one, so that none inherits another's rooms; and what bridges are
+#: measured beside that is told as much.
+BRIDGES = (
+    *("throughput-courteous", "durability-relay"),
+    *("latency", "throughput", "durability", "provision", "rename"),
+    *("restart", "takeover", "speedup", "rooms", "soak"),
+)
 #: What bridges are measured beside. They take no ephemeral events, as stock application services take none.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
 _EPHEMERAL = ("receive_ephemeral", "push_ephemeral", "de.sorunome.msc2409.push_ephemeral")
@@ -47,7 +52,7 @@ class Bridge:
 
     async def ready(self, count: int) -> None:
         """Wait until *count* agents have everything that belongs to them."""
-        await self.program.hears(lambda: len(self.program.heard.get("room ready", [])) >= count, within=300)
+        await self.program.hears(lambda: len(self.program.heard.get("room ready", [])) >= count, within=300 + count)
 
 
 class Ground:
@@ -105,19 +110,21 @@ class Ground:
     async def bridge(self, name: str, upstream: str, **sections: Any) -> AsyncIterator[Bridge]:
         """Run the bridge called *name* with its agents at *upstream*."""
         config = self.config(name, upstream, database={"url": self.database(name)}, **sections)
-        file = self._folder / f"{name}.config.yaml"
-        _write(file, render(config))
-        async with Program("agent_bridge", "run", "--config", str(file)) as program:
-            await program.hears(lambda: "upstream reachable" in program.heard)
+        async with self.process(config) as bridge:
+            await bridge.program.logs("upstream reachable")
+            yield bridge
+
+    @asynccontextmanager
+    async def process(self, config: Config, command: str = "run") -> AsyncIterator[Bridge]:
+        """Run ``agent-bridge`` *command* with *config*: again, or as one more process on its database."""
+        async with Program("agent_bridge", command, "--config", self._file(config)) as program:
             yield Bridge(config, program)
 
     @asynccontextmanager
-    async def echo(self, name: str, *options: str) -> AsyncIterator[Program]:
-        """Run the stock echo called *name*."""
-        file = self._folder / f"{name}.config.yaml"
-        _write(file, render(self.config(name)))
-        async with Program("benchmarks.echo", str(file), *options) as program:
-            await program.hears(lambda: "listening" in program.heard)
+    async def baseline(self, name: str, upstream: str, module: str, *options: str) -> AsyncIterator[Program]:
+        """Run *module* as the service called *name*."""
+        async with Program(module, self._file(self.config(name, upstream)), *options) as program:
+            await program.logs("listening")
             yield program
 
     async def register(self) -> tuple[str, str]:
@@ -125,6 +132,11 @@ class Ground:
         name = f"person{next(self._people)}"
         token = await self.synapse.register_user(name, secrets.token_urlsafe(9))
         return self.synapse.user_id(name), token
+
+    def _file(self, config: Config) -> str:
+        file = self._folder / f"{config.appservice.id}-{config.appservice.port}.config.yaml"
+        _write(file, render(config))
+        return str(file)
 
     def person(self, account: tuple[str, str]) -> Person:
         """Return the person with *account*, yet to be entered."""

@@ -53,7 +53,7 @@ async def idle_poll(ground: Ground) -> list[Figure]:
         Database(uri) as database,
         aiohttp.ClientSession() as session,
     ):
-        await server.hears(lambda: "listening" in server.heard)
+        await server.logs("listening")
         config = ground.config("rename", server.heard["listening"][0]["url"])
         watched = [(upstream.make(each, session), each) for each in config.upstreams]
         bulletin = Bulletin(Facts(database))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -28,7 +29,8 @@ class ProgramEnded(BridgeError):
 class Program:
     """A Python module in a process of its own, from entering to leaving the context.
 
-    What it logs (a JSON object a line, on standard error) is kept in :attr:`heard`, by event.
+    What it logs (a JSON object a line, on standard error) is kept in :attr:`heard`, by event, and in
+    :attr:`first_heard` when each event came first, by :func:`time.monotonic`.
     """
 
     def __init__(self, module: str, *arguments: str) -> None:
@@ -36,6 +38,7 @@ class Program:
         self._tail: deque[str] = deque(maxlen=_TAIL)
         self._news = asyncio.Event()
         self.heard: dict[str, list[dict[str, Any]]] = {}
+        self.first_heard: dict[str, float] = {}
 
     @property
     def pid(self) -> int:
@@ -56,6 +59,10 @@ class Program:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End it as an operator would. Harmless when it has ended."""
         if self._process.returncode is None:
             self._process.terminate()
             try:
@@ -64,6 +71,16 @@ class Program:
             except TimeoutError:
                 self._process.kill()
         await self._listening
+
+    async def kill(self) -> None:
+        """End it by SIGKILL, as a power cut would."""
+        self._process.kill()
+        await self._process.wait()
+        await self._listening
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     async def hears(self, condition: Callable[[], bool], within: float = 60) -> None:
         """Wait until *condition* holds, which is looked at with every event that is logged.
@@ -78,6 +95,10 @@ class Program:
                     raise ProgramEnded(f"{self._command[4]} ended by itself:\n" + "\n".join(self._tail))
                 await self._news.wait()
 
+    async def logs(self, event: str) -> None:
+        """Wait until it has logged *event*; raises what :meth:`hears` raises."""
+        await self.hears(lambda: event in self.heard)
+
     async def _listen(self) -> None:
         stream = self._process.stderr
         if stream is None:
@@ -89,6 +110,7 @@ class Program:
                 if line.startswith("{"):
                     event = json.loads(line)
                     self.heard.setdefault(event["event"], []).append(event)
+                    self.first_heard.setdefault(event["event"], time.monotonic())
                 self._wake()
         finally:
             asyncio.get_running_loop().call_soon(self._wake)

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server that costs next to nothing: it answers at once with what it was told.
+"""An OpenAI-compatible server that costs next to nothing: it answers with what it was told, at once or at a pace.
 
 ``python -m benchmarks.upstream COUNT`` serves so many agents and logs its URL.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Upstream:
@@ -24,6 +24,11 @@ class Upstream:
     """
 
     def __init__(self) -> None:
+        #: Seconds before each piece of an answer, for as many pieces; none: it comes whole and at once.
+        self.pace: Sequence[float] = ()
+        #: Answers that were under way at the same time, at most.
+        self.busiest = 0
+        self._answering = 0
         self._names: dict[str, str] = {}
         self._list = b""
         #: When the present list was first asked for, None while it was not.
@@ -35,7 +40,7 @@ class Upstream:
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_patch("/agents/{id}", self._rename)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
@@ -73,17 +78,41 @@ class Upstream:
         self.add(())
         return web.json_response({})
 
-    async def _chat(self, request: web.Request) -> web.Response:
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
         question = (await request.json())["messages"][-1]["content"]
         self.asked_at[question] = time.monotonic()
-        chunks = [_chunk({"role": "assistant", "content": question}, None), _chunk({}, "stop"), "[DONE]"]
-        body = "".join(f"data: {chunk}\n\n" for chunk in chunks)
-        return web.Response(text=body, content_type="text/event-stream")
+        self._answering += 1
+        self.busiest = max(self.busiest, self._answering)
+        try:
+            if self.pace:
+                return await _stream(request, question, self.pace)
+            return web.Response(text=_piece(question) + _END, content_type="text/event-stream")
+        finally:
+            self._answering -= 1
 
 
-def _chunk(delta: dict[str, Any], finish_reason: str | None) -> str:
+async def _stream(request: web.Request, text: str, pace: Sequence[float]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    size = -(-len(text) // len(pace))
+    for number, wait in enumerate(pace):
+        await asyncio.sleep(wait)
+        await response.write(_piece(text[number * size :][:size]).encode())
+    await response.write(_END.encode())
+    return response
+
+
+def _piece(text: str) -> str:
+    return _event({"role": "assistant", "content": text}, None)
+
+
+def _event(delta: dict[str, Any], finish_reason: str | None) -> str:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "choices": [choice]})
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "choices": [choice]}
+    return f"data: {json.dumps(chunk)}\n\n"
+
+
+_END = _event({}, "stop") + "data: [DONE]\n\n"
 
 
 async def _serve(count: int) -> None:

@@ -1,0 +1,62 @@
+"""What a running bridge occupies: in memory, at the operating system, in the database."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.cpu import open_files, resident_megabytes
+
+if TYPE_CHECKING:
+    from benchmarks.ground import Bridge
+
+MEMORY = "resident memory, MB"
+TASKS = "tasks"
+POOLED = "pooled database connections"
+CONNECTIONS = "connections of the database, by PostgreSQL's own word"
+DESCRIPTORS = "file descriptors"
+BYTES = "size of the database, MB"
+
+_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_BYTES = "SELECT pg_database_size(current_database())"
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+
+
+def rows_of(table: str) -> str:
+    """Return the name of the measure that counts the rows of *table*."""
+    return f"rows of {table}"
+
+
+async def footprint(bridge: Bridge) -> dict[str, float]:
+    """Return what *bridge* occupies now, by the names above and by :func:`rows_of` for every table."""
+    heard, pid = bridge.program.heard, bridge.program.pid
+    known = len(heard.get("vitals", []))
+    bridge.program.signal(signal.SIGUSR1)
+    await bridge.program.hears(lambda: len(heard.get("vitals", [])) > known)
+    vitals = heard["vitals"][-1]
+    return {
+        MEMORY: resident_megabytes(pid),
+        TASKS: vitals["tasks"],
+        POOLED: vitals["connections"],
+        DESCRIPTORS: open_files(pid),
+        **_of_database(bridge.config.database.url),
+    }
+
+
+def _of_database(uri: str) -> dict[str, float]:
+    with psycopg.connect(uri) as connection:
+
+        def number(query: sql.SQL | sql.Composed) -> int:
+            row = connection.execute(query).fetchone()
+            return 0 if row is None else int(row[0])
+
+        tables = [table for (table,) in connection.execute(_TABLES)]
+        count = sql.SQL("SELECT count(*) FROM {}")
+        return {
+            CONNECTIONS: number(sql.SQL(_CONNECTIONS)),
+            BYTES: number(sql.SQL(_BYTES)) / 1e6,
+            **{rows_of(table): number(count.format(sql.Identifier(table))) for table in tables},
+        }

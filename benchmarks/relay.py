@@ -1,0 +1,169 @@
+"""The bridge's path without its database: every request that the bridge makes, and nothing that survives a kill.
+
+``python -m benchmarks.relay CONFIG`` serves the application service of a bridge's configuration with the bridge's own
+door, rules, homeserver client, upstream client and rendition. What the bridge reads from its database, this remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections import defaultdict, deque
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+
+from agent_bridge import log, upstream
+from agent_bridge.bridge.asking import within_budget
+from agent_bridge.bridge.rules import Place, Rules
+from agent_bridge.config.load import load
+from agent_bridge.core.ids import mark, turn_key
+from agent_bridge.core.model import NewTurn, Said, TurnKind
+from agent_bridge.matrix.door import MAX_BODY, Door
+from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.render.content import edit, message
+from agent_bridge.render.rendition import Op, Rendition, ops_for
+from agent_bridge.upstream.base import Ask, TextDelta
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.upstream.base import Upstream
+
+#: As the bridge has them: seconds until typing is shown, for how long, and messages of a transcript.
+_TYPING_AFTER, _TYPING, _TRANSCRIPT = 0.25, 30.0, 200
+
+
+class StatelessRelay:
+    """Answers what comes through the door, each message in a task of its own."""
+
+    def __init__(self, config: Config, homeserver: Homeserver, agents: Upstream) -> None:
+        self._names = config.names
+        self._rules = Rules(config.names, config.permissions, config.bot.prefix)
+        self._history_tokens = config.upstreams[0].history_tokens
+        self._homeserver = homeserver
+        self._agents = agents
+        self._ghosts: dict[str, str] = {}
+        self._transcripts: defaultdict[str, deque[Said]] = defaultdict(lambda: deque(maxlen=_TRANSCRIPT))
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
+        """Take *events* up; nothing of them is kept."""
+        del transaction_id
+        for event in events:
+            if event.type == "m.room.member" and event.state_key is not None:
+                self._learn(event.room_id, event.state_key)
+            turn = self._rules.decide(event, Place(portal=1))
+            if isinstance(turn, NewTurn) and turn.kind is TurnKind.MESSAGE:
+                task = asyncio.create_task(self._answer(turn))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+        """Forget what cannot be taken."""
+
+    async def suspect(self, sign: str) -> None:
+        """Look for nothing: what the homeserver lost is lost."""
+
+    async def compare_soon(self) -> None:
+        """Look for nothing, as :meth:`suspect` does."""
+
+    def _learn(self, room_id: str, user_id: str) -> None:
+        """Have the ghost that made the room speak in it."""
+        if self._names.is_ours(user_id) and user_id != self._names.bot:
+            self._ghosts.setdefault(room_id, user_id)
+
+    async def _answer(self, turn: NewTurn) -> None:
+        ghost, body = self._ghosts[turn.room_id], str(turn.payload["body"])
+        key, transcript = turn_key(turn.event_id), self._transcripts[turn.room_id]
+        history = within_budget(list(transcript), self._history_tokens)
+        ask = Ask(ghost, (*history, Said("user", body)), session=turn.room_id, idempotency_key=key)
+        voice = Voice(self._homeserver, turn.room_id, ghost, key)
+        reading = asyncio.create_task(self._homeserver.read(turn.room_id, turn.event_id, ghost))
+        rendition = Rendition()
+        async with voice.typing():
+            async for delta in self._agents.answer(ask):
+                if isinstance(delta, TextDelta):
+                    rendition.feed(delta.text, time.monotonic())
+                for op in rendition.take(time.monotonic()):
+                    await voice.show(op)
+        transcript.extend((Said("user", body), Said("assistant", rendition.text.strip())))
+        for op in ops_for(rendition.text):
+            await voice.show(op)
+        await reading
+
+
+class Voice:
+    """A ghost in a room, for one answer."""
+
+    def __init__(self, homeserver: Homeserver, room_id: str, ghost: str, key: str) -> None:
+        self._homeserver = homeserver
+        self._room_id = room_id
+        self._ghost = ghost
+        self._key = key
+        self._said: dict[int, str] = {}
+        self._requests = 0
+
+    async def show(self, op: Op) -> None:
+        """Send the part, or edit it."""
+        content = message(op.text, mark=mark(self._key, op.part), notice=op.notice)
+        self._requests += 1
+        txn_id = f"ab.{self._key}.{self._requests}"
+        if op.part in self._said:
+            content = edit(content, self._said[op.part])
+        event_id = await self._homeserver.send(self._room_id, content, txn_id=txn_id, as_user=self._ghost)
+        self._said.setdefault(op.part, event_id)
+
+    @asynccontextmanager
+    async def typing(self) -> AsyncIterator[None]:
+        """Show that the ghost types, unless the block takes a moment only."""
+        task = asyncio.create_task(self._show_typing())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _show_typing(self) -> None:
+        await asyncio.sleep(_TYPING_AFTER)
+        try:
+            await self._homeserver.typing(self._room_id, self._ghost, _TYPING)
+            await asyncio.Event().wait()
+        finally:
+            await self._homeserver.typing(self._room_id, self._ghost, 0)
+
+
+async def serve(config: Config) -> None:
+    """Serve until SIGTERM."""
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    service = config.appservice
+    async with (
+        homeserver_session() as matrix,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        token = service.as_token.get_secret_value()
+        homeserver = Homeserver(config.homeserver.address, token, config.names, matrix)
+        relay = StatelessRelay(config, homeserver, upstream.make(config.upstreams[0], session))
+        app = web.Application(client_max_size=MAX_BODY + 1)
+        Door(service.hs_token.get_secret_value(), relay).add_routes(app)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, service.hostname, service.port).start()
+        print(json.dumps({"event": "listening"}), file=sys.stderr, flush=True)
+        await stopped.wait()
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    log.configure("warning", "json")
+    asyncio.run(serve(load(Path(sys.argv[1]))))

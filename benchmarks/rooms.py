@@ -1,0 +1,102 @@
+"""A thousand rooms at once: how long until the last of them is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from benchmarks.cpu import used_by
+from benchmarks.figure import Figure, median
+from benchmarks.household import answered, household, question
+
+if TYPE_CHECKING:
+    from benchmarks.ground import Ground
+    from benchmarks.household import Household
+
+ROOMS = 1000
+#: Seconds that the upstream takes for an answer.
+_ANSWER = 1.0
+_PATIENCE = 1800.0
+#: Seconds that the homeserver gets to hand over what it still has to.
+_SETTLE = 5.0
+#: Nobody answers an event of this type.
+_NOTHING = "org.example.nothing"
+
+
+async def thousand_rooms(ground: Ground, rooms: int = ROOMS) -> list[Figure]:
+    """Measure ``thousand_rooms_ratio``, with *rooms* rooms."""
+    async with household(ground, "rooms", rooms) as home:
+        home.upstream.pace = (_ANSWER,)
+        lanes = home.bridge.config.lanes.max_active_lanes
+        alone = await _homeserver_alone(home, lanes)
+        await asyncio.sleep(_SETTLE)
+        with used_by({"the bridge": home.bridge.program.pid, **ground.processes}) as used:
+            accepted, seen = await _everywhere_at_once(home)
+        busiest = home.upstream.busiest
+    ideal, total = rooms * _ANSWER / lanes, max(seen)
+    return [
+        Figure(
+            "thousand_rooms_ratio",
+            total / ideal,
+            f"One person says one thing in each of {rooms} rooms, all at once; from the first message until the last "
+            f"answer is in their /sync, over the ideal: {rooms} messages of {_ANSWER:g} s each at the upstream, in the "
+            f"{lanes} lanes of one process (the default), are {ideal:g} s. The other limit is the homeserver, which "
+            "has one core: *Synapse alone* is what it takes for two events a room, one by the person and one by the "
+            "ghost, when nobody answers. The bridge asks it for a receipt and two typing notices besides, and the "
+            "person's /sync, which is open in both cases, is told of these.",
+            parts={
+                "from the first message until the last answer, s": total,
+                "ideal, s": ideal,
+                "Synapse alone, s": alone,
+                "total over the greater of both": total / max(ideal, alone),
+                "until the last message was accepted, s": accepted,
+                "until half of the rooms were answered, s": median(seen),
+                "answers under way at once, at most": busiest,
+                **{f"CPU of {name}, s": seconds for name, seconds in used.items()},
+            },
+        )
+    ]
+
+
+async def _everywhere_at_once(home: Household) -> tuple[float, list[float]]:
+    """Say something in every room; return the seconds until all was accepted, and until each was answered."""
+    waiting = {room_id: question() for room_id in home.rooms}
+    seen: list[float] = []
+    started = time.monotonic()
+
+    def look() -> bool:
+        now = time.monotonic() - started
+        for room_id in [each for each, text in waiting.items() if answered(home.person, each, text)]:
+            del waiting[room_id]
+            seen.append(now)
+        return not waiting
+
+    looking = asyncio.create_task(home.person.wait_for(look, within=_PATIENCE))
+    await asyncio.gather(*(home.person.say(room_id, text) for room_id, text in list(waiting.items())))
+    accepted = time.monotonic() - started
+    await looking
+    return accepted, seen
+
+
+async def _homeserver_alone(home: Household, concurrency: int) -> float:
+    """Return the seconds that the homeserver takes for two events in every room, *concurrency* rooms at a time."""
+    config = home.bridge.config
+    left = iter(enumerate(home.rooms, start=1))
+
+    async def work() -> None:
+        for number, room_id in left:
+            await home.person.send(room_id, _NOTHING, {"body": "question"})
+            ghost = config.names.user_id(config.names.localpart(f"agent-{number}"))
+            content = {"msgtype": "m.text", "body": "answer"}
+            await homeserver.send(room_id, content, txn_id=str(uuid4()), as_user=ghost)
+
+    async with homeserver_session() as http:
+        token = config.appservice.as_token.get_secret_value()
+        homeserver = Homeserver(config.homeserver.address, token, config.names, http)
+        started = time.monotonic()
+        await asyncio.gather(*(work() for _ in range(concurrency)))
+        return time.monotonic() - started

@@ -1,0 +1,79 @@
+"""A bridge and what it is measured beside, each with rooms of its own and the same person in them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.bare import Bare
+from benchmarks.household import Trip, household, trip
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from agent_bridge.demo.client import Person
+    from benchmarks.ground import Ground
+    from benchmarks.upstream import Upstream
+
+#: Blocks of each line, messages in a block, and messages before the first that counts.
+BLOCKS, MESSAGES, WARM_UP = 10, 25, 10
+#: Seconds between an answer and the next question: what is left to do after an answer is done.
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of those that answer."""
+
+    name: str
+    pid: int
+    rooms: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A person in the rooms of a bridge, and in those of what it is measured beside."""
+
+    person: Person
+    upstream: Upstream
+    bridge: Line
+    others: list[Line]
+
+
+@asynccontextmanager
+async def stage(ground: Ground, name: str, rooms: int, **others: Sequence[str]) -> AsyncIterator[Stage]:
+    """Run the bridge called *name* and each of *others*, a module and its options, with so many *rooms* each."""
+    async with household(ground, name, rooms) as home, AsyncExitStack() as stack:
+        lines = []
+        for other, (module, *options) in others.items():
+            service, upstream = f"{name}-{other}", home.upstream.api_url
+            program = await stack.enter_async_context(ground.baseline(service, upstream, module, *options))
+            bare = await stack.enter_async_context(Bare(ground.config(service), home.person.user_id))
+            await bare.space()
+            lines.append(Line(other, program.pid, [await bare.room() for _ in range(rooms)]))
+            for room_id in lines[-1].rooms:
+                await home.person.join(room_id)
+        yield Stage(home.person, home.upstream, Line("bridge", home.bridge.program.pid, home.rooms), lines)
+
+
+async def block(stage: Stage, line: Line, count: int) -> list[Trip]:
+    """Say something in the line's first room *count* times, each after the answer to the one before."""
+    trips = []
+    for _ in range(count):
+        trips.append(await trip(stage.person, stage.upstream, line.rooms[0]))
+        await asyncio.sleep(_PAUSE)
+    return trips
+
+
+async def blocks(stage: Stage, one: Line, other: Line) -> tuple[list[list[Trip]], list[list[Trip]]]:
+    """Return blocks of the two, which took turns after a warm-up."""
+    measured: tuple[list[list[Trip]], list[list[Trip]]] = ([], [])
+    for line in (one, other):
+        await block(stage, line, WARM_UP)
+    for number in range(BLOCKS):
+        lines = list(zip((one, other), measured, strict=True))
+        for line, trips in lines if number % 2 else lines[::-1]:
+            trips.append(await block(stage, line, MESSAGES))
+    return measured
