@@ -2,9 +2,10 @@
 PYTHON_FILES = agent_bridge tests benchmarks alembic scripts
 BIN = .venv/bin
 KILLS = 200
+MINUTES = 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format examples migration crash bench clean
+.PHONY: help demo test lint format examples migration crash soak bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -43,8 +44,11 @@ migration: .venv/.dev  ## write a migration for what changed in store/schema.py 
 crash: .venv/.dev  ## kill the bridge at random while people talk, and compare (KILLS=200, ARGS=--processes 2)
 	@PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) $(ARGS)
 
+soak: .venv/.dev  ## talk with a bridge for a while, and write docs/soak.md on what grew (MINUTES=10)
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
 bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
