@@ -146,7 +146,7 @@ send = Table(
     metadata,
     Column("turn", BigInteger, ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True),
     Column("part", Integer, primary_key=True),
-    Column("event_id", Text, comment="null: intended, perhaps sent"),
+    Column("event_id", Text, index=True, comment="null: intended, perhaps sent"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 

@@ -137,6 +137,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'running', 'answered')"),
     )
+    op.create_index(op.f("send_event_id_idx"), "send", ["event_id"], unique=False)
     op.create_index(
         "turn_collected_idx",
         "turn",
