@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent_bridge.commands.command import Command
-from agent_bridge.commands.story import open_state
+from agent_bridge.commands.story import open_state, reference_of
 from agent_bridge.core.model import Busy, Role, TurnKind
 from agent_bridge.render import words
 from agent_bridge.render.content import escape
@@ -82,7 +82,7 @@ class TurnCommands:
 
     async def retry(self, call: Call) -> str:
         """Have a closed turn asked anew."""
-        entry = await self._ledger.find(call.arguments.strip())
+        entry = await self._meant(call)
         if entry is None:
             return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)
         async with self._database.transaction() as connection:
@@ -94,7 +94,7 @@ class TurnCommands:
 
     async def drop(self, call: Call) -> str:
         """Set an open turn aside."""
-        entry = await self._ledger.find(call.arguments.strip())
+        entry = await self._meant(call)
         if entry is None:
             return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)
         async with self._database.transaction() as connection:
@@ -109,6 +109,14 @@ class TurnCommands:
         if not call.arguments.strip():
             return words.USAGE.format(prefix=self._prefix, usage="why <link or event id>")
         return await self._stories.tell(call.arguments)
+
+    async def _meant(self, call: Call) -> Entry | None:
+        """Return the turn that the command names; for one that became a part of another, that one."""
+        _, reference = reference_of(call.arguments)
+        entry = await self._ledger.find(reference)
+        if entry is not None and entry.collected_into is not None:
+            return await self._ledger.find(entry.collected_into)
+        return entry
 
     @staticmethod
     def _line(entry: Entry) -> str:

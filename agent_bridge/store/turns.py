@@ -63,8 +63,8 @@ def _turn(row: DictRow) -> Turn:
 class Turns:
     """The tables ``turn``, ``send`` and ``message``, as a worker uses them.
 
-    A worker's writes count only as long as it is the last who took the turn up; otherwise they raise
-    :class:`TurnLost` and change nothing.
+    What a worker commits about a turn (:meth:`collect`, :meth:`put_back`, :meth:`answered`, :meth:`finish`) counts only
+    as long as it is the last who took the turn up; otherwise it raises :class:`TurnLost` and changes nothing.
     """
 
     def __init__(self, database: Database) -> None:
