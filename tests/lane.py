@@ -47,7 +47,7 @@ async def add_portal(database: Database, name: str = "Frida", room_id: str = ROO
 async def accept(database: Database, *asked: NewTurn) -> list[int]:
     async with database.transaction() as connection:
         await Inbox(database).lock(connection, {new.room_id for new in asked})
-        return await Inbox(database).accept(connection, asked)
+        return list(dict.fromkeys((await Inbox(database).accept(connection, asked)).values()))
 
 
 async def stop(database: Database, *requests: StopRequest) -> list[int]:

@@ -17,6 +17,8 @@ from agent_bridge.core.errors import HomeserverError, HomeserverRefused, Homeser
 from agent_bridge.matrix.events import parse_event
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agent_bridge.bridge.intake import Intake
     from agent_bridge.core.ids import Names
     from agent_bridge.core.model import Watched
@@ -34,6 +36,8 @@ _TYPES = ["m.room.message", "m.room.encrypted", "m.room.member"]
 _TOGETHER, _PAUSE = 4, 0.5
 #: Failures in a row after which a room is passed over, so that its lane goes on.
 _HOPELESS = 5
+#: Seconds that a comparison may take: its room's lane waits for it.
+_PATIENCE = 20.0
 _RETRY = Backoff(first=0.5, cap=4)
 
 
@@ -53,21 +57,38 @@ class Comparison:
         self._intake = intake
         self._interval = interval
         self._horizon = horizon
+        #: How often each room failed in a row, and when it may be tried again, by a monotonic clock.
         self._failures: dict[str, int] = {}
+        self._later: dict[str, float] = {}
+        #: How often in a row the homeserver was away, and until when it is left alone.
+        self._away = 0
+        self._away_until = 0.0
 
     async def run(self) -> None:
-        """Compare what is due, until cancelled."""
-        failures = 0
-        while True:
-            try:
-                due = await self._rooms.due(self._interval, _TOGETHER)
-                done = await asyncio.gather(*(self._attempt(room) for room in due))
-            except StoreError as error:
-                _log.warning("cannot compare rooms", error=str(error))
-                done = [False]
-            failures = 0 if all(done) else failures + 1
-            if failures or len(done) < _TOGETHER:
-                await asyncio.sleep(_RETRY.delay(failures) or _PAUSE)
+        """Compare what is due, a few rooms at a time, until cancelled."""
+        running: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                running = {room_id: task for room_id, task in running.items() if not task.done()}
+                due = await self._due(running)
+                running |= {room.room_id: group.create_task(self._attempt(room)) for room in due}
+                if running:
+                    await asyncio.wait(running.values(), timeout=_PAUSE, return_when=asyncio.FIRST_COMPLETED)
+                if not due:
+                    await asyncio.sleep(_PAUSE)
+
+    async def _due(self, running: Collection[str]) -> list[Watched]:
+        """Return the rooms to begin with now: those that are not *running*, nor wait for their own next try."""
+        now, free = time.monotonic(), _TOGETHER - len(running)
+        if now < self._away_until or free <= 0:
+            return []
+        passed = {*running, *(room_id for room_id, at in self._later.items() if at > now)}
+        try:
+            rooms = await self._rooms.due(self._interval, free + len(passed))
+        except StoreError as error:
+            _log.debug("cannot look which rooms to compare", error=str(error))
+            return []
+        return [room for room in rooms if room.room_id not in passed][:free]
 
     async def compare(self, room: Watched) -> None:
         """Take what was missed in *room*, in order.
@@ -82,28 +103,47 @@ class Comparison:
             events = [event for event in events if event.timestamp > oldest]
         await self._intake.take_missed(room, events, events[-1].event_id if events else room.seen)
 
-    async def _attempt(self, room: Watched) -> bool:
-        """Compare *room*; tell whether that is done with."""
+    async def _attempt(self, room: Watched) -> None:
+        """Compare *room*; where that fails, see to it that others go on, and in the end this one too."""
         try:
-            await self.compare(room)
-        except HomeserverRefused as error:
-            _log.warning("a room cannot be compared", room=room.room_id, error=str(error))
-            await self._rooms.pass_over(room.room_id)
-        except HomeserverUnavailable as error:
-            failures = self._failures[room.room_id] = self._failures.get(room.room_id, 0) + 1
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self.compare(room)
+            except HomeserverRefused as error:
+                _log.warning("a room cannot be compared", room=room.room_id, error=str(error))
+                await self._rooms.pass_over(room)
+            except (HomeserverUnavailable, TimeoutError) as error:
+                await self._failed(room, str(error) or f"no answer within {_PATIENCE:g} s")
+                return
+        except StoreError as error:
             _log.debug("a room is not compared yet", room=room.room_id, error=str(error))
-            # Away for all, or unable to tell of this room only?
-            if failures < _HOPELESS or not await self._answers():
-                return False
-            _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=str(error))
-            await self._rooms.pass_over(room.room_id)
+            self._later[room.room_id] = time.monotonic() + _RETRY.first
+            return
+        self._away = 0
         self._failures.pop(room.room_id, None)
-        return True
+        self._later.pop(room.room_id, None)
+
+    async def _failed(self, room: Watched, error: str) -> None:
+        # Away for all, or unable to tell of this room only?
+        if not await self._answers():
+            self._away += 1
+            self._away_until = time.monotonic() + _RETRY.delay(self._away)
+            return
+        failures = self._failures[room.room_id] = self._failures.get(room.room_id, 0) + 1
+        if failures < _HOPELESS:
+            self._later[room.room_id] = time.monotonic() + _RETRY.delay(failures)
+            return
+        _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=error)
+        await self._rooms.pass_over(room)
+        del self._failures[room.room_id]
 
     async def _answers(self) -> bool:
         try:
-            await self._homeserver.versions()
-        except HomeserverError:
+            async with asyncio.timeout(_PATIENCE):
+                await self._homeserver.versions()
+        except HomeserverRefused:
+            return True
+        except (HomeserverError, TimeoutError):
             return False
         return True
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.turns import Turns
 
 _DIRECT_MEMBERS = 2
+#: Messages that were not taken, and are told in one answer.
+_EXCERPTS = 20
 
 
 class Doorman:
@@ -55,9 +57,9 @@ class Doorman:
         await speaker.recall()
         await speaker.reply(text, to=turn.payload.get("event_id"))
 
-    async def give_up(self, turn: Turn, _cause: str) -> None:
+    async def give_up(self, turn: Turn, cause: str) -> None:
         """Close the turn: nobody waits for an answer to it."""
-        await self._turns.finish(turn, TurnState.FAILED, {})
+        await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
     async def _answer_invitation(self, turn: Turn) -> str | None:
         invited = str(turn.payload["invited"])
@@ -98,7 +100,10 @@ class Doorman:
         limit = turn.payload["limit"]
         if len(excerpts) == 1:
             return words.FULL.format(limit=limit)
-        return "\n".join([words.FULL_ALL.format(limit=limit), "", *(f"- {escape(text)}" for text in excerpts)])
+        lines = [f"- {escape(text)}" for text in excerpts[:_EXCERPTS]]
+        if len(excerpts) > _EXCERPTS:
+            lines.append(words.FULL_MORE.format(messages=len(excerpts) - _EXCERPTS))
+        return "\n".join([words.FULL_ALL.format(limit=limit), "", *lines])
 
     async def _was_invited(self, turn: Turn) -> bool:
         """Tell whether somebody who may invite had invited the turn's sender."""

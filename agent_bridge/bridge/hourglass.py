@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.waiting import Waiter, Waiting
 
@@ -22,6 +24,8 @@ HOURGLASS = "⏳"
 _AFTER = 1.0
 #: Seconds between two looks, and signs given at one look.
 _LOOK, _TOGETHER = 0.5, 20
+#: Seconds that one sign may take.
+_PATIENCE = 10.0
 
 
 class Hourglass:
@@ -35,13 +39,21 @@ class Hourglass:
         """Look again and again, until cancelled."""
         while True:
             try:
-                for waiter in await self._waiting.over(_TOGETHER):
-                    await self._hide(waiter)
-                for waiter in await self._waiting.unshown(_AFTER, _TOGETHER):
-                    await self._show(waiter)
-            except BridgeError as error:
-                _log.info("cannot show who waits", error=str(error))
+                over, unshown = await self._waiting.over(_TOGETHER), await self._waiting.unshown(_AFTER, _TOGETHER)
+            except StoreError as error:
+                _log.info("cannot look who waits", error=str(error))
+            else:
+                hiding = [self._attempt(self._hide, waiter) for waiter in over]
+                # All at once: a room in trouble keeps no other from showing it.
+                await asyncio.gather(*hiding, *(self._attempt(self._show, waiter) for waiter in unshown))
             await asyncio.sleep(_LOOK)
+
+    async def _attempt(self, act: Callable[[Waiter], Awaitable[None]], waiter: Waiter) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await act(waiter)
+        except (BridgeError, TimeoutError) as error:
+            _log.info("cannot show that a message waits", room=waiter.room_id, error=str(error))
 
     async def _show(self, waiter: Waiter) -> None:
         await self._waiting.record(waiter.turn, "")

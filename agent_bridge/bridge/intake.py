@@ -163,23 +163,26 @@ class Intake:
         async with self._database.transaction() as connection:
             rooms = {*places, *([compared.room.room_id] if compared else [])}
             await self._inbox.lock(connection, rooms, alone=compared is not None)
-            lanes = await self._inbox.stop(connection, stops)
-            lanes += await self._inbox.accept(connection, await self._bounded(connection, new))
+            lanes = await self._inbox.accept(connection, await self._bounded(connection, new))
+            # A command that is known already has stopped what it could; one that was found late stops nothing.
+            stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and compared is None)]
+            stopped = await self._inbox.stop(connection, stops)
             await self._inbox.ignore(connection, ignored)
             if compared is not None:
                 if compared.order:
                     await self._inbox.put_in_order(connection, compared.room, compared.order)
-                await self._rooms.compared(connection, compared.room.room_id, compared.seen)
-            await self._lanes.wake(connection, list(dict.fromkeys(lanes)))
+                await self._rooms.compared(connection, compared.room, compared.seen)
+            await self._lanes.wake(connection, list({*lanes.values(), *stopped}))
         for turn in new:
-            _log.info(
-                "message received",
-                kind=turn.kind,
-                sender=turn.sender,
-                room=turn.room_id,
-                event_id=turn.event_id,
-            )
-        return len(new)
+            if turn.event_id in lanes:
+                _log.info(
+                    "message received",
+                    kind=turn.kind,
+                    sender=turn.sender,
+                    room=turn.room_id,
+                    event_id=turn.event_id,
+                )
+        return len(lanes)
 
     async def _places(self, events: Iterable[RoomEvent]) -> dict[str, Place]:
         rooms = list({event.room_id for event in events})

@@ -94,7 +94,8 @@ class Lanes:
 
     async def wake(self, connection: Connection, lanes: Sequence[int]) -> None:
         """Have *lanes* worked off once the transaction of *connection* is committed."""
-        for lane in lanes:
+        # Sorted, so that two transactions that wake the same lanes never wait for each other.
+        for lane in sorted(lanes):
             await self._defer(connection, lane)
 
     async def run(self) -> None:
@@ -152,10 +153,13 @@ class Lanes:
             raise StoreError(f"the queue failed: {error}") from error
 
     async def _work_off(self, lane: int) -> None:
-        async with self._locks.hold(LANE, lane) as held:
-            # Whoever holds it takes what there is; what is left when they end, the sweep finds.
-            while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
-                await self._carry_out(turn)
+        try:
+            async with self._locks.hold(LANE, lane) as held:
+                # Whoever holds it takes what there is; what is left when they end, the sweep finds.
+                while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
+                    await self._carry_out(turn)
+        except StoreError as error:
+            _log.warning("a lane is left to be found again", lane=lane, error=str(error))
 
     async def _carry_out(self, turn: Turn) -> None:
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
@@ -194,11 +198,12 @@ class Lanes:
             await self._turns.put_back(turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=str(error))
         except Exception as error:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
             _log.error("turn failed, and the room cannot be told", error=str(error))
-            await self._turns.finish(turn, TurnState.FAILED, {})
+            await self._turns.finish(turn, TurnState.FAILED, {}, error=f"{cause}; the room was not told: {error}")
 
     async def _sweep(self) -> None:
         """Again and again: free the lanes of dead workers, and wake every lane that has an open turn and no job."""
         suspects: dict[int, float] = {}
+        away = False
         while True:
             try:
                 now = time.monotonic()
@@ -210,5 +215,9 @@ class Lanes:
                     async with self._database.transaction() as connection:
                         await self.wake(connection, idle)
             except StoreError as error:
-                _log.warning("cannot look for open turns", error=str(error))
+                if not away:
+                    _log.warning("cannot look for open turns", error=str(error))
+                away = True
+            else:
+                away = False
             await asyncio.sleep(_SWEEP)

@@ -187,7 +187,7 @@ class Provisioner:
     async def _empower_bot(self, room_id: str, ghost: str) -> None:
         """See that the bot administers a room that was found: it may have been left half-made."""
         event = await self._homeserver.state(room_id, "m.room.power_levels", as_user=ghost)
-        levels = {} if event is None else dict(event["content"])
+        levels = {} if event is None else dict(event.get("content", {}))
         users = levels.get("users", {})
         if users.get(self._names.bot) != ADMIN_POWER:
             levels["users"] = users | self._house.powers(self._names.bot)

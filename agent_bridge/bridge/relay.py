@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=30)
+#: Seconds for which an upstream can have itself left alone: a room must not fall silent without a word.
+_LONGEST_WAIT = 900.0
 #: Seconds that a typing notice is valid, and after which it is given again.
 _TYPING, _TYPING_AGAIN = 30.0, 20.0
 #: An answer that takes no longer than this many seconds needs no typing notice.
@@ -98,7 +100,7 @@ class Relay:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the turn ends here because of *cause*, and close it."""
         _, speaker = await self._voice(turn)
-        await speaker.give_up(words.FAILED.format(cause=words.cause(cause)))
+        await speaker.give_up(words.FAILED.format(cause=words.cause(cause)), cause)
 
     async def _voice(self, turn: Turn) -> tuple[Contact, Speaker]:
         if turn.portal is None:
@@ -138,7 +140,12 @@ class Relay:
         told = outcome.error is None and bool(outcome.text)
         transcript = [Said("user", turn.body), Said("assistant", outcome.text)] if told else []
         await self._turns.answered(
-            turn, outcome.text, error=outcome.error, parts=len(outcome.ops()), transcript=transcript
+            turn,
+            outcome.text,
+            error=outcome.error,
+            parts=len(outcome.ops()),
+            stopped=outcome.stopped,
+            transcript=transcript,
         )
         return outcome
 
@@ -146,7 +153,7 @@ class Relay:
         """Have *turn* tried again later, if that may help; tell whether it is."""
         if not error.retryable or turn.failures + 1 >= self._manners.max_attempts:
             return False
-        delay = max(_RETRY.delay(turn.failures + 1), error.retry_after or 0)
+        delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
         _log.warning("asking again", agent=agent.name, error=str(error), seconds=delay)
         await self._turns.put_back(turn, delay=delay, failed=True, why=error.says)
         return True

@@ -47,8 +47,10 @@ class Speaker:
 
     async def recall(self) -> None:
         """Find what earlier attempts said, the events included whose ids they could not write down."""
-        if self._turn.attempts <= 1:
-            return
+        if self._turn.attempts > 1:
+            await self._recall()
+
+    async def _recall(self) -> None:
         sends = await self._turns.sends(self._turn.id)
         self.said = {send.part: send.event_id for send in sends if send.event_id is not None}
         open_parts = {mark(self._turn.key, send.part): send for send in sends if send.event_id is None}
@@ -74,6 +76,10 @@ class Speaker:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
             tried = op.part in self._tried
+            if tried and await self._adopt(op.part):
+                await self._edit(op.part, content)
+                self._shown[op.part] = op
+                return
             self._tried.add(op.part)
             if self._reply_to is not None and op.part == 0:
                 content |= in_reply_to(self._reply_to)
@@ -89,11 +95,12 @@ class Speaker:
         """Show the committed answer *ops* whole, take back what an earlier attempt said beyond it, close the turn."""
         for op in ops:
             await self.show(op, intended=True)
-        for part in [part for part in self.said if part >= len(ops)]:
+        beyond = [part for part in self.said if part >= len(ops)]
+        for part in beyond:
             event_id = self.said.pop(part)
             txn_id = f"{self._txn_id(part)}.redact"
             await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self._user_id)
-        await self._turns.finish(self._turn, state, self.said)
+        await self._turns.finish(self._turn, state, self.said, taken_back=beyond)
 
     async def reply(self, text: str, *, to: str | None = None) -> None:
         """Commit *text* as the bridge's own answer to the turn, show it as a reply to *to*, close the turn."""
@@ -103,12 +110,22 @@ class Speaker:
             await self._turns.answered(self._turn, text, error=None, parts=len(ops))
         await self.conclude(ops, TurnState.DONE)
 
-    async def give_up(self, text: str) -> None:
-        """Leave what was said as it is, say *text* as the last word, close the turn as failed."""
-        await self.recall()
+    async def give_up(self, text: str, cause: str) -> None:
+        """Leave what was said as it is, say *text* as the last word, close the turn as failed because of *cause*."""
+        await self._recall()
         if _LAST_WORD not in self.said:
             await self.show(Op(_LAST_WORD, text, notice=True))
-        await self._turns.finish(self._turn, TurnState.FAILED, self.said)
+        await self._turns.finish(self._turn, TurnState.FAILED, self.said, error=cause)
+
+    async def _adopt(self, part: int) -> bool:
+        """Find the event of a part whose sending may have arrived; tell whether there is one."""
+        wanted = mark(self._turn.key, part)
+        event_id = (await self._find({wanted})).get(wanted)
+        if event_id is None:
+            return False
+        self.said[part] = event_id
+        await self._turns.sent(self._turn.id, part, event_id)
+        return True
 
     def _txn_id(self, part: int) -> str:
         # Asked anew, a part that was taken back is said again: the old id would give the old event.

@@ -50,10 +50,14 @@ class WakeUp:
     async def run(self) -> None:
         """Wake the homeserver up, now and whenever it is back, until cancelled."""
         while True:
-            await self._wake()
-            await self._look_until(away=True)
-            await self._suspect()
-            await self._look_until(away=False)
+            waking = asyncio.create_task(self._wake())
+            try:
+                await self._look_until(away=True)
+                await self._suspect()
+                await self._look_until(away=False)
+            finally:
+                waking.cancel()
+                await asyncio.wait([waking])
             _log.info("the homeserver is back")
             await self._hurry()
 
@@ -65,10 +69,13 @@ class WakeUp:
         while steps:
             try:
                 await steps[0]()
+            except HomeserverRefused as error:
+                # It will not do this, however often: the next step may help all the same.
+                _log.warning("the homeserver refused a part of its waking up", error=str(error))
+                del steps[0]
             except BridgeError as error:
                 failures += 1
                 _log.warning("the homeserver is not awake yet", error=str(error), seconds=_RETRY.delay(failures))
-                await self._suspect_if_away(error)
                 await asyncio.sleep(_RETRY.delay(failures))
             else:
                 del steps[0]
@@ -88,10 +95,6 @@ class WakeUp:
             # Whatever it does not like, it is there.
             pass
         return False
-
-    async def _suspect_if_away(self, error: BridgeError) -> None:
-        if isinstance(error, HomeserverUnavailable) and error.status is None:
-            await self._suspect()
 
     async def _suspect(self) -> None:
         # While it is away, not after: nothing that it brings may be taken up before the rooms are compared.

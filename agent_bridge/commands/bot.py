@@ -57,7 +57,8 @@ class Bot:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""
         speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
-        await speaker.give_up(words.COMMAND_FAILED.format(word=_code(turn.body), cause=words.cause(cause)))
+        told = words.COMMAND_FAILED.format(word=_code(turn.body), cause=words.cause(cause))
+        await speaker.give_up(told, cause)
 
     async def help(self, call: Call) -> str:
         """List the commands that the caller may use."""

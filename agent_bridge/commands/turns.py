@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.commands.command import Command
 from agent_bridge.commands.story import open_state, reference_of
-from agent_bridge.core.model import Busy, Role, TurnKind
+from agent_bridge.core.model import Busy, Role
 from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
@@ -66,7 +66,7 @@ class TurnCommands:
 
     async def queue(self, _call: Call) -> str:
         """List the open turns."""
-        entries = [entry for entry in await self._ledger.open(_ROWS + 1) if entry.kind is TurnKind.MESSAGE]
+        entries = await self._ledger.open(_ROWS + 1)
         if not entries:
             return words.QUEUE_EMPTY
         lines = [f"- {self._line(entry)}: {open_state(entry)}" for entry in entries[:_ROWS]]
@@ -82,6 +82,8 @@ class TurnCommands:
 
     async def retry(self, call: Call) -> str:
         """Have a closed turn asked anew."""
+        if not call.arguments.strip():
+            return words.USAGE.format(prefix=self._prefix, usage="retry <turn>")
         entry = await self._meant(call)
         if entry is None:
             return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)
@@ -94,6 +96,8 @@ class TurnCommands:
 
     async def drop(self, call: Call) -> str:
         """Set an open turn aside."""
+        if not call.arguments.strip():
+            return words.USAGE.format(prefix=self._prefix, usage="drop <turn>")
         entry = await self._meant(call)
         if entry is None:
             return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)

@@ -55,6 +55,7 @@ class Homeserver(Section):
     compare_interval: StrictFloat = Field(
         600,
         ge=1,
+        le=31_536_000,
         description="Seconds after which every room is compared with the homeserver's own history again, for what it "
         "did not hand over. After a start of the bridge or of the homeserver that is done at once.",
     )
@@ -237,6 +238,7 @@ class Lanes(Section):
     max_message_age: StrictFloat = Field(
         86400,
         gt=0,
+        le=31_536_000,
         description="Seconds after which a message is too old to be answered as if it were new; the room is told.",
     )
     show_waiting: bool = Field(True, description="Whether a message that waits behind another one gets a ⏳.")
@@ -249,10 +251,13 @@ class Retention(Section):
     """How long the bridge keeps what it does not need any more. The homeserver keeps the rooms."""
 
     turns_days: StrictFloat = Field(
-        30, ge=1, description="Days for which !ab why and !ab retry know what became of a message."
+        30, ge=1, le=36_500, description="Days for which !ab why and !ab retry know what became of a message."
     )
     transcript_days: StrictFloat = Field(
-        180, ge=1, description="Days for which a message may be sent along as history to an upstream that keeps none."
+        180,
+        ge=1,
+        le=36_500,
+        description="Days for which a message may be sent along as history to an upstream that keeps none.",
     )
 
 

@@ -95,18 +95,6 @@ class Portal:
     busy: Busy | None
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One lane: what is strictly first-in first-out."""
-
-    #: Row id; the lane's name.
-    id: int
-    #: Room id.
-    room_id: str
-    #: Row id of the portal; None where people talk to the bridge bot.
-    portal: int | None
-
-
 class TurnKind(StrEnum):
     """What a turn asks for."""
 
@@ -195,7 +183,7 @@ class StopRequest:
 class Turn:
     """One incoming message and its answer: the unit of durability."""
 
-    #: Row id; orders the turns of a lane.
+    #: Row id.
     id: int
     event_id: str
     #: Row id of the lane.
@@ -268,6 +256,8 @@ class Watched:
     seen: str | None
     #: The last place in any lane that was given when the comparison began.
     place: int
+    #: How often something was suspected to be missing, by then.
+    suspicions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

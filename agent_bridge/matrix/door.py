@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024**2
 #: Seconds without a transaction after which the homeserver has repeated what it had to.
 _QUIET = 3.0
+#: Seconds after which it has even if it is never quiet.
+_LONGEST = 30.0
 #: Digits of a transaction id that is a count.
 _LONGEST_NUMBER = 18
 
@@ -54,17 +57,46 @@ def _error(status: int, errcode: str, message: str) -> web.Response:
     return web.json_response({"errcode": errcode, "error": message}, status=status)
 
 
+@dataclass
+class Doubt:
+    """A time in which the homeserver may have stranded a transaction: it begins with a start, or with a repeat.
+
+    A transaction that Synapse makes just as it has repeated what failed may stay unsent until the next failure.
+    """
+
+    #: When the first and the last transaction since then came.
+    first: float | None = None
+    last: float | None = None
+    #: Whether an id was left out. Other doors, and other application services, take ids too: it counts once.
+    gap: bool = False
+    #: Whether the rooms were compared since.
+    settled: bool = False
+
+    def saw(self, now: float) -> None:
+        """Note that a transaction came at *now*."""
+        self.first = self.first or now
+        self.last = now
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether the homeserver has repeated by *now* whatever it had to, and nobody has looked yet."""
+        if self.settled or self.first is None or self.last is None:
+            return False
+        return now - self.last > _QUIET or now - self.first > _LONGEST
+
+    def may_have_gap(self) -> bool:
+        """Tell whether an id that is left out is a sign."""
+        return not self.settled and not self.gap
+
+
 class Door:
     """The routes of the application-service API (Matrix spec, "Application Service API")."""
 
     def __init__(self, hs_token: str, intake: Intake) -> None:
         self._hs_token = hs_token.encode()
         self._intake = intake
-        #: The last transaction id that was a number, and when it came.
+        #: The last transaction id that was a number.
         self._last = 0
-        self._came: float | None = None
-        # A transaction that Synapse makes just as it has repeated what failed may stay unsent until the next failure.
-        self._unsure = True
+        self._doubt = Doubt()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, in the form of the spec and in the older one without a prefix."""
@@ -99,7 +131,7 @@ class Door:
             else:
                 await self._take(txn_id, raw)
         except StoreError as error:
-            self._unsure = True
+            self._doubt = Doubt()
             _log.error("transaction %s not taken, the homeserver will repeat it: %s", txn_id, error)
             return _error(503, "M_UNKNOWN", "the bridge's database is not available")
         return web.json_response({})
@@ -108,27 +140,29 @@ class Door:
         """Have the rooms compared after whatever may have stranded a transaction, until cancelled."""
         while True:
             await asyncio.sleep(_QUIET / 2)
-            if self._unsure and self._came is not None and time.monotonic() - self._came > _QUIET:
+            doubt = self._doubt
+            if doubt.is_over(time.monotonic()):
                 try:
                     await self._intake.compare_soon()
                 except StoreError as error:
                     _log.warning("cannot have the rooms compared: %s", error)
                 else:
-                    self._unsure = False
+                    doubt.settled = True
 
     async def _look_at(self, txn_id: str) -> None:
         """See by their ids, which count up on Synapse, that transactions are missing or begin anew."""
-        self._came = time.monotonic()
+        self._doubt.saw(time.monotonic())
         if not txn_id.isascii() or not txn_id.isdecimal() or len(txn_id) > _LONGEST_NUMBER:
             return
         number, before = int(txn_id), self._last
         if number < before:
-            self._unsure = True
+            self._doubt = Doubt()
             await self._intake.suspect("the homeserver's transaction ids began anew")
         elif number == before:
-            self._unsure = True
-        elif self._unsure and before and number > before + 1:
+            self._doubt = Doubt()
+        elif before and number > before + 1 and self._doubt.may_have_gap():
             await self._intake.suspect("the homeserver left out a transaction")
+            self._doubt.gap = True
         # Not before the sign is noted: the same id comes again when it could not be.
         self._last = number
 

@@ -54,6 +54,15 @@ def _get(answer: Json, key: str, kind: type[Value]) -> Value:
     return value
 
 
+def _events(answer: Json) -> list[Json]:
+    """Return the events of a ``chunk`` that have what every event has."""
+    return [
+        event
+        for event in _get(answer, "chunk", list)
+        if isinstance(event, dict) and isinstance(event.get("event_id"), str) and isinstance(event.get("content"), dict)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A room that was asked for."""
@@ -121,7 +130,7 @@ class Homeserver:
         Makes Synapse deliver at once what it kept for the bridge.
         """
         answer = await self.request(Method.POST, Path.v1.appservice[appservice_id].ping)
-        return float(answer.get("duration_ms", 0))
+        return float(_get(answer, "duration_ms", int))
 
     async def register(self, localpart: str) -> None:
         """Make sure that the ghost or bot *localpart* exists."""
@@ -258,13 +267,12 @@ class Homeserver:
         if only is not None:
             query["filter"] = json.dumps(only)
         answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
-        return _get(answer, "chunk", list), answer.get("end")
+        return _events(answer), answer.get("end")
 
     async def annotations(self, room_id: str, event_id: str, as_user: str | None = None) -> list[Json]:
         """Return the newest reactions to an event (``GET …/relations/…/m.annotation/m.reaction``)."""
         path = Path.v1.rooms[room_id].relations[event_id]["m.annotation"]["m.reaction"]
-        answer = await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"})
-        return _get(answer, "chunk", list)
+        return _events(await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"}))
 
     async def event(self, room_id: str, event_id: str, as_user: str | None = None) -> Json | None:
         """Return one event, None when the user may not see it or there is none."""

@@ -13,10 +13,14 @@ FAILED_MIDWAY = "⚠️ The answer ends here: {cause}."
 TRUNCATED = "The answer was cut at the agent's length limit."
 TOO_LONG = "it grew beyond {characters} characters (`max_answer_chars`)"
 TOO_SLOW = "it took longer than {seconds} s (`turn_timeout`)"
-TOO_OLD = "{messages} from {age} ago came too late to be answered as new (`max_message_age`). `{command}` asks anyway"
+TOO_OLD = (
+    "{messages} from {age} ago came too late to be answered as new (`max_message_age`). "
+    "An administrator can have it asked anyway: `{command}`"
+)
 STOPPED = "(stopped)"
 DROPPED = "an administrator set this message aside"
 FULL = "I did not take this: {limit} messages wait here already (`max_queued_per_room`). Please say it again later."
+FULL_MORE = "- … and {messages} more"
 FULL_ALL = (
     "I did not take these: {limit} messages wait here already (`max_queued_per_room`). Please say them again later."
 )

@@ -49,7 +49,9 @@ async def _as_store_error() -> AsyncIterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise StoreError("the database gave no connection in time: is PostgreSQL reachable?") from error
+        raise StoreError(
+            "the database gave no connection in time: is PostgreSQL reachable, database.pool_size enough?"
+        ) from error
     except psycopg.Error as error:
         kind = StoreRefused if isinstance(error, _HOPELESS) else StoreError
         # Its details quote the row, and so what people said.

@@ -31,15 +31,16 @@ SELECT %(event_id)s, lane.id, %(kind)s, %(sender)s, %(payload)s,
        CASE WHEN %(said_at)s::bigint > 0 THEN least(now(), to_timestamp(%(said_at)s::bigint / 1000.0)) ELSE now() END
 FROM (SELECT id FROM found UNION ALL SELECT id FROM made) AS lane
 ON CONFLICT (event_id) DO NOTHING
-RETURNING conversation
+RETURNING event_id, conversation
 """
 
-# A question that was collected into another is stopped with that one.
+# A question that was collected into another is stopped with that one. A command stops what was said before it.
 _STOP = """
 WITH head AS (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND c.thread_id <> %(bot)s
       AND t.kind = 'message' AND t.state IN ('queued', 'running', 'answered')
+      AND t.place < coalesce((SELECT place FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
     ORDER BY t.place LIMIT 1
 ), meant AS (
     SELECT coalesce(t.collected_into, t.id) AS id FROM turn t JOIN conversation c ON c.id = t.conversation
@@ -75,13 +76,13 @@ class Inbox:
             (ROOM, list(room_ids)),
         )
 
-    async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> list[int]:
-        """Write *turns* in their order, within the caller's transaction; return the lanes that got one.
+    async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> dict[str, int]:
+        """Write *turns* in their order, within the caller's transaction; return the lane of each that is new, by event.
 
         An event that is known already is passed over: duplicates die here, on the event id. A lane remembers the
         portal that its room turns out to be, though an invitation into the room, say, came first.
         """
-        lanes: dict[int, None] = {}
+        lanes: dict[str, int] = {}
         asked = [
             {
                 "room_id": new.room_id,
@@ -98,8 +99,8 @@ class Inbox:
         async with connection.cursor() as cursor:
             await cursor.executemany(_ACCEPT, asked, returning=True)
             async for result in cursor.results():
-                lanes |= {row["conversation"]: None for row in await result.fetchall()}
-        return list(lanes)
+                lanes |= {row["event_id"]: row["conversation"] for row in await result.fetchall()}
+        return lanes
 
     async def depths(
         self, connection: Connection, room_ids: Collection[str], *, besides: Collection[str]

@@ -67,9 +67,13 @@ class Ledger:
         self._database = database
 
     async def open(self, limit: int) -> list[Entry]:
-        """Return the first *limit* open turns, by lane, in the order in which they will be taken up."""
+        """Return the first *limit* messages that are open, by lane, in the order in which they will be taken up."""
         rows = await self._database.rows(
-            _SELECT + "WHERE t.state IN ('queued', 'running', 'answered') ORDER BY c.room_id, c.id, t.place LIMIT %s",
+            _SELECT
+            + """
+            WHERE t.kind = 'message' AND t.state IN ('queued', 'running', 'answered')
+            ORDER BY c.room_id, c.id, t.place LIMIT %s
+            """,
             (limit,),
         )
         return [_entry(row) for row in rows]
@@ -121,13 +125,14 @@ class Ledger:
         """
         cursor = await connection.execute(
             """
+            WITH forgotten AS (DELETE FROM message WHERE turn = %(turn)s)
             UPDATE turn SET state = 'queued', place = nextval('turn_place_seq'), failures = 0, interruptions = 0,
-                   retries = retries + 1, said_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL,
+                   retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL,
                    answer = NULL, error = NULL, finished_at = NULL,
                    steps = steps || jsonb_build_object('at', now(), 'what', 'asked anew by an administrator')
-            WHERE id = %s AND kind = 'message' AND state IN ('failed', 'stopped', 'done') RETURNING conversation
+            WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done') RETURNING conversation
             """,
-            (turn,),
+            {"turn": turn},
         )
         row = await cursor.fetchone()
         return None if row is None else int(row["conversation"])

@@ -29,7 +29,9 @@ _HEARTBEAT = 0.5
 #: Seconds after which a database that says nothing counts as lost.
 _PATIENCE = 5.0
 #: With these a server frees the locks of a machine that lost its power within about 10 s; by itself after two hours.
-_KEEPALIVES = "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+_KEEPALIVES = (
+    "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
+)
 
 
 class Locks:

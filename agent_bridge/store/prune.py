@@ -32,8 +32,6 @@ DELETE FROM ignored WHERE event_id IN (
     ORDER BY created_at LIMIT %s
 )
 """
-
-
 _SET_ASIDE: LiteralString = """
 DELETE FROM set_aside WHERE id IN (
     SELECT id FROM set_aside WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY id LIMIT %s

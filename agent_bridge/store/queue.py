@@ -45,8 +45,13 @@ class Queue:
         await self._database.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", (list(jobs),))
 
     async def hurry(self) -> None:
-        """End the waiting of every turn that was put back."""
-        await self._database.execute("UPDATE turn SET not_before = NULL WHERE not_before IS NOT NULL")
+        """End the waiting of every turn that was put back for another reason than its upstream."""
+        await self._database.execute(
+            """
+            UPDATE turn SET not_before = NULL
+            WHERE not_before IS NOT NULL AND failures = 0 AND state IN ('queued', 'running', 'answered')
+            """
+        )
 
     async def idle_lanes(self) -> list[int]:
         """Return the lanes whose head may be taken up and that have no job for it, longest waiting first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.errors import StoreError
 from agent_bridge.core.model import Watched
 
 if TYPE_CHECKING:
@@ -27,15 +28,17 @@ class Rooms:
             f"""
             INSERT INTO room (room_id, seen, suspect, compared_at) VALUES (%s, %s, false, now())
             ON CONFLICT (room_id) DO UPDATE SET seen = EXCLUDED.seen
-            RETURNING {_LAST_PLACE} AS place
+            RETURNING {_LAST_PLACE} AS place, suspicions
             """,
             (room_id, seen),
         )
-        return Watched(room_id, None, seen, 0 if row is None else row["place"])
+        if row is None:
+            raise StoreError(f"the room {room_id} was not recorded")
+        return Watched(room_id, None, seen, row["place"], row["suspicions"])
 
     async def suspect_all(self) -> None:
         """Hold all lanes until their rooms are compared: something may be missed in any of them."""
-        await self._database.execute("UPDATE room SET suspect = true WHERE NOT suspect")
+        await self._database.execute("UPDATE room SET suspect = true, suspicions = suspicions + 1")
 
     async def compare_soon(self) -> None:
         """Have all rooms compared next; their lanes go on meanwhile."""
@@ -48,7 +51,7 @@ class Rooms:
         """
         rows = await self._database.rows(
             f"""
-            SELECT r.room_id, r.seen, a.ghost, {_LAST_PLACE} AS place
+            SELECT r.room_id, r.seen, r.suspicions, a.ghost, {_LAST_PLACE} AS place
             FROM room r LEFT JOIN portal p ON p.room_id = r.room_id LEFT JOIN agent a ON a.id = p.agent
             WHERE r.suspect OR r.compared_at IS NULL OR r.compared_at > now()
                OR r.compared_at < now() - make_interval(secs => %s)
@@ -60,16 +63,23 @@ class Rooms:
             """,
             (interval, limit),
         )
-        return [Watched(row["room_id"], row["ghost"], row["seen"], row["place"]) for row in rows]
+        return [Watched(row["room_id"], row["ghost"], row["seen"], row["place"], row["suspicions"]) for row in rows]
 
-    async def compared(self, connection: Connection, room_id: str, seen: str | None) -> None:
-        """Record, within the caller's transaction, that nothing is missed up to *seen*; the room's lanes go on."""
+    async def compared(self, connection: Connection, room: Watched, seen: str | None) -> None:
+        """Record, within the caller's transaction, that nothing is missed in *room* up to *seen*.
+
+        The room's lanes go on, unless something new was suspected since the comparison began.
+        """
         await connection.execute(
-            "UPDATE room SET seen = %s, suspect = false, compared_at = now() WHERE room_id = %s", (seen, room_id)
+            """
+            UPDATE room SET seen = %s, suspect = suspect AND suspicions <> %s, compared_at = now() WHERE room_id = %s
+            """,
+            (seen, room.suspicions, room.room_id),
         )
 
-    async def pass_over(self, room_id: str) -> None:
+    async def pass_over(self, room: Watched) -> None:
         """Let the lanes of a room go on that cannot be compared."""
         await self._database.execute(
-            "UPDATE room SET suspect = false, compared_at = now() WHERE room_id = %s", (room_id,)
+            "UPDATE room SET suspect = suspect AND suspicions <> %s, compared_at = now() WHERE room_id = %s",
+            (room.suspicions, room.room_id),
         )

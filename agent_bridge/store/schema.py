@@ -127,6 +127,7 @@ turn = Table(
     Column("answer", Text),
     Column("error", Text),
     Column("said_at", DateTime(timezone=True), nullable=False, server_default=_now, comment="by the homeserver"),
+    Column("retried_at", DateTime(timezone=True), comment="when an admin had it asked anew"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
@@ -139,6 +140,7 @@ Index(
 )
 Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collected_into IS NOT NULL"))
 Index("turn_hourglass_idx", turn.c.id, postgresql_where=text("hourglass IS NOT NULL"))
+Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 
 send = Table(
@@ -168,6 +170,7 @@ room = Table(
     Column("room_id", Text, primary_key=True),
     Column("seen", Text, comment="event up to which nothing is missed; null: the room's beginning"),
     Column("suspect", Boolean, nullable=False, server_default="true", comment="something may be missed: lanes wait"),
+    Column("suspicions", Integer, nullable=False, server_default="0", comment="how often that was so"),
     Column("compared_at", DateTime(timezone=True), comment="with the homeserver's history"),
 )
 

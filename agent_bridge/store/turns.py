@@ -26,7 +26,8 @@ _TAKE: LiteralString = f"""
 UPDATE turn
 SET state = CASE WHEN turn.state = 'answered' THEN turn.state ELSE 'running' END,
     attempts = turn.attempts + 1,
-    interruptions = turn.interruptions + (turn.state = 'running')::integer,
+    interruptions = turn.interruptions
+        + (turn.state = 'running' OR (turn.state = 'answered' AND turn.waits_since IS NULL))::integer,
     not_before = NULL, waits_since = NULL, started_at = coalesce(turn.started_at, now()),
     steps = {_STEP}
 FROM conversation c
@@ -41,7 +42,7 @@ WHERE c.id = turn.conversation
 RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.portal, turn.kind, turn.sender, turn.payload,
           turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries, turn.stop, turn.answer,
           turn.error,
-          extract(epoch FROM now() - turn.said_at)::float AS age,
+          extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age,
           (SELECT coalesce(array_agg(coalesce(part.payload->>'body', '') ORDER BY part.place), '{{}}')
            FROM turn part WHERE part.collected_into = turn.id) AS collected
 """
@@ -168,16 +169,24 @@ class Turns:
         )
 
     async def answered(
-        self, turn: Turn, answer: str, *, error: str | None, parts: int, transcript: Sequence[Said] = ()
+        self,
+        turn: Turn,
+        answer: str,
+        *,
+        error: str | None,
+        parts: int,
+        stopped: bool = False,
+        transcript: Sequence[Said] = (),
     ) -> None:
         """Commit the answer, the intention to show it in *parts* parts, and what the transcript gains.
 
-        After this the upstream is never asked again for this turn.
+        A wish to end it counts no more, unless that *stopped* it. The upstream is never asked again for this turn.
         """
         await self._fenced(
             f"""
             WITH answered AS (
-                UPDATE turn SET state = 'answered', answer = %(answer)s, error = %(error)s, steps = {_STEP}
+                UPDATE turn SET state = 'answered', answer = %(answer)s, error = %(error)s,
+                       stop = CASE WHEN %(stopped)s THEN stop END, steps = {_STEP}
                 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
                 RETURNING id
             ), intended AS (
@@ -198,18 +207,31 @@ class Turns:
                 "answer": answer,
                 "error": error,
                 "parts": parts,
+                "stopped": stopped,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],
                 "step": f"answer of {len(answer)} characters committed" + (f"; {error}" if error else ""),
             },
         )
 
-    async def finish(self, turn: Turn, state: TurnState, sent: Mapping[int, str]) -> None:
-        """Close *turn* as *state* (done, failed or stopped), with the events that show its parts."""
+    async def finish(
+        self,
+        turn: Turn,
+        state: TurnState,
+        sent: Mapping[int, str],
+        *,
+        taken_back: Collection[int] = (),
+        error: str | None = None,
+    ) -> None:
+        """Close *turn* as *state* (done, failed or stopped), with the events that show its parts.
+
+        Parts that were *taken_back* are forgotten. *error* is why it failed, unless that is known.
+        """
         await self._fenced(
             f"""
             WITH finished AS (
-                UPDATE turn SET state = %(state)s, finished_at = now(), steps = {_STEP}
+                UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
+                       steps = {_STEP}
                 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'answered')
                 RETURNING id
             ), shown AS (
@@ -218,7 +240,7 @@ class Turns:
                 WHERE send.turn = finished.id AND send.part = sent.part
             ), taken_back AS (
                 DELETE FROM send USING finished
-                WHERE send.turn = finished.id AND NOT send.part = ANY(%(parts)s::integer[])
+                WHERE send.turn = finished.id AND send.part = ANY(%(taken_back)s::integer[])
             )
             SELECT id FROM finished
             """,
@@ -227,7 +249,9 @@ class Turns:
                 "state": state,
                 "parts": list(sent),
                 "events": list(sent.values()),
-                "step": f"{state}, shown in {len(sent)} part(s)",
+                "taken_back": list(taken_back),
+                "error": error,
+                "step": f"{state}, shown in {len(sent)} part(s)" + (f"; {error}" if error else ""),
             },
         )
 

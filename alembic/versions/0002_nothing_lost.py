@@ -36,6 +36,7 @@ def upgrade() -> None:
             nullable=False,
             comment="something may be missed: lanes wait",
         ),
+        sa.Column("suspicions", sa.Integer(), server_default="0", nullable=False, comment="how often that was so"),
         sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True, comment="with the homeserver's history"),
         sa.PrimaryKeyConstraint("room_id", name=op.f("room_pkey")),
     )
@@ -93,6 +94,10 @@ def upgrade() -> None:
             comment="with not_before: a clock set back ends the waiting",
         ),
     )
+    op.add_column(
+        "turn",
+        sa.Column("retried_at", sa.DateTime(timezone=True), nullable=True, comment="when an admin had it asked anew"),
+    )
     op.add_column("turn", sa.Column("stop", sa.Text(), nullable=True, comment="how a person wants it to end"))
     op.add_column("turn", sa.Column("stopped_by", sa.Text(), nullable=True, comment="event that asked for that"))
     op.add_column("turn", sa.Column("collected_into", sa.BigInteger(), nullable=True, comment="answered with this one"))
@@ -136,6 +141,13 @@ def upgrade() -> None:
         ["conversation", "place"],
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'running', 'answered')"),
+    )
+    op.create_index(
+        "turn_stopped_by_idx",
+        "turn",
+        ["stopped_by"],
+        unique=False,
+        postgresql_where=sa.text("stopped_by IS NOT NULL"),
     )
     op.create_index(op.f("send_event_id_idx"), "send", ["event_id"], unique=False)
     op.create_index(

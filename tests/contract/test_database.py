@@ -99,7 +99,7 @@ async def test_a_pool_that_is_used_up_is_an_error_in_words(database_url: str, mo
 
 async def test_a_database_that_is_away_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_POOL_TIMEOUT", 0.5)
-    with pytest.raises(StoreError, match=r"^the database gave no connection in time: is PostgreSQL reachable\?$"):
+    with pytest.raises(StoreError, match=r"^the database gave no connection in time: is PostgreSQL reachable, "):
         async with Database(NOWHERE):
             pytest.fail("there is no such database")
 

@@ -27,6 +27,8 @@ ROOM, GHOST, BOB = "!room/1:example.org", "@agent_frida:example.org", "@bob:hs"
 CLIENT = "/_matrix/client/v3"
 IN_ROOM = f"{CLIENT}/rooms/{ROOM}"
 
+_EVENT = {"event_id": "$e", "content": {}}
+
 
 @pytest.fixture
 async def server() -> AsyncIterator[FaultServer]:
@@ -137,8 +139,8 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
             ("PUT", f"{IN_ROOM}/redact/$e/t", {}, NAMES.bot), None, id="redact",
         ),
         pytest.param(
-            lambda h: h.messages(ROOM, limit=5, start="t1"), {"chunk": [{"event_id": "$e"}], "end": "t2"},
-            ("GET", f"{IN_ROOM}/messages", None, NAMES.bot), ([{"event_id": "$e"}], "t2"), id="messages",
+            lambda h: h.messages(ROOM, limit=5, start="t1"), {"chunk": [_EVENT, {"event_id": 1}, None], "end": "t2"},
+            ("GET", f"{IN_ROOM}/messages", None, NAMES.bot), ([_EVENT], "t2"), id="messages",
         ),
         pytest.param(
             lambda h: h.messages(ROOM, limit=5), {"chunk": []},

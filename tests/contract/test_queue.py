@@ -152,10 +152,14 @@ async def test_lanes_with_open_turns_and_no_job_are_idle(
 async def test_a_lane_whose_head_waits_for_its_next_try_is_not_idle(queue: Queue, database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turns = Turns(database)
-    await turns.put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
+    await turns.put_back(await take(database, lane), delay=60, failed=False, why="the homeserver is away")
     assert await queue.idle_lanes() == []
     await queue.hurry()
     assert await queue.idle_lanes() == [lane]
+    await turns.put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
+    await queue.hurry()
+    assert await queue.idle_lanes() == []
+    await database.execute("UPDATE turn SET not_before = NULL")
     await turns.put_back(await take(database, lane), delay=0, failed=True, why="the upstream is away")
     assert await queue.idle_lanes() == [lane]
 
@@ -178,7 +182,7 @@ async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, databa
     await rooms.suspect_all()
     assert await queue.idle_lanes() == [bots, elsewhere]
     (room,) = await rooms.due(600, 10)
-    await rooms.pass_over(room.room_id)
+    await rooms.pass_over(room)
     assert await queue.idle_lanes() == [lane, bots, elsewhere]
 
 

@@ -40,10 +40,10 @@ async def test_a_room_is_watched_from_an_event_on(database: Database, rooms: Roo
     assert await rooms.watch(ROOM, "$seen") == Watched(ROOM, None, "$seen", place)
     assert await due(rooms) == []
     await rooms.suspect_all()
-    assert await rooms.due(INTERVAL, 10) == [Watched(ROOM, None, "$seen", place)]
+    assert await rooms.due(INTERVAL, 10) == [Watched(ROOM, None, "$seen", place, 1)]
     # Watched anew, what made it suspect is not forgotten.
     await rooms.watch(ROOM, "$later")
-    assert await rooms.due(INTERVAL, 10) == [Watched(ROOM, None, "$later", place)]
+    assert await rooms.due(INTERVAL, 10) == [Watched(ROOM, None, "$later", place, 1)]
 
 
 async def test_an_agents_room_is_read_by_its_ghost(database: Database, rooms: Rooms) -> None:
@@ -99,14 +99,29 @@ async def test_what_was_compared_is_not_due_and_its_lane_goes_on(database: Datab
     for room in (ROOM, OTHER):
         await rooms.watch(room, "$old")
     await rooms.suspect_all()
+    watched = {room.room_id: room for room in await rooms.due(INTERVAL, 10)}
     async with database.transaction() as connection:
-        await rooms.compared(connection, ROOM, "$new")
+        await rooms.compared(connection, watched[ROOM], "$new")
         # Another process does not see it before it is committed.
         assert await due(rooms) == [ROOM, OTHER]
-    await rooms.pass_over(OTHER)
+    await rooms.pass_over(watched[OTHER])
     assert await due(rooms) == []
     rows = await database.rows("SELECT room_id, seen, suspect FROM room ORDER BY room_id DESC")
     assert [tuple(row.values()) for row in rows] == [(ROOM, "$new", False), (OTHER, "$old", False)]
+
+
+async def test_a_suspicion_that_is_newer_than_the_look_stays(database: Database, rooms: Rooms) -> None:
+    await rooms.watch(ROOM, "$old")
+    await rooms.suspect_all()
+    (room,) = await rooms.due(INTERVAL, 10)
+    await rooms.suspect_all()
+    async with database.transaction() as connection:
+        await rooms.compared(connection, room, "$new")
+    assert [(each.room_id, each.seen) for each in await rooms.due(INTERVAL, 10)] == [(ROOM, "$new")]
+    await rooms.pass_over(room)
+    (newer,) = await rooms.due(INTERVAL, 10)
+    await rooms.pass_over(newer)
+    assert await due(rooms) == []
 
 
 async def test_a_new_room_is_well_and_a_room_that_was_watched_keeps_what_was_seen(
