@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import SchemaTooOld, StoreError
-from agent_bridge.matrix.door import MAX_BODY
+from agent_bridge.matrix.door import MAX_BODY, Doubt
 from callers import TOKEN, TRANSACTION, Caller, open_door
 
 if TYPE_CHECKING:
@@ -401,3 +401,35 @@ async def test_a_token_beyond_ascii(intake: Recorder) -> None:
     async with open_door("t\u00f6ken", intake) as caller:
         assert await caller.put({"events": []}, headers={}, access_token="t\u00f6ken") == (200, {})
         assert (await caller.put({"events": []}, headers={}, access_token="token"))[0] == 403
+
+
+async def test_an_id_that_is_left_out_is_a_sign_once(caller: Caller, intake: Recorder) -> None:
+    """Other doors and other application services take ids too, so most of them may be missing here."""
+    for number in (3, 5, 7, 9):
+        assert await caller.put({"events": [event(f"${number}")]}, f"/transactions/{number}") == (200, {})
+    assert intake.signs == ["the homeserver left out a transaction"]
+
+
+async def test_ids_that_begin_anew_are_a_sign_each_time(caller: Caller, intake: Recorder) -> None:
+    for number in (7, 1, 2, 1):
+        assert await caller.put({"events": []}, f"/transactions/{number}") == (200, {})
+    assert intake.signs == ["the homeserver's transaction ids began anew"] * 2
+
+
+@pytest.mark.parametrize(
+    ("came", "now", "over"),
+    [
+        pytest.param([], 1000, False, id="nothing came yet"),
+        pytest.param([10], 12, False, id="perhaps more comes"),
+        pytest.param([10], 14, True, id="it is quiet"),
+        pytest.param([10, 12, 14], 16, False, id="more came"),
+        pytest.param(range(10, 50, 2), 49, True, id="it is never quiet"),
+    ],
+)
+def test_a_doubt_ends(came: Sequence[float], now: float, *, over: bool) -> None:
+    doubt = Doubt()
+    for moment in came:
+        doubt.saw(moment)
+    assert doubt.is_over(now) is over
+    doubt.settled = True
+    assert doubt.is_over(now) is False

@@ -129,6 +129,20 @@ async def test_a_stop_is_noted_before_its_command_is_carried_out(
     assert lane["thread_id"] == BOT_THREAD
 
 
+async def test_a_stop_in_the_same_transaction_as_its_question(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$stop", "!ab stop"), said("$2")])
+    assert [(await row_of(database, event))["stop"] for event in ("$1", "$2")] == [Stop.STOPPED, None]
+
+
+async def test_a_stop_that_is_handed_over_again_stops_nothing_more(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$stop", "!ab stop")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    await finish(database, await take(database, lane))
+    await intake.take("t2", [said("$2")])
+    await intake.take("t1", [said("$1"), said("$stop", "!ab stop")])
+    assert (await row_of(database, "$2"))["stop"] is None
+
+
 async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
     database: Database, intake: Intake
 ) -> None:

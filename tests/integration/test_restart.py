@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
 
 from agent_bridge.core.ids import mark, turn_key
@@ -190,7 +191,10 @@ async def test_the_database_can_be_made_anew(house: House, database_url: str) ->
             await talk.person.wait_for(lambda: [a.body for a in talk.answers] == ["Echo: before", "Echo: after"])
 
 
-async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(house: House, database_url: str) -> None:
+@pytest.mark.parametrize("forgets", [False, True], ids=["it remembers", "it forgets"])
+async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
+    house: House, database_url: str, *, forgets: bool
+) -> None:
     async with ScriptedUpstream("lossy") as upstream, Proxy(house.synapse.url) as proxy:
         gate, cut = asyncio.Event(), asyncio.Event()
 
@@ -206,6 +210,10 @@ async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(house:
         async with house.talk(database_url, upstream, homeserver=there) as talk:
             await talk.say("go on")
             await asyncio.wait_for(cut.wait(), 15)
+            if forgets:
+                # The homeserver dies between the event and its answer, and knows no transaction ids afterwards.
+                await house.synapse.kill()
+                await house.synapse.start()
             gate.set()
             await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["half of the whole"])
             await talk.wait_for_answers(1)
