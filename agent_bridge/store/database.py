@@ -22,6 +22,7 @@ Connection = psycopg.AsyncConnection[DictRow]
 
 _POOL_TIMEOUT = 10.0
 _STATEMENT_TIMEOUT = 30
+_SWALLOWED = 15_000
 #: Seconds between two times that all connections are made anew.
 _DRAIN = 1.0
 #: What is the values' fault. A statement's own fault (a column that another version lacks) is not: that can be mended.
@@ -71,6 +72,8 @@ class Database:
             min_size=2,
             max_size=pool_size,
             timeout=_POOL_TIMEOUT,
+            # A network that swallows what is sent counts as a lost connection, in milliseconds, and not after minutes.
+            kwargs={"tcp_user_timeout": _SWALLOWED},
             configure=_configure,
             check=_check,
             open=False,
