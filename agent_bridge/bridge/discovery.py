@@ -11,6 +11,7 @@ import structlog
 
 from agent_bridge.bridge.bulletin import Health
 from agent_bridge.bridge.census import take_census
+from agent_bridge.bridge.grumble import Grumble
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.core.model import AgentState
@@ -101,6 +102,7 @@ class Discovery:
 
     async def _obey(self) -> None:
         """Look at all upstreams whenever somebody asked for it, in whatever process, and tell how they are."""
+        grumble = Grumble(_log, "cannot tell how the upstreams are")
         while True:
             try:
                 asked, done = await self._bulletin.asked()
@@ -112,7 +114,9 @@ class Discovery:
                 if asked != done:
                     await self._bulletin.done(asked)
             except StoreError as error:
-                _log.warning("cannot tell how the upstreams are", error=str(error))
+                grumble.over(error)
+            else:
+                grumble.well()
             await asyncio.sleep(_OBEY)
 
     async def _watch(self, watch: Watch) -> None:

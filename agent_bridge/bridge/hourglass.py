@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.grumble import Grumble
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
@@ -37,12 +38,14 @@ class Hourglass:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
+        grumble = Grumble(_log, "cannot look who waits")
         while True:
             try:
                 over, unshown = await self._waiting.over(_TOGETHER), await self._waiting.unshown(_AFTER, _TOGETHER)
             except StoreError as error:
-                _log.info("cannot look who waits", error=str(error))
+                grumble.over(error)
             else:
+                grumble.well()
                 hiding = [self._attempt(self._hide, waiter) for waiter in over]
                 # All at once: a room in trouble keeps no other from showing it.
                 await asyncio.gather(*hiding, *(self._attempt(self._show, waiter) for waiter in unshown))

@@ -15,6 +15,7 @@ import structlog
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 
+from agent_bridge.bridge.grumble import Grumble
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
 from agent_bridge.core.model import TurnState
@@ -203,7 +204,7 @@ class Lanes:
     async def _sweep(self) -> None:
         """Again and again: free the lanes of dead workers, and wake every lane that has an open turn and no job."""
         suspects: dict[int, float] = {}
-        away = False
+        grumble = Grumble(_log, "cannot look for open turns")
         while True:
             try:
                 now = time.monotonic()
@@ -215,9 +216,7 @@ class Lanes:
                     async with self._database.transaction() as connection:
                         await self.wake(connection, idle)
             except StoreError as error:
-                if not away:
-                    _log.warning("cannot look for open turns", error=str(error))
-                away = True
+                grumble.over(error)
             else:
-                away = False
+                grumble.well()
             await asyncio.sleep(_SWEEP)

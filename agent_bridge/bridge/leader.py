@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.grumble import Grumble
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.locks import LEADER
 
@@ -36,6 +37,7 @@ class Leader:
 
     async def run(self) -> None:
         """Lead, or stand by, until cancelled."""
+        grumble = Grumble(_log, "cannot lead")
         while True:
             try:
                 async with self._locks.hold(LEADER, 0) as held:
@@ -43,7 +45,9 @@ class Leader:
                         await self._lead()
                 self.settled.set()
             except StoreError as error:
-                _log.warning("cannot lead", error=str(error))
+                grumble.over(error)
+            else:
+                grumble.well()
             await asyncio.sleep(_TRY)
 
     async def _lead(self) -> None:

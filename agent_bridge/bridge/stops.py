@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.grumble import Grumble
 from agent_bridge.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Stops:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
+        grumble = Grumble(_log, "cannot look for answers to stop")
         while True:
             if self._running:
                 try:
@@ -49,5 +51,7 @@ class Stops:
                         if wish is not None and not wish.done():
                             wish.set_result(stop)
                 except StoreError as error:
-                    _log.warning("cannot look for answers to stop", error=str(error))
+                    grumble.over(error)
+                else:
+                    grumble.well()
             await asyncio.sleep(_LOOK)
