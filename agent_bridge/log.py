@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
@@ -23,6 +24,29 @@ _TALKATIVE = (
     "mau",
     "asyncio",
 )
+
+
+#: Logger of the connection pool, which tells of every try while the database is away.
+_POOL = "psycopg.pool"
+#: Seconds in which it is heard once.
+_SELDOM = 30.0
+
+
+class Seldom(logging.Filter):
+    """Lets one record through in so many seconds: enough to tell why."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._last: float | None = None
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        """See :class:`logging.Filter`."""
+        now = time.monotonic()
+        if self._last is not None and now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
 
 
 def configure(
@@ -59,6 +83,7 @@ def configure(
     root.setLevel(level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    logging.getLogger(_POOL).filters = [Seldom(_SELDOM)]
     structlog.configure(
         processors=[*shared, *listeners, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

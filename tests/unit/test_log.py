@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from agent_bridge.log import _TALKATIVE, configure
+from agent_bridge.log import _TALKATIVE, Seldom, configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,3 +103,10 @@ def test_listeners_see_the_bridges_events_only() -> None:
         structlog.stdlib.get_logger("bridge").info("ours")
         logging.getLogger("library").warning("theirs")
     assert seen == ["ours"]
+
+
+def test_what_repeats_itself_is_heard_now_and_then() -> None:
+    seldom = Seldom(3600)
+    record = logging.LogRecord("psycopg.pool", logging.WARNING, __file__, 1, "no connection", None, None)
+    assert [seldom.filter(record) for _ in range(3)] == [True, False, False]
+    assert Seldom(0).filter(record)
