@@ -22,12 +22,12 @@ def _seed() -> int:
 
 
 async def test_twenty_kills_are_not_seen(house: House, database_url: str, tmp_path: Path) -> None:
-    plan = Plan(kills=20, seed=_seed(), life=(0.2, 3.0))
+    plan = Plan(kills=20, seed=_seed(), life=(0.2, 2.0))
     report = await Driver(plan, house, database_url, tmp_path).run()
     assert report.clean, f"\n{report}"
 
 
 async def test_two_bridges_take_over_from_each_other(house: House, database_url: str, tmp_path: Path) -> None:
-    plan = Plan(kills=6, seed=_seed(), processes=2, rooms=8, life=(0.2, 3.0))
+    plan = Plan(kills=6, seed=_seed(), processes=2, rooms=8, life=(0.2, 2.0))
     report = await Driver(plan, house, database_url, tmp_path).run()
     assert report.clean, f"\n{report}"
