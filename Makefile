@@ -47,7 +47,7 @@ crash: .venv/.dev  ## kill the bridge at random while people talk, and compare (
 soak: .venv/.dev  ## talk with a bridge for a while, and write docs/soak.md on what grew (MINUTES=10)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
-bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json
+bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json (ARGS="restart takeover": only these)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the other targets made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from agent_bridge import log
 from benchmarks.durability import durability
 from benchmarks.ground import Ground
 from benchmarks.machine import Others, facts
-from benchmarks.page import Report, line, page, results
+from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
 from benchmarks.provision import provision
 from benchmarks.rename import rename
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Measure = Callable[[Ground], Awaitable[list[Figure]]]
 
 _TOP = Path(__file__).resolve().parent.parent
+_RESULTS, _PAGE = _TOP / "benchmarks" / "results.json", _TOP / "docs" / "benchmarks.md"
 _MEASURES: Mapping[str, Measure] = {
     "latency": latency,
     "throughput": throughput,
@@ -44,9 +45,8 @@ _MEASURES: Mapping[str, Measure] = {
 }
 
 
-async def _measure(measures: Mapping[str, Measure]) -> Report:
-    figures: list[tuple[Figure, float]] = []
-    started = time.monotonic()
+async def _measure(measures: Mapping[str, Measure]) -> dict[str, Entry]:
+    figures: dict[str, Entry] = {}
     async with Ground() as ground:
         others = Others([ground.processes["PostgreSQL"]])
         for name, measure in measures.items():
@@ -54,31 +54,37 @@ async def _measure(measures: Mapping[str, Measure]) -> Report:
             with others.watched():
                 measured = await measure(ground)
             for figure in measured:
-                print(line(figure, others.percent), flush=True)
-                figures.append((figure, others.percent))
-    return Report(figures, facts(), time.monotonic() - started)
+                figures[figure.name] = entry(figure, others.percent)
+                print(line(figure.name, figures[figure.name]), flush=True)
+    return figures
 
 
 def main() -> None:
-    """Measure what the command line names; write the results down when that is everything."""
+    """Measure what the command line names, or everything, and write it down beside what was measured before."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "what",
         nargs="*",
         choices=[*_MEASURES, []],
-        help="measure this only, and write nothing down",
+        help="measure this only, and keep the other figures",
         metavar=f"{{{','.join(_MEASURES)}}}",
     )
     parser.add_argument("--rooms", type=int, default=ROOMS, help="how many rooms `rooms` has (default: %(default)s)")
+    parser.add_argument("--dry", action="store_true", help="write nothing down")
     arguments = parser.parse_args()
     log.configure("warning", "console")
     measures: dict[str, Measure] = {**_MEASURES, "rooms": partial(thousand_rooms, rooms=arguments.rooms)}
-    report = asyncio.run(_measure({name: measures[name] for name in arguments.what or measures}))
-    if arguments.what:
-        return
-    (_TOP / "benchmarks" / "results.json").write_text(results(report), encoding="utf-8")
-    (_TOP / "docs" / "benchmarks.md").write_text(page(report), encoding="utf-8")
-    print(f"docs/benchmarks.md and benchmarks/results.json written after {report.seconds:.0f} s")
+    figures = asyncio.run(_measure({name: measures[name] for name in arguments.what or measures}))
+    if not arguments.dry:
+        _write(figures, anew=not arguments.what)
+
+
+def _write(figures: dict[str, Entry], *, anew: bool) -> None:
+    before: dict[str, Entry] = {} if anew else json.loads(_RESULTS.read_text("utf-8"))["figures"]
+    together, machine = before | figures, facts()
+    document = {"figures": together, "machine": machine}
+    _RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _PAGE.write_text(page(together, machine), encoding="utf-8")
 
 
 if __name__ == "__main__":

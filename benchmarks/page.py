@@ -1,101 +1,91 @@
-"""The report: for people (docs/benchmarks.md) and for machines (results.json)."""
+"""The report: for machines (results.json), and for people (docs/benchmarks.md), which is made of it."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.figure import Figure
+
+#: A figure as results.json has it.
+Entry = dict[str, Any]
 
 _HEAD = """\
 # Benchmarks
 
-Made by `make bench` in {minutes:.1f} minutes, on one machine that ran everything: Synapse, PostgreSQL, the agents'
-server, the person's client, and each service under test in a process of its own. All figures are of one run against
-the same Synapse. The baseline, *echo*, is a stock mautrix application service that answers with what it hears; it
-keeps nothing, and loses what it was about to say when it is killed.
+Made by `make bench`, on one machine that ran everything: Synapse, PostgreSQL, the agents' server, the person's client,
+and each service under test in a process of its own. A figure and its baseline are of one run against the same Synapse.
+The baseline *echo* is a stock mautrix application service that answers with what it hears; it keeps nothing, and loses
+what it was about to say when it is killed.
 
 | figure | aim | measured | repetitions alone | other processes |
 |---|---|---|---|---|
 """
 _TAIL = """\
 *Other processes* is the share of the machine's CPU that was used meanwhile by processes without a part in the
-measurement (what the hypervisor took away counts as such).
+measurement (what the hypervisor took away counts as such). `make bench ARGS="restart takeover"` measures these two
+anew and keeps the others.
 
 ## The machine
 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one run brought."""
-
-    #: Each figure, and how many percent of the machine other processes used meanwhile.
-    figures: Sequence[tuple[Figure, float]]
-    machine: Mapping[str, str]
-    #: How long the run took.
-    seconds: float
-
-
-def line(figure: Figure, others: float) -> str:
-    """Return the figure in one line, and its parts in one each."""
-    aim = f" (aim {figure.aim}{_missed(figure)})" if figure.aim else ""
-    head = f"{figure.name}: {_number(figure.value)}{aim}, {_spread(figure)}, other processes {others:.0f} %"
-    return "\n".join([head, *(f"    {name}: {_number(value)}" for name, value in figure.parts.items())])
-
-
-def page(report: Report) -> str:
-    """Return docs/benchmarks.md."""
-    return "".join(_sections(report))
-
-
-def results(report: Report) -> str:
-    """Return results.json."""
-    figures = {
-        figure.name: {
-            "value": round(figure.value, 4),
-            "aim": str(figure.aim) if figure.aim else None,
-            "aim_met": figure.aim.missed_by(figure.value) is None if figure.aim else None,
-            "repetitions": [round(value, 4) for value in figure.repetitions],
-            "parts": {name: round(value, 4) for name, value in figure.parts.items()},
-            "other_processes_percent": round(others, 1),
-        }
-        for figure, others in report.figures
+def entry(figure: Figure, others: float) -> Entry:
+    """Return *figure* for results.json; *others* is how many percent of the machine other processes used meanwhile."""
+    missed = figure.aim.missed_by(figure.value) if figure.aim else None
+    return {
+        "value": round(figure.value, 4),
+        "aim": str(figure.aim) if figure.aim else None,
+        "missed_by_percent": None if missed is None else round(missed, 1),
+        "repetitions": [round(value, 4) for value in figure.repetitions],
+        "parts": {name: round(value, 4) for name, value in figure.parts.items()},
+        "other_processes_percent": round(others, 1),
+        "how": figure.how,
     }
-    document = {"figures": figures, "machine": report.machine, "seconds": round(report.seconds)}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _sections(report: Report) -> Iterator[str]:
-    yield _HEAD.format(minutes=report.seconds / 60)
-    for figure, others in report.figures:
-        measured = f"{_number(figure.value)}{_missed(figure)}"
-        yield f"| `{figure.name}` | {figure.aim or '-'} | {measured} | {_spread(figure)} | {others:.0f} % |\n"
+def line(name: str, figure: Entry) -> str:
+    """Return the figure in one line, and its parts in one each."""
+    aim = f" (aim {figure['aim']}{_missed(figure)})" if figure["aim"] else ""
+    head = f"{name}: {_number(figure['value'])}{aim}, {_spread(figure)}, "
+    head += f"other processes {figure['other_processes_percent']:.0f} %"
+    return "\n".join([head, *(f"    {part}: {_number(value)}" for part, value in figure["parts"].items())])
+
+
+def page(figures: Mapping[str, Entry], machine: Mapping[str, str]) -> str:
+    """Return docs/benchmarks.md."""
+    return "".join(_sections(figures, machine))
+
+
+def _sections(figures: Mapping[str, Entry], machine: Mapping[str, str]) -> Iterator[str]:
+    yield _HEAD
+    for name, figure in figures.items():
+        measured = f"{_number(figure['value'])}{_missed(figure)}"
+        others = f"{figure['other_processes_percent']:.0f} %"
+        yield f"| `{name}` | {figure['aim'] or '-'} | {measured} | {_spread(figure)} | {others} |\n"
     yield "\n"
     yield _TAIL
-    yield from (f"* {name}: {value}\n" for name, value in report.machine.items())
-    for figure, _ in report.figures:
-        yield f"\n## {figure.name}\n\n{figure.how}\n"
-        if figure.parts:
+    yield from (f"* {name}: {value}\n" for name, value in machine.items())
+    for name, figure in figures.items():
+        yield f"\n## {name}\n\n{figure['how']}\n"
+        if figure["parts"]:
             yield "\n| part | measured |\n|---|---|\n"
-            yield from (f"| {name} | {_number(value)} |\n" for name, value in figure.parts.items())
+            yield from (f"| {part} | {_number(value)} |\n" for part, value in figure["parts"].items())
 
 
-def _missed(figure: Figure) -> str:
-    missed = figure.aim.missed_by(figure.value) if figure.aim else None
+def _missed(figure: Entry) -> str:
+    missed = figure["missed_by_percent"]
     return "" if missed is None else f", missed by {missed:.0f} %"
 
 
-def _spread(figure: Figure) -> str:
-    if not figure.repetitions:
+def _spread(figure: Entry) -> str:
+    repetitions = figure["repetitions"]
+    if not repetitions:
         return "-"
-    lowest, highest = min(figure.repetitions), max(figure.repetitions)
-    return f"{_number(lowest)} … {_number(highest)} (n={len(figure.repetitions)})"
+    return f"{_number(min(repetitions))} … {_number(max(repetitions))} (n={len(repetitions)})"
 
 
 def _number(value: float) -> str:
