@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.household import Household
 
 #: Rooms that one process answers at the same time: few, so that the processes are the limit and not the homeserver.
-_LANES = 4
+_LANES = 2
 #: Seconds that the upstream takes for an answer.
 _ANSWER = 0.5
 _ROOMS = 20
