@@ -35,8 +35,9 @@ TRANSACTION = "/_matrix/app/v1/transactions/1"
 class Caller:
     """A homeserver, or somebody who would like to be taken for one."""
 
-    def __init__(self, url: URL, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: URL, session: aiohttp.ClientSession, opened: Door) -> None:
         self.url = url
+        self.door = opened
         self._session = session
 
     async def ask(
@@ -55,14 +56,15 @@ class Caller:
 @asynccontextmanager
 async def open_door(token: str, intake: door.Intake, *, max_size: int = MAX_BODY + 1) -> AsyncIterator[Caller]:
     app = web.Application(client_max_size=max_size)
-    Door(token, intake).add_routes(app)
+    opened = Door(token, intake)
+    opened.add_routes(app)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         # What is still being sent when the answer is there must not meet the next request.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-            yield Caller(URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session)
+            yield Caller(URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session, opened)
     finally:
         await runner.cleanup()
 

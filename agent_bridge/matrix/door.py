@@ -124,6 +124,7 @@ class Door:
         txn_id = clean(request.match_info["txn_id"])
         try:
             await self._look_at(txn_id)
+            self._doubt.saw(time.monotonic())
             try:
                 raw = await request.read()
             except web.HTTPRequestEntityTooLarge as error:
@@ -151,7 +152,6 @@ class Door:
 
     async def _look_at(self, txn_id: str) -> None:
         """See by their ids, which count up on Synapse, that transactions are missing or begin anew."""
-        self._doubt.saw(time.monotonic())
         if not txn_id.isascii() or not txn_id.isdecimal() or len(txn_id) > _LONGEST_NUMBER:
             return
         number, before = int(txn_id), self._last

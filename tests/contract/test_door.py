@@ -32,6 +32,7 @@ class Recorder:
         self.taken: list[list[RoomEvent]] = []
         self.aside: list[tuple[str, str, str]] = []
         self.signs: list[str] = []
+        self.compared = asyncio.Event()
         self.fails: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -50,6 +51,7 @@ class Recorder:
 
     async def compare_soon(self) -> None:
         await self._may_fail()
+        self.compared.set()
 
     async def _may_fail(self) -> None:
         await self.gate.wait()
@@ -433,3 +435,19 @@ def test_a_doubt_ends(came: Sequence[float], now: float, *, over: bool) -> None:
     assert doubt.is_over(now) is over
     doubt.settled = True
     assert doubt.is_over(now) is False
+
+
+@pytest.mark.parametrize("ids", [["4"], ["4", "4"], ["4", "1"]], ids=["first", "repeat", "anew"])
+async def test_a_doubt_counts_from_the_transaction_that_it_begins_with(
+    caller: Caller, intake: Recorder, ids: list[str]
+) -> None:
+    """The last thing that a homeserver repeats may be the last that it says for long."""
+    for txn_id in ids:
+        assert await caller.put({"events": []}, f"/transactions/{txn_id}") == (200, {})
+    running = asyncio.create_task(caller.door.run())
+    try:
+        async with asyncio.timeout(15):
+            await intake.compared.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
