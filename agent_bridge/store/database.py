@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import time
 from contextlib import asynccontextmanager
@@ -45,6 +46,21 @@ async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         await AsyncConnectionPool.check_connection(connection)
 
 
+class _Pool(AsyncConnectionPool[Connection]):
+    """A pool that leaves no cancellation out."""
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # the pool's own signature
+        # It waits with asyncio.wait_for, which before Python 3.12 drops a cancellation that comes together with the
+        # connection: who has to end would go on for ever.
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        connection = await super().getconn(timeout)
+        if task and task.cancelling() > before:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
+
+
 @asynccontextmanager
 async def _as_store_error() -> AsyncIterator[None]:
     try:
@@ -67,7 +83,7 @@ class Database:
 
     def __init__(self, uri: str, *, pool_size: int = 10) -> None:
         self.uri = uri
-        self.pool = AsyncConnectionPool(
+        self.pool = _Pool(
             uri,
             min_size=2,
             max_size=pool_size,

@@ -110,3 +110,15 @@ async def end_connections(uri: str) -> None:
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+async def test_who_waits_for_a_connection_can_always_be_cancelled(database_url: str) -> None:
+    async with Database(database_url, pool_size=2) as database:
+        for moment in range(300):
+            tasks = [asyncio.create_task(database.ping()) for _ in range(5)]
+            for _ in range(moment % 30):
+                await asyncio.sleep(0)
+            cancelled = [task for task in tasks if task.cancel()]
+            await asyncio.wait(tasks)
+            assert all(task.cancelled() for task in cancelled), f"dropped after {moment % 30} rounds of the loop"
+        await database.ping()
