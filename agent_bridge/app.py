@@ -163,7 +163,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         upstreams = [(upstream.make(each, upstream_session), each) for each in config.upstreams]
         rules, house = Rules(names, permissions, prefix), HouseRules(config.rooms, permissions)
         stops, bulletin = Stops(turns), Bulletin(facts)
-        rooms, ledger, queue = Rooms(database), Ledger(database), Queue(database)
+        rooms, ledger = Rooms(database), Ledger(database)
         # The lanes have to be there before what carries their turns out: some of it wakes them.
         handlers: dict[TurnKind, Handler] = {}
         lanes = await stack.enter_async_context(
@@ -171,7 +171,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 database,
                 turns,
                 locks,
-                queue,
+                Queue(database),
                 handlers,
                 max_active=config.lanes.max_active_lanes,
                 max_attempts=config.lanes.max_attempts,
@@ -195,7 +195,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             interval=config.homeserver.compare_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        stories = Stories(ledger, contacts, homeserver, rules)
+        stories = Stories(ledger, turns, contacts, homeserver, rules)
         commands = [
             *AgentCommands(homeserver, names, contacts, permissions, prefix).commands(),
             *TurnCommands(database, ledger, contacts, lanes, stories, prefix).commands(),
@@ -226,7 +226,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         discovery = Discovery(upstreams, contacts, provisioner, names, config.templates, bulletin)
         duties = [
             provisioner.run,
-            WakeUp(homeserver, facts, contacts, intake, queue, config.appservice).run,
+            WakeUp(homeserver, facts, contacts, intake, lanes, config.appservice).run,
             discovery.run,
             comparison.run,
             Housekeeping(database, config.retention).run,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, StoreError
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, StoreError
 from agent_bridge.matrix.events import parse_event
 
 if TYPE_CHECKING:
@@ -140,12 +140,9 @@ class Comparison:
     async def _answers(self) -> bool:
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._homeserver.versions()
-        except HomeserverRefused:
-            return True
-        except (HomeserverError, TimeoutError):
+                return await self._homeserver.answers()
+        except TimeoutError:
             return False
-        return True
 
     async def _since(self, room: Watched) -> tuple[list[RoomEvent], bool]:
         """Return what was said by others since what was seen last, oldest first; tell whether it was met."""

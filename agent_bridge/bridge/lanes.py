@@ -101,7 +101,7 @@ class Lanes:
 
     async def run(self) -> None:
         """Work lanes off until cancelled; then finish what runs, within the drain timeout."""
-        await self._hurry()
+        await self.hurry()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
             group.create_task(self._keep_working())
@@ -112,8 +112,8 @@ class Lanes:
                 self._stopping = True
                 _log.info("finishing what runs", seconds=self._drain_timeout)
 
-    async def _hurry(self) -> None:
-        """Let what waits for its next try begin at once: whatever it waited for may be well since."""
+    async def hurry(self) -> None:
+        """Let what waits for the homeserver begin at once, for it may be well since."""
         try:
             await self._queue.hurry()
         except StoreError as error:

@@ -12,7 +12,7 @@ from agent_bridge.render.content import edit, in_reply_to, message
 from agent_bridge.render.rendition import Op, ops_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from agent_bridge.core.model import Turn
     from agent_bridge.matrix.homeserver import Homeserver
@@ -53,14 +53,9 @@ class Speaker:
     async def _recall(self) -> None:
         sends = await self._turns.sends(self._turn.id)
         self.said = {send.part: send.event_id for send in sends if send.event_id is not None}
-        open_parts = {mark(self._turn.key, send.part): send for send in sends if send.event_id is None}
-        if open_parts:
-            self._tried |= {send.part for send in open_parts.values()}
-            for found, event_id in (await self._find(set(open_parts))).items():
-                part = open_parts[found].part
-                _log.info("adopted part %d of the answer: %s", part, event_id)
-                self.said[part] = event_id
-                await self._turns.sent(self._turn.id, part, event_id)
+        if open_parts := {send.part for send in sends if send.event_id is None}:
+            self._tried |= open_parts
+            await self._adopt(open_parts)
 
     async def show(self, op: Op, *, intended: bool = False) -> None:
         """Carry out *op*: send the part, or edit the event that shows it, unless it shows just that.
@@ -70,16 +65,14 @@ class Speaker:
         if self._shown.get(op.part) == op:
             return
         content = message(op.text, mark=mark(self._turn.key, op.part), notice=op.notice)
+        tried = op.part in self._tried
+        if tried and op.part not in self.said:
+            await self._adopt({op.part})
         if op.part in self.said:
             await self._edit(op.part, content)
         else:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
-            tried = op.part in self._tried
-            if tried and await self._adopt(op.part):
-                await self._edit(op.part, content)
-                self._shown[op.part] = op
-                return
             self._tried.add(op.part)
             if self._reply_to is not None and op.part == 0:
                 content |= in_reply_to(self._reply_to)
@@ -117,15 +110,13 @@ class Speaker:
             await self.show(Op(_LAST_WORD, text, notice=True))
         await self._turns.finish(self._turn, TurnState.FAILED, self.said, error=cause)
 
-    async def _adopt(self, part: int) -> bool:
-        """Find the event of a part whose sending may have arrived; tell whether there is one."""
-        wanted = mark(self._turn.key, part)
-        event_id = (await self._find({wanted})).get(wanted)
-        if event_id is None:
-            return False
-        self.said[part] = event_id
-        await self._turns.sent(self._turn.id, part, event_id)
-        return True
+    async def _adopt(self, parts: Iterable[int]) -> None:
+        """Find the events of *parts* whose sending may have arrived, and write them down."""
+        wanted = {mark(self._turn.key, part): part for part in parts}
+        for found, event_id in (await self._find(set(wanted))).items():
+            _log.info("adopted part %d of the answer: %s", wanted[found], event_id)
+            self.said[wanted[found]] = event_id
+            await self._turns.sent(self._turn.id, wanted[found], event_id)
 
     def _txn_id(self, part: int) -> str:
         # Asked anew, a part that was taken back is said again: the old id would give the old event.

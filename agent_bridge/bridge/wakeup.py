@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, HomeserverUnavailable, StoreError
+from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.store.facts import Facts
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.intake import Intake
+    from agent_bridge.bridge.lanes import Lanes
     from agent_bridge.config.model import AppService
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contacts
-    from agent_bridge.store.queue import Queue
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -37,14 +37,14 @@ class WakeUp:
         facts: Facts,
         contacts: Contacts,
         intake: Intake,
-        queue: Queue,
+        lanes: Lanes,
         service: AppService,
     ) -> None:
         self.homeserver = homeserver
         self._facts = facts
         self._contacts = contacts
         self._intake = intake
-        self._queue = queue
+        self._lanes = lanes
         self._service = service
 
     async def run(self) -> None:
@@ -59,7 +59,7 @@ class WakeUp:
                 waking.cancel()
                 await asyncio.wait([waking])
             _log.info("the homeserver is back")
-            await self._hurry()
+            await self._lanes.hurry()
 
     async def _wake(self) -> None:
         """Take the steps in their order, each until it is done."""
@@ -82,19 +82,9 @@ class WakeUp:
 
     async def _look_until(self, *, away: bool) -> None:
         while True:
-            if await self._away() is away:
+            if await self.homeserver.answers() is not away:
                 return
             await asyncio.sleep(_LOOK)
-
-    async def _away(self) -> bool:
-        try:
-            await self.homeserver.versions()
-        except HomeserverUnavailable:
-            return True
-        except HomeserverRefused:
-            # Whatever it does not like, it is there.
-            pass
-        return False
 
     async def _suspect(self) -> None:
         # While it is away, not after: nothing that it brings may be taken up before the rooms are compared.
@@ -106,13 +96,6 @@ class WakeUp:
                 await asyncio.sleep(_LOOK)
             else:
                 return
-
-    async def _hurry(self) -> None:
-        """Let what waited for the homeserver begin at once."""
-        try:
-            await self._queue.hurry()
-        except StoreError as error:
-            _log.warning("what waits goes on waiting", error=str(error))
 
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)
@@ -133,10 +116,8 @@ class WakeUp:
     async def _ping(self) -> None:
         try:
             milliseconds = await self.homeserver.ping(self._service.id)
-        except BridgeError as error:
-            if "AlreadyCancelled" in str(error) or "AlreadyCalled" in str(error):
-                # Synapse says so when it is delivering, or about to deliver, what it kept.
-                return
+        except BridgeError:
             _log.error("the homeserver cannot reach the bridge", address=self._service.url)
             raise
-        _log.info("the homeserver reaches the bridge", milliseconds=milliseconds)
+        if milliseconds is not None:
+            _log.info("the homeserver reaches the bridge", milliseconds=milliseconds)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.ledger import Entry, Ledger
+    from agent_bridge.store.turns import Turns
 
 _LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?)\s]+)")
 
@@ -36,8 +37,9 @@ def reference_of(text: str) -> tuple[str | None, str]:
 class Stories:
     """Tells them."""
 
-    def __init__(self, ledger: Ledger, contacts: Contacts, homeserver: Homeserver, rules: Rules) -> None:
+    def __init__(self, ledger: Ledger, turns: Turns, contacts: Contacts, homeserver: Homeserver, rules: Rules) -> None:
         self._ledger = ledger
+        self._turns = turns
         self._contacts = contacts
         self._homeserver = homeserver
         self._rules = rules
@@ -71,7 +73,7 @@ class Stories:
             waited = (entry.started_at - entry.created_at).total_seconds()
             lines.append(f"- {_time(entry.started_at)}: first taken up, after {waited:.1f} s in its lane")
         lines += [f"- {_time(step.at)}: {escape(step.what)}" for step in entry.steps]
-        sends = [send for send in await self._ledger.sends(entry.id) if send.event_id is not None]
+        sends = [send for send in await self._turns.sends(entry.id) if send.event_id is not None]
         lines += [f"- {_time(send.created_at)}: part {send.part} is `{send.event_id}`" for send in sends]
         lines.append(
             f"- taken up {words.count(entry.attempts, 'time')}, {words.count(entry.failures, 'failure')}, "

@@ -12,12 +12,17 @@ from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from agent_bridge.bridge.intake import Wakes
     from agent_bridge.commands.command import Call
     from agent_bridge.commands.story import Stories
     from agent_bridge.store.contacts import Contacts
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.database import Connection, Database
     from agent_bridge.store.ledger import Entry, Ledger
+
+    #: Changes a turn; returns its lane, None when that cannot be any more.
+    Change = Callable[[Connection, int], Awaitable[int | None]]
 
 _ROWS = 50
 
@@ -82,37 +87,34 @@ class TurnCommands:
 
     async def retry(self, call: Call) -> str:
         """Have a closed turn asked anew."""
-        if not call.arguments.strip():
-            return words.USAGE.format(prefix=self._prefix, usage="retry <turn>")
-        entry = await self._meant(call)
-        if entry is None:
-            return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)
-        async with self._database.transaction() as connection:
-            lane = await self._ledger.retry(connection, entry.id)
-            if lane is not None:
-                await self._lanes.wake(connection, [lane])
-        text = words.CANNOT_RETRY if lane is None else words.RETRYING
-        return text.format(turn=entry.key, state=entry.state)
+        return await self._decide(call, "retry <turn>", self._ledger.retry, words.RETRYING, words.CANNOT_RETRY)
 
     async def drop(self, call: Call) -> str:
         """Set an open turn aside."""
-        if not call.arguments.strip():
-            return words.USAGE.format(prefix=self._prefix, usage="drop <turn>")
-        entry = await self._meant(call)
-        if entry is None:
-            return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)
-        async with self._database.transaction() as connection:
-            lane = await self._ledger.drop(connection, entry.id, call.event_id)
-            if lane is not None:
-                await self._lanes.wake(connection, [lane])
-        text = words.CANNOT_DROP if lane is None else words.DROPPING
-        return text.format(turn=entry.key, state=entry.state)
+
+        async def set_aside(connection: Connection, turn: int) -> int | None:
+            return await self._ledger.drop(connection, turn, call.event_id)
+
+        return await self._decide(call, "drop <turn>", set_aside, words.DROPPING, words.CANNOT_DROP)
 
     async def why(self, call: Call) -> str:
         """Tell what became of a message."""
         if not call.arguments.strip():
             return words.USAGE.format(prefix=self._prefix, usage="why <link or event id>")
         return await self._stories.tell(call.arguments)
+
+    async def _decide(self, call: Call, usage: str, change: Change, done: str, cannot: str) -> str:
+        """Have the turn that the command names changed, and its lane woken."""
+        if not call.arguments.strip():
+            return words.USAGE.format(prefix=self._prefix, usage=usage)
+        entry = await self._meant(call)
+        if entry is None:
+            return words.NO_SUCH_TURN.format(turn=escape(call.arguments), prefix=self._prefix)
+        async with self._database.transaction() as connection:
+            lane = await change(connection, entry.id)
+            if lane is not None:
+                await self._lanes.wake(connection, [lane])
+        return (cannot if lane is None else done).format(turn=entry.key, state=entry.state)
 
     async def _meant(self, call: Call) -> Entry | None:
         """Return the turn that the command names; for one that became a part of another, that one."""

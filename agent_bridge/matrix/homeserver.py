@@ -28,6 +28,8 @@ Value = TypeVar("Value")
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 _SERVER_ERROR = 500
+#: What Synapse says to a ping while it delivers, or is about to deliver, what it kept; the bridge is well.
+_DELIVERING = ("AlreadyCancelled", "AlreadyCalled")
 _TOO_MANY = 429
 #: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
 _LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
@@ -109,6 +111,16 @@ class Homeserver:
         """Return ``GET /_matrix/client/versions``."""
         return await self.request(Method.GET, Path.versions)
 
+    async def answers(self) -> bool:
+        """Tell whether the homeserver is there, whatever it says."""
+        try:
+            await self.versions()
+        except HomeserverUnavailable:
+            return False
+        except HomeserverRefused:
+            pass
+        return True
+
     async def whoami(self, as_user: str | None = None) -> str:
         """Return the user id that the homeserver takes this request's sender for."""
         answer = await self.request(Method.GET, Path.v3.account.whoami, as_user=as_user)
@@ -124,12 +136,17 @@ class Homeserver:
             version = str(_get(answer, "capabilities", dict).get("m.room_versions", {}).get("default", "1"))
         return version in _LISTED_CREATOR
 
-    async def ping(self, appservice_id: str) -> float:
+    async def ping(self, appservice_id: str) -> float | None:
         """Have the homeserver reach the bridge (``POST …/appservice/{id}/ping``); return the milliseconds it took.
 
-        Makes Synapse deliver at once what it kept for the bridge.
+        Makes Synapse deliver at once what it kept for the bridge; None when it is doing so already.
         """
-        answer = await self.request(Method.POST, Path.v1.appservice[appservice_id].ping)
+        try:
+            answer = await self.request(Method.POST, Path.v1.appservice[appservice_id].ping)
+        except HomeserverUnavailable as error:
+            if any(sign in str(error) for sign in _DELIVERING):
+                return None
+            raise
         return float(_get(answer, "duration_ms", int))
 
     async def register(self, localpart: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Send, Step, Stop, TurnKind, TurnState
+from agent_bridge.core.model import Step, Stop, TurnKind, TurnState
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -100,13 +100,6 @@ class Ledger:
             {"reference": reference},
         )
         return _entry(rows[0]) if len(rows) == 1 else None
-
-    async def sends(self, turn: int) -> list[Send]:
-        """Return what was said for *turn*, by part."""
-        rows = await self._database.rows(
-            "SELECT part, event_id, created_at FROM send WHERE turn = %s ORDER BY part", (turn,)
-        )
-        return [Send(**row) for row in rows]
 
     async def ignored(self, event_id: str) -> str | None:
         """Return why the message *event_id* was ignored; None when it was not, or that is forgotten."""

@@ -72,7 +72,8 @@ async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
         assert entry.started_at is not None
         assert entry.finished_at is not None
         assert entry.created_at <= entry.started_at <= entry.steps[0].at <= entry.finished_at
-    assert [send.event_id for send in await ledger.sends((await row_of(database, "$1"))["id"])] == ["$answer-to-1"]
+    sends = await Turns(database).sends((await row_of(database, "$1"))["id"])
+    assert [send.event_id for send in sends] == ["$answer-to-1"]
     other = await ledger.find("$2")
     assert other is not None
     assert (other.agent, other.state, other.started_at) == (None, TurnState.QUEUED, None)
@@ -159,7 +160,7 @@ async def test_a_closed_message_is_asked_anew_behind_what_waits(
     assert (again.event_id, again.attempts, again.state, again.stop) == ("$1", 2, TurnState.RUNNING, None)
     assert again.collected == ("body of $2", "body of $3")
     assert again.age < 60
-    assert [send.event_id for send in await turns.sends(again.id)] == ["$a0", "$a1"]
+    assert [send.event_id for send in await Turns(database).sends(again.id)] == ["$a0", "$a1"]
     assert await ledger.stopped_by("$wish") == 0
 
 
