@@ -10,7 +10,6 @@ from agent_bridge.bridge.access import role_of
 from agent_bridge.commands.command import Command
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.model import AgentState, Role
-from agent_bridge.render import words
 from agent_bridge.render.content import escape, link
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.ids import Names
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contact, Contacts
+    from agent_bridge.words.catalogue import Words
 
 _CLOSE = 0.6
 _ROWS = 25
@@ -55,33 +55,34 @@ class AgentCommands:
         contacts: Contacts,
         permissions: Mapping[str, Role],
         prefix: str,
+        words: Words,
     ) -> None:
         self._homeserver = homeserver
         self._names = names
         self._contacts = contacts
         self._permissions = permissions
         self._prefix = prefix
+        self._words = words
 
     def commands(self) -> list[Command]:
         """Return the commands."""
         return [
-            Command("agents", "agents", "lists the agents and their rooms", Role.MEMBER, self.agents),
-            Command("invite", "invite <agent> [@user:server]", "invites you, or somebody else, into an agent's room",
-                    Role.ADMIN, self.invite),
-        ]  # fmt: skip
+            Command("agents", "agents", self._words.help_agents, Role.MEMBER, self.agents),
+            Command("invite", self._words.usage_invite, self._words.help_invite, Role.ADMIN, self.invite),
+        ]
 
     async def agents(self, _call: Call) -> str:
         """Return a table of all agents."""
         contacts = await self._contacts.all()
         if not contacts:
-            return words.NO_AGENTS.format(prefix=self._prefix)
+            return self._words.no_agents.format(prefix=self._prefix)
         rows = [
             f"| {self._room(contact)} | {escape(contact.agent.upstream)} | {self._state(contact)} |"
             for contact in sorted(contacts, key=lambda contact: contact.agent.name.casefold())
         ]
         # A table of its own for every few agents: a long answer is cut between them, and each part has its head.
         tables = [
-            "\n".join(["| Agent | Server | State |", "|---|---|---|", *rows[at : at + _ROWS]])
+            "\n".join([self._words.agents_head, "|---|---|---|", *rows[at : at + _ROWS]])
             for at in range(0, len(rows), _ROWS)
         ]
         return "\n\n".join(tables)
@@ -93,28 +94,28 @@ class AgentCommands:
         if first and last.startswith("@"):
             name, user = first.strip(), last
         if not name:
-            return words.USAGE.format(prefix=self._prefix, usage="invite <agent> [@user:server]")
+            return self._words.usage.format(prefix=self._prefix, usage=self._words.usage_invite)
         try:
             parse_user_id(user)
         except ValueError:
-            return words.NOT_A_USER_ID.format(user=escape(user))
+            return self._words.not_a_user_id.format(user=escape(user))
         found = find_contacts(name, await self._contacts.all())
         if not found:
-            return words.NO_SUCH_AGENT.format(name=escape(name))
+            return self._words.no_such_agent.format(name=escape(name))
         if len(found) > 1:
             names = ", ".join(f"{escape(c.agent.name)} (`{c.agent.ghost}`)" for c in found)
-            return words.DID_YOU_MEAN.format(name=escape(name), names=names)
+            return self._words.did_you_mean.format(name=escape(name), names=names)
         return await self._let_in(found[0], user)
 
     async def _let_in(self, contact: Contact, user: str) -> str:
         room_id = contact.portal.room_id
         if room_id is None:
-            return words.NO_ROOM_YET.format(name=escape(contact.agent.name))
+            return self._words.no_room_yet.format(name=escape(contact.agent.name))
         needed = await self._homeserver.invite(room_id, user)
-        text = words.INVITED if needed else words.ALREADY_THERE
+        text = self._words.invited if needed else self._words.already_there
         answer = text.format(user=escape(user), room=self._room(contact))
         if role_of(user, self._permissions) < Role.MEMBER:
-            answer += " " + words.MAY_NOT_TALK.format(user=escape(user))
+            answer += " " + self._words.may_not_talk.format(user=escape(user))
         return answer
 
     def _room(self, contact: Contact) -> str:
@@ -127,7 +128,7 @@ class AgentCommands:
     def _state(self, contact: Contact) -> str:
         match contact.agent.state:
             case AgentState.HELD:
-                return words.HELD.format(prefix=self._prefix)
+                return self._words.held.format(prefix=self._prefix)
             case AgentState.GONE:
-                return "gone"
-        return "ready" if contact.portal.room_id else "its room is being made"
+                return self._words.gone
+        return self._words.ready if contact.portal.room_id else self._words.room_is_made

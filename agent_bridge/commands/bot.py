@@ -10,7 +10,7 @@ from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.commands.command import Call, Command
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.model import Role, TurnState
-from agent_bridge.render import words
+from agent_bridge.words.catalogue import cause as clause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.model import Turn
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.turns import Turns
+    from agent_bridge.words.catalogue import Words
 
 
 class Bot:
@@ -32,13 +33,15 @@ class Bot:
         commands: Iterable[Command],
         permissions: Mapping[str, Role],
         prefix: str,
+        words: Words,
     ) -> None:
         self._homeserver = homeserver
         self._names = names
         self._turns = turns
         self._permissions = permissions
         self._prefix = prefix
-        own = Command("help", "help", "lists what I understand", Role.MEMBER, self.help)
+        self._words = words
+        own = Command("help", "help", words.help_help, Role.MEMBER, self.help)
         self._commands = {command.word: command for command in (own, *commands)}
 
     async def handle(self, turn: Turn) -> None:
@@ -57,7 +60,7 @@ class Bot:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""
         speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
-        told = words.COMMAND_FAILED.format(word=_code(turn.body), cause=words.cause(cause))
+        told = self._words.command_failed.format(word=_code(turn.body), cause=clause(cause))
         await speaker.give_up(told, cause)
 
     async def help(self, call: Call) -> str:
@@ -67,7 +70,7 @@ class Bot:
             for command in self._commands.values()
             if call.role >= command.role
         ]
-        return "\n".join([words.HELP_HEAD, "", *lines])
+        return "\n".join([self._words.help_head, "", *lines])
 
     async def _answer(self, turn: Turn, role: Role) -> str:
         word, _, arguments = turn.body.partition(" ")
@@ -75,19 +78,21 @@ class Bot:
         if command is None:
             return self._unknown(word)
         if role < command.role:
-            return words.COMMAND_NOT_PERMITTED.format(word=command.word, role=command.role.name.lower())
+            return self._words.command_not_permitted.format(
+                word=command.word, role=self._words.roles[command.role.name.lower()]
+            )
         try:
             return await command.run(Call(turn.sender, role, arguments.strip(), turn.room_id, turn.event_id))
         except (HomeserverUnavailable, StoreError):
             raise
         except BridgeError as error:
-            return words.COMMAND_FAILED.format(word=command.word, cause=words.cause(error.says))
+            return self._words.command_failed.format(word=command.word, cause=clause(error.says(self._words)))
 
     def _unknown(self, word: str) -> str:
         near = difflib.get_close_matches(word.lower(), self._commands, n=1, cutoff=0.5)
         if near:
-            return words.UNKNOWN_COMMAND.format(word=_code(word), nearest=f"{self._prefix} {near[0]}")
-        return words.UNKNOWN_COMMAND_HELP.format(word=_code(word), prefix=self._prefix)
+            return self._words.unknown_command.format(word=_code(word), nearest=f"{self._prefix} {near[0]}")
+        return self._words.unknown_command_help.format(word=_code(word), prefix=self._prefix)
 
 
 def _code(text: str) -> str:

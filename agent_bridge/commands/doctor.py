@@ -25,8 +25,8 @@ from agent_bridge.core.errors import (
 from agent_bridge.matrix.door import Door
 from agent_bridge.matrix.homeserver import Homeserver
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.render import words
 from agent_bridge.store import migrate
+from agent_bridge.words.english import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -215,5 +215,7 @@ class Doctor:
         try:
             agents = await upstream.make(config, session).list_agents() or ()
         except UpstreamError as error:
-            return Finding(check, False, f"{config.url}: {error.says}", "look at its url and api_key; does it run?")
-        return Finding(check, True, f"{config.url} answers, {words.count(len(agents), 'agent')}")
+            return Finding(
+                check, False, f"{config.url}: {error.says(ENGLISH)}", "look at its url and api_key; does it run?"
+            )
+        return Finding(check, True, f"{config.url} answers, {ENGLISH.count(len(agents), ENGLISH.agent)}")

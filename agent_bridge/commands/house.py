@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.commands.command import Command
 from agent_bridge.core.model import AgentState, Role
-from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from agent_bridge.commands.command import Call
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.turns import Turns
+    from agent_bridge.words.catalogue import Words
 
 #: Seconds that a look at the upstreams may take before it is answered without its result.
 _PATIENCE = 30.0
@@ -22,24 +22,24 @@ _PATIENCE = 30.0
 class HouseCommands:
     """``sync`` and ``status``."""
 
-    def __init__(self, bulletin: Bulletin, contacts: Contacts, turns: Turns) -> None:
+    def __init__(self, bulletin: Bulletin, contacts: Contacts, turns: Turns, words: Words) -> None:
         self._bulletin = bulletin
         self._contacts = contacts
         self._turns = turns
+        self._words = words
 
     def commands(self) -> list[Command]:
         """Return the commands."""
         return [
-            Command("sync", "sync [all]", "asks the servers for their agents now; `all`: however many changed at once",
-                    Role.ADMIN, self.sync),
-            Command("status", "status", "tells how the bridge and the agents' servers are", Role.ADMIN, self.status),
-        ]  # fmt: skip
+            Command("sync", "sync [all]", self._words.help_sync, Role.ADMIN, self.sync),
+            Command("status", "status", self._words.help_status, Role.ADMIN, self.status),
+        ]
 
     async def sync(self, call: Call) -> str:
         """Look at all upstreams now."""
         done = await self._bulletin.ask(confirmed=call.arguments == "all", within=_PATIENCE)
-        lines = [_line(health) for health in await self._bulletin.read()]
-        return "\n".join(lines if done else [words.STILL_LOOKING, "", *lines])
+        lines = [self._line(health) for health in await self._bulletin.read()]
+        return "\n".join(lines if done else [self._words.still_looking, "", *lines])
 
     async def status(self, _call: Call) -> str:
         """Tell how everything is."""
@@ -48,19 +48,20 @@ class HouseCommands:
         waiting = await self._turns.count_open()
         # The turn of this very command is open as well.
         turns = max(0, sum(waiting.values()) - 1)
-        counts = (
-            f"- {words.count(states[AgentState.ACTIVE], 'agent')}, "
-            f"{states[AgentState.HELD]} held, {states[AgentState.GONE]} gone"
-        )
         lines = [
-            counts,
-            f"- {words.count(turns, 'message')} waiting or being answered",
+            self._words.status_agents.format(
+                agents=self._words.count(states[AgentState.ACTIVE], self._words.agent),
+                held=states[AgentState.HELD],
+                gone=states[AgentState.GONE],
+            ),
+            self._words.status_messages.format(messages=self._words.count(turns, self._words.message)),
         ]
-        return "\n".join([*lines, *(_line(health) for health in await self._bulletin.read())])
+        return "\n".join([*lines, *(self._line(health) for health in await self._bulletin.read())])
 
-
-def _line(health: Health) -> str:
-    if not health.ok:
-        return f"- **{health.name}**: ⚠️ {escape(health.error or 'not asked yet')}"
-    doubted = f", {health.doubted} more gone at once: say `sync all` if that is right" if health.doubted else ""
-    return f"- **{health.name}**: {words.count(health.agents, 'agent')}{doubted}"
+    def _line(self, health: Health) -> str:
+        if not health.ok:
+            cause = escape(health.error or self._words.not_asked_yet)
+            return self._words.status_failing.format(name=health.name, cause=cause)
+        text = self._words.status_doubted if health.doubted else self._words.status_upstream
+        agents = self._words.count(health.agents, self._words.agent)
+        return text.format(name=health.name, agents=agents, doubted=health.doubted)

@@ -9,17 +9,19 @@ from urllib.parse import unquote
 from agent_bridge.bridge.rules import Place
 from agent_bridge.core.model import Ignored, NewTurn, TurnState
 from agent_bridge.matrix.events import parse_event
-from agent_bridge.render import words
 from agent_bridge.render.content import escape
+from agent_bridge.words.catalogue import cause
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.bridge.rules import Rules
+    from agent_bridge.core.model import Step
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.ledger import Entry, Ledger
     from agent_bridge.store.turns import Turns
+    from agent_bridge.words.catalogue import Words
 
 _LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?)\s]+)")
 
@@ -37,12 +39,15 @@ def reference_of(text: str) -> tuple[str | None, str]:
 class Stories:
     """Tells them."""
 
-    def __init__(self, ledger: Ledger, turns: Turns, contacts: Contacts, homeserver: Homeserver, rules: Rules) -> None:
+    def __init__(
+        self, ledger: Ledger, turns: Turns, contacts: Contacts, homeserver: Homeserver, rules: Rules, words: Words
+    ) -> None:
         self._ledger = ledger
         self._turns = turns
         self._contacts = contacts
         self._homeserver = homeserver
         self._rules = rules
+        self._words = words
 
     async def tell(self, text: str) -> str:
         """Return as Markdown what became of the message that *text* names: a link, an event id or a turn's name."""
@@ -52,36 +57,51 @@ class Stories:
             return await self._of_turn(entry, reference)
         reason = await self._ledger.ignored(reference)
         if reason is not None:
-            return words.WHY_IGNORED.format(reason=reason)
+            return self._ignored(reason)
         if room_id is not None:
             return await self._of_unknown(room_id, reference)
-        return words.WHY_UNKNOWN.format(reference=escape(reference))
+        return self._words.why_unknown.format(reference=escape(reference))
 
     async def _of_turn(self, entry: Entry, reference: str) -> str:
-        if entry.collected_into is not None:
-            head = words.WHY_COLLECTED.format(event=entry.collected_into)
-        else:
-            head = words.WHY_STATE[entry.state].format(error=words.cause(entry.error or "see below"))
-        agent = f" for **{escape(entry.agent)}**" if entry.agent else ""
-        lines = [
-            f"`{entry.key}`: a {entry.kind}{agent} from {escape(entry.sender)}. {head}",
-            "",
-            f"- {_time(entry.said_at)}: said, by the homeserver's clock",
-            f"- {_time(entry.created_at)}: received and committed as a turn ({entry.kind})",
-        ]
+        words = self._words
+        sends = [send for send in await self._turns.sends(entry.id) if send.event_id is not None]
+        moments = [(entry.said_at, words.story_said)]
+        moments += [(entry.created_at, words.story_received.format(kind=words.kinds[entry.kind]))]
         if entry.started_at is not None:
             waited = (entry.started_at - entry.created_at).total_seconds()
-            lines.append(f"- {_time(entry.started_at)}: first taken up, after {waited:.1f} s in its lane")
-        lines += [f"- {_time(step.at)}: {escape(step.what)}" for step in entry.steps]
-        sends = [send for send in await self._turns.sends(entry.id) if send.event_id is not None]
-        lines += [f"- {_time(send.created_at)}: part {send.part} is `{send.event_id}`" for send in sends]
-        lines.append(
-            f"- taken up {words.count(entry.attempts, 'time')}, {words.count(entry.failures, 'failure')}, "
-            f"{words.count(entry.interruptions, 'interruption')}"
+            moments += [(entry.started_at, words.story_started.format(seconds=waited))]
+        moments += [(step.at, escape(self._step(step))) for step in entry.steps]
+        moments += [(send.created_at, words.story_part.format(part=send.part, event=send.event_id)) for send in sends]
+        counts = words.story_counts.format(
+            times=words.count(entry.attempts, words.time),
+            failures=words.count(entry.failures, words.failure),
+            interruptions=words.count(entry.interruptions, words.interruption),
         )
+        lines = [self._head(entry), "", *(f"- {_time(at)}: {what}" for at, what in moments), counts]
         if any(send.event_id == reference for send in sends):
-            lines.append(f"- the question is `{entry.event_id}`")
+            lines.append(words.story_question.format(event=entry.event_id))
         return "\n".join(lines)
+
+    def _head(self, entry: Entry) -> str:
+        if entry.collected_into is not None:
+            state = self._words.why_collected.format(event=entry.collected_into)
+        else:
+            state = self._words.why_state[entry.state].format(error=cause(entry.error or self._words.see_below))
+        return (self._words.story_of_agent if entry.agent else self._words.story).format(
+            turn=entry.key,
+            kind=self._words.kinds[entry.kind],
+            agent=escape(entry.agent or ""),
+            sender=escape(entry.sender),
+            state=state,
+        )
+
+    def _step(self, step: Step) -> str:
+        # What an older program wrote down stands as it is.
+        told = self._words.steps[step.what].format(**step.details) if step.what in self._words.steps else step.what
+        return f"{told}; {error}" if (error := step.details.get("error")) else told
+
+    def _ignored(self, reason: str) -> str:
+        return self._words.why_ignored.format(reason=self._words.ignored.get(reason, reason))
 
     async def _of_unknown(self, room_id: str, event_id: str) -> str:
         """Tell what the rules say of an event that the bridge has not noted."""
@@ -89,29 +109,29 @@ class Stories:
         found = await self._homeserver.event(room_id, event_id)
         event = None if found is None else parse_event(found)
         if event is None:
-            return words.WHY_UNSEEN
+            return self._words.why_unseen
         if self._rules.names.is_ours(event.sender):
-            return words.WHY_OURS
+            return self._words.why_ours
         match self._rules.decide(event, Place(portals.get(room_id))):
             case NewTurn():
-                return words.WHY_NOT_HANDED_OVER
+                return self._words.why_not_handed_over
             case Ignored(reason=reason):
-                return words.WHY_IGNORED.format(reason=reason)
+                return self._ignored(reason)
             case _ if room_id not in portals:
-                return words.WHY_NO_PORTAL.format(prefix=self._rules.prefix)
+                return self._words.why_no_portal.format(prefix=self._rules.prefix)
             case _:
-                return words.WHY_NOT_A_MESSAGE.format(type=escape(event.type))
+                return self._words.why_not_a_message.format(type=escape(event.type))
 
 
-def open_state(entry: Entry) -> str:
+def open_state(entry: Entry, words: Words) -> str:
     """Return in a few words where an open turn stands."""
     match entry.state:
         case TurnState.RUNNING:
-            return "is answered"
+            return words.is_answered
         case TurnState.ANSWERED:
-            return "is shown"
+            return words.is_shown
         case _:
-            return "waits for its next try" if entry.attempts else "waits"
+            return words.waits_again if entry.attempts else words.waits
 
 
 def _time(when: datetime) -> str:

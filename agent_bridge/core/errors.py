@@ -14,19 +14,30 @@
     ├── HomeserverError           the Matrix side
     │   ├── HomeserverUnavailable refused, timed out, 5xx: try again
     │   └── HomeserverRefused     4xx: trying again does not help
-    └── UpstreamError             the agents' side
-        ├── UpstreamUnreachable   no answer was begun: try again
-        ├── UpstreamBusy          429 or 503, perhaps with a time: try again
-        ├── UpstreamFailed        5xx before the first byte: try again
-        ├── UpstreamRefused       4xx: trying again does not help
-        ├── UpstreamNonsense      an answer that is not the API's
-        ├── AnswerBroken          an error or a cut inside the stream
-        ├── AnswerEmpty           a stream without an answer
-        ├── AnswerTooLong         more characters, or more time, than is allowed
-        └── AgentGone             the upstream has no such agent any more
+    ├── UpstreamError             the agents' side
+    │   ├── UpstreamUnreachable   no answer was begun: try again
+    │   ├── UpstreamBusy          429 or 503, perhaps with a time: try again
+    │   ├── UpstreamFailed        5xx before the first byte: try again
+    │   ├── UpstreamRefused       4xx: trying again does not help
+    │   │   └── ConversationTooLong   more than the model takes
+    │   ├── UpstreamNonsense      an answer that is not the API's
+    │   ├── AnswerBroken          an error or a cut inside the stream
+    │   ├── AnswerEmpty           a stream without an answer
+    │   ├── AnswerTooLong         more characters, or more time, than is allowed
+    │   └── AgentGone             the upstream has no such agent any more
+    └── FileRefused               a file that is not taken, with its cause
+        └── TooLarge              more bytes than are taken
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agent_bridge.words.english import ENGLISH
+
+if TYPE_CHECKING:
+    from agent_bridge.words.catalogue import Saying, Words
 
 
 class BridgeError(Exception):
@@ -37,9 +48,11 @@ class BridgeError(Exception):
     #: Seconds after which the other side asked to be tried again.
     retry_after: float | None = None
 
-    @property
-    def says(self) -> str:
-        """What a person may be told: the cause in words, without secrets."""
+    def says(self, _words: Words, /) -> str:
+        """Return what a person may be told: the cause in the language of the words, without secrets.
+
+        It ends a sentence. What only operators meet, on a terminal, is English in any language.
+        """
         return str(self)
 
 
@@ -53,6 +66,10 @@ class CannotListen(BridgeError):
 
 class StoreError(BridgeError):
     """The database cannot be used."""
+
+    def says(self, words: Words, /) -> str:
+        """Return that it cannot: what the database said of it is for the log alone."""
+        return words.database_failed
 
 
 class StoreRefused(StoreError):
@@ -78,12 +95,17 @@ class SchemaTooOld(StoreError):
 class HomeserverError(BridgeError):
     """The homeserver did not do what it was asked."""
 
-    def __init__(self, message: str, *, status: int | None = None, errcode: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, saying: Saying, *, status: int | None = None, errcode: str | None = None) -> None:
+        super().__init__(saying(ENGLISH))
+        self._saying = saying
         #: HTTP status, None when there was no answer.
         self.status = status
         #: ``errcode`` of the Matrix spec, None when the body had none.
         self.errcode = errcode
+
+    def says(self, words: Words, /) -> str:
+        """Return the cause in words, the homeserver's own included."""
+        return self._saying(words)
 
 
 class HomeserverUnavailable(HomeserverError):
@@ -99,16 +121,25 @@ class HomeserverRefused(HomeserverError):
 class UpstreamError(BridgeError):
     """An upstream did not answer as asked."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, detail: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, saying: Saying, *, retry_after: float | None = None, detail: str | None = None) -> None:
+        super().__init__(saying(ENGLISH))
+        self._saying = saying
         self.retry_after = retry_after
         #: The upstream's own words, shortened; None when it had none.
         self.detail = detail
 
-    @property
-    def says(self) -> str:
-        """The cause in words, with the upstream's own words behind it."""
-        return f"{self}: {self.detail}" if self.detail else str(self)
+    def says(self, words: Words, /) -> str:
+        """Return the cause in words, with the upstream's own words behind it, untranslated."""
+        cause = self.cause(words)
+        return f"{cause}: {self.detail}" if self.detail else cause
+
+    def cause(self, words: Words, /) -> str:
+        """Return the cause in the bridge's words alone."""
+        return self._saying(words)
+
+    def remedy(self, words: Words, /) -> str:
+        """Return what a person can do about it, in a sentence."""
+        return words.look_at_server
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -116,11 +147,19 @@ class UpstreamUnreachable(UpstreamError):
 
     retryable = True
 
+    def remedy(self, words: Words, /) -> str:
+        """Return to try again."""
+        return words.try_again
+
 
 class UpstreamBusy(UpstreamError):
     """The upstream asked to be tried later (429 or 503)."""
 
     retryable = True
+
+    def remedy(self, words: Words, /) -> str:
+        """Return to be patient."""
+        return words.try_later
 
 
 class UpstreamFailed(UpstreamError):
@@ -132,22 +171,100 @@ class UpstreamFailed(UpstreamError):
 class UpstreamRefused(UpstreamError):
     """The upstream will not take this request (4xx)."""
 
+    def remedy(self, words: Words, /) -> str:
+        """Return to look at what is configured."""
+        return words.look_at_config
+
+
+class ConversationTooLong(UpstreamRefused):
+    """What was said is more than the agent's model takes."""
+
+    def remedy(self, words: Words, /) -> str:
+        """Return to make it shorter."""
+        return words.shorten
+
 
 class UpstreamNonsense(UpstreamError):
     """The upstream answered something that is not its API."""
+
+    def remedy(self, words: Words, /) -> str:
+        """Return to look at what is configured."""
+        return words.look_at_config
 
 
 class AnswerBroken(UpstreamError):
     """The answer began and did not come to its end."""
 
+    def remedy(self, words: Words, /) -> str:
+        """Return to try again."""
+        return words.try_again
+
 
 class AnswerEmpty(UpstreamError):
     """The upstream ended its answer without saying anything."""
+
+    def remedy(self, words: Words, /) -> str:
+        """Return to try again."""
+        return words.try_again
 
 
 class AnswerTooLong(UpstreamError):
     """The answer grew, or took, beyond what the configuration allows."""
 
+    def remedy(self, words: Words, /) -> str:
+        """Return to ask for less."""
+        return words.ask_for_less
+
 
 class AgentGone(UpstreamError):
     """The upstream has no such agent (any more)."""
+
+    def remedy(self, words: Words, /) -> str:
+        """Return to turn to somebody else."""
+        return words.ask_another
+
+
+class FileProblem(StrEnum):
+    """What is the matter with a file."""
+
+    #: More bytes than are taken.
+    TOO_LARGE = "too large"
+    #: More pixels than are taken.
+    TOO_MANY_PIXELS = "too many pixels"
+    #: A format that nothing here reads.
+    UNSUPPORTED = "unsupported"
+    #: A format that is read, but not this file: cut, damaged, or locked by a password.
+    UNREADABLE = "unreadable"
+    #: A document without any text, as a scan is.
+    NO_TEXT = "no text"
+    #: Reading it took too long, or too much memory.
+    TOO_HARD = "too hard"
+    #: Whoever installed the bridge left out what reads it.
+    NOT_INSTALLED = "not installed"
+    #: A link to where the bridge does not go.
+    FORBIDDEN = "forbidden"
+    #: A link that gave no file.
+    UNREACHABLE = "unreachable"
+    #: Encrypted end to end, or without any link.
+    ENCRYPTED = "encrypted"
+
+
+class FileRefused(BridgeError):
+    """A file cannot be taken."""
+
+    def __init__(self, message: str, problem: FileProblem) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+    def says(self, words: Words, /) -> str:
+        """Return what is the matter with it."""
+        return words.file_problems[self.problem]
+
+
+class TooLarge(FileRefused):
+    """A file has more bytes than are taken."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the file is larger than {limit} bytes", FileProblem.TOO_LARGE)
+        #: Bytes that are taken, at most.
+        self.limit = limit

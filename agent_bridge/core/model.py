@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,26 @@ class Busy(StrEnum):
     QUEUE = "queue"
     #: Those that wait are answered together, as one.
     COLLECT = "collect"
+
+
+class Streaming(StrEnum):
+    """How an answer is shown while it arrives."""
+
+    #: By edits of its first words.
+    EDITS = "edits"
+    #: Not before it is whole.
+    OFF = "off"
+
+
+class Show(StrEnum):
+    """How much people see of what an agent does besides answering."""
+
+    #: Nothing.
+    HIDDEN = "hidden"
+    #: Folded, in a message of its own before the answer.
+    COLLAPSED = "collapsed"
+    #: As notices in a thread.
+    THREAD = "thread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +111,9 @@ class Portal:
     invited: frozenset[str]
     #: The agent's state that the people in the room were last told.
     told: AgentState
-    #: What happens to messages that wait, None for what is configured.
+    #: What happens to messages that wait, and how answers are shown, None for what is configured.
     busy: Busy | None
+    stream: Streaming | None
 
 
 class TurnKind(StrEnum):
@@ -106,6 +127,8 @@ class TurnKind(StrEnum):
     REFUSAL = "refusal"
     #: An invitation of the bridge bot or of a ghost.
     INVITATION = "invitation"
+    #: A person changed an earlier message, or wants it answered anew.
+    CHANGE = "change"
 
 
 class TurnState(StrEnum):
@@ -134,6 +157,21 @@ class Stop(StrEnum):
     STOPPED = "stopped"
     #: Set aside, by an administrator.
     DROPPED = "dropped"
+    #: Because the question was changed; it is asked anew.
+    EDITED = "edited"
+    #: Because the question was taken back.
+    REDACTED = "redacted"
+
+
+class Wish(StrEnum):
+    """What a person wants of an earlier message."""
+
+    #: Another text in its place.
+    EDIT = "edit"
+    #: Another answer to it.
+    AGAIN = "again"
+    #: That it is forgotten.
+    REDACT = "redact"
 
 
 #: ``thread`` of the lane in which the bridge bot is talked to in an agent's room: it never waits for the agent.
@@ -152,10 +190,25 @@ class NewTurn:
     payload: Mapping[str, Any]
     #: Row id of the portal, None where people talk to the bridge bot.
     portal: int | None
-    #: Which conversation of the room: empty for the room itself, or :data:`BOT_THREAD`.
+    #: Which conversation of the room: empty for the room itself, the root of a thread, or :data:`BOT_THREAD`.
     thread: str = ""
     #: When it was said, in milliseconds since 1970 by the homeserver's clock; 0 when that is not known.
     said_at: int = 0
+
+
+class Reason(StrEnum):
+    """Why a message is no turn."""
+
+    #: It replaces an earlier one.
+    CHANGE = "change"
+    #: Nobody answers notices.
+    NOTICE = "notice"
+    NO_TEXT = "no_text"
+    #: It was said by somebody without a role.
+    PERMISSION = "permission"
+    ENCRYPTED = "encrypted"
+    #: The database never takes it.
+    SET_ASIDE = "set_aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +217,23 @@ class Ignored:
 
     event_id: str
     room_id: str
-    #: In words that end a sentence: "it was ignored: …".
-    reason: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A person wants something of an earlier message."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    wish: Wish
+    #: The earlier message; for :attr:`Wish.AGAIN` its answer too.
+    target: str
+    #: What stands in its place: the payload of a message; for :attr:`Wish.EDIT` only.
+    payload: Mapping[str, Any]
+    #: When that was said, as in :class:`NewTurn`.
+    said_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +245,37 @@ class StopRequest:
     event_id: str
     #: The question, or an event of the answer; None means whatever is being answered in the room.
     target: str | None
+    #: The conversation in which it was said: its answer ends rather than that of another.
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What is shown besides an answer's text."""
+
+    #: Markdown of what the room is told about a failure, empty when it is told nothing.
+    notice: str = ""
+    #: What the agent did besides answering: the ops that show it.
+    asides: tuple[Mapping[str, Any], ...] = ()
+    #: Contents of the events that show files, uploaded already.
+    files: tuple[Mapping[str, Any], ...] = ()
+    #: Whether the first of them is what is left of an answer that is too long.
+    rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A message that waits behind another one in its lane."""
+
+    #: Row id.
+    id: int
+    event_id: str
+    sender: str
+    payload: Mapping[str, Any]
+    #: Seconds since it was said.
+    age: float
+    #: Seconds since it was taken in.
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +288,8 @@ class Turn:
     #: Row id of the lane.
     conversation: int
     room_id: str
+    #: Which conversation of the room, as in :class:`NewTurn`.
+    thread: str
     #: Row id of the portal, None where people talk to the bridge bot.
     portal: int | None
     kind: TurnKind
@@ -201,16 +302,18 @@ class Turn:
     failures: int
     #: How often a worker died, or was ended, while it worked on it.
     interruptions: int
-    #: How often an administrator had it asked anew.
+    #: How often it was asked anew.
     retries: int
     #: Seconds since it was said, or since it was asked anew.
     age: float
     #: How a person wants it to end; None when nobody does.
     stop: Stop | None
-    #: Texts of the turns that were collected into it, oldest first.
-    collected: tuple[str, ...]
+    #: Payloads of the turns that were collected into it, oldest first.
+    collected: tuple[Mapping[str, Any], ...]
     #: The committed answer; None before there is one.
     answer: str | None
+    #: What is shown besides the committed answer.
+    besides: Besides
     #: Why there is no (whole) answer, in words for the person; None when all is well.
     error: str | None
 
@@ -222,7 +325,19 @@ class Turn:
     @property
     def body(self) -> str:
         """The person's text; with those of the turns that were collected into it, a paragraph each."""
-        return "\n\n".join([str(self.payload.get("body", "")), *self.collected])
+        texts = (str(payload.get("body", "")) for payload in self.payloads)
+        return "\n\n".join(text for text in texts if text)
+
+    @property
+    def payloads(self) -> tuple[Mapping[str, Any], ...]:
+        """All that it asks, oldest first."""
+        return (self.payload, *self.collected)
+
+    @property
+    def root(self) -> str | None:
+        """Root of the thread in which it is answered; None where it is answered in the room itself."""
+        thread = self.thread if self.thread != BOT_THREAD else self.payload.get("thread")
+        return str(thread) if thread else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +345,10 @@ class Step:
     """Something that became of a turn."""
 
     at: datetime
-    #: What, in words.
+    #: What: a name of the catalogue's ``steps``; an older program wrote it out in English.
     what: str
+    #: What its words leave open, and perhaps ``error``.
+    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +378,18 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that goes with a message."""
+
+    data: bytes = field(repr=False)
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """One message of a transcript."""
 
     #: ``user`` or ``assistant``, as in the OpenAI API.
     role: str
     content: str
+    images: tuple[Image, ...] = ()

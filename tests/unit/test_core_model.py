@@ -9,31 +9,8 @@ from itertools import pairwise
 import pytest
 
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.model import Role, Said, Send, Turn, TurnKind, TurnState
-
-
-def turn(**changes: object) -> Turn:
-    whole = Turn(
-        id=1,
-        event_id="$event",
-        conversation=2,
-        room_id="!room",
-        portal=3,
-        kind=TurnKind.MESSAGE,
-        sender="@alice:example.org",
-        payload={"body": "hello"},
-        state=TurnState.QUEUED,
-        attempts=0,
-        failures=0,
-        interruptions=0,
-        retries=0,
-        age=0.0,
-        stop=None,
-        collected=(),
-        answer=None,
-        error=None,
-    )
-    return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]  # one value or another
+from agent_bridge.core.model import BOT_THREAD, Image, Role, Said, Send, TurnState
+from records import turn
 
 
 def test_roles_include_the_ones_before() -> None:
@@ -53,7 +30,34 @@ def test_a_turn_has_a_body(payload: dict[str, object], body: str) -> None:
 
 
 def test_what_was_collected_follows_a_paragraph_each() -> None:
-    assert turn(collected=("and you", "", "well")).body == "hello\n\nand you\n\n\n\nwell"
+    collected = ({"body": "and you"}, {"body": "", "file": {"name": "cat.png"}}, {"redacted": True}, {"body": "well"})
+    asked = turn(collected=collected)
+    assert asked.body == "hello\n\nand you\n\nwell"
+    assert asked.payloads == ({"body": "hello"}, *collected)
+
+
+def test_a_turn_alone_asks_what_it_says() -> None:
+    assert turn().payloads == ({"body": "hello"},)
+    assert turn(payload={"redacted": True}).body == ""
+
+
+@pytest.mark.parametrize(
+    ("thread", "payload", "root"),
+    [
+        pytest.param("", {"body": "hi"}, None, id="in the room"),
+        pytest.param("$root", {"body": "hi"}, "$root", id="in a thread"),
+        pytest.param("$root", {"thread": "$other"}, "$root", id="its lane counts"),
+        pytest.param(BOT_THREAD, {"body": "help"}, None, id="a command"),
+        pytest.param(BOT_THREAD, {"body": "help", "thread": "$root"}, "$root", id="a command in a thread"),
+        pytest.param(BOT_THREAD, {"body": "help", "thread": ""}, None, id="an empty one is none"),
+    ],
+)
+def test_where_a_turn_is_answered(thread: str, payload: dict[str, object], root: str | None) -> None:
+    assert turn(thread=thread, payload=payload).root == root
+
+
+def test_bytes_of_a_picture_stand_in_no_log() -> None:
+    assert "secret" not in repr(Said("user", "look", (Image(b"secret", "image/png"),)))
 
 
 def test_records_do_not_change() -> None:

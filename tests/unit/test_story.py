@@ -1,4 +1,4 @@
-"""What people may name a message by, and how lengths of time and states read."""
+"""What people may name a message by, and how states read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent_bridge.commands.story import open_state, reference_of
 from agent_bridge.core.model import TurnState
-from agent_bridge.render import words
+from agent_bridge.words.english import ENGLISH
 from records import entry
 
 ROOM, EVENT = "!room:example.org", "$event_-id"
@@ -54,32 +54,6 @@ def test_anything_is_a_reference(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-3, "0 seconds"),
-        (0, "0 seconds"),
-        (0.9, "0 seconds"),
-        (1, "1 second"),
-        (59.9, "59 seconds"),
-        (60, "1 minute"),
-        (3599, "59 minutes"),
-        (3600, "1 hour"),
-        (7200, "2 hours"),
-        (86_399, "23 hours"),
-        (86_400, "1 day"),
-        (86_400 * 400, "400 days"),
-    ],
-)
-def test_a_length_of_time_in_its_largest_unit(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0 times"), (1, "1 time"), (2, "2 times")])
-def test_a_count_in_its_number(number: int, text: str) -> None:
-    assert words.count(number, "time") == text
-
-
-@pytest.mark.parametrize(
     ("state", "attempts", "text"),
     [
         (TurnState.QUEUED, 0, "waits"),
@@ -89,8 +63,4 @@ def test_a_count_in_its_number(number: int, text: str) -> None:
     ],
 )
 def test_where_an_open_turn_stands(state: TurnState, attempts: int, text: str) -> None:
-    assert open_state(entry(state=state, attempts=attempts)) == text
-
-
-def test_every_state_has_a_word() -> None:
-    assert set(words.WHY_STATE) == {str(state) for state in TurnState}
+    assert open_state(entry(state=state, attempts=attempts), ENGLISH) == text
