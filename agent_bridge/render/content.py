@@ -4,45 +4,75 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.markdown import is_plain, to_html
+from agent_bridge.render.plain import to_plain
 
 #: Bytes of content that surely fit an event: 65,536 less what the homeserver adds.
 MAX_CONTENT = 60_000
+#: Bytes of all that a content has besides its text.
+_ENVELOPE = 1_000
+
+#: Marks an event that more is to come (MSC4357).
+LIVE = "org.matrix.msc4357.live"
 
 #: Control characters show as nothing, and each takes six bytes of JSON.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: What Markdown takes for more than itself: anywhere, and (lists) at the beginning of a line.
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|~#]|&(?=#?\w+;)")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~#$=^]|&(?=#?\w+;)")
 _LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
 
 
-def message(markdown: str, *, mark: str, notice: bool = False) -> dict[str, Any]:
+def message(
+    markdown: str, *, mark: str, notice: bool = False, live: bool = False, plain: str | None = None
+) -> dict[str, Any]:
     """Return the content that shows *markdown*; a *notice* is the bridge's own word, which no bot answers.
 
-    ``m.mentions`` is always explicit (empty): nobody is pinged by accident. Control characters are left out, and HTML
-    that would not fit.
+    *live*: more is to come, and what is half-open at the end is shown as what it will be. *plain*: what clients without
+    HTML show, if not the text made plain. ``m.mentions`` is always explicit (empty): nobody is pinged by accident.
+    Control characters are left out, and HTML that would not fit.
     """
     markdown = _CONTROL.sub("", markdown)
+    formatted = to_html(markdown, live=live)
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
-        "body": markdown,
+        "body": to_plain(markdown, live=live) if plain is None else plain,
         "m.mentions": {},
         MARK: mark,
     }
-    formatted = to_html(markdown)
-    if not is_plain(markdown, formatted):
-        rich = content | {"format": "org.matrix.custom.html", "formatted_body": formatted}
-        if len(json.dumps(edit(rich, "$" + "x" * 43), ensure_ascii=False).encode()) <= MAX_CONTENT:
+    if live:
+        content[LIVE] = {}
+    if not is_plain(content["body"], formatted):
+        rich = content | {"format": "org.matrix.custom.html", "formatted_body": _flowing(formatted)}
+        if _size(rich) <= MAX_CONTENT:
             return rich
     return content
 
 
+def _flowing(html: str) -> str:
+    """Return *html* without the tags of its only paragraph: a client's "(edited)" then stands in the same line."""
+    sole = html.startswith("<p>") and html.endswith("</p>") and html.count("<p>") == 1
+    return html.removeprefix("<p>").removesuffix("</p>") if sole else html
+
+
+@lru_cache(maxsize=256)
+def fits(markdown: str) -> bool:
+    """Tell whether *markdown* with its HTML fits an event, and an edit of it."""
+    return _size({"body": markdown, "formatted_body": to_html(markdown)}) <= MAX_CONTENT - _ENVELOPE
+
+
+def _size(content: dict[str, Any]) -> int:
+    """Return the bytes of an edit to *content*, which says everything twice."""
+    return len(json.dumps(edit(content, "$" + "x" * 43), ensure_ascii=False).encode())
+
+
 def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
     """Return the content that replaces the text of *event_id* by *content* (Matrix spec, "Event replacements")."""
-    new = {key: value for key, value in content.items() if key != MARK}
+    # The event that is replaced keeps its place: what says so is not said again.
+    new = {key: value for key, value in content.items() if key not in {MARK, "m.relates_to"}}
     fallback = content | {"body": f"* {content['body']}"}
     if "formatted_body" in content:
         fallback["formatted_body"] = f"* {content['formatted_body']}"
@@ -55,6 +85,15 @@ def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
 def in_reply_to(event_id: str) -> dict[str, Any]:
     """Return what makes a content a reply to *event_id* (Matrix spec, "Rich replies")."""
     return {"m.relates_to": {"m.in_reply_to": {"event_id": event_id}}}
+
+
+def in_thread(root: str, latest: str) -> dict[str, Any]:
+    """Return what puts a content into the thread of *root* (Matrix spec, "Threading").
+
+    Clients that know no threads show it as a reply to *latest*.
+    """
+    reply = in_reply_to(latest)["m.relates_to"]
+    return {"m.relates_to": {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, **reply}}
 
 
 def reaction(event_id: str, key: str) -> dict[str, Any]:
@@ -70,3 +109,10 @@ def escape(text: str) -> str:
 def link(url: str, text: str) -> str:
     """Return a Markdown link whose *text* is taken literally."""
     return f"[{escape(text)}]({url})"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return a Markdown code block that shows *text* literally, whatever fences stand in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from agent_bridge.render.split import split
+from agent_bridge.render.content import fits
+from agent_bridge.render.split import PART_BYTES, split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: Bytes that fit an event whatever they are.
+_LEAST = 500
+#: How fast intervals grow with an answer that lasts.
+_STRETCH = 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,31 +25,67 @@ class Op:
     text: str
     #: Whether it is the bridge's own word (``m.notice``).
     notice: bool = False
+    #: Whether more is to come (MSC4357).
+    live: bool = False
+    #: What clients without HTML show; None: the text made plain.
+    plain: str | None = None
+    #: The part in whose thread it is said, None: where the question was asked.
+    thread_of: int | None = None
+    #: Content of an event that says it instead, such as a file's.
+    content: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a growing answer is shown. Times are seconds."""
+
+    #: How long the first words are held back: a quick answer is then one event and no edit.
+    first: float = 0.1
+    #: Between two passes of edits at the beginning: none are ever closer.
+    floor: float = 0.5
+    #: Between two passes of edits later.
+    ceiling: float = 5.5
+    #: How long the one takes to become the other.
+    growth: float = 12.0
+    #: Events that show one answer before it is whole, at most.
+    max_events: int = 40
+
+    def interval(self, age: float, events: int) -> float:
+        """Return the time to the next pass for an answer that began *age* ago and took *events* so far."""
+        interval = self.floor + (self.ceiling - self.floor) * min(age / self.growth, 1.0)
+        if 2 * events <= self.max_events:
+            return interval
+        # In the second half of the events, each waits for a share of the age: forty of them last for an hour.
+        return max(interval, age * _STRETCH / self.max_events)
 
 
 class Rendition:
-    """An answer as it grows, shown at a bounded rate.
+    """An answer as it grows, shown at the pace of *pace*. Times are seconds of any monotonic clock.
 
-    The first words are shown :attr:`FIRST` seconds after they arrived, so that a quick answer is one event and no
-    edit; then at most one pass of edits every :attr:`INTERVAL` seconds. Times are seconds of any monotonic clock.
+    The ops that :meth:`take` returns show a growing answer, in *max_parts* parts at most; the last part is marked as
+    being live. What shows the answer whole, :func:`ops_for` returns.
     """
 
-    #: Seconds that the first words are held back.
-    FIRST = 0.2
-    #: Seconds between two passes of edits.
-    INTERVAL = 1.0
-
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace, *, max_parts: int) -> None:
+        self._pace = pace
+        self._max_parts = max_parts
         self._pieces: list[str] = []
-        self._shown: dict[int, str] = {}
-        self._begun = False
+        self._shown: dict[int, Op] = {}
+        self._events = 0
         self._due: float | None = None
-        self._last: float | None = None
+        #: When the first words were shown, and when any were last.
+        self._first: float | None = None
+        self._last = 0.0
 
     @property
     def text(self) -> str:
         """All that arrived so far."""
         return "".join(self._pieces)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was shown."""
+        return self._first is not None
 
     @property
     def due(self) -> float | None:
@@ -49,20 +95,38 @@ class Rendition:
     def feed(self, text: str, now: float) -> None:
         """Add a delta that arrived at *now*."""
         self._pieces.append(text)
-        self._begun = self._begun or bool(text.strip())
-        if self._due is None and self._begun:
-            self._due = now + self.FIRST if self._last is None else max(now, self._last + self.INTERVAL)
+        if self._due is not None or self._events >= self._pace.max_events:
+            return
+        if self._first is not None:
+            self._due = max(now, self._last + self._pace.interval(self._last - self._first, self._events))
+        elif any(piece.strip() for piece in self._pieces):
+            self._due = now + self._pace.first
 
     def take(self, now: float) -> list[Op]:
         """Return what should be shown at *now*; what is returned counts as shown."""
         if self._due is None or now < self._due:
             return []
-        self._last, self._due = now, None
-        ops = [op for op in ops_for(self.text) if self._shown.get(op.part) != op.text]
-        self._shown.update((op.part, op.text) for op in ops)
+        self._due = None
+        ops = ops_for(self.text)
+        ops = [*(op for op in ops[:-1]), Op(ops[-1].part, ops[-1].text, live=True)][: self._max_parts]
+        ops = [op for op in ops if self._shown.get(op.part) != op][: self._pace.max_events - self._events]
+        # A pass that finds nothing to show counts too: it would be repeated with every delta.
+        self._last = now
+        self._first = now if self._first is None else self._first
+        self._events += len(ops)
+        self._shown.update((op.part, op) for op in ops)
         return ops
 
 
 def ops_for(text: str) -> list[Op]:
-    """Return the ops that show *text* whole, by part."""
-    return [Op(part, piece) for part, piece in enumerate(split(text.strip()))]
+    """Return the ops that show *text* whole, by part, each small enough for one event and its edits."""
+    return [Op(part, piece) for part, piece in enumerate(_pieces(text.strip(), PART_BYTES))]
+
+
+def _pieces(text: str, limit: int) -> Iterator[str]:
+    for piece in split(text, limit):
+        # Some text is several times as long in HTML, or in JSON.
+        if fits(piece) or limit <= _LEAST:
+            yield piece
+        else:
+            yield from _pieces(piece, limit // 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 #: Bytes of Markdown in one part. An event may have 65,536 bytes, and an edit carries its text four times: as plain
 #: text and as HTML, once for clients that know edits and once for those that do not.
@@ -15,6 +16,9 @@ _LEAST = 64
 _FENCE = re.compile(r"\s*(?P<marker>(?P<sign>[`~])(?P=sign){2,11})(?!(?P=sign))(?P<info>.*)", re.DOTALL)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,24})(?=\s|$)", re.ASCII)
 _CLOSED = re.compile(r" {0,3}(?P<marker>[`~]{3,12}) {0,8}(?:\n|$)")
+#: The second line of a table, as it is mostly written.
+_DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
 #: Bytes of a line break and the longest marker.
 _CLOSING = 13
 
@@ -37,25 +41,28 @@ class _Fence:
 def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
     """Cut *markdown* into parts of at most *limit* bytes of UTF-8, at least one part.
 
-    Cuts between paragraphs where it can, else between lines, words, characters. A fenced code block that is cut is
-    closed and opened again. A longer text begins with the same parts as its beginning, but for the last one: so a
-    growing text never changes a part that is complete. Has to be encodable: no half surrogate pairs.
+    Cuts between paragraphs where it can, else between lines, words, characters; a heading stays with what it heads. A
+    fenced code block that is cut is closed and opened again, the head of a table repeated. A longer text begins with
+    the same parts as its beginning, but for the last one: so a growing text never changes a part that is complete. Has
+    to be encodable: no half surrogate pairs.
     """
     limit = max(limit, _LEAST)
     parts: list[str] = []
-    rest, fence = markdown, None
+    rest, opening = markdown, ""
     while True:
-        opening = fence.opening if fence else ""
         if len((opening + rest).encode()) <= limit:
             return [*parts, opening + rest] if rest.strip() or not parts else parts
-        head, rest = _cut(rest, limit - len(opening) - _CLOSING)
+        head, rest = _cut(rest, limit - len(opening.encode()) - _CLOSING)
         text = opening + head
         fence = _open_fence(text)
         if head.strip():
             parts.append(f"{text.rstrip()}\n{fence.marker}" if fence else text.rstrip())
         if fence and (closed := _CLOSED.match(rest)) and fence.ended_by(closed["marker"]):
             rest, fence = rest[closed.end() :], None
-        if fence is None:
+        if fence:
+            opening = fence.opening
+        else:
+            opening = _head_of_table(text, limit // 4) if rest.startswith("|") else ""
             rest = rest.lstrip("\n")
 
 
@@ -71,9 +78,25 @@ def _cut(text: str, limit: int) -> tuple[str, str]:
     for separator in ("\n\n", "\n", " "):
         at = head.rfind(separator, len(head) // 2)
         if at > 0:
-            end = at + len(separator)
+            end = _before_headings(head[: at + len(separator)])
             return text[:end], text[end:]
     return head, text[len(head) :]
+
+
+def _before_headings(head: str) -> int:
+    """Return where *head* ends without the headings at its end, which belong to what comes behind them."""
+    end, least = len(head), len(head) // 2
+    while (line := head.rstrip("\n").rfind("\n") + 1) > least and _HEADING.match(head, line):
+        end, head = line, head[:line]
+    return end
+
+
+def _head_of_table(text: str, most: int) -> str:
+    """Return the first two lines of the table that *text* ends within, empty if none of at most *most* bytes."""
+    *lines, last = text.split("\n")
+    *_, delimiters, names = "", "", *takewhile(lambda line: line.startswith("|"), reversed(lines))
+    head = f"{names}\n{delimiters}\n"
+    return head if not last and _DELIMITERS.fullmatch(delimiters) and len(head.encode()) <= most else ""
 
 
 def _open_fence(text: str) -> _Fence | None:

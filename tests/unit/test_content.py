@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_bridge.core.ids import MARK, mark
-from agent_bridge.render.content import MAX_CONTENT, edit, escape, link, message
+from agent_bridge.render.content import MAX_CONTENT, edit, escape, in_thread, link, message
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.split import PART_BYTES, split
 
@@ -36,10 +36,24 @@ def test_markdown_has_html_beside_it() -> None:
         "msgtype": "m.text",
         "body": "**Hello**",
         "format": "org.matrix.custom.html",
-        "formatted_body": "<p><strong>Hello</strong></p>",
+        "formatted_body": "<strong>Hello</strong>",
         "m.mentions": {},
         MARK: KEY,
     }
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        pytest.param("*a*\nb", "<em>a</em><br>\nb", id="one paragraph flows"),
+        pytest.param("*a*\n\nb", "<p><em>a</em></p>\n<p>b</p>", id="two are told apart"),
+        pytest.param("a\n\n# b\n\nc", "<p>a</p>\n<h1>b</h1>\n<p>c</p>", id="with something between them"),
+        pytest.param("a\n\n- b", "<p>a</p>\n<ul>\n<li>b</li>\n</ul>", id="with something behind it"),
+        pytest.param("> a", "<blockquote>\n<p>a</p>\n</blockquote>", id="inside something"),
+    ],
+)
+def test_paragraphs(markdown: str, html: str) -> None:
+    assert message(markdown, mark=KEY)["formatted_body"] == html
 
 
 def test_the_bridges_own_word_is_a_notice() -> None:
@@ -62,11 +76,11 @@ def test_an_edit_replaces_and_is_not_the_marked_event() -> None:
         "msgtype": "m.text",
         "body": "*Hi*",
         "format": "org.matrix.custom.html",
-        "formatted_body": "<p><em>Hi</em></p>",
+        "formatted_body": "<em>Hi</em>",
         "m.mentions": {},
     }
     assert changed["body"] == "* *Hi*"
-    assert changed["formatted_body"] == "* <p><em>Hi</em></p>"
+    assert changed["formatted_body"] == "* <em>Hi</em>"
     assert content == message("*Hi*", mark=KEY)
 
 
@@ -97,7 +111,7 @@ def test_any_part_fits_an_event(text: str) -> None:
 
 def test_html_that_would_not_fit_is_left_out() -> None:
     small, large = (f"**{'<' * count}**" for count in (100, PART_BYTES - 4))
-    assert message(small, mark=KEY)["formatted_body"] == f"<p><strong>{'&lt;' * 100}</strong></p>"
+    assert message(small, mark=KEY)["formatted_body"] == f"<strong>{'&lt;' * 100}</strong>"
     assert message(large, mark=KEY) == {"msgtype": "m.text", "body": large, "m.mentions": {}, MARK: KEY}
 
 
@@ -159,3 +173,10 @@ def test_a_link_stays_within_its_cell(text: str) -> None:
     html = to_html(f"| Name | State |\n|---|---|\n| {link('https://e.org', text)} | there |")
     assert html.count("<td>") == 2
     assert "<td>there</td>" in html
+
+
+def test_an_edit_leaves_the_event_where_it_is() -> None:
+    content = message("hi", mark="k.0") | in_thread("$root", "$question")
+    replaced = edit(content, "$event")
+    assert "m.relates_to" not in replaced["m.new_content"]
+    assert replaced["m.relates_to"] == {"rel_type": "m.replace", "event_id": "$event"}

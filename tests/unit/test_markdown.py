@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.markdown import TAGS, is_plain, to_html
+from agent_bridge.render.markdown import is_plain, to_html
+from agent_bridge.render.sanitise import TAGS
 
 #: Matrix spec, "m.room.message msgtypes": what each tag may carry, of that which the bridge makes.
 ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
@@ -69,7 +70,7 @@ class Found(HTMLParser):
         ("![cat](https://e.org/c.png)", '<p><a href="https://e.org/c.png">cat</a></p>'),
         ("![](https://e.org/c.png)", '<p><a href="https://e.org/c.png">https://e.org/c.png</a></p>'),
         ('![a"b<c](https://e.org/?a=1&b=2)', '<p><a href="https://e.org/?a=1&amp;b=2">a"b&lt;c</a></p>'),
-        ("https://e.org", "<p>https://e.org</p>"),
+        ("https://e.org", '<p><a href="https://e.org">https://e.org</a></p>'),
         ("[a]: https://e.org", ""),
     ],
 )  # fmt: skip

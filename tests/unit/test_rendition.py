@@ -1,90 +1,161 @@
-"""Deltas become ops at a bounded rate, on a clock of the test's own."""
+"""Deltas become ops at the pace that is wanted, on a clock of the test's own."""
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.rendition import Op, Rendition, ops_for
+from agent_bridge.core.ids import MARK
+from agent_bridge.render.content import MAX_CONTENT, edit, message
+from agent_bridge.render.markdown import is_plain, to_html
+from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
 from agent_bridge.render.split import PART_BYTES
+from sizes import EVENT, at_the_border, wire_size
 
-FIRST, INTERVAL = Rendition.FIRST, Rendition.INTERVAL
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PACE = Pace()
 START = 1000.0
-#: Deltas, each with the seconds since the one before it.
-DELTAS = st.lists(
-    st.tuples(
-        st.sampled_from(["", " ", "\n\n", "word ", "```py\n", "```\n", "🐈", "x" * 2000, "line\n" * 900]),
-        st.sampled_from([0.0, 0.01, 0.19, 0.3, 0.99, 1.0, 1.7]),
-    ),
-    max_size=40,
+MANY = 1000
+
+LIGHT = ["", " ", "\n\n", "word ", "```py\n", "```\n", "🐈", "ж" * 700, "x" * 2000, "line\n" * 900]
+#: Several times as long in HTML or JSON.
+HEAVY = ['"' * 3000, "<&" * 2500]
+
+
+def deltas_of(pieces: list[str]) -> st.SearchStrategy[list[tuple[str, float]]]:
+    """Return deltas, each with the seconds since the one before it."""
+    pauses = st.sampled_from([0.0, 0.01, 0.09, 0.3, 0.5, 1.0, 4.9, 30.0])
+    return st.lists(st.tuples(st.sampled_from(pieces), pauses), max_size=24)
+
+
+DELTAS = deltas_of(LIGHT + HEAVY)
+PACES = st.builds(
+    Pace,
+    first=st.sampled_from([0.0, 0.1, 0.3]),
+    floor=st.sampled_from([0.2, 0.5, 3.0]),
+    ceiling=st.sampled_from([3.0, 5.0]),
+    growth=st.sampled_from([1.0, 15.0]),
+    max_events=st.integers(2, 12),
 )
+#: By how many seconds each pass comes later than it could.
+LAGS = st.lists(st.sampled_from([0.0, 0.05, 2.0]), min_size=1, max_size=4)
+
+Passes = list[tuple[float, list[Op]]]
 
 
-def play(deltas: list[tuple[str, float]]) -> tuple[Rendition, list[tuple[float, list[Op]]]]:
-    """Feed *deltas*, and take what is due as soon as it is; return what was taken, and when."""
-    rendition, now, taken = Rendition(), START, []
+def play(
+    deltas: Iterable[tuple[str, float]], pace: Pace = PACE, *, max_parts: int = MANY, lags: Iterable[float] = (0.0,)
+) -> tuple[Rendition, Passes]:
+    """Feed *deltas*, and take what is due when it is, or a lag later; return what was taken, and when."""
+    rendition, now, taken, waits = Rendition(pace, max_parts=max_parts), START, list[tuple[float, list[Op]]](), [*lags]
     for text, pause in deltas:
         now += pause
-        while rendition.due is not None and rendition.due <= now:
-            taken.append((rendition.due, rendition.take(rendition.due)))
+        while rendition.due is not None and (at := rendition.due + waits[len(taken) % len(waits)]) <= now:
+            taken.append((at, rendition.take(at)))
         rendition.feed(text, now)
     return rendition, taken
 
 
+def stream(seconds: float, text: str = "word ", pause: float = 0.05) -> list[tuple[str, float]]:
+    return [(text, pause)] * round(seconds / pause)
+
+
+def events_in(taken: Passes) -> int:
+    return sum(len(ops) for _, ops in taken)
+
+
 def test_nothing_is_due_before_there_is_a_word() -> None:
-    rendition = Rendition()
-    assert (rendition.due, rendition.take(START), rendition.text) == (None, [], "")
+    rendition = Rendition(PACE, max_parts=MANY)
+    assert (rendition.due, rendition.take(START), rendition.text, rendition.begun) == (None, [], "", False)
     rendition.feed(" \n", START)
-    assert (rendition.due, rendition.take(START + 9), rendition.text) == (None, [], " \n")
+    assert (rendition.due, rendition.take(START + 9), rendition.text, rendition.begun) == (None, [], " \n", False)
 
 
 def test_first_words_are_held_back_a_moment() -> None:
-    rendition = Rendition()
+    rendition = Rendition(PACE, max_parts=MANY)
     rendition.feed("\n ", START)
     rendition.feed("Hel", START + 1)
-    rendition.feed("lo", START + 1.1)
-    assert rendition.due == START + 1 + FIRST
-    assert rendition.take(START + 1.1) == []
-    assert rendition.take(START + 1 + FIRST) == [Op(0, "Hello")]
-    assert rendition.due is None
+    rendition.feed("lo", START + 1.05)
+    assert rendition.due == START + 1 + PACE.first
+    assert rendition.take(START + 1.05) == []
+    assert rendition.take(START + 1 + PACE.first) == [Op(0, "Hello", live=True)]
+    assert [rendition.begun, rendition.due] == [True, None]
 
 
 @pytest.mark.parametrize(
     ("pause", "due"),
     [
-        pytest.param(0.1, INTERVAL, id="soon after"),
-        pytest.param(INTERVAL, INTERVAL, id="just then"),
-        pytest.param(INTERVAL + 5, INTERVAL + 5, id="long after"),
+        pytest.param(0.1, PACE.floor, id="soon after"),
+        pytest.param(PACE.floor, PACE.floor, id="just then"),
+        pytest.param(PACE.floor + 5, PACE.floor + 5, id="long after"),
     ],
 )
 def test_more_words_wait_for_the_interval(pause: float, due: float) -> None:
-    rendition = Rendition()
-    rendition.feed("one", START - FIRST)
-    assert rendition.take(START) == [Op(0, "one")]
+    rendition = Rendition(PACE, max_parts=MANY)
+    rendition.feed("one", START - PACE.first)
+    assert rendition.take(START) == [Op(0, "one", live=True)]
     rendition.feed(" two", START + pause)
     assert rendition.due == pytest.approx(START + due)
-    assert rendition.take(START + due) == [Op(0, "one two")]
+    assert rendition.take(START + due) == [Op(0, "one two", live=True)]
 
 
 def test_blanks_at_the_end_are_nothing_to_show() -> None:
-    rendition = Rendition()
-    rendition.feed("one", START - FIRST)
+    rendition = Rendition(PACE, max_parts=MANY)
+    rendition.feed("one", START - PACE.first)
     rendition.take(START)
     rendition.feed("\n\n", START)
-    assert rendition.take(START + INTERVAL) == []
+    assert rendition.take(START + PACE.floor) == []
     assert rendition.due is None
 
 
 def test_only_parts_that_changed_are_taken() -> None:
-    rendition = Rendition()
-    rendition.feed("a" * PART_BYTES + "\n\n" + "b", START)
-    first = rendition.take(START + FIRST)
-    assert [op.part for op in first] == [0, 1]
-    rendition.feed("c", START + 1)
-    assert [op.part for op in rendition.take(START + 2)] == [1]
+    rendition = Rendition(PACE, max_parts=MANY)
+    rendition.feed("a" * PART_BYTES, START)
+    assert [(op.part, op.live) for op in rendition.take(START + 1)] == [(0, True)]
+    rendition.feed("\n\nb", START + 1)
+    # The first is complete: it loses its mark.
+    assert [(op.part, op.live) for op in rendition.take(START + 2)] == [(0, False), (1, True)]
+    rendition.feed("c", START + 2)
+    assert [(op.part, op.live) for op in rendition.take(START + 4)] == [(1, True)]
+
+
+@pytest.mark.parametrize(
+    ("age", "events", "interval"),
+    [
+        pytest.param(0, 1, 0.5, id="begins with the floor"),
+        pytest.param(6, 5, 3, id="grows"),
+        pytest.param(12, 10, 5.5, id="up to the ceiling"),
+        pytest.param(90, 19, 5.5, id="and no more in the first half of the events"),
+        pytest.param(0, 39, 0.5, id="a short answer in many parts is not held up"),
+    ],
+)
+def test_the_interval_grows_with_age(age: float, events: int, interval: float) -> None:
+    assert PACE.interval(age, events) == pytest.approx(interval)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most"),
+    [pytest.param(5, 6, id="5 s"), pytest.param(30, 12, id="30 s"), pytest.param(60, 19, id="60 s")],
+)
+def test_what_an_answer_costs_before_it_is_whole(seconds: float, most: int) -> None:
+    _, taken = play(stream(seconds))
+    assert most / 2 < events_in(taken) <= most
+    assert taken[0][0] == pytest.approx(START + 0.05 + PACE.first)
+
+
+@pytest.mark.parametrize("seconds", [120, 600, 1800, 3600])
+def test_a_long_answer_never_seems_to_stand_still(seconds: float) -> None:
+    """Within the cap of events, nobody waits for news longer than a third of the time that it took so far."""
+    _, taken = play(stream(seconds, "w ", 0.5))
+    assert events_in(taken) <= PACE.max_events
+    times = [*(at - START for at, _ in taken), float(seconds)]
+    assert all(later - earlier <= max(PACE.ceiling, earlier / 3) + 0.5 for earlier, later in pairwise(times))
 
 
 @pytest.mark.parametrize("text", ["", "  ", " one \n", "a" * (PART_BYTES + 1), f"\n\n{'word ' * 5000}\n"])
@@ -92,41 +163,95 @@ def test_ops_show_the_whole_text(text: str) -> None:
     ops = ops_for(text)
     assert [op.part for op in ops] == list(range(len(ops)))
     assert "".join("".join(op.text for op in ops).split()) == "".join(text.split())
-    assert not any(op.notice for op in ops)
+    assert not any(op.notice or op.live for op in ops)
 
 
-@given(DELTAS)
-def test_whatever_the_pieces_the_whole_text_is_shown_in_the_end(deltas: list[tuple[str, float]]) -> None:
-    rendition, taken = play(deltas)
-    shown = {op.part: op.text for _, ops in taken for op in ops}
+def words_in(text: str) -> str:
+    """Return *text* without blanks, and without the ends of code blocks, which a cut adds."""
+    return "".join(text.split()).replace("```py", "").replace("`", "")
+
+
+@given(DELTAS, PACES, LAGS)
+def test_whatever_the_pieces_the_whole_text_is_shown_in_the_end(
+    deltas: list[tuple[str, float]], pace: Pace, lags: list[float]
+) -> None:
+    rendition, taken = play(deltas, pace, lags=lags)
     whole = "".join(text for text, _ in deltas)
     assert rendition.text == whole
-    final = {op.part: op.text for op in ops_for(whole)}
-    # What is left to do after the last delta never takes anything back.
-    assert shown.keys() <= final.keys()
-    if rendition.due is not None:
-        shown |= {op.part: op.text for op in rendition.take(rendition.due)}
-    if whole.strip():
-        assert shown == final
+    assert words_in("".join(op.text for op in ops_for(whole))) == words_in(whole)
+    # Never is more shown than has arrived.
+    for _, ops in taken:
+        assert all(words_in(op.text) in words_in(whole) for op in ops)
 
 
-@given(DELTAS)
-def test_passes_keep_their_distance(deltas: list[tuple[str, float]]) -> None:
-    _, taken = play(deltas)
+@given(DELTAS, PACES, LAGS, st.integers(1, 3))
+def test_the_pace_is_kept(deltas: list[tuple[str, float]], pace: Pace, lags: list[float], max_parts: int) -> None:
+    _, taken = play(deltas, pace, max_parts=max_parts, lags=lags)
+    assert events_in(taken) <= pace.max_events
+    assert all(op.part < max_parts for _, ops in taken for op in ops)
     times = [at for at, _ in taken]
-    assert all(later - earlier >= INTERVAL - 1e-6 for earlier, later in pairwise(times))
+    assert all(later - earlier >= pace.floor - 1e-6 for earlier, later in pairwise(times))
     arrived = START
     for text, pause in deltas:
         arrived += pause
         if text.strip():
-            assert not times or times[0] == arrived + FIRST
+            assert not times or times[0] == pytest.approx(arrived + pace.first + lags[0])
             break
 
 
-@given(DELTAS)
-def test_a_part_that_is_followed_by_another_is_never_edited_again(deltas: list[tuple[str, float]]) -> None:
-    _, taken = play(deltas)
-    complete = 0
+@given(DELTAS, PACES)
+def test_no_op_says_what_is_shown_already(deltas: list[tuple[str, float]], pace: Pace) -> None:
+    _, taken = play(deltas, pace)
+    shown: dict[int, Op] = {}
     for _, ops in taken:
-        assert all(op.part >= complete for op in ops)
-        complete = max([complete, *(op.part for op in ops)])
+        assert all(shown.get(op.part) != op for op in ops)
+        shown |= {op.part: op for op in ops}
+
+
+@given(deltas_of(LIGHT))
+def test_only_the_last_part_is_live_and_no_other_is_edited_but_once(deltas: list[tuple[str, float]]) -> None:
+    _, taken = play(deltas, Pace(max_events=MANY))
+    complete: dict[int, str] = {}
+    for _, ops in taken:
+        assert [op.live for op in ops] == [*[False] * (len(ops) - 1), *[True] * bool(ops)]
+        assert not any(op.part in complete for op in ops)
+        complete |= {op.part: op.text for op in ops if not op.live}
+    whole = {op.part: op.text for op in ops_for("".join(text for text, _ in deltas))}
+    # What is left to do after the last delta takes nothing back.
+    assert {op.part for _, ops in taken for op in ops} <= whole.keys()
+    assert complete.items() <= whole.items()
+
+
+def test_beyond_the_last_part_that_is_shown_nothing_is_live() -> None:
+    rendition, taken = play(stream(60, "x" * 99 + " "), Pace(max_events=MANY), max_parts=2)
+    assert len(ops_for(rendition.text)) > 3
+    shown = {op.part: op for _, ops in taken for op in ops}
+    assert {part: op.live for part, op in shown.items()} == {0: False, 1: False}
+    assert taken[-1][1] == []
+
+
+TALL = ['"', "\\", "<", "&", "\x01", "\x1b[31m", "🐈", "ж", "* ", "**a** ", "`a` ", "[a](http://e)\n", "- a\n", "|a|\n"]
+
+
+@pytest.mark.parametrize("piece", TALL)
+@pytest.mark.parametrize("live", [False, True])
+def test_each_part_keeps_its_html_and_can_be_edited(piece: str, *, live: bool) -> None:
+    text = f"**b** {piece * (2 * PART_BYTES // len(piece.encode()))} **e**"
+    ops = ops_for(text)
+    assert len(ops) > 1
+    for op in ops:
+        content = message(op.text, mark="0123456789abcdef.9999", live=live)
+        assert wire_size(edit(content, EVENT)) <= MAX_CONTENT
+        assert "formatted_body" in content or is_plain(content["body"], to_html(content["body"], live=live))
+
+
+@pytest.mark.parametrize("piece", TALL)
+def test_a_part_is_as_long_as_it_may_be(piece: str) -> None:
+    """Just below the border one part is enough, just behind it there are two; the event stays below the limit."""
+    below, behind = at_the_border(piece)
+    assert len(ops_for(below)) == 1
+    assert len(ops_for(behind)) > 1
+    for text in (below, behind):
+        contents = [message(op.text, mark="0123456789abcdef.0") for op in ops_for(text)]
+        assert all(MARK in content for content in contents)
+        assert max(wire_size(edit(content, EVENT)) for content in contents) <= MAX_CONTENT

@@ -88,6 +88,32 @@ def code_and_prose(markdown: str) -> tuple[str, str]:
             [f"```{'i' * 48}\n```", *[f"```\n{'i' * 47}\n```"] * 9, f"```\n{'i' * 29}\ncode\n```"],
             id="a language that is none",
         ),
+        pytest.param(
+            f"|ж|b|\n|-|:-:|\n|{'c' * 20}|d|\n|{'e' * 20}|f|\n|{'g' * 20}|h|\n|{'i' * 20}|j|\n\n|k|",
+            [f"|ж|b|\n|-|:-:|\n|{'c' * 20}|d|", f"|ж|b|\n|-|:-:|\n|{'e' * 20}|f|",
+             f"|ж|b|\n|-|:-:|\n|{'g' * 20}|h|", f"|ж|b|\n|-|:-:|\n|{'i' * 20}|j|\n\n|k|"],
+            id="the head of a table is repeated",
+        ),
+        pytest.param(
+            f"|a|b|\n|-|-|\n|{'c' * 30}|\n\n|{'d' * 35}|",
+            [f"|a|b|\n|-|-|\n|{'c' * 30}|", f"|{'d' * 35}|"],
+            id="not behind the end of the table",
+        ),
+        pytest.param(
+            f"|{'a' * 9}|b|\n|-|-|\n|{'c' * 20}|d|\n|{'e' * 30}|f|",
+            [f"|{'a' * 9}|b|\n|-|-|\n|{'c' * 20}|d|", f"|{'e' * 30}|f|"],
+            id="but not one that takes the room of the rows",
+        ),
+        pytest.param(
+            f"{'a' * 30}\n\n## b\n\n### c\n\n{'d' * 40}",
+            ["a" * 30, f"## b\n\n### c\n\n{'d' * 40}"],
+            id="headings stay with what they head",
+        ),
+        pytest.param(
+            f"{'a' * 10}\n\n# {'b' * 30}\n\n{'c' * 40}",
+            [f"{'a' * 10}\n\n# {'b' * 30}", "c" * 40],
+            id="but not if that leaves a part half empty",
+        ),
     ],
 )  # fmt: skip
 def test_cuts(text: str, parts: list[str]) -> None:
@@ -111,6 +137,13 @@ def test_code_stays_code_and_the_rest_stays_outside(blocks: list[str], limit: in
     text = "\n\n".join(blocks)
     parts = [code_and_prose(part) for part in split(text, limit)]
     assert ("".join(code for code, _ in parts), "".join(prose for _, prose in parts)) == code_and_prose(text)
+
+
+@given(st.text(st.sampled_from("|ж- \n"), max_size=200).map(lambda rows: f"|a|b|\n|-|-|\n{rows}"), LIMITS, st.data())
+def test_a_growing_table_never_changes_one_either(text: str, limit: int, data: st.DataObject) -> None:
+    earlier, later = (split(text[:end], limit) for end in (data.draw(st.integers(0, len(text))), None))
+    assert later[: len(earlier) - 1] == earlier[:-1]
+    assert max(map(size, later)) <= max(limit, LEAST)
 
 
 @given(TRICKY, LIMITS, st.data())

@@ -1,0 +1,93 @@
+"""What people see of an answer while it grows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.render.content import message
+from agent_bridge.render.markdown import forget, parser, to_html
+from agent_bridge.render.mend import mend_inline
+from agent_bridge.render.sanitise import sanitise
+from agent_bridge.render.tags import balance_sections
+from attacks import ATTACKS
+
+HEAD = "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n"
+#: Blocks of which none closes the one before it but by a blank line.
+BLOCK = st.sampled_from([
+    "words", "two\nlines", "# head", "- a\n- b", "1. a\n\n   b", "> quoted\nlazily", "```\ncode\n\n\nmore\n```",
+    "    code", "---",
+    "|a|\n|-|\n|b|", "$$\nx\n$$", "$$\n- x", "```", "<details>", "</details>", "- ```\n  x\n  ```", "text\n===",
+    "***", "\\[",
+    "- a\n\n\n- b", "  - a", "||a||", "* * *\n+ a", "~~~~\n```\n~~~~",
+])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**bo", "<p><strong>bo</strong></p>"),
+        ("**bold*", "<p><strong>bold</strong></p>"),
+        ("a **", "<p>a</p>"),
+        ("a *thin", "<p>a <em>thin</em></p>"),
+        ("~~go", "<p><s>go</s></p>"),
+        ("**a *b", "<p><strong>a <em>b</em></strong></p>"),
+        ("a `co", "<p>a <code>co</code></p>"),
+        ("a `", "<p>a</p>"),
+        ("2 * 3", "<p>2 * 3</p>"),
+        ("snake_case", "<p>snake_case</p>"),
+        ("It was ||the but", '<p>It was <span data-mx-spoiler="">the but</span></p>'),
+        ("see [the li", "<p>see the li</p>"),
+        ("see [the link](htt", "<p>see the link</p>"),
+        ("![cat](https://e", "<p>cat</p>"),
+        ("in [0, 1) it", "<p>in [0, 1) it</p>"),
+        ("H<sub>2", "<p>H<sub>2</sub></p>"),
+        ("H<su", "<p>H</p>"),
+        ("so $$x", '<p>so <span data-mx-maths="x"><code>x</code></span></p>'),
+        ("so \\(x", '<p>so <span data-mx-maths="x"><code>x</code></span></p>'),
+        ("$$\nx", '<div data-mx-maths="x"><code>x</code></div>'),
+        ("It costs $5", "<p>It costs $5</p>"),
+        ("```py\nx", '<pre><code class="language-py">x</code></pre>'),
+        ("```py\nx\n``", '<pre><code class="language-py">x</code></pre>'),
+        ("words\n-", "<p>words</p>"),
+        ("words\n=", "<p>words</p>"),
+        ("- a\n-", "<ul>\n<li>a</li>\n</ul>"),
+        ("- [", ""),
+        ("| a | b |", f"{HEAD}</table>"),
+        ("| a | b |\n|-", f"{HEAD}</table>"),
+        ("| a | b |\n|---|---|", f"{HEAD}</table>"),
+        (
+            "| a | b |\n|---|---|\n| **c",
+            f"{HEAD}<tbody>\n<tr>\n<td><strong>c</strong></td>\n<td></td>\n</tr>\n</tbody>\n</table>",
+        ),
+        ("<details>\n<summary>Tho", "<details>\n<summary>Tho</summary>\n</details>"),
+        ("<details>\n<summary>T</summary>\n\nbo", "<details>\n<summary>T</summary>\n<p>bo</p>\n</details>"),
+    ],
+)
+def test_what_is_half_open_is_shown_as_what_it_is_going_to_be(text: str, html: str) -> None:
+    assert to_html(text, live=True) == html
+
+
+def test_a_message_says_whether_it_still_grows() -> None:
+    assert message("**a", mark="m", live=True)["formatted_body"] == "<strong>a</strong>"
+    assert "formatted_body" not in message("**a", mark="m")
+
+
+@pytest.mark.parametrize("end", ["", "|", "||", " **bo", " `co"])
+def test_a_spoiler_without_an_end_is_hidden_in_plain_text_too(end: str) -> None:
+    assert message(f"Words\n\nIt was ||the but{end}", mark="m", live=True)["body"] == "Words\n\nIt was [Spoiler]"
+
+
+@given(st.text("ab *_~`|$[]()\\<>/!\n", max_size=60) | st.sampled_from(ATTACKS))
+def test_mending_adds_ends_alone(text: str) -> None:
+    mended = mend_inline(text)
+    assert set(mended) <= set(text) | set(")]/>")
+
+
+@given(st.lists(BLOCK, min_size=1, max_size=200), st.integers(1, 3))
+def test_a_long_text_is_rendered_as_if_it_were_at_once(blocks: list[str], blank: int) -> None:
+    """The windows that are remembered do not show."""
+    text = ("\n" * (blank + 1)).join(blocks * (1 + 6_000 // (7 * len(blocks))))
+    forget()
+    assert to_html(text) == sanitise(balance_sections(parser().render(text)))
