@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MODEL = "fake-1"
+THOUGHT = "Let me think."
+ARGUMENTS = '{"command":"echo done","description":"x"}'
+_CALL = {"index": 0, "type": "function", "function": {"name": "Bash", "arguments": ARGUMENTS}}
 
 
 class FakeLLM:
-    """Listens on 127.0.0.1 while it is entered. It answers ``Echo: <the last text of the last user message>``."""
+    """Listens on 127.0.0.1 while it is entered. It answers ``Echo: <the last text of the last user message>``.
+
+    Told to think, it streams a thought first; told to use a tool, it has ``Bash`` echo a word first.
+    """
 
     def __init__(self) -> None:
         #: The bodies of the questions it got.
@@ -54,6 +60,14 @@ class FakeLLM:
             return web.json_response(_completion(message=message, finish_reason="stop"))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        if "think" in text:
+            await response.write(_chunk({"reasoning_content": THOUGHT}))
+        if "use a tool" in text and question["messages"][-1]["role"] != "tool":
+            # Letta never goes on behind a call whose id it knows.
+            await response.write(_chunk({"tool_calls": [{"id": f"call_{len(self.asked)}", **_CALL}]}))
+            await response.write(_chunk({}, "tool_calls"))
+            await response.write(b"data: [DONE]\n\n")
+            return response
         for word in text.split(" "):
             blank = "" if word == "Echo:" else " "
             await response.write(_chunk({"content": blank + word}))
@@ -71,6 +85,6 @@ def _completion(**choice: Any) -> dict[str, Any]:
     return {"id": "fake", "created": 0, "model": MODEL, "choices": [{"index": 0, **choice}]}
 
 
-def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+def _chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
     chunk = _completion(delta=delta, finish_reason=finish_reason)
     return f"data: {json.dumps({'object': 'chat.completion.chunk', **chunk})}\n\n".encode()

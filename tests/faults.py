@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -59,6 +60,7 @@ class Received:
     headers: Mapping[str, str]
     #: The JSON of the body, None without one.
     json: Any
+    body: bytes
     #: Set when the server is done with it, or the client has gone away.
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -102,8 +104,9 @@ class FaultServer:
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json() if request.can_read_body else None
-        received = Received(request.method, request.path, dict(request.query), request.headers.copy(), body)
+        body = await request.read()
+        value = json.loads(body) if request.content_type == "application/json" else None
+        received = Received(request.method, request.path, dict(request.query), request.headers.copy(), value, body)
         self.requests.append(received)
         self._asked.set()
         try:

@@ -44,13 +44,52 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of what the agent thinks before and between its words, never empty. No part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One whole call of a tool."""
+
+    #: Names the call within its answer.
+    call_id: str
+    name: str
+    #: JSON as a rule, bounded: where characters are missing at the end stands an ellipsis.
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back, where the upstream carries tools out itself and tells."""
+
+    #: That of the :class:`ToolCall`.
+    call_id: str
+    #: Bounded as the arguments are.
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDelta:
+    """An image or a file that is a part of the answer. Nothing about it has been checked."""
+
+    #: ``data:``, ``http:`` or ``https:``; each once in an answer.
+    url: str
+    name: str | None
+    #: What the upstream says that it is.
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The answer is whole. *finish_reason* as in the OpenAI API."""
 
     finish_reason: str
 
 
-Delta = TextDelta | End
+Delta = TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | End
 
 
 class Upstream(Protocol):
@@ -62,6 +101,10 @@ class Upstream(Protocol):
     idempotent: bool
     #: Whether it remembers conversations by itself, so that no history is sent.
     remembers: bool
+    #: Whether its models take images.
+    images: bool
+    #: Whether it makes text of voice messages.
+    transcribes: bool
 
     async def list_agents(self) -> tuple[Listed, ...] | None:
         """Return its agents after ``include``/``exclude``, in its order; None when nothing changed.
@@ -76,6 +119,8 @@ class Upstream(Protocol):
     def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """Ask once, and yield the answer as it arrives. The last item is :class:`End`.
 
+        A whole answer has text that is not blank, or a file.
+
         Closing the generator early ends the request. Whatever the class of an error, its ``retryable`` says
         whether the same question may be asked again: it is false where an agent might then act twice. The
         answer to a repeat starts at its beginning.
@@ -83,6 +128,13 @@ class Upstream(Protocol):
         Raises:
             UpstreamUnreachable, UpstreamBusy, UpstreamFailed: before the first delta only.
             UpstreamError: any other way in which there is no whole answer.
+        """
+
+    async def transcribe(self, audio: bytes, *, name: str, content_type: str) -> str:
+        """Return what is said in *audio*, empty when nothing is; *name* ends as files of its kind do.
+
+        Raises:
+            UpstreamError: it could not be made text of.
         """
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Which error of the bridge each failure of an upstream is, and the words for it."""
+"""Which error of the bridge each failure of an upstream is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.errors import (
     AgentGone,
     AnswerBroken,
+    ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from agent_bridge.words.catalogue import Saying, Words
+
+#: A server that has no such path says so; one behind a gateway may say that it does not do such a thing.
+_NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+#: Statuses of a request that is not understood.
+_NOT_TAKEN = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY})
 #: The request was turned away before the agent saw it.
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _NO_ENTRY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-_TOO_LONG = "the conversation is too long for this agent's model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,24 @@ class Reply:
     #: Looked up without regard to case.
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a request was about: the default is the list of agents."""
+
+    #: The agent that was asked, None when none was.
+    model: str | None = None
+    #: Whether images went along.
+    images: bool = False
+    #: Whether there is another way when the server lacks the path.
+    optional: bool = False
+    #: Whether it was about text for a voice message.
+    voice: bool = False
+
+
+class PathMissing(UpstreamRefused):
+    """The server lacks a path that there is another way for; nothing was asked of an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,53 +76,55 @@ class Failures:
     #: Whether a repeated question is harmless.
     idempotent: bool
 
-    def of_reply(self, reply: Reply, now: datetime, *, model: str | None = None) -> UpstreamError:
-        """Return what *reply* means when *model* was asked, or when None the list of agents."""
+    def of_reply(self, reply: Reply, now: datetime, about: Subject) -> UpstreamError:
+        """Return what *reply* to a request *about* something means."""
         problem = problem_in(reply.body)
         detail = problem.shown(self.secrets)
         wait = retry_after(reply.headers, now)
-        status = reply.status
+        who, status = self.who, reply.status
         if status in _BUSY:
-            return UpstreamBusy(f"{self.who} is busy ({status})", retry_after=wait, detail=detail)
-        if model is not None and (status == HTTPStatus.NOT_FOUND or problem.no_such_model):
-            return AgentGone(f"{self.who} has no agent {model!r} any more", detail=detail)
-        refusal = self._refusal(status, problem)
-        if refusal is not None:
-            return UpstreamRefused(refusal, detail=detail)
-        error = UpstreamFailed(f"{self.who} failed ({status})", retry_after=wait, detail=detail)
+            return UpstreamBusy(
+                lambda words: words.upstream_busy.format(who=who, status=status), retry_after=wait, detail=detail
+            )
+        if about.optional and status in _NO_PATH and not problem.no_such_model:
+            return PathMissing(lambda words: words.upstream_refused.format(who=who, status=status), detail=detail)
+        if about.model is not None and (status == HTTPStatus.NOT_FOUND or problem.no_such_model):
+            return AgentGone(lambda words: words.agent_gone_named.format(who=who, agent=about.model), detail=detail)
+        if problem.too_long and status >= HTTPStatus.BAD_REQUEST and status not in _NO_ENTRY:
+            return ConversationTooLong(lambda words: words.conversation_too_long, detail=detail)
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return UpstreamRefused(
+                lambda words: _refusal(status, about, words).format(who=who, status=status), detail=detail
+            )
+        error = UpstreamFailed(
+            lambda words: words.upstream_failed.format(who=who, status=status), retry_after=wait, detail=detail
+        )
         # A gateway that reaches nobody passed nothing on; any other failure may come after the agent acted.
-        error.retryable = self.idempotent or status == HTTPStatus.BAD_GATEWAY
+        error.retryable = self.harmless(about) or status == HTTPStatus.BAD_GATEWAY
         return error
 
     def in_answer(self, problem: Problem, *, begun: bool) -> UpstreamError:
         """Return what a *problem* means that stands where an answer should, or go on when it has *begun*."""
         detail = problem.shown(self.secrets)
         if problem.too_long and not begun:
-            return UpstreamRefused(_TOO_LONG, detail=detail)
+            return ConversationTooLong(lambda words: words.conversation_too_long, detail=detail)
         if problem.no_such_model and not begun:
-            return AgentGone(f"{self.who} has no such agent any more", detail=detail)
-        return AnswerBroken(f"{self.who} reported a failure", detail=detail)
+            return AgentGone(lambda words: words.agent_gone_upstream.format(who=self.who), detail=detail)
+        return AnswerBroken(lambda words: words.answer_problem.format(who=self.who), detail=detail)
 
-    def cut(self, how: str) -> AnswerBroken:
+    def cut(self, how: Saying, about: Subject) -> AnswerBroken:
         """Return what it means that the connection ended, as *how* tells, before the answer did."""
         error = AnswerBroken(how)
         # The repeat joins the same turn, and brings its answer from the start.
-        error.retryable = self.idempotent
+        error.retryable = self.harmless(about)
         return error
 
-    def _refusal(self, status: int, problem: Problem) -> str | None:
-        """Return why asking again does not help, None when it may."""
-        if status < HTTPStatus.BAD_REQUEST:
-            return f"{self.who} answered with a redirect ({status}): configure the url that it leads to"
-        if status in _NO_ENTRY:
-            return f"{self.who} does not accept the api_key ({status})"
-        if status == HTTPStatus.NOT_FOUND:
-            return f"{self.who} has no list of agents ({status}): is its url right? It usually ends in /v1"
-        if problem.too_long:
-            return _TOO_LONG
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return f"{self.who} refused the request ({status})"
-        return None
+    def harmless(self, about: Subject) -> bool:
+        """Tell whether a request *about* something may be repeated when it may have arrived.
+
+        Nobody acts on a recording.
+        """
+        return self.idempotent or about.voice
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -117,6 +143,18 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _refusal(status: int, about: Subject, words: Words) -> str:
+    if status < HTTPStatus.BAD_REQUEST:
+        return words.upstream_redirects
+    if status in _NO_ENTRY:
+        return words.upstream_key
+    if status == HTTPStatus.NOT_FOUND:
+        return words.voice_no_path if about.voice else words.upstream_no_list
+    if about.images and status in _NOT_TAKEN:
+        return words.upstream_no_images
+    return words.upstream_refused
 
 
 def _seconds(value: str | None) -> float | None:

@@ -53,12 +53,13 @@ def parse_page(who: str, raw: bytes) -> Page:
     try:
         value = load_json(raw)
     except ValueError:
-        what = "a web page" if raw.lstrip().startswith(b"<") else "something that is not JSON"
-        raise _nonsense(who, what) from None
+        if raw.lstrip().startswith(b"<"):
+            raise UpstreamNonsense(lambda words: words.list_web_page.format(who=who)) from None
+        raise UpstreamNonsense(lambda words: words.list_no_json.format(who=who)) from None
     entries = _entries(who, value)
     items = tuple(item for entry in entries if (item := _item(entry)))
     if entries and not items:
-        raise _nonsense(who, "a list in which nothing has an id")
+        raise UpstreamNonsense(lambda words: words.list_no_ids.format(who=who))
     return Page(raw, items, _next(value, items) if isinstance(value, dict) else None)
 
 
@@ -71,19 +72,12 @@ def listed(items: Iterable[Item], config: UpstreamConfig) -> tuple[Listed, ...]:
     return tuple(agents.values())
 
 
-def _nonsense(who: str, what: str) -> UpstreamNonsense:
-    return UpstreamNonsense(
-        f'{who} answered GET /models with {what} instead of {{"data": [{{"id": …}}]}}; '
-        "is its url right? It usually ends in /v1"
-    )
-
-
 def _entries(who: str, value: Any) -> Sequence[Any]:
     if isinstance(value, dict) and "data" in value:
         # An empty list of a server written in Go is null.
         value = [] if value["data"] is None else value["data"]
     if not isinstance(value, list):
-        raise _nonsense(who, "JSON that is no list of models")
+        raise UpstreamNonsense(lambda words: words.list_no_list.format(who=who))
     return value
 
 

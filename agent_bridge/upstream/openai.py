@@ -1,14 +1,21 @@
-"""The upstream kind ``openai``: any server with ``/models`` and ``/chat/completions``."""
+"""The upstream kind ``openai``: any server with ``/models`` and ``/chat/completions`` or ``/responses``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import structlog
 
-from agent_bridge.core.errors import UpstreamNonsense
-from agent_bridge.upstream.chunks import AnswerReader
+from agent_bridge.core.errors import UpstreamNonsense, UpstreamRefused
+from agent_bridge.upstream import chat, responses
+from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.upstream.failures import PathMissing, Subject
 from agent_bridge.upstream.models import Page, listed, parse_page
+from agent_bridge.upstream.transcription import read_transcript, recording
 from agent_bridge.upstream.wire import Wire
 
 if TYPE_CHECKING:
@@ -16,11 +23,16 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.upstream.base import Ask, Delta, Listed
+    from agent_bridge.upstream.wire import Body
+
+_log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds that one page of the list of agents may take.
 _LIST_TIMEOUT = 30.0
 #: Pages of the list of agents, at most.
 _MAX_PAGES = 200
+#: Seconds after which a server that lacked ``/responses`` may have been given it.
+_LACKS_FOR = 3600.0
 
 
 class OpenAIUpstream:
@@ -31,10 +43,15 @@ class OpenAIUpstream:
 
     def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> None:
         self.name = config.name
-        self.idempotent = config.idempotency_header is not None
+        # Letta heeds the header at /chat/completions alone, and no server is known to heed it at /responses.
+        self.idempotent = config.idempotency_header is not None and config.api == "chat"
         self.remembers = config.history == "server"
+        self.images = config.images
+        self.transcribes = config.transcription_model is not None
         self._config = config
-        self._wire = Wire(config, session)
+        self._patience = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
+        self._lacks_responses_until = 0.0
+        self._wire = Wire(config, session, idempotent=self.idempotent)
         self._pages: tuple[Page, ...] = ()
         self._listed: tuple[Listed, ...] | None = None
 
@@ -56,33 +73,55 @@ class OpenAIUpstream:
 
     async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
-        reader = AnswerReader(self._wire.failures)
-        async with self._wire.open(
-            "POST",
-            "/chat/completions",
-            aiohttp.ClientTimeout(connect=self._config.connect_timeout, sock_read=self._config.idle_timeout),
-            headers=self._turn_headers(ask),
-            json={"model": ask.model, "messages": self._messages(ask), "stream": True},
-            model=ask.model,
-        ) as body:
+        async with AsyncExitStack() as stack:
+            body, reader = await self._ask(ask, stack)
             if body.media_type.endswith("json"):
                 for delta in reader.whole(await body.whole()):
                     yield delta
                 return
             if body.media_type == "text/html":
-                raise UpstreamNonsense(f"{self.name} answered with a web page: is its url right?")
+                raise UpstreamNonsense(lambda words: words.upstream_web_page.format(who=self.name))
             while not reader.ended and (data := await body.some()):
                 for delta in reader.feed(data):
                     yield delta
             for delta in reader.close():
                 yield delta
 
-    def _messages(self, ask: Ask) -> list[dict[str, str]]:
-        said = [{"role": message.role, "content": message.content} for message in ask.messages]
-        if self.remembers:
-            return said[-1:]
-        prompt = self._config.system_prompt
-        return [{"role": "system", "content": prompt}, *said] if prompt else said
+    async def transcribe(self, audio: bytes, *, name: str, content_type: str) -> str:
+        """See :class:`~agent_bridge.upstream.base.Upstream`."""
+        model = self._config.transcription_model
+        if model is None:
+            raise UpstreamRefused(lambda words: words.voice_no_model.format(who=self.name))
+        about = Subject(voice=True)
+        form = recording(audio, name=name, content_type=content_type, model=model)
+        async with self._wire.open("POST", "/audio/transcriptions", self._patience, data=form, about=about) as body:
+            return read_transcript(self.name, await body.whole())
+
+    async def _ask(self, ask: Ask, stack: AsyncExitStack) -> tuple[Body, AnswerReader]:
+        """Send the question; the connection stays open as long as *stack*."""
+        messages = ask.messages[-1:] if self.remembers else ask.messages
+        prompt = None if self.remembers else self._config.system_prompt
+        about = Subject(ask.model, images=any(message.images for message in messages))
+
+        async def send(path: str, question: Mapping[str, Any], about: Subject) -> Body:
+            headers = self._turn_headers(ask)
+            request = self._wire.open("POST", path, self._patience, headers=headers, json=question, about=about)
+            return await stack.enter_async_context(request)
+
+        lacks = self._config.api == "chat" or time.monotonic() < self._lacks_responses_until
+        if not lacks:
+            question = responses.request(ask.model, messages, prompt)
+            try:
+                body = await send(responses.PATH, question, replace(about, optional=True))
+                return body, AnswerReader(self._wire.failures, responses.ResponsesDialect())
+            except PathMissing:
+                pass
+        body = await send(chat.PATH, chat.request(ask.model, messages, prompt), about)
+        if not lacks:
+            # Had the agent been missing, both had said so.
+            self._lacks_responses_until = time.monotonic() + _LACKS_FOR
+            _log.warning("no /responses here, asking by /chat/completions", upstream=self.name)
+        return body, AnswerReader(self._wire.failures, chat.ChatDialect())
 
     def _turn_headers(self, ask: Ask) -> dict[str, str]:
         values = {
@@ -103,10 +142,10 @@ class OpenAIUpstream:
             # A server that does not know the cursor any more begins anew.
             ids = {item.id for item in page.items}
             if ids <= seen:
-                raise UpstreamNonsense(f"{self.name} lists the same agents on every page")
+                raise UpstreamNonsense(lambda words: words.list_repeats.format(who=self.name))
             seen |= ids
             params = page.next
-        raise UpstreamNonsense(f"{self.name} lists its agents on more than {_MAX_PAGES} pages")
+        raise UpstreamNonsense(lambda words: words.list_pages.format(who=self.name, limit=_MAX_PAGES))
 
     async def _fetch_page(self, number: int, params: Mapping[str, str]) -> Page:
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT, connect=self._config.connect_timeout)

@@ -69,7 +69,7 @@ class EventParser:
     def _extend(self, part: bytes) -> None:
         self._size += len(part)
         if self._size > self._limit:
-            raise UpstreamNonsense(f"an event of the stream is longer than {self._limit} bytes")
+            raise UpstreamNonsense(lambda words: words.upstream_event.format(limit=self._limit))
         self._line += part
 
     def _end_line(self) -> list[Event]:

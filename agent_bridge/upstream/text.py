@@ -18,6 +18,14 @@ def load_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def json_text(value: Any) -> str:
+    """Return *value*, which came as JSON, as JSON for people; an ellipsis where it is nested beyond reason."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"
+
+
 def storable(text: str) -> str:
     """Return *text* as PostgreSQL and Matrix can hold it.
 

@@ -19,26 +19,32 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.upstream.failures import Failures, Reply
+from agent_bridge.upstream.failures import Failures, Reply, Subject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.words.catalogue import Saying
 
 #: Bytes of a body that is read whole, at most.
 _MAX_BODY = 32 * 1024 * 1024
 #: Bytes that are read of a body that tells of a failure; the words are in the first few.
 _MAX_ERROR_BODY = 64 * 1024
 
+_LIST = Subject()
+
 
 class Body:
     """What comes behind the head of an answer."""
 
-    def __init__(self, response: aiohttp.ClientResponse, failures: Failures, timeout: aiohttp.ClientTimeout) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, failures: Failures, timeout: aiohttp.ClientTimeout, about: Subject
+    ) -> None:
         self._response = response
         self._failures = failures
         self._timeout = timeout
+        self._about = about
 
     @property
     def media_type(self) -> str:
@@ -54,9 +60,11 @@ class Body:
         try:
             return await self._response.content.readany()
         except TimeoutError:
-            raise self._failures.cut(_too_slow(self._failures.who, self._timeout)) from None
+            raise self._failures.cut(_too_slow(self._failures.who, self._timeout), self._about) from None
         except (aiohttp.ClientError, OSError):
-            raise self._failures.cut(f"the connection to {self._failures.who} was cut") from None
+            raise self._failures.cut(
+                lambda words: words.upstream_cut.format(who=self._failures.who), self._about
+            ) from None
 
     async def whole(self) -> bytes:
         """Return all of it.
@@ -69,7 +77,9 @@ class Body:
         while data := await self.some():
             body += data
             if len(body) > _MAX_BODY:
-                raise UpstreamNonsense(f"{self._failures.who} answered with more than {_MAX_BODY} bytes")
+                raise UpstreamNonsense(
+                    lambda words: words.upstream_bytes.format(who=self._failures.who, limit=_MAX_BODY)
+                )
         return bytes(body)
 
     async def beginning(self) -> bytes:
@@ -82,9 +92,9 @@ class Body:
 
 
 class Wire:
-    """Sends the requests of one upstream, each once."""
+    """Sends the requests of one upstream, each once; *idempotent* says whether it makes a repeat harmless."""
 
-    def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> None:
+    def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession, *, idempotent: bool) -> None:
         self._session = session
         self._url = config.url
         self._headers: CIMultiDict[str] = CIMultiDict()
@@ -95,7 +105,7 @@ class Wire:
         for name, value in config.headers.items():
             secrets.append(value.get_secret_value())
             self._headers[name] = value.get_secret_value()
-        self.failures = Failures(config.name, tuple(secrets), config.idempotency_header is not None)
+        self.failures = Failures(config.name, tuple(secrets), idempotent)
 
     @asynccontextmanager
     async def open(
@@ -107,14 +117,15 @@ class Wire:
         headers: Mapping[str, str] = MappingProxyType({}),
         params: Mapping[str, str] = MappingProxyType({}),
         json: Mapping[str, object] | None = None,
-        model: str | None = None,
+        data: aiohttp.FormData | None = None,
+        about: Subject = _LIST,
     ) -> AsyncGenerator[Body, None]:
         """Send a request and give the body of its answer; leaving early closes the connection.
 
         A redirect is a failure: behind it a question would be sent twice, and the key to somebody else.
 
         Raises:
-            UpstreamError: there is no answer, or it is not a success. *model* is the agent that was asked.
+            UpstreamError: there is no answer, or it is not a success; *about* chooses the words.
         """
         merged = self._headers.copy()
         merged.update(headers)
@@ -124,43 +135,46 @@ class Wire:
                 self._url + path,
                 params=params,
                 json=json,
+                data=data,
                 headers=merged,
                 timeout=timeout,
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # aiohttp's errors show the headers of the request, and so the key, to whoever logs the chain.
-            raise self._no_answer(error, timeout) from None
+            raise self._no_answer(error, timeout, about) from None
         async with response:
-            body = Body(response, self.failures, timeout)
+            body = Body(response, self.failures, timeout, about)
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                 reply = Reply(response.status, response.headers, await body.beginning())
-                raise self.failures.of_reply(reply, datetime.now(UTC), model=model)
+                raise self.failures.of_reply(reply, datetime.now(UTC), about)
             yield body
 
-    def _no_answer(self, error: Exception, timeout: aiohttp.ClientTimeout) -> UpstreamError:
+    def _no_answer(self, error: Exception, timeout: aiohttp.ClientTimeout, about: Subject) -> UpstreamError:
         who = self.failures.who
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return UpstreamUnreachable(f"{who} could not be reached within {timeout.connect:g} s")
+            return UpstreamUnreachable(
+                lambda words: words.upstream_away_within.format(who=who, seconds=timeout.connect)
+            )
         if isinstance(error, aiohttp.ClientConnectorError):
-            return UpstreamUnreachable(f"{who} could not be reached", detail=_reason(error))
+            return UpstreamUnreachable(lambda words: words.upstream_away.format(who=who), detail=_reason(error))
         if isinstance(error, ValueError):
-            return UpstreamRefused(f"the url or a header of {who} cannot be used")
+            return UpstreamRefused(lambda words: words.upstream_unusable.format(who=who))
         if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamNonsense(f"{who} does not speak HTTP")
+            return UpstreamNonsense(lambda words: words.upstream_no_http.format(who=who))
         slow = isinstance(error, TimeoutError)
         failure = UpstreamUnreachable(
-            _too_slow(who, timeout) if slow else f"{who} closed the connection before it answered"
+            _too_slow(who, timeout) if slow else lambda words: words.upstream_closed.format(who=who)
         )
         # The question may have arrived.
-        failure.retryable = self.failures.idempotent
+        failure.retryable = self.failures.harmless(about)
         return failure
 
 
-def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> str:
+def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> Saying:
     if timeout.total is not None:
-        return f"{who} took longer than {timeout.total:g} s"
-    return f"{who} was silent for {timeout.sock_read:g} s"
+        return lambda words: words.upstream_slow.format(who=who, seconds=timeout.total)
+    return lambda words: words.upstream_silent.format(who=who, seconds=timeout.sock_read)
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

@@ -15,6 +15,7 @@ from agent_bridge.core.errors import (
     AgentGone,
     AnswerBroken,
     AnswerEmpty,
+    ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
@@ -25,6 +26,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.core.model import Said
 from agent_bridge.upstream import make
 from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
+from agent_bridge.words.english import ENGLISH
 from faults import FaultServer, Reply, sse, transcript
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ async def answer(upstream: Upstream) -> tuple[str, str | UpstreamError]:
             async for delta in deltas:
                 if isinstance(delta, End):
                     return text, delta.finish_reason
-                text += delta.text
+                if isinstance(delta, TextDelta):
+                    text += delta.text
     except UpstreamError as error:
         return text, error
     raise AssertionError("neither an end nor an error")
@@ -213,7 +216,7 @@ class TestFailures:
             (
                 "letta-code/context-stream",
                 "",
-                UpstreamRefused,
+                ConversationTooLong,
                 (
                     "the conversation is too long for this agent's model: "
                     "This model's maximum context length is 32768 tokens."
@@ -222,7 +225,7 @@ class TestFailures:
             (
                 "letta-code/context",
                 "",
-                UpstreamRefused,
+                ConversationTooLong,
                 (
                     "the conversation is too long for this agent's model: "
                     "This model's maximum context length is 32768 tokens."
@@ -252,7 +255,7 @@ class TestFailures:
             (
                 "llama-cpp/context",
                 "",
-                UpstreamRefused,
+                ConversationTooLong,
                 (
                     "the conversation is too long for this agent's model: This model's maximum context length is 2048 "
                     "tokens. However, you requested 5015 tokens (5010 in the messages, 5 in the completion). Please "
@@ -263,7 +266,7 @@ class TestFailures:
             (
                 "llama-server/context",
                 "",
-                UpstreamRefused,
+                ConversationTooLong,
                 (
                     "the conversation is too long for this agent's model: request (9009 tokens) exceeds the available "
                     "context size (4096 tokens), try increasing it"
@@ -291,7 +294,7 @@ class TestFailures:
             (
                 "litellm/context-stream",
                 "",
-                UpstreamRefused,
+                ConversationTooLong,
                 (
                     "the conversation is too long for this agent's model: litellm.ContextWindowExceededError: "
                     "litellm.BadRequestError: ContextWindowExceededError: OpenAIException - This model's maximum "
@@ -323,14 +326,14 @@ class TestFailures:
         said, error = await answer(upstream(server, session))
         assert said == text
         assert type(error) is kind
-        assert error.says == says
+        assert error.says(ENGLISH) == says
 
     async def test_an_interrupted_answer(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         server.script(transcript("llama-cpp/interrupted-stream"))
         text, error = await answer(upstream(server, session))
         assert text.startswith("Write a story about a dog.")
         assert type(error) is AnswerBroken
-        assert error.says == "up broke off in the middle of the answer"
+        assert error.says(ENGLISH) == "up broke off in the middle of the answer"
 
     @pytest.mark.parametrize("idempotent", [False, True])
     @pytest.mark.parametrize(
@@ -384,7 +387,7 @@ class TestFailures:
         said, error = await answer(upstream(server, session, idle_timeout=0.4, idempotency_header=header))
         assert said == text
         assert type(error) is kind
-        assert error.says == says
+        assert error.says(ENGLISH) == says
         assert error.retryable is idempotent
         assert len(server.requests) == 1
 
@@ -459,7 +462,7 @@ class TestFailures:
         server.script(reply)
         error = await failure(upstream(server, session, api_key=KEY))
         assert type(error) is kind
-        assert error.says == says
+        assert error.says(ENGLISH) == says
         assert len(server.requests) <= 1
 
     async def test_an_answer_without_end(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
@@ -468,7 +471,7 @@ class TestFailures:
         text, error = await answer(upstream(server, session))
         assert text == "x" * 1_000_000
         assert type(error) is AnswerBroken
-        assert error.says == "up answered with more than 1000000 characters"
+        assert error.says(ENGLISH) == "up answered with more than 1000000 characters"
 
     async def test_when_to_ask_again(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         server.script(Reply(503, {"Retry-After": "12"}))
@@ -482,7 +485,7 @@ class TestFailures:
         error = await failure(asked)
         assert type(error) is UpstreamUnreachable
         assert error.retryable
-        assert error.says == "up could not be reached: Connection refused"
+        assert error.says(ENGLISH) == "up could not be reached: Connection refused"
         with pytest.raises(UpstreamUnreachable):
             await asked.list_agents()
 
@@ -497,7 +500,7 @@ class TestFailures:
     async def test_a_url_that_cannot_be_used(self, session: aiohttp.ClientSession, url: str) -> None:
         error = await failure(make(UpstreamConfig(name="up", url=url, api_key=KEY), session))
         assert type(error) is UpstreamRefused
-        assert error.says == "the url or a header of up cannot be used"
+        assert error.says(ENGLISH) == "the url or a header of up cannot be used"
 
 
 def models(*ids: str, **rest: Any) -> Reply:
@@ -636,4 +639,4 @@ class TestLists:
         with pytest.raises(UpstreamError) as caught:
             await upstream(server, session).list_agents()
         assert type(caught.value) is kind
-        assert caught.value.says == says
+        assert caught.value.says(ENGLISH) == says

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -14,7 +14,9 @@ from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.model import Said
 from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
+from agent_bridge.upstream.base import Ask, Delta, End, Listed, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from answers import joined
+from fake_llm import ARGUMENTS, THOUGHT
 from letta_server import LettaServer
 
 if TYPE_CHECKING:
@@ -31,12 +33,13 @@ async def letta() -> AsyncIterator[LettaServer]:
         yield server
 
 
-@pytest.fixture
-async def upstream(letta: LettaServer) -> AsyncIterator[Upstream]:
+@asynccontextmanager
+async def speaking(letta: LettaServer, api: str) -> AsyncIterator[Upstream]:
     config = UpstreamConfig.model_validate(
         {
             "name": "letta",
             "url": letta.url,
+            "api": api,
             "history": "server",
             "session_header": "X-Letta-Chat-Key",
             "idempotency_header": "Idempotency-Key",
@@ -47,6 +50,18 @@ async def upstream(letta: LettaServer) -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture
+async def upstream(letta: LettaServer) -> AsyncIterator[Upstream]:
+    async with speaking(letta, "chat") as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def responses(letta: LettaServer) -> AsyncIterator[Upstream]:
+    async with speaking(letta, "responses") as upstream:
+        yield upstream
+
+
+@pytest.fixture
 async def dora(letta: LettaServer) -> AsyncIterator[str]:
     agent = await letta.create_agent("Dora")
     yield agent
@@ -54,11 +69,15 @@ async def dora(letta: LettaServer) -> AsyncIterator[str]:
 
 
 async def answer(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> str:
+    *told, end = await deltas(upstream, text, model=model, session=session, key=key)
+    assert end == End("stop")
+    return "".join(delta.text for delta in told if isinstance(delta, TextDelta))
+
+
+async def deltas(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> list[Delta]:
     ask = Ask(model, (Said("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
     async with asyncio.timeout(DEADLINE):
-        *texts, end = [delta async for delta in upstream.answer(ask)]
-    assert end == End("stop")
-    return "".join(delta.text for delta in texts if isinstance(delta, TextDelta))
+        return joined([delta async for delta in upstream.answer(ask)])
 
 
 def said(question: Any) -> list[str]:
@@ -106,8 +125,8 @@ async def test_a_repeat_is_answered_without_acting_again(letta: LettaServer, ups
 async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaServer, upstream: Upstream) -> None:
     asked = len(letta.llm.asked)
     ask = Ask("Dora", (Said("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
-    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as deltas:
-        assert await anext(deltas) == TextDelta("Echo:")
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as told:
+        assert await anext(told) == TextDelta("Echo:")
     whole = await answer(upstream, "word " * 50, session="!g:hs", key="turn-2")
     assert whole == "Echo: " + "word " * 50
     assert len(letta.llm.asked) == asked + 1
@@ -147,3 +166,43 @@ async def test_a_deleted_agent_is_gone(letta: LettaServer, upstream: Upstream) -
     with pytest.raises(UpstreamError) as caught:
         await answer(upstream, "hi", model=agent, session="!f:hs")
     assert type(caught.value) is AgentGone
+
+
+@pytest.mark.usefixtures("dora")
+async def test_responses_show_what_chat_completions_hide(
+    letta: LettaServer, upstream: Upstream, responses: Upstream
+) -> None:
+    assert await deltas(upstream, "think", session="!h:hs") == [TextDelta("Echo: think"), End("stop")]
+    assert await deltas(responses, "think", session="!h:hs") == [
+        ReasoningDelta(THOUGHT),
+        TextDelta("Echo: think"),
+        End("stop"),
+    ]
+    assert await deltas(upstream, "use a tool", session="!i:hs") == [TextDelta("Echo: use a tool"), End("stop")]
+    call_id = f"call_{len(letta.llm.asked) + 1}"
+    assert await deltas(responses, "use a tool", session="!i:hs") == [
+        ToolCall(call_id, "Bash", ARGUMENTS),
+        ToolResult(call_id, "done\n"),
+        TextDelta("Echo: use a tool"),
+        End("stop"),
+    ]
+
+
+@pytest.mark.usefixtures("dora")
+async def test_responses_stream_and_remember(letta: LettaServer, responses: Upstream) -> None:
+    asked = len(letta.llm.asked)
+    assert await answer(responses, "one two", session="!j:hs") == "Echo: one two"
+    assert await answer(responses, "three", session="!j:hs") == "Echo: three"
+    assert [said(question) for question in letta.llm.asked[asked:]] == [
+        ["one two"],
+        ["one two", "Echo: one two", "three"],
+    ]
+
+
+@pytest.mark.usefixtures("dora")
+async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: Upstream) -> None:
+    asked = len(letta.llm.asked)
+    for _ in range(2):
+        assert await answer(responses, "twice", session="!k:hs", key="turn-3") == "Echo: twice"
+    assert len(letta.llm.asked) == asked + 2
+    assert not responses.idempotent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,17 +12,26 @@ from hypothesis import strategies as st
 
 from agent_bridge.core.errors import (
     AgentGone,
+    ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
     UpstreamRefused,
 )
-from agent_bridge.upstream.failures import Failures, Reply, retry_after
+from agent_bridge.upstream.failures import Failures, PathMissing, Reply, Subject, retry_after
 from agent_bridge.upstream.problems import MAX_WORDS, problem_in, problem_of
+from agent_bridge.words.english import ENGLISH
 from faults import TRANSCRIPTS
+
+if TYPE_CHECKING:
+    from agent_bridge.words.catalogue import Words
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"
+
+
+def cut(words: Words) -> str:
+    return words.answer_cut
 
 
 @pytest.mark.parametrize(
@@ -192,13 +201,13 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
         (reply(409), UpstreamRefused, False, "up refused the request (409): why"),
         (
             reply(400, code="context_length_exceeded"),
-            UpstreamRefused,
+            ConversationTooLong,
             False,
             "the conversation is too long for this agent's model: why",
         ),
         (
             reply(500, '400: {"message": "maximum context length is 5"}'),
-            UpstreamRefused,
+            ConversationTooLong,
             False,
             "the conversation is too long for this agent's model: maximum context length is 5",
         ),
@@ -214,26 +223,63 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
 )
 def test_replies(answer: Reply, kind: type[UpstreamError], says: str, *, retryable: bool) -> None:
     failures = Failures("up", secrets=(KEY,), idempotent=False)
-    error = failures.of_reply(answer, NOW, model="Dora")
+    error = failures.of_reply(answer, NOW, Subject("Dora"))
     assert type(error) is kind
-    assert error.says == says
+    assert error.says(ENGLISH) == says
     assert error.retryable is retryable
     assert KEY not in repr(failures)
 
 
 def test_without_agents() -> None:
-    error = Failures("up", secrets=(), idempotent=False).of_reply(Reply(404, {}, b""), NOW)
+    error = Failures("up", secrets=(), idempotent=False).of_reply(Reply(404, {}, b""), NOW, Subject())
     assert type(error) is UpstreamRefused
     assert str(error) == "up has no list of agents (404): is its url right? It usually ends in /v1"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_repeat_that_is_harmless_may_be_tried(status: int) -> None:
-    error = Failures("up", secrets=(), idempotent=True).of_reply(reply(status, retry_after="3"), NOW, model="x")
+    error = Failures("up", secrets=(), idempotent=True).of_reply(reply(status, retry_after="3"), NOW, Subject("x"))
     assert error.retryable
     assert error.retry_after == 3
 
 
 def test_a_cut_may_be_mended_by_a_harmless_repeat() -> None:
-    assert Failures("up", secrets=(), idempotent=True).cut("cut").retryable
-    assert not Failures("up", secrets=(), idempotent=False).cut("cut").retryable
+    assert Failures("up", secrets=(), idempotent=True).cut(cut, Subject("x")).retryable
+    assert not Failures("up", secrets=(), idempotent=False).cut(cut, Subject("x")).retryable
+
+
+@pytest.mark.parametrize("status", [500, 504])
+def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
+    failures = Failures("up", secrets=(), idempotent=False)
+    assert failures.of_reply(reply(status), NOW, Subject(voice=True)).retryable
+    assert failures.cut(cut, Subject(voice=True)).retryable
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (reply(404), PathMissing),
+        (reply(405), PathMissing),
+        (reply(501), PathMissing),
+        (reply(404, code="model_not_found"), AgentGone),
+        (reply(400, code="model_not_found"), AgentGone),
+        (reply(400), UpstreamRefused),
+        (reply(429), UpstreamBusy),
+        (reply(502), UpstreamFailed),
+    ],
+)
+def test_a_path_that_there_is_another_way_for(answer: Reply, kind: type[UpstreamError]) -> None:
+    failures = Failures("up", secrets=(), idempotent=False)
+    assert type(failures.of_reply(answer, NOW, Subject("Dora", optional=True))) is kind
+
+
+@pytest.mark.parametrize("status", [400, 415, 422])
+def test_a_refusal_may_be_about_the_images(status: int) -> None:
+    failures = Failures("up", secrets=(), idempotent=False)
+    error = failures.of_reply(reply(status), NOW, Subject("Dora", images=True))
+    assert error.says(ENGLISH) == f"up refused the request ({status}): perhaps the agent's model takes no images: why"
+
+
+def test_a_path_that_is_missing_says_what_for() -> None:
+    error = Failures("up", secrets=(), idempotent=False).of_reply(reply(404), NOW, Subject(voice=True))
+    assert error.says(ENGLISH) == "up makes no text of voice messages (404): is its transcription_model right?: why"

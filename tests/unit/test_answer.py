@@ -1,4 +1,4 @@
-"""Chunks of an answer, and what their end means."""
+"""An answer as text, and what its end means, in the dialect of chat completions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from agent_bridge.core.errors import (
     AgentGone,
     AnswerBroken,
     AnswerEmpty,
+    ConversationTooLong,
     UpstreamError,
     UpstreamNonsense,
-    UpstreamRefused,
 )
+from agent_bridge.upstream.answer import AnswerReader
 from agent_bridge.upstream.base import Delta, End, TextDelta
-from agent_bridge.upstream.chunks import AnswerReader, Chunk, read_chunk
-from agent_bridge.upstream.failures import Failures
+from agent_bridge.upstream.chat import ChatDialect
+from agent_bridge.words.english import ENGLISH
+from answers import FAILURES, read, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-FAILURES = Failures("up", secrets=(), idempotent=False)
 
 
 def chunk(text: Any = None, finish_reason: Any = None, **delta: Any) -> dict[str, Any]:
@@ -32,24 +32,11 @@ def chunk(text: Any = None, finish_reason: Any = None, **delta: Any) -> dict[str
     return {"choices": [{"index": 0, "delta": {**content, **delta}, "finish_reason": finish_reason}]}
 
 
-def stream(*values: Any) -> bytes:
-    lines = (value if isinstance(value, str) else json.dumps(value) for value in values)
-    return "".join(f"data: {line}\n\n" for line in lines).encode()
-
-
 def answer(chunks: Iterable[bytes]) -> tuple[str, End | UpstreamError | None]:
     """Return the text, and the end or the failure."""
-    reader = AnswerReader(FAILURES)
-    deltas: list[Delta] = []
-    try:
-        for data in chunks:
-            deltas.extend(reader.feed(data))
-        deltas.extend(reader.close())
-    except UpstreamError as error:
-        return text_of(deltas), error
-    assert reader.ended
-    end = deltas.pop()
-    assert isinstance(end, End)
+    deltas, error = read(ChatDialect(), chunks)
+    end = error or deltas.pop()
+    assert isinstance(end, End | UpstreamError)
     return text_of(deltas), end
 
 
@@ -58,60 +45,6 @@ def text_of(deltas: list[Delta]) -> str:
     assert len(texts) == len(deltas)
     assert all(texts)
     return "".join(texts)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (chunk("a"), Chunk("a")),
-        (chunk("a", "stop"), Chunk("a", "stop")),
-        (chunk(None, "stop"), Chunk("", "stop")),
-        (chunk(role="assistant", content=None), Chunk()),
-        (chunk(role="assistant", content=""), Chunk()),
-        (chunk(reasoning_content="hm"), Chunk()),
-        (chunk(reasoning="hm"), Chunk()),
-        (chunk(tool_calls=[{"index": 0}]), Chunk()),
-        (chunk(1), Chunk()),
-        (chunk([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), Chunk("ab")),
-        (chunk([{"text": "a"}, {"type": "output_text", "text": "b"}]), Chunk("ab")),
-        (chunk([{"type": "image_url"}, {"type": "thinking", "text": "x"}, "y", {"type": "text"}]), Chunk()),
-        (chunk([{"type": [], "text": "x"}]), Chunk()),
-        (chunk("a", finish_reason=""), Chunk("a")),
-        (chunk("a", finish_reason=7), Chunk("a")),
-        ({"choices": [{"index": 0, "delta": {"content": "a"}}]}, Chunk("a")),
-        ({"choices": [{"delta": None, "finish_reason": "stop"}]}, Chunk("", "stop")),
-        ({"choices": [{"finish_reason": "stop"}]}, Chunk("", "stop")),
-        ({"choices": [{"delta": {}, "message": {"content": "whole"}}]}, Chunk()),
-        ({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}, Chunk("whole", "stop")),
-        ({"choices": [], "usage": {"total_tokens": 1}}, Chunk()),
-        ({"choices": None}, Chunk()),
-        ({"choices": ["x"]}, Chunk()),
-        ({"choices": {}}, Chunk()),
-        ({"error": None, **chunk("a")}, Chunk("a")),
-        ({}, Chunk()),
-        ([], Chunk()),
-        ("x", Chunk()),
-        (None, Chunk()),
-    ],
-)
-def test_read_chunk(value: Any, expected: Chunk) -> None:
-    assert read_chunk(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ({"error": {"message": "no", "code": 1}}, "no"),
-        ({"error": "no"}, "no"),
-        ({"object": "error", "message": "no"}, "no"),
-        ({"error": {"x": 1}}, None),
-        ({"error": True}, None),
-    ],
-)
-def test_read_an_error_chunk(value: Any, words: str | None) -> None:
-    problem = read_chunk(value).problem
-    assert problem is not None
-    assert problem.words == words
 
 
 @pytest.mark.parametrize(
@@ -247,7 +180,7 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             stream({"error": CONTEXT}),
             "",
-            UpstreamRefused,
+            ConversationTooLong,
             "the conversation is too long for this agent's model: This model's maximum context length is 1 token",
             id="context",
         ),
@@ -278,7 +211,7 @@ def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) 
     said, error = answer([data])
     assert said == text
     assert type(error) is kind
-    assert error.says == says
+    assert error.says(ENGLISH) == says
     assert not error.retryable
 
 
@@ -290,7 +223,7 @@ def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) 
     ],
 )
 def test_answers_that_are_not_streamed(body: Any, expected: list[Delta]) -> None:
-    assert list(AnswerReader(FAILURES).whole(json.dumps(body).encode())) == expected
+    assert list(AnswerReader(FAILURES, ChatDialect()).whole(json.dumps(body).encode())) == expected
 
 
 @pytest.mark.parametrize(
@@ -311,9 +244,9 @@ def test_answers_that_are_not_streamed(body: Any, expected: list[Delta]) -> None
 )
 def test_failures_that_are_not_streamed(body: bytes, kind: type[UpstreamError], says: str) -> None:
     with pytest.raises(UpstreamError) as caught:
-        list(AnswerReader(FAILURES).whole(body))
+        list(AnswerReader(FAILURES, ChatDialect()).whole(body))
     assert type(caught.value) is kind
-    assert caught.value.says == says
+    assert caught.value.says(ENGLISH) == says
 
 
 EVENTS = st.lists(
@@ -340,8 +273,10 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 @given(JSON)
 def test_any_json_is_read(value: Any) -> None:
-    text, _ = answer([stream(value), stream({"choices": [value]}), stream({"choices": [{"delta": value}]})])
-    text.encode()
+    deltas, _ = read(
+        ChatDialect(), [stream(value), stream({"choices": [value]}), stream({"choices": [{"delta": value}]})]
+    )
+    repr(deltas).encode()
 
 
 @given(events=EVENTS, size=st.integers(1, 40))
