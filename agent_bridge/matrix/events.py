@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from agent_bridge.core.ids import MAX_ID_BYTES
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _YEAR_10000 = 253_402_300_800_000
 #: What nests in JSON, and strings, in which nothing does; one that is cut off reaches to the end.
-_NESTING = re.compile(r'"events"\s*+:\s*+\[|"(?:[^"\\]++|\\.)*+(?:"|\Z)|[][{}]', re.DOTALL)
+_NESTING = re.compile(r'"events"\s*:\s*\[|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[][{}]', re.DOTALL)
 #: Bytes of what is no JSON that are searched for events; a transaction has up to 100 of 64 KiB.
 _SEARCHED = 16 * 1024**2
 #: Depths of a transaction's lists and of what stands in them.
@@ -44,14 +44,56 @@ class RoomEvent:
     @property
     def relation(self) -> str | None:
         """Return ``rel_type`` of what it relates to, None when it relates to nothing."""
+        return self._related("rel_type")
+
+    @property
+    def target(self) -> str | None:
+        """Return the event that it relates to, None when it relates to nothing."""
+        return self._related("event_id")
+
+    @property
+    def thread(self) -> str:
+        """Return the root of the thread that it is in, empty when it is in none (spec, "Threading")."""
+        root = self.target if self.relation == "m.thread" else None
+        return root if root is not None and root.startswith("$") else ""
+
+    @property
+    def replies_to(self) -> str | None:
+        """Return the event that its sender answers (spec, "Rich replies"); what clients add for old ones is none."""
         related = self.content.get("m.relates_to")
-        kind = related.get("rel_type") if isinstance(related, dict) else None
-        return kind if isinstance(kind, str) else None
+        if not isinstance(related, dict) or (self.thread and related.get("is_falling_back") is True):
+            return None
+        reply = related.get("m.in_reply_to")
+        event_id = reply.get("event_id") if isinstance(reply, dict) else None
+        return event_id if _is_id(event_id) else None
+
+    @property
+    def redacts(self) -> str | None:
+        """Return the event that it redacts (spec, "Redactions": in the content, as of room version 11)."""
+        event_id = self.content.get("redacts")
+        return event_id if _is_id(event_id) else None
+
+    def _related(self, key: str) -> str | None:
+        related = self.content.get("m.relates_to")
+        value = related.get(key) if isinstance(related, dict) else None
+        return value if _is_id(value) else None
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    return _is_short(value) and bool(value)
 
 
 def clean(text: str) -> str:
     """Return *text* with what PostgreSQL cannot store (NUL, lone surrogates) replaced by U+FFFD."""
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def content_today(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what *event* says as it was last changed (spec, "Server-side aggregation of m.replace relationships")."""
+    relations = (event.get("unsigned") or {}).get("m.relations") or {}
+    newest = ((relations.get("m.replace") or {}).get("content") or {}).get("m.new_content")
+    content = newest if isinstance(newest, dict) else event.get("content")
+    return content if isinstance(content, dict) else {}
 
 
 def legible(value: object) -> str:
@@ -116,6 +158,8 @@ def parse_event(raw: object) -> RoomEvent | None:
     if not isinstance(content, dict) or not (state_key is None or _is_short(state_key)):
         return None
     event_id, room_id, kind, sender = (str(value) for value in strings)
+    if kind == "m.room.redaction" and "redacts" not in content:
+        content = content | {"redacts": raw.get("redacts")}
     return RoomEvent(
         event_id=event_id,
         room_id=room_id,

@@ -37,16 +37,18 @@ _LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
 
 def _translate(error: MatrixError) -> HomeserverError:
     if not isinstance(error, MatrixRequestError):
-        return HomeserverUnavailable(f"the homeserver cannot be reached: {error}")
+        return HomeserverUnavailable(lambda words: words.homeserver_away.format(said=error))
     status, errcode = error.http_status, error.errcode
     said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
     if status >= _SERVER_ERROR or status == _TOO_MANY:
-        return HomeserverUnavailable(f"the homeserver failed: {said}", status=status, errcode=errcode)
-    return HomeserverRefused(f"the homeserver refused: {said}", status=status, errcode=errcode)
+        return HomeserverUnavailable(
+            lambda words: words.homeserver_failed.format(said=said), status=status, errcode=errcode
+        )
+    return HomeserverRefused(lambda words: words.homeserver_refused.format(said=said), status=status, errcode=errcode)
 
 
 def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable("the homeserver answered with something that is not its API: is its address right?")
+    return HomeserverUnavailable(lambda words: words.homeserver_nonsense)
 
 
 def _get(answer: Json, key: str, kind: type[Value]) -> Value:
@@ -299,6 +301,19 @@ class Homeserver:
             if error.status in {_FORBIDDEN, _NOT_FOUND}:
                 return None
             raise
+
+    async def presence(self, user_id: str, state: str, message: str = "") -> None:
+        """Show a ghost as ``online``, ``unavailable`` or ``offline``, with *message* beside it unless that is empty.
+
+        A homeserver whose presence is switched off takes it all the same, and shows nothing.
+        """
+        content = {"presence": state} | ({"status_msg": message} if message else {})
+        await self.request(Method.PUT, Path.v3.presence[user_id].status, content, as_user=user_id)
+
+    async def status_message(self, user_id: str) -> str | None:
+        """Return the message beside a ghost's presence, None when there is none to be seen."""
+        answer = await self.request(Method.GET, Path.v3.presence[user_id].status, as_user=user_id)
+        return answer.get("status_msg")
 
     async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
         """Show a ghost as typing for *seconds*; 0 ends it."""

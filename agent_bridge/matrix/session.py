@@ -6,12 +6,14 @@ import asyncio
 import json
 import logging
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
@@ -25,6 +27,19 @@ _TOO_MANY = 429
 #: The least wait in seconds, whatever the homeserver says.
 _PAUSE = 0.1
 _DEFAULT = 1.0
+
+
+_waits: ContextVar[bool] = ContextVar("waits", default=True)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Have a 429 be an error at once, for what may as well come later or never."""
+    token = _waits.set(False)
+    try:
+        yield
+    finally:
+        _waits.reset(token)
 
 
 def retry_after(headers: Mapping[str, str], body: bytes) -> float:
@@ -50,7 +65,7 @@ async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType)
     waited = 0.0
     while True:
         response = await handler(request)
-        if response.status != _TOO_MANY:
+        if response.status != _TOO_MANY or not _waits.get():
             return response
         delay = retry_after(response.headers, await response.read())
         if waited + delay > PATIENCE:
@@ -62,7 +77,7 @@ async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType)
 
 
 def homeserver_session() -> aiohttp.ClientSession:
-    """Return a session whose requests wait out a 429, up to :data:`PATIENCE`."""
+    """Return a session whose requests wait out a 429, up to :data:`PATIENCE`, or not :func:`at_once`."""
     return aiohttp.ClientSession(
         timeout=_TIMEOUT,
         middlewares=(_wait_when_limited,),

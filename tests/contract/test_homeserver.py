@@ -147,6 +147,23 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
             ("GET", f"{IN_ROOM}/messages", None, NAMES.bot), ([], None), id="the last messages",
         ),
         pytest.param(
+            lambda h: h.presence(GHOST, "unavailable", "away"), {},
+            ("PUT", f"{CLIENT}/presence/{GHOST}/status", {"presence": "unavailable", "status_msg": "away"}, GHOST),
+            None, id="presence",
+        ),
+        pytest.param(
+            lambda h: h.presence(GHOST, "offline"), {},
+            ("PUT", f"{CLIENT}/presence/{GHOST}/status", {"presence": "offline"}, GHOST), None, id="offline",
+        ),
+        pytest.param(
+            lambda h: h.status_message(GHOST), {"presence": "offline", "status_msg": "Ready"},
+            ("GET", f"{CLIENT}/presence/{GHOST}/status", None, GHOST), "Ready", id="status message",
+        ),
+        pytest.param(
+            lambda h: h.status_message(GHOST), {"presence": "offline"},
+            ("GET", f"{CLIENT}/presence/{GHOST}/status", None, GHOST), None, id="no status message",
+        ),
+        pytest.param(
             lambda h: h.typing(ROOM, GHOST, 1.5), {},
             ("PUT", f"{IN_ROOM}/typing/{GHOST}", {"typing": True, "timeout": 1500}, GHOST), None, id="typing",
         ),

@@ -140,6 +140,90 @@ def test_relation(related: object, relation: str | None) -> None:
     assert event(**{"m.relates_to": related}).relation == relation
 
 
+THREAD = {"rel_type": "m.thread", "event_id": "$root"}
+FALLS_BACK = {"is_falling_back": True, "m.in_reply_to": {"event_id": "$x"}}
+
+
+@pytest.mark.parametrize(
+    ("related", "target", "thread", "reply"),
+    [
+        (None, None, "", None),
+        ({}, None, "", None),
+        ("$x", None, "", None),
+        (["$x"], None, "", None),
+        ({"event_id": "$x"}, "$x", "", None),
+        ({"event_id": ""}, None, "", None),
+        ({"event_id": 5, "rel_type": "m.thread"}, None, "", None),
+        ({"event_id": "$" + "x" * 255, "rel_type": "m.thread"}, None, "", None),
+        ({"event_id": "$\0", "rel_type": "m.thread"}, None, "", None),
+        ({"rel_type": "m.annotation", "event_id": "$x", "key": "👍"}, "$x", "", None),
+        (THREAD, "$root", "$root", None),
+        (THREAD | {"event_id": "!"}, "!", "", None),
+        (THREAD | FALLS_BACK, "$root", "$root", None),
+        (THREAD | FALLS_BACK | {"is_falling_back": False}, "$root", "$root", "$x"),
+        (THREAD | FALLS_BACK | {"is_falling_back": "true"}, "$root", "$root", "$x"),
+        ({"m.in_reply_to": {"event_id": "$x"}}, None, "", "$x"),
+        # Without a thread there is nothing to fall back from.
+        (FALLS_BACK, None, "", "$x"),
+        ({"m.in_reply_to": "$x"}, None, "", None),
+        ({"m.in_reply_to": {"event_id": ["$x"]}}, None, "", None),
+        ({"m.in_reply_to": {"event_id": ""}}, None, "", None),
+        ({"m.in_reply_to": {"event_id": "\ud800"}}, None, "", None),
+        ({"m.in_reply_to": {}}, None, "", None),
+    ],
+)
+def test_what_an_event_relates_to(related: object, target: str | None, thread: str, reply: str | None) -> None:
+    related_event = event(**{"m.relates_to": related})
+    assert (related_event.target, related_event.thread, related_event.replies_to) == (target, thread, reply)
+
+
+@pytest.mark.parametrize(
+    ("raw", "redacts"),
+    [
+        ({"content": {"redacts": "$x"}}, "$x"),
+        ({"content": {}, "redacts": "$x"}, "$x"),
+        ({"content": {"reason": "oops"}, "redacts": "$x"}, "$x"),
+        ({"content": {"redacts": "$x"}, "redacts": "$y"}, "$x"),
+        ({"content": {"redacts": 5}, "redacts": "$y"}, None),
+        ({"content": {}, "redacts": ["$x"]}, None),
+        ({"content": {}, "redacts": ""}, None),
+        ({"content": {}, "redacts": "$\0"}, None),
+        ({"content": {}}, None),
+    ],
+)
+def test_what_a_redaction_takes_back(raw: dict[str, Any], redacts: str | None) -> None:
+    """Room versions differ in where they say it."""
+    parsed = parse_event(WHOLE | {"type": "m.room.redaction"} | raw)
+    assert parsed is not None
+    assert parsed.redacts == redacts
+
+
+def test_only_a_redaction_says_it_outside_its_content() -> None:
+    parsed = parse_event(WHOLE | {"redacts": "$x"})
+    assert parsed is not None
+    assert parsed.redacts is None
+
+
+RELATED = st.fixed_dictionaries(
+    {},
+    optional={
+        "rel_type": st.sampled_from(["m.thread", "m.replace"]) | JUNK,
+        "event_id": st.just("$x") | JUNK,
+        "is_falling_back": st.booleans() | JUNK,
+        "m.in_reply_to": st.fixed_dictionaries({}, optional={"event_id": st.just("$x") | JUNK}) | JUNK,
+    },
+)
+
+
+@given(related=RELATED | JUNK, redacts=JUNK, kind=st.sampled_from(["m.room.message", "m.room.redaction"]))
+def test_relations_are_storable_ids_or_none(related: object, redacts: object, kind: str) -> None:
+    parsed = parse_event(WHOLE | {"type": kind, "redacts": redacts, "content": {"m.relates_to": related}})
+    assert parsed is not None
+    ids = [parsed.target, parsed.replies_to, parsed.redacts, parsed.relation]
+    assert all(each is None or (each and storable(each) and len(each) <= MAX_ID_BYTES) for each in ids)
+    assert parsed.thread == "" or (parsed.thread == parsed.target and parsed.thread.startswith("$"))
+
+
 @given(JUNK | st.dictionaries(st.sampled_from(KEYS), JUNK))
 def test_junk_never_raises(raw: object) -> None:
     assert parse_event(raw) is None or isinstance(raw, dict)

@@ -1,0 +1,1 @@
+"""What stands in files: hostile bytes in, what models and clients take out. Knows no network and no Matrix."""

@@ -1,0 +1,54 @@
+"""``data:`` URLs (RFC 2397): files that travel inside of JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from urllib.parse import unquote_to_bytes
+
+from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_SPACE = re.compile(rb"[ \t\r\n\f]+")
+#: Characters before the data, at most.
+_MAX_HEAD = 1000
+#: Characters that a byte takes at most: ``%41``, and ``%41`` in each of the four characters for three bytes.
+_PER_BYTE = 4
+_SCHEME = "data:"
+
+
+def parse(url: str, *, limit: int) -> tuple[str, bytes]:
+    """Return the media type, without parameters, and the bytes of a ``data:`` URL.
+
+    Raises:
+        TooLarge: there are more than *limit* bytes.
+        FileRefused: it is no such URL.
+    """
+    if url[: len(_SCHEME)].lower() != _SCHEME:
+        raise _broken()
+    comma = url.find(",", 0, _MAX_HEAD)
+    if comma < 0:
+        raise _broken()
+    if len(url) - comma - 1 > limit * _PER_BYTE + _MAX_HEAD:
+        raise TooLarge(limit)
+    first, *parameters = (part.strip().lower() for part in url[len(_SCHEME) : comma].split(";"))
+    try:
+        data = unquote_to_bytes(url[comma + 1 :])
+        if parameters and parameters[-1] == "base64":
+            packed = _SPACE.sub(b"", data).rstrip(b"=")
+            data = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise _broken() from None
+    if len(data) > limit:
+        raise TooLarge(limit)
+    return first if _MEDIA_TYPE.fullmatch(first) else "text/plain", data
+
+
+def build(content_type: str, data: bytes) -> str:
+    """Return the URL that :func:`parse` reads."""
+    return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
+
+
+def _broken() -> FileRefused:
+    return FileRefused("the data URL cannot be read", FileProblem.UNREADABLE)

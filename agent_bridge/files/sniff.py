@@ -1,0 +1,118 @@
+"""What a file is, by its bytes: what its sender says about it only tells one kind of text from another."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import filetype  # type: ignore[import-untyped]
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+PDF = "application/pdf"
+DOCX = f"{_OFFICE}wordprocessingml.document"
+XLSX = f"{_OFFICE}spreadsheetml.sheet"
+PPTX = f"{_OFFICE}presentationml.presentation"
+
+#: The part of an office file that says which one it is. Names in a ZIP archive are never compressed.
+_OFFICE_PARTS = {b"word/document.xml": DOCX, b"xl/workbook.xml": XLSX, b"ppt/presentation.xml": PPTX}
+_DOCUMENT = re.compile(rf"{re.escape(PDF)}|application/(rtf|msword|epub\+zip|vnd\.(ms-|oasis|openxml).*)")
+_CONTROL = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1b")))
+_CONTROL_CHARACTER = re.compile(f"[{re.escape(_CONTROL.decode())}]")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_TEXT_TYPE = re.compile(
+    r"text/[a-z0-9][a-z0-9.+-]{0,60}|application/(json|ld\+json|x-ndjson|yaml|x-yaml|toml|sql|javascript|x-sh)"
+)
+#: Text that a browser runs.
+_ACTIVE = re.compile(r"html|xml|svg")
+_BY_SUFFIX = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "md": "text/markdown",
+    "tsv": "text/tab-separated-values",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+}
+#: Containers of sound or film, whose first bytes are the same for both.
+_CONTAINER = re.compile(r"(audio|video)/(mp4|ogg|webm)")
+
+
+class Family(StrEnum):
+    """What can be done with a file."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    #: PDF, office files, books.
+    DOCUMENT = "document"
+    #: Whatever people read as it is: HTML and SVG too.
+    TEXT = "text"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file is."""
+
+    #: Media type without parameters. Never one of a text that a browser would run: that is ``text/plain``.
+    content_type: str
+    family: Family
+
+
+def kind_of(data: bytes, claimed: str | None = None, name: str | None = None) -> Kind:
+    """Return what *data* is.
+
+    *claimed*, the media type that its sender gave it, and the suffix of its *name* are not believed: they choose
+    among the kinds of text, and *claimed* between sound and film where the container is the same.
+    """
+    claim = (claimed or "").partition(";")[0].strip().lower()
+    if data[:1024].lstrip().startswith(b"%PDF-"):
+        return Kind(PDF, Family.DOCUMENT)
+    if data.startswith(rb"{\rtf"):
+        return Kind("application/rtf", Family.DOCUMENT)
+    if _is_text(data):
+        return Kind(_text_type(claim, name), Family.TEXT)
+    if data.startswith(b"PK\x03\x04"):
+        return _archive(data)
+    guess = filetype.guess(data)
+    return _binary(guess.mime if guess else "application/octet-stream", claim)
+
+
+def _is_text(data: bytes) -> bool:
+    if data.startswith(_UTF_16):
+        try:
+            characters = data.decode("utf-16")
+        except UnicodeDecodeError:
+            return False
+        return _CONTROL_CHARACTER.search(characters) is None
+    # Old code pages are text as well, and have no control characters either.
+    return len(data.translate(None, _CONTROL)) == len(data)
+
+
+def _text_type(claim: str, name: str | None) -> str:
+    wanted = claim
+    if not _TEXT_TYPE.fullmatch(claim) or claim == "text/plain":
+        wanted = _BY_SUFFIX.get((name or "").rpartition(".")[2].lower(), "text/plain")
+    return "text/plain" if _ACTIVE.search(wanted) else wanted
+
+
+def _archive(data: bytes) -> Kind:
+    if b"[Content_Types].xml" in data:
+        for part, content_type in _OFFICE_PARTS.items():
+            if part in data:
+                return Kind(content_type, Family.DOCUMENT)
+    guess = filetype.guess(data)
+    # By the name of its first part alone, an archive is taken for an office file.
+    known = guess is not None and "openxml" not in guess.mime
+    return _binary(guess.mime if known else "application/zip", "")
+
+
+def _binary(content_type: str, claim: str) -> Kind:
+    container, claimed = _CONTAINER.fullmatch(content_type), _CONTAINER.fullmatch(claim)
+    if container and claimed and container[2] == claimed[2]:
+        return Kind(claim, Family(claimed[1]))
+    if _DOCUMENT.fullmatch(content_type):
+        return Kind(content_type, Family.DOCUMENT)
+    first = content_type.partition("/")[0]
+    return Kind(content_type, Family(first) if first in {"image", "audio", "video"} else Family.OTHER)

@@ -1,0 +1,183 @@
+"""Documents, read by a real process: good ones, and those that are made to take it over, or down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+import papers
+from agent_bridge.core.errors import FileProblem, FileRefused
+from agent_bridge.files import worker
+from agent_bridge.files.documents import as_markdown
+from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX, Family, Kind, kind_of
+from agent_bridge.files.text import Text
+from conditions import eventually
+
+SLOW = papers.docx("<w:p/>" * 2_000_000)
+
+
+def children() -> set[str]:
+    """Workers of this process that have not ended."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {pid for task in tasks for pid in (task / "children").read_text().split() if _is_worker(pid)}
+
+
+def _is_worker(pid: str) -> bool:
+    try:
+        return worker.__file__.encode() in Path("/proc", pid, "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def refusal(data: bytes, kind: Kind | None = None, seconds: float = 60) -> FileProblem:
+    with pytest.raises(FileRefused) as caught:
+        await as_markdown(data, kind or kind_of(data), max_chars=1000, seconds=seconds)
+    assert not children()
+    return caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (papers.pdf("Hello from a PDF"), "Hello from a PDF"),
+        (papers.docx(), "Hello from Word"),
+        (papers.xlsx([["name", "age"], ["Frida", 7]]), "| name | age |\n| --- | --- |\n| Frida | 7 |"),
+        (papers.pptx("Hello from a slide"), "# Hello from a slide"),
+        (papers.docx("<w:p><w:r><w:t>Привет 👋</w:t></w:r></w:p>"), "Привет 👋"),
+    ],
+    ids=["pdf", "docx", "xlsx", "pptx", "unicode"],
+)
+async def test_documents(data: bytes, text: str) -> None:
+    found = await as_markdown(data, kind_of(data), max_chars=1000)
+    assert text in found.text
+    assert not found.cut
+    assert not children()
+
+
+async def test_the_bound_of_characters_is_exact() -> None:
+    data = papers.docx("<w:p><w:r><w:t>0123456789</w:t></w:r></w:p>")
+    assert await as_markdown(data, kind_of(data), max_chars=10) == Text("0123456789", cut=False)
+    assert await as_markdown(data, kind_of(data), max_chars=9) == Text("012345678", cut=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "problem"),
+    [
+        (papers.pdf(""), None, FileProblem.NO_TEXT),
+        (papers.pdf()[:100], None, FileProblem.UNREADABLE),
+        (b"%PDF-", None, FileProblem.UNREADABLE),
+        (papers.docx()[:-40], None, FileProblem.UNREADABLE),
+        (b"PK\x03\x04", Kind(DOCX, Family.DOCUMENT), FileProblem.UNREADABLE),
+        (b"", Kind(XLSX, Family.DOCUMENT), FileProblem.UNREADABLE),
+        (papers.pdf(), Kind(PPTX, Family.DOCUMENT), FileProblem.UNREADABLE),
+        (rb"{\rtf1 hello}", None, FileProblem.UNSUPPORTED),
+        (b"hello", None, FileProblem.UNSUPPORTED),
+        (b"PK\x03\x04", None, FileProblem.UNSUPPORTED),
+    ],
+    ids=range(10),
+)
+async def test_what_gives_no_text(data: bytes, kind: Kind | None, problem: FileProblem) -> None:
+    assert await refusal(data, kind) is problem
+
+
+async def test_a_slow_document_is_given_up() -> None:
+    assert await refusal(SLOW, seconds=3) is FileProblem.TOO_HARD
+
+
+async def test_who_gives_up_leaves_no_process_behind() -> None:
+    reading = asyncio.create_task(as_markdown(SLOW, kind_of(SLOW), max_chars=10))
+
+    async def started() -> set[str]:
+        return children()
+
+    await eventually(started, "a worker runs")
+    reading.cancel()
+    await asyncio.wait({reading})
+    assert reading.cancelled()
+    assert not children()
+
+
+async def test_what_unpacks_without_end_is_given_up() -> None:
+    """A page of 14 kB that is six gigabytes long."""
+    packer, space = zlib.compressobj(9), b" " * 2**20
+    first, again = (packer.compress(space) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    page = zlib.compress(first + again * 6000 + packer.flush(), 9)
+    bomb = papers.pdf_of(page, "/Filter [/FlateDecode /FlateDecode]")
+    assert len(bomb) < 20_000
+    assert await refusal(bomb) is FileProblem.TOO_HARD
+
+
+async def test_a_document_reads_no_other_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s3cret")
+    entity = f'<!DOCTYPE a [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'
+    types = papers.docx(f"{entity}<w:p><w:r><w:t>&x;</w:t></w:r></w:p>")
+    picture = papers.docx(
+        "<w:p><w:r><w:t>seen</w:t></w:r><w:r><w:drawing><wp:inline "
+        'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" '
+        'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+        'xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture" '
+        'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><wp:docPr id="1" name="a"/>'
+        '<a:graphic><a:graphicData><pic:pic><pic:blipFill><a:blip r:link="r9"/></pic:blipFill></pic:pic>'
+        "</a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>",
+        {"word/_rels/document.xml.rels": papers.link_to(secret.as_uri())},
+    )
+    for data in (types, picture):
+        try:
+            text = (await as_markdown(data, kind_of(data), max_chars=1000)).text
+        except FileRefused as error:
+            text = str(error)
+        assert "s3cret" not in text
+        assert "czNjcmV0" not in text
+
+
+def test_the_worker_reaches_nobody_starts_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    attempts = [
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "import urllib.request; urllib.request.urlopen('file:///etc/hostname')",
+        "import subprocess; subprocess.run(['true'])",
+        "import os; os.system('true')",
+        "import os; os.fork()",
+        f"open({str(tmp_path / 'x')!r}, 'w').write('x' * 100_000)",
+    ]
+    for attempt in attempts:
+        program = (
+            f"import sys; sys.path.insert(0, {str(Path(worker.__file__).parent)!r}); import worker; worker._bound(); "
+            f"sys.addaudithook(worker._deny)\ntry:\n    {attempt}\nexcept OSError as error: sys.exit(7)"
+        )
+        done = subprocess.run([sys.executable, "-I", "-c", program], check=False, capture_output=True, timeout=30)
+        assert done.returncode == 7, (attempt, done.stderr)
+
+
+def test_the_worker_says_that_the_extra_is_missing(tmp_path: Path) -> None:
+    """An interpreter without any library."""
+    command = [sys.executable, "-I", "-S", worker.__file__, "pdf", "10"]
+    done = subprocess.run(command, check=False, input=papers.pdf(), capture_output=True, timeout=30, cwd=tmp_path)
+    assert done.returncode == worker.NOT_INSTALLED
+
+
+async def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The Python that the environment stands for has no libraries."""
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(bare))
+    assert await refusal(papers.pdf()) is FileProblem.NOT_INSTALLED
+
+
+async def test_the_worker_gets_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown = tmp_path / "environment"
+    spy = tmp_path / "python"
+    spy.write_text(f'#!/bin/sh\nenv > {shown}\nexec {sys.executable} "$@"\n')
+    spy.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(spy))
+    monkeypatch.setitem(os.environ, "LETTA_API_KEY", "s3cret")
+    await as_markdown(papers.pdf(), Kind(PDF, Family.DOCUMENT), max_chars=10)
+    assert "LANG=" in shown.read_text()
+    assert "s3cret" not in shown.read_text()
