@@ -62,6 +62,12 @@ async def take(database: Database, lane: int) -> Turn:
     return turn
 
 
+async def collect(database: Database, turn: Turn) -> list[str]:
+    """Collect all that waits behind *turn*, and is like it; return its events."""
+    turns = Turns(database)
+    return [each.event_id for each in await turns.collect(turn, await turns.behind(turn))]
+
+
 async def finish(database: Database, turn: Turn, state: TurnState = TurnState.DONE) -> None:
     await Turns(database).finish(turn, state, {})
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Agent, AgentState, Portal, TurnKind, TurnState
+from agent_bridge.core.model import Agent, AgentState, Besides, Portal, Turn, TurnKind, TurnState
 from agent_bridge.store.contacts import Contact, Wanted
 from agent_bridge.store.ledger import Entry
 
@@ -47,6 +47,7 @@ def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> Contact:
         "invited": frozenset(),
         "told": AgentState.ACTIVE,
         "busy": None,
+        "stream": None,
     }
     return Contact(agent(number, name, **of_agent), Portal(**(values | changes)))
 
@@ -90,3 +91,30 @@ def entry(**changes: Any) -> Entry:
         "collected_into": None,
     }
     return Entry(**(values | changes))
+
+
+def turn(**changes: Any) -> Turn:
+    """Return a question as a worker takes it up."""
+    values: dict[str, Any] = {
+        "id": 1,
+        "event_id": "$event",
+        "conversation": 2,
+        "room_id": "!room",
+        "thread": "",
+        "portal": 3,
+        "kind": TurnKind.MESSAGE,
+        "sender": "@alice:example.org",
+        "payload": {"body": "hello"},
+        "state": TurnState.QUEUED,
+        "attempts": 0,
+        "failures": 0,
+        "interruptions": 0,
+        "retries": 0,
+        "age": 0.0,
+        "stop": None,
+        "collected": (),
+        "answer": None,
+        "besides": Besides(),
+        "error": None,
+    }
+    return Turn(**(values | changes))

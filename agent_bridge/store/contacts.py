@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Agent, AgentState, Busy, Portal
+from agent_bridge.core.model import Agent, AgentState, Busy, Portal, Streaming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import LiteralString
 
     from psycopg.rows import DictRow
 
@@ -18,7 +19,7 @@ _SELECT = """
 SELECT a.id, a.upstream, a.agent_id, a.model, a.name, a.ghost, a.displayname, a.displayname_applied,
        a.state, a.state_since,
        p.id AS portal, p.room_id, p.name AS room_name, p.name_applied, p.topic, p.topic_applied,
-       p.bot_joined, p.space, p.invited, p.told, p.busy
+       p.bot_joined, p.space, p.invited, p.told, p.busy, p.stream
 FROM agent a JOIN portal p ON p.agent = a.id AND p.kind = 'home'
 """
 
@@ -73,6 +74,7 @@ def _contact(row: DictRow) -> Contact:
             invited=frozenset(row["invited"]),
             told=AgentState(row["told"]),
             busy=None if row["busy"] is None else Busy(row["busy"]),
+            stream=None if row["stream"] is None else Streaming(row["stream"]),
         ),
     )
 
@@ -220,3 +222,8 @@ class Contacts:
         """Record what happens to messages that wait in a room; tell whether the room is a portal."""
         row = await self._database.row("UPDATE portal SET busy = %s WHERE room_id = %s RETURNING id", (busy, room_id))
         return row is not None
+
+    async def set_stream(self, room_id: str, stream: Streaming | None) -> bool:
+        """Record how answers are shown in a room; tell whether the room is a portal."""
+        query: LiteralString = "UPDATE portal SET stream = %s WHERE room_id = %s RETURNING id"
+        return await self._database.row(query, (stream, room_id)) is not None

@@ -34,14 +34,15 @@ ON CONFLICT (event_id) DO NOTHING
 RETURNING event_id, conversation
 """
 
-# A question that was collected into another is stopped with that one. A command stops what was said before it.
+# A question that was collected into another is stopped with that one. A command stops what was said before it, and in
+# its own conversation rather than in another.
 _STOP = """
 WITH head AS (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND c.thread_id <> %(bot)s
       AND t.kind = 'message' AND t.state IN ('queued', 'running', 'answered')
       AND t.place < coalesce((SELECT place FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
-    ORDER BY t.place LIMIT 1
+    ORDER BY (c.thread_id = %(thread)s) DESC, t.place LIMIT 1
 ), meant AS (
     SELECT coalesce(t.collected_into, t.id) AS id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
@@ -105,12 +106,12 @@ class Inbox:
     async def depths(
         self, connection: Connection, room_ids: Collection[str], *, besides: Collection[str]
     ) -> dict[str, int]:
-        """Return how many messages wait or are answered in the own lane of each of *room_ids*, *besides* these."""
+        """Return how many messages wait or are answered in each of *room_ids*, *besides* these."""
         cursor = await connection.execute(
             """
             SELECT c.room_id, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation
-            WHERE c.room_id = ANY(%s) AND c.thread_id = '' AND t.state IN ('queued', 'running', 'answered')
-              AND t.event_id <> ALL(%s)
+            WHERE c.room_id = ANY(%s) AND c.thread_id <> '!' AND t.kind = 'message'
+              AND t.state IN ('queued', 'running', 'answered') AND t.event_id <> ALL(%s)
             GROUP BY c.room_id
             """,
             (list(room_ids), list(besides)),
@@ -129,11 +130,16 @@ class Inbox:
         return {row["event_id"] for row in rows}
 
     async def ignore(self, connection: Connection, ignored: Iterable[Ignored]) -> None:
-        """Note messages that are no turns, and why, within the caller's transaction."""
+        """Note messages that are no turns, and why, within the caller's transaction. What is a turn is passed over."""
         async with connection.cursor() as cursor:
             await cursor.executemany(
-                "INSERT INTO ignored (event_id, room_id, reason) VALUES (%s, %s, %s) ON CONFLICT (event_id) DO NOTHING",
-                [(each.event_id, each.room_id, each.reason) for each in ignored],
+                """
+                INSERT INTO ignored (event_id, room_id, reason)
+                SELECT %(event_id)s, %(room_id)s, %(reason)s
+                WHERE NOT EXISTS (SELECT 1 FROM turn WHERE event_id = %(event_id)s)
+                ON CONFLICT (event_id) DO NOTHING
+                """,
+                [{"event_id": each.event_id, "room_id": each.room_id, "reason": each.reason} for each in ignored],
             )
 
     async def stop(self, connection: Connection, requests: Iterable[StopRequest]) -> list[int]:
@@ -145,6 +151,7 @@ class Inbox:
                 {
                     "room_id": request.room_id,
                     "target": request.target,
+                    "thread": request.thread,
                     "event_id": request.event_id,
                     "bot": BOT_THREAD,
                     "stop": Stop.STOPPED,

@@ -56,7 +56,7 @@ class Entry:
 
 
 def _entry(row: DictRow) -> Entry:
-    steps = tuple(Step(datetime.fromisoformat(step["at"]), step["what"]) for step in row["steps"])
+    steps = tuple(Step(datetime.fromisoformat(step.pop("at")), step.pop("what"), step) for step in row["steps"])
     return Entry(**{**row, "kind": TurnKind(row["kind"]), "state": TurnState(row["state"]), "steps": steps})
 
 
@@ -102,7 +102,10 @@ class Ledger:
         return _entry(rows[0]) if len(rows) == 1 else None
 
     async def ignored(self, event_id: str) -> str | None:
-        """Return why the message *event_id* was ignored; None when it was not, or that is forgotten."""
+        """Return why the message *event_id* was ignored; None when it was not, or that is forgotten.
+
+        It is a :class:`~agent_bridge.core.model.Reason`; an older program wrote it out in English.
+        """
         row = await self._database.row("SELECT reason FROM ignored WHERE event_id = %s", (event_id,))
         return None if row is None else row["reason"]
 
@@ -121,9 +124,11 @@ class Ledger:
             WITH forgotten AS (DELETE FROM message WHERE turn = %(turn)s)
             UPDATE turn SET state = 'queued', place = nextval('turn_place_seq'), failures = 0, interruptions = 0,
                    retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL,
-                   answer = NULL, error = NULL, finished_at = NULL,
-                   steps = steps || jsonb_build_object('at', now(), 'what', 'asked anew by an administrator')
-            WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done') RETURNING conversation
+                   answer = NULL, besides = '{}', error = NULL, finished_at = NULL,
+                   steps = steps || jsonb_build_object('at', now(), 'what', 'retried')
+            WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done')
+              AND NOT payload ? 'redacted'
+            RETURNING conversation
             """,
             {"turn": turn},
         )

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 #: Rows of one statement: a large backlog must not hold the table for long.
 _BATCH = 5000
 
-# What was collected into an open turn is a part of its question.
+# What was collected into an open turn is a part of its question. A turn stays as long as what a transcript keeps of it:
+# whoever takes the message back finds both by it.
 _TURNS: LiteralString = """
 DELETE FROM turn WHERE id IN (
     SELECT id FROM turn t WHERE t.finished_at < now() - make_interval(secs => %s * 86400.0)
       AND t.state IN ('done', 'failed', 'stopped', 'collected')
       AND NOT EXISTS (SELECT 1 FROM turn head WHERE head.id = t.collected_into AND head.finished_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM message m WHERE m.turn = coalesce(t.collected_into, t.id))
     ORDER BY t.finished_at LIMIT %s
 )
 """
@@ -47,8 +49,8 @@ async def prune(database: Database, *, turns_days: float, transcript_days: float
     """
     deleted = 0
     everything = (
-        (_TURNS, turns_days),
         (_MESSAGES, transcript_days),
+        (_TURNS, turns_days),
         (_IGNORED, turns_days),
         (_SET_ASIDE, turns_days),
     )

@@ -62,7 +62,7 @@ class Queue:
                 WHERE state IN ('queued', 'running', 'answered') ORDER BY conversation, place
             ) AS head JOIN conversation c ON c.id = head.conversation
             WHERE (head.not_before IS NULL OR head.not_before <= now() OR head.waits_since > now())
-              AND (c.thread_id <> '' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
+              AND (c.thread_id = '!' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
               AND NOT EXISTS (
                   SELECT 1 FROM procrastinate_jobs j
                   WHERE j.lock = 'lane-' || head.conversation AND j.status IN ('todo', 'doing')

@@ -69,6 +69,7 @@ portal = Table(
     Column("invited", ARRAY(Text), nullable=False, server_default="{}"),
     Column("told", Text, nullable=False, comment="the agent's state that the room was last told"),
     Column("busy", Text, comment="what happens to messages that wait; null: as configured"),
+    Column("stream", Text, comment="how answers are shown; null: as configured"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 Index("portal_home_key", portal.c.agent, unique=True, postgresql_where=text("kind = 'home'"))
@@ -115,7 +116,7 @@ turn = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("interruptions", Integer, nullable=False, server_default="0", comment="workers that died over it"),
-    Column("retries", Integer, nullable=False, server_default="0", comment="how often an admin had it asked anew"),
+    Column("retries", Integer, nullable=False, server_default="0", comment="how often it was asked anew"),
     Column("waits_since", DateTime(timezone=True), comment="with not_before: a clock set back ends the waiting"),
     Column("not_before", DateTime(timezone=True), comment="a failed turn keeps its place until then"),
     Column("stop", Text, comment="how a person wants it to end"),
@@ -125,9 +126,10 @@ turn = Table(
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("answer", Text),
+    Column("besides", JSONB, nullable=False, server_default="{}", comment="what is shown besides the answer"),
     Column("error", Text),
     Column("said_at", DateTime(timezone=True), nullable=False, server_default=_now, comment="by the homeserver"),
-    Column("retried_at", DateTime(timezone=True), comment="when an admin had it asked anew"),
+    Column("retried_at", DateTime(timezone=True), comment="when it was asked anew"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),

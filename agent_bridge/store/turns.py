@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import Said, Send, Stop, Turn, TurnKind, TurnState
+from agent_bridge.core.model import Besides, Said, Send, Stop, Turn, TurnKind, TurnState, Waits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -15,12 +18,19 @@ if TYPE_CHECKING:
 
     from agent_bridge.store.database import Database, Params
 
+#: What is shown besides most answers.
+NOTHING_BESIDES = Besides()
+
 # A story of so many steps is told; one that goes on for ever must not grow for ever.
 _STEP: LiteralString = """
     CASE WHEN jsonb_array_length(turn.steps) < 100
-         THEN turn.steps || jsonb_build_object('at', now(), 'what', %(step)s::text) ELSE turn.steps END
+         THEN turn.steps || (jsonb_build_object('at', now()) || %(step)s::jsonb) ELSE turn.steps END
 """
 
+_TAKEN_BACK: LiteralString = "(turn.payload ? 'redacted' OR turn.stop IS NOT DISTINCT FROM 'redacted')"
+
+# The state is looked at twice: the second time it is that which another worker has just committed.
+# A question that is asked anew has the place of the change that wants it, which is closed first.
 # `waits_since` lies in the future only if the clock was set back: then nobody knows for how long it would wait.
 _TAKE: LiteralString = f"""
 UPDATE turn
@@ -35,17 +45,22 @@ WHERE c.id = turn.conversation
   AND turn.id = (
       SELECT id FROM turn
       WHERE conversation = %(lane)s AND state IN ('queued', 'running', 'answered')
-      ORDER BY place LIMIT 1
+      ORDER BY place, id DESC LIMIT 1
   )
+  AND turn.state IN ('queued', 'running', 'answered')
   AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
-  AND (c.thread_id <> '' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
-RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.portal, turn.kind, turn.sender, turn.payload,
-          turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries, turn.stop, turn.answer,
-          turn.error,
+  AND (c.thread_id = '!' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
+RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.thread_id AS thread, c.portal, turn.kind,
+          turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries,
+          turn.stop, turn.answer, turn.besides, turn.error,
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age,
-          (SELECT coalesce(array_agg(coalesce(part.payload->>'body', '') ORDER BY part.place), '{{}}')
+          (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.place), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected
 """
+
+
+def _step(what: str, **details: Any) -> Jsonb:
+    return Jsonb({"what": what} | {name: value for name, value in details.items() if value is not None})
 
 
 def _turn(row: DictRow) -> Turn:
@@ -57,8 +72,14 @@ def _turn(row: DictRow) -> Turn:
             "state": TurnState(row["state"]),
             "stop": None if stop is None else Stop(stop),
             "collected": tuple(row["collected"]),
+            "besides": _besides(row["besides"]),
         }
     )
+
+
+def _besides(stored: Mapping[str, Any]) -> Besides:
+    lists = {key: tuple(stored.get(key, ())) for key in ("asides", "files")}
+    return Besides(**{**stored, **lists})
 
 
 class Turns:
@@ -94,44 +115,58 @@ class Turns:
         A turn that an earlier worker had taken up and not finished is at the head still. A lane whose room may have
         missed something waits.
         """
-        row = await self._database.row(_TAKE, {"lane": lane, "step": "taken up"})
+        row = await self._database.row(_TAKE, {"lane": lane, "step": _step("taken_up")})
         return None if row is None else _turn(row)
 
-    async def collect(self, turn: Turn, *, older_than: float | None = None) -> list[tuple[str, str]]:
-        """Make the messages that wait behind *turn* a part of it; return their events and texts, oldest first.
+    async def behind(self, turn: Turn) -> list[Waits]:
+        """Return the messages like *turn* that wait behind it and were never taken up, in their order."""
+        rows = await self._database.rows(
+            """
+            SELECT id, event_id, sender, payload, extract(epoch FROM now() - said_at)::float AS age,
+                   extract(epoch FROM now() - created_at)::float AS since
+            FROM turn
+            WHERE conversation = %(lane)s AND kind = %(kind)s AND state = 'queued' AND attempts = 0 AND stop IS NULL
+              AND payload->>'reason' IS NOT DISTINCT FROM %(reason)s::text
+              AND place > (SELECT place FROM turn WHERE id = %(turn)s)
+            ORDER BY place
+            """,
+            {
+                "turn": turn.id,
+                "lane": turn.conversation,
+                "kind": turn.kind,
+                "reason": turn.payload.get("reason"),
+            },
+        )
+        return [Waits(**row) for row in rows]
 
-        Only those of its kind that were never taken up, and were said more than *older_than* seconds ago.
-        """
+    async def collect(self, turn: Turn, waits: Sequence[Waits]) -> list[Waits]:
+        """Make *waits* a part of *turn*, those that still wait; return them."""
         rows = await self._database.rows(
             f"""
             WITH head AS (
-                SELECT place AS behind FROM turn
+                SELECT id FROM turn
                 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'answered')
                 FOR UPDATE
             ), part AS (
                 UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(), steps = {_STEP}
                 FROM head
-                WHERE conversation = %(lane)s AND kind = %(kind)s AND state = 'queued' AND attempts = 0 AND stop IS NULL
-                  AND payload->>'reason' IS NOT DISTINCT FROM %(reason)s::text
-                  AND place > behind
-                  AND (%(older)s::float IS NULL OR said_at < now() - make_interval(secs => %(older)s))
-                RETURNING place, event_id, payload->>'body' AS body
+                WHERE turn.id = ANY(%(parts)s) AND state = 'queued' AND attempts = 0 AND stop IS NULL
+                RETURNING turn.id, turn.payload
             )
-            SELECT event_id, body FROM head LEFT JOIN part ON true ORDER BY place
+            SELECT part.id, part.payload FROM head LEFT JOIN part ON true
             """,
             {
                 "turn": turn.id,
                 "attempts": turn.attempts,
-                "lane": turn.conversation,
-                "kind": turn.kind,
-                "reason": turn.payload.get("reason"),
-                "older": older_than,
-                "step": f"answered together with {turn.key}",
+                "parts": [each.id for each in waits],
+                "step": _step("collected", turn=turn.key),
             },
         )
         if not rows:
             raise self._lost(turn)
-        return [(row["event_id"], row["body"] or "") for row in rows if row["event_id"] is not None]
+        payloads = {row["id"]: row["payload"] for row in rows}
+        # What it says now: it may have been changed since it was looked at.
+        return [replace(each, payload=payloads[each.id]) for each in waits if each.id in payloads]
 
     async def stops(self, turns: Collection[int]) -> dict[int, Stop]:
         """Return those of *turns* that a person wants to end, and how."""
@@ -165,8 +200,27 @@ class Turns:
             RETURNING id
             """,
             turn,
-            {"failed": int(failed), "delay": delay, "step": f"put back for {delay:g} s: {why}"},
+            {"failed": int(failed), "delay": delay, "step": _step("put_back", seconds=delay, why=why)},
         )
+
+    async def ask_the_rest(self, turn: Turn) -> bool:
+        """Have *turn*, of which something was taken back, asked anew without that; tell whether anything is left.
+
+        It keeps its place, and has an idempotency key of its own.
+        """
+        row = await self._database.row(
+            f"""
+            UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = NULL,
+                   retries = retries + 1, retried_at = now(), steps = {_STEP}
+            WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
+              AND (NOT payload ? 'redacted'
+                   OR EXISTS (SELECT 1 FROM turn part
+                              WHERE part.collected_into = turn.id AND NOT part.payload ? 'redacted'))
+            RETURNING id
+            """,
+            {"turn": turn.id, "attempts": turn.attempts, "step": _step("again")},
+        )
+        return row is not None
 
     async def answered(
         self,
@@ -174,29 +228,32 @@ class Turns:
         answer: str,
         *,
         error: str | None,
-        parts: int,
+        parts: Collection[int],
+        besides: Besides = NOTHING_BESIDES,
         stopped: bool = False,
         transcript: Sequence[Said] = (),
     ) -> None:
-        """Commit the answer, the intention to show it in *parts* parts, and what the transcript gains.
+        """Commit the answer, what is shown *besides*, the intention to show it in *parts*, and the transcript's gain.
 
-        A wish to end it counts no more, unless that *stopped* it. The upstream is never asked again for this turn.
+        A wish to end it counts no more, unless that *stopped* it. A question that was taken back leaves no transcript.
+        The upstream is never asked again for this turn.
         """
         await self._fenced(
             f"""
             WITH answered AS (
-                UPDATE turn SET state = 'answered', answer = %(answer)s, error = %(error)s,
-                       stop = CASE WHEN %(stopped)s THEN stop END, steps = {_STEP}
+                UPDATE turn SET state = 'answered', answer = %(answer)s, besides = %(besides)s, error = %(error)s,
+                       stop = CASE WHEN %(stopped)s OR stop = 'redacted' THEN stop END, steps = {_STEP}
                 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
-                RETURNING id
+                RETURNING id, stop
             ), intended AS (
-                INSERT INTO send (turn, part) SELECT id, generate_series(0, %(parts)s - 1) FROM answered
+                INSERT INTO send (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
                 ON CONFLICT (turn, part) DO NOTHING
             ), said AS (
                 INSERT INTO message (conversation, turn, role, content)
                 SELECT %(lane)s, id, said.role, said.content
                 FROM answered,
                      unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
+                WHERE stop IS DISTINCT FROM 'redacted'
                 ORDER BY said.position
             )
             SELECT id FROM answered
@@ -206,11 +263,12 @@ class Turns:
                 "lane": turn.conversation,
                 "answer": answer,
                 "error": error,
-                "parts": parts,
+                "parts": list(parts),
+                "besides": Jsonb(asdict(besides)),
                 "stopped": stopped,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],
-                "step": f"answer of {len(answer)} characters committed" + (f"; {error}" if error else ""),
+                "step": _step("answered", characters=len(answer), error=error),
             },
         )
 
@@ -225,13 +283,15 @@ class Turns:
     ) -> None:
         """Close *turn* as *state* (done, failed or stopped), with the events that show its parts.
 
-        Parts that were *taken_back* are forgotten. *error* is why it failed, unless that is known.
+        Parts that were *taken_back* are forgotten, and the answer to a question that was. *error* is why it failed,
+        unless that is known.
         """
         await self._fenced(
             f"""
             WITH finished AS (
                 UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
-                       steps = {_STEP}
+                       answer = CASE WHEN {_TAKEN_BACK} THEN NULL ELSE answer END,
+                       besides = CASE WHEN {_TAKEN_BACK} THEN '{{}}' ELSE besides END, steps = {_STEP}
                 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'answered')
                 RETURNING id
             ), shown AS (
@@ -251,9 +311,33 @@ class Turns:
                 "events": list(sent.values()),
                 "taken_back": list(taken_back),
                 "error": error,
-                "step": f"{state}, shown in {len(sent)} part(s)" + (f"; {error}" if error else ""),
+                "step": _step(state, parts=len(sent), error=error),
             },
         )
+
+    async def told(self, turn: Turn, error: str, seconds: float) -> bool:
+        """Tell whether people were told of the same *error* within the last *seconds*, in the lane of *turn*."""
+        row = await self._database.row(
+            """
+            SELECT 1 FROM turn t
+            WHERE t.conversation = %s AND t.id <> %s AND t.state = 'failed' AND t.error = %s
+              AND t.finished_at > now() - make_interval(secs => %s) AND coalesce(t.besides->>'notice', '') <> ''
+            LIMIT 1
+            """,
+            (turn.conversation, turn.id, error, seconds),
+        )
+        return row is not None
+
+    async def room_transcript(self, room_id: str, limit: int) -> list[Said]:
+        """Return the last *limit* messages of the transcript of the room itself, oldest first."""
+        rows = await self._database.rows(
+            """
+            SELECT m.role, m.content FROM message m JOIN conversation c ON c.id = m.conversation
+            WHERE c.room_id = %s AND c.thread_id = '' ORDER BY m.id DESC LIMIT %s
+            """,
+            (room_id, limit),
+        )
+        return [Said(row["role"], row["content"]) for row in reversed(rows)]
 
     async def intend(self, turn: int, part: int) -> None:
         """Write the intention to say part *part*, before the request goes out."""

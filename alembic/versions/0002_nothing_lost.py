@@ -81,9 +81,7 @@ def upgrade() -> None:
     )
     op.add_column(
         "turn",
-        sa.Column(
-            "retries", sa.Integer(), server_default="0", nullable=False, comment="how often an admin had it asked anew"
-        ),
+        sa.Column("retries", sa.Integer(), server_default="0", nullable=False, comment="how often it was asked anew"),
     )
     op.add_column(
         "turn",
@@ -96,7 +94,7 @@ def upgrade() -> None:
     )
     op.add_column(
         "turn",
-        sa.Column("retried_at", sa.DateTime(timezone=True), nullable=True, comment="when an admin had it asked anew"),
+        sa.Column("retried_at", sa.DateTime(timezone=True), nullable=True, comment="when it was asked anew"),
     )
     op.add_column("turn", sa.Column("stop", sa.Text(), nullable=True, comment="how a person wants it to end"))
     op.add_column("turn", sa.Column("stopped_by", sa.Text(), nullable=True, comment="event that asked for that"))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import StoreError, StoreRefused
-from agent_bridge.core.model import BOT_THREAD, Ignored, Stop, StopRequest, TurnKind, TurnState, Watched
+from agent_bridge.core.model import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState, Watched
 from agent_bridge.store.inbox import Inbox
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
-from lane import OTHER, ROOM, accept, add_portal, finish, new, order, row_of, stop, take, waiting_for_a_lock
+from lane import OTHER, ROOM, accept, add_portal, collect, finish, new, order, row_of, stop, take, waiting_for_a_lock
 
 if TYPE_CHECKING:
     from agent_bridge.core.model import NewTurn
@@ -52,7 +52,7 @@ async def test_nothing_is_accepted_when_the_transaction_fails(database: Database
     async def fail() -> None:
         async with database.transaction() as connection:
             await inbox.accept(connection, [new("$1")])
-            await inbox.ignore(connection, [Ignored("$2", ROOM, "a reason")])
+            await inbox.ignore(connection, [Ignored("$2", ROOM, Reason.NOTICE)])
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -146,7 +146,11 @@ async def test_what_was_accepted_or_ignored_is_known(database: Database, inbox: 
     (lane,) = await accept(database, new("$open"), new("$closed"))
     for _ in range(2):
         await finish(database, await take(database, lane))
-    ignored = [Ignored("$ignored", ROOM, "a notice"), Ignored("$ignored", ROOM, "again"), Ignored("$i2", ROOM, "x")]
+    ignored = [
+        Ignored("$ignored", ROOM, Reason.NOTICE),
+        Ignored("$ignored", ROOM, Reason.CHANGE),
+        Ignored("$i2", ROOM, Reason.NO_TEXT),
+    ]
     async with database.transaction() as connection:
         await inbox.ignore(connection, ignored)
         await inbox.ignore(connection, ignored)
@@ -154,7 +158,7 @@ async def test_what_was_accepted_or_ignored_is_known(database: Database, inbox: 
     assert await inbox.known(asked) == {"$open", "$closed", "$ignored"}
     assert await inbox.known([]) == set()
     rows = await database.rows("SELECT event_id, room_id, reason FROM ignored ORDER BY event_id")
-    assert [tuple(row.values()) for row in rows] == [("$i2", ROOM, "x"), ("$ignored", ROOM, "a notice")]
+    assert [tuple(row.values()) for row in rows] == [("$i2", ROOM, Reason.NO_TEXT), ("$ignored", ROOM, Reason.NOTICE)]
 
 
 async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Database, inbox: Inbox) -> None:
@@ -162,7 +166,7 @@ async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Databas
     (lane,) = await accept(database, *(new(f"${number}", portal=portal) for number in range(4)))
     await accept(database, aside("$aside", portal), new("$other", OTHER))
     await finish(database, await take(database, lane))
-    await Turns(database).answered(await take(database, lane), "x", error=None, parts=1)
+    await Turns(database).answered(await take(database, lane), "x", error=None, parts=range(1))
     async with database.transaction() as connection:
         rooms = [ROOM, OTHER, "!empty:example.org"]
         assert await inbox.depths(connection, rooms, besides=[]) == {ROOM: 3, OTHER: 1}
@@ -340,9 +344,8 @@ async def test_another_room_stops_nothing(database: Database, talk: int, target:
 
 
 async def test_a_stop_of_a_collected_question_stops_what_it_was_collected_into(database: Database, talk: int) -> None:
-    turns = Turns(database)
     turn = await take(database, talk)
-    assert [event for event, _ in await turns.collect(turn)] == ["$q2", "$q3"]
+    assert await collect(database, turn) == ["$q2", "$q3"]
     assert await stop(database, wish("$q3")) == [talk]
     assert await stopped(database) == {"$q1": "$wish"}
 
@@ -356,7 +359,7 @@ async def test_the_first_wish_counts(database: Database, talk: int) -> None:
 @pytest.mark.parametrize("end", [TurnState.DONE, TurnState.FAILED, TurnState.ANSWERED])
 async def test_what_is_answered_is_not_stopped_any_more(database: Database, talk: int, end: TurnState) -> None:
     turns, turn = Turns(database), await take(database, talk)
-    await turns.answered(turn, "x", error=None, parts=1)
+    await turns.answered(turn, "x", error=None, parts=range(1))
     if end is not TurnState.ANSWERED:
         await turns.finish(turn, end, {0: "$a1"})
     assert await stop(database, wish("$q1"), wish("$a1")) == []

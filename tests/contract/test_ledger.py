@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.model import BOT_THREAD, Ignored, Stop, StopRequest, TurnKind, TurnState
+from agent_bridge.core.model import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState
 from agent_bridge.store.inbox import Inbox
 from agent_bridge.store.ledger import Ledger
 from agent_bridge.store.turns import Turns
-from lane import BOB, OTHER, ROOM, accept, add_portal, finish, new, order, row_of, stop, take
+from lane import BOB, OTHER, ROOM, accept, add_portal, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
     from agent_bridge.store.database import Database
@@ -30,7 +30,7 @@ async def portal(database: Database) -> int:
 async def close(database: Database, lane: int, state: TurnState, error: str | None = None) -> None:
     """Take the head of *lane* up and close it, as shown by one event."""
     turns, turn = Turns(database), await take(database, lane)
-    await turns.answered(turn, "answer", error=error, parts=1)
+    await turns.answered(turn, "answer", error=error, parts=range(1))
     await turns.finish(turn, state, {0: f"$answer-to-{turn.event_id[1:]}"})
 
 
@@ -68,7 +68,7 @@ async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
         assert (entry.agent, entry.kind, entry.sender) == ("Frida", TurnKind.MESSAGE, BOB)
         assert (entry.state, entry.error) == (TurnState.FAILED, "it broke")
         assert (entry.attempts, entry.failures, entry.interruptions, entry.retries) == (1, 0, 0, 0)
-        assert [step.what.split()[0] for step in entry.steps] == ["taken", "answer", "failed,"]
+        assert [step.what for step in entry.steps] == ["taken_up", "answered", "failed"]
         assert entry.started_at is not None
         assert entry.finished_at is not None
         assert entry.created_at <= entry.started_at <= entry.steps[0].at <= entry.finished_at
@@ -95,7 +95,7 @@ async def test_a_name_that_fits_two_finds_none(database: Database, ledger: Ledge
 
 async def test_a_turn_tells_into_which_it_was_collected(database: Database, ledger: Ledger) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
-    await Turns(database).collect(await take(database, lane))
+    await collect(database, await take(database, lane))
     entry, head = await ledger.find("$2"), await ledger.find("$1")
     assert entry is not None
     assert head is not None
@@ -123,8 +123,8 @@ async def test_failures_are_listed_newest_first(database: Database, ledger: Ledg
 
 async def test_why_something_was_ignored(database: Database, ledger: Ledger) -> None:
     async with database.transaction() as connection:
-        await Inbox(database).ignore(connection, [Ignored("$1", ROOM, "it is a notice")])
-    assert await ledger.ignored("$1") == "it is a notice"
+        await Inbox(database).ignore(connection, [Ignored("$1", ROOM, Reason.NOTICE)])
+    assert await ledger.ignored("$1") == Reason.NOTICE
     assert await ledger.ignored("$2") is None
 
 
@@ -142,9 +142,9 @@ async def test_a_closed_message_is_asked_anew_behind_what_waits(
     (lane,) = await accept(database, new("$1"), new("$2"), new("$3"))
     await database.execute("UPDATE turn SET said_at = now() - interval '3 days', failures = 2, interruptions = 1")
     turns, turn = Turns(database), await take(database, lane)
-    assert [event for event, _ in await turns.collect(turn)] == ["$2", "$3"]
+    assert await collect(database, turn) == ["$2", "$3"]
     await stop(database, StopRequest(ROOM, "$wish", "$1"))
-    await turns.answered(turn, "old", error="it broke", parts=2)
+    await turns.answered(turn, "old", error="it broke", parts=range(2))
     await turns.finish(turn, state, {0: "$a0", 1: "$a1"})
     await accept(database, new("$4"))
     assert await retry(database, "$1") == lane
@@ -153,12 +153,12 @@ async def test_a_closed_message_is_asked_anew_behind_what_waits(
     reset: dict[str, Any] = {"failures": 0, "interruptions": 0, "retries": 1, "state": TurnState.QUEUED}
     reset |= dict.fromkeys(["answer", "error", "stop", "stopped_by", "not_before", "finished_at"])
     assert {key: row[key] for key in reset} == reset
-    assert row["steps"][-1]["what"] == "asked anew by an administrator"
+    assert row["steps"][-1]["what"] == "retried"
     await finish(database, await take(database, lane))
     again = await take(database, lane)
     # What it said is remembered, to be edited; so is what was collected; and no older worker can be mistaken for it.
     assert (again.event_id, again.attempts, again.state, again.stop) == ("$1", 2, TurnState.RUNNING, None)
-    assert again.collected == ("body of $2", "body of $3")
+    assert again.collected == ({"body": "body of $2"}, {"body": "body of $3"})
     assert again.age < 60
     assert [send.event_id for send in await Turns(database).sends(again.id)] == ["$a0", "$a1"]
     assert await ledger.stopped_by("$wish") == 0
@@ -172,11 +172,11 @@ async def test_what_is_not_a_closed_message_is_not_asked_anew(database: Database
     )
     turns, turn = Turns(database), await take(database, lane)
     await finish(database, await take(database, bots))
-    await turns.collect(turn)
+    await collect(database, turn)
     await accept(database, new("$open", portal=portal))
     for event in ("$0", "$1", "$open", "$command"):
         assert await retry(database, event) is None, event
-    await turns.answered(turn, "x", error=None, parts=1)
+    await turns.answered(turn, "x", error=None, parts=range(1))
     assert await retry(database, "$0") is None
     assert await order(database) == ["$0", "$open"]
 
@@ -210,7 +210,7 @@ async def test_what_is_answered_or_closed_or_no_message_is_not_dropped(database:
     )
     assert await drop(database, "$command") is None
     turns, turn = Turns(database), await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=1)
+    await turns.answered(turn, "x", error=None, parts=range(1))
     assert await drop(database, "$1") is None
     await finish(database, turn)
     assert await drop(database, "$1") is None

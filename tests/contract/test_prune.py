@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.model import Ignored, Said, TurnState
+from agent_bridge.core.model import Ignored, Reason, Said, TurnState
 from agent_bridge.store.inbox import Inbox
 from agent_bridge.store.prune import prune
 from agent_bridge.store.turns import Turns
-from lane import ROOM, accept, finish, new, take
+from lane import ROOM, accept, collect, finish, new, take
 
 if TYPE_CHECKING:
     from agent_bridge.store.database import Database
@@ -32,8 +32,8 @@ async def events(database: Database) -> list[str]:
 async def test_a_closed_turn_is_forgotten_when_it_is_old(database: Database, state: TurnState) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"), new("$3"))
     turns, turn = Turns(database), await take(database, lane)
-    await turns.collect(turn)
-    await turns.answered(turn, "x", error=None, parts=2, transcript=[Said("user", "hi"), Said("assistant", "x")])
+    await collect(database, turn)
+    await turns.answered(turn, "x", error=None, parts=range(2))
     await turns.finish(turn, state, {0: "$a0", 1: "$a1"})
     await accept(database, new("$4"))
     await age(database, 29.9)
@@ -42,10 +42,21 @@ async def test_a_closed_turn_is_forgotten_when_it_is_old(database: Database, sta
     assert await prune(database, turns_days=30, transcript_days=180) == 3
     assert await events(database) == ["$4"]
     assert await turns.sends(turn.id) == []
-    # What was said is remembered for longer.
-    assert [said.content for said in await turns.transcript(lane, 10)] == ["hi", "x"]
-    await age(database, 150)
-    assert await prune(database, turns_days=30, transcript_days=180) == 2
+
+
+async def test_what_a_transcript_keeps_can_be_taken_back_for_as_long(database: Database) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turns, turn = Turns(database), await take(database, lane)
+    await collect(database, turn)
+    said = [Said("user", "hi"), Said("assistant", "x")]
+    await turns.answered(turn, "x", error=None, parts=range(1), transcript=said)
+    await turns.finish(turn, TurnState.DONE, {0: "$a0"})
+    await age(database, 179)
+    assert await prune(database, turns_days=30, transcript_days=180) == 0
+    assert await turns.transcript(lane, 10) == said
+    await age(database, 2)
+    assert await prune(database, turns_days=30, transcript_days=180) == 4
+    assert await events(database) == []
     assert await turns.transcript(lane, 10) == []
 
 
@@ -53,9 +64,9 @@ async def test_what_is_open_is_never_forgotten(database: Database) -> None:
     lanes = await accept(database, *(new(f"${number}", f"!{number}") for number in range(4)), new("$5", "!3"))
     turns = Turns(database)
     await take(database, lanes[0])
-    await turns.answered(await take(database, lanes[1]), "x", error=None, parts=1)
+    await turns.answered(await take(database, lanes[1]), "x", error=None, parts=range(1))
     await turns.put_back(await take(database, lanes[2]), delay=60, failed=True, why="the upstream is away")
-    await turns.collect(await take(database, lanes[3]))
+    await collect(database, await take(database, lanes[3]))
     await age(database, 4000)
     # What was collected into an open turn is a part of it: without it the question is not whole.
     await prune(database, turns_days=1, transcript_days=1)
@@ -65,11 +76,11 @@ async def test_what_is_open_is_never_forgotten(database: Database) -> None:
 async def test_an_old_note_is_forgotten_and_what_was_set_aside_is_not(database: Database) -> None:
     inbox = Inbox(database)
     async with database.transaction() as connection:
-        await inbox.ignore(connection, [Ignored("$old", ROOM, "it is a notice")])
+        await inbox.ignore(connection, [Ignored("$old", ROOM, Reason.NOTICE)])
     await inbox.set_aside("txn", "too deep", "[[")
     await age(database, 31)
     async with database.transaction() as connection:
-        await inbox.ignore(connection, [Ignored("$new", ROOM, "it is a notice")])
+        await inbox.ignore(connection, [Ignored("$new", ROOM, Reason.NOTICE)])
     assert await prune(database, turns_days=30, transcript_days=180) == 1
     assert await inbox.known(["$old", "$new"]) == {"$new"}
     assert len(await database.rows("SELECT id FROM set_aside")) == 1

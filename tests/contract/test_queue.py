@@ -143,7 +143,7 @@ async def test_lanes_with_open_turns_and_no_job_are_idle(
     job = await defer(app, first, running=True)
     await database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", (job,))
     assert await queue.idle_lanes() == [later, first]
-    await Turns(database).answered(await take(database, later), "x", error=None, parts=1)
+    await Turns(database).answered(await take(database, later), "x", error=None, parts=range(1))
     assert await queue.idle_lanes() == [later, first]
     await defer(app, later)
     assert await queue.idle_lanes() == [first]

@@ -10,8 +10,9 @@ import pytest
 
 from agent_bridge.bridge.intake import Intake
 from agent_bridge.bridge.rules import Rules
-from agent_bridge.core.model import BOT_THREAD, Role, Stop, Watched
+from agent_bridge.core.model import BOT_THREAD, Reason, Role, Stop, Watched
 from agent_bridge.matrix.events import parse_event
+from agent_bridge.store.changes import Changes
 from agent_bridge.store.contacts import Contacts
 from agent_bridge.store.inbox import Inbox
 from agent_bridge.store.rooms import Rooms
@@ -53,6 +54,7 @@ async def intake(database: Database, alarm: Alarm) -> Intake:
         Contacts(database),
         Turns(database),
         Inbox(database),
+        Changes(database),
         Rooms(database),
         alarm,
         Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
@@ -141,6 +143,115 @@ async def test_a_stop_that_is_handed_over_again_stops_nothing_more(database: Dat
     await intake.take("t2", [said("$2")])
     await intake.take("t1", [said("$1"), said("$stop", "!ab stop")])
     assert (await row_of(database, "$2"))["stop"] is None
+
+
+def changed(event_id: str, body: str, target: str = "$1", **more: Any) -> RoomEvent:
+    relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": target}}
+    content = {"msgtype": "m.text", "body": f"* {body}", "m.new_content": {"msgtype": "m.text", "body": body}}
+    return said(event_id, content=content | relation, **more)
+
+
+def taken_back(event_id: str, target: str = "$1") -> RoomEvent:
+    return said(event_id, type="m.room.redaction", content={}, redacts=target)
+
+
+def reacted(event_id: str, key: str, target: str = "$1") -> RoomEvent:
+    relation = {"rel_type": "m.annotation", "event_id": target, "key": key}
+    return said(event_id, type="m.reaction", content={"m.relates_to": relation})
+
+
+async def test_a_question_its_change_and_its_end_in_one_transaction(
+    database: Database, intake: Intake, alarm: Alarm
+) -> None:
+    events = [
+        said("$1"),
+        changed("$edit", "secret"),
+        said("$2"),
+        taken_back("$redaction"),
+        reacted("$again", "🔁", "$2"),
+    ]
+    await intake.take("txn", events)
+    assert await kinds(database) == {"$1": "message", "$edit": "change", "$2": "message", "$again": "change"}
+    rows = [await row_of(database, event) for event in ("$1", "$2")]
+    assert [(row["state"], row["payload"]) for row in rows] == [
+        ("stopped", {"redacted": True}),
+        ("queued", {"body": "hi"}),
+    ]
+    assert alarm.woken == [[rows[0]["conversation"]]]
+    before = await database.rows("SELECT * FROM turn ORDER BY id")
+    await intake.take("txn", events)
+    assert await database.rows("SELECT * FROM turn ORDER BY id") == before
+    assert "secret" not in str(before)
+
+
+async def test_an_edit_of_nothing_is_ignored_with_a_reason(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$command", "!ab help")])
+    await intake.take(
+        "t2",
+        [
+            changed("$unknown", "x", "$nothing"),
+            changed("$others", "x", sender="@carol:example.org"),
+            changed("$of-command", "x", "$command"),
+            reacted("$again", "🔁", "$nothing"),
+            taken_back("$redaction", "$nothing"),
+        ],
+    )
+    assert list(await kinds(database)) == ["$1", "$command"]
+    rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [
+        ("$of-command", Reason.CHANGE),
+        ("$others", Reason.CHANGE),
+        ("$unknown", Reason.CHANGE),
+    ]
+    assert (await row_of(database, "$1"))["payload"] == {"body": "hi"}
+
+
+async def test_an_edit_that_was_missed_takes_its_place(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    await finish(database, await take(database, lane))
+    await intake.take("t2", [said("$2")])
+    await intake.take_missed(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
+    assert await order(database) == ["$edit", "$2"]
+    # Seen again in the history, it is known.
+    await intake.take_missed(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
+    assert await order(database) == ["$edit", "$2"]
+
+
+async def test_a_redaction_that_was_missed_is_carried_out_each_time_it_is_seen(
+    database: Database, intake: Intake
+) -> None:
+    """It leaves no turn by which it is known; it changes nothing the second time."""
+    await intake.take("t1", [said("$1"), said("$2")])
+    for _ in range(2):
+        await intake.take_missed(WATCHED, [said("$1"), said("$2"), taken_back("$redaction")], "$redaction")
+        assert await order(database) == ["$2"]
+
+
+async def test_changes_find_room_in_a_full_lane(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said(f"${number}") for number in range(1, LIMIT + 1)])
+    await intake.take("t2", [changed("$edit", "better"), said("$more")])
+    assert (await kinds(database))["$edit"] == "change"
+    assert (await kinds(database))["$more"] == "refusal"
+    assert (await row_of(database, "$1"))["payload"]["body"] == "better"
+
+
+async def test_a_full_room_is_told_in_the_thread_where_it_was_noticed(database: Database, intake: Intake) -> None:
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}
+    picture = {"msgtype": "m.image", "body": "cat.png", "url": "mxc://example.org/cat"} | thread
+    await intake.take("t1", [said(f"${number}") for number in range(1, LIMIT + 1)])
+    await intake.take("t2", [said("$picture", content=picture)])
+    row = await row_of(database, "$picture")
+    expected = {"reason": "full", "event_id": "$picture", "limit": LIMIT, "body": "cat.png", "thread": "$root"}
+    assert (row["kind"], row["payload"]) == ("refusal", expected)
+
+
+async def test_a_stop_in_a_thread_is_noted_there(database: Database, intake: Intake) -> None:
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}
+    inside, stop = ({"msgtype": "m.text", "body": body} | thread for body in ("hi", "!ab stop"))
+    await intake.take("t1", [said("$room"), said("$thread", content=inside), said("$stop", content=stop)])
+    assert [(await row_of(database, event))["stop"] for event in ("$room", "$thread")] == [None, Stop.STOPPED]
+    assert (await row_of(database, "$stop"))["payload"]["thread"] == "$root"
 
 
 async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(

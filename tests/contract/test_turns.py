@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import BOT_THREAD, Said, Send, Stop, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.core.model import BOT_THREAD, Besides, Said, Send, Stop, StopRequest, Turn, TurnKind, TurnState
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from conditions import eventually
-from lane import BOB, OTHER, ROOM, accept, add_portal, all_rows, finish, new, row_of, stop, take
+from lane import (
+    BOB,
+    OTHER,
+    ROOM,
+    accept,
+    add_portal,
+    all_rows,
+    collect,
+    finish,
+    new,
+    row_of,
+    stop,
+    take,
+    waiting_for_a_lock,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,8 +49,12 @@ async def put_back(turns: Turns, turn: Turn, delay: float = 0, *, failed: bool =
     await turns.put_back(turn, delay=delay, failed=failed, why="it is away")
 
 
-async def steps(database: Database, event_id: str) -> list[str]:
-    return [step["what"] for step in (await row_of(database, event_id))["steps"]]
+async def steps(database: Database, event_id: str) -> list[dict[str, Any]]:
+    """Return what became of a turn, without the times."""
+    return [
+        {name: value for name, value in step.items() if name != "at"}
+        for step in (await row_of(database, event_id))["steps"]
+    ]
 
 
 async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
@@ -49,6 +68,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         event_id="$1",
         conversation=lane,
         room_id=ROOM,
+        thread="",
         portal=portal,
         kind=TurnKind.COMMAND,
         sender=BOB,
@@ -62,6 +82,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         stop=None,
         collected=(),
         answer=None,
+        besides=Besides(),
         error=None,
     )
 
@@ -103,7 +124,7 @@ async def test_only_workers_that_died_count_as_interruptions(database: Database,
     assert seen == [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)]
     # Showing what is committed may be what they die of.
     turn = await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=1)
+    await turns.answered(turn, "x", error=None, parts=range(1))
     seen = []
     for again in (None, put_back, None, None):
         turn = await take(database, lane)
@@ -166,12 +187,12 @@ async def test_a_suspect_room_holds_its_lane_and_not_the_bots(database: Database
 async def test_an_answered_turn_is_never_asked_again(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
-    await turns.answered(turn, "The answer", error="cut short", parts=2)
+    await turns.answered(turn, "The answer", error="cut short", parts=range(2))
     for _ in range(2):
         turn = await take(database, lane)
         assert (turn.state, turn.answer, turn.error) == (TurnState.ANSWERED, "The answer", "cut short")
         with pytest.raises(TurnLost):
-            await turns.answered(turn, "Another", error=None, parts=1)
+            await turns.answered(turn, "Another", error=None, parts=range(1))
         await put_back(turns, turn, failed=True)
     await finish(database, turn, TurnState.FAILED)
     assert (await take(database, lane)).event_id == "$2"
@@ -184,7 +205,7 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
     said = [Said("user", "Question 🐈"), Said("assistant", "")]
     await turns.intend(turn.id, 0)
     await turns.sent(turn.id, 0, "$shown")
-    await turns.answered(turn, "", error=None, parts=3, transcript=said)
+    await turns.answered(turn, "", error=None, parts=range(3), transcript=said)
     sends = await turns.sends(turn.id)
     assert [(send.part, send.event_id) for send in sends] == [(0, "$shown"), (1, None), (2, None)]
     assert all(before < send.created_at <= datetime.now(UTC) + timedelta(seconds=1) for send in sends)
@@ -195,7 +216,7 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
 async def test_any_number_of_parts(database: Database, turns: Turns, parts: int) -> None:
     (lane,) = await accept(database, new("$1"))
     turn = await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=parts)
+    await turns.answered(turn, "x", error=None, parts=range(parts))
     assert [send.part for send in await turns.sends(turn.id)] == list(range(parts))
     await turns.finish(turn, TurnState.DONE, {part: f"$part{part}" for part in range(parts)})
     assert [send.event_id for send in await turns.sends(turn.id)] == [f"$part{part}" for part in range(parts)]
@@ -240,12 +261,12 @@ WRITES = [
     pytest.param(partial(put_back, delay=0), id="put back"),
     pytest.param(partial(put_back, delay=5, failed=True), id="put back as failed"),
     pytest.param(
-        lambda turns, turn: turns.answered(turn, "old", error=None, parts=2, transcript=[Said("user", "old")]),
+        lambda turns, turn: turns.answered(turn, "old", error=None, parts=range(2), transcript=[Said("user", "old")]),
         id="answered",
     ),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.DONE, {}), id="finish"),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.FAILED, {0: "$old"}), id="finish as failed"),
-    pytest.param(lambda turns, turn: turns.collect(turn), id="collect"),
+    pytest.param(lambda turns, turn: turns.collect(turn, []), id="collect"),
 ]
 
 
@@ -256,7 +277,7 @@ async def go_on(_turns: Turns, _turn: Turn) -> None:
 SINCE = [
     pytest.param(go_on, id="taken up"),
     pytest.param(partial(put_back, delay=30), id="waiting"),
-    pytest.param(lambda turns, turn: turns.answered(turn, "new", error=None, parts=1), id="answered"),
+    pytest.param(lambda turns, turn: turns.answered(turn, "new", error=None, parts=range(1)), id="answered"),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.DONE, {0: "$new"}), id="done"),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.FAILED, {}), id="failed"),
 ]
@@ -297,20 +318,22 @@ async def test_a_closed_turn_is_not_opened(
 async def test_what_waits_is_collected_in_order(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, *(new(f"${number}") for number in (1, 4, 2, 3)))
     turn = await take(database, lane)
-    assert await turns.collect(turn) == [(f"${number}", f"body of ${number}") for number in (4, 2, 3)]
-    assert await turns.collect(turn) == []
+    assert await collect(database, turn) == ["$4", "$2", "$3"]
+    assert await collect(database, turn) == []
     await accept(database, new("$5"))
-    assert await turns.collect(turn) == [("$5", "body of $5")]
+    assert await collect(database, turn) == ["$5"]
     row = await row_of(database, "$4")
     assert (row["state"], row["collected_into"]) == (TurnState.COLLECTED, turn.id)
     assert row["finished_at"] is not None
-    assert await steps(database, "$4") == [f"answered together with {turn.key}"]
+    assert await steps(database, "$4") == [{"what": "collected", "turn": turn.key}]
     # Whoever goes on with it asks the same.
-    assert (await take(database, lane)).collected == tuple(f"body of ${number}" for number in (4, 2, 3, 5))
+    again = await take(database, lane)
+    assert again.collected == tuple({"body": f"body of ${number}"} for number in (4, 2, 3, 5))
+    assert again.body == "\n\n".join(f"body of ${number}" for number in (1, 4, 2, 3, 5))
     assert await turns.count_open() == {None: 1}
 
 
-async def test_only_what_is_alike_is_collected(database: Database, turns: Turns) -> None:
+async def test_only_what_is_alike_is_collected(database: Database) -> None:
     lane, _ = await accept(
         database,
         new("$1"),
@@ -324,41 +347,51 @@ async def test_only_what_is_alike_is_collected(database: Database, turns: Turns)
     )
     await stop(database, StopRequest(ROOM, "$wish", "$3"))
     turn = await take(database, lane)
-    assert await turns.collect(turn) == [("$2", "body of $2")]
+    assert await collect(database, turn) == ["$2"]
     await finish(database, turn)
     command = await take(database, lane)
-    assert await turns.collect(command) == []
+    assert await collect(database, command) == []
     await finish(database, command)
-    assert await turns.collect(await take(database, lane)) == [("$full2", "body of $full2")]
+    assert await collect(database, await take(database, lane)) == ["$full2"]
 
 
 async def test_what_was_taken_up_once_is_not_collected(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
     await database.execute("UPDATE turn SET attempts = 1 WHERE event_id = '$2'")
-    assert await turns.collect(turn) == []
+    assert await turns.behind(turn) == []
 
 
-async def test_only_what_is_too_old_is_collected(database: Database, turns: Turns) -> None:
+async def test_what_waits_is_told_with_its_age(database: Database, turns: Turns) -> None:
     now = int(datetime.now(UTC).timestamp() * 1000)
     ages = {"$1": 9000, "$2": 8000, "$3": 3000, "$4": 7000, "$5": 0}
     (lane,) = await accept(database, *(new(event, said_at=now - age * 1000) for event, age in ages.items()))
     turn = await take(database, lane)
     assert turn.age == pytest.approx(9000, abs=10)
-    assert [event for event, _ in await turns.collect(turn, older_than=3600)] == ["$2", "$4"]
-    assert [event for event, _ in await turns.collect(turn)] == ["$3", "$5"]
+    waits = await turns.behind(turn)
+    assert {each.event_id: round(each.age, -1) for each in waits} == {"$2": 8000, "$3": 3000, "$4": 7000, "$5": 0}
+    assert all(0 <= each.since < 10 for each in waits)
+    assert [each.sender for each in waits] == [BOB] * 4
 
 
-async def test_a_text_that_is_none_is_collected_as_nothing(database: Database, turns: Turns) -> None:
-    (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3", payload={"body": None}))
-    assert await turns.collect(await take(database, lane)) == [("$2", ""), ("$3", "")]
+async def test_only_what_is_named_and_still_waits_is_collected(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, *(new(f"${number}") for number in range(1, 6)))
+    turn = await take(database, lane)
+    waits = await turns.behind(turn)
+    await database.execute("UPDATE turn SET payload = '{\"body\": \"changed\"}' WHERE event_id = '$2'")
+    await database.execute("UPDATE turn SET state = 'stopped' WHERE event_id = '$3'")
+    await stop(database, StopRequest(ROOM, "$wish", "$4"))
+    assert [(each.event_id, each.payload) for each in await turns.collect(turn, waits[:3])] == [
+        ("$2", {"body": "changed"})
+    ]
+    assert (await row_of(database, "$5"))["state"] == TurnState.QUEUED
 
 
-async def test_a_turn_without_a_text_is_taken_up_with_what_was_collected(database: Database, turns: Turns) -> None:
+async def test_a_turn_without_a_text_is_taken_up_with_what_was_collected(database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3"))
     turn = await take(database, lane)
-    await turns.collect(turn)
-    assert (await take(database, lane)).body == "body of $1\n\n\n\nbody of $3"
+    await collect(database, turn)
+    assert (await take(database, lane)).body == "body of $1\n\nbody of $3"
 
 
 async def test_stops_are_seen_by_whoever_works(database: Database, turns: Turns) -> None:
@@ -377,14 +410,14 @@ async def test_the_story_of_a_turn_is_told_step_by_step(database: Database, turn
     turn = await take(database, lane)
     await put_back(turns, turn, 0, failed=True)
     turn = await take(database, lane)
-    await turns.answered(turn, "four", error="cut {%}", parts=1)
+    await turns.answered(turn, "four", error="cut {%}", parts=range(1))
     await turns.finish(turn, TurnState.FAILED, {0: "$a"})
     assert await steps(database, "$1") == [
-        "taken up",
-        "put back for 0 s: it is away",
-        "taken up",
-        "answer of 4 characters committed; cut {%}",
-        "failed, shown in 1 part(s)",
+        {"what": "taken_up"},
+        {"what": "put_back", "seconds": 0, "why": "it is away"},
+        {"what": "taken_up"},
+        {"what": "answered", "characters": 4, "error": "cut {%}"},
+        {"what": "failed", "parts": 1},
     ]
     times = [datetime.fromisoformat(step["at"]) for step in (await row_of(database, "$1"))["steps"]]
     assert times == sorted(times)
@@ -405,7 +438,7 @@ async def test_a_transcript_is_the_last_of_its_lane_oldest_first(database: Datab
     for question in ("one", "two"):
         turn = await take(database, lane)
         said = [Said("user", question), Said("assistant", f"Echo: {question}")]
-        await turns.answered(turn, said[1].content, error=None, parts=1, transcript=said)
+        await turns.answered(turn, said[1].content, error=None, parts=range(1), transcript=said)
         await finish(database, turn)
     assert [said.content for said in await turns.transcript(lane, 3)] == ["Echo: one", "two", "Echo: two"]
     assert await turns.transcript(lane, 0) == []
@@ -417,9 +450,9 @@ async def test_open_turns_are_counted_by_portal(database: Database, turns: Turns
     lane, _ = await accept(database, *(new(f"${number}", portal=portal) for number in range(3)), new("$dm", OTHER))
     assert await turns.count_open() == {portal: 3, None: 1}
     turn = await take(database, lane)
-    await turns.collect(turn)
+    await collect(database, turn)
     assert await turns.count_open() == {portal: 1, None: 1}
-    await turns.answered(turn, "x", error=None, parts=1)
+    await turns.answered(turn, "x", error=None, parts=range(1))
     assert await turns.count_open() == {portal: 1, None: 1}
 
 
@@ -434,9 +467,24 @@ async def test_rooms_of_the_bot(database: Database, turns: Turns) -> None:
 async def test_a_turn_that_is_forgotten_may_come_again(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=2, transcript=[Said("user", "stays")])
+    await turns.answered(turn, "x", error=None, parts=range(2), transcript=[Said("user", "stays")])
     await turns.remove(turn.id)
     assert await turns.sends(turn.id) == []
     assert await turns.transcript(lane, 10) == [Said("user", "stays")]
     assert (await take(database, lane)).event_id == "$2"
     assert await accept(database, new("$1")) == [lane]
+
+
+async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(
+    database: Database, turns: Turns, store_url: str
+) -> None:
+    """Two work on one lane: the second takes up its head while the first closes it."""
+    (lane,) = await accept(database, new("$1"))
+    turn = await take(database, lane)
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE turn SET state = 'done', finished_at = now() WHERE id = %s", (turn.id,))
+        late = asyncio.create_task(turns.take(lane))
+        await waiting_for_a_lock(store_url)
+    assert await late is None
+    row = await row_of(database, "$1")
+    assert (row["state"], row["attempts"]) == ("done", 1)

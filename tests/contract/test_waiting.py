@@ -10,7 +10,7 @@ from agent_bridge.core.ids import turn_key
 from agent_bridge.core.model import BOT_THREAD, TurnKind, TurnState
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting import Waiter, Waiting
-from lane import OTHER, ROOM, accept, add_portal, finish, new, row_of, take
+from lane import OTHER, ROOM, accept, add_portal, collect, finish, new, row_of, take
 
 if TYPE_CHECKING:
     from agent_bridge.core.model import Turn
@@ -91,7 +91,7 @@ async def test_whoever_waits_no_more_is_over(database: Database, waiting: Waitin
     await finish(database, await take(database, lane))
     turns, turn = Turns(database), await take(database, lane)
     assert await over(waiting) == [("$2", hourglass)]
-    await turns.collect(turn)
+    await collect(database, turn)
     assert await over(waiting) == [("$2", hourglass), ("$3", hourglass)]
     assert await over(waiting, 1) == [("$2", hourglass)]
     await turns.put_back(turn, delay=60, failed=True, why="the upstream is away")
