@@ -11,21 +11,29 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from agent_bridge import upstream
-from agent_bridge.bridge.asking import Asking, Talk
+from agent_bridge.bridge.asking import Answers, Asking, Talk
+from agent_bridge.bridge.attachments import Attachments
+from agent_bridge.bridge.budget import EditBudget
 from agent_bridge.bridge.bulletin import Bulletin
+from agent_bridge.bridge.changes import Changer
 from agent_bridge.bridge.comparison import Comparison
 from agent_bridge.bridge.discovery import Discovery
 from agent_bridge.bridge.doorman import Doorman
+from agent_bridge.bridge.enclosures import Enclosures
 from agent_bridge.bridge.hourglass import Hourglass
 from agent_bridge.bridge.housekeeping import Housekeeping
 from agent_bridge.bridge.intake import Intake
 from agent_bridge.bridge.lanes import Handler, Lanes
 from agent_bridge.bridge.leader import Leader
+from agent_bridge.bridge.presence import Presence
 from agent_bridge.bridge.provisioner import HouseRules, Provisioner
+from agent_bridge.bridge.question import Questions
 from agent_bridge.bridge.relay import Manners, Relay
 from agent_bridge.bridge.rules import Rules
+from agent_bridge.bridge.signs import Signs
 from agent_bridge.bridge.space import Space
 from agent_bridge.bridge.stops import Stops
 from agent_bridge.bridge.wakeup import WakeUp
@@ -38,8 +46,11 @@ from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.model import TurnKind
 from agent_bridge.matrix.door import MAX_BODY, Door
 from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.render.rendition import Pace
 from agent_bridge.store import migrate
+from agent_bridge.store.changes import Changes
 from agent_bridge.store.contacts import Contacts
 from agent_bridge.store.database import Database
 from agent_bridge.store.embedded import embedded_postgres
@@ -51,13 +62,16 @@ from agent_bridge.store.queue import Queue
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting import Waiting
+from agent_bridge.upstream.fetch import Fetcher
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.vitals import Vitals
+from agent_bridge.words import words_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import Config
+    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.upstream.base import Upstream
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -125,6 +139,20 @@ class Bridge:
             await runner.cleanup()
 
 
+def _talk(server: Upstream, config: UpstreamConfig) -> Talk:
+    """Return what *config* says of talking to the agents of *server*."""
+    return Talk(
+        server,
+        URL(config.url),
+        config.history_tokens,
+        config.turn_timeout,
+        config.max_answer_chars,
+        config.stream,
+        config.reasoning,
+        config.tools,
+    )
+
+
 async def _ending(task: asyncio.Task[None]) -> None:
     await task
 
@@ -147,6 +175,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         StoreError: the database cannot be used, or its schema is not this program's.
     """
     names, permissions, prefix = config.names, config.permissions, config.bot.prefix
+    words = words_in(config.language)
     async with AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database_uri(config))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
@@ -163,7 +192,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         upstreams = [(upstream.make(each, upstream_session), each) for each in config.upstreams]
         rules, house = Rules(names, permissions, prefix), HouseRules(config.rooms, permissions)
         stops, bulletin = Stops(turns), Bulletin(facts)
-        rooms, ledger = Rooms(database), Ledger(database)
+        rooms, ledger, changes = Rooms(database), Ledger(database), Changes(database)
         # The lanes have to be there before what carries their turns out: some of it wakes them.
         handlers: dict[TurnKind, Handler] = {}
         lanes = await stack.enter_async_context(
@@ -176,6 +205,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 max_active=config.lanes.max_active_lanes,
                 max_attempts=config.lanes.max_attempts,
                 drain_timeout=config.lanes.drain_timeout,
+                words=words,
             )
         )
         intake = Intake(
@@ -183,6 +213,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             contacts,
             turns,
             Inbox(database),
+            changes,
             rooms,
             lanes,
             rules,
@@ -195,21 +226,42 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             interval=config.homeserver.compare_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        stories = Stories(ledger, turns, contacts, homeserver, rules)
+        stories = Stories(ledger, turns, contacts, homeserver, rules, words)
         commands = [
-            *AgentCommands(homeserver, names, contacts, permissions, prefix).commands(),
-            *TurnCommands(database, ledger, contacts, lanes, stories, prefix).commands(),
-            *HouseCommands(bulletin, contacts, turns).commands(),
+            *AgentCommands(homeserver, names, contacts, permissions, prefix, words).commands(),
+            *TurnCommands(database, ledger, contacts, lanes, stories, prefix, words).commands(),
+            *HouseCommands(bulletin, contacts, turns, words).commands(),
         ]
-        talks = {
-            each.name: Talk(server, each.history_tokens, each.turn_timeout, each.max_answer_chars)
-            for server, each in upstreams
-        }
-        manners = Manners(config.lanes.max_attempts, config.lanes.max_message_age, config.lanes.busy, prefix)
-        doorman = Doorman(homeserver, turns, rooms, comparison, rules)
+        doorman = Doorman(homeserver, turns, rooms, comparison, rules, words)
+        media = Media(config.homeserver.address, config.appservice.as_token.get_secret_value(), names, matrix_session)
+        fetcher = await stack.enter_async_context(Fetcher())
+        asking = Asking(
+            Questions(
+                homeserver,
+                names,
+                turns,
+                Attachments(media, config.files, words),
+                words,
+                room_messages=config.threads.room_messages,
+            ),
+            {each.name: _talk(server, each) for server, each in upstreams},
+            stops,
+            Enclosures(media, fetcher, words, max_bytes=config.files.max_bytes),
+            EditBudget(config.answers.edits_per_second),
+            Answers(Pace(max_events=config.answers.max_events), config.answers.max_parts),
+            words,
+        )
+        manners = Manners(
+            config.lanes.max_attempts,
+            config.lanes.max_message_age,
+            config.lanes.busy,
+            prefix,
+            config.answers.max_parts,
+        )
         handlers |= {
-            TurnKind.MESSAGE: Relay(homeserver, names, contacts, turns, Asking(turns, talks, stops), manners),
-            TurnKind.COMMAND: Bot(homeserver, names, turns, commands, permissions, prefix),
+            TurnKind.MESSAGE: Relay(homeserver, names, contacts, turns, asking, Signs(homeserver), manners, words),
+            TurnKind.CHANGE: Changer(homeserver, names, contacts, turns, changes, words),
+            TurnKind.COMMAND: Bot(homeserver, names, turns, commands, permissions, prefix, words),
             TurnKind.REFUSAL: doorman,
             TurnKind.INVITATION: doorman,
         }
@@ -222,8 +274,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             powers=house.powers(names.bot),
             version=config.rooms.version,
         )
-        provisioner = Provisioner(homeserver, names, contacts, space, house)
-        discovery = Discovery(upstreams, contacts, provisioner, names, config.templates, bulletin)
+        provisioner = Provisioner(homeserver, names, contacts, space, house, words)
+        discovery = Discovery(upstreams, contacts, provisioner, names, config.templates, bulletin, words)
         duties = [
             provisioner.run,
             WakeUp(homeserver, facts, contacts, intake, lanes, config.appservice).run,
@@ -233,6 +285,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         ]
         if config.lanes.show_waiting:
             duties.append(Hourglass(homeserver, Waiting(database)).run)
+        if config.presence:
+            duties.append(Presence(homeserver, bulletin, contacts, words).run)
         leader = Leader(locks, partial(intake.suspect, "the bridge was away"), duties)
         app = web.Application(client_max_size=MAX_BODY + 1)
         door = Door(config.appservice.hs_token.get_secret_value(), intake)

@@ -50,7 +50,7 @@ def main() -> None:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except BridgeError as error:
-        print(f"agent-bridge: {error.says}", file=sys.stderr)  # noqa: T201
+        print(f"agent-bridge: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 

@@ -5,33 +5,33 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from agent_bridge.bridge.outcome import Outcome
-from agent_bridge.core.errors import AgentGone, AnswerTooLong, BridgeError
-from agent_bridge.core.model import AgentState, Said, Stop
-from agent_bridge.render import words
+from agent_bridge.bridge.draft import Draft
+from agent_bridge.bridge.outcome import Outcome, as_besides, beyond, told
+from agent_bridge.bridge.showing import Showing
+from agent_bridge.core.errors import AgentGone, AnswerTooLong
+from agent_bridge.core.model import AgentState, Besides, Show, Stop, Streaming
+from agent_bridge.render.asides import Asides
+from agent_bridge.render.rendition import Rendition
 from agent_bridge.render.split import with_ending
 from agent_bridge.upstream.base import Ask, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from yarl import URL
+
+    from agent_bridge.bridge.budget import EditBudget
+    from agent_bridge.bridge.enclosures import Enclosures
+    from agent_bridge.bridge.question import Question, Questions
     from agent_bridge.bridge.speaker import Speaker
     from agent_bridge.bridge.stops import Stops
     from agent_bridge.core.model import Agent, Turn
-    from agent_bridge.render.rendition import Rendition
-    from agent_bridge.store.turns import Turns
+    from agent_bridge.render.rendition import Pace
     from agent_bridge.upstream.base import Upstream
-
-_log = structlog.stdlib.get_logger(__name__)
-
-#: Messages of a transcript that are looked at, at most; the token budget usually ends earlier.
-_TRANSCRIPT = 200
-_BYTES_PER_TOKEN = 4
+    from agent_bridge.words.catalogue import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,28 @@ class Talk:
     """What the configuration says of talking to one upstream's agents."""
 
     upstream: Upstream
+    #: Where it is: links to there may be followed.
+    url: URL
     #: Budget of the history, in estimated tokens.
     history_tokens: int
     #: Seconds that one answer may take.
     turn_timeout: float
     #: Characters that one answer may have.
     max_answer_chars: int
+    #: How answers are shown, unless the room says otherwise.
+    stream: Streaming
+    #: What is shown besides them.
+    reasoning: Show
+    tools: Show
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the configuration says of showing answers, whoever gives them."""
+
+    pace: Pace
+    #: Messages that one answer is split into.
+    max_parts: int
 
 
 class StoppedByPerson(Exception):
@@ -55,85 +71,108 @@ class StoppedByPerson(Exception):
         self.how = how
 
 
-def within_budget(history: list[Said], tokens: int) -> tuple[Said, ...]:
-    """Return the newest messages of *history* that fit *tokens*, beginning with a person's.
-
-    A token is taken for four bytes, and a message costs one more.
-    """
-    kept: list[Said] = []
-    for said in reversed(history):
-        tokens -= len(said.content.encode()) // _BYTES_PER_TOKEN + 1
-        if tokens < 0:
-            break
-        kept.append(said)
-    while kept and kept[-1].role != "user":
-        kept.pop()
-    return tuple(reversed(kept))
-
-
 class Asking:
     """Asks agents."""
 
-    def __init__(self, turns: Turns, talks: Mapping[str, Talk], stops: Stops) -> None:
-        self._turns = turns
+    def __init__(
+        self,
+        questions: Questions,
+        talks: Mapping[str, Talk],
+        stops: Stops,
+        enclosures: Enclosures,
+        budget: EditBudget,
+        answers: Answers,
+        words: Words,
+    ) -> None:
+        self._questions = questions
         self._talks = talks
         self._stops = stops
+        self._enclosures = enclosures
+        self._budget = budget
+        self._answers = answers
+        self._words = words
 
-    async def ask(self, turn: Turn, agent: Agent, speaker: Speaker, rendition: Rendition) -> Outcome:
-        """Ask, and have *speaker* show what *rendition* makes of the answer; return how it ended.
+    def draft(self, turn: Turn, agent: Agent) -> Draft:
+        """Return an empty answer to *turn*."""
+        talk = self._talks.get(agent.upstream)
+        reasoning, tools = (talk.reasoning, talk.tools) if talk else (Show.HIDDEN, Show.HIDDEN)
+        if turn.root is not None:
+            # Threads do not nest.
+            reasoning, tools = (Show.COLLAPSED if show is Show.THREAD else show for show in (reasoning, tools))
+        rendition = Rendition(self._answers.pace, max_parts=self._answers.max_parts)
+        return Draft(rendition, Asides(self._words, reasoning=reasoning, tools=tools))
+
+    async def ask(self, turn: Turn, agent: Agent, speaker: Speaker, draft: Draft, stream: Streaming | None) -> Outcome:
+        """Ask, and have *speaker* show *draft* as it grows; return how it ended.
+
+        *stream* is how the room wants it shown, None: as configured.
 
         Raises:
-            UpstreamError: there is no answer, or it is not whole; *rendition* has what there is.
+            UpstreamError: there is no answer, or it is not whole; *draft* has what there is.
+            HomeserverUnavailable: what the question refers to cannot be had now.
         """
         if turn.stop is not None:
-            return _stopped(turn.stop, "")
+            return await self._stopped(turn.stop, "", "", speaker.user_id)
         talk = self._talks.get(agent.upstream)
         if talk is None or agent.state is AgentState.GONE:
-            raise AgentGone(f"{agent.name} is gone from its server")
-        question = await self._question(talk, turn, agent)
+            raise AgentGone(lambda words: words.agent_gone.format(agent=agent.name))
+        question = await self._questions.of(turn, agent, talk.upstream, history_tokens=talk.history_tokens)
+        if question.empty:
+            return self._nothing_to_ask(question)
+        showing = Showing(speaker, draft, self._budget) if (stream or talk.stream) is Streaming.EDITS else None
+        asked = question.kept
         with self._stops.watch(turn) as wish:
             try:
-                finish_reason = await self._stream(talk, question, rendition, speaker, wish)
+                answering = self._answer(talk, turn, agent, question, draft, showing, speaker.user_id)
+                return await self._unless(wish, asyncio.create_task(answering), showing)
             except StoppedByPerson as stopped:
-                return _stopped(stopped.how, rendition.text.strip())
-        text = rendition.text.strip()
-        return Outcome(with_ending(text, f"*({words.TRUNCATED})*") if finish_reason == "length" else text)
+                return await self._stopped(stopped.how, draft.text, asked, speaker.user_id)
 
-    async def _question(self, talk: Talk, turn: Turn, agent: Agent) -> Ask:
-        history: tuple[Said, ...] = ()
-        if not talk.upstream.remembers:
-            transcript = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
-            history = within_budget(transcript, talk.history_tokens)
+    @staticmethod
+    def _ask(turn: Turn, agent: Agent, question: Question) -> Ask:
         return Ask(
             model=agent.model,
-            messages=(*history, Said("user", turn.body)),
-            session=turn.room_id,
-            # An administrator who has it asked anew wants an answer, not the old one again.
+            messages=(*question.history, question.said),
+            session=f"{turn.room_id}/{turn.thread}" if turn.thread else turn.room_id,
+            # Who has it asked anew wants an answer, not the old one again.
             idempotency_key=f"{turn.key}.{turn.retries}" if turn.retries else turn.key,
         )
 
-    async def _stream(
-        self, talk: Talk, ask: Ask, rendition: Rendition, speaker: Speaker, wish: asyncio.Future[Stop]
-    ) -> str:
-        """Read the whole answer into *rendition*, show it on the way, return its finish reason.
+    async def _answer(
+        self,
+        talk: Talk,
+        turn: Turn,
+        agent: Agent,
+        question: Question,
+        draft: Draft,
+        showing: Showing | None,
+        owner: str,
+    ) -> Outcome:
+        """Read the whole answer into *draft*, and fetch what belongs to it.
 
         Raises:
             UpstreamError: there is no whole answer.
+        """
+        await self._read(talk, self._ask(turn, agent, question), draft, showing)
+        text = draft.text
+        if draft.finish_reason == "length":
+            text = with_ending(text, f"*({self._words.truncated})*")
+        besides = await self._besides(talk, draft, text, owner, question)
+        return Outcome(text, besides=besides, asked=question.kept)
+
+    @staticmethod
+    async def _unless(wish: asyncio.Future[Stop], reader: asyncio.Task[Outcome], showing: Showing | None) -> Outcome:
+        """Return what *reader* gives, and show what it reads on the way.
+
+        Raises:
             StoppedByPerson: *wish* came true.
         """
-        news = asyncio.Event()
-        reader = asyncio.create_task(self._read(talk, ask, rendition, news))
         either: set[asyncio.Future[Any]] = {reader, wish}
         over = asyncio.create_task(asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
-        over.add_done_callback(lambda _: news.set())
         try:
-            while not over.done():
-                await news.wait()
-                news.clear()
-                while rendition.due is not None and not over.done():
-                    await asyncio.wait([over], timeout=max(0.0, rendition.due - time.monotonic()))
-                    if not over.done():
-                        await self._glimpse(speaker, rendition)
+            if showing is not None:
+                await showing.until(over)
+            await over
             if not reader.done():
                 raise StoppedByPerson(wish.result())
             return reader.result()
@@ -143,31 +182,47 @@ class Asking:
             await asyncio.wait([reader, over])
 
     @staticmethod
-    async def _read(talk: Talk, ask: Ask, rendition: Rendition, news: asyncio.Event) -> str:
-        reason, room = "", talk.max_answer_chars
+    async def _read(talk: Talk, ask: Ask, draft: Draft, showing: Showing | None) -> None:
+        room = talk.max_answer_chars
         try:
             async with asyncio.timeout(talk.turn_timeout), aclosing(talk.upstream.answer(ask)) as deltas:
                 async for delta in deltas:
-                    if not isinstance(delta, TextDelta):
-                        reason = delta.finish_reason
-                        continue
-                    rendition.feed(delta.text[:room], time.monotonic())
-                    news.set()
-                    room -= len(delta.text)
+                    if isinstance(delta, TextDelta):
+                        draft.feed(TextDelta(delta.text[:room]), time.monotonic())
+                        room -= len(delta.text)
+                    else:
+                        draft.feed(delta, time.monotonic())
+                    if showing is not None:
+                        showing.tell()
                     if room < 0:
-                        raise AnswerTooLong(words.TOO_LONG.format(characters=talk.max_answer_chars))
+                        raise AnswerTooLong(lambda words: words.too_long.format(limit=talk.max_answer_chars))
         except TimeoutError:
-            raise AnswerTooLong(words.TOO_SLOW.format(seconds=f"{talk.turn_timeout:g}")) from None
-        return reason
+            raise AnswerTooLong(lambda words: words.too_slow.format(seconds=talk.turn_timeout)) from None
 
-    @staticmethod
-    async def _glimpse(speaker: Speaker, rendition: Rendition) -> None:
-        for op in rendition.take(time.monotonic()):
-            try:
-                await speaker.show(op)
-            except BridgeError as error:
-                _log.info("a glimpse of the answer was not shown", error=str(error))
+    async def _besides(self, talk: Talk, draft: Draft, text: str, owner: str, question: Question) -> Besides:
+        files, notes = await self._enclosures.of(draft.files, own=talk.url, owner=owner)
+        rest = await self.rest(text, owner)
+        return Besides(
+            notice="\n\n".join(f"{note[:1].upper()}{note[1:]}." for note in (*question.notes, *notes)),
+            asides=as_besides(draft.asides.whole(time.monotonic())),
+            files=(*rest, *files),
+            rest=bool(rest),
+        )
 
+    async def rest(self, text: str, owner: str) -> tuple[dict[str, Any], ...]:
+        """Return the file that shows what of the answer *text* its messages do not, if they do not show all of it."""
+        rest = beyond(text, self._answers.max_parts)
+        file = await self._enclosures.rest(rest, owner) if rest else None
+        return () if file is None else (file,)
 
-def _stopped(how: Stop, text: str) -> Outcome:
-    return Outcome(text, words.DROPPED) if how is Stop.DROPPED else Outcome(text, stopped=True)
+    def _nothing_to_ask(self, question: Question) -> Outcome:
+        cause = "; ".join(question.notes)
+        return Outcome("", cause, besides=Besides(notice=told(self._words, cause, midway=False)))
+
+    async def _stopped(self, how: Stop, text: str, asked: str, owner: str) -> Outcome:
+        rest = await self.rest(text, owner)
+        besides = Besides(files=rest, rest=bool(rest))
+        if how is Stop.DROPPED:
+            notice = told(self._words, self._words.dropped, midway=bool(text))
+            return Outcome(text, self._words.dropped, besides=replace(besides, notice=notice), asked=asked)
+        return Outcome(text, stopped=how, besides=besides, asked=asked)

@@ -16,6 +16,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.core.model import AgentState
 from agent_bridge.store.contacts import Wanted
+from agent_bridge.words.english import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.ids import Names
     from agent_bridge.store.contacts import Contact, Contacts
     from agent_bridge.upstream.base import Listed, Upstream
+    from agent_bridge.words.catalogue import Words
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -71,6 +73,7 @@ class Discovery:
         names: Names,
         templates: Templates,
         bulletin: Bulletin,
+        words: Words,
     ) -> None:
         self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
         self._contacts = contacts
@@ -78,6 +81,7 @@ class Discovery:
         self._names = names
         self._templates = templates
         self._bulletin = bulletin
+        self._words = words
         self._published: list[Health] = []
 
     def health(self) -> list[Health]:
@@ -142,11 +146,12 @@ class Discovery:
                 watch.health = health
 
     def _note(self, watch: Watch, error: Exception) -> None:
-        says = error.says if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
+        unexpected = None if isinstance(error, BridgeError) else error
+        says = error.says(self._words) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
         if watch.health.error != says:
-            unexpected = error if not isinstance(error, BridgeError) else None
+            logged = error.says(ENGLISH) if isinstance(error, BridgeError) else says
             kind = "upstream" if isinstance(error, UpstreamError) else "discovery"
-            _log.warning(f"{kind} failed", upstream=watch.config.name, error=says, exc_info=unexpected)
+            _log.warning(f"{kind} failed", upstream=watch.config.name, error=logged, exc_info=unexpected)
         watch.health = Health(watch.config.name, says, watch.health.agents, watch.health.doubted)
 
     async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:

@@ -8,7 +8,6 @@ from agent_bridge.bridge.access import role_of
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.model import Role, TurnKind, TurnState
-from agent_bridge.render import words
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
+    from agent_bridge.words.catalogue import Words
 
 _DIRECT_MEMBERS = 2
 #: Messages that were not taken, and are told in one answer.
@@ -28,7 +28,7 @@ class Doorman:
     """Carries out the turns of the kinds *invitation* and *refusal*."""
 
     def __init__(
-        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, comparison: Comparison, rules: Rules
+        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, comparison: Comparison, rules: Rules, words: Words
     ) -> None:
         self._homeserver = homeserver
         self._turns = turns
@@ -37,6 +37,7 @@ class Doorman:
         self._names = rules.names
         self._permissions = rules.permissions
         self._prefix = rules.prefix
+        self._words = words
 
     async def handle(self, turn: Turn) -> None:
         """Accept or decline the invitation; or tell the person, if anybody is to be told."""
@@ -66,11 +67,11 @@ class Doorman:
         try:
             if invited != self._names.bot:
                 localpart = invited[1:].partition(":")[0]
-                reason = words.GHOST_DECLINES.format(bot=self._names.bot, name=localpart)
+                reason = self._words.ghost_declines.format(bot=self._names.bot, name=localpart)
                 await self._homeserver.leave(turn.room_id, reason, invited)
                 return None
             if role_of(turn.sender, self._permissions) < Role.MEMBER:
-                await self._homeserver.leave(turn.room_id, words.NOT_PERMITTED.format(sender=turn.sender))
+                await self._homeserver.leave(turn.room_id, self._words.not_permitted.format(sender=turn.sender))
                 return None
             await self._homeserver.join(turn.room_id)
         except HomeserverRefused:
@@ -81,29 +82,29 @@ class Doorman:
             await self._turns.set_direct(turn.conversation)
         # What was said before the bot had joined is never pushed.
         await self._comparison.compare(await self._rooms.watch(turn.room_id, turn.event_id))
-        return words.HELLO if direct else words.HELLO_ALL.format(prefix=self._prefix)
+        return self._words.hello if direct else self._words.hello_all.format(prefix=self._prefix)
 
     async def _refusal(self, turn: Turn) -> str | None:
         match turn.payload["reason"]:
-            case "file":
-                return words.NO_FILES.format(kind=turn.payload["what"])
             case "encrypted":
-                return words.ENCRYPTED
+                return self._words.encrypted
             case "full":
                 return await self._full(turn)
             case _:
-                return words.NOT_PERMITTED.format(sender=turn.sender) if await self._was_invited(turn) else None
+                return self._words.not_permitted.format(sender=turn.sender) if await self._was_invited(turn) else None
 
     async def _full(self, turn: Turn) -> str:
         """Tell which messages were not taken; of many at once in one answer."""
-        excerpts = [str(turn.payload["body"]), *turn.collected, *(text for _, text in await self._turns.collect(turn))]
+        more = await self._turns.collect(turn, await self._turns.behind(turn))
+        excerpts = [str(payload["body"]) for payload in (*turn.payloads, *(each.payload for each in more))]
         limit = turn.payload["limit"]
         if len(excerpts) == 1:
-            return words.FULL.format(limit=limit)
-        lines = [f"- {escape(text)}" for text in excerpts[:_EXCERPTS]]
+            return self._words.full.format(limit=limit)
+        # One that was taken back meanwhile says nothing any more.
+        lines = [f"- {escape(text) or '…'}" for text in excerpts[:_EXCERPTS]]
         if len(excerpts) > _EXCERPTS:
-            lines.append(words.FULL_MORE.format(messages=len(excerpts) - _EXCERPTS))
-        return "\n".join([words.FULL_ALL.format(limit=limit), "", *lines])
+            lines.append(self._words.full_more.format(messages=len(excerpts) - _EXCERPTS))
+        return "\n".join([self._words.full_all.format(limit=limit), "", *lines])
 
     async def _was_invited(self, turn: Turn) -> bool:
         """Tell whether somebody who may invite had invited the turn's sender."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from agent_bridge.bridge.rules import Place
 from agent_bridge.core.errors import StoreRefused
-from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, TurnKind
+from agent_bridge.core.model import BOT_THREAD, Change, Ignored, NewTurn, Reason, TurnKind, Wish
 from agent_bridge.matrix.events import legible
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.rules import Rules
     from agent_bridge.core.model import Watched
     from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.store.changes import Changes
     from agent_bridge.store.contacts import Contacts
     from agent_bridge.store.database import Connection, Database
     from agent_bridge.store.inbox import Inbox
@@ -30,10 +32,6 @@ _log = structlog.stdlib.get_logger(__name__)
 _EXCERPT = 60
 #: Characters that are kept of what can never be taken.
 _KEPT = 1_000_000
-#: Why a message is no turn that is refused once for all that its sender, or anybody in the room, may say.
-_REFUSED = {"permission": "its sender has no role here (`permissions`)", "encrypted": "it is encrypted"}
-
-_ASIDE = "the database refused it: see table set_aside"
 
 
 class Wakes(Protocol):
@@ -63,6 +61,7 @@ class Intake:
         contacts: Contacts,
         turns: Turns,
         inbox: Inbox,
+        changes: Changes,
         rooms: Rooms,
         lanes: Wakes,
         rules: Rules,
@@ -73,6 +72,7 @@ class Intake:
         self._contacts = contacts
         self._turns = turns
         self._inbox = inbox
+        self._changes = changes
         self._rooms = rooms
         self._lanes = lanes
         self._rules = rules
@@ -142,7 +142,7 @@ class Intake:
             return
         await self.set_aside(transaction_id, reason, legible(event))
         async with self._database.transaction() as connection:
-            await self._inbox.ignore(connection, [Ignored(event.event_id, event.room_id, _ASIDE)])
+            await self._inbox.ignore(connection, [Ignored(event.event_id, event.room_id, Reason.SET_ASIDE)])
 
     async def _commit(self, events: Sequence[RoomEvent], compared: Compared | None = None) -> int:
         """Commit what *events* ask for, and what a comparison found out; return how many turns are new."""
@@ -150,10 +150,11 @@ class Intake:
             return 0
         places = await self._places(events)
         decided = [self._rules.decide(event, places[event.room_id]) for event in events]
-        new = [turn for turn in decided if isinstance(turn, NewTurn)]
+        new = [each for each in decided if isinstance(each, NewTurn | Change)]
         ignored = [each for each in decided if isinstance(each, Ignored)]
         ignored += [
-            Ignored(event.event_id, event.room_id, _REFUSED[turn.payload["reason"]])
+            # It is refused once for all that its sender, or anybody in the room, may say.
+            Ignored(event.event_id, event.room_id, Reason(turn.payload["reason"]))
             for event, turn in zip(events, decided, strict=True)
             if isinstance(turn, NewTurn) and turn.event_id != event.event_id
         ]
@@ -163,7 +164,12 @@ class Intake:
         async with self._database.transaction() as connection:
             rooms = {*places, *([compared.room.room_id] if compared else [])}
             await self._inbox.lock(connection, rooms, alone=compared is not None)
-            lanes = await self._inbox.accept(connection, await self._bounded(connection, new))
+            lanes = await self._accept(connection, new)
+            ignored += [
+                Ignored(each.event_id, each.room_id, Reason.CHANGE)
+                for each in new
+                if isinstance(each, Change) and each.wish is Wish.EDIT and each.event_id not in lanes
+            ]
             # A command that is known already has stopped what it could; one that was found late stops nothing.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and compared is None)]
             stopped = await self._inbox.stop(connection, stops)
@@ -173,16 +179,31 @@ class Intake:
                     await self._inbox.put_in_order(connection, compared.room, compared.order)
                 await self._rooms.compared(connection, compared.room, compared.seen)
             await self._lanes.wake(connection, list({*lanes.values(), *stopped}))
-        for turn in new:
-            if turn.event_id in lanes:
+        for each in new:
+            if each.event_id in lanes:
                 _log.info(
                     "message received",
-                    kind=turn.kind,
-                    sender=turn.sender,
-                    room=turn.room_id,
-                    event_id=turn.event_id,
+                    kind=each.kind if isinstance(each, NewTurn) else each.wish,
+                    sender=each.sender,
+                    room=each.room_id,
+                    event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _accept(self, connection: Connection, new: Sequence[NewTurn | Change]) -> dict[str, int]:
+        """Write *new* in its order; return the lane of each that is not known already, by event."""
+        lanes: dict[str, int] = {}
+        for are_turns, group in groupby(new, lambda each: isinstance(each, NewTurn)):
+            if are_turns:
+                turns = [each for each in group if isinstance(each, NewTurn)]
+                lanes |= await self._inbox.accept(connection, await self._bounded(connection, turns))
+                continue
+            for change in group:
+                if isinstance(change, Change):
+                    write = self._changes.forget if change.wish is Wish.REDACT else self._changes.note
+                    lane = await write(connection, change)
+                    lanes |= {} if lane is None else {change.event_id: lane}
+        return lanes
 
     async def _places(self, events: Iterable[RoomEvent]) -> dict[str, Place]:
         rooms = list({event.room_id for event in events})
@@ -208,7 +229,10 @@ class Intake:
 
 
 def _refused(turn: NewTurn, limit: int) -> NewTurn:
-    body = str(turn.payload["body"])
+    file = turn.payload.get("file") or {}
+    body = str(turn.payload["body"] or file.get("name", ""))
     excerpt = body if len(body) <= _EXCERPT else f"{body[:_EXCERPT]}…"
     payload = {"reason": "full", "event_id": turn.event_id, "limit": limit, "body": excerpt}
+    if turn.thread:
+        payload["thread"] = turn.thread
     return replace(turn, kind=TurnKind.REFUSAL, payload=payload, thread=BOT_THREAD)

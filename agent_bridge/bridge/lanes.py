@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.locks import Locks
     from agent_bridge.store.queue import Queue
     from agent_bridge.store.turns import Turns
+    from agent_bridge.words.catalogue import Words
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -41,7 +42,7 @@ _SWEEP = 0.5
 #: for an orphan in error does no harm: the lane's lock is what counts.
 _ORPHANED = 0.4
 #: Workers that may die over one turn before it counts as what kills them.
-_DEADLY = 15
+DEADLY = 15
 _PATIENCE = Backoff(first=1, cap=60)
 _RESTART = Backoff(first=0.5, cap=10)
 
@@ -73,6 +74,7 @@ class Lanes:
         max_active: int,
         max_attempts: int,
         drain_timeout: float,
+        words: Words,
     ) -> None:
         self._database = database
         self._turns = turns
@@ -82,6 +84,7 @@ class Lanes:
         self._max_active = max_active
         self._max_attempts = max_attempts
         self._drain_timeout = drain_timeout
+        self._words = words
         self._stopping = False
         self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         self._job = self._app.task(name="lane", queue=QUEUE)(self._work_off)
@@ -165,10 +168,9 @@ class Lanes:
     async def _carry_out(self, turn: Turn) -> None:
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
             try:
-                if turn.interruptions >= _DEADLY:
-                    await self._give_up(
-                        turn, f"the bridge was ended {turn.interruptions} times while it worked on this"
-                    )
+                if turn.interruptions >= DEADLY:
+                    times = self._words.count(turn.interruptions, self._words.time)
+                    await self._give_up(turn, self._words.bridge_ended.format(times=times))
                 else:
                     await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:
@@ -178,25 +180,30 @@ class Lanes:
                 raise
             except HomeserverUnavailable as error:
                 _log.warning("turn waits for the homeserver", error=str(error))
-                await self._turns.put_back(turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=str(error))
+                await self._turns.put_back(
+                    turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=error.says(self._words)
+                )
             except Exception as error:  # noqa: BLE001  # one turn's trouble must not end the lane
                 await self._fail(turn, error)
 
     async def _fail(self, turn: Turn, error: Exception) -> None:
         unexpected = not isinstance(error, BridgeError)
+        cause = error.says(self._words) if isinstance(error, BridgeError) else self._words.bridge_failed
         _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
         if turn.failures + 1 < self._max_attempts:
             delay = _PATIENCE.delay(turn.failures + 1)
-            await self._turns.put_back(turn, delay=delay, failed=True, why=f"{type(error).__name__}: {error}")
+            await self._turns.put_back(turn, delay=delay, failed=True, why=cause)
             return
-        await self._give_up(turn, "something went wrong inside the bridge" if unexpected else str(error))
+        await self._give_up(turn, cause)
 
     async def _give_up(self, turn: Turn, cause: str) -> None:
         _log.error("turn set aside: `!ab retry` asks it again", cause=cause)
         try:
             await self._handlers[turn.kind].give_up(turn, cause)
         except HomeserverUnavailable as error:
-            await self._turns.put_back(turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=str(error))
+            await self._turns.put_back(
+                turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=error.says(self._words)
+            )
         except Exception as error:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
             _log.error("turn failed, and the room cannot be told", error=str(error))
             await self._turns.finish(turn, TurnState.FAILED, {}, error=f"{cause}; the room was not told: {error}")

@@ -20,7 +20,6 @@ from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.model import AgentState, Role
 from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, portal_content
-from agent_bridge.render import words
 from agent_bridge.render.content import escape, message
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.model import Agent
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contact, Contacts
+    from agent_bridge.words.catalogue import Words
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -58,13 +58,14 @@ class Provisioner:
     """Climbs the ladders, a few at a time, one at a time for each agent."""
 
     def __init__(
-        self, homeserver: Homeserver, names: Names, contacts: Contacts, space: Space, house: HouseRules
+        self, homeserver: Homeserver, names: Names, contacts: Contacts, space: Space, house: HouseRules, words: Words
     ) -> None:
         self._homeserver = homeserver
         self._names = names
         self._contacts = contacts
         self._space = space
         self._house = house
+        self._words = words
         self._queues = [asyncio.Queue[int]() for _ in range(house.rooms.concurrency)]
         self._queued: set[int] = set()
         self._failures: dict[int, int] = {}
@@ -241,7 +242,7 @@ class Provisioner:
         agent, portal = contact.agent, contact.portal
         if portal.room_id is None or portal.told is agent.state:
             return
-        text = words.AGENT_GONE if agent.state is AgentState.GONE else words.AGENT_BACK
+        text = self._words.agent_left if agent.state is AgentState.GONE else self._words.agent_back
         key = f"{agent.ghost}.{agent.state}.{int(agent.state_since.timestamp())}"
         content = message(text.format(name=escape(agent.name)), mark=mark(key, 0), notice=True)
         ghost = self._names.user_id(agent.ghost)

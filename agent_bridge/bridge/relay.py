@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.outcome import Outcome
+from agent_bridge.bridge.gathering import gather
+from agent_bridge.bridge.outcome import Outcome, as_besides, told
 from agent_bridge.bridge.speaker import Speaker
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, UpstreamError
-from agent_bridge.core.model import Busy, Said, Stop, TurnState
-from agent_bridge.render import words
-from agent_bridge.render.rendition import Rendition
+from agent_bridge.core.model import Besides, Busy, Said, Stop, TurnState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.bridge.asking import Asking
+    from agent_bridge.bridge.draft import Draft
+    from agent_bridge.bridge.signs import Signs
     from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Agent, Turn
+    from agent_bridge.core.model import Agent, Turn, Waits
     from agent_bridge.matrix.homeserver import Homeserver
     from agent_bridge.store.contacts import Contact, Contacts
     from agent_bridge.store.turns import Turns
+    from agent_bridge.words.catalogue import Words
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -37,6 +39,8 @@ _LONGEST_WAIT = 900.0
 _TYPING, _TYPING_AGAIN = 30.0, 20.0
 #: An answer that takes no longer than this many seconds needs no typing notice.
 _TYPING_AFTER = 0.25
+#: Seconds for which the same trouble is not told again: the message shows that it failed all the same.
+_SAME_TROUBLE = 60.0
 #: Seconds that receipt and typing get to settle after the answer.
 _SIGNS = 5.0
 
@@ -53,6 +57,8 @@ class Manners:
     busy: Busy
     #: What starts a command in a bridged room.
     prefix: str
+    #: Messages that one answer is split into.
+    max_parts: int
 
 
 class Relay:
@@ -65,14 +71,18 @@ class Relay:
         contacts: Contacts,
         turns: Turns,
         asking: Asking,
+        signs: Signs,
         manners: Manners,
+        words: Words,
     ) -> None:
         self._homeserver = homeserver
         self._names = names
         self._contacts = contacts
         self._turns = turns
         self._asking = asking
+        self._signs = signs
         self._manners = manners
+        self._words = words
 
     async def handle(self, turn: Turn) -> None:
         """Ask the agent, show the answer as it grows, commit it, show it whole; or tell why there is none.
@@ -87,10 +97,11 @@ class Relay:
         await speaker.recall()
         turn, last = await self._collect(turn, contact.portal.busy or self._manners.busy)
         async with self._reading(turn, agent, last):
-            outcome = await self._outcome(turn, agent, speaker)
+            outcome = await self._outcome(turn, contact, speaker)
             if outcome is None:
                 return
-            await speaker.conclude(outcome.ops(), outcome.state)
+            await self._signs.show(turn, outcome.state, speaker.user_id)
+            await speaker.conclude(outcome.ops(self._words, self._manners.max_parts), outcome.state)
         seconds = round(time.monotonic() - started, 3)
         if outcome.error is None:
             _log.info("answer sent", agent=agent.name, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
@@ -100,7 +111,8 @@ class Relay:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the turn ends here because of *cause*, and close it."""
         _, speaker = await self._voice(turn)
-        await speaker.give_up(words.FAILED.format(cause=words.cause(cause)), cause)
+        await self._signs.show(turn, TurnState.FAILED, speaker.user_id)
+        await speaker.give_up(told(self._words, cause, midway=False), cause)
 
     async def _voice(self, turn: Turn) -> tuple[Contact, Speaker]:
         if turn.portal is None:
@@ -113,41 +125,63 @@ class Relay:
 
     async def _collect(self, turn: Turn, busy: Busy) -> tuple[Turn, str]:
         """Add what waits and shall be answered together with *turn*; return the event that was said last of all."""
-        too_old = self._is_too_old(turn)
-        together = turn.attempts == 1 and busy is Busy.COLLECT and turn.stop is None
-        if turn.state is TurnState.ANSWERED or not (too_old or together):
+        if turn.state is TurnState.ANSWERED or turn.stop is not None:
             return turn, turn.event_id
-        added = await self._turns.collect(turn, older_than=self._manners.max_message_age if too_old else None)
-        collected = (*turn.collected, *(text for _, text in added))
-        return replace(turn, collected=collected), added[-1][0] if added else turn.event_id
-
-    async def _outcome(self, turn: Turn, agent: Agent, speaker: Speaker) -> Outcome | None:
-        """Return the committed outcome, None when the turn was put back."""
-        if turn.state is TurnState.ANSWERED:
-            return Outcome(turn.answer or "", turn.error, stopped=turn.stop is Stop.STOPPED)
+        waits: list[Waits] = []
         if self._is_too_old(turn):
-            outcome = Outcome("", self._too_old(turn))
+            waits = [each for each in await self._turns.behind(turn) if each.age > self._manners.max_message_age]
+        elif turn.attempts == 1:
+            waits = await gather(self._turns, turn)
+            waits = await self._turns.behind(turn) if busy is Busy.COLLECT else waits
+        added = await self._turns.collect(turn, waits) if waits else []
+        collected = (*turn.collected, *(each.payload for each in added))
+        return replace(turn, collected=collected), added[-1].event_id if added else turn.event_id
+
+    async def _outcome(self, turn: Turn, contact: Contact, speaker: Speaker) -> Outcome | None:
+        """Return the committed outcome, None when the turn was put back."""
+        agent = contact.agent
+        if turn.state is TurnState.ANSWERED:
+            return Outcome(turn.answer or "", turn.error, stopped=turn.stop, besides=turn.besides)
+        if self._is_too_old(turn):
+            cause = self._too_old(turn)
+            outcome = Outcome("", cause, besides=Besides(notice=told(self._words, cause, midway=False)))
         else:
-            rendition = Rendition()
+            draft = self._asking.draft(turn, agent)
             try:
                 async with self._typing(turn, agent):
-                    outcome = await self._asking.ask(turn, agent, speaker, rendition)
+                    outcome = await self._asking.ask(turn, agent, speaker, draft, contact.portal.stream)
             except UpstreamError as error:
                 if await self._put_back(turn, agent, error):
                     return None
-                outcome = Outcome(rendition.text, error.says)
+                outcome = await self._failure(turn, draft, error, speaker.user_id)
+        if outcome.stopped is Stop.REDACTED and await self._turns.ask_the_rest(turn):
+            # It was collected from several messages, and the others want their answer.
+            return None
+        await self._commit(turn, outcome)
+        return outcome
+
+    async def _commit(self, turn: Turn, outcome: Outcome) -> None:
         # What people saw of an answer that was stopped is what they talk about next.
-        told = outcome.error is None and bool(outcome.text)
-        transcript = [Said("user", turn.body), Said("assistant", outcome.text)] if told else []
+        kept = outcome.error is None and bool(outcome.text) and outcome.stopped in {None, Stop.STOPPED}
         await self._turns.answered(
             turn,
             outcome.text,
             error=outcome.error,
-            parts=len(outcome.ops()),
-            stopped=outcome.stopped,
-            transcript=transcript,
+            parts=[op.part for op in outcome.ops(self._words, self._manners.max_parts)],
+            besides=outcome.besides,
+            stopped=outcome.stopped is not None,
+            transcript=[Said("user", outcome.asked), Said("assistant", outcome.text)] if kept else [],
         )
-        return outcome
+
+    async def _failure(self, turn: Turn, draft: Draft, error: UpstreamError, owner: str) -> Outcome:
+        """Return how an answer ended that the upstream failed; the same trouble is told once a minute."""
+        cause, text = error.cause(self._words), draft.text
+        asides = as_besides(draft.asides.whole(time.monotonic())) if text else ()
+        notice = told(self._words, cause, midway=bool(text), remedy=error.remedy(self._words), detail=error.detail)
+        if not text and await self._turns.told(turn, cause, _SAME_TROUBLE):
+            notice = ""
+        rest = await self._asking.rest(text, owner)
+        return Outcome(text, cause, besides=Besides(notice=notice, asides=asides, files=rest, rest=bool(rest)))
 
     async def _put_back(self, turn: Turn, agent: Agent, error: UpstreamError) -> bool:
         """Have *turn* tried again later, if that may help; tell whether it is."""
@@ -155,13 +189,13 @@ class Relay:
             return False
         delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
         _log.warning("asking again", agent=agent.name, error=str(error), seconds=delay)
-        await self._turns.put_back(turn, delay=delay, failed=True, why=error.says)
+        await self._turns.put_back(turn, delay=delay, failed=True, why=error.says(self._words))
         return True
 
     def _too_old(self, turn: Turn) -> str:
-        return words.TOO_OLD.format(
-            messages=words.count(1 + len(turn.collected), "message"),
-            age=words.duration(turn.age),
+        return self._words.too_old.format(
+            messages=self._words.count(1 + len(turn.collected), self._words.message),
+            age=self._words.duration(turn.age),
             command=f"{self._manners.prefix} retry {turn.key}",
         )
 

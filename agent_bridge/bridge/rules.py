@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.access import role_of
-from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, Role, StopRequest, TurnKind
+from agent_bridge.core.model import BOT_THREAD, Change, Ignored, NewTurn, Reason, Role, StopRequest, TurnKind, Wish
+from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
 
 _TEXT = frozenset({"m.text", "m.emote"})
-_FILES = {"m.image": "image", "m.file": "file", "m.audio": "recording", "m.video": "video"}
 #: Said by reaction to the question or to the answer; clients add the variation selector or not.
 _STOP_SIGN = "🛑"
+_AGAIN_SIGN = "🔁"
 _VARIATION = "\ufe0f"
 
 
@@ -46,19 +47,22 @@ class Rules:
     #: What starts a command in a bridged room.
     prefix: str
 
-    def decide(self, event: RoomEvent, place: Place) -> NewTurn | Ignored | None:
-        """Return the turn that *event* asks for; why it is ignored, where somebody may wonder; None otherwise."""
+    def decide(self, event: RoomEvent, place: Place) -> NewTurn | Change | Ignored | None:
+        """Return the turn, or the change of an earlier one, that *event* asks for.
+
+        Where there is none, why it is ignored, if somebody may wonder; else None.
+        """
         if self.names.is_ours(event.sender):
             return None
         if event.type == "m.room.member":
             return self._invitation(event)
+        if event.type in {"m.room.redaction", "m.reaction"}:
+            return self._sign(event, place)
         if event.type == "m.room.encrypted" and place.known:
             return self._refusal(event, place, "encrypted", once=event.room_id)
         if event.type != "m.room.message" or event.state_key is not None:
             return None
-        if event.relation == "m.replace":
-            return self._ignored(event, place, "it changes an earlier message, and what was asked stays asked")
-        return self._message(event, place)
+        return self._edit(event, place) if event.relation == "m.replace" else self._message(event, place)
 
     def stop(self, event: RoomEvent, place: Place) -> StopRequest | None:
         """Return the wish to end an answer that *event* is, if it is one and its sender may have it."""
@@ -70,32 +74,79 @@ class Rules:
             asked = self.decide(event, place)
             word = asked.payload["body"] if isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND else ""
             is_stop = word.partition(" ")[0].lower() == "stop"
-            return StopRequest(event.room_id, event.event_id, None) if is_stop else None
-        if event.type == "m.reaction":
-            related = event.content.get("m.relates_to")
-            key, target = (related.get("key"), related.get("event_id")) if isinstance(related, dict) else (None, None)
-            if isinstance(key, str) and key.rstrip(_VARIATION) == _STOP_SIGN and isinstance(target, str):
-                return StopRequest(event.room_id, event.event_id, clean(target))
+            return StopRequest(event.room_id, event.event_id, None, event.thread) if is_stop else None
+        if _sign_of(event) == _STOP_SIGN and event.target is not None:
+            return StopRequest(event.room_id, event.event_id, event.target)
         return None
 
     def has_prefix(self, body: str | None) -> bool:
         """Tell whether *body* is a command wherever it is said."""
         return body is not None and body.split(maxsplit=1)[:1] == [self.prefix]
 
+    def _sign(self, event: RoomEvent, place: Place) -> Change | None:
+        """Return what a redaction, or a reaction, wants of an earlier message."""
+        if place.portal is None:
+            return None
+        if event.type == "m.room.redaction":
+            # Whoever the homeserver lets take a message back, may.
+            return self._change(event, Wish.REDACT, event.redacts)
+        if _sign_of(event) == _AGAIN_SIGN and role_of(event.sender, self.permissions) >= Role.MEMBER:
+            return self._change(event, Wish.AGAIN, event.target)
+        return None
+
+    def _edit(self, event: RoomEvent, place: Place) -> Change | Ignored | None:
+        payload = self._new_payload(event.content.get("m.new_content"))
+        if place.portal is None or payload is None:
+            return self._ignored(event, place, Reason.CHANGE)
+        if role_of(event.sender, self.permissions) < Role.MEMBER:
+            return self._ignored(event, place, Reason.PERMISSION)
+        return self._change(event, Wish.EDIT, event.target, payload)
+
+    def _new_payload(self, new: object) -> dict[str, Any] | None:
+        """Return what a message says from now on, None where that asks an agent nothing."""
+        if not isinstance(new, dict):
+            return None
+        if (attachment := attachment_of(new)) is not None:
+            return {"body": attachment.caption or "", "file": asdict(attachment)}
+        body = new.get("body")
+        if not isinstance(body, str) or not body.strip() or self.has_prefix(body):
+            return None
+        return {"body": clean(body)}
+
+    @staticmethod
+    def _change(
+        event: RoomEvent, wish: Wish, target: str | None, payload: Mapping[str, Any] | None = None
+    ) -> Change | None:
+        if target is None:
+            return None
+        return Change(
+            event_id=event.event_id,
+            room_id=event.room_id,
+            sender=event.sender,
+            wish=wish,
+            target=target,
+            payload=payload or {},
+            said_at=event.timestamp,
+        )
+
     def _message(self, event: RoomEvent, place: Place) -> NewTurn | Ignored | None:
         msgtype, body = event.text("msgtype"), event.text("body")
         if not place.known and not self.has_prefix(body):
             return None
-        if msgtype in _FILES and place.portal is not None and role_of(event.sender, self.permissions) >= Role.MEMBER:
-            return self._refusal(event, place, "file", what=_FILES[msgtype])
+        attachment = attachment_of(event.content) if place.portal is not None else None
+        if attachment is not None:
+            return self._question(event, place, {"body": attachment.caption or "", "file": asdict(attachment)})
         if msgtype not in _TEXT or body is None or not body.strip():
-            what = "it is a notice, which nobody answers" if msgtype == "m.notice" else "there is no text in it"
-            return self._ignored(event, place, what)
+            return self._ignored(event, place, Reason.NOTICE if msgtype == "m.notice" else Reason.NO_TEXT)
         if place.portal is None or self.has_prefix(body):
-            return self._turn(event, place, TurnKind.COMMAND, {"body": self._without_prefix(body)})
+            return self._turn(event, place, TurnKind.COMMAND, {"body": self._without_prefix(body), **_where(event)})
+        return self._question(event, place, {"body": body})
+
+    def _question(self, event: RoomEvent, place: Place, payload: Mapping[str, Any]) -> NewTurn:
         if role_of(event.sender, self.permissions) < Role.MEMBER:
             return self._refusal(event, place, "permission", once=f"{event.room_id}:{event.sender}")
-        return self._turn(event, place, TurnKind.MESSAGE, {"body": body})
+        reply = {"reply_to": event.replies_to} if event.replies_to else {}
+        return self._turn(event, place, TurnKind.MESSAGE, {**payload, **reply})
 
     def _invitation(self, event: RoomEvent) -> NewTurn | None:
         invited = event.state_key
@@ -104,7 +155,7 @@ class Rules:
         return self._turn(event, Place(None), TurnKind.INVITATION, {"invited": invited})
 
     def _refusal(self, event: RoomEvent, place: Place, reason: str, *, once: str | None = None, **more: Any) -> NewTurn:
-        payload = {"reason": reason, "event_id": event.event_id, **more}
+        payload = {"reason": reason, "event_id": event.event_id, **_where(event), **more}
         # The event id is what dies as a duplicate: a made-up one makes the refusal happen once.
         event_id = event.event_id if once is None else f"{reason}:{once}"
         return self._turn(event, place, TurnKind.REFUSAL, payload, event_id)
@@ -121,13 +172,25 @@ class Rules:
             sender=event.sender,
             payload=payload,
             portal=place.portal,
-            thread=BOT_THREAD if aside else "",
+            thread=BOT_THREAD if aside else event.thread if place.portal is not None else "",
             said_at=event.timestamp,
         )
 
     @staticmethod
-    def _ignored(event: RoomEvent, place: Place, reason: str) -> Ignored | None:
+    def _ignored(event: RoomEvent, place: Place, reason: Reason) -> Ignored | None:
         return Ignored(event.event_id, event.room_id, reason) if place.known else None
 
     def _without_prefix(self, body: str) -> str:
         return body.strip().removeprefix(self.prefix).strip() if self.has_prefix(body) else body.strip()
+
+
+def _where(event: RoomEvent) -> dict[str, str]:
+    """Return what has the bot answer in the thread of *event*: its own lane is none of a thread."""
+    return {"thread": event.thread} if event.thread else {}
+
+
+def _sign_of(event: RoomEvent) -> str | None:
+    """Return what a reaction says (spec, "Event annotations and reactions"), None where *event* is none."""
+    related = event.content.get("m.relates_to")
+    key = related.get("key") if event.type == "m.reaction" and isinstance(related, dict) else None
+    return key.rstrip(_VARIATION) if isinstance(key, str) else None

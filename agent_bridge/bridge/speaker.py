@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.model import TurnState
-from agent_bridge.render.content import edit, in_reply_to, message
+from agent_bridge.matrix.events import content_today
+from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, message
 from agent_bridge.render.rendition import Op, ops_for
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Speaker:
         self._homeserver = homeserver
         self._turns = turns
         self._turn = turn
-        self._user_id = user_id
+        #: Whose voice it is.
+        self.user_id = user_id
         self._edits = 0
         self._reply_to: str | None = None
         self._shown: dict[int, Op] = {}
@@ -64,7 +66,7 @@ class Speaker:
         """
         if self._shown.get(op.part) == op:
             return
-        content = message(op.text, mark=mark(self._turn.key, op.part), notice=op.notice)
+        content = self._content(op)
         tried = op.part in self._tried
         if tried and op.part not in self.said:
             await self._adopt({op.part})
@@ -74,8 +76,7 @@ class Speaker:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
-            if self._reply_to is not None and op.part == 0:
-                content |= in_reply_to(self._reply_to)
+            content |= self._relation(op)
             self.said[op.part] = await self._say(content, self._txn_id(op.part))
             if not intended:
                 await self._turns.sent(self._turn.id, op.part, self.said[op.part])
@@ -88,11 +89,11 @@ class Speaker:
         """Show the committed answer *ops* whole, take back what an earlier attempt said beyond it, close the turn."""
         for op in ops:
             await self.show(op, intended=True)
-        beyond = [part for part in self.said if part >= len(ops)]
+        beyond = sorted(self.said.keys() - {op.part for op in ops})
         for part in beyond:
             event_id = self.said.pop(part)
             txn_id = f"{self._txn_id(part)}.redact"
-            await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self._user_id)
+            await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self.user_id)
         await self._turns.finish(self._turn, state, self.said, taken_back=beyond)
 
     async def reply(self, text: str, *, to: str | None = None) -> None:
@@ -100,15 +101,39 @@ class Speaker:
         self._reply_to = to
         ops = [replace(op, notice=True) for op in ops_for(text)]
         if self._turn.state is not TurnState.ANSWERED:
-            await self._turns.answered(self._turn, text, error=None, parts=len(ops))
+            await self._turns.answered(self._turn, text, error=None, parts=[op.part for op in ops])
         await self.conclude(ops, TurnState.DONE)
 
     async def give_up(self, text: str, cause: str) -> None:
         """Leave what was said as it is, say *text* as the last word, close the turn as failed because of *cause*."""
         await self._recall()
+        for part, event_id in sorted(self.said.items()):
+            await self._settle(part, event_id)
         if _LAST_WORD not in self.said:
             await self.show(Op(_LAST_WORD, text, notice=True))
         await self._turns.finish(self._turn, TurnState.FAILED, self.said, error=cause)
+
+    async def _settle(self, part: int, event_id: str) -> None:
+        """Take from what shows *part* that more is to come."""
+        event = await self._homeserver.event(self._turn.room_id, event_id, self.user_id)
+        content = dict(content_today(event or {}))
+        if content.pop(LIVE, None) is not None:
+            await self._edit(part, content)
+
+    def _content(self, op: Op) -> dict[str, Any]:
+        part = mark(self._turn.key, op.part)
+        if op.content is not None:
+            return {**op.content, MARK: part}
+        return message(op.text, mark=part, notice=op.notice, live=op.live, plain=op.plain)
+
+    def _relation(self, op: Op) -> dict[str, Any]:
+        """Return what puts *op* in its place in the room: a thread, a reply, or the end of the room."""
+        if op.thread_of is not None and (root := self.said.get(op.thread_of)) is not None:
+            return in_thread(root, root)
+        if self._turn.root is not None:
+            question = self._reply_to or self._turn.payload.get("event_id", self._turn.event_id)
+            return in_thread(self._turn.root, question)
+        return in_reply_to(self._reply_to) if self._reply_to is not None and op.part == 0 else {}
 
     async def _adopt(self, parts: Iterable[int]) -> None:
         """Find the events of *parts* whose sending may have arrived, and write them down."""
@@ -130,7 +155,7 @@ class Speaker:
         await self._say(edit(content, self.said[part]), txn_id)
 
     async def _say(self, content: dict[str, Any], txn_id: str) -> str:
-        return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self._user_id)
+        return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
 
     async def _find(self, marks: set[str]) -> dict[str, str]:
         """Return the events with *marks* that the room has got since the turn's own event."""
@@ -139,7 +164,7 @@ class Speaker:
         start: str | None = None
         while marks - found.keys():
             events, start = await self._homeserver.messages(
-                self._turn.room_id, limit=_PAGE, start=start, as_user=self._user_id
+                self._turn.room_id, limit=_PAGE, start=start, as_user=self.user_id
             )
             for event in events:
                 if (theirs := self._mark_of(event)) in marks:
@@ -153,6 +178,6 @@ class Speaker:
         """Return the mark of what this voice said, empty for anything else: anybody may write anything in a room."""
         content = event.get("content", {})
         theirs = content.get(MARK)
-        if event.get("sender") != self._user_id or event.get("type") != "m.room.message" or "m.new_content" in content:
+        if event.get("sender") != self.user_id or event.get("type") != "m.room.message" or "m.new_content" in content:
             return ""
         return theirs if isinstance(theirs, str) else ""

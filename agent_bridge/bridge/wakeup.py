@@ -50,14 +50,12 @@ class WakeUp:
     async def run(self) -> None:
         """Wake the homeserver up, now and whenever it is back, until cancelled."""
         while True:
-            waking = asyncio.create_task(self._wake())
-            try:
+            async with asyncio.TaskGroup() as group:
+                waking = group.create_task(self._wake())
                 await self._look_until(away=True)
                 await self._suspect()
                 await self._look_until(away=False)
-            finally:
                 waking.cancel()
-                await asyncio.wait([waking])
             _log.info("the homeserver is back")
             await self._lanes.hurry()
 

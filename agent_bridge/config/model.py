@@ -32,7 +32,7 @@ from agent_bridge.config.types import (
     Who,
 )
 from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Busy
+from agent_bridge.core.model import Busy, Show, Streaming
 
 
 class Section(BaseModel):
@@ -140,6 +140,10 @@ class UpstreamConfig(Section):
         description="Sent as Bearer token. env:NAME reads it from the environment.",
         examples=["env:LETTA_API_KEY"],
     )
+    api: Literal["chat", "responses"] = Field(
+        "chat",
+        description="chat: /chat/completions. responses: /responses, and /chat/completions where the server lacks it.",
+    )
     poll_interval: StrictFloat = Field(0.5, ge=0.05, le=3600, description="Seconds between two looks at its agents.")
     include: tuple[str, ...] = Field(("*",), description="Only agents whose id or name matches one of these globs.")
     exclude: tuple[str, ...] = Field((), description="No agents whose id or name matches one of these globs.")
@@ -177,6 +181,24 @@ class UpstreamConfig(Section):
         default_factory=dict,
         description="Further headers of every request. env:NAME reads a value from the environment.",
         examples=[{"X-Team": "env:TEAM_KEY"}],
+    )
+    stream: Streaming = Field(
+        Streaming.EDITS,
+        description="edits: an answer is seen as it grows. off: only once it is whole. !ab stream says otherwise for "
+        "one room.",
+    )
+    reasoning: Show = Field(
+        Show.COLLAPSED, description="What people see of an agent's reasoning: hidden, collapsed, or thread."
+    )
+    tools: Show = Field(
+        Show.COLLAPSED, description="What people see of an agent's calls of tools: hidden, collapsed, or thread."
+    )
+    images: bool = Field(True, description="Whether its models take images.")
+    transcription_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Model that makes text of voice messages (/audio/transcriptions); without it they are not taken.",
+        examples=["whisper-1"],
     )
     connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds to wait for a connection.")
     idle_timeout: StrictFloat = Field(
@@ -247,11 +269,56 @@ class Lanes(Section):
     )
 
 
+class Answers(Section):
+    """How answers are shown."""
+
+    edits_per_second: StrictFloat = Field(
+        5,
+        gt=0,
+        le=1000,
+        description="Edits in all rooms together by which growing answers are shown. First words and whole answers do "
+        "not wait for it.",
+    )
+    max_events: StrictInt = Field(40, ge=2, le=1000, description="Events that show one growing answer, at most.")
+    max_parts: StrictInt = Field(
+        8, ge=1, le=100, description="Messages that one long answer is split into; what is left is sent as a file."
+    )
+
+
+class Files(Section):
+    """Files that people and agents send."""
+
+    max_bytes: StrictInt = Field(
+        20_000_000, ge=1, le=1_000_000_000, description="Bytes of a file that is taken, from people or agents."
+    )
+    max_image_bytes: StrictInt = Field(
+        1_500_000, ge=10_000, description="Bytes that an image is shrunk to before an agent gets it."
+    )
+    max_text_chars: StrictInt = Field(
+        60_000, ge=100, description="Characters of a text file or document that an agent gets."
+    )
+
+
+class Threads(Section):
+    """Conversations of their own within a room."""
+
+    room_messages: StrictInt = Field(
+        0,
+        ge=0,
+        le=200,
+        description="Messages of the room that an agent is told when a thread begins, besides the one it is about.",
+    )
+
+
 class Retention(Section):
     """How long the bridge keeps what it does not need any more. The homeserver keeps the rooms."""
 
     turns_days: StrictFloat = Field(
-        30, ge=1, le=36_500, description="Days for which !ab why and !ab retry know what became of a message."
+        30,
+        ge=1,
+        le=36_500,
+        description="Days for which !ab why and !ab retry know what became of a message; as long as its "
+        "transcript is kept, where there is one.",
     )
     transcript_days: StrictFloat = Field(
         180,
@@ -291,6 +358,13 @@ class Config(Section):
     )
     bot: Bot = Bot()
     lanes: Lanes = Lanes()
+    answers: Answers = Answers()
+    files: Files = Files()
+    threads: Threads = Threads()
+    language: Literal["en", "ru"] = Field("en", description="Language of what the bridge itself says: en or ru.")
+    presence: bool = Field(
+        False, description="Whether an agent is shown as online while its server answers, and unavailable while not."
+    )
     retention: Retention = Retention()
     logging: Logging = Logging()
 

@@ -39,14 +39,18 @@ async def call(
         async with http.request(method, path, json=body, params=query) as response:
             status, answer = response.status, await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise HomeserverUnavailable(f"{method} {path}: {error or type(error).__name__}") from error
+        said = f"{method} {path}: {error or type(error).__name__}"
+        raise HomeserverUnavailable(lambda words: words.homeserver_away.format(said=said)) from error
     if status < HTTPStatus.BAD_REQUEST:
         return answer
     passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
     details = answer if isinstance(answer, dict) else {}
-    raise (HomeserverUnavailable if passing else HomeserverRefused)(
-        f"{method} {path}: {details.get('error', status)}", status=status, errcode=details.get("errcode")
-    )
+    said, errcode = f"{method} {path}: {details.get('error', status)}", details.get("errcode")
+    if passing:
+        raise HomeserverUnavailable(
+            lambda words: words.homeserver_failed.format(said=said), status=status, errcode=errcode
+        )
+    raise HomeserverRefused(lambda words: words.homeserver_refused.format(said=said), status=status, errcode=errcode)
 
 
 class Account:
@@ -103,6 +107,37 @@ class Account:
         """React to an event and return the reaction's event id."""
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         return await self.send(room_id, "m.reaction", {"m.relates_to": relation})
+
+    async def edit(self, room_id: str, event_id: str, text: str) -> str:
+        """Change a message of theirs to *text* and return the edit's event id."""
+        new = {"msgtype": "m.text", "body": text}
+        relation = {"rel_type": "m.replace", "event_id": event_id}
+        content = {"msgtype": "m.text", "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
+        return await self.send(room_id, "m.room.message", content)
+
+    async def reply(self, room_id: str, event_id: str, text: str, *, thread: str | None = None) -> str:
+        """Reply to a message, or within the thread of *thread*, and return the event id."""
+        relation: dict[str, Any] = {"m.in_reply_to": {"event_id": event_id}}
+        if thread is not None:
+            relation |= {"rel_type": "m.thread", "event_id": thread, "is_falling_back": True}
+        return await self.send(room_id, "m.room.message", {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def upload(self, data: bytes, content_type: str, name: str) -> str:
+        """Give the homeserver a file and return its ``mxc://`` URL."""
+        headers, query = {"Content-Type": content_type}, {"filename": name}
+        async with self._http.post("/_matrix/media/v3/upload", data=data, headers=headers, params=query) as answer:
+            return str((await answer.json())["content_uri"])
+
+    async def download(self, url: str) -> bytes:
+        """Return the file behind an ``mxc://`` URL."""
+        path = f"/_matrix/client/v1/media/download/{url.removeprefix('mxc://')}"
+        async with self._http.get(path) as answer:
+            answer.raise_for_status()
+            return await answer.read()
+
+    async def redact(self, room_id: str, event_id: str) -> None:
+        """Take a message or a reaction back."""
+        await self.ask("PUT", f"/rooms/{_q(room_id)}/redact/{_q(event_id)}/{uuid4()}", {})
 
     async def set_state(self, room_id: str, kind: str, content: Mapping[str, Any], key: str = "") -> None:
         """Change the state of a room."""

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from agent_bridge.demo.phrases import QUOTE_LENGTH, count, ordinal, quote
+from agent_bridge.demo.picture import stripes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_QUOTE_LENGTH = 60
 _TABLE_ROWS = 5
 #: Place, who lived there, and how it ended.
 _TALES = (
@@ -86,14 +88,18 @@ class Character:
     answer: Callable[[Talk], str]
     #: Whether something goes wrong this time.
     mishap: Callable[[Talk], Mishap | None] = lambda _: None
+    #: What they think first, as plain text.
+    thoughts: Callable[[Talk], str] = lambda _: ""
+    #: The picture that goes with the answer, a PNG.
+    picture: Callable[[Talk], bytes | None] = lambda _: None
 
 
 def _storyteller(talk: Talk) -> str:
-    count = len(talk.words)
+    number = len(talk.words)
     hero = max(talk.words, key=len, default="silence")
     place, life, end = _TALES[(talk.turn - 1) % len(_TALES)]
     memory = (
-        f"You first spoke to me of {_quote(talk.earlier[0])}, and this is our {_ordinal(talk.turn)} tale. "
+        f"You first spoke to me of {quote(talk.earlier[0])}, and this is our {ordinal(talk.turn)} tale. "
         "I forget nothing that I am told twice, and little that I am told once."
         if talk.earlier
         else "This is our first tale. Give me another word, and I will find the next one."
@@ -101,12 +107,12 @@ def _storyteller(talk: Talk) -> str:
     return "\n\n".join(
         (
             (
-                f"Sit down, there is time. You said {_quote(talk.text)}: {_count(count, 'word')}, "
+                f"Sit down, there is time. You said {quote(talk.text)}: {count(number, 'word')}, "
                 f"and the one with a story in it is *{hero}*."
             ),
             (
                 f"Once, {place}, there lived {life.format(hero=f'*{hero}*')}. "
-                f"So it went for {_count(max(count, 1), 'year')}. Then, one morning without wind, {end}"
+                f"So it went for {count(max(number, 1), 'year')}. Then, one morning without wind, {end}"
             ),
             memory,
         )
@@ -115,11 +121,11 @@ def _storyteller(talk: Talk) -> str:
 
 def _archivist(talk: Talk) -> str:
     counted = Counter(word.lower() for word in talk.words)
-    sample = talk.text[:_QUOTE_LENGTH]
+    sample = talk.text[:QUOTE_LENGTH]
     note = json.dumps(sample, ensure_ascii=False).replace("`", "'")  # a fence inside would end the code
-    words, letters = _count(counted.total(), "word"), _count(len(talk.text), "character")
+    words, letters = count(counted.total(), "word"), count(len(talk.text), "character")
     place = (
-        f"shelved beside {_count(len(talk.earlier), 'earlier note')}, the last {_quote(talk.earlier[-1])}"
+        f"shelved beside {count(len(talk.earlier), 'earlier note')}, the last {quote(talk.earlier[-1])}"
         if talk.earlier
         else "the first of its shelf"
     )
@@ -144,31 +150,41 @@ def _sceptic(talk: Talk) -> str:
     else:
         verdict = "An even number. That never helped anybody."
     memory = (
-        f"You have told me {talk.turn} things by now, and I still suspect {_quote(talk.earlier[-1])}."
+        f"You have told me {talk.turn} things by now, and I still suspect {quote(talk.earlier[-1])}."
         if talk.earlier
         else "If you want to see me at work, say **fail** or **cut**: I break like the best of them."
     )
-    return f"{_quote(talk.text)}. {_count(len(talk.words), 'word')}. {verdict} {memory}"
+    return f"{quote(talk.text)}. {count(len(talk.words), 'word')}. {verdict} {memory}"
+
+
+def _muse(talk: Talk) -> str:
+    shortest = min(talk.words, key=len, default="nothing")
+    return "\n\n".join(
+        (
+            f"They say {quote(talk.text)}. I should not answer at once.",
+            f"First I count: {count(len(talk.words), 'word')}. The shortest is {quote(shortest)}; short words hide.",
+            "Whatever I say will be repeated. So say less.",
+        )
+    )
+
+
+def _thinker(talk: Talk) -> str:
+    memory = f" It outweighs {quote(talk.earlier[-1])}." if talk.earlier else ""
+    return f"I have thought about {quote(talk.text)}: {count(len(talk.words), 'word')}, and all of them needed.{memory}"
+
+
+def _painter(talk: Talk) -> str:
+    memory = f" It hangs beside {quote(talk.earlier[-1])}." if talk.earlier else ""
+    return f"{quote(talk.text)}, in {count(len(talk.words), 'word')}: each has its colour, wide as it is long.{memory}"
+
+
+def _painted(talk: Talk) -> bytes:
+    return stripes(talk.words)
 
 
 def _asked_to_break(talk: Talk) -> Mishap | None:
     said = {word.lower() for word in talk.words}
     return next((mishap for mishap in Mishap if mishap.value in said), None)
-
-
-def _quote(text: str) -> str:
-    line = " ".join(text.split())
-    return f"“{line if len(line) <= _QUOTE_LENGTH else line[: _QUOTE_LENGTH - 1] + '…'}”"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _ordinal(number: int) -> str:
-    endings = {1: "st", 2: "nd", 3: "rd"}
-    ending = "th" if number % 100 in {11, 12, 13} else endings.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 STORYTELLER = Character("Edda", "a patient storyteller, one word at a time", 0.1, _storyteller)
@@ -180,6 +196,14 @@ SCEPTIC = Character(
     _sceptic,
     _asked_to_break,
 )
+THINKER = Character("Ada", "a thinker whose thoughts can be followed", 0.05, _thinker, thoughts=_muse)
+PAINTER = Character("Iris", "a painter who paints what you say", 0.03, _painter, picture=_painted)
 
 #: Every character, by the key that ``POST /agents`` takes.
-CHARACTERS = {"storyteller": STORYTELLER, "archivist": ARCHIVIST, "sceptic": SCEPTIC}
+CHARACTERS = {
+    "storyteller": STORYTELLER,
+    "archivist": ARCHIVIST,
+    "sceptic": SCEPTIC,
+    "thinker": THINKER,
+    "painter": PAINTER,
+}

@@ -35,6 +35,8 @@ class Person(Account):
         self.rooms: dict[str, Room] = {}
         #: What they see of the rooms that they are invited to, by room id.
         self.invites: dict[str, Room] = {}
+        #: How others are shown, by user id: content of the latest ``m.presence`` event.
+        self.presences: dict[str, dict[str, Any]] = {}
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -108,6 +110,8 @@ class Person(Account):
             self.invites[room_id] = invited = Room(room_id)
             for event in change["invite_state"]["events"]:
                 invited.see(event)
+        for event in answer.get("presence", {}).get("events", ()):
+            self.presences[event["sender"]] = event["content"]
         for room_id in rooms.get("leave", {}):
             self.invites.pop(room_id, None)
             self.rooms.pop(room_id, None)

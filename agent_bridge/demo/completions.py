@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import re
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp.typedefs import Handler
+
+    from agent_bridge.demo.characters import Character
+
+_WORDS_BEFORE_MISHAP = 6
 
 
 class Refusal(Exception):
@@ -79,21 +86,41 @@ def _text(content: Any) -> str:
     return str(content or "")
 
 
-class Completion:
-    """One answer of the agent *model*, which says *pieces* and then, perhaps, comes to grief."""
+async def performance(character: Character, said: Talk, pace: float) -> AsyncIterator[dict[str, Any]]:
+    """Yield what *character* answers, as deltas of the API, a word at a time; with *pace* 0 each text is in one."""
+    words = _words(character.answer(said))
+    if character.mishap(said):
+        words = words[:_WORDS_BEFORE_MISHAP]
+    for key, spoken in (("reasoning_content", _words(character.thoughts(said))), ("content", words)):
+        for piece in spoken if pace else ["".join(spoken)]:
+            await asyncio.sleep(pace * character.pace)
+            if piece:
+                yield {key: piece}
+    picture = character.picture(said)
+    if picture is not None:
+        url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+        yield {"images": [{"type": "image_url", "image_url": {"url": url}}]}
 
-    def __init__(self, model: str, pieces: AsyncIterator[str], mishap: Mishap | None) -> None:
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*", text)
+
+
+class Completion:
+    """One answer of the agent *model*, which gives *deltas* and then, perhaps, comes to grief."""
+
+    def __init__(self, model: str, deltas: AsyncIterator[dict[str, Any]], mishap: Mishap | None) -> None:
         self._head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": model}
-        self._pieces = pieces
+        self._deltas = deltas
         self._mishap = mishap
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Answer *request* with server-sent events, a chunk for each piece."""
+        """Answer *request* with server-sent events, a chunk for each delta."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
         await self._send(response, self._chunk({"role": "assistant"}))
-        async for piece in self._pieces:
-            await self._send(response, self._chunk({"content": piece}))
+        async for delta in self._deltas:
+            await self._send(response, self._chunk(delta))
         if self._mishap is Mishap.CUT:
             _hang_up(request)
         elif self._mishap is Mishap.FAILS:
@@ -109,16 +136,18 @@ class Completion:
         Raises:
             Refusal: the agent failed.
         """
-        text = "".join([piece async for piece in self._pieces])
+        message: dict[str, Any] = {"role": "assistant"}
+        async for delta in self._deltas:
+            for key, piece in delta.items():
+                message[key] = message[key] + piece if key in message else piece
         if self._mishap is Mishap.CUT:
             _hang_up(request)
         elif self._mishap is Mishap.FAILS:
             raise _failure()
-        message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return web.json_response(self._head | {"object": "chat.completion", "choices": [choice]})
 
-    def _chunk(self, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return self._head | {"object": "chat.completion.chunk", "choices": [choice]}
 

@@ -3,16 +3,14 @@
 Beside the API it takes changes of its agents, so that one can see them followed::
 
     GET    /                 what can be done here, in words
-    POST   /agents           {"name": …, "character": "storyteller" | "archivist" | "sceptic"}
+    POST   /agents           {"name": …, "character": "archivist"}
     PATCH  /agents/{id}      {"name": …}
     DELETE /agents/{id}
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 import shlex
 import time
 from dataclasses import dataclass, replace
@@ -23,13 +21,11 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from aiohttp import web
 
 from agent_bridge.demo.characters import CHARACTERS, SCEPTIC, Character
-from agent_bridge.demo.completions import Completion, Refusal, json_object, refusals, talk
+from agent_bridge.demo.completions import Completion, Refusal, json_object, performance, refusals, talk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from types import TracebackType
 
-_WORDS_BEFORE_MISHAP = 6
 _MAX_BODY = 16 * 1024 * 1024
 
 
@@ -159,20 +155,9 @@ class DemoUpstream:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await json_object(request)
         agent, said = self._agent(str(body.get("model"))), talk(body.get("messages"))
-        mishap = agent.character.mishap(said)
-        words = re.findall(r"\s*\S+\s*", agent.character.answer(said))
-        if mishap:
-            words = words[:_WORDS_BEFORE_MISHAP]
-        completion = Completion(agent.id, self._spoken(words, agent.character.pace * self._pace), mishap)
+        deltas = performance(agent.character, said, self._pace)
+        completion = Completion(agent.id, deltas, agent.character.mishap(said))
         return await (completion.stream(request) if body.get("stream") else completion.whole(request))
-
-    async def _spoken(self, words: list[str], pace: float) -> AsyncIterator[str]:
-        if not pace:
-            yield "".join(words)
-            return
-        for word in words:
-            await asyncio.sleep(pace)
-            yield word
 
     def _agent(self, agent_id: str) -> DemoAgent:
         try:

@@ -52,7 +52,7 @@ class HealthPages:
             try:
                 upstreams = await self._health_of_upstreams()
             except StoreError as error:
-                checks["database"] = error.says
+                checks["database"] = str(error)
         ready = not any(checks.values())
         body = {
             "status": "ok" if ready else "unavailable",
@@ -71,7 +71,7 @@ class HealthPages:
             async with asyncio.timeout(_PATIENCE):
                 await self._needed[name]()
         except BridgeError as error:
-            return error.says
+            return str(error)
         except TimeoutError:
             return f"no answer within {_PATIENCE:.0f} s"
         return None
