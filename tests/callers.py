@@ -15,6 +15,7 @@ from agent_bridge.bridge.intake import Intake
 from agent_bridge.bridge.rules import Rules
 from agent_bridge.core.model import Role
 from agent_bridge.matrix.door import MAX_BODY, Door
+from agent_bridge.store.changes import Changes
 from agent_bridge.store.contacts import Contacts
 from agent_bridge.store.inbox import Inbox
 from agent_bridge.store.rooms import Rooms
@@ -79,7 +80,7 @@ class Nobody:
 def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge that has members on example.org, and no workers."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
-    parts = Contacts(database), Turns(database), Inbox(database), Rooms(database)
+    parts = Contacts(database), Turns(database), Inbox(database), Changes(database), Rooms(database)
     return Intake(database, *parts, Nobody(), rules, max_queued=max_queued)
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from house import House
+from house import new_house
 from postgres import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from house import House
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,5 @@ def database_url(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def house(cluster: Cluster) -> AsyncIterator[House]:
     """A homeserver that has the bridge registered."""
-    with tempfile.TemporaryDirectory(prefix="ab-hs-") as folder:
-        async with House(Path(folder), cluster) as running:
-            yield running
+    async with new_house(cluster) as running:
+        yield running

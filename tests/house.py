@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -24,7 +26,6 @@ from conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from agent_bridge.demo.sight import Message, Room
     from agent_bridge.matrix.homeserver import Homeserver
@@ -176,10 +177,14 @@ class House:
         upstream: ScriptedUpstream,
         homeserver: dict[str, str] | None = None,
         lanes: dict[str, Any] | None = None,
+        language: str = "en",
+        threads: dict[str, Any] | None = None,
+        files: dict[str, Any] | None = None,
         **options: Any,
     ) -> AsyncIterator[Talk]:
         """Run a bridge with *upstream*, configured by *options*, and put a person into the room of its first agent."""
-        sections = {"homeserver": homeserver} if homeserver else {}
+        sections: dict[str, Any] = {"language": language, "threads": threads or {}, "files": files or {}}
+        sections |= {"homeserver": homeserver} if homeserver else {}
         sections |= {"lanes": {"drain_timeout": 2} | lanes} if lanes else {}
         config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}], **sections)
         async with self.person() as person, self.bridge(config) as running:
@@ -205,3 +210,11 @@ class House:
             self._tokens[name] = await self.synapse.register_user(name, "password")
         async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
             yield person
+
+
+@asynccontextmanager
+async def new_house(cluster: Cluster) -> AsyncIterator[House]:
+    """Give a homeserver that has the bridge registered, and nothing in it."""
+    with TemporaryDirectory(prefix="ab-hs-") as folder:
+        async with House(Path(folder), cluster) as running:
+            yield running

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 from dataclasses import replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
-from agent_bridge.demo.characters import ARCHIVIST, SCEPTIC, STORYTELLER, Talk
+from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.core.model import Said
+from agent_bridge.demo.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
 from agent_bridge.demo.upstream import DemoAgent, DemoUpstream
+from agent_bridge.upstream import make
+from agent_bridge.upstream.base import Ask, FileDelta, ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+NAMES = ["Edda", "Quill", "Murphy", "Ada", "Iris"]
 
 
 @pytest.fixture
@@ -37,6 +47,14 @@ def question(model: str, *texts: str, stream: bool = False) -> dict[str, Any]:
     return {"model": model, "messages": messages, "stream": stream}
 
 
+def config(upstream: DemoUpstream) -> UpstreamConfig:
+    return UpstreamConfig.model_validate({"name": "demo", "url": upstream.api_url})
+
+
+def to(upstream: DemoUpstream, name: str, text: str) -> Ask:
+    return Ask(agent(upstream, name).id, (Said("user", text),), session="s", idempotency_key="k")
+
+
 async def events(response: aiohttp.ClientResponse) -> list[Any]:
     """Read the events of *response* up to its end or its cut; the last is None after a cut."""
     found: list[Any] = []
@@ -54,20 +72,20 @@ def text(chunks: list[Any]) -> str:
     return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
 
 
-async def test_it_lists_three_agents_whose_ids_are_the_same_each_time(
+async def test_it_lists_its_agents_whose_ids_are_the_same_each_time(
     upstream: DemoUpstream, http: aiohttp.ClientSession
 ) -> None:
     async with http.get(f"{upstream.api_url}/models") as response:
         listed = await response.json()
     assert listed["object"] == "list"
-    assert [model["name"] for model in listed["data"]] == ["Edda", "Quill", "Murphy"]
+    assert [model["name"] for model in listed["data"]] == NAMES
     for model in listed["data"]:
         assert set(model) == {"id", "object", "created", "owned_by", "name"}
         assert model["id"].startswith("agent-")
     assert [model["id"] for model in listed["data"]] == [again.id for again in DemoUpstream().agents]
 
 
-@pytest.mark.parametrize("name", ["Edda", "Quill", "Murphy"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_an_answer_is_the_same_streamed_and_whole(
     upstream: DemoUpstream, http: aiohttp.ClientSession, name: str
 ) -> None:
@@ -98,6 +116,26 @@ async def test_without_pace_an_answer_comes_in_one_piece(http: aiohttp.ClientSes
             chunks = await events(response)
     assert len(chunks) == 4  # role, text, end, [DONE]
     assert text(chunks[1:2]) == STORYTELLER.answer(Talk("Hello"))
+
+
+async def test_ada_thinks_before_she_speaks(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
+    deltas = [delta async for delta in make(config(upstream), http).answer(to(upstream, "Ada", "What is time?"))]
+    thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
+    words = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
+    assert len(thoughts) > 10
+    assert "".join(thoughts) == THINKER.thoughts(Talk("What is time?"))
+    assert "".join(words) == THINKER.answer(Talk("What is time?"))
+    assert deltas[len(thoughts) : -1] == [TextDelta(word) for word in words]
+
+
+async def test_iris_paints(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
+    deltas = [delta async for delta in make(config(upstream), http).answer(to(upstream, "Iris", "a red boat"))]
+    [picture] = [delta for delta in deltas if isinstance(delta, FileDelta)]
+    assert picture.content_type == "image/png"
+    with Image.open(BytesIO(base64.b64decode(picture.url.partition(",")[2]))) as image:
+        assert image.format == "PNG"
+        colours = {image.getpixel((x, 0)) for x in range(image.width)}
+    assert len(colours) >= 3
 
 
 async def test_murphy_fails_on_request(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
@@ -140,7 +178,7 @@ async def test_agents_are_made_renamed_and_deleted_over_http(
 
     async with http.delete(f"{upstream.url}/agents/{made['id']}") as response:
         assert response.status == 204
-    assert [found.name for found in upstream.agents] == ["Edda", "Quill", "Murphy"]
+    assert [found.name for found in upstream.agents] == NAMES
 
 
 async def test_agents_are_made_renamed_and_deleted_in_python() -> None:

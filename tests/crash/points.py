@@ -120,27 +120,31 @@ class Doom:
         return bool(self._event_id) and get_contextvars().get("event_id") == self._event_id
 
     def _watch_intake(self) -> None:
-        original = Intake.take
+        for method in ("take", "take_missed"):
+            _replace(Intake, method, self._watched(getattr(Intake, method)))
 
-        async def take(intake: Intake, transaction_id: str, events: Sequence[RoomEvent]) -> None:
+    def _watched(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """Return a way in for events that knows the message: pushed, or found by a comparison, whichever is first."""
+
+        async def take(intake: Intake, whence: object, events: Sequence[RoomEvent], *more: object) -> None:
             found = [event.event_id for event in events if event.text("body") == self._text]
             if not found:
-                await original(intake, transaction_id, events)
+                await original(intake, whence, events, *more)
                 return
             self._event_id = found[0]
             with bound_contextvars(event_id=self._event_id):
                 self._reached("intake", "before")
-                await original(intake, transaction_id, events)
+                await original(intake, whence, events, *more)
                 self._reached("intake", "after")
 
-        _replace(Intake, "take", take)
+        return take
 
     def _watch_wake(self) -> None:
         original = Lanes.wake
 
         async def wake(lanes: Lanes, connection: Connection, woken: Sequence[int]) -> None:
             if self._is_about_it:
-                self._lanes = woken
+                self._lanes = [*self._lanes, *woken]
             await original(lanes, connection, woken)
 
         _replace(Lanes, "wake", wake)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripted import ScriptedUpstream
+from agent_bridge.words.russian import RUSSIAN
+from scripted import ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,8 +39,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(house: House, database_url: str, upstream: ScriptedUpstream, name: str | None) -> AsyncIterator[Desk]:
-    config = house.config(database_url, [{"name": "u", "url": upstream.url}])
+async def desk(
+    house: House, database_url: str, upstream: ScriptedUpstream, name: str | None, language: str = "en"
+) -> AsyncIterator[Desk]:
+    config = house.config(database_url, [{"name": "u", "url": upstream.url}], language=language)
     async with house.bridge(config) as running, house.person(name) as person:
         for agent in upstream.names:
             await running.contact(agent)
@@ -155,3 +159,33 @@ async def test_what_was_said_before_the_bot_had_joined_is_answered(house: House,
 
         await member.person.wait_for(lambda: len(answers()) == 2)
         assert "agents" in answers()[1]
+
+
+async def test_the_bridge_speaks_the_language_of_its_configuration(house: House, database_url: str) -> None:
+    """Commands are typed the same in any language; all else that people read is translated."""
+    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin", "ru") as admin:
+        assert admin.said()[0].body == RUSSIAN.hello
+        told = (await admin.ask("help")).body.splitlines()
+        assert told[0] == RUSSIAN.help_head
+        assert f"- `!ab agents`: {RUSSIAN.help_agents}" in told
+        assert "1 агент;" in (await admin.ask("status")).body
+        upstream.status = 401
+        assert "сервер u не принимает api_key (401)" in ((await admin.ask("sync")).html or "")
+        asked = await admin.person.say(admin.room_id, "failed")
+        await admin.person.wait_for(lambda: admin.said()[-1].body == RUSSIAN.none_failed)
+        story = (await admin.ask(f"why {asked}")).body
+        assert "команда от" in story
+        assert "готово, показано частей: 1" in story
+        for line in story.splitlines():
+            assert not line or re.search("[\u0400-\u04ff]", line), line
+
+
+async def test_a_failure_is_told_in_the_language_of_the_configuration(house: House, database_url: str) -> None:
+    async with (
+        ScriptedUpstream("x") as upstream,
+        house.talk(database_url, upstream, language="ru") as talk,
+    ):
+        upstream.script = says(401)
+        await talk.say("hi")
+        (answer,) = await talk.wait_for_answers(1)
+        assert answer.body.startswith("⚠️ Ответа нет: сервер scripted не принимает api_key (401)")

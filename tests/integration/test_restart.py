@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from agent_bridge.bridge.lanes import DEADLY
 from agent_bridge.core.ids import mark, turn_key
+from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database
 from agent_bridge.store.migrate import migrate
 from agent_bridge.store.turns import Turns
@@ -68,6 +70,27 @@ async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
                 assert await bridge.stop() == 0
         assert [answer.body for answer in talk.answers] == ["Echo: one", "Echo: two", "Echo: three"]
         assert upstream.questions == ["one", "one", "two", "three"]
+
+
+async def test_what_kills_the_bridge_is_set_aside_in_the_end(house: House, database_url: str, tmp_path: Path) -> None:
+    async with ScriptedUpstream("deadly") as upstream:
+        config = configured(house, database_url, upstream)
+        async with house.talk(database_url, upstream) as talk:
+            pass
+        upstream.scripts.append(waits_for(asyncio.Event(), "half of "))
+        async with house.watching(talk) as talk, Database(database_url) as database:
+            async with process(tmp_path, config) as bridge:
+                await talk.say("kill")
+                await talk.say("next")
+                await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "half of")
+                assert LIVE in talk.answers[0].content
+                await bridge.kill()
+            await database.execute("UPDATE turn SET interruptions = %s WHERE state = 'running'", (DEADLY - 1,))
+            async with process(tmp_path, config) as bridge:
+                await talk.person.wait_for(lambda: len(talk.answers) == 3 and LIVE not in talk.answers[0].content)
+        assert [answer.body for answer in talk.answers[::2]] == ["half of", "Echo: next"]
+        assert f"the bridge was ended {DEADLY} times" in (talk.answers[1].html or "") + talk.answers[1].body
+        assert upstream.questions == ["kill", "next"]
 
 
 async def test_a_message_whose_sending_was_not_written_down_is_adopted(

@@ -134,6 +134,38 @@ async def test_what_waits_can_be_answered_together(house: House, database_url: s
         assert len(await talk.wait_for_answers(2)) == 2
 
 
+async def test_a_room_can_have_its_answers_whole(house: House, database_url: str) -> None:
+    async with (
+        ScriptedUpstream("whole") as upstream,
+        house.talk(database_url, upstream) as talk,
+        admin_in(house, talk) as admin,
+    ):
+        assert "stream edits|off" in await talk.command("stream", admin)
+        assert "once they are whole" in await talk.command("stream OFF", admin)
+        gate = asyncio.Event()
+        upstream.scripts.append(waits_for(gate, "first ", "and last"))
+        await talk.say("one")
+        await eventually(_asked(upstream, 1), "the upstream was asked")
+        # Commands are answered meanwhile, and no word of the answer is there yet.
+        assert "as they grow" in await talk.command("stream edits", admin)
+        assert talk.answers == []
+        gate.set()
+        (whole,) = await talk.wait_for_answers(1)
+        assert [version["body"] for version in whole.versions] == ["first and last"]
+        gate.clear()
+        upstream.scripts.append(waits_for(gate, "first ", "and last"))
+        await talk.say("two")
+        await talk.person.wait_for(lambda: [answer.body.strip() for answer in talk.answers[1:]] == ["first"])
+        gate.set()
+        await talk.person.wait_for(lambda: talk.answers[1].body == "first and last")
+
+
+async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("whole") as upstream, house.talk(database_url, upstream) as talk:
+        assert "moderator" in await talk.command("stream off")
+        assert (await talk.running.contact(upstream.names[0])).portal.stream is None
+
+
 async def test_a_full_room_says_which_messages_it_did_not_take(house: House, database_url: str) -> None:
     async with (
         ScriptedUpstream("full") as upstream,
@@ -178,7 +210,10 @@ async def test_an_answer_without_end_is_ended(house: House, database_url: str) -
         await talk.say("and now?")
         answers = await talk.wait_for_answers(3)
         assert answers[0].body == ("and so on " * 50).strip()
-        assert answers[1].body == "⚠️ The answer ends here: it grew beyond 500 characters (`max_answer_chars`)."
+        assert (
+            answers[1].body
+            == "⚠️ The answer ends here: it grew beyond 500 characters (`max_answer_chars`). Ask for less at once."
+        )
         assert answers[2].body == "Echo: and now?"
 
 
@@ -194,7 +229,9 @@ async def test_an_answer_that_takes_too_long_is_ended(house: House, database_url
         await talk.say("go on")
         answers = await talk.wait_for_answers(2)
         assert answers[0].body.startswith("drip drip")
-        assert answers[1].body == "⚠️ The answer ends here: it took longer than 1 s (`turn_timeout`)."
+        assert (
+            answers[1].body == "⚠️ The answer ends here: it took longer than 1 s (`turn_timeout`). Ask for less at once."
+        )
 
 
 async def test_a_message_that_comes_too_late_is_told_and_not_answered(house: House, database_url: str) -> None:
@@ -275,15 +312,13 @@ async def test_what_waits_can_be_set_aside(house: House, database_url: str) -> N
 
 async def test_why_knows_what_was_ignored_and_what_it_never_saw(house: House, database_url: str) -> None:
     async with ScriptedUpstream("why") as upstream, house.talk(database_url, upstream) as talk:
-        edit: dict[str, Any] = {"msgtype": "m.text", "body": "* x", "m.new_content": {"msgtype": "m.text", "body": "x"}}
-        question = await talk.say("y")
-        edit["m.relates_to"] = {"rel_type": "m.replace", "event_id": question}
-        edited = await talk.person.send(talk.room_id, "m.room.message", edit)
+        await talk.say("y")
         notice = await talk.person.send(talk.room_id, "m.room.message", {"msgtype": "m.notice", "body": "beep"})
+        edited = await talk.person.edit(talk.room_id, notice, "x")
         sticker = await talk.person.send(talk.room_id, "m.sticker", {"body": "s", "url": "mxc://x/y", "info": {}})
         await talk.wait_for_answers(1)
         async with admin_in(house, talk) as admin:
-            assert "changes an earlier message" in await talk.command(f"why {edited}", admin)
+            assert "changes what is no message" in await talk.command(f"why {edited}", admin)
             assert "it is a notice" in await talk.command(f"why {notice}", admin)
             assert "I know nothing of" in await talk.command(f"why {sticker}", admin)
             link = f"matrix:roomid/{talk.room_id[1:]}/e/{sticker[1:]}"

@@ -117,7 +117,7 @@ async def test_a_failure_is_told_once_with_its_cause(
         await talk.say("try")
         answers = await talk.wait_for_answers(len(seen))
         assert len(answers) == len(seen)
-        assert all(part in answer.body for part, answer in zip(seen, answers, strict=True))
+        assert all(part in answer.body + (answer.html or "") for part, answer in zip(seen, answers, strict=True))
         assert answers[-1].content["msgtype"] == "m.notice"
         assert len(upstream.asked) == 1
         await talk.say("again")
@@ -151,9 +151,6 @@ async def test_what_is_no_message_starts_no_turn(house: House, database_url: str
         await talk.wait_for_answers(1)
         send, room = talk.person.send, talk.room_id
         await send(room, "m.room.message", {"msgtype": "m.notice", "body": "a notice"})
-        edit = {"msgtype": "m.text", "body": "* edited", "m.new_content": {"msgtype": "m.text", "body": "edited"}}
-        relation = {"rel_type": "m.replace", "event_id": question}
-        await send(room, "m.room.message", edit | {"m.relates_to": relation})
         await send(
             room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": question, "key": "👍"}}
         )
@@ -162,17 +159,6 @@ async def test_what_is_no_message_starts_no_turn(house: House, database_url: str
         await talk.say("second")
         await talk.wait_for_answers(2)
         assert upstream.questions == ["first", "second"]
-
-
-async def test_a_file_is_declined_in_words(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("reader") as upstream, house.talk(database_url, upstream) as talk:
-        image = {"msgtype": "m.image", "body": "cat.png", "url": "mxc://x/y"}
-        await talk.person.send(talk.room_id, "m.room.message", image)
-        notice = await talk.person.wait_for(
-            lambda: [m for m in talk.room.messages.values() if m.content["msgtype"] == "m.notice"]
-        )
-        assert "image" in notice[0].body
-        assert upstream.asked == []
 
 
 async def test_a_long_answer_comes_in_parts(house: House, database_url: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from company import company, is_quiet, say, see
+from company import company, events_of, is_quiet, say, see
 from conditions import eventually
 from faults import FaultServer, Reply, sse
 from line import Line
@@ -92,7 +92,8 @@ async def test_what_cannot_be_mended_is_told_at_once(
         await talk.person.wait_for(lambda: len(talk.answers) == len(told))
         await eventually(lambda: is_quiet(talk), "the turn is closed")
         seen = [answer.body for answer in talk.answers]
-        assert all(part in body for part, body in zip(told, seen, strict=True))
+        shown = [answer.body + (answer.html or "") for answer in talk.answers]
+        assert all(part in text for part, text in zip(told, shown, strict=True))
         assert talk.answers[-1].content["msgtype"] == "m.notice"
         await say([talk], "again")
         await see([talk], *seen, "All well.")
@@ -137,16 +138,18 @@ async def test_an_upstream_that_comes_back_answers_what_waited(house: House, dat
             assert upstream.questions == ["one", "two"]
 
 
-async def test_an_upstream_that_stays_away_is_told_of_once_for_each_message(house: House, database_url: str) -> None:
+async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(house: House, database_url: str) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"
         async with talking(house, database_url, url, upstream.names[0]) as talk:
             await line.cut()
             await say([talk], "one", "two")
-            await talk.person.wait_for(lambda: len(talk.answers) == 2)
-            await eventually(lambda: is_quiet(talk), "both turns are closed")
+            await eventually(lambda: is_quiet(talk), "both turns are closed", 30)
+            failed = [event["event_id"] for event in await events_of(talk)]
+            await talk.person.wait_for(lambda: all("⚠️" in talk.room.reactions_to(event) for event in failed))
             seen = [answer.body for answer in talk.answers]
-            assert all("faulty could not be reached: Connection refused" in body for body in seen)
+            assert seen == ["⚠️ No answer: faulty could not be reached. To try again, react with 🔁."]
+            assert "Connection refused" in (talk.answers[0].html or "")
             await line.mend()
             await say([talk], "three")
             await see([talk], *seen, "Echo: three")

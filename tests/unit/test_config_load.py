@@ -38,7 +38,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is no known key; known are homeserver, appservice, database, upstreams, "
-                "templates, space, rooms, permissions, bot, lanes, retention, logging"
+                "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
+                "presence, retention, logging"
             )
         ],
     ),

@@ -1,54 +1,33 @@
-"""What is asked with, and what becomes of the answer."""
+"""How asking ended, and what shows it."""
 
 from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.asking import within_budget
-from agent_bridge.bridge.outcome import Outcome
-from agent_bridge.core.model import Said, TurnState
+from agent_bridge.bridge.outcome import Outcome, as_besides, beyond, told
+from agent_bridge.core.model import Besides, Stop, TurnState
+from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import to_html
-from agent_bridge.render.rendition import Op
+from agent_bridge.render.rendition import Op, ops_for
 from agent_bridge.render.split import PART_BYTES
+from agent_bridge.words.english import ENGLISH
+from agent_bridge.words.russian import RUSSIAN
+from sizes import EVENT, at_the_border, wire_size
+
+if TYPE_CHECKING:
+    from agent_bridge.words.catalogue import Words
 
 
-def talk(*contents: str) -> list[Said]:
-    """Return *contents* as said in turns, a person first."""
-    return [Said("assistant" if at % 2 else "user", content) for at, content in enumerate(contents)]
-
-
-@pytest.mark.parametrize(
-    ("history", "tokens", "kept"),
-    [
-        pytest.param([], 100, [], id="nothing was said"),
-        pytest.param(talk("one", "two"), 0, [], id="no budget"),
-        pytest.param(talk("one", "two"), 2, ["one", "two"], id="a message costs one more"),
-        pytest.param(talk("one", "two"), 1, [], id="an answer alone is none"),
-        pytest.param(talk("one", "two", "three"), 2, ["three"], id="begins with a person"),
-        pytest.param(talk("one", "two", "3", "4"), 3, ["3", "4"], id="never with an answer"),
-        pytest.param(talk("x" * 400, "b"), 102, ["x" * 400, "b"], id="just fits"),
-        pytest.param(talk("x" * 400, "b"), 101, [], id="just not"),
-        pytest.param(talk("ж" * 200, "b"), 101, [], id="bytes count, not characters"),
-        pytest.param(talk("a", "b", "x" * 400, "c", "d", "e"), 50, ["d", "e"], id="a long one ends it"),
-        pytest.param([Said("assistant", "a"), Said("assistant", "b")], 50, [], id="answers only"),
-    ],
+ASIDES = as_besides(
+    [Op(-1, "💭 Used grep", notice=True, plain="💭 Used grep"), Op(-2, "out", notice=True, thread_of=-1)]
 )
-def test_history_within_budget(history: list[Said], tokens: int, kept: list[str]) -> None:
-    assert [said.content for said in within_budget(history, tokens)] == kept
-
-
-@given(
-    st.lists(st.builds(Said, st.sampled_from(["user", "assistant"]), st.text(max_size=30)), max_size=20),
-    st.integers(0, 60),
-)
-def test_history_is_the_newest_in_order(history: list[Said], tokens: int) -> None:
-    kept = list(within_budget(history, tokens))
-    assert kept == history[len(history) - len(kept) :]
-    assert not kept or kept[0].role == "user"
-    assert sum(len(said.content.encode()) // 4 + 1 for said in kept) <= tokens
-    assert len(within_budget(history, tokens + 1)) >= len(kept)
+FILE, REST = {"msgtype": "m.image", "body": "cat.png"}, {"msgtype": "m.file", "body": "rest.md"}
+NO_ANSWER = "⚠️ No answer: the server is busy."
 
 
 @pytest.mark.parametrize(
@@ -57,60 +36,108 @@ def test_history_is_the_newest_in_order(history: list[Said], tokens: int) -> Non
         pytest.param(Outcome("Hello"), [Op(0, "Hello")], TurnState.DONE, id="whole"),
         pytest.param(Outcome("\n Hello \n"), [Op(0, "Hello")], TurnState.DONE, id="without blanks around it"),
         pytest.param(
-            Outcome("", "the server is busy."),
-            [Op(0, "⚠️ No answer: the server is busy.", notice=True)],
+            Outcome("", "the server is busy", besides=Besides(notice=NO_ANSWER)),
+            [Op(0, NO_ANSWER, notice=True)],
             TurnState.FAILED,
             id="none",
         ),
         pytest.param(
-            Outcome(" \n", "it broke"),
-            [Op(0, "⚠️ No answer: it broke.", notice=True)],
+            Outcome(" \n", "it broke", besides=Besides(notice="⚠️")),
+            [Op(0, "⚠️", notice=True)],
             TurnState.FAILED,
             id="blanks are no answer",
         ),
+        pytest.param(Outcome("", "it broke"), [], TurnState.FAILED, id="the same trouble is not told again"),
         pytest.param(
-            Outcome("Half an", "it broke"),
-            [Op(0, "Half an"), Op(1, "⚠️ The answer ends here: it broke.", notice=True)],
+            Outcome("Half an", "it broke", besides=Besides(notice="⚠️")),
+            [Op(0, "Half an"), Op(1, "⚠️", notice=True)],
             TurnState.FAILED,
             id="broken",
         ),
         pytest.param(
-            Outcome("Half an", stopped=True), [Op(0, "Half an\n\n*(stopped)*")], TurnState.STOPPED, id="stopped"
+            Outcome("Half an", stopped=Stop.STOPPED),
+            [Op(0, "Half an\n\n*(stopped)*")],
+            TurnState.STOPPED,
+            id="stopped",
         ),
         pytest.param(
-            Outcome(" \n", stopped=True),
+            Outcome(" \n", stopped=Stop.STOPPED),
             [Op(0, "(stopped)", notice=True)],
             TurnState.STOPPED,
             id="stopped before the first word",
         ),
         pytest.param(
-            Outcome("Half an", "an administrator set this message aside", stopped=True),
-            [Op(0, "Half an"), Op(1, "⚠️ The answer ends here: an administrator set this message aside.", notice=True)],
+            Outcome("Half", stopped=Stop.STOPPED, besides=Besides(asides=ASIDES)),
+            [Op(0, "Half\n\n*(stopped)*")],
+            TurnState.STOPPED,
+            id="asides do not outlive a stop",
+        ),
+        pytest.param(Outcome("", stopped=Stop.EDITED), [], TurnState.STOPPED, id="edited before the first word"),
+        pytest.param(Outcome("Half", stopped=Stop.EDITED), [Op(0, "Half")], TurnState.STOPPED, id="edited midway"),
+        pytest.param(Outcome("", stopped=Stop.REDACTED), [], TurnState.STOPPED, id="taken back"),
+        pytest.param(
+            Outcome("Half an", "set aside", besides=Besides(notice="⚠️ set aside")),
+            [Op(0, "Half an"), Op(1, "⚠️ set aside", notice=True)],
             TurnState.FAILED,
-            id="set aside, which counts more than stopped",
+            id="set aside by an administrator",
         ),
         pytest.param(
-            Outcome("", "{braces} {0}"),
-            [Op(0, "⚠️ No answer: {braces} {0}.", notice=True)],
-            TurnState.FAILED,
-            id="a cause with braces",
+            Outcome("Here", besides=Besides(notice="One file was lost.", asides=ASIDES, files=(FILE,))),
+            [
+                Op(-1, "💭 Used grep", notice=True, plain="💭 Used grep"),
+                Op(-2, "out", notice=True, thread_of=-1),
+                Op(0, "Here"),
+                Op(1, "One file was lost.", notice=True),
+                Op(500_000, "", content=FILE),
+            ],
+            TurnState.DONE,
+            id="everything besides",
+        ),
+        pytest.param(
+            Outcome("", besides=Besides(files=(FILE, FILE))),
+            [Op(500_000, "", content=FILE), Op(500_001, "", content=FILE)],
+            TurnState.DONE,
+            id="files alone",
         ),
     ],
 )
 def test_ops_of_an_outcome(outcome: Outcome, ops: list[Op], state: TurnState) -> None:
-    assert outcome.ops() == ops
+    assert outcome.ops(ENGLISH, 4) == ops
     assert outcome.state is state
 
 
+@pytest.mark.parametrize("stopped", [None, *Stop])
+@given(
+    text=st.text(st.sampled_from("ab \n`*<"), max_size=40).map(lambda text: text * 300),
+    error=st.none() | st.just("it broke"),
+    notice=st.sampled_from(["", "⚠️"]),
+    files=st.integers(0, 3),
+    max_parts=st.integers(1, 4),
+)
+def test_parts_are_numbered_in_order_whatever_is_shown(
+    *, stopped: Stop | None, text: str, error: str | None, notice: str, files: int, max_parts: int
+) -> None:
+    rest = bool(files) and bool(beyond(text, max_parts))
+    besides = Besides(notice=notice, asides=ASIDES, files=(FILE,) * files, rest=rest)
+    outcome = Outcome(text, error, stopped, besides)
+    ops = outcome.ops(ENGLISH, max_parts)
+    parts = [op.part for op in ops if op.part >= 0]
+    said = len(parts) - files
+    assert parts == [*range(said), *range(500_000, 500_000 + files)]
+    assert ops[: len(ops) - len(parts)] == ([] if stopped else [Op(**aside) for aside in ASIDES])
+    assert not any(op.live for op in ops)
+    assert ops == outcome.ops(ENGLISH, max_parts)
+
+
 def test_the_word_about_a_failure_comes_after_all_parts() -> None:
-    ops = Outcome("word " * PART_BYTES, "it broke").ops()
+    ops = Outcome("word " * PART_BYTES, "it broke", besides=Besides(notice="⚠️")).ops(ENGLISH, 4)
     assert [op.part for op in ops] == list(range(len(ops)))
     assert [op.notice for op in ops] == [*[False] * (len(ops) - 1), True]
     assert len(ops) > 2
 
 
 def test_the_word_about_a_stop_stands_in_the_last_part() -> None:
-    ops = Outcome("word " * PART_BYTES, stopped=True).ops()
+    ops = Outcome("word " * PART_BYTES, stopped=Stop.STOPPED).ops(ENGLISH, 99)
     assert len(ops) > 2
     assert [op.text.endswith("*(stopped)*") for op in ops] == [*[False] * (len(ops) - 1), True]
     assert not any(op.notice for op in ops)
@@ -119,6 +146,92 @@ def test_the_word_about_a_stop_stands_in_the_last_part() -> None:
 def test_a_stop_inside_a_code_block_is_still_told() -> None:
     """People see the word whatever the answer was in the middle of."""
     text = "Here:\n\n```python\nprint(1)"
-    (op,) = Outcome(text, stopped=True).ops()
+    (op,) = Outcome(text, stopped=Stop.STOPPED).ops(ENGLISH, 4)
     assert op.text.endswith("*(stopped)*")
     assert "<em>(stopped)</em>" in to_html(op.text)
+
+
+LONG = "".join(f"{number} " for number in range(PART_BYTES))
+
+
+def test_what_is_too_long_ends_with_a_word_about_the_file() -> None:
+    whole = ops_for(LONG.strip())
+    assert len(whole) > 3
+    first, second, last = Outcome(LONG, besides=Besides(files=(REST,), rest=True)).ops(ENGLISH, 2)
+    assert first == whole[0]
+    assert second.text == f"{whole[1].text}\n\n*{ENGLISH.rest_as_file}*"
+    assert last == Op(500_000, "", content=REST)
+    assert beyond(LONG, 2).split() == [word for op in whole[2:] for word in op.text.split()]
+
+
+def test_a_long_answer_whose_file_could_not_be_sent_is_shown_whole() -> None:
+    assert Outcome(LONG, besides=Besides(notice="The file was not sent.")).ops(ENGLISH, 2)[:-1] == ops_for(LONG.strip())
+
+
+@pytest.mark.parametrize(("text", "max_parts"), [("", 1), ("short", 1), (LONG, 99)])
+def test_nothing_is_beyond_what_is_shown_whole(text: str, max_parts: int) -> None:
+    assert beyond(text, max_parts) == ""
+
+
+def test_a_code_block_goes_on_in_the_file() -> None:
+    code = "```python\n" + "print(1)\n" * PART_BYTES + "```"
+    rest = beyond(code, 2)
+    assert rest.startswith("```python\nprint(1)\n")
+    assert to_html(rest).count("<pre>") == len(ops_for(code)) - 2
+
+
+@pytest.mark.parametrize("piece", ["a", '"', "<", "&", "ж", "🐈", "**a** "])
+def test_the_word_about_the_file_fits_the_part_that_has_it(piece: str) -> None:
+    """A part that is as long as it may be keeps its HTML with a sentence more."""
+    text, _ = at_the_border(piece)
+    outcome = Outcome(f"{text}\n\n{LONG}", besides=Besides(files=(REST,), rest=True))
+    content = message(outcome.ops(ENGLISH, 1)[0].text, mark="0123456789abcdef.0")
+    assert ENGLISH.rest_as_file in content["formatted_body"]
+    assert wire_size(edit(content, EVENT)) <= MAX_CONTENT
+
+
+def test_asides_come_back_as_they_were_kept() -> None:
+    """They are kept as JSON, and never with the content of an event."""
+    kept = json.loads(json.dumps(ASIDES))
+    assert [Op(**aside) for aside in kept] == [Op(**aside) for aside in ASIDES]
+    assert not any("content" in aside for aside in ASIDES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        pytest.param({"cause": "it broke", "midway": False}, "⚠️ No answer: it broke.", id="no answer"),
+        pytest.param({"cause": "it broke.", "midway": True}, "⚠️ The answer ends here: it broke.", id="not whole"),
+        pytest.param(
+            {"cause": "{braces} {0}", "midway": False}, "⚠️ No answer: {braces} {0}.", id="a cause with braces"
+        ),
+        pytest.param(
+            {"cause": "it broke", "midway": False, "remedy": "Try again."},
+            "⚠️ No answer: it broke. Try again.",
+            id="what to do",
+        ),
+        pytest.param(
+            {"cause": "it broke", "midway": False, "detail": "500 {oops}"},
+            "⚠️ No answer: it broke.\n\n<details><summary>Details</summary>\n\n```\n500 {oops}\n```\n\n</details>",
+            id="the detail is folded",
+        ),
+        pytest.param({"cause": "it broke", "midway": False, "detail": ""}, "⚠️ No answer: it broke.", id="no detail"),
+    ],
+)
+def test_what_is_told_of_a_failure(arguments: dict[str, Any], text: str) -> None:
+    assert told(ENGLISH, **arguments) == text
+
+
+@pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_a_detail_cannot_break_out(words: Words) -> None:
+    text = told(words, "it broke", midway=False, detail="```\n</details>\n**bold**\n````")
+    assert "<strong>" not in to_html(text)
+    assert text.endswith("\n\n</details>")
+
+
+def test_a_long_answer_that_was_stopped_has_its_rest_in_a_file_too() -> None:
+    whole = ops_for(LONG)
+    besides = Besides(files=(REST,), rest=True)
+    first, second, last = Outcome(LONG, stopped=Stop.STOPPED, besides=besides).ops(ENGLISH, 2)
+    assert (first, last) == (whole[0], Op(500_000, "", content=REST))
+    assert second.text == f"{whole[1].text}\n\n*{ENGLISH.rest_as_file}*\n\n*{ENGLISH.stopped}*"

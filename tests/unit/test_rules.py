@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.rules import Place, Rules
-from agent_bridge.core.model import BOT_THREAD, Ignored, NewTurn, Role, StopRequest, TurnKind
+from agent_bridge.core.model import (
+    BOT_THREAD,
+    Change,
+    Ignored,
+    NewTurn,
+    Reason,
+    Role,
+    StopRequest,
+    TurnKind,
+    Wish,
+)
+from agent_bridge.matrix.attachments import MediaKind, attachment_of, kept
 from agent_bridge.matrix.events import RoomEvent, parse_event
 from records import NAMES
 
@@ -36,7 +48,7 @@ def member(membership: Any, who: str, **more: Any) -> RoomEvent:
 
 IN_PORTAL, IN_BOT_ROOM, ELSEWHERE = Place(PORTAL), Place(None, bot_room=True), Place(None)
 
-Decision = NewTurn | Ignored | None
+Decision = NewTurn | Change | Ignored | None
 
 
 def in_portal(asked: RoomEvent) -> Decision:
@@ -65,8 +77,6 @@ def turn_of(decision: Decision) -> NewTurn:
         pytest.param(text("!abc"), id="begins like the prefix"),
         pytest.param(text("say !ab help"), id="the prefix later on"),
         pytest.param(text("!AB help"), id="the prefix in capitals"),
-        pytest.param(text("yes", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}}), id="reply"),
-        pytest.param(text("yes", **{"m.relates_to": {"rel_type": "m.thread", "event_id": "$x"}}), id="thread"),
         pytest.param(text("hi", **{"m.relates_to": "junk"}), id="junk beside it"),
         pytest.param(text("*b*", format="org.matrix.custom.html", formatted_body="<i>b</i>"), id="with HTML"),
     ],
@@ -75,6 +85,46 @@ def test_a_members_words_are_for_the_agent(content: dict[str, Any]) -> None:
     expected = NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, {"body": content["body"]}, PORTAL, thread="", said_at=5)
     assert in_portal(event(content, origin_server_ts=5)) == expected
     assert elsewhere(event(content)) is None
+
+
+def in_thread(root: Any = "$root", reply: Any = None, *, falls_back: bool = True) -> dict[str, Any]:
+    relation = {"rel_type": "m.thread", "event_id": root, "is_falling_back": falls_back}
+    return {"m.relates_to": relation | ({"m.in_reply_to": {"event_id": reply}} if reply else {})}
+
+
+def reply_to(event_id: Any) -> dict[str, Any]:
+    return {"m.relates_to": {"m.in_reply_to": {"event_id": event_id}}}
+
+
+@pytest.mark.parametrize(
+    ("relation", "thread", "reply"),
+    [
+        pytest.param(reply_to("$x"), "", {"reply_to": "$x"}, id="reply"),
+        pytest.param(reply_to(["$x"]), "", {}, id="reply to junk"),
+        pytest.param(in_thread(), "$root", {}, id="thread"),
+        pytest.param(in_thread(reply="$x"), "$root", {}, id="thread, with a reply for old clients"),
+        pytest.param(in_thread(reply="$x", falls_back=False), "$root", {"reply_to": "$x"}, id="reply in a thread"),
+        pytest.param(in_thread("!"), "", {}, id="thread with the name of the bot's lane"),
+        pytest.param(in_thread("root"), "", {}, id="thread without an event"),
+        pytest.param({"m.relates_to": {"rel_type": "m.thread"}}, "", {}, id="thread without a root"),
+        pytest.param({"m.relates_to": {"rel_type": "m.reference", "event_id": "$x"}}, "", {}, id="reference"),
+    ],
+)
+def test_a_message_has_its_place_in_the_room(relation: dict[str, Any], thread: str, reply: dict[str, str]) -> None:
+    asked = event(text("hi", **relation))
+    assert in_portal(asked) == NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, {"body": "hi"} | reply, PORTAL, thread=thread)
+
+
+def test_a_command_in_a_thread_is_answered_there_and_waits_for_nobody() -> None:
+    command = turn_of(in_portal(event(text("!ab help", **in_thread()))))
+    assert (command.thread, command.payload) == (BOT_THREAD, {"body": "help", "thread": "$root"})
+    in_dm = turn_of(in_bot_room(event(text("help", **in_thread()))))
+    assert (in_dm.thread, in_dm.payload) == ("", {"body": "help", "thread": "$root"})
+
+
+def test_a_refusal_in_a_thread_is_told_there() -> None:
+    refusal = turn_of(in_portal(event(text("hi", **in_thread()), sender=STRANGER)))
+    assert (refusal.kind, refusal.thread, refusal.payload["thread"]) == (TurnKind.REFUSAL, BOT_THREAD, "$root")
 
 
 @pytest.mark.parametrize(
@@ -102,34 +152,35 @@ def test_in_the_bots_room_everything_is_a_command(body: str) -> None:
     assert in_bot_room(event(text(body))) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": body.strip()}, None)
 
 
-NOTICE = "it is a notice, which nobody answers"
-NO_TEXT = "there is no text in it"
-CHANGE = "it changes an earlier message, and what was asked stays asked"
-
-
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        pytest.param(event(text("hi", msgtype="m.notice")), NOTICE, id="notice"),
-        pytest.param(event(text("!ab help", msgtype="m.notice")), NOTICE, id="notice of a bot that knows the prefix"),
-        pytest.param(event(text("hi", msgtype="m.notice"), sender=STRANGER), NOTICE, id="a stranger's notice"),
-        pytest.param(event(text("")), NO_TEXT, id="empty"),
-        pytest.param(event(text(" \n\u200a")), NO_TEXT, id="blank"),
-        pytest.param(event(text(None)), NO_TEXT, id="no body"),
-        pytest.param(event(text(["hi"])), NO_TEXT, id="body of another type"),
-        pytest.param(event(text("hi", msgtype=None)), NO_TEXT, id="no msgtype"),
-        pytest.param(event(text("hi", msgtype=["m.text"])), NO_TEXT, id="msgtype of another type"),
-        pytest.param(event(text("hi", msgtype="m.location")), NO_TEXT, id="unknown msgtype"),
+        pytest.param(event(text("hi", msgtype="m.notice")), Reason.NOTICE, id="notice"),
         pytest.param(
-            event(text("* hi", **{"m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}})), CHANGE, id="edit"
+            event(text("!ab help", msgtype="m.notice")), Reason.NOTICE, id="notice of a bot that knows the prefix"
+        ),
+        pytest.param(event(text("hi", msgtype="m.notice"), sender=STRANGER), Reason.NOTICE, id="a stranger's notice"),
+        pytest.param(event(text("")), Reason.NO_TEXT, id="empty"),
+        pytest.param(event(text(" \n\u200a")), Reason.NO_TEXT, id="blank"),
+        pytest.param(event(text(None)), Reason.NO_TEXT, id="no body"),
+        pytest.param(event(text(["hi"])), Reason.NO_TEXT, id="body of another type"),
+        pytest.param(event(text("hi", msgtype=None)), Reason.NO_TEXT, id="no msgtype"),
+        pytest.param(event(text("hi", msgtype=["m.text"])), Reason.NO_TEXT, id="msgtype of another type"),
+        pytest.param(event(text("hi", msgtype="m.location")), Reason.NO_TEXT, id="unknown msgtype"),
+        pytest.param(
+            event(text("* hi", **{"m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}})),
+            Reason.CHANGE,
+            id="edit",
         ),
         pytest.param(
-            event(text("!ab help", **{"m.relates_to": {"rel_type": "m.replace"}})), CHANGE, id="edit into a command"
+            event(text("!ab help", **{"m.relates_to": {"rel_type": "m.replace"}})),
+            Reason.CHANGE,
+            id="edit into a command",
         ),
-        pytest.param(event({}), NO_TEXT, id="redacted"),
+        pytest.param(event({}), Reason.NO_TEXT, id="redacted"),
     ],
 )
-def test_what_a_person_may_wonder_about_is_ignored_with_a_reason(asked: RoomEvent, reason: str) -> None:
+def test_what_a_person_may_wonder_about_is_ignored_with_a_reason(asked: RoomEvent, reason: Reason) -> None:
     assert in_portal(asked) == in_bot_room(asked) == Ignored("$e", ROOM, reason)
 
 
@@ -186,16 +237,120 @@ def test_invitations_of_ours_are_answered(invited: str, sender: str, where: Any)
     assert (turn.payload, turn.portal, turn.thread) == ({"invited": invited}, None, "")
 
 
+@pytest.mark.parametrize("msgtype", [*MediaKind])
 @pytest.mark.parametrize(
-    ("msgtype", "what"), [("m.image", "image"), ("m.file", "file"), ("m.audio", "recording"), ("m.video", "video")]
+    ("names", "caption"),
+    [
+        pytest.param({"body": "cat.png"}, "", id="name"),
+        pytest.param({"body": "cat.png", "filename": "cat.png"}, "", id="name twice"),
+        pytest.param({"body": "Look!", "filename": "cat.png"}, "Look!", id="caption"),
+        pytest.param({"filename": "cat.png"}, "", id="no body"),
+        pytest.param({"body": "!ab help", "filename": "cat.png"}, "!ab help", id="a caption is no command"),
+    ],
 )
-def test_a_members_file_is_declined_each_time(msgtype: str, what: str) -> None:
-    payload = {"reason": "file", "event_id": "$e", "what": what}
-    asked = event(text("cat.png", msgtype=msgtype))
-    assert in_portal(asked) == NewTurn("$e", ROOM, TurnKind.REFUSAL, BOB, payload, PORTAL, thread=BOT_THREAD)
-    assert in_bot_room(asked) == Ignored("$e", ROOM, NO_TEXT)
+def test_a_members_file_is_for_the_agent(msgtype: str, names: dict[str, str], caption: str) -> None:
+    content = {"msgtype": msgtype, "url": "mxc://example.org/cat", "info": {"mimetype": "image/png", "size": 9}} | names
+    turn = turn_of(in_portal(event(content | in_thread(reply="$x", falls_back=False))))
+    assert (turn.kind, turn.thread, turn.payload["reply_to"]) == (TurnKind.MESSAGE, "$root", "$x")
+    assert turn.payload["body"] == caption
+    # It goes through the database as JSON.
+    stored = json.loads(json.dumps(turn.payload["file"]))
+    assert kept(stored) == attachment_of(content)
+    assert (stored["name"], stored["url"]) == ("cat.png", "mxc://example.org/cat")
+
+
+@pytest.mark.parametrize("msgtype", [*MediaKind])
+def test_a_file_is_for_nobody_else(msgtype: str) -> None:
+    content = text("cat.png", msgtype=msgtype, url="mxc://example.org/cat")
+    assert in_bot_room(event(content)) == Ignored("$e", ROOM, Reason.NO_TEXT)
+    assert elsewhere(event(content)) is None
+    refusal = turn_of(in_portal(event(content, sender=STRANGER)))
+    assert (refusal.kind, refusal.payload) == (TurnKind.REFUSAL, {"reason": "permission", "event_id": "$e"})
+
+
+def edit_of(target: Any, body: Any, **more: Any) -> dict[str, Any]:
+    new = {"msgtype": "m.text", "body": body}
+    return text("* x", **{"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": target}, **more})
+
+
+@pytest.mark.parametrize(("body", "said"), [("better", "better"), ("  a\n", "  a\n"), ("a\0b", "a\ufffdb")])
+def test_a_member_changes_a_message(body: str, said: str) -> None:
+    asked = event(edit_of("$x", body), origin_server_ts=5)
+    assert in_portal(asked) == Change("$e", ROOM, BOB, Wish.EDIT, "$x", {"body": said}, said_at=5)
+    assert in_bot_room(asked) == Ignored("$e", ROOM, Reason.CHANGE)
     assert elsewhere(asked) is None
-    assert in_portal(event(text("cat.png", msgtype=msgtype), sender=STRANGER)) == Ignored("$e", ROOM, NO_TEXT)
+
+
+@pytest.mark.parametrize(("caption", "said"), [("cat.png", ""), ("Look!", "Look!")])
+def test_a_member_changes_what_a_file_says(caption: str, said: str) -> None:
+    new = {"msgtype": "m.image", "body": caption, "filename": "cat.png", "url": "mxc://example.org/cat"}
+    change = in_portal(event(edit_of("$x", "", **{"m.new_content": new})))
+    assert isinstance(change, Change)
+    assert change.payload["body"] == said
+    assert kept(change.payload["file"]) == attachment_of(new)
+
+
+@pytest.mark.parametrize(
+    ("content", "sender", "decided"),
+    [
+        pytest.param(edit_of("$x", " "), BOB, Reason.CHANGE, id="into nothing"),
+        pytest.param(edit_of("$x", ["b"]), BOB, Reason.CHANGE, id="into junk"),
+        pytest.param(edit_of("$x", "!ab help"), BOB, Reason.CHANGE, id="into a command"),
+        pytest.param(edit_of("$x", "b", **{"m.new_content": "b"}), BOB, Reason.CHANGE, id="new content is text"),
+        pytest.param(edit_of("$x", "b", **{"m.new_content": None}), BOB, Reason.CHANGE, id="no new content"),
+        pytest.param(edit_of("$x", "b"), STRANGER, Reason.PERMISSION, id="by a stranger"),
+        pytest.param(edit_of(None, "b"), BOB, None, id="of nothing"),
+        pytest.param(edit_of("", "b"), BOB, None, id="of an empty id"),
+    ],
+)
+def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Reason | None) -> None:
+    expected = None if decided is None else Ignored("$e", ROOM, decided)
+    assert in_portal(event(content, sender=sender)) == expected
+
+
+@pytest.mark.parametrize("sender", [BOB, STRANGER])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param({"content": {"redacts": "$x", "reason": "oops"}}, id="room version 11"),
+        pytest.param({"content": {"reason": "oops"}, "redacts": "$x"}, id="before"),
+        pytest.param({"content": {"redacts": "$x"}, "redacts": "$y"}, id="both: the content counts"),
+    ],
+)
+def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
+    """The homeserver has decided who may."""
+    asked = event(kind="m.room.redaction", sender=sender, **raw)
+    assert in_portal(asked) == Change("$e", ROOM, sender, Wish.REDACT, "$x", {})
+    assert (in_bot_room(asked), elsewhere(asked)) == (None, None)
+    assert RULES.stop(asked, IN_PORTAL) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [{"content": {}}, {"content": {"redacts": 5}}, {"content": {}, "redacts": ["$x"]}, {"content": {}, "redacts": ""}],
+)
+def test_a_redaction_of_nothing_asks_for_nothing(raw: dict[str, Any]) -> None:
+    assert in_portal(event(kind="m.room.redaction", **raw)) is None
+
+
+def test_redactions_of_ours_are_no_wishes() -> None:
+    for sender in (GHOST, NAMES.bot):
+        assert in_portal(event({"redacts": "$x"}, kind="m.room.redaction", sender=sender)) is None
+        assert in_portal(event(edit_of("$x", "b"), sender=sender)) is None
+        assert in_portal(reaction("🔁", sender=sender)) is None
+
+
+@pytest.mark.parametrize("sign", ["🔁", "🔁\ufe0f"])
+def test_a_member_wants_another_answer(sign: str) -> None:
+    assert in_portal(reaction(sign)) == Change("$e", ROOM, BOB, Wish.AGAIN, "$x", {})
+    assert in_portal(reaction(sign, sender=STRANGER)) is None
+    assert (in_bot_room(reaction(sign)), elsewhere(reaction(sign))) == (None, None)
+    assert RULES.stop(reaction(sign), IN_PORTAL) is None
+
+
+@pytest.mark.parametrize("asked", [("🔁", None), ("🔁", 5), ("🔁🔁", "$x"), ("🔂", "$x"), ("", "$x"), (["🔁"], "$x")])
+def test_other_reactions_want_nothing(asked: tuple[Any, Any]) -> None:
+    assert in_portal(reaction(*asked)) is None
 
 
 def test_whoever_may_not_talk_is_told_once() -> None:
@@ -251,6 +406,10 @@ STOPS = [
 @pytest.mark.parametrize(("asked", "target"), STOPS)
 def test_a_member_stops_an_answer(asked: RoomEvent, target: str | None) -> None:
     assert RULES.stop(asked, IN_PORTAL) == StopRequest(ROOM, "$e", target)
+
+
+def test_a_stop_in_a_thread_means_the_threads_answer() -> None:
+    assert RULES.stop(event(text("!ab stop", **in_thread())), IN_PORTAL) == StopRequest(ROOM, "$e", None, "$root")
 
 
 @pytest.mark.parametrize(("asked", "target"), STOPS)
@@ -315,14 +474,22 @@ JUNK = (
     | st.text(max_size=20)
     | st.lists(st.text(max_size=3))
     | st.just({"rel_type": "m.replace"})
-    | st.just({"key": "🛑", "event_id": "$x"})
+    | st.sampled_from([{"key": sign, "event_id": "$x"} for sign in "🛑🔁"])
+    | st.sampled_from([{"rel_type": kind, "event_id": "$x"} for kind in ("m.replace", "m.thread")])
+    | st.just({"body": "new"})
+    | st.sampled_from(["$x", *MediaKind])
     | st.just("!ab stop")
 )
 
 
 @given(
-    kind=st.sampled_from(["m.room.message", "m.room.member", "m.room.encrypted", "m.reaction"]),
-    content=st.dictionaries(st.sampled_from(["msgtype", "body", "membership", "m.relates_to"]), JUNK),
+    kind=st.sampled_from(["m.room.message", "m.room.member", "m.room.encrypted", "m.reaction", "m.room.redaction"]),
+    content=st.dictionaries(
+        st.sampled_from(
+            ["msgtype", "body", "membership", "m.relates_to", "m.new_content", "redacts", "url", "info", "filename"]
+        ),
+        JUNK,
+    ),
     state_key=st.none() | st.sampled_from(["", NAMES.bot, GHOST, BOB]),
     sender=st.sampled_from([BOB, STRANGER, GHOST, NAMES.bot]),
     portal=st.none() | st.just(PORTAL),
@@ -336,10 +503,15 @@ def test_every_event_is_decided(
     if isinstance(decision, Ignored):
         assert place.known
         assert (decision.event_id, decision.room_id) == ("$e", ROOM)
+    elif isinstance(decision, Change):
+        assert portal is not None
+        assert sender == BOB or (sender == STRANGER and decision.wish is Wish.REDACT)
+        assert decision.target
+        assert (decision.wish is Wish.EDIT) == bool(decision.payload.get("body") or decision.payload.get("file"))
     elif decision is not None:
         assert sender in {BOB, STRANGER}
         assert decision.portal == (None if decision.kind is TurnKind.INVITATION else portal)
         assert decision.kind is not TurnKind.MESSAGE or (sender == BOB and portal is not None)
-        assert decision.thread in ({"", BOT_THREAD} if portal is not None else {""})
+        assert decision.thread in ({"", "$x", BOT_THREAD} if portal is not None else {""})
     wish = RULES.stop(asked, place)
     assert wish is None or (portal is not None and sender != STRANGER)

@@ -1,0 +1,93 @@
+"""People see by its presence whether an agent can answer, if that is configured."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_bridge.bridge.bulletin import Bulletin
+from agent_bridge.store.facts import Facts
+from agent_bridge.words.english import ENGLISH
+from agent_bridge.words.russian import RUSSIAN
+from company import enter
+from conditions import eventually
+from proxy import Proxy
+from scripted import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from agent_bridge.words.catalogue import Words
+    from house import House, Talk
+
+
+@asynccontextmanager
+async def room_of(
+    house: House, database_url: str, upstream: ScriptedUpstream, agent: int = 0, **sections: Any
+) -> AsyncIterator[Talk]:
+    """Put a person into the room of an agent of *upstream*."""
+    config = house.config(database_url, [{"name": "letta", "url": upstream.url}], **sections)
+    async with house.person() as person, house.bridge(config) as running:
+        yield await enter(running, person, upstream.names[agent])
+
+
+def looks(talk: Talk, presence: str, message: str | None) -> Callable[[], bool]:
+    """Return a condition: the person sees the agent so."""
+
+    def seen() -> bool:
+        content = talk.person.presences.get(talk.ghost, {})
+        return (content.get("presence"), content.get("status_msg")) == (presence, message)
+
+    return seen
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", ENGLISH), ("ru", RUSSIAN)], ids=["english", "russian"])
+async def test_an_agent_is_online_while_its_server_answers(
+    house: House, database_url: str, language: str, words: Words
+) -> None:
+    async with (
+        ScriptedUpstream("there") as upstream,
+        room_of(house, database_url, upstream, presence=True, language=language) as talk,
+    ):
+        await talk.person.wait_for(looks(talk, "online", words.presence_ready))
+        upstream.status = HTTPStatus.SERVICE_UNAVAILABLE
+        await talk.person.wait_for(looks(talk, "unavailable", words.presence_away.format(upstream="letta")))
+        upstream.status = HTTPStatus.OK
+        await talk.person.wait_for(looks(talk, "online", words.presence_ready))
+
+
+async def test_an_agent_that_is_gone_is_offline(house: House, database_url: str) -> None:
+    async with (
+        ScriptedUpstream("stays", "goes") as upstream,
+        room_of(house, database_url, upstream, 1, presence=True) as talk,
+    ):
+        await talk.person.wait_for(looks(talk, "online", "Ready"))
+        del upstream.models[1]
+        await talk.person.wait_for(looks(talk, "offline", None), within=15)
+
+
+async def test_nothing_is_shown_unless_it_is_configured(house: House, database_url: str) -> None:
+    async with ScriptedUpstream("quiet") as upstream, Proxy(house.synapse.url) as proxy:
+        paths: list[str] = []
+        proxy.refuses = lambda _number, _method, path: paths.append(path)
+        homeserver = {"address": proxy.url, "domain": house.synapse.server_name}
+        async with room_of(house, database_url, upstream, homeserver=homeserver) as talk:
+            bulletin = Bulletin(Facts(talk.running.database))
+
+            async def away() -> bool:
+                return any(health.error for health in await bulletin.read())
+
+            async def back() -> bool:
+                return all(health.ok for health in await bulletin.read())
+
+            upstream.status = HTTPStatus.SERVICE_UNAVAILABLE
+            await eventually(away, "the server is known to be away")
+            upstream.status = HTTPStatus.OK
+            await eventually(back, "the server is known to be back")
+            await talk.say("hello")
+            await talk.wait_for_answers(1)
+        assert any("/rooms/" in path for path in paths)
+        assert [path for path in paths if "presence" in path] == []
