@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_bridge import log
+from benchmarks.deltas import deltas
 from benchmarks.durability import durability
+from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
 from benchmarks.machine import Others, facts
+from benchmarks.markdown import markdown
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
 from benchmarks.provision import provision
@@ -20,6 +23,7 @@ from benchmarks.rename import rename
 from benchmarks.restart import restart, takeover
 from benchmarks.rooms import ROOMS, thousand_rooms
 from benchmarks.speedup import speedup
+from benchmarks.streaming import streaming
 from benchmarks.talk import latency, throughput
 
 if TYPE_CHECKING:
@@ -42,6 +46,10 @@ _MEASURES: Mapping[str, Measure] = {
     "takeover": takeover,
     "speedup": speedup,
     "rooms": thousand_rooms,
+    "streaming": streaming,
+    "first_words": first_words,
+    "deltas": deltas,
+    "markdown": markdown,
 }
 
 

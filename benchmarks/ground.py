@@ -32,6 +32,7 @@ BRIDGES = (
     *("throughput-courteous", "durability-relay"),
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
+    *("streaming", "first-words", "deltas"),
 )
 #: What bridges are measured beside. They take no ephemeral events, as stock application services take none.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")

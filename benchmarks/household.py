@@ -9,6 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from agent_bridge.render.content import LIVE, message
+from agent_bridge.render.rendition import ops_for
 from benchmarks.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.demo.client import Person
     from benchmarks.ground import Bridge, Ground
+    from benchmarks.upstream import Telling
 
 _PATIENCE = 60.0
 #: Messages of a room that are looked at for an answer, from the newest.
@@ -31,6 +34,21 @@ class Household:
     person: Person
     #: Room ids, of the agents ``agent-1``, ``agent-2`` … in this order.
     rooms: list[str]
+
+    def ghost(self, number: int) -> str:
+        """Return the user id of the agent in the room at index *number*."""
+        names = self.bridge.config.names
+        return names.user_id(names.localpart(f"agent-{number + 1}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer at length that a person saw from its first words to its end, by :func:`time.monotonic`."""
+
+    #: When the upstream said the first of it.
+    began: float
+    #: When the first of it was in the person's /sync.
+    seen: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +102,23 @@ async def trip(person: Person, upstream: Upstream, room_id: str) -> Trip:
     seen = time.monotonic()
     asked = upstream.asked_at.pop(text, None)
     return Trip(accepted - started, asked and asked - started, seen - started)
+
+
+async def told(home: Household, number: int, telling: Telling) -> Told:
+    """Have the agent of room *number* answer something with *telling*, and wait until the person sees it whole."""
+    text, room_id, ghost = question(), home.rooms[number], home.ghost(number)
+    end = message(ops_for("".join(piece for _, piece in telling))[-1].text, mark="")["body"]
+    before, whole_within = len(home.person.room(room_id).said_by(ghost)), telling[-1][0] + _PATIENCE
+
+    def last() -> dict[str, Any]:
+        """Return the newest of the answer as it stands."""
+        said = home.person.room(room_id).said_by(ghost)
+        return said[-1].content if len(said) > before else {}
+
+    home.upstream.tellings[text] = telling
+    await home.person.say(room_id, text)
+    await home.person.wait_for(last, within=_PATIENCE)
+    seen = time.monotonic()
+    await home.person.wait_for(lambda: last().get("body") == end and LIVE not in last(), within=whole_within)
+    del home.upstream.tellings[text]
+    return Told(home.upstream.began_at.pop(text), seen)

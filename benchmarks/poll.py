@@ -15,6 +15,7 @@ from agent_bridge.store import migrate
 from agent_bridge.store.contacts import Contacts
 from agent_bridge.store.database import Database
 from agent_bridge.store.facts import Facts
+from agent_bridge.words.english import ENGLISH
 from benchmarks.figure import Aim, Figure, median
 from benchmarks.program import Program
 
@@ -57,7 +58,7 @@ async def idle_poll(ground: Ground) -> list[Figure]:
         config = ground.config("rename", server.heard["listening"][0]["url"])
         watched = [(upstream.make(each, session), each) for each in config.upstreams]
         bulletin = Bulletin(Facts(database))
-        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates, bulletin)
+        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates, bulletin, ENGLISH)
         await discovery.sync()
         before = _last_statements(uri)
         cpu, elapsed = [], []

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from agent_bridge import log, upstream
-from agent_bridge.bridge.asking import within_budget
+from agent_bridge.bridge.question import within_budget
 from agent_bridge.bridge.rules import Place, Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
@@ -29,7 +29,7 @@ from agent_bridge.matrix.door import MAX_BODY, Door
 from agent_bridge.matrix.homeserver import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import edit, message
-from agent_bridge.render.rendition import Op, Rendition, ops_for
+from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
 from agent_bridge.upstream.base import Ask, TextDelta
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class StatelessRelay:
         ask = Ask(ghost, (*history, Said("user", body)), session=turn.room_id, idempotency_key=key)
         voice = Voice(self._homeserver, turn.room_id, ghost, key)
         reading = asyncio.create_task(self._homeserver.read(turn.room_id, turn.event_id, ghost))
-        rendition = Rendition()
+        rendition = Rendition(Pace(), max_parts=8)
         async with voice.typing():
             async for delta in self._agents.answer(ask):
                 if isinstance(delta, TextDelta):
@@ -115,7 +115,7 @@ class Voice:
 
     async def show(self, op: Op) -> None:
         """Send the part, or edit it."""
-        content = message(op.text, mark=mark(self._key, op.part), notice=op.notice)
+        content = message(op.text, mark=mark(self._key, op.part), notice=op.notice, live=op.live, plain=op.plain)
         self._requests += 1
         txn_id = f"ab.{self._key}.{self._requests}"
         if op.part in self._said:

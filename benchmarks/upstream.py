@@ -1,5 +1,7 @@
 """An OpenAI-compatible server that costs next to nothing: it answers with what it was told, at once or at a pace.
 
+Where a telling is set for a question, that is the answer.
+
 ``python -m benchmarks.upstream COUNT`` serves so many agents and logs its URL.
 """
 
@@ -9,12 +11,16 @@ import asyncio
 import json
 import sys
 import time
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    #: Pieces of an answer, and when each is said, in seconds since the question.
+    Telling = Sequence[tuple[float, str]]
 
 
 class Upstream:
@@ -26,6 +32,8 @@ class Upstream:
     def __init__(self) -> None:
         #: Seconds before each piece of an answer, for as many pieces; none: it comes whole and at once.
         self.pace: Sequence[float] = ()
+        #: What is said to a question instead, by its text.
+        self.tellings: dict[str, Telling] = {}
         #: Answers that were under way at the same time, at most.
         self.busiest = 0
         self._answering = 0
@@ -35,6 +43,8 @@ class Upstream:
         self.listed_at: float | None = None
         #: When each question was asked, by its text.
         self.asked_at: dict[str, float] = {}
+        #: When the first piece of an answer that comes in pieces was said, by the question's text.
+        self.began_at: dict[str, float] = {}
         self.add(())
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/v1/models", self._models)
@@ -84,22 +94,29 @@ class Upstream:
         self._answering += 1
         self.busiest = max(self.busiest, self._answering)
         try:
-            if self.pace:
-                return await _stream(request, question, self.pace)
+            telling = self.tellings.get(question) or _cut(question, self.pace)
+            if telling:
+                return await self._tell(request, question, telling)
             return web.Response(text=_piece(question) + _END, content_type="text/event-stream")
         finally:
             self._answering -= 1
 
+    async def _tell(self, request: web.Request, question: str, telling: Telling) -> web.StreamResponse:
+        asked = self.asked_at[question]
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for at, piece in telling:
+            await asyncio.sleep(asked + at - time.monotonic())
+            self.began_at.setdefault(question, time.monotonic())
+            await response.write(_piece(piece).encode())
+        await response.write(_END.encode())
+        return response
 
-async def _stream(request: web.Request, text: str, pace: Sequence[float]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await response.prepare(request)
-    size = -(-len(text) // len(pace))
-    for number, wait in enumerate(pace):
-        await asyncio.sleep(wait)
-        await response.write(_piece(text[number * size :][:size]).encode())
-    await response.write(_END.encode())
-    return response
+
+def _cut(text: str, pace: Sequence[float]) -> Telling:
+    """Return *text* in as many pieces as *pace* has pauses before each."""
+    size = -(-len(text) // max(1, len(pace)))
+    return [(at, text[number * size :][:size]) for number, at in enumerate(accumulate(pace))]
 
 
 def _piece(text: str) -> str:
