@@ -13,59 +13,59 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from agent_bridge import upstream
-from agent_bridge.bridge.asking import Answers, Asking, Talk
-from agent_bridge.bridge.attachments import Attachments
-from agent_bridge.bridge.budget import EditBudget
-from agent_bridge.bridge.bulletin import Bulletin
-from agent_bridge.bridge.changes import Changer
-from agent_bridge.bridge.comparison import Comparison
-from agent_bridge.bridge.discovery import Discovery
-from agent_bridge.bridge.doorman import Doorman
-from agent_bridge.bridge.enclosures import Enclosures
-from agent_bridge.bridge.hourglass import Hourglass
-from agent_bridge.bridge.housekeeping import Housekeeping
-from agent_bridge.bridge.intake import Intake
-from agent_bridge.bridge.lanes import Handler, Lanes
-from agent_bridge.bridge.leader import Leader
-from agent_bridge.bridge.presence import Presence
-from agent_bridge.bridge.provisioner import HouseRules, Provisioner
-from agent_bridge.bridge.question import Questions
-from agent_bridge.bridge.relay import Manners, Relay
-from agent_bridge.bridge.rules import Rules
-from agent_bridge.bridge.signs import Signs
-from agent_bridge.bridge.space import Space
-from agent_bridge.bridge.stops import Stops
-from agent_bridge.bridge.wakeup import WakeUp
+from agent_bridge.bridge.agents.discovery import Discovery
+from agent_bridge.bridge.agents.presence import Presence
+from agent_bridge.bridge.agents.provisioner import HouseRules, Provisioner
+from agent_bridge.bridge.agents.upstream_status import Bulletin
+from agent_bridge.bridge.answering.cancellation import Stops
+from agent_bridge.bridge.answering.edit_handler import Changer
+from agent_bridge.bridge.answering.generation import Answers, Asking, Talk
+from agent_bridge.bridge.answering.incoming_files import Attachments
+from agent_bridge.bridge.answering.message_handler import Manners, Relay
+from agent_bridge.bridge.answering.question import Questions
+from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.status_reactions import Signs
+from agent_bridge.bridge.delivery.uploads import Enclosures
+from agent_bridge.bridge.delivery.waiting_reactions import Hourglass
+from agent_bridge.bridge.inbound.backfill import Comparison
+from agent_bridge.bridge.inbound.homeserver_monitor import WakeUp
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.invites import Doorman
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.queue.lanes import Handler, Lanes
+from agent_bridge.bridge.queue.leader import Leader
+from agent_bridge.bridge.queue.retention import Housekeeping
+from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.commands.agents import AgentCommands
-from agent_bridge.commands.bot import Bot
-from agent_bridge.commands.house import HouseCommands
-from agent_bridge.commands.story import Stories
+from agent_bridge.commands.handler import Bot
+from agent_bridge.commands.status import HouseCommands
+from agent_bridge.commands.trace import Stories
 from agent_bridge.commands.turns import TurnCommands
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.model import TurnKind
-from agent_bridge.matrix.door import MAX_BODY, Door
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.i18n import words_in
+from agent_bridge.matrix.appservice import MAX_BODY, Door
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.rendition import Pace
 from agent_bridge.store import migrate
-from agent_bridge.store.changes import Changes
-from agent_bridge.store.contacts import Contacts
+from agent_bridge.store.agents import Contacts
 from agent_bridge.store.database import Database
+from agent_bridge.store.edits import Changes
 from agent_bridge.store.embedded import embedded_postgres
-from agent_bridge.store.facts import Facts
-from agent_bridge.store.inbox import Inbox
-from agent_bridge.store.ledger import Ledger
+from agent_bridge.store.history import Rooms
+from agent_bridge.store.intake import Inbox
+from agent_bridge.store.kv import Facts
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
-from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.turn_admin import Ledger
 from agent_bridge.store.turns import Turns
-from agent_bridge.store.waiting import Waiting
-from agent_bridge.upstream.fetch import Fetcher
+from agent_bridge.store.waiting_reactions import Waiting
+from agent_bridge.upstream.download.fetch import Fetcher
+from agent_bridge.upstream.registry import make_upstream
 from agent_bridge.web.health import HealthPages
-from agent_bridge.web.vitals import Vitals
-from agent_bridge.words import words_in
+from agent_bridge.web.process_stats import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -189,7 +189,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         homeserver = Homeserver(
             config.homeserver.address, config.appservice.as_token.get_secret_value(), names, matrix_session
         )
-        upstreams = [(upstream.make(each, upstream_session), each) for each in config.upstreams]
+        upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
         rules, house = Rules(names, permissions, prefix), HouseRules(config.rooms, permissions)
         stops, bulletin = Stops(turns), Bulletin(facts)
         rooms, ledger, changes = Rooms(database), Ledger(database), Changes(database)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.rendition import Pace
 from benchmarks.figure import Aim, Figure, median, percentile

@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
-from agent_bridge import log, upstream
-from agent_bridge.bridge.question import within_budget
-from agent_bridge.bridge.rules import Place, Rules
+from agent_bridge import log
+from agent_bridge.bridge.answering.question import within_budget
+from agent_bridge.bridge.inbound.rules import Place, Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.core.model import NewTurn, Said, TurnKind
-from agent_bridge.matrix.door import MAX_BODY, Door
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.appservice import MAX_BODY, Door
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import edit, message
 from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
 from agent_bridge.upstream.base import Ask, TextDelta
+from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -153,7 +154,7 @@ async def serve(config: Config) -> None:
     ):
         token = service.as_token.get_secret_value()
         homeserver = Homeserver(config.homeserver.address, token, config.names, matrix)
-        relay = StatelessRelay(config, homeserver, upstream.make(config.upstreams[0], session))
+        relay = StatelessRelay(config, homeserver, make_upstream(config.upstreams[0], session))
         app = web.Application(client_max_size=MAX_BODY + 1)
         Door(service.hs_token.get_secret_value(), relay).add_routes(app)
         runner = web.AppRunner(app, access_log=None)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from benchmarks.cpu import used_by
 from benchmarks.figure import Figure, median

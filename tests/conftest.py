@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from house import new_house
-from postgres import Cluster
+from support.harness import new_house
+from support.postgres import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from house import House
+    from support.harness import House
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import difflib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from agent_bridge.bridge.access import role_of
-from agent_bridge.commands.command import Command
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.commands.registry import Command
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.model import AgentState, Role
 from agent_bridge.render.content import escape, link
@@ -15,11 +15,11 @@ from agent_bridge.render.content import escape, link
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent_bridge.commands.command import Call
+    from agent_bridge.commands.registry import Call
     from agent_bridge.core.ids import Names
-    from agent_bridge.matrix.homeserver import Homeserver
-    from agent_bridge.store.contacts import Contact, Contacts
-    from agent_bridge.words.catalogue import Words
+    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Contact, Contacts
 
 _CLOSE = 0.6
 _ROWS = 25

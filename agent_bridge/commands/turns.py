@@ -5,21 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.command import Command
-from agent_bridge.commands.story import open_state, reference_of
+from agent_bridge.commands.registry import Command
+from agent_bridge.commands.trace import open_state, reference_of
 from agent_bridge.core.model import Busy, Role, Streaming
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agent_bridge.bridge.intake import Wakes
-    from agent_bridge.commands.command import Call
-    from agent_bridge.commands.story import Stories
-    from agent_bridge.store.contacts import Contacts
+    from agent_bridge.bridge.inbound.intake import Wakes
+    from agent_bridge.commands.registry import Call
+    from agent_bridge.commands.trace import Stories
+    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.store.agents import Contacts
     from agent_bridge.store.database import Connection, Database
-    from agent_bridge.store.ledger import Entry, Ledger
-    from agent_bridge.words.catalogue import Words
+    from agent_bridge.store.turn_admin import Entry, Ledger
 
     #: Changes a turn; returns its lane, None when that cannot be any more.
     Change = Callable[[Connection, int], Awaitable[int | None]]

@@ -12,7 +12,7 @@ from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from agent_bridge.config.mistakes import Mistake, Place
+from agent_bridge.config.validation import Mistake, Place
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:

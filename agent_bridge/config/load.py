@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from agent_bridge.config.document import parse
-from agent_bridge.config.mistakes import check
 from agent_bridge.config.types import Origin
+from agent_bridge.config.validation import check
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:

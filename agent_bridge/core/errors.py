@@ -34,10 +34,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agent_bridge.words.english import ENGLISH
+from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
-    from agent_bridge.words.catalogue import Saying, Words
+    from agent_bridge.i18n.catalogue import Saying, Words
 
 
 class BridgeError(Exception):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from agent_bridge.demo.sight import Event
+    from agent_bridge.demo.timeline import Event
 
 _V3 = "/_matrix/client/v3"
 _PAGE = 500

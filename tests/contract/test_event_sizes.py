@@ -8,17 +8,17 @@ import pytest
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import MAX_CONTENT, edit, in_thread, message
 from agent_bridge.render.markdown import is_plain, to_html
 from agent_bridge.render.rendition import ops_for
-from sizes import at_the_border, wire_size
+from support.event_sizes import at_the_border, wire_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from house import House
+    from support.harness import House
 
 GHOST = "agent_sizes"
 

@@ -13,10 +13,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
-from agent_bridge.upstream.addresses import is_public
-from agent_bridge.upstream.fetch import Fetched, Fetcher, _origin
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.download.addresses import is_public
+from agent_bridge.upstream.download.fetch import Fetched, Fetcher, _origin
+from support.fault_server import FaultServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.bulletin import Health
+from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.web import health as module
 from agent_bridge.web.health import HealthPages

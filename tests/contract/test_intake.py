@@ -10,13 +10,13 @@ import psycopg
 import pytest
 
 from agent_bridge.matrix.events import parse_event
-from agent_bridge.store.rooms import Rooms
-from callers import TOKEN, Caller, aside, make_portals, messages_in, open_door, real_intake, suspects
+from agent_bridge.store.history import Rooms
+from support.appservice_client import TOKEN, Caller, aside, make_portals, messages_in, open_door, real_intake, suspects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from agent_bridge.bridge.intake import Intake
+    from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.database import Database
 

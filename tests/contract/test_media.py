@@ -15,17 +15,17 @@ from agent_bridge.core.errors import (
     HomeserverUnavailable,
     TooLarge,
 )
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
-from conditions import eventually
-from faults import FaultServer, Reply
-from records import NAMES
+from support.conditions import eventually
+from support.fault_server import FaultServer, Reply
+from support.records import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from house import House
+    from support.harness import House
 
 TOKEN, GHOST = "as-s3cret", "@agent_frida:example.org"
 MXC = "mxc://example.org:8448/abc_-9"

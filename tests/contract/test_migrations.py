@@ -21,7 +21,7 @@ from agent_bridge.store.migrate import alembic_config, check, engine, migrate, m
 from agent_bridge.store.schema import metadata
 
 if TYPE_CHECKING:
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 NOWHERE = "postgresql://user:s3cret@127.0.0.1:9/nowhere"
 

@@ -24,10 +24,10 @@ from agent_bridge.core.errors import (
     UpstreamUnreachable,
 )
 from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply, sse, transcript
+from agent_bridge.upstream.registry import make_upstream
+from support.fault_server import FaultServer, Reply, sse, transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
-    return make(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
+    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
 
 
 async def answer(upstream: Upstream) -> tuple[str, str | UpstreamError]:
@@ -491,14 +491,14 @@ class TestFailures:
 
     async def test_no_such_host(self, session: aiohttp.ClientSession) -> None:
         config = UpstreamConfig(name="up", url="http://no-such-host.invalid/v1")
-        error = await failure(make(config, session))
+        error = await failure(make_upstream(config, session))
         assert type(error) is UpstreamUnreachable
         assert error.retryable
         assert str(error) == "up could not be reached"
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[::/v1", "http://a:b@127.0.0.1:1/v1"])
     async def test_a_url_that_cannot_be_used(self, session: aiohttp.ClientSession, url: str) -> None:
-        error = await failure(make(UpstreamConfig(name="up", url=url, api_key=KEY), session))
+        error = await failure(make_upstream(UpstreamConfig(name="up", url=url, api_key=KEY), session))
         assert type(error) is UpstreamRefused
         assert error.says(ENGLISH) == "the url or a header of up cannot be used"
 

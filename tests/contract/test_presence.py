@@ -12,24 +12,24 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from agent_bridge.bridge import presence as module
-from agent_bridge.bridge.bulletin import Bulletin, Health
-from agent_bridge.bridge.presence import Presence
+from agent_bridge.bridge.agents import presence as module
+from agent_bridge.bridge.agents.presence import Presence
+from agent_bridge.bridge.agents.upstream_status import Bulletin, Health
 from agent_bridge.core.model import AgentState
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.store.contacts import Contacts
-from agent_bridge.store.facts import Facts
-from agent_bridge.words.english import ENGLISH
-from conditions import eventually
-from proxy import Proxy
-from records import wanted
+from agent_bridge.store.agents import Contacts
+from agent_bridge.store.kv import Facts
+from support.conditions import eventually
+from support.proxy import Proxy
+from support.records import wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from agent_bridge.store.database import Database
-    from house import House
+    from support.harness import House
 
 UP, DOWN, UNASKED = Health("up", None, 1), Health("up", "no route to host", 1), Health("up")
 

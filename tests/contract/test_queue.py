@@ -14,17 +14,17 @@ import pytest
 from procrastinate.jobs import DeleteJobCondition
 
 from agent_bridge.core.model import BOT_THREAD
+from agent_bridge.store.history import Rooms
 from agent_bridge.store.locks import LANE, Locks
 from agent_bridge.store.queue import QUEUE, Queue
-from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
-from lane import accept, add_portal, finish, new, take
+from support.turn_rows import accept, add_portal, finish, new, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.store.database import Database
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
 

@@ -13,11 +13,11 @@ import pytest
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
 from agent_bridge.upstream.base import Ask, Delta, End, Listed, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from answers import joined
-from fake_llm import ARGUMENTS, THOUGHT
-from letta_server import LettaServer
+from agent_bridge.upstream.registry import make_upstream
+from support.answers import joined
+from support.fake_llm import ARGUMENTS, THOUGHT
+from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def speaking(letta: LettaServer, api: str) -> AsyncIterator[Upstream]:
         }
     )
     async with aiohttp.ClientSession() as session:
-        yield make(config, session)
+        yield make_upstream(config, session)
 
 
 @pytest.fixture

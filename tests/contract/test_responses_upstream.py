@@ -23,12 +23,12 @@ from agent_bridge.core.errors import (
     UpstreamUnreachable,
 )
 from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Ask, Delta, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.openai import OpenAIUpstream
-from agent_bridge.words.english import ENGLISH
-from answers import joined
-from faults import FaultServer, Reply, sse, transcript
+from agent_bridge.upstream.openai.upstream import OpenAIUpstream
+from agent_bridge.upstream.registry import make_upstream
+from support.answers import joined
+from support.fault_server import FaultServer, Reply, sse, transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,7 +64,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
     config = {"name": "up", "url": server.url, "api": "responses", **keys}
-    return make(UpstreamConfig.model_validate(config), session)
+    return make_upstream(UpstreamConfig.model_validate(config), session)
 
 
 async def answer(upstream: Upstream) -> tuple[list[Delta], UpstreamError | None]:

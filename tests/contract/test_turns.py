@@ -11,10 +11,10 @@ import pytest
 
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.model import BOT_THREAD, Besides, Said, Send, Stop, StopRequest, Turn, TurnKind, TurnState
-from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.history import Rooms
 from agent_bridge.store.turns import Turns
-from conditions import eventually
-from lane import (
+from support.conditions import eventually
+from support.turn_rows import (
     BOB,
     OTHER,
     ROOM,

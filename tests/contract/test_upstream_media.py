@@ -12,10 +12,10 @@ import pytest
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamNonsense, UpstreamRefused
 from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream import make
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Ask
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply, sse
+from agent_bridge.upstream.registry import make_upstream
+from support.fault_server import FaultServer, Reply, sse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
-    return make(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
+    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
 
 
 async def ask(upstream: Upstream, *said: Said) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crash.driver import Driver, Plan
-from house import House
-from postgres import Cluster
+from support.harness import House
+from support.postgres import Cluster
 
 if TYPE_CHECKING:
     from crash.report import Report

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from house import new_house
+from support.harness import new_house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from house import House
-    from postgres import Cluster
+    from support.harness import House
+    from support.postgres import Cluster
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.lanes import DEADLY
+from agent_bridge.bridge.queue.lanes import DEADLY
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.database import Database
-from conditions import eventually
 from crash.asked import Answerer, question
 from crash.balancer import Balancer
 from crash.replica import Replica, takeovers
 from crash.report import Report
 from crash.spots import delivery, enter, until_closed
 from crash.verdict import Verdict, judge_histories
-from scripted import ScriptedUpstream
+from support.conditions import eventually
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from agent_bridge.demo.client import Person
     from crash.spots import Spot
-    from house import House
+    from support.harness import House
 
 #: Every so manieth kill takes the homeserver along, if any does.
 _SYNAPSE_EVERY = 10

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from agent_bridge.bridge.intake import Intake
-from agent_bridge.bridge.lanes import Lanes
-from agent_bridge.matrix.homeserver import Homeserver
-from agent_bridge.store.inbox import Inbox
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.intake import Inbox
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.base import End
-from agent_bridge.upstream.openai import OpenAIUpstream
+from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from agent_bridge.core.errors import HomeserverUnavailable
-from agent_bridge.demo.sight import Room
-from agent_bridge.store.contacts import Contacts
+from agent_bridge.demo.timeline import Room
+from agent_bridge.store.agents import Contacts
 from agent_bridge.store.turns import Turns
-from conditions import eventually
 from crash.verdict import Shown, Verdict, judge
+from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from crash.driver import Driver, Plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from house import House
+    from support.harness import House
 
 #: Set it to the seed of a run that failed, to draw the same again.
 _SEED = "CRASH_SEED"

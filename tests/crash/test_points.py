@@ -14,8 +14,8 @@ from agent_bridge.store.database import Database
 from crash.asked import Fate, Question
 from crash.points import ANSWER
 from crash.spots import enter, until_closed
-from process import BridgeProcess
-from scripted import ScriptedUpstream
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from crash.spots import Spot
     from crash.verdict import Verdict
-    from house import House
-    from postgres import Cluster
+    from support.harness import House
+    from support.postgres import Cluster
 
 _DIES_WITHIN = 15.0
 _CLOSED_WITHIN = 60.0

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.words.russian import RUSSIAN
-from scripted import ScriptedUpstream, says
+from agent_bridge.i18n.russian import RUSSIAN
+from support.scripted_upstream import ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.client import Person
-    from agent_bridge.demo.sight import Message
-    from house import House, Running
+    from agent_bridge.demo.timeline import Message
+    from support.harness import House, Running
 
 BOT = "@agentbridge:test.local"
 

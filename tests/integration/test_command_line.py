@@ -11,14 +11,14 @@ import aiohttp
 import pytest
 
 from agent_bridge.demo.synapse import Synapse, free_port
-from conditions import eventually
-from process import BridgeProcess
-from scripted import ScriptedUpstream
+from support.conditions import eventually
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from house import House
+    from support.harness import House
 
 
 async def agent_bridge(*arguments: str) -> tuple[int, str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from conditions import eventually
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from agent_bridge.demo.sight import Message
-    from house import House, Talk
+    from agent_bridge.demo.timeline import Message
+    from support.harness import House, Talk
 
 WARNING = "⚠️"
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from PIL import Image
 
-import papers
-from conditions import eventually
-from house import DOMAIN
-from proxy import Proxy
-from scripted import File, ScriptedUpstream, says
+from support import sample_documents
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.proxy import Proxy
+from support.scripted_upstream import File, ScriptedUpstream, says
 
 if TYPE_CHECKING:
-    from house import House, Talk
+    from support.harness import House, Talk
 
 
 def picture(width: int, height: int, **options: Any) -> bytes:
@@ -78,7 +78,7 @@ async def test_documents_and_voice_messages_are_read(house: House, database_url:
         house.talk(database_url, upstream, transcription_model="whisper-1") as talk,
     ):
         upstream.transcript = "turn the light on"
-        await send_file(talk, papers.pdf("Hello from a PDF"), "application/pdf", "paper.pdf", body="Sum up")
+        await send_file(talk, sample_documents.pdf("Hello from a PDF"), "application/pdf", "paper.pdf", body="Sum up")
         await talk.wait_for_answers(1)
         assert "Hello from a PDF" in upstream.questions[0]
         voice = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01\x01" + bytes(100)

@@ -10,13 +10,13 @@ import psycopg
 from aiohttp import web
 from yarl import URL
 
-from conditions import eventually
-from scripted import ScriptedUpstream, waits_for
+from support.conditions import eventually
+from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from house import House, Talk
+    from support.harness import House, Talk
 
 NUMBERS = ["one", "two", "three", "four", "five", "six"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.model import AgentState
-from conditions import eventually
-from letta_server import LettaServer
+from support.conditions import eventually
+from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
-    from house import House
+    from support.harness import House
 
 
 async def test_letta_agents_are_contacts(house: House, database_url: str) -> None:

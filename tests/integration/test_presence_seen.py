@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.bridge.bulletin import Bulletin
-from agent_bridge.store.facts import Facts
-from agent_bridge.words.english import ENGLISH
-from agent_bridge.words.russian import RUSSIAN
-from company import enter
-from conditions import eventually
-from proxy import Proxy
-from scripted import ScriptedUpstream
+from agent_bridge.bridge.agents.upstream_status import Bulletin
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.i18n.russian import RUSSIAN
+from agent_bridge.store.kv import Facts
+from support.conditions import eventually
+from support.people import enter
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from agent_bridge.words.catalogue import Words
-    from house import House, Talk
+    from agent_bridge.i18n.catalogue import Words
+    from support.harness import House, Talk
 
 
 @asynccontextmanager

@@ -11,17 +11,17 @@ from agent_bridge.app import build
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
-from conditions import eventually
-from house import DOMAIN
-from process import BridgeProcess
-from scripted import ScriptedUpstream, waits_for
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from house import House
+    from support.harness import House
 
 LEADING = "leading: discovers agents and compares rooms"
 #: Seconds within which another process has to have taken over.

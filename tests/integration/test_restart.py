@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.lanes import DEADLY
+from agent_bridge.bridge.queue.lanes import DEADLY
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database
 from agent_bridge.store.migrate import migrate
 from agent_bridge.store.turns import Turns
-from conditions import eventually
-from process import BridgeProcess
-from proxy import Proxy
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.process import BridgeProcess
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from house import House
+    from support.harness import House
 
 
 def configured(house: House, database_url: str, upstream: ScriptedUpstream) -> Config:

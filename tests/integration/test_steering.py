@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conditions import eventually
-from house import DOMAIN
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.client import Person
-    from house import House, Talk
+    from support.harness import House, Talk
 
 
 @asynccontextmanager

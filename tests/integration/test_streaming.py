@@ -15,19 +15,19 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.demo.account import call
-from company import company
-from conditions import eventually
-from house import DOMAIN
-from proxy import Proxy
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.people import company
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.client import Person
-    from agent_bridge.demo.sight import Event
-    from house import House, Talk
-    from scripted import Script
+    from agent_bridge.demo.timeline import Event
+    from support.harness import House, Talk
+    from support.scripted_upstream import Script
 
 LIVE = "org.matrix.msc4357.live"
 #: Words of an answer that is longer than all the parts that it may have.

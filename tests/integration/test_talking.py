@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripted import ScriptedUpstream, says, waits_for
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
-    from house import House
-    from scripted import Script
+    from support.harness import House
+    from support.scripted_upstream import Script
 
 
 async def test_an_answer_has_html_a_mark_and_a_receipt(house: House, database_url: str) -> None:

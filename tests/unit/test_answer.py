@@ -17,11 +17,11 @@ from agent_bridge.core.errors import (
     UpstreamError,
     UpstreamNonsense,
 )
-from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, TextDelta
-from agent_bridge.upstream.chat import ChatDialect
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, read, stream
+from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.openai.chat import ChatDialect
+from support.answers import FAILURES, read, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

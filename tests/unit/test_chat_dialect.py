@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamError
 from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
-from agent_bridge.upstream.chat import ChatDialect, request
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, joined, read, stream
+from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.openai.chat import ChatDialect, request
+from support.answers import FAILURES, joined, read, stream
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 IMAGE = {"type": "image_url", "image_url": {"url": PNG}}

@@ -10,7 +10,7 @@ import pytest
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.model import BOT_THREAD, Image, Role, Said, Send, TurnState
-from records import turn
+from support.records import turn
 
 
 def test_roles_include_the_ones_before() -> None:

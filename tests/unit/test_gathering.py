@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent_bridge.bridge.gathering import group
+from agent_bridge.bridge.answering.batching import group
 from agent_bridge.core.model import Waits
-from records import turn
+from support.records import turn
 
 BOB, CAROL = "@bob:example.org", "@carol:example.org"
 CAT: dict[str, Any] = {"body": "", "file": {"name": "cat.png", "voice": False}}

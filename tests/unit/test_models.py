@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamNonsense
 from agent_bridge.upstream.base import Listed
-from agent_bridge.upstream.models import Item, listed, parse_page
+from agent_bridge.upstream.openai.models import Item, listed, parse_page
 
 RAW = "agent-local-139eedd0-d394-4b49-9109-1f01d9e2ebf5"
 

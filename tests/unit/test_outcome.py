@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.outcome import Outcome, as_besides, beyond, told
+from agent_bridge.bridge.answering.outcome import Outcome, as_besides, beyond, told
 from agent_bridge.core.model import Besides, Stop, TurnState
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.rendition import Op, ops_for
 from agent_bridge.render.split import PART_BYTES
-from agent_bridge.words.english import ENGLISH
-from agent_bridge.words.russian import RUSSIAN
-from sizes import EVENT, at_the_border, wire_size
+from support.event_sizes import EVENT, at_the_border, wire_size
 
 if TYPE_CHECKING:
-    from agent_bridge.words.catalogue import Words
+    from agent_bridge.i18n.catalogue import Words
 
 
 ASIDES = as_besides(

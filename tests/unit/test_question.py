@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.question import Question, within_budget
+from agent_bridge.bridge.answering.question import Question, within_budget
 from agent_bridge.core.model import Image, Said
 
 

@@ -14,7 +14,7 @@ from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import is_plain, to_html
 from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
 from agent_bridge.render.split import PART_BYTES
-from sizes import EVENT, at_the_border, wire_size
+from support.event_sizes import EVENT, at_the_border, wire_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

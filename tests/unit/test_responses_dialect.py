@@ -18,11 +18,11 @@ from agent_bridge.core.errors import (
     UpstreamNonsense,
 )
 from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.responses import ResponsesDialect, request
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, joined, read, stream
+from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.openai.responses import ResponsesDialect, request
+from support.answers import FAILURES, joined, read, stream
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

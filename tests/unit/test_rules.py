@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.rules import Place, Rules
+from agent_bridge.bridge.inbound.rules import Place, Rules
 from agent_bridge.core.model import (
     BOT_THREAD,
     Change,
@@ -23,7 +23,7 @@ from agent_bridge.core.model import (
 )
 from agent_bridge.matrix.attachments import MediaKind, attachment_of, kept
 from agent_bridge.matrix.events import RoomEvent, parse_event
-from records import NAMES
+from support.records import NAMES
 
 ROOM, PORTAL = "!room:example.org", 7
 BOB, STRANGER = "@bob:example.org", "@stranger:other.org"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.core.errors import UpstreamNonsense
-from agent_bridge.upstream.sse import Event, EventParser
+from agent_bridge.upstream.openai.sse import Event, EventParser
 
 
 def parse(*chunks: bytes) -> list[Event]:

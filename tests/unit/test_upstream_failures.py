@@ -18,13 +18,13 @@ from agent_bridge.core.errors import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from agent_bridge.upstream.failures import Failures, PathMissing, Reply, Subject, retry_after
-from agent_bridge.upstream.problems import MAX_WORDS, problem_in, problem_of
-from agent_bridge.words.english import ENGLISH
-from faults import TRANSCRIPTS
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.transport.error_body import MAX_WORDS, problem_in, problem_of
+from agent_bridge.upstream.transport.failures import Failures, PathMissing, Reply, Subject, retry_after
+from support.fault_server import TRANSCRIPTS
 
 if TYPE_CHECKING:
-    from agent_bridge.words.catalogue import Words
+    from agent_bridge.i18n.catalogue import Words
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"

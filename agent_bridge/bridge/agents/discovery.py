@@ -1,0 +1,274 @@
+"""Discovery: asks every upstream again and again which agents it has, and writes down what should be."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from agent_bridge.bridge.agents.diff import take_census
+from agent_bridge.bridge.agents.upstream_status import Health
+from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
+from agent_bridge.core.model import AgentState
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.agents import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agent_bridge.bridge.agents.upstream_status import Bulletin
+    from agent_bridge.config.model import Templates, UpstreamConfig
+    from agent_bridge.core.ids import Names
+    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.store.agents import Contact, Contacts
+    from agent_bridge.upstream.base import Listed, Upstream
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_CAP = 30.0
+#: Seconds between two looks for what people ask.
+_OBEY = 0.5
+#: Good answers in a row without an agent after which it is gone.
+GONE_AFTER = 3
+#: Synapse takes display names of up to 256 characters.
+_LONGEST_NAME = 255
+#: So many agents may go at once without an operator's word, and any number up to half of all.
+_FEW = 3
+
+
+class Provisions(Protocol):
+    """Who makes things so."""
+
+    def request(self, agent: int) -> None:
+        """Have the agent with row id *agent* made what it should be, soon."""
+
+
+@dataclass
+class Watch:
+    """One upstream under watch."""
+
+    upstream: Upstream
+    config: UpstreamConfig
+    health: Health
+    #: How many good answers in a row lacked an agent, by row id.
+    missed: dict[int, int] = field(default_factory=dict)
+    failures: int = 0
+    #: One pass at a time, whether the clock or a person asked for it.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Discovery:
+    """Keeps the tables of agents like the upstreams' lists."""
+
+    def __init__(
+        self,
+        upstreams: Iterable[tuple[Upstream, UpstreamConfig]],
+        contacts: Contacts,
+        provisioner: Provisions,
+        names: Names,
+        templates: Templates,
+        bulletin: Bulletin,
+        words: Words,
+    ) -> None:
+        self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
+        self._contacts = contacts
+        self._provisioner = provisioner
+        self._names = names
+        self._templates = templates
+        self._bulletin = bulletin
+        self._words = words
+        self._published: list[Health] = []
+
+    def health(self) -> list[Health]:
+        """Return how each upstream is, in the order of the configuration."""
+        return [watch.health for watch in self._watches]
+
+    async def run(self) -> None:
+        """Watch all upstreams, each on its own, and do as people ask, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._obey())
+            for watch in self._watches:
+                group.create_task(self._watch(watch))
+
+    async def sync(self, *, confirmed: bool = False) -> list[Health]:
+        """Look at all upstreams now and return how they are.
+
+        *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
+        are believed to be gone.
+        """
+        await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
+        return self.health()
+
+    async def _obey(self) -> None:
+        """Look at all upstreams whenever somebody asked for it, in whatever process, and tell how they are."""
+        grumble = Grumble(_log, "cannot tell how the upstreams are")
+        while True:
+            try:
+                asked, done = await self._bulletin.asked()
+                if asked != done:
+                    await self.sync(confirmed=asked.confirmed != done.confirmed)
+                if self.health() != self._published:
+                    self._published = self.health()
+                    await self._bulletin.publish(self._published)
+                if asked != done:
+                    await self._bulletin.done(asked)
+            except StoreError as error:
+                grumble.over(error)
+            else:
+                grumble.well()
+            await asyncio.sleep(_OBEY)
+
+    async def _watch(self, watch: Watch) -> None:
+        backoff = Backoff(first=watch.config.poll_interval, cap=max(_CAP, watch.config.poll_interval))
+        while True:
+            await self._guarded_pass(watch)
+            delay = backoff.delay(watch.failures) if watch.failures else watch.config.poll_interval
+            await asyncio.sleep(delay)
+
+    async def _guarded_pass(self, watch: Watch, *, confirmed: bool = False) -> None:
+        async with watch.lock:
+            try:
+                health = await self._pass(watch, confirmed=confirmed)
+            except Exception as error:  # noqa: BLE001  # whatever one upstream answers, it is asked again
+                watch.failures += 1
+                self._note(watch, error)
+                # The list was perhaps seen and not digested.
+                watch.upstream.forget()
+            else:
+                if not watch.health.ok:
+                    _log.info("upstream reachable", upstream=health.name, agents=health.agents)
+                watch.failures = 0
+                watch.health = health
+
+    def _note(self, watch: Watch, error: Exception) -> None:
+        unexpected = None if isinstance(error, BridgeError) else error
+        says = error.says(self._words) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
+        if watch.health.error != says:
+            logged = error.says(ENGLISH) if isinstance(error, BridgeError) else says
+            kind = "upstream" if isinstance(error, UpstreamError) else "discovery"
+            _log.warning(f"{kind} failed", upstream=watch.config.name, error=logged, exc_info=unexpected)
+        watch.health = Health(watch.config.name, says, watch.health.agents, watch.health.doubted)
+
+    async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
+        if confirmed:
+            watch.upstream.forget()
+        listed = await watch.upstream.list_agents()
+        if listed is None and not watch.missed:
+            return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
+        if listed is None:
+            # Unchanged, but something is missing: what the last list lacked, this one lacks as well.
+            watch.missed = {agent: count + 1 for agent, count in watch.missed.items()}
+            if max(watch.missed.values()) != GONE_AFTER:
+                return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
+            watch.upstream.forget()
+            listed = await watch.upstream.list_agents() or ()
+        return await self._digest(watch, listed, confirmed=confirmed)
+
+    async def _digest(self, watch: Watch, listed: Sequence[Listed], *, confirmed: bool) -> Health:
+        known = {contact.agent.id: contact for contact in await self._contacts.of_upstream(watch.config.name)}
+        census = take_census([contact.agent for contact in known.values()], listed, watch.missed)
+        watch.missed = {agent.id: watch.missed.get(agent.id, 0) + 1 for agent in census.missing}
+        gone = [agent for agent in census.missing if watch.missed[agent.id] >= GONE_AFTER]
+        active = sum(contact.agent.state is AgentState.ACTIVE for contact in known.values())
+        doubted = len(gone) if not confirmed and len(gone) > max(_FEW, active // 2) else 0
+        if doubted and doubted != watch.health.doubted:
+            _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
+        for agent, item in census.present:
+            state = AgentState.ACTIVE if confirmed else agent.state
+            await self._update(known[agent.id], item.model, item.name, state)
+        for agent, item in census.back:
+            # One that never got a room was held when it went.
+            housed = confirmed or known[agent.id].portal.room_id is not None
+            await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
+        for agent in () if doubted else gone:
+            await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
+            del watch.missed[agent.id]
+        if census.added:
+            await self._add(watch, census.added, known.values(), confirmed=confirmed)
+        return Health(watch.config.name, None, len(listed), doubted)
+
+    async def _update(self, contact: Contact, model: str, name: str, state: AgentState) -> None:
+        agent, portal = contact.agent, contact.portal
+        wanted = self._wanted(agent.upstream, agent.agent_id, model, name, agent.ghost, state)
+        if (model, name, state) == (agent.model, agent.name, agent.state) and (
+            wanted.displayname,
+            wanted.room_name,
+            wanted.room_topic,
+        ) == (agent.displayname, portal.name, portal.topic):
+            return
+        if name != agent.name:
+            _log.info("agent renamed", upstream=agent.upstream, agent=agent.name, name=name)
+        if state is not agent.state:
+            became = {AgentState.GONE: "gone", AgentState.ACTIVE: "back", AgentState.HELD: "held"}[state]
+            _log.info(f"agent {became}", upstream=agent.upstream, agent=agent.name, name=name)
+        await self._contacts.update(agent.id, wanted)
+        self._provisioner.request(agent.id)
+
+    async def _add(self, watch: Watch, added: Sequence[Listed], known: Iterable[Contact], *, confirmed: bool) -> None:
+        limit = len(added) if confirmed else watch.config.max_new_agents
+        ghosts = await self._contacts.ghosts()
+        identities = {contact.agent.agent_id for contact in known}
+        wanted: list[Wanted] = []
+        for count, item in enumerate(added):
+            agent_id = fresh_identity(item.model, identities)
+            identities.add(agent_id)
+            ghost = self._names.localpart(agent_id, ghosts, salt=watch.config.name)
+            ghosts.add(ghost)
+            state = AgentState.ACTIVE if count < limit else AgentState.HELD
+            wanted.append(self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state))
+        await self._contacts.add(wanted)
+        for new in wanted:
+            _log.info("agent added", upstream=new.upstream, agent=new.name, name=new.name, state=new.state)
+        if len(added) > limit:
+            _log.warning(
+                "too many new agents at once: the rest waits for `sync all`",
+                upstream=watch.config.name,
+                waiting=len(added) - limit,
+                max_new_agents=limit,
+            )
+        for contact in await self._contacts.of_upstream(watch.config.name):
+            if contact.portal.room_id is None:
+                self._provisioner.request(contact.agent.id)
+
+    def _wanted(self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState) -> Wanted:
+        fields = {"name": name, "id": agent_id, "upstream": upstream}
+        return Wanted(
+            upstream=upstream,
+            agent_id=agent_id,
+            model=model,
+            name=name,
+            ghost=ghost,
+            displayname=_shorten(fill(self._templates.displayname, fields)),
+            room_name=_shorten(fill(self._templates.room_name, fields)),
+            room_topic=_shorten(fill(self._templates.room_topic, fields)),
+            state=state,
+        )
+
+
+def fill(template: str, fields: Mapping[str, str]) -> str:
+    """Return *template* with ``{key}`` replaced by its field; braces within a field stay as they are."""
+    return "".join(
+        piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(re.split(r"\{([^{}]*)\}", template))
+    )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def fresh_identity(model: str, taken: set[str]) -> str:
+    """Return an identity for an agent whose model id is *model*: that id, or with a number behind it.
+
+    Needed where model ids are names: a new agent may be called what another was called first.
+    """
+    if model not in taken:
+        return model
+    number = 2
+    while f"{model}~{number}" in taken:
+        number += 1
+    return f"{model}~{number}"

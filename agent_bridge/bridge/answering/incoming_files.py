@@ -1,0 +1,113 @@
+"""Attachments: what an agent gets of a file that a person sends, or why it gets none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, TooLarge, UpstreamError
+from agent_bridge.core.model import Image
+from agent_bridge.files.documents import as_markdown
+from agent_bridge.files.picture import for_model
+from agent_bridge.files.sniff import Family, kind_of
+from agent_bridge.files.text import as_text
+from agent_bridge.render.content import escape, fenced
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import Files
+    from agent_bridge.files.sniff import Kind
+    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.matrix.attachments import Attachment
+    from agent_bridge.matrix.media import Media
+    from agent_bridge.upstream.base import Upstream
+
+#: Documents and pictures that are read at the same time: each may take much memory.
+_READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file as an agent gets it."""
+
+    #: Text for the agent.
+    text: str = ""
+    images: tuple[Image, ...] = ()
+    #: What the person is told, in a sentence: why it is not taken, or not whole.
+    note: str = ""
+    #: Whether it is somebody's earlier words, which no transcript keeps twice: they may be taken back.
+    quoted: bool = False
+
+
+class Attachments:
+    """Reads files."""
+
+    def __init__(self, media: Media, limits: Files, words: Words) -> None:
+        self._media = media
+        self._limits = limits
+        self._words = words
+        self._characters = words.count(limits.max_text_chars, words.character)
+        self._readers = asyncio.Semaphore(_READERS)
+
+    async def take(self, attachment: Attachment, upstream: Upstream, *, agent: str, reader: str) -> Taken:
+        """Return what *agent* of *upstream* gets of *attachment*, fetched as the user *reader*.
+
+        Raises:
+            HomeserverUnavailable: it cannot be fetched now, and may be later.
+        """
+        name = escape(attachment.name) or attachment.kind.removeprefix("m.")
+        try:
+            data = await self._fetch(attachment, reader)
+            kind = kind_of(data, attachment.content_type, attachment.name)
+            return await self._read(data, kind, name, upstream, agent)
+        except TooLarge as error:
+            limit = self._words.bytes(error.limit or self._limits.max_bytes)
+            return Taken(note=self._words.too_large.format(name=name, limit=limit))
+        except FileRefused as error:
+            return Taken(note=self._words.not_read.format(name=name, cause=error.says(self._words)))
+        except (HomeserverRefused, UpstreamError) as error:
+            return Taken(note=self._words.not_fetched.format(name=name, cause=error.says(self._words)))
+
+    async def _fetch(self, attachment: Attachment, reader: str) -> bytes:
+        limit = self._limits.max_bytes
+        if attachment.size is not None and attachment.size > limit:
+            raise TooLarge(limit)
+        if attachment.url is None:
+            raise FileRefused("the file is encrypted", FileProblem.ENCRYPTED)
+        return await self._media.download(attachment.url, limit=limit, as_user=reader)
+
+    async def _read(self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str) -> Taken:
+        if kind.family is Family.IMAGE:
+            return (
+                await self._image(data, name)
+                if upstream.images
+                else Taken(note=self._words.no_images.format(agent=agent))
+            )
+        if kind.family is Family.AUDIO:
+            return (
+                await self._heard(data, kind, name, upstream)
+                if upstream.transcribes
+                else Taken(note=self._words.no_voice)
+            )
+        if kind.family in {Family.TEXT, Family.DOCUMENT}:
+            return await self._text(data, kind, name)
+        return Taken(note=self._words.unreadable_kind.format(name=name, kind=kind.content_type))
+
+    async def _image(self, data: bytes, name: str) -> Taken:
+        async with self._readers:
+            picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
+        return Taken(f"[{name}]", (Image(picture.data, picture.content_type),))
+
+    async def _heard(self, data: bytes, kind: Kind, name: str, upstream: Upstream) -> Taken:
+        heard = await upstream.transcribe(data, name=name, content_type=kind.content_type)
+        return Taken(f"{self._words.transcript}\n\n{heard}")
+
+    async def _text(self, data: bytes, kind: Kind, name: str) -> Taken:
+        limit = self._limits.max_text_chars
+        if kind.family is Family.TEXT:
+            read = as_text(data, max_chars=limit)
+        else:
+            async with self._readers:
+                read = await as_markdown(data, kind, max_chars=limit)
+        note = self._words.cut.format(name=name, characters=self._characters) if read.cut else ""
+        return Taken(f"{self._words.attachment.format(name=name)}\n\n{fenced(read.text)}", note=note)

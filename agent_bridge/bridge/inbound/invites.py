@@ -1,0 +1,113 @@
+"""Doorman: answers invitations, and tells people why a message is not taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.delivery.outbox import Speaker
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.model import Role, TurnKind, TurnState
+from agent_bridge.render.content import escape
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.inbound.backfill import Comparison
+    from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.core.model import Turn
+    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.history import Rooms
+    from agent_bridge.store.turns import Turns
+
+_DIRECT_MEMBERS = 2
+#: Messages that were not taken, and are told in one answer.
+_EXCERPTS = 20
+
+
+class Doorman:
+    """Carries out the turns of the kinds *invitation* and *refusal*."""
+
+    def __init__(
+        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, comparison: Comparison, rules: Rules, words: Words
+    ) -> None:
+        self._homeserver = homeserver
+        self._turns = turns
+        self._rooms = rooms
+        self._comparison = comparison
+        self._names = rules.names
+        self._permissions = rules.permissions
+        self._prefix = rules.prefix
+        self._words = words
+
+    async def handle(self, turn: Turn) -> None:
+        """Accept or decline the invitation; or tell the person, if anybody is to be told."""
+        if turn.state is TurnState.ANSWERED:
+            text = turn.answer
+        elif turn.kind is TurnKind.INVITATION:
+            text = await self._answer_invitation(turn)
+        else:
+            text = await self._refusal(turn)
+        if text is None and turn.kind is TurnKind.REFUSAL:
+            # Nobody was told: the next message may find that somebody invited its sender meanwhile.
+            await self._turns.remove(turn.id)
+            return
+        if text is None:
+            await self._turns.finish(turn, TurnState.DONE, {})
+            return
+        speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
+        await speaker.recall()
+        await speaker.reply(text, to=turn.payload.get("event_id"))
+
+    async def give_up(self, turn: Turn, cause: str) -> None:
+        """Close the turn: nobody waits for an answer to it."""
+        await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
+
+    async def _answer_invitation(self, turn: Turn) -> str | None:
+        invited = str(turn.payload["invited"])
+        try:
+            if invited != self._names.bot:
+                localpart = invited[1:].partition(":")[0]
+                reason = self._words.ghost_declines.format(bot=self._names.bot, name=localpart)
+                await self._homeserver.leave(turn.room_id, reason, invited)
+                return None
+            if role_of(turn.sender, self._permissions) < Role.MEMBER:
+                await self._homeserver.leave(turn.room_id, self._words.not_permitted.format(sender=turn.sender))
+                return None
+            await self._homeserver.join(turn.room_id)
+        except HomeserverRefused:
+            # The invitation was taken back meanwhile, or the room is out of reach: nothing is left to answer.
+            return None
+        direct = await self._homeserver.count_members(turn.room_id) <= _DIRECT_MEMBERS
+        if direct:
+            await self._turns.set_direct(turn.conversation)
+        # What was said before the bot had joined is never pushed.
+        await self._comparison.compare(await self._rooms.watch(turn.room_id, turn.event_id))
+        return self._words.hello if direct else self._words.hello_all.format(prefix=self._prefix)
+
+    async def _refusal(self, turn: Turn) -> str | None:
+        match turn.payload["reason"]:
+            case "encrypted":
+                return self._words.encrypted
+            case "full":
+                return await self._full(turn)
+            case _:
+                return self._words.not_permitted.format(sender=turn.sender) if await self._was_invited(turn) else None
+
+    async def _full(self, turn: Turn) -> str:
+        """Tell which messages were not taken; of many at once in one answer."""
+        more = await self._turns.collect(turn, await self._turns.behind(turn))
+        excerpts = [str(payload["body"]) for payload in (*turn.payloads, *(each.payload for each in more))]
+        limit = turn.payload["limit"]
+        if len(excerpts) == 1:
+            return self._words.full.format(limit=limit)
+        # One that was taken back meanwhile says nothing any more.
+        lines = [f"- {escape(text) or '…'}" for text in excerpts[:_EXCERPTS]]
+        if len(excerpts) > _EXCERPTS:
+            lines.append(self._words.full_more.format(messages=len(excerpts) - _EXCERPTS))
+        return "\n".join([self._words.full_all.format(limit=limit), "", *lines])
+
+    async def _was_invited(self, turn: Turn) -> bool:
+        """Tell whether somebody who may invite had invited the turn's sender."""
+        event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender)
+        inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
+        return inviter == self._names.bot or role_of(inviter, self._permissions) >= Role.ADMIN
