@@ -42,7 +42,7 @@ from agent_bridge.commands.status import HouseCommands
 from agent_bridge.commands.trace import Stories
 from agent_bridge.commands.turns import TurnCommands
 from agent_bridge.core.errors import CannotListen
-from agent_bridge.core.model import TurnKind
+from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import words_in
 from agent_bridge.matrix.appservice import MAX_BODY, Door
 from agent_bridge.matrix.client import Homeserver

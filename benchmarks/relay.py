@@ -24,7 +24,8 @@ from agent_bridge.bridge.answering.question import within_budget
 from agent_bridge.bridge.inbound.rules import Place, Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
-from agent_bridge.core.model import NewTurn, Said, TurnKind
+from agent_bridge.core.transcript import Said
+from agent_bridge.core.turns import NewTurn, TurnKind
 from agent_bridge.matrix.appservice import MAX_BODY, Door
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.registry import Command
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.model import AgentState, Role
+from agent_bridge.core.roles import Role
 from agent_bridge.render.content import escape, link
 
 if TYPE_CHECKING:

@@ -9,14 +9,15 @@ from agent_bridge.bridge.delivery.outbox import Speaker
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.registry import Call, Command
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
-from agent_bridge.core.model import Role, TurnState
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause as clause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import Role
+    from agent_bridge.core.roles import Role
 
 
 @dataclass(frozen=True, slots=True)

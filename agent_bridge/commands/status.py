@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.commands.registry import Command
-from agent_bridge.core.model import AgentState, Role
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.roles import Role
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:

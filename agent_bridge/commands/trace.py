@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from agent_bridge.bridge.inbound.rules import Place
-from agent_bridge.core.model import Ignored, NewTurn, TurnState
+from agent_bridge.core.turns import Ignored, NewTurn, TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.render.content import escape
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.core.model import Step
+    from agent_bridge.core.turns import Step
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Contacts

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.commands.registry import Command
 from agent_bridge.commands.trace import open_state, reference_of
-from agent_bridge.core.model import Busy, Role, Streaming
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Busy, Streaming
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:

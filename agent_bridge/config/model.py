@@ -32,7 +32,7 @@ from agent_bridge.config.types import (
     Who,
 )
 from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Busy, Show, Streaming
+from agent_bridge.core.rooms import Busy, Show, Streaming
 
 
 class Section(BaseModel):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Show
+from agent_bridge.core.rooms import Show
 from agent_bridge.render.content import fenced
 from agent_bridge.render.rendition import Op
 from agent_bridge.render.split import split, with_ending

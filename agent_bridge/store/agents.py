@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Agent, AgentState, Busy, Portal, Streaming
+from agent_bridge.core.agents import Agent, AgentState
+from agent_bridge.core.rooms import Busy, Portal, Streaming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

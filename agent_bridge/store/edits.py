@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import Stop, TurnKind, Wish
+from agent_bridge.core.turns import Stop, TurnKind, Wish
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from agent_bridge.core.model import Change, Turn
+    from agent_bridge.core.turns import Change, Turn
     from agent_bridge.store.database import Connection, Database
 
 # The change waits in the lane of what it changes. What was not taken up yet says the new text at once; an answer to the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.model import Watched
+from agent_bridge.core.rooms import Watched
 
 if TYPE_CHECKING:
     from typing import LiteralString

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.model import BOT_THREAD, Stop
+from agent_bridge.core.turns import BOT_THREAD, Stop
 from agent_bridge.store.locks import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from agent_bridge.core.model import Ignored, NewTurn, StopRequest, Watched
+    from agent_bridge.core.rooms import Watched
+    from agent_bridge.core.turns import Ignored, NewTurn, StopRequest
     from agent_bridge.store.database import Connection, Database
 
 _ACCEPT = """

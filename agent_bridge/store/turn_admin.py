@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Step, Stop, TurnKind, TurnState
+from agent_bridge.core.turns import Step, Stop, TurnKind, TurnState
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -104,7 +104,7 @@ class Ledger:
     async def ignored(self, event_id: str) -> str | None:
         """Return why the message *event_id* was ignored; None when it was not, or that is forgotten.
 
-        It is a :class:`~agent_bridge.core.model.Reason`; an older program wrote it out in English.
+        It is a :class:`~agent_bridge.core.turns.Reason`; an older program wrote it out in English.
         """
         row = await self._database.row("SELECT reason FROM ignored WHERE event_id = %s", (event_id,))
         return None if row is None else row["reason"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import Besides, Said, Send, Stop, Turn, TurnKind, TurnState, Waits
+from agent_bridge.core.transcript import Said
+from agent_bridge.core.turns import Besides, Send, Stop, Turn, TurnKind, TurnState, Waits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

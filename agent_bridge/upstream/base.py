@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agent_bridge.core.model import Said
+    from agent_bridge.core.transcript import Said
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.model import AgentState
 from agent_bridge.store.agents import Contact, Contacts
 from support.records import wanted
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.model import Said
+from agent_bridge.core.transcript import Said
 from agent_bridge.demo.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
 from agent_bridge.demo.upstream import DemoAgent, DemoUpstream
 from agent_bridge.upstream.base import Ask, FileDelta, ReasoningDelta, TextDelta

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import (
-    BOT_THREAD,
-    Besides,
-    Stop,
-    StopRequest,
-    TurnKind,
-    TurnState,
-)
+from agent_bridge.core.turns import BOT_THREAD, Besides, Stop, StopRequest, TurnKind, TurnState
 from agent_bridge.store.edits import Changes
 from agent_bridge.store.history import Rooms
 from agent_bridge.store.intake import Inbox
@@ -26,7 +19,7 @@ from support.conditions import eventually
 from support.turn_rows import BOB, OTHER, ROOM, accept, add_portal, all_rows, collect, finish, order, row_of, stop, take
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import Change
+    from agent_bridge.core.turns import Change
     from agent_bridge.store.database import Database
 
 CAROL = "@carol:example.org"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_bridge.core.model import Watched
+from agent_bridge.core.rooms import Watched
 from agent_bridge.store.agents import Contacts
 from agent_bridge.store.history import Rooms
 from support.turn_rows import OTHER, ROOM, accept, add_portal, finish, new, take

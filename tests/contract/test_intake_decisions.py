@@ -10,7 +10,9 @@ import pytest
 
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.core.model import BOT_THREAD, Reason, Role, Stop, Watched
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Watched
+from agent_bridge.core.turns import BOT_THREAD, Reason, Stop
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.agents import Contacts
 from agent_bridge.store.edits import Changes

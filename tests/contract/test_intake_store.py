@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import StoreError, StoreRefused
-from agent_bridge.core.model import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState, Watched
+from agent_bridge.core.turns import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState
 from agent_bridge.store.history import Rooms
 from agent_bridge.store.intake import Inbox
 from agent_bridge.store.turns import Turns
@@ -29,7 +29,8 @@ from support.turn_rows import (
 )
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import NewTurn
+    from agent_bridge.core.rooms import Watched
+    from agent_bridge.core.turns import NewTurn
     from agent_bridge.store.database import Database
 
 

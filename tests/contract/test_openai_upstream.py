@@ -23,7 +23,7 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.core.model import Said
+from agent_bridge.core.transcript import Said
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
 from agent_bridge.upstream.registry import make_upstream

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from agent_bridge.bridge.agents import presence as module
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.upstream_status import Bulletin, Health
-from agent_bridge.core.model import AgentState
+from agent_bridge.core.agents import AgentState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from procrastinate.jobs import DeleteJobCondition
 
-from agent_bridge.core.model import BOT_THREAD
+from agent_bridge.core.turns import BOT_THREAD
 from agent_bridge.store.history import Rooms
 from agent_bridge.store.locks import LANE, Locks
 from agent_bridge.store.queue import QUEUE, Queue

@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
-from agent_bridge.core.model import Said
+from agent_bridge.core.transcript import Said
 from agent_bridge.upstream.base import Ask, Delta, End, Listed, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined

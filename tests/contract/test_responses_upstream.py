@@ -22,7 +22,7 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.core.model import Said
+from agent_bridge.core.transcript import Said
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Ask, Delta, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream

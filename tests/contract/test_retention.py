@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.model import Ignored, Reason, Said, TurnState
+from agent_bridge.core.transcript import Said
+from agent_bridge.core.turns import Ignored, Reason, TurnState
 from agent_bridge.store.intake import Inbox
 from agent_bridge.store.prune import prune
 from agent_bridge.store.turns import Turns

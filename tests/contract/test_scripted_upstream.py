@@ -9,7 +9,7 @@ import pytest
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamBusy, UpstreamError
-from agent_bridge.core.model import Image, Said
+from agent_bridge.core.transcript import Image, Said
 from agent_bridge.upstream.base import Ask, Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.registry import make_upstream
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import TurnKind, TurnState
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.store.edits import Changes
 from agent_bridge.store.turns import Turns
 from support.change_requests import again, answer, asked, edit, note, redaction
 from support.turn_rows import accept, add_portal, collect, finish, order
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.store.database import Database
 
 THREADS = ["", "$r", "$s"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.model import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState
 from agent_bridge.store.intake import Inbox
 from agent_bridge.store.turn_admin import Ledger
 from agent_bridge.store.turns import Turns

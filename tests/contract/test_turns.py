@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import BOT_THREAD, Besides, Said, Send, Stop, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.core.transcript import Said
+from agent_bridge.core.turns import BOT_THREAD, Besides, Send, Stop, StopRequest, Turn, TurnKind, TurnState
 from agent_bridge.store.history import Rooms
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually

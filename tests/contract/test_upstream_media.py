@@ -11,7 +11,7 @@ import pytest
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamNonsense, UpstreamRefused
-from agent_bridge.core.model import Image, Said
+from agent_bridge.core.transcript import Image, Said
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Ask
 from agent_bridge.upstream.registry import make_upstream

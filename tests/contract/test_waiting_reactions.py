@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.model import BOT_THREAD, TurnKind, TurnState
+from agent_bridge.core.turns import BOT_THREAD, TurnKind, TurnState
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import Waiter, Waiting
 from support.turn_rows import OTHER, ROOM, accept, add_portal, collect, finish, new, row_of, take
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.store.database import Database
 
 

@@ -22,7 +22,7 @@ from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.database import Connection
     from agent_bridge.upstream.base import Ask, Delta

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from agent_bridge.core.model import AgentState
+from agent_bridge.core.agents import AgentState
 from support.conditions import eventually
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream

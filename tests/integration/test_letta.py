@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import AgentState
+from agent_bridge.core.agents import AgentState
 from support.conditions import eventually
 from support.letta_server import LettaServer
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 from agent_bridge.matrix.appservice import MAX_BODY, Door
 from agent_bridge.store.agents import Contacts
 from agent_bridge.store.edits import Changes

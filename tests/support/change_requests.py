@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.model import Besides, Change, Said, TurnState, Wish
+from agent_bridge.core.transcript import Said
+from agent_bridge.core.turns import Besides, Change, TurnState, Wish
 from agent_bridge.store.edits import Changes
 from agent_bridge.store.intake import Inbox
 from agent_bridge.store.turns import Turns
 from support.turn_rows import BOB, ROOM, new
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import NewTurn, Turn
+    from agent_bridge.core.turns import NewTurn, Turn
     from agent_bridge.store.database import Database
 
 TALK = [Said("user", "asked"), Said("assistant", "The answer")]

@@ -6,8 +6,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from agent_bridge.core.agents import Agent, AgentState
 from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Agent, AgentState, Besides, Portal, Turn, TurnKind, TurnState
+from agent_bridge.core.rooms import Portal
+from agent_bridge.core.turns import Besides, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import Contact, Wanted
 from agent_bridge.store.turn_admin import Entry
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from agent_bridge.core.model import NewTurn, TurnKind, TurnState
+from agent_bridge.core.turns import NewTurn, TurnKind, TurnState
 from agent_bridge.store.agents import Contacts
 from agent_bridge.store.intake import Inbox
 from agent_bridge.store.turns import Turns
@@ -16,7 +16,7 @@ from support.records import wanted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent_bridge.core.model import StopRequest, Turn
+    from agent_bridge.core.turns import StopRequest, Turn
     from agent_bridge.store.database import Database
 
 ROOM, OTHER = "!room:example.org", "!other:example.org"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_bridge.bridge.answering.answer_buffer import Draft
-from agent_bridge.core.model import Show
+from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.activity import ASIDE, Asides
 from agent_bridge.render.rendition import Pace, Rendition

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamError
-from agent_bridge.core.model import Image, Said
+from agent_bridge.core.transcript import Image, Said
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
 from agent_bridge.upstream.openai.answer import AnswerReader

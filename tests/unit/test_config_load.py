@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from agent_bridge.config.load import load
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 
 GOOD = """\
 homeserver:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent_bridge.bridge.agents.diff import Census, take_census
 from agent_bridge.bridge.agents.discovery import fill, fresh_identity
-from agent_bridge.core.model import Agent, AgentState
+from agent_bridge.core.agents import Agent, AgentState
 from agent_bridge.upstream.base import Listed
 from support.records import agent
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent_bridge.bridge.answering.batching import group
-from agent_bridge.core.model import Waits
+from agent_bridge.core.turns import Waits
 from support.records import turn
 
 BOB, CAROL = "@bob:example.org", "@carol:example.org"

@@ -14,7 +14,7 @@ from agent_bridge.cli.init import Answers, initialise, new_config, registration_
 from agent_bridge.config.load import load
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import ConfigError
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.answering.outcome import Outcome, as_besides, beyond, told
-from agent_bridge.core.model import Besides, Stop, TurnState
+from agent_bridge.core.turns import Besides, Stop, TurnState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.content import MAX_CONTENT, edit, message

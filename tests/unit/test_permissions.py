@@ -7,7 +7,7 @@ import pytest
 from agent_bridge.bridge.agents.provisioner import HouseRules
 from agent_bridge.bridge.rooms.permissions import people_with, role_of
 from agent_bridge.config.model import Rooms
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 from support.records import NAMES
 
 PERMISSIONS = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.answering.question import Question, within_budget
-from agent_bridge.core.model import Image, Said
+from agent_bridge.core.transcript import Image, Said
 
 
 def talk(*contents: str) -> list[Said]:

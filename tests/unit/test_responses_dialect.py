@@ -17,7 +17,7 @@ from agent_bridge.core.errors import (
     UpstreamError,
     UpstreamNonsense,
 )
-from agent_bridge.core.model import Image, Said
+from agent_bridge.core.transcript import Image, Said
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.answer import AnswerReader

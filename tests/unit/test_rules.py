@@ -10,17 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.inbound.rules import Place, Rules
-from agent_bridge.core.model import (
-    BOT_THREAD,
-    Change,
-    Ignored,
-    NewTurn,
-    Reason,
-    Role,
-    StopRequest,
-    TurnKind,
-    Wish,
-)
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import BOT_THREAD, Change, Ignored, NewTurn, Reason, StopRequest, TurnKind, Wish
 from agent_bridge.matrix.attachments import MediaKind, attachment_of, kept
 from agent_bridge.matrix.events import RoomEvent, parse_event
 from support.records import NAMES

@@ -13,7 +13,9 @@ import pytest
 
 from agent_bridge.config.model import Config
 from agent_bridge.core import errors
-from agent_bridge.core.model import Busy, Reason, Role, Streaming, TurnKind, TurnState
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Busy, Streaming
+from agent_bridge.core.turns import Reason, TurnKind, TurnState
 from agent_bridge.i18n import words_in
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.i18n.english import ENGLISH

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.commands.trace import open_state, reference_of
-from agent_bridge.core.model import TurnState
+from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.english import ENGLISH
 from support.records import entry
 

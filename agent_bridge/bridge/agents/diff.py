@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import AgentState
+from agent_bridge.core.agents import AgentState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from agent_bridge.core.model import Agent
+    from agent_bridge.core.agents import Agent
     from agent_bridge.upstream.base import Listed
 
 

@@ -12,9 +12,9 @@ import structlog
 from agent_bridge.bridge.agents.diff import take_census
 from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
-from agent_bridge.core.model import AgentState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Wanted
 

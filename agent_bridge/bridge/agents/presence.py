@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, StoreError
-from agent_bridge.core.model import AgentState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

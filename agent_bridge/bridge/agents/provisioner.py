@@ -14,10 +14,11 @@ import structlog
 
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.bridge.rooms.permissions import people_with
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import mark
-from agent_bridge.core.model import AgentState, Role
+from agent_bridge.core.roles import Role
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, portal_content
 from agent_bridge.render.content import escape, message
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.model import Rooms
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Agent
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Contact, Contacts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent_bridge.core.model import Turn, Waits
+    from agent_bridge.core.turns import Turn, Waits
     from agent_bridge.store.turns import Turns
 
 #: Seconds after a file in which its sender may go on, and seconds that a question waits for that in all.

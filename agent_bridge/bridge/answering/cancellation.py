@@ -14,7 +14,7 @@ from agent_bridge.core.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent_bridge.core.model import Stop, Turn
+    from agent_bridge.core.turns import Stop, Turn
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -8,11 +8,11 @@ import structlog
 
 from agent_bridge.bridge.delivery.outbox import Speaker
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.model import TurnState, Wish
+from agent_bridge.core.turns import TurnState, Wish
 
 if TYPE_CHECKING:
     from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Contacts

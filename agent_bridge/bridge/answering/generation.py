@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.bridge.answering.answer_buffer import Draft
 from agent_bridge.bridge.answering.outcome import Outcome, as_besides, beyond, told
 from agent_bridge.bridge.answering.streaming import Showing
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import AgentGone, AnswerTooLong
-from agent_bridge.core.model import AgentState, Besides, Show, Stop, Streaming
+from agent_bridge.core.rooms import Show, Streaming
+from agent_bridge.core.turns import Besides, Stop
 from agent_bridge.render.activity import Asides
 from agent_bridge.render.rendition import Rendition
 from agent_bridge.render.split import with_ending
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Speaker
     from agent_bridge.bridge.delivery.uploads import Enclosures
-    from agent_bridge.core.model import Agent, Turn
+    from agent_bridge.core.agents import Agent
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.render.rendition import Pace
     from agent_bridge.upstream.base import Upstream

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, TooLarge, UpstreamError
-from agent_bridge.core.model import Image
+from agent_bridge.core.transcript import Image
 from agent_bridge.files.documents import as_markdown
 from agent_bridge.files.picture import for_model
 from agent_bridge.files.sniff import Family, kind_of

@@ -15,7 +15,9 @@ from agent_bridge.bridge.answering.outcome import Outcome, as_besides, told
 from agent_bridge.bridge.delivery.outbox import Speaker
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, UpstreamError
-from agent_bridge.core.model import Besides, Busy, Said, Stop, TurnState
+from agent_bridge.core.rooms import Busy
+from agent_bridge.core.transcript import Said
+from agent_bridge.core.turns import Besides, Stop, TurnState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.answer_buffer import Draft
     from agent_bridge.bridge.answering.generation import Asking
     from agent_bridge.bridge.delivery.status_reactions import Signs
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Agent, Turn, Waits
+    from agent_bridge.core.turns import Turn, Waits
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Contact, Contacts

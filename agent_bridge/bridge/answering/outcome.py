@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.model import Besides, Stop, TurnState
+from agent_bridge.core.turns import Besides, Stop, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
 from agent_bridge.render.content import fenced
 from agent_bridge.render.rendition import Op, ops_for
@@ -71,7 +71,7 @@ def beyond(text: str, max_parts: int) -> str:
 
 
 def as_besides(ops: Sequence[Op]) -> tuple[dict[str, Any], ...]:
-    """Return the asides *ops* as they are kept in :class:`~agent_bridge.core.model.Besides`."""
+    """Return the asides *ops* as they are kept in :class:`~agent_bridge.core.turns.Besides`."""
     return tuple({key: value for key, value in asdict(op).items() if key != "content"} for op in ops)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.answering.incoming_files import Taken
 from agent_bridge.core.errors import HomeserverUnavailable
-from agent_bridge.core.model import Said
+from agent_bridge.core.transcript import Said
 from agent_bridge.matrix.attachments import kept
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import escape
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent_bridge.bridge.answering.incoming_files import Attachments
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Names
-    from agent_bridge.core.model import Agent, Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns

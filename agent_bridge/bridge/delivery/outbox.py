@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import MARK, mark
-from agent_bridge.core.model import TurnState
+from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, message
 from agent_bridge.render.rendition import Op, ops_for
@@ -15,7 +15,7 @@ from agent_bridge.render.rendition import Op, ops_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
 

@@ -8,11 +8,11 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
-from agent_bridge.core.model import TurnState
+from agent_bridge.core.turns import TurnState
 from agent_bridge.render.content import reaction
 
 if TYPE_CHECKING:
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from agent_bridge.bridge.inbound.intake import Intake
-    from agent_bridge.core.model import Watched
+    from agent_bridge.core.rooms import Watched
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.history import Rooms

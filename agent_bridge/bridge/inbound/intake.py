@@ -10,14 +10,14 @@ import structlog
 
 from agent_bridge.bridge.inbound.rules import Place
 from agent_bridge.core.errors import StoreRefused
-from agent_bridge.core.model import BOT_THREAD, Change, Ignored, NewTurn, Reason, TurnKind, Wish
+from agent_bridge.core.turns import BOT_THREAD, Change, Ignored, NewTurn, Reason, TurnKind, Wish
 from agent_bridge.matrix.events import legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.core.model import Watched
+    from agent_bridge.core.rooms import Watched
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.agents import Contacts
     from agent_bridge.store.database import Connection, Database

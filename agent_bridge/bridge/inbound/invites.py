@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Speaker
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.model import Role, TurnKind, TurnState
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.backfill import Comparison
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.history import Rooms

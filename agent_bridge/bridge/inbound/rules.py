@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.core.model import BOT_THREAD, Change, Ignored, NewTurn, Reason, Role, StopRequest, TurnKind, Wish
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import BOT_THREAD, Change, Ignored, NewTurn, Reason, StopRequest, TurnKind, Wish
 from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import clean
 

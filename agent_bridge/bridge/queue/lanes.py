@@ -18,14 +18,14 @@ from procrastinate.jobs import DeleteJobCondition
 from agent_bridge.bridge.queue.periodic import Grumble
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
-from agent_bridge.core.model import TurnState
+from agent_bridge.core.turns import TurnState
 from agent_bridge.store.locks import LANE
 from agent_bridge.store.queue import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent_bridge.core.model import Turn, TurnKind
+    from agent_bridge.core.turns import Turn, TurnKind
     from agent_bridge.i18n.catalogue import Words
     from agent_bridge.store.database import Connection, Database
     from agent_bridge.store.locks import Locks

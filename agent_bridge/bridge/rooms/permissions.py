@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

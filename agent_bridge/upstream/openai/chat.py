@@ -15,7 +15,7 @@ from agent_bridge.upstream.transport.error_body import problem_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from agent_bridge.core.model import Said
+    from agent_bridge.core.transcript import Said
     from agent_bridge.upstream.openai.pieces import Piece
 
 PATH = "/chat/completions"

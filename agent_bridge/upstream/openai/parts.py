@@ -11,7 +11,7 @@ from agent_bridge.upstream.openai.pieces import file_at
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agent_bridge.core.model import Image
+    from agent_bridge.core.transcript import Image
 
 _TEXT = ("text", "output_text", "input_text", "summary_text", "reasoning_text")
 #: Parts that hold the agent's thoughts.

@@ -14,7 +14,7 @@ from agent_bridge.upstream.transport.error_body import problem_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from agent_bridge.core.model import Said
+    from agent_bridge.core.transcript import Said
     from agent_bridge.upstream.openai.pieces import Piece
 
     _Kind = type[TextDelta | ReasoningDelta]

@@ -1,9 +1,9 @@
-"""The records of the bridge: frozen values that the store returns and the verbs act on."""
+"""Turns: the records of the queue, and what people ask of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import turn_key
@@ -11,109 +11,6 @@ from agent_bridge.core.ids import turn_key
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-
-class Role(IntEnum):
-    """What a person may do; each role includes the ones before it."""
-
-    NONE = 0
-    MEMBER = 1
-    MODERATOR = 2
-    ADMIN = 3
-    OWNER = 4
-
-
-class AgentState(StrEnum):
-    """Where an agent stands."""
-
-    #: Listed by its upstream: has, or is about to have, a ghost and a room.
-    ACTIVE = "active"
-    #: Listed, but one too many at once: waits for an operator's word.
-    HELD = "held"
-    #: Not listed any more: its room is kept, its ghost silent.
-    GONE = "gone"
-
-
-class Busy(StrEnum):
-    """What happens to messages that arrive while an agent answers."""
-
-    #: Each is answered on its own, one after the other.
-    QUEUE = "queue"
-    #: Those that wait are answered together, as one.
-    COLLECT = "collect"
-
-
-class Streaming(StrEnum):
-    """How an answer is shown while it arrives."""
-
-    #: By edits of its first words.
-    EDITS = "edits"
-    #: Not before it is whole.
-    OFF = "off"
-
-
-class Show(StrEnum):
-    """How much people see of what an agent does besides answering."""
-
-    #: Nothing.
-    HIDDEN = "hidden"
-    #: Folded, in a message of its own before the answer.
-    COLLAPSED = "collapsed"
-    #: As notices in a thread.
-    THREAD = "thread"
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """Something upstream that answers."""
-
-    #: Row id.
-    id: int
-    #: Name of the upstream in the configuration.
-    upstream: str
-    #: Identity within the upstream; never changes.
-    agent_id: str
-    #: What the upstream's API calls it today: the ``model`` of a request.
-    model: str
-    #: Its name upstream, as people should see it.
-    name: str
-    #: Localpart of its ghost; never changes.
-    ghost: str
-    #: Display name that the ghost should have.
-    displayname: str
-    #: Display name that the ghost was last given, None before the ghost exists.
-    displayname_applied: str | None
-    #: Where it stands, and since when.
-    state: AgentState
-    state_since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Portal:
-    """A room in which an agent answers."""
-
-    #: Row id.
-    id: int
-    #: Row id of the agent.
-    agent: int
-    #: Room id, None before the room exists.
-    room_id: str | None
-    #: Name and topic that the room should have, and those it was last given.
-    name: str
-    name_applied: str | None
-    topic: str
-    topic_applied: str | None
-    #: Whether the bridge bot is in the room.
-    bot_joined: bool
-    #: Room id of the Space that lists the room, None when none does.
-    space: str | None
-    #: User ids that were invited by the bridge itself.
-    invited: frozenset[str]
-    #: The agent's state that the people in the room were last told.
-    told: AgentState
-    #: What happens to messages that wait, and how answers are shown, None for what is configured.
-    busy: Busy | None
-    stream: Streaming | None
 
 
 class TurnKind(StrEnum):
@@ -360,36 +257,3 @@ class Send:
     event_id: str | None
     #: When the intention was written.
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A room whose history is compared with what was handed over."""
-
-    room_id: str
-    #: Who reads it: localpart of a ghost, None for the bridge bot.
-    ghost: str | None
-    #: Event up to which nothing is missed, None: the room's beginning.
-    seen: str | None
-    #: The last place in any lane that was given when the comparison began.
-    place: int
-    #: How often something was suspected to be missing, by then.
-    suspicions: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A picture that goes with a message."""
-
-    data: bytes = field(repr=False)
-    content_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One message of a transcript."""
-
-    #: ``user`` or ``assistant``, as in the OpenAI API.
-    role: str
-    content: str
-    images: tuple[Image, ...] = ()

@@ -9,7 +9,9 @@ from itertools import pairwise
 import pytest
 
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.model import BOT_THREAD, Image, Role, Said, Send, TurnState
+from agent_bridge.core.roles import Role
+from agent_bridge.core.transcript import Image, Said
+from agent_bridge.core.turns import BOT_THREAD, Send, TurnState
 from support.records import turn
 
 
