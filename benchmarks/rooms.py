@@ -90,13 +90,13 @@ async def _homeserver_alone(home: Household, concurrency: int) -> float:
     async def work() -> None:
         for number, room_id in left:
             await home.person.send(room_id, _NOTHING, {"body": "question"})
-            ghost = config.names.user_id(config.names.localpart(f"agent-{number}"))
+            ghost = config.namespace.user_id(config.namespace.localpart(f"agent-{number}"))
             content = {"msgtype": "m.text", "body": "answer"}
             await homeserver.send(room_id, content, txn_id=str(uuid4()), as_user=ghost)
 
     async with homeserver_session() as http:
         token = config.appservice.as_token.get_secret_value()
-        homeserver = Homeserver(config.homeserver.address, token, config.names, http)
+        homeserver = Homeserver(config.homeserver.address, token, config.namespace, http)
         started = time.monotonic()
         await asyncio.gather(*(work() for _ in range(concurrency)))
         return time.monotonic() - started

@@ -14,7 +14,7 @@ import typer
 from agent_bridge import __version__, log
 from agent_bridge.app import build, database_uri
 from agent_bridge.cli.doctor import Doctor
-from agent_bridge.cli.init import Answers, initialise, write_registration
+from agent_bridge.cli.init import InitAnswers, initialise, write_registration
 from agent_bridge.config.load import load
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.demo.run import play
@@ -81,7 +81,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Write config.yaml and registration.yaml for a new bridge."""
-    answers = Answers(
+    answers = InitAnswers(
         homeserver=homeserver,
         domain=domain,
         upstream=upstream,
@@ -170,7 +170,7 @@ def why(
 
     async def tell(settings: Config) -> str:
         async with build(settings) as bridge:
-            return await bridge.stories.tell(message)
+            return await bridge.traces.tell(message)
 
     typer.echo(asyncio.run(tell(load(config))))
 
@@ -188,13 +188,13 @@ def demo(
 
 async def _run(config: Config) -> None:
     async with build(config) as bridge:
-        bridge.vitals.listen()
+        bridge.process_stats.listen()
         await bridge.run()
 
 
 async def _work(config: Config) -> None:
     async with build(config) as bridge:
-        bridge.vitals.listen()
+        bridge.process_stats.listen()
         await bridge.work()
 
 

@@ -22,7 +22,7 @@ from agent_bridge.core.errors import (
     UpstreamError,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.matrix.appservice import Door
+from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store import migrate
@@ -65,13 +65,13 @@ class _Closed:
     async def take(self, _transaction_id: str, _events: Sequence[RoomEvent]) -> None:
         raise StoreError("only the doctor is in")
 
-    async def set_aside(self, _transaction_id: str, _reason: str, _body: str) -> None:
+    async def add_dead_letter(self, _transaction_id: str, _reason: str, _body: str) -> None:
         raise StoreError("only the doctor is in")
 
-    async def suspect(self, _sign: str) -> None:
+    async def request_backfill(self, _sign: str) -> None:
         raise StoreError("only the doctor is in")
 
-    async def compare_soon(self) -> None:
+    async def schedule_backfill(self) -> None:
         raise StoreError("only the doctor is in")
 
 
@@ -90,7 +90,7 @@ class Doctor:
         yield await self._database()
         async with homeserver_session() as session:
             token = self._config.appservice.as_token.get_secret_value()
-            homeserver = Homeserver(self._config.homeserver.address, token, self._config.names, session)
+            homeserver = Homeserver(self._config.homeserver.address, token, self._config.namespace, session)
             reachable = await self._homeserver(homeserver)
             yield reachable
             if reachable.ok:
@@ -134,7 +134,7 @@ class Doctor:
         return Finding("homeserver", True, f"{address} answers")
 
     async def _as_token(self, homeserver: Homeserver) -> Finding:
-        bot = self._config.names.bot
+        bot = self._config.namespace.bot
         listed = "list registration.yaml under app_service_config_files in homeserver.yaml and restart Synapse"
         try:
             user_id = await homeserver.whoami()
@@ -146,7 +146,7 @@ class Doctor:
         return Finding("as_token", True, f"accepted as {bot}")
 
     async def _namespaces(self, homeserver: Homeserver) -> Finding:
-        names = self._config.names
+        names = self._config.namespace
         remedy = "agent-bridge registration --force makes registration.yaml anew; then restart Synapse"
         ghost, alias = names.user_id(names.username_prefix + _PROBE), names.alias(names.username_prefix + _PROBE)
         try:
@@ -197,7 +197,7 @@ class Doctor:
     async def _somebody_at_home(self) -> AsyncIterator[str]:
         """See that somebody answers at the bridge's port: the bridge, if it runs, else the doctor."""
         app = web.Application()
-        Door(self._config.appservice.hs_token.get_secret_value(), _Closed()).add_routes(app)
+        AppServiceEndpoint(self._config.appservice.hs_token.get_secret_value(), _Closed()).add_routes(app)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:

@@ -23,7 +23,7 @@ REGISTRATION = "registration.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class InitAnswers:
     """What a new bridge must be told."""
 
     #: URL of the homeserver's client-server API.
@@ -44,7 +44,7 @@ class Answers:
     port: int = 29340
 
 
-def new_config(answers: Answers) -> Config:
+def new_config(answers: InitAnswers) -> Config:
     """Return the configuration of a new bridge, with fresh tokens.
 
     Raises:
@@ -72,7 +72,7 @@ def new_config(answers: Answers) -> Config:
     return config_from(values)
 
 
-def initialise(answers: Answers, folder: Path, *, force: bool = False) -> str:
+def initialise(answers: InitAnswers, folder: Path, *, force: bool = False) -> str:
     """Write config.yaml and registration.yaml into *folder*, which is made if need be.
 
     Both hold secrets: only their owner can read them. Returns what is left to do, in words.

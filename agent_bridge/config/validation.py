@@ -46,7 +46,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class ConfigFault:
     """One thing to mend."""
 
     place: Place
@@ -63,12 +63,12 @@ class Mistake:
         return f"{self.key}: {self.words}" if self.place else self.words
 
 
-def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | list[Mistake]:
+def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | list[ConfigFault]:
     """Return the configuration that *values* are, or every mistake in them."""
     try:
         return Config.model_validate(values, context=origin)
     except ValidationError as error:
-        return [_mistake(details) for details in error.errors(include_url=False)]
+        return [_fault(details) for details in error.errors(include_url=False)]
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
@@ -83,19 +83,19 @@ def config_from(values: Mapping[str, Any]) -> Config:
     raise ConfigError("\n".join(map(str, found)))
 
 
-def _mistake(details: ErrorDetails) -> Mistake:
+def _fault(details: ErrorDetails) -> ConfigFault:
     place, kind = details["loc"], details["type"]
     if place[-1:] == ("[key]",):  # pydantic's mark for a mapping's key
         place = place[:-1]
     if kind == "missing":
-        return Mistake(place, _missing(place))
+        return ConfigFault(place, _missing(place))
     if kind in {"extra_forbidden", "invalid_key"}:
-        return Mistake(place, _unknown(place))
+        return ConfigFault(place, _unknown(place))
     template = _WORDS.get(kind)
     words = template.format(**details.get("ctx", {})) if template else details["msg"]
     if details["input"] is None:
         words = f"has no value; it {words}"
-    return Mistake(place, words)
+    return ConfigFault(place, words)
 
 
 def _missing(place: Place) -> str:

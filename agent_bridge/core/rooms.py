@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
 
 
-class Busy(StrEnum):
+class WhenBusy(StrEnum):
     """What happens to messages that arrive while an agent answers."""
 
     #: Each is answered on its own, one after the other.
@@ -61,22 +61,22 @@ class Portal:
     #: User ids that were invited by the bridge itself.
     invited: frozenset[str]
     #: The agent's state that the people in the room were last told.
-    told: AgentState
+    announced_state: AgentState
     #: What happens to messages that wait, and how answers are shown, None for what is configured.
-    busy: Busy | None
-    stream: Streaming | None
+    when_busy: WhenBusy | None
+    streaming: Streaming | None
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class HistoryCursor:
     """A room whose history is compared with what was handed over."""
 
     room_id: str
     #: Who reads it: localpart of a ghost, None for the bridge bot.
     ghost: str | None
     #: Event up to which nothing is missed, None: the room's beginning.
-    seen: str | None
+    last_seen: str | None
     #: The last place in any lane that was given when the comparison began.
-    place: int
+    position: int
     #: How often something was suspected to be missing, by then.
-    suspicions: int = 0
+    backfill_requests: int = 0

@@ -14,7 +14,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChatMessage:
     """One message of a transcript."""
 
     #: ``user`` or ``assistant``, as in the OpenAI API.

@@ -36,7 +36,7 @@ class TurnState(StrEnum):
     #: Taken up by a worker.
     RUNNING = "running"
     #: The answer is committed; what is left is to show it.
-    ANSWERED = "answered"
+    COMMITTED = "committed"
     #: People saw the answer.
     DONE = "done"
     #: People were told that there is none, or that it is not whole.
@@ -47,7 +47,7 @@ class TurnState(StrEnum):
     COLLECTED = "collected"
 
 
-class Stop(StrEnum):
+class StopReason(StrEnum):
     """How a person wants a turn to end."""
 
     #: With what there is of the answer.
@@ -60,7 +60,7 @@ class Stop(StrEnum):
     REDACTED = "redacted"
 
 
-class Wish(StrEnum):
+class ChangeKind(StrEnum):
     """What a person wants of an earlier message."""
 
     #: Another text in its place.
@@ -93,7 +93,7 @@ class NewTurn:
     said_at: int = 0
 
 
-class Reason(StrEnum):
+class IgnoreReason(StrEnum):
     """Why a message is no turn."""
 
     #: It replaces an earlier one.
@@ -105,7 +105,7 @@ class Reason(StrEnum):
     PERMISSION = "permission"
     ENCRYPTED = "encrypted"
     #: The database never takes it.
-    SET_ASIDE = "set_aside"
+    DEAD_LETTER = "dead_letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +114,17 @@ class Ignored:
 
     event_id: str
     room_id: str
-    reason: Reason
+    reason: IgnoreReason
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeRequest:
     """A person wants something of an earlier message."""
 
     event_id: str
     room_id: str
     sender: str
-    wish: Wish
+    wish: ChangeKind
     #: The earlier message; for :attr:`Wish.AGAIN` its answer too.
     target: str
     #: What stands in its place: the payload of a message; for :attr:`Wish.EDIT` only.
@@ -147,13 +147,13 @@ class StopRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Besides:
+class AnswerExtras:
     """What is shown besides an answer's text."""
 
     #: Markdown of what the room is told about a failure, empty when it is told nothing.
     notice: str = ""
     #: What the agent did besides answering: the ops that show it.
-    asides: tuple[Mapping[str, Any], ...] = ()
+    activity: tuple[Mapping[str, Any], ...] = ()
     #: Contents of the events that show files, uploaded already.
     files: tuple[Mapping[str, Any], ...] = ()
     #: Whether the first of them is what is left of an answer that is too long.
@@ -161,7 +161,7 @@ class Besides:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class QueuedMessage:
     """A message that waits behind another one in its lane."""
 
     #: Row id.
@@ -204,13 +204,13 @@ class Turn:
     #: Seconds since it was said, or since it was asked anew.
     age: float
     #: How a person wants it to end; None when nobody does.
-    stop: Stop | None
+    stop: StopReason | None
     #: Payloads of the turns that were collected into it, oldest first.
     collected: tuple[Mapping[str, Any], ...]
     #: The committed answer; None before there is one.
     answer: str | None
     #: What is shown besides the committed answer.
-    besides: Besides
+    extras: AnswerExtras
     #: Why there is no (whole) answer, in words for the person; None when all is well.
     error: str | None
 

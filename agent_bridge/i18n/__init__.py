@@ -8,9 +8,9 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 
 if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
 
 
-def words_in(language: Literal["en", "ru"]) -> Words:
+def texts_in(language: Literal["en", "ru"]) -> Texts:
     """Return what the bridge says in *language*."""
     return {"en": ENGLISH, "ru": RUSSIAN}[language]

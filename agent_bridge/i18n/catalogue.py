@@ -1,7 +1,7 @@
 """The catalogue: a name for each text that people read in a room, and the grammar that a language needs.
 
 What stands on a terminal, in a log or on a page of health stays English: it is read beside code and configuration.
-Texts are Markdown. A placeholder gets what its name says; one named for a countable thing gets :meth:`Words.count`.
+Texts are Markdown. A placeholder gets what its name says; one named for a countable thing gets :meth:`Texts.count`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _THOUSAND = 1000
-#: The forms of a noun, in the order in which :attr:`Words.plural` counts them.
+#: The forms of a noun, in the order in which :attr:`Texts.plural` counts them.
 Noun = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Texts:
     """All texts in one language."""
 
     #: Which form of a noun stands behind a number.
@@ -272,7 +272,7 @@ class Words:
 
 
 #: A text that is chosen before it is known who reads it.
-Saying = Callable[[Words], str]
+TextFactory = Callable[[Texts], str]
 
 
 def cause(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from agent_bridge.i18n.catalogue import Words
+from agent_bridge.i18n.catalogue import Texts
 
 
 def _plural(number: int) -> int:
     return 0 if number == 1 else 1
 
 
-ENGLISH = Words(
+ENGLISH = Texts(
     plural=_plural,
     agent=("agent", "agents"),
     message=("message", "messages"),
@@ -229,7 +229,7 @@ ENGLISH = Words(
     states={
         "queued": "queued",
         "running": "running",
-        "answered": "answered",
+        "committed": "answered",
         "done": "done",
         "failed": "failed",
         "stopped": "stopped",
@@ -242,7 +242,7 @@ ENGLISH = Words(
         "no_text": "there is no text in it",
         "permission": "its sender has no role here (`permissions`)",
         "encrypted": "it is encrypted",
-        "set_aside": "the database refused it: see table set_aside",
+        "dead_letter": "the database refused it: see table dead_letter",
     },
     why_unknown="I know nothing of `{reference}`. With a link to the message I could look it up.",
     why_unseen="I cannot see that message: I am not in its room, or it does not exist.",
@@ -256,7 +256,7 @@ ENGLISH = Words(
     why_state={
         "queued": "It waits in its lane.",
         "running": "It is being answered.",
-        "answered": "The answer is committed and about to be shown.",
+        "committed": "The answer is committed and about to be shown.",
         "done": "It was answered.",
         "failed": "It failed: {error}.",
         "stopped": "A person stopped the answer.",

@@ -6,7 +6,7 @@ Terms: агент, сообщение, ответ, комната, ветка (t
 
 from __future__ import annotations
 
-from agent_bridge.i18n.catalogue import Words
+from agent_bridge.i18n.catalogue import Texts
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -20,7 +20,7 @@ def _plural(number: int) -> int:
     return 1 if number % 10 in _FEW else 2
 
 
-RUSSIAN = Words(
+RUSSIAN = Texts(
     plural=_plural,
     agent=("агент", "агента", "агентов"),
     message=("сообщение", "сообщения", "сообщений"),
@@ -253,7 +253,7 @@ RUSSIAN = Words(
     states={
         "queued": "ждёт в очереди",
         "running": "получает ответ",
-        "answered": "уже имеет ответ, который показывается",
+        "committed": "уже имеет ответ, который показывается",
         "done": "уже получило ответ",
         "failed": "осталось без ответа",
         "stopped": "остановлено",
@@ -266,7 +266,7 @@ RUSSIAN = Words(
         "no_text": "в нём нет текста",
         "permission": "у отправителя нет роли (`permissions`)",
         "encrypted": "оно зашифровано",
-        "set_aside": "его не приняла база данных: см. таблицу set_aside",
+        "dead_letter": "его не приняла база данных: см. таблицу dead_letter",
     },
     why_unknown="О `{reference}` мне ничего не известно. Со ссылкой на сообщение можно было бы поискать.",
     why_unseen="Этого сообщения мне не видно: меня нет в той комнате, или его не существует.",
@@ -280,7 +280,7 @@ RUSSIAN = Words(
     why_state={
         "queued": "Оно ждёт в своей очереди.",
         "running": "Ответ готовится.",
-        "answered": "Ответ сохранён и вот-вот появится.",
+        "committed": "Ответ сохранён и вот-вот появится.",
         "done": "Ответ дан.",
         "failed": "Не удалось: {error}.",
         "stopped": "Ответ остановлен человеком.",

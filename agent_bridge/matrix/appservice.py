@@ -43,13 +43,13 @@ class Intake(Protocol):
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
         """Make *events* durable. When this returns, they are; when it raises, the homeserver will send them again."""
 
-    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+    async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
         """Keep *body*, or what is left of it, which can never be taken."""
 
-    async def suspect(self, sign: str) -> None:
+    async def request_backfill(self, sign: str) -> None:
         """Look for what the homeserver may have lost, as *sign* says, before anything else is answered."""
 
-    async def compare_soon(self) -> None:
+    async def schedule_backfill(self) -> None:
         """Look for what the homeserver may have lost."""
 
 
@@ -58,7 +58,7 @@ def _error(status: int, errcode: str, message: str) -> web.Response:
 
 
 @dataclass
-class Doubt:
+class GapDetector:
     """A time in which the homeserver may have stranded a transaction: it begins with a start, or with a repeat.
 
     A transaction that Synapse makes just as it has repeated what failed may stay unsent until the next failure.
@@ -88,7 +88,7 @@ class Doubt:
         return not self.settled and not self.gap
 
 
-class Door:
+class AppServiceEndpoint:
     """The routes of the application-service API (Matrix spec, "Application Service API")."""
 
     def __init__(self, hs_token: str, intake: Intake) -> None:
@@ -96,7 +96,7 @@ class Door:
         self._intake = intake
         #: The last transaction id that was a number.
         self._last = 0
-        self._doubt = Doubt()
+        self._doubt = GapDetector()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, in the form of the spec and in the older one without a prefix."""
@@ -132,7 +132,7 @@ class Door:
             else:
                 await self._take(txn_id, raw)
         except StoreError as error:
-            self._doubt = Doubt()
+            self._doubt = GapDetector()
             _log.error("transaction %s not taken, the homeserver will repeat it: %s", txn_id, error)
             return _error(503, "M_UNKNOWN", "the bridge's database is not available")
         return web.json_response({})
@@ -144,7 +144,7 @@ class Door:
             doubt = self._doubt
             if doubt.is_over(time.monotonic()):
                 try:
-                    await self._intake.compare_soon()
+                    await self._intake.schedule_backfill()
                 except StoreError as error:
                     _log.warning("cannot have the rooms compared: %s", error)
                 else:
@@ -156,12 +156,12 @@ class Door:
             return
         number, before = int(txn_id), self._last
         if number < before:
-            self._doubt = Doubt()
-            await self._intake.suspect("the homeserver's transaction ids began anew")
+            self._doubt = GapDetector()
+            await self._intake.request_backfill("the homeserver's transaction ids began anew")
         elif number == before:
-            self._doubt = Doubt()
+            self._doubt = GapDetector()
         elif before and number > before + 1 and self._doubt.may_have_gap():
-            await self._intake.suspect("the homeserver left out a transaction")
+            await self._intake.request_backfill("the homeserver left out a transaction")
             self._doubt.gap = True
         # Not before the sign is noted: the same id comes again when it could not be.
         self._last = number
@@ -178,14 +178,14 @@ class Door:
                 events.append(event)
         await self._intake.take(txn_id, events)
         if unfit:
-            await self._intake.set_aside(txn_id, f"{len(unfit)} that are no room events", legible(unfit))
+            await self._intake.add_dead_letter(txn_id, f"{len(unfit)} that are no room events", legible(unfit))
         if fault is not None:
             await self._lose(txn_id, fault, raw.decode("utf-8", "replace"))
 
     async def _lose(self, txn_id: str, fault: str, body: str) -> None:
         """Set aside what may have had events in it, and have them looked for where they came from."""
-        await self._intake.suspect("a transaction could not be taken")
-        await self._intake.set_aside(txn_id, fault, clean(body))
+        await self._intake.request_backfill("a transaction could not be taken")
+        await self._intake.add_dead_letter(txn_id, fault, clean(body))
 
     async def _ping(self, _request: web.Request) -> web.Response:
         return web.json_response({})

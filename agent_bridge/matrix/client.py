@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import aiohttp
     from mautrix.util.logging import TraceLogger
 
-    from agent_bridge.core.ids import Names
+    from agent_bridge.core.ids import Namespace
 
 _log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix makes its loggers such
 
@@ -37,18 +37,18 @@ _LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
 
 def _translate(error: MatrixError) -> HomeserverError:
     if not isinstance(error, MatrixRequestError):
-        return HomeserverUnavailable(lambda words: words.homeserver_away.format(said=error))
+        return HomeserverUnavailable(lambda texts: texts.homeserver_away.format(said=error))
     status, errcode = error.http_status, error.errcode
     said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
     if status >= _SERVER_ERROR or status == _TOO_MANY:
         return HomeserverUnavailable(
-            lambda words: words.homeserver_failed.format(said=said), status=status, errcode=errcode
+            lambda texts: texts.homeserver_failed.format(said=said), status=status, errcode=errcode
         )
-    return HomeserverRefused(lambda words: words.homeserver_refused.format(said=said), status=status, errcode=errcode)
+    return HomeserverRefused(lambda texts: texts.homeserver_refused.format(said=said), status=status, errcode=errcode)
 
 
 def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(lambda words: words.homeserver_nonsense)
+    return HomeserverUnavailable(lambda texts: texts.homeserver_nonsense)
 
 
 def _get(answer: Json, key: str, kind: type[Value]) -> Value:
@@ -68,7 +68,7 @@ def _events(answer: Json) -> list[Json]:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreatedRoom:
     """A room that was asked for."""
 
     room_id: str
@@ -83,8 +83,8 @@ class Homeserver:
     :class:`HomeserverUnavailable` when trying again may help and :class:`HomeserverRefused` when not.
     """
 
-    def __init__(self, address: str, as_token: str, names: Names, session: aiohttp.ClientSession) -> None:
-        self.names = names
+    def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
+        self.namespace = namespace
         self._api = HTTPAPI(address, as_token, client_session=session, log=_log)
 
     async def request(
@@ -97,7 +97,7 @@ class Homeserver:
         query: Mapping[str, str] | None = None,
     ) -> Json:
         """Make one request and return its JSON object."""
-        params = {"user_id": as_user or self.names.bot, **(query or {})}
+        params = {"user_id": as_user or self.namespace.bot, **(query or {})}
         try:
             answer = await self._api.request(method, path, content, query_params=params)
         except (MatrixConnectionError, MatrixRequestError) as error:
@@ -165,7 +165,7 @@ class Homeserver:
         path = Path.v3.profile[user_id].displayname
         await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
 
-    async def create_room(self, content: Json, as_user: str | None = None) -> Made:
+    async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
         """Create a room, or adopt the one that has its alias already.
 
         *content* must have ``room_alias_name``: the endpoint has no transaction id, so the alias is what makes a
@@ -176,12 +176,12 @@ class Homeserver:
         except HomeserverRefused as error:
             if error.errcode != "M_ROOM_IN_USE":
                 raise
-            room_id = await self.resolve_alias(self.names.alias(content["room_alias_name"]))
+            room_id = await self.resolve_alias(self.namespace.alias(content["room_alias_name"]))
             if room_id is None:
                 raise
             await self.join(room_id, as_user)
-            return Made(room_id, fresh=False)
-        return Made(_get(answer, "room_id", str), fresh=True)
+            return CreatedRoom(room_id, fresh=False)
+        return CreatedRoom(_get(answer, "room_id", str), fresh=True)
 
     async def resolve_alias(self, alias: str) -> str | None:
         """Return the room that *alias* points to, None when there is none."""

@@ -12,7 +12,7 @@ from agent_bridge.render.rendition import Op
 from agent_bridge.render.split import split, with_ending
 
 if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
 
 #: The part that sums up the asides; what stands in its thread has the numbers below.
 ASIDE = -1
@@ -46,14 +46,14 @@ class _Thought:
     ended: float | None = None
 
 
-class Asides:
+class Activity:
     """What was thought and which tools were called, shown as *reasoning* and *tools* say.
 
     Times are seconds of any monotonic clock.
     """
 
-    def __init__(self, words: Words, *, reasoning: Show, tools: Show) -> None:
-        self._words = words
+    def __init__(self, texts: Texts, *, reasoning: Show, tools: Show) -> None:
+        self._texts = texts
         self._reasoning = reasoning
         self._tools = tools
         self._said: list[_Thought | _Tool] = []
@@ -126,7 +126,7 @@ class Asides:
         # While it goes on, its text is left out: it would be edited with every piece.
         going_on = live and isinstance(self._said[-1], _Thought) and self._said[-1].ended is None
         finished = self._said[:-1] if going_on else self._said
-        summary = self._words.reasoning if going_on else self._summary(now)
+        summary = self._texts.reasoning if going_on else self._summary(now)
         texts = [_shown(each) for each in finished if self._policy(each) is Show.COLLAPSED]
         head = f"💭 {summary}"
         text = _folded(head, [text for text in texts if text])
@@ -146,10 +146,10 @@ class Asides:
         parts = []
         if thoughts:
             seconds = sum((each.ended or now) - each.began for each in thoughts)
-            parts.append(self._words.thought_for.format(duration=self._words.duration(max(1, seconds))))
+            parts.append(self._texts.thought_for.format(duration=self._texts.duration(max(1, seconds))))
         if tools:
             one = len(tools) == 1
-            text = self._words.used_tool if one else self._words.used_tools
+            text = self._texts.used_tool if one else self._texts.used_tools
             parts.append(text.format(tool=tools[0], count=len(tools), tools=_listed(tools)))
         return " · ".join(parts)
 

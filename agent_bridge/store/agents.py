@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.agents import Agent, AgentState
-from agent_bridge.core.rooms import Busy, Portal, Streaming
+from agent_bridge.core.rooms import Portal, Streaming, WhenBusy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,13 +20,13 @@ _SELECT = """
 SELECT a.id, a.upstream, a.agent_id, a.model, a.name, a.ghost, a.displayname, a.displayname_applied,
        a.state, a.state_since,
        p.id AS portal, p.room_id, p.name AS room_name, p.name_applied, p.topic, p.topic_applied,
-       p.bot_joined, p.space, p.invited, p.told, p.busy, p.stream
+       p.bot_joined, p.space, p.invited, p.announced_state, p.when_busy, p.streaming
 FROM agent a JOIN portal p ON p.agent = a.id AND p.kind = 'home'
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
+class AgentRoom:
     """An agent and its home."""
 
     agent: Agent
@@ -34,7 +34,7 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredAgent:
     """An agent as it should be: names are what people shall see."""
 
     upstream: str
@@ -48,8 +48,8 @@ class Wanted:
     state: AgentState = AgentState.ACTIVE
 
 
-def _contact(row: DictRow) -> Contact:
-    return Contact(
+def _contact(row: DictRow) -> AgentRoom:
+    return AgentRoom(
         Agent(
             id=row["id"],
             upstream=row["upstream"],
@@ -73,29 +73,29 @@ def _contact(row: DictRow) -> Contact:
             bot_joined=row["bot_joined"],
             space=row["space"],
             invited=frozenset(row["invited"]),
-            told=AgentState(row["told"]),
-            busy=None if row["busy"] is None else Busy(row["busy"]),
-            stream=None if row["stream"] is None else Streaming(row["stream"]),
+            announced_state=AgentState(row["announced_state"]),
+            when_busy=None if row["when_busy"] is None else WhenBusy(row["when_busy"]),
+            streaming=None if row["streaming"] is None else Streaming(row["streaming"]),
         ),
     )
 
 
-class Contacts:
+class Agents:
     """The tables ``agent`` and ``portal``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def all(self) -> list[Contact]:
+    async def all(self) -> list[AgentRoom]:
         """Return every contact, in the order in which they were first seen."""
         return [_contact(row) for row in await self._database.rows(_SELECT + "ORDER BY a.id")]
 
-    async def of_upstream(self, upstream: str) -> list[Contact]:
+    async def of_upstream(self, upstream: str) -> list[AgentRoom]:
         """Return the contacts of one upstream, gone ones too, in the order in which they were first seen."""
         rows = await self._database.rows(_SELECT + "WHERE a.upstream = %s ORDER BY a.id", (upstream,))
         return [_contact(row) for row in rows]
 
-    async def unsettled(self, space: str | None) -> list[int]:
+    async def out_of_sync(self, space: str | None) -> list[int]:
         """Return the agents that are not yet, on the homeserver, what they should be.
 
         *space* is the room id of the Space that should list their rooms, None when none should.
@@ -107,21 +107,21 @@ class Contacts:
                       p.room_id IS NULL OR NOT p.bot_joined OR a.displayname_applied IS DISTINCT FROM a.displayname
                       OR p.name_applied IS DISTINCT FROM p.name OR p.topic_applied IS DISTINCT FROM p.topic
                       OR p.space IS DISTINCT FROM coalesce(%s, p.space)))
-               OR (p.room_id IS NOT NULL AND a.state <> 'held' AND p.told <> a.state)
+               OR (p.room_id IS NOT NULL AND a.state <> 'held' AND p.announced_state <> a.state)
             ORDER BY a.id
             """,
             (space,),
         )
         return [row["id"] for row in rows]
 
-    async def by_agent(self, agent: int) -> Contact:
+    async def by_agent(self, agent: int) -> AgentRoom:
         """Return the contact of the agent with row id *agent*, which exists."""
         row = await self._database.row(_SELECT + "WHERE a.id = %s", (agent,))
         if row is None:
             raise LookupError(f"no agent {agent}")
         return _contact(row)
 
-    async def by_portal(self, portal: int) -> Contact:
+    async def by_portal(self, portal: int) -> AgentRoom:
         """Return the contact whose home is the portal with row id *portal*, which exists."""
         row = await self._database.row(_SELECT + "WHERE p.id = %s", (portal,))
         if row is None:
@@ -137,7 +137,7 @@ class Contacts:
         """Return the localparts of all ghosts."""
         return {row["ghost"] for row in await self._database.rows("SELECT ghost FROM agent")}
 
-    async def add(self, wanted: Iterable[Wanted]) -> None:
+    async def add(self, wanted: Iterable[DesiredAgent]) -> None:
         """Write new agents with an unmade home each, all or none. An agent that is there already stays as it is."""
         async with self._database.transaction() as connection:
             # Of two that add the same agent at once, one could fail on its ghost, which is no conflict to pass over.
@@ -153,11 +153,11 @@ class Contacts:
                 row = await cursor.fetchone()
                 if row is not None:
                     await connection.execute(
-                        "INSERT INTO portal (agent, name, topic, told) VALUES (%s, %s, %s, %s)",
+                        "INSERT INTO portal (agent, name, topic, announced_state) VALUES (%s, %s, %s, %s)",
                         (row["id"], new.room_name, new.room_topic, AgentState.ACTIVE),
                     )
 
-    async def update(self, agent: int, wanted: Wanted) -> None:
+    async def update(self, agent: int, wanted: DesiredAgent) -> None:
         """Write what the agent's model, names and state should be. Its identity and ghost stay."""
         async with self._database.transaction() as connection:
             await connection.execute(
@@ -187,7 +187,8 @@ class Contacts:
                 UPDATE portal SET room_id = %(room)s, name_applied = %(name)s, topic_applied = %(topic)s
                 WHERE id = %(portal)s
             )
-            INSERT INTO room (room_id, seen, suspect, compared_at) VALUES (%(room)s, %(seen)s, false, now())
+            INSERT INTO room (room_id, last_seen, needs_backfill, backfilled_at)
+            VALUES (%(room)s, %(seen)s, false, now())
             ON CONFLICT (room_id) DO NOTHING
             """,
             {"room": room_id, "name": name, "topic": topic, "portal": portal, "seen": seen},
@@ -215,16 +216,18 @@ class Contacts:
         """Record the topic that the room was given, or was found to keep."""
         await self._database.execute("UPDATE portal SET topic_applied = %s WHERE id = %s", (topic, portal))
 
-    async def told(self, portal: int, state: AgentState) -> None:
+    async def announced(self, portal: int, state: AgentState) -> None:
         """Record the agent's state that the people in the room were told."""
-        await self._database.execute("UPDATE portal SET told = %s WHERE id = %s", (state, portal))
+        await self._database.execute("UPDATE portal SET announced_state = %s WHERE id = %s", (state, portal))
 
-    async def set_busy(self, room_id: str, busy: Busy | None) -> bool:
+    async def set_when_busy(self, room_id: str, when_busy: WhenBusy | None) -> bool:
         """Record what happens to messages that wait in a room; tell whether the room is a portal."""
-        row = await self._database.row("UPDATE portal SET busy = %s WHERE room_id = %s RETURNING id", (busy, room_id))
+        row = await self._database.row(
+            "UPDATE portal SET when_busy = %s WHERE room_id = %s RETURNING id", (when_busy, room_id)
+        )
         return row is not None
 
-    async def set_stream(self, room_id: str, stream: Streaming | None) -> bool:
+    async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
         """Record how answers are shown in a room; tell whether the room is a portal."""
-        query: LiteralString = "UPDATE portal SET stream = %s WHERE room_id = %s RETURNING id"
-        return await self._database.row(query, (stream, room_id)) is not None
+        query: LiteralString = "UPDATE portal SET streaming = %s WHERE room_id = %s RETURNING id"
+        return await self._database.row(query, (streaming, room_id)) is not None

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.turns import Stop, TurnKind, Wish
+from agent_bridge.core.turns import ChangeKind, StopReason, TurnKind
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from agent_bridge.core.turns import Change, Turn
+    from agent_bridge.core.turns import ChangeRequest, Turn
     from agent_bridge.store.database import Connection, Database
 
 # The change waits in the lane of what it changes. What was not taken up yet says the new text at once; an answer to the
 # old text ends, unless more was said since. A question that was collected is answered by the turn that has it.
 _NOTE: LiteralString = """
 WITH target AS (
-    SELECT t.id, t.conversation, t.sender, t.state, t.place, coalesce(t.collected_into, t.id) AS head
+    SELECT t.id, t.conversation, t.sender, t.state, t.position, coalesce(t.collected_into, t.id) AS head
     FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND t.kind = 'message'
       AND (t.event_id = %(target)s
-           OR (%(again)s AND t.id = (SELECT turn FROM send WHERE event_id = %(target)s LIMIT 1)))
+           OR (%(again)s AND t.id = (SELECT turn FROM outbox WHERE event_id = %(target)s LIMIT 1)))
       AND (%(again)s OR t.sender = %(sender)s) AND NOT t.payload ? 'redacted'
     FOR UPDATE OF t
 ), noted AS (
@@ -72,7 +72,7 @@ WITH target AS (
            stop = CASE WHEN turn.state IN ('queued', 'running') THEN %(redacted)s ELSE stop END,
            stopped_by = CASE WHEN turn.state IN ('queued', 'running') THEN %(event_id)s ELSE stopped_by END,
            answer = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN NULL ELSE answer END,
-           besides = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN '{}' ELSE besides END,
+           extras = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN '{}' ELSE extras END,
            not_before = NULL,
            steps = steps || jsonb_build_object('at', now(), 'what', 'redacted')
     FROM target WHERE turn.id = target.id RETURNING turn.conversation
@@ -98,11 +98,11 @@ SELECT conversation FROM emptied
 # What it says already is known: this text, or that of a later change, which was written while it waited.
 _ASK_ANEW: LiteralString = """
 WITH target AS (
-    SELECT t.id, greatest(t.place, h.place) AS place, h.id AS head, t.payload
+    SELECT t.id, greatest(t.position, h.position) AS position, h.id AS head, t.payload
     FROM turn t JOIN turn h ON h.id = coalesce(t.collected_into, t.id)
     WHERE t.id = %(target)s AND NOT t.payload ? 'redacted' FOR UPDATE OF t
 ), change AS (
-    SELECT id, place, event_id FROM turn
+    SELECT id, position, event_id FROM turn
     WHERE id = %(change)s AND attempts = %(attempts)s AND state = 'running' AND (SELECT count(*) FROM target) < 2
     FOR UPDATE
 ), verdict AS (
@@ -110,12 +110,12 @@ WITH target AS (
         WHEN %(again)s THEN 'anew'
         WHEN EXISTS (
             SELECT 1 FROM turn applied
-            WHERE applied.event_id = target.payload->>'edited_by' AND applied.place >= change.place
+            WHERE applied.event_id = target.payload->>'edited_by' AND applied.position >= change.position
         ) THEN 'known'
         WHEN EXISTS (
             SELECT 1 FROM turn between_them
             WHERE between_them.conversation = %(lane)s AND between_them.kind = 'message'
-              AND between_them.place > target.place AND between_them.place < change.place
+              AND between_them.position > target.position AND between_them.position < change.position
               AND coalesce(between_them.collected_into, between_them.id) <> target.head
         ) THEN 'past'
         ELSE 'anew' END AS verdict
@@ -127,8 +127,9 @@ WITH target AS (
 ), forgotten AS (
     DELETE FROM message USING target, verdict WHERE message.turn = target.head AND verdict = 'anew'
 ), asked AS (
-    UPDATE turn SET state = 'queued', place = change.place, failures = 0, interruptions = 0, retries = retries + 1,
-           retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL, besides = '{}',
+    UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0,
+           retries = retries + 1,
+           retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}',
            error = NULL, finished_at = NULL,
            payload = CASE WHEN turn.id = target.id AND NOT %(again)s
                           THEN turn.payload || %(message)s || jsonb_build_object('edited_by', change.event_id)
@@ -141,13 +142,13 @@ SELECT change.id, coalesce(verdict.verdict, 'gone') AS verdict FROM change LEFT 
 """
 
 
-class Changes:
+class Edits:
     """Writes what changes earlier turns, in the table ``turn``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def note(self, connection: Connection, change: Change) -> int | None:
+    async def note(self, connection: Connection, change: ChangeRequest) -> int | None:
         """Write *change* as a turn in the lane of its target, within the caller's transaction; return the lane.
 
         None when it is known already, or when its target is no message of the same person, or was taken back.
@@ -163,15 +164,15 @@ class Changes:
                 "kind": TurnKind.CHANGE,
                 "payload": Jsonb({"wish": change.wish, "target": change.target, "message": dict(change.payload)}),
                 "message": message,
-                "again": change.wish is Wish.AGAIN,
-                "edited": Stop.EDITED,
+                "again": change.wish is ChangeKind.AGAIN,
+                "edited": StopReason.EDITED,
                 "said_at": change.said_at,
             },
         )
         row = await cursor.fetchone()
         return None if row is None else int(row["conversation"])
 
-    async def forget(self, connection: Connection, change: Change) -> int | None:
+    async def forget(self, connection: Connection, change: ChangeRequest) -> int | None:
         """Forget what the target of *change* says, within the caller's transaction; return its lane, None without one.
 
         What waits is closed; an answer that is on its way ends.
@@ -184,21 +185,21 @@ class Changes:
                 "room_id": change.room_id,
                 "target": change.target,
                 "event_id": change.event_id,
-                "redacted": Stop.REDACTED,
+                "redacted": StopReason.REDACTED,
             },
         )
         row = await cursor.fetchone()
         return None if row is None else int(row["conversation"])
 
-    async def ask_anew(self, turn: Turn) -> bool:
-        """Have the message that *turn* changes asked anew in its place in the lane; tell whether the change is taken.
+    async def ask_again(self, turn: Turn) -> bool:
+        """Queue the message that *turn* changes again, in its position; tell whether the change is accepted.
 
         A message behind which more was said stays as it is, unless just another answer is wanted.
 
         Raises:
             TurnLost: another worker took *turn* up since.
         """
-        again = turn.payload["wish"] == Wish.AGAIN
+        again = turn.payload["wish"] == ChangeKind.AGAIN
         row = await self._database.row(
             _ASK_ANEW,
             {

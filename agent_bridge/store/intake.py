@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.turns import BOT_THREAD, Stop
+from agent_bridge.core.turns import BOT_THREAD, StopReason
 from agent_bridge.store.locks import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from agent_bridge.core.rooms import Watched
+    from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import Ignored, NewTurn, StopRequest
     from agent_bridge.store.database import Connection, Database
 
@@ -41,14 +41,14 @@ _STOP = """
 WITH head AS (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND c.thread_id <> %(bot)s
-      AND t.kind = 'message' AND t.state IN ('queued', 'running', 'answered')
-      AND t.place < coalesce((SELECT place FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
-    ORDER BY (c.thread_id = %(thread)s) DESC, t.place LIMIT 1
+      AND t.kind = 'message' AND t.state IN ('queued', 'running', 'committed')
+      AND t.position < coalesce((SELECT position FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
+    ORDER BY (c.thread_id = %(thread)s) DESC, t.position LIMIT 1
 ), meant AS (
     SELECT coalesce(t.collected_into, t.id) AS id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
     UNION
-    SELECT s.turn FROM send s JOIN turn t ON t.id = s.turn JOIN conversation c ON c.id = t.conversation
+    SELECT s.turn FROM outbox s JOIN turn t ON t.id = s.turn JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND s.event_id = %(target)s
     UNION
     SELECT id FROM head WHERE %(target)s::text IS NULL
@@ -59,8 +59,8 @@ RETURNING conversation
 """
 
 
-class Inbox:
-    """Writes the tables ``conversation`` and ``turn`` as messages arrive, ``ignored`` and ``set_aside``."""
+class IntakeStore:
+    """Writes the tables ``conversation`` and ``turn`` as messages arrive, ``ignored`` and ``dead_letter``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -105,17 +105,17 @@ class Inbox:
         return lanes
 
     async def depths(
-        self, connection: Connection, room_ids: Collection[str], *, besides: Collection[str]
+        self, connection: Connection, room_ids: Collection[str], *, excluding: Collection[str]
     ) -> dict[str, int]:
-        """Return how many messages wait or are answered in each of *room_ids*, *besides* these."""
+        """Return how many messages wait or are answered in each of *room_ids*, without *excluding* (event ids)."""
         cursor = await connection.execute(
             """
             SELECT c.room_id, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation
             WHERE c.room_id = ANY(%s) AND c.thread_id <> '!' AND t.kind = 'message'
-              AND t.state IN ('queued', 'running', 'answered') AND t.event_id <> ALL(%s)
+              AND t.state IN ('queued', 'running', 'committed') AND t.event_id <> ALL(%s)
             GROUP BY c.room_id
             """,
-            (list(room_ids), list(besides)),
+            (list(room_ids), list(excluding)),
         )
         return {row["room_id"]: row["turns"] for row in await cursor.fetchall()}
 
@@ -155,17 +155,17 @@ class Inbox:
                     "thread": request.thread,
                     "event_id": request.event_id,
                     "bot": BOT_THREAD,
-                    "stop": Stop.STOPPED,
+                    "stop": StopReason.STOPPED,
                 },
             )
             lanes += [row["conversation"] for row in await cursor.fetchall()]
         return lanes
 
-    async def put_in_order(self, connection: Connection, room: Watched, event_ids: Sequence[str]) -> None:
+    async def put_in_order(self, connection: Connection, room: HistoryCursor, event_ids: Sequence[str]) -> None:
         """Give the waiting turns of *room* the order of *event_ids*, its newest events as the homeserver told them.
 
-        A turn of another event that had its place before the homeserver was asked is older than all of them; any other
-        is newer. The caller's transaction has locked the room alone.
+        A turn of another event that had its position before the request for *event_ids* is older than all of them;
+        any other turn is newer. The caller's transaction has locked the room alone.
         """
         await connection.execute(
             """
@@ -173,18 +173,18 @@ class Inbox:
                 SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
                 WHERE c.room_id = %(room_id)s AND t.state = 'queued' AND t.attempts = 0
                 ORDER BY CASE WHEN t.event_id = ANY(%(events)s::text[]) THEN 1
-                              WHEN t.place <= %(place)s THEN 0 ELSE 2 END,
-                         array_position(%(events)s::text[], t.event_id), t.place
-            ), placed AS (
-                SELECT id, nextval('turn_place_seq') AS place FROM waiting
+                              WHEN t.position <= %(position)s THEN 0 ELSE 2 END,
+                         array_position(%(events)s::text[], t.event_id), t.position
+            ), positioned AS (
+                SELECT id, nextval('turn_position_seq') AS position FROM waiting
             )
-            UPDATE turn SET place = placed.place FROM placed WHERE turn.id = placed.id
+            UPDATE turn SET position = positioned.position FROM positioned WHERE turn.id = positioned.id
             """,
-            {"room_id": room.room_id, "events": list(event_ids), "place": room.place},
+            {"room_id": room.room_id, "events": list(event_ids), "position": room.position},
         )
 
-    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+    async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
         """Keep what can never be taken, for an operator to look at."""
         await self._database.execute(
-            "INSERT INTO set_aside (transaction_id, reason, body) VALUES (%s, %s, %s)", (transaction_id, reason, body)
+            "INSERT INTO dead_letter (transaction_id, reason, body) VALUES (%s, %s, %s)", (transaction_id, reason, body)
         )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.database import Database
 
 
-class Facts:
+class KeyValues:
     """Named JSON values."""
 
     #: Room id of the Space.
@@ -29,18 +29,18 @@ class Facts:
 
     async def get(self, key: str) -> Any:
         """Return the value of *key*, None when there is none."""
-        row = await self._database.row("SELECT value FROM fact WHERE key = %s", (key,))
+        row = await self._database.row("SELECT value FROM kv WHERE key = %s", (key,))
         return None if row is None else row["value"]
 
     async def some(self, *keys: str) -> dict[str, Any]:
         """Return the values of those of *keys* that have one."""
-        rows = await self._database.rows("SELECT key, value FROM fact WHERE key = ANY(%s)", (list(keys),))
+        rows = await self._database.rows("SELECT key, value FROM kv WHERE key = ANY(%s)", (list(keys),))
         return {row["key"]: row["value"] for row in rows}
 
     async def set(self, key: str, value: Any) -> None:
         """Remember *value* (any JSON) as *key*."""
         await self._database.execute(
-            "INSERT INTO fact (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
+            "INSERT INTO kv (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
             (key, Jsonb(value)),
         )
 
@@ -48,8 +48,8 @@ class Facts:
         """Add one to the number *key*, which begins at 0, and return it."""
         row = await self._database.row(
             """
-            INSERT INTO fact (key, value) VALUES (%s, '1')
-            ON CONFLICT (key) DO UPDATE SET value = to_jsonb(fact.value::integer + 1)
+            INSERT INTO kv (key, value) VALUES (%s, '1')
+            ON CONFLICT (key) DO UPDATE SET value = to_jsonb(kv.value::integer + 1)
             RETURNING value::integer AS number
             """,
             (key,),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.turns import Step, Stop, TurnKind, TurnState
+from agent_bridge.core.turns import Step, StopReason, TurnKind, TurnState
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -26,7 +26,7 @@ FROM turn t JOIN conversation c ON c.id = t.conversation
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TurnSummary:
     """A turn, as people ask about it."""
 
     id: int
@@ -55,56 +55,56 @@ class Entry:
     collected_into: str | None
 
 
-def _entry(row: DictRow) -> Entry:
+def _summary(row: DictRow) -> TurnSummary:
     steps = tuple(Step(datetime.fromisoformat(step.pop("at")), step.pop("what"), step) for step in row["steps"])
-    return Entry(**{**row, "kind": TurnKind(row["kind"]), "state": TurnState(row["state"]), "steps": steps})
+    return TurnSummary(**{**row, "kind": TurnKind(row["kind"]), "state": TurnState(row["state"]), "steps": steps})
 
 
-class Ledger:
+class TurnAdmin:
     """The table ``turn``, looked at from outside."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, limit: int) -> list[Entry]:
+    async def open(self, limit: int) -> list[TurnSummary]:
         """Return the first *limit* messages that are open, by lane, in the order in which they will be taken up."""
         rows = await self._database.rows(
             _SELECT
             + """
-            WHERE t.kind = 'message' AND t.state IN ('queued', 'running', 'answered')
-            ORDER BY c.room_id, c.id, t.place LIMIT %s
+            WHERE t.kind = 'message' AND t.state IN ('queued', 'running', 'committed')
+            ORDER BY c.room_id, c.id, t.position LIMIT %s
             """,
             (limit,),
         )
-        return [_entry(row) for row in rows]
+        return [_summary(row) for row in rows]
 
-    async def failed(self, limit: int) -> list[Entry]:
+    async def failed(self, limit: int) -> list[TurnSummary]:
         """Return the last *limit* turns that failed, newest first."""
         rows = await self._database.rows(
             _SELECT + "WHERE t.state = 'failed' AND t.finished_at IS NOT NULL ORDER BY t.finished_at DESC LIMIT %s",
             (limit,),
         )
-        return [_entry(row) for row in rows]
+        return [_summary(row) for row in rows]
 
-    async def find(self, reference: str) -> Entry | None:
+    async def find(self, reference: str) -> TurnSummary | None:
         """Return the turn whose name, or the beginning of it, question or answer *reference* is; None without one."""
         rows = await self._database.rows(
             _SELECT
             + """
             WHERE t.event_id = %(reference)s
-               OR t.id = (SELECT turn FROM send WHERE event_id = %(reference)s LIMIT 1)
+               OR t.id = (SELECT turn FROM outbox WHERE event_id = %(reference)s LIMIT 1)
                OR (length(%(reference)s) >= 4 AND starts_with(
                       left(encode(sha256(convert_to(t.event_id, 'UTF8')), 'hex'), 16), %(reference)s))
             ORDER BY t.id DESC LIMIT 2
             """,
             {"reference": reference},
         )
-        return _entry(rows[0]) if len(rows) == 1 else None
+        return _summary(rows[0]) if len(rows) == 1 else None
 
     async def ignored(self, event_id: str) -> str | None:
         """Return why the message *event_id* was ignored; None when it was not, or that is forgotten.
 
-        It is a :class:`~agent_bridge.core.turns.Reason`; an older program wrote it out in English.
+        It is a :class:`~agent_bridge.core.turns.IgnoreReason`; an older program wrote it out in English.
         """
         row = await self._database.row("SELECT reason FROM ignored WHERE event_id = %s", (event_id,))
         return None if row is None else row["reason"]
@@ -122,9 +122,9 @@ class Ledger:
         cursor = await connection.execute(
             """
             WITH forgotten AS (DELETE FROM message WHERE turn = %(turn)s)
-            UPDATE turn SET state = 'queued', place = nextval('turn_place_seq'), failures = 0, interruptions = 0,
+            UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
                    retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL,
-                   answer = NULL, besides = '{}', error = NULL, finished_at = NULL,
+                   answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
                    steps = steps || jsonb_build_object('at', now(), 'what', 'retried')
             WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done')
               AND NOT payload ? 'redacted'
@@ -145,7 +145,7 @@ class Ledger:
             UPDATE turn SET stop = %s, stopped_by = %s, not_before = NULL
             WHERE id = %s AND kind = 'message' AND state IN ('queued', 'running') RETURNING conversation
             """,
-            (Stop.DROPPED, event_id, turn),
+            (StopReason.DROPPED, event_id, turn),
         )
         row = await cursor.fetchone()
         return None if row is None else int(row["conversation"])

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from agent_bridge.store.database import Database
 
 _SELECT: LiteralString = """
-SELECT t.id, t.event_id, t.hourglass, c.room_id, a.ghost FROM turn t
+SELECT t.id, t.event_id, t.waiting_event_id, c.room_id, a.ghost FROM turn t
 JOIN conversation c ON c.id = t.conversation JOIN portal p ON p.id = c.portal JOIN agent a ON a.id = p.agent
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Waiter:
+class WaitingMessage:
     """A message that waits, or waited."""
 
     turn: int
@@ -30,7 +30,7 @@ class Waiter:
     #: Localpart of the ghost that shows it.
     ghost: str
     #: The event that shows it; None when none does, empty when it was intended and perhaps sent.
-    hourglass: str | None
+    waiting_event_id: str | None
 
     @property
     def key(self) -> str:
@@ -38,41 +38,41 @@ class Waiter:
         return turn_key(self.event_id)
 
 
-def _waiter(row: DictRow) -> Waiter:
-    return Waiter(row["id"], row["event_id"], row["room_id"], row["ghost"], row["hourglass"])
+def _waiter(row: DictRow) -> WaitingMessage:
+    return WaitingMessage(row["id"], row["event_id"], row["room_id"], row["ghost"], row["waiting_event_id"])
 
 
-class Waiting:
-    """The column ``turn.hourglass``. One process at a time may use it: the leader."""
+class WaitingMessages:
+    """The column ``turn.waiting_event_id``. One process at a time may use it: the leader."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unshown(self, seconds: float, limit: int) -> list[Waiter]:
+    async def unshown(self, seconds: float, limit: int) -> list[WaitingMessage]:
         """Return messages that wait behind another for longer than *seconds*, and do not show it."""
         rows = await self._database.rows(
             _SELECT
             + """
-            WHERE t.state = 'queued' AND t.kind = 'message' AND t.attempts = 0 AND t.hourglass IS NULL
+            WHERE t.state = 'queued' AND t.kind = 'message' AND t.attempts = 0 AND t.waiting_event_id IS NULL
               AND t.created_at < now() - make_interval(secs => %s)
               AND EXISTS (
-                  SELECT 1 FROM turn ahead WHERE ahead.conversation = t.conversation AND ahead.place < t.place
-                     AND ahead.state IN ('queued', 'running', 'answered'))
-            ORDER BY t.place LIMIT %s
+                  SELECT 1 FROM turn ahead WHERE ahead.conversation = t.conversation AND ahead.position < t.position
+                     AND ahead.state IN ('queued', 'running', 'committed'))
+            ORDER BY t.position LIMIT %s
             """,
             (seconds, limit),
         )
         return [_waiter(row) for row in rows]
 
-    async def over(self, limit: int) -> list[Waiter]:
+    async def over(self, limit: int) -> list[WaitingMessage]:
         """Return messages that do not wait any more, and perhaps still show it."""
         rows = await self._database.rows(
             _SELECT
-            + "WHERE t.hourglass IS NOT NULL AND (t.state <> 'queued' OR t.attempts > 0) ORDER BY t.id LIMIT %s",
+            + "WHERE t.waiting_event_id IS NOT NULL AND (t.state <> 'queued' OR t.attempts > 0) ORDER BY t.id LIMIT %s",
             (limit,),
         )
         return [_waiter(row) for row in rows]
 
-    async def record(self, turn: int, hourglass: str | None) -> None:
+    async def record(self, turn: int, waiting_event_id: str | None) -> None:
         """Record what shows that *turn* waits: an event, nothing, or (empty) what is about to be sent."""
-        await self._database.execute("UPDATE turn SET hourglass = %s WHERE id = %s", (hourglass, turn))
+        await self._database.execute("UPDATE turn SET waiting_event_id = %s WHERE id = %s", (waiting_event_id, turn))

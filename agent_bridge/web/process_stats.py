@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 
-class Vitals:
+class ProcessStats:
     """Memory, tasks and database connections of this process."""
 
     def __init__(self, database: Database) -> None:

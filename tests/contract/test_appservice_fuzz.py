@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from agent_bridge.store.database import Database
-    from support.appservice_client import Caller
+    from support.appservice_client import AppServiceClient
 
 ROOMS = ["!one:example.org", "!two:example.org"]
 MAX_SIZE = 1_000_000
@@ -174,8 +174,8 @@ TRANSACTIONS = st.builds(
 class Homeserver:
     """Sends transactions, and knows what has to be in each room then."""
 
-    def __init__(self, caller: Caller, database: Database, numbers: Iterator[int]) -> None:
-        self._caller = caller
+    def __init__(self, client: AppServiceClient, database: Database, numbers: Iterator[int]) -> None:
+        self._caller = client
         self._database = database
         self._numbers = numbers
         self._sent: list[tuple[str, Good]] = []
@@ -212,7 +212,7 @@ class Homeserver:
         for room_id, expected in self._expected.items():
             messages = await messages_in(self._database, room_id)
             assert [message for message in messages if message[0] in sent] == expected
-        await self._database.execute("UPDATE room SET suspect = false")
+        await self._database.execute("UPDATE room SET needs_backfill = false")
 
     def _expect(self, taken: Iterable[tuple[str, Good]]) -> None:
         for event_id, good in taken:
@@ -265,8 +265,8 @@ async def test_good_events_arrive_whatever_comes_with_them(database: Database, t
     if not await database.rows("SELECT 1 FROM portal"):
         await make_portals(database, ROOMS)
     await database.execute("DELETE FROM turn")
-    async with open_door(TOKEN, real_intake(database), max_size=MAX_SIZE) as caller:
-        homeserver = Homeserver(caller, database, NUMBERS)
+    async with open_door(TOKEN, real_intake(database), max_size=MAX_SIZE) as client:
+        homeserver = Homeserver(client, database, NUMBERS)
         for transaction in transactions:
             event(transaction.harm or "whole")
             await homeserver.send(transaction)

@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
 from agent_bridge.matrix import session as module
-from agent_bridge.matrix.client import Homeserver, Made
+from agent_bridge.matrix.client import CreatedRoom, Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from support.fault_server import FaultServer, Reply
 from support.records import NAMES
@@ -87,7 +87,7 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
         ),
         pytest.param(
             lambda h: h.create_room({"room_alias_name": "agent_frida"}, GHOST), {"room_id": ROOM},
-            ("POST", f"{CLIENT}/createRoom", {"room_alias_name": "agent_frida"}, GHOST), Made(ROOM, fresh=True),
+            ("POST", f"{CLIENT}/createRoom", {"room_alias_name": "agent_frida"}, GHOST), CreatedRoom(ROOM, fresh=True),
             id="createRoom",
         ),
         pytest.param(
@@ -366,7 +366,7 @@ async def test_waiting_is_longer_than_a_request_may_take(server: FaultServer, mo
 async def test_a_room_whose_alias_is_taken_is_adopted(homeserver: Homeserver, server: FaultServer) -> None:
     server.script(refuses(400, "M_ROOM_IN_USE"), says({"room_id": ROOM}), says({"room_id": ROOM}))
     made = await homeserver.create_room({"room_alias_name": "agent_frida"}, GHOST)
-    assert made == Made(ROOM, fresh=False)
+    assert made == CreatedRoom(ROOM, fresh=False)
     assert [(request.method, request.path, request.query["user_id"]) for request in server.requests] == [
         ("POST", f"{CLIENT}/createRoom", GHOST),
         ("GET", f"{CLIENT}/directory/room/#agent_frida:example.org", NAMES.bot),

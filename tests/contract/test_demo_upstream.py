@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.transcript import Said
+from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.demo.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
 from agent_bridge.demo.upstream import DemoAgent, DemoUpstream
-from agent_bridge.upstream.base import Ask, FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.upstream.base import AnswerRequest, FileDelta, ReasoningDelta, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def config(upstream: DemoUpstream) -> UpstreamConfig:
     return UpstreamConfig.model_validate({"name": "demo", "url": upstream.api_url})
 
 
-def to(upstream: DemoUpstream, name: str, text: str) -> Ask:
-    return Ask(agent(upstream, name).id, (Said("user", text),), session="s", idempotency_key="k")
+def to(upstream: DemoUpstream, name: str, text: str) -> AnswerRequest:
+    return AnswerRequest(agent(upstream, name).id, (ChatMessage("user", text),), session="s", idempotency_key="k")
 
 
 async def events(response: aiohttp.ClientResponse) -> list[Any]:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.turns import BOT_THREAD, Besides, Stop, StopRequest, TurnKind, TurnState
-from agent_bridge.store.edits import Changes
-from agent_bridge.store.history import Rooms
-from agent_bridge.store.intake import Inbox
-from agent_bridge.store.turn_admin import Ledger
+from agent_bridge.core.turns import BOT_THREAD, AnswerExtras, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.change_requests import TALK, again, answer, asked, edit, note, redaction
 from support.conditions import eventually
 from support.turn_rows import BOB, OTHER, ROOM, accept, add_portal, all_rows, collect, finish, order, row_of, stop, take
 
 if TYPE_CHECKING:
-    from agent_bridge.core.turns import Change
+    from agent_bridge.core.turns import ChangeRequest
     from agent_bridge.store.database import Database
 
 CAROL = "@carol:example.org"
@@ -47,7 +47,7 @@ async def carry_out(database: Database, lane: int) -> bool:
     """Carry out the change at the head of *lane*; tell whether it was taken."""
     turn = await take(database, lane)
     assert turn.kind is TurnKind.CHANGE
-    taken = await Changes(database).ask_anew(turn)
+    taken = await Edits(database).ask_again(turn)
     await finish(database, turn)
     return taken
 
@@ -55,7 +55,7 @@ async def carry_out(database: Database, lane: int) -> bool:
 async def texts_in(database: Database) -> str:
     """Return all that the database has of what people and agents said."""
     rows = await database.rows(
-        "SELECT payload::text || coalesce(answer, '') || besides::text AS text FROM turn "
+        "SELECT payload::text || coalesce(answer, '') || extras::text AS text FROM turn "
         "UNION ALL SELECT content FROM message"
     )
     return "\n".join(row["text"] for row in rows)
@@ -96,7 +96,7 @@ async def test_an_edit_keeps_what_else_belongs_to_the_message(database: Database
 async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
     assert await note(database, edit("better")) == [lane]
-    assert await turns.stops([turn.id]) == {turn.id: Stop.EDITED}
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.EDITED}
     assert (await row_of(database, "$q"))["stopped_by"] == "$edit"
     await answer(database, turn, "Half", TurnState.STOPPED)
     assert await carry_out(database, lane)
@@ -109,7 +109,7 @@ async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, 
 
 async def test_an_answer_that_is_being_shown_is_shown_first(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
-    await turns.answered(turn, "The answer", error=None, parts=[0], transcript=TALK)
+    await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
     await note(database, edit("better"))
     assert await turns.stops([turn.id]) == {}
     await turns.finish(turn, TurnState.DONE, {0: "$aq"})
@@ -126,7 +126,7 @@ async def test_a_closed_question_is_asked_anew(database: Database, turns: Turns,
     assert await carry_out(database, lane)
     anew = await take(database, lane)
     assert (anew.event_id, anew.body, anew.retries) == ("$q", "better", 1)
-    assert (anew.error, anew.answer, anew.besides, anew.stop) == (None, None, Besides(), None)
+    assert (anew.error, anew.answer, anew.extras, anew.stop) == (None, None, AnswerExtras(), None)
     assert await turns.transcript(lane, 9) == []
     assert (await row_of(database, "$q"))["steps"][-2]["what"] == "edited"
 
@@ -171,7 +171,7 @@ async def test_two_edits_of_an_answered_question_end_with_the_last(database: Dat
     bodies = []
     while await order(database):
         if (turn := await take(database, lane)).kind is TurnKind.CHANGE:
-            assert await Changes(database).ask_anew(turn)
+            assert await Edits(database).ask_again(turn)
             await finish(database, turn)
         else:
             bodies.append(turn.body)
@@ -185,7 +185,7 @@ async def test_an_edit_while_it_is_asked_anew_ends_that(database: Database, turn
     await carry_out(database, lane)
     anew = await take(database, lane)
     await note(database, edit("best", "$2"))
-    assert await turns.stops([anew.id]) == {anew.id: Stop.EDITED}
+    assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
     await answer(database, anew, "Half", TurnState.STOPPED)
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "best"
@@ -224,12 +224,12 @@ async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Databas
     """It was said before what came through the door since."""
     await answer(database, await take(database, lane))
     await accept(database, asked("$later", portal))
-    room = await Rooms(database).watch(ROOM, "$seen")
+    room = await Histories(database).watch(ROOM, "$seen")
     async with database.transaction() as connection:
-        inbox = Inbox(database)
-        await inbox.lock(connection, [ROOM], alone=True)
-        assert await Changes(database).note(connection, edit("better")) == lane
-        await inbox.put_in_order(connection, room, ["$q", "$edit", "$later"])
+        intake_store = IntakeStore(database)
+        await intake_store.lock(connection, [ROOM], alone=True)
+        assert await Edits(database).note(connection, edit("better")) == lane
+        await intake_store.put_in_order(connection, room, ["$q", "$edit", "$later"])
     assert await order(database) == ["$edit", "$later"]
     assert await carry_out(database, lane)
     assert await order(database) == ["$q", "$later"]
@@ -244,7 +244,7 @@ async def test_a_collected_question_is_asked_anew_with_those_it_was_asked_with(
     turn = await take(database, lane)
     assert await collect(database, turn) == ["$part"]
     await note(database, edit("better", target=which))
-    assert await turns.stops([turn.id]) == {turn.id: Stop.EDITED}
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.EDITED}
     await answer(database, turn, "Half", TurnState.STOPPED)
     assert await carry_out(database, lane)
     anew = await take(database, lane)
@@ -336,7 +336,7 @@ async def test_a_question_that_waits_for_another_try_is_closed_by_its_worker(
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="busy")
     assert await note(database, redaction()) == [lane]
     turn = await take(database, lane)
-    assert (turn.stop, turn.body) == (Stop.REDACTED, "")
+    assert (turn.stop, turn.body) == (StopReason.REDACTED, "")
 
 
 async def test_an_answer_to_what_was_taken_back_ends_and_leaves_nothing(
@@ -344,7 +344,7 @@ async def test_an_answer_to_what_was_taken_back_ends_and_leaves_nothing(
 ) -> None:
     turn = await take(database, lane)
     assert await note(database, redaction()) == [lane]
-    assert await turns.stops([turn.id]) == {turn.id: Stop.REDACTED}
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
     await answer(database, turn, state=TurnState.STOPPED)
     await forgotten(database, lane)
 
@@ -353,7 +353,7 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
     """The worker did not see that it was taken back."""
     turn = await take(database, lane)
     await note(database, redaction())
-    await turns.answered(turn, "The answer", error=None, parts=[0], transcript=TALK)
+    await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
     assert await turns.transcript(lane, 9) == []
     assert (await row_of(database, "$q"))["stop"] == "redacted"
     await turns.finish(turn, TurnState.DONE, {0: "$aq"})
@@ -362,8 +362,8 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
 
 async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
-    await turns.answered(
-        turn, "The answer", error=None, parts=[0], besides=Besides(notice="The answer too"), transcript=TALK
+    await turns.commit(
+        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice="The answer too"), transcript=TALK
     )
     assert await note(database, redaction()) == [lane]
     assert await turns.transcript(lane, 9) == []
@@ -373,7 +373,7 @@ async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, 
 
 async def forgotten(database: Database, lane: int) -> None:
     row = await row_of(database, "$q")
-    assert (row["payload"], row["answer"], row["besides"]) == ({"redacted": True}, None, {})
+    assert (row["payload"], row["answer"], row["extras"]) == ({"redacted": True}, None, {})
     assert await Turns(database).transcript(lane, 9) == []
 
 
@@ -435,7 +435,7 @@ async def test_an_answer_to_a_collected_question_ends(database: Database, turns:
     turn = await take(database, lane)
     await collect(database, turn)
     assert await note(database, redaction("$part")) == [lane]
-    assert await turns.stops([turn.id]) == {turn.id: Stop.REDACTED}
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
 
 
 async def test_an_answer_that_is_just_committed_leaves_no_transcript(
@@ -449,7 +449,7 @@ async def test_an_answer_that_is_just_committed_leaves_no_transcript(
         return bool(await database.row("SELECT 1 FROM pg_locks WHERE NOT granted"))
 
     async with database.transaction() as connection:
-        await connection.execute("UPDATE turn SET state = 'answered' WHERE id = %s", (turn.id,))
+        await connection.execute("UPDATE turn SET state = 'committed' WHERE id = %s", (turn.id,))
         await connection.execute(
             "INSERT INTO message (conversation, turn, role, content) VALUES (%s, %s, 'user', 'body of $part')",
             (lane, turn.id),
@@ -486,10 +486,10 @@ async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
     await accept(database, asked("$later", portal))
     await answer(database, await take(database, lane))
     async with database.transaction() as connection:
-        assert await Ledger(database).retry(connection, turn.id) == lane
+        assert await TurnAdmin(database).retry(connection, turn.id) == lane
     anew = await take(database, lane)
     await note(database, edit("better", target="$part"))
-    assert await turns.stops([anew.id]) == {anew.id: Stop.EDITED}
+    assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
     await answer(database, anew, "Half", TurnState.STOPPED)
     # Its answer was ended for this change.
     assert await carry_out(database, lane)
@@ -513,7 +513,7 @@ async def test_what_was_refused_and_taken_back_leaves_no_excerpt(database: Datab
     (lane,) = await accept(database, *excerpts)
     turn = await take(database, lane)
     assert await collect(database, turn) == ["$b"]
-    await turns.answered(turn, "not taken: a, b", error=None, parts=[0])
+    await turns.commit(turn, "not taken: a, b", error=None, parts=[0])
     await finish(database, turn)
     assert await note(database, redaction("$b")) == [None]
     first, second = await row_of(database, "$a"), await row_of(database, "$b")
@@ -532,7 +532,7 @@ async def test_what_was_taken_back_does_not_come_back(database: Database, lane: 
         await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [None] * 3
     )
     async with database.transaction() as connection:
-        assert await Ledger(database).retry(connection, (await row_of(database, "$q"))["id"]) is None
+        assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"]) is None
     assert await order(database) == []
     assert "secret" not in await texts_in(database)
 
@@ -550,32 +550,34 @@ async def test_an_edit_that_is_found_late_brings_nothing_back(
 
 
 @pytest.mark.parametrize("wish", [edit("better"), again()])
-async def test_a_change_is_carried_out_by_who_took_it_up_last(database: Database, lane: int, wish: Change) -> None:
+async def test_a_change_is_carried_out_by_who_took_it_up_last(
+    database: Database, lane: int, wish: ChangeRequest
+) -> None:
     await answer(database, await take(database, lane))
     await note(database, wish)
     first, second = await take(database, lane), await take(database, lane)
     before = await all_rows(database)
     with pytest.raises(TurnLost):
-        await Changes(database).ask_anew(first)
+        await Edits(database).ask_again(first)
     assert await all_rows(database) == before
-    assert await Changes(database).ask_anew(second)
+    assert await Edits(database).ask_again(second)
     # It comes first in the lane, the change behind it.
     assert (await row_of(database, "$q"))["state"] == "queued"
 
 
 @pytest.mark.parametrize(("wish", "body"), [(edit("better"), "better"), (again(), "body of $q")])
 async def test_a_change_whose_worker_died_half_way_is_carried_out_once(
-    database: Database, lane: int, wish: Change, body: str
+    database: Database, lane: int, wish: ChangeRequest, body: str
 ) -> None:
     """It was asked anew, and the change was not closed."""
     await answer(database, await take(database, lane))
     await note(database, wish)
-    assert await Changes(database).ask_anew(await take(database, lane))
+    assert await Edits(database).ask_again(await take(database, lane))
     retries = []
     while await order(database):
         turn = await take(database, lane)
         if turn.kind is TurnKind.CHANGE:
-            assert await Changes(database).ask_anew(turn)
+            assert await Edits(database).ask_again(turn)
             await finish(database, turn)
         else:
             retries.append((turn.body, turn.retries))
@@ -591,23 +593,23 @@ async def test_a_thread_is_a_lane_of_its_own(database: Database, lane: int, port
 
 
 async def test_lanes_of_threads_are_held_with_their_room(database: Database, turns: Turns, portal: int) -> None:
-    await Rooms(database).watch(ROOM, "$seen")
+    await Histories(database).watch(ROOM, "$seen")
     room, thread, bot = [
         (await accept(database, asked(f"${n}", portal, thread=name)))[0] for n, name in enumerate(("", "$root", "!"))
     ]
-    await Rooms(database).suspect_all()
+    await Histories(database).require_backfill()
     assert [await turns.take(each) for each in (room, thread)] == [None, None]
     assert (await take(database, bot)).event_id == "$2"
-    (watched,) = await Rooms(database).due(3600, 9)
+    (watched,) = await Histories(database).due(3600, 9)
     async with database.transaction() as connection:
-        await Rooms(database).compared(connection, watched, "$seen")
+        await Histories(database).backfilled(connection, watched, "$seen")
     assert [(await take(database, each)).event_id for each in (room, thread)] == ["$0", "$1"]
 
 
 async def test_what_waits_in_threads_counts(database: Database, portal: int) -> None:
     await accept(database, *(asked(f"${n}", portal, thread=name) for n, name in enumerate(("", "$r", "$r", "$s", "!"))))
     async with database.transaction() as connection:
-        assert await Inbox(database).depths(connection, [ROOM], besides=["$2"]) == {ROOM: 3}
+        assert await IntakeStore(database).depths(connection, [ROOM], excluding=["$2"]) == {ROOM: 3}
 
 
 @pytest.mark.parametrize(
@@ -633,14 +635,14 @@ async def test_a_stop_ends_the_answer_of_its_thread_first(
 async def test_threads_take_the_homeservers_order_too(database: Database, portal: int) -> None:
     threads = {"$4": "", "$2": "$r", "$3": "", "$1": "$r"}
     await accept(database, *(asked(event, portal, thread=name) for event, name in threads.items()))
-    room = await Rooms(database).watch(ROOM, "$seen")
+    room = await Histories(database).watch(ROOM, "$seen")
     async with database.transaction() as connection:
-        await Inbox(database).lock(connection, [ROOM], alone=True)
-        await Inbox(database).put_in_order(connection, room, ["$1", "$2", "$3", "$4"])
+        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).put_in_order(connection, room, ["$1", "$2", "$3", "$4"])
     assert await order(database) == ["$1", "$2", "$3", "$4"]
     heads = await database.rows(
         """
-        SELECT c.thread_id, min(t.place) = min(t.place) FILTER (WHERE t.event_id IN ('$1', '$3')) AS right
+        SELECT c.thread_id, min(t.position) = min(t.position) FILTER (WHERE t.event_id IN ('$1', '$3')) AS right
         FROM turn t JOIN conversation c ON c.id = t.conversation GROUP BY c.thread_id ORDER BY c.thread_id
         """
     )

@@ -68,7 +68,7 @@ async def patient() -> AsyncIterator[Patient]:
 
 @pytest.mark.parametrize("path", ALIVE)
 async def test_alive_needs_nobody_else(patient: Patient, path: str) -> None:
-    patient.errors = {"database": StoreError("gone"), "homeserver": HomeserverUnavailable(lambda words: words.gone)}
+    patient.errors = {"database": StoreError("gone"), "homeserver": HomeserverUnavailable(lambda texts: texts.gone)}
     assert await patient.get(path) == (200, {"status": "ok"})
 
 

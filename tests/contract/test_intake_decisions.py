@@ -11,13 +11,13 @@ import pytest
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import Watched
-from agent_bridge.core.turns import BOT_THREAD, Reason, Stop
+from agent_bridge.core.rooms import HistoryCursor
+from agent_bridge.core.turns import BOT_THREAD, IgnoreReason, StopReason
 from agent_bridge.matrix.events import parse_event
-from agent_bridge.store.agents import Contacts
-from agent_bridge.store.edits import Changes
-from agent_bridge.store.history import Rooms
-from agent_bridge.store.intake import Inbox
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.records import NAMES
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.database import Connection, Database
 
 LIMIT = 3
-WATCHED = Watched(ROOM, "agent_frida", "$seen", 0)
+WATCHED = HistoryCursor(ROOM, "agent_frida", "$seen", 0)
 
 
 class Alarm:
@@ -53,11 +53,11 @@ async def intake(database: Database, alarm: Alarm) -> Intake:
     await add_portal(database)
     return Intake(
         database,
-        Contacts(database),
+        Agents(database),
         Turns(database),
-        Inbox(database),
-        Changes(database),
-        Rooms(database),
+        IntakeStore(database),
+        Edits(database),
+        Histories(database),
         alarm,
         Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
         max_queued=LIMIT,
@@ -72,7 +72,7 @@ def said(event_id: str, body: str = "hi", *, sender: str = BOB, msgtype: str = "
 
 
 async def kinds(database: Database) -> dict[str, str]:
-    rows = await database.rows("SELECT event_id, kind FROM turn ORDER BY place")
+    rows = await database.rows("SELECT event_id, kind FROM turn ORDER BY position")
     return {row["event_id"]: row["kind"] for row in rows}
 
 
@@ -127,7 +127,7 @@ async def test_a_stop_is_noted_before_its_command_is_carried_out(
     await intake.take("t1", [said("$1"), said("$2")])
     await intake.take("t2", [said("$stop", "!ab stop")])
     row, command = await row_of(database, "$1"), await row_of(database, "$stop")
-    assert (row["stop"], row["stopped_by"]) == (Stop.STOPPED, "$stop")
+    assert (row["stop"], row["stopped_by"]) == (StopReason.STOPPED, "$stop")
     assert alarm.woken[-1] == [row["conversation"], command["conversation"]]
     (lane,) = await database.rows("SELECT thread_id FROM conversation WHERE id = %s", (command["conversation"],))
     assert lane["thread_id"] == BOT_THREAD
@@ -135,7 +135,7 @@ async def test_a_stop_is_noted_before_its_command_is_carried_out(
 
 async def test_a_stop_in_the_same_transaction_as_its_question(database: Database, intake: Intake) -> None:
     await intake.take("t1", [said("$1"), said("$stop", "!ab stop"), said("$2")])
-    assert [(await row_of(database, event))["stop"] for event in ("$1", "$2")] == [Stop.STOPPED, None]
+    assert [(await row_of(database, event))["stop"] for event in ("$1", "$2")] == [StopReason.STOPPED, None]
 
 
 async def test_a_stop_that_is_handed_over_again_stops_nothing_more(database: Database, intake: Intake) -> None:
@@ -201,9 +201,9 @@ async def test_an_edit_of_nothing_is_ignored_with_a_reason(database: Database, i
     assert list(await kinds(database)) == ["$1", "$command"]
     rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
     assert [tuple(row.values()) for row in rows] == [
-        ("$of-command", Reason.CHANGE),
-        ("$others", Reason.CHANGE),
-        ("$unknown", Reason.CHANGE),
+        ("$of-command", IgnoreReason.CHANGE),
+        ("$others", IgnoreReason.CHANGE),
+        ("$unknown", IgnoreReason.CHANGE),
     ]
     assert (await row_of(database, "$1"))["payload"] == {"body": "hi"}
 
@@ -213,10 +213,10 @@ async def test_an_edit_that_was_missed_takes_its_place(database: Database, intak
     lane = (await row_of(database, "$1"))["conversation"]
     await finish(database, await take(database, lane))
     await intake.take("t2", [said("$2")])
-    await intake.take_missed(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
+    await intake.take_backfilled(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
     assert await order(database) == ["$edit", "$2"]
     # Seen again in the history, it is known.
-    await intake.take_missed(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
+    await intake.take_backfilled(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
     assert await order(database) == ["$edit", "$2"]
 
 
@@ -226,7 +226,7 @@ async def test_a_redaction_that_was_missed_is_carried_out_each_time_it_is_seen(
     """It leaves no turn by which it is known; it changes nothing the second time."""
     await intake.take("t1", [said("$1"), said("$2")])
     for _ in range(2):
-        await intake.take_missed(WATCHED, [said("$1"), said("$2"), taken_back("$redaction")], "$redaction")
+        await intake.take_backfilled(WATCHED, [said("$1"), said("$2"), taken_back("$redaction")], "$redaction")
         assert await order(database) == ["$2"]
 
 
@@ -252,7 +252,7 @@ async def test_a_stop_in_a_thread_is_noted_there(database: Database, intake: Int
     thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}
     inside, stop = ({"msgtype": "m.text", "body": body} | thread for body in ("hi", "!ab stop"))
     await intake.take("t1", [said("$room"), said("$thread", content=inside), said("$stop", content=stop)])
-    assert [(await row_of(database, event))["stop"] for event in ("$room", "$thread")] == [None, Stop.STOPPED]
+    assert [(await row_of(database, event))["stop"] for event in ("$room", "$thread")] == [None, StopReason.STOPPED]
     assert (await row_of(database, "$stop"))["payload"]["thread"] == "$root"
 
 
@@ -266,7 +266,7 @@ async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
     finally:
         await database.execute("ALTER TABLE turn DROP CONSTRAINT odd")
     assert await order(database) == ["$1", "$2"]
-    (kept,) = await database.rows("SELECT transaction_id, reason, body FROM set_aside")
+    (kept,) = await database.rows("SELECT transaction_id, reason, body FROM dead_letter")
     assert kept["transaction_id"] == "txn"
     assert "odd" in kept["reason"]
     assert "$odd" in kept["body"]
@@ -275,17 +275,17 @@ async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
 
 async def test_what_was_missed_takes_its_place(database: Database, intake: Intake, alarm: Alarm) -> None:
     await intake.take("txn", [said("$1"), said("$3")])
-    await Rooms(database).suspect_all()
-    (room,) = await Rooms(database).due(600, 1)
+    await Histories(database).require_backfill()
+    (room,) = await Histories(database).due(600, 1)
     found = [said("$1"), said("$2"), said("$notice", msgtype="m.notice"), said("$3")]
-    await intake.take_missed(room, found, "$3")
+    await intake.take_backfilled(room, found, "$3")
     assert await order(database) == ["$1", "$2", "$3"]
-    (row,) = await database.rows("SELECT seen, suspect FROM room")
-    assert (row["seen"], row["suspect"]) == ("$3", False)
+    (row,) = await database.rows("SELECT last_seen, needs_backfill FROM room")
+    assert (row["last_seen"], row["needs_backfill"]) == ("$3", False)
     # Nothing missed: the room is compared all the same.
-    await intake.take_missed(room, found, "$4")
-    (row,) = await database.rows("SELECT seen FROM room")
-    assert row["seen"] == "$4"
+    await intake.take_backfilled(room, found, "$4")
+    (row,) = await database.rows("SELECT last_seen FROM room")
+    assert row["last_seen"] == "$4"
     assert alarm.woken[-1] == []
 
 
@@ -298,7 +298,7 @@ async def test_the_door_and_the_comparison_bring_the_same_event_at_once(
     async with database.transaction() as brake:
         await brake.execute("INSERT INTO ignored (event_id, room_id, reason) VALUES ('$notice', '!', '')")
         comparing = asyncio.create_task(
-            intake.take_missed(WATCHED, [said("$1"), said("$2"), said("$notice", msgtype="m.notice")], "$notice")
+            intake.take_backfilled(WATCHED, [said("$1"), said("$2"), said("$notice", msgtype="m.notice")], "$notice")
         )
         await waiting(store_url, 1)
         taking = asyncio.create_task(intake.take("t2", [said("$2")]))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import StoreError, StoreRefused
-from agent_bridge.core.turns import BOT_THREAD, Ignored, Reason, Stop, StopRequest, TurnKind, TurnState
-from agent_bridge.store.history import Rooms
-from agent_bridge.store.intake import Inbox
+from agent_bridge.core.turns import BOT_THREAD, Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.turn_rows import (
     OTHER,
@@ -29,14 +29,14 @@ from support.turn_rows import (
 )
 
 if TYPE_CHECKING:
-    from agent_bridge.core.rooms import Watched
+    from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import NewTurn
     from agent_bridge.store.database import Database
 
 
 @pytest.fixture
-def inbox(database: Database) -> Inbox:
-    return Inbox(database)
+def intake_store(database: Database) -> IntakeStore:
+    return IntakeStore(database)
 
 
 @pytest.fixture
@@ -62,26 +62,28 @@ async def test_an_event_is_accepted_once(database: Database, turns: Turns) -> No
     assert await turns.count_open() == {None: 2}
 
 
-async def test_nothing_is_accepted_when_the_transaction_fails(database: Database, inbox: Inbox, turns: Turns) -> None:
+async def test_nothing_is_accepted_when_the_transaction_fails(
+    database: Database, intake_store: IntakeStore, turns: Turns
+) -> None:
     async def fail() -> None:
         async with database.transaction() as connection:
-            await inbox.accept(connection, [new("$1")])
-            await inbox.ignore(connection, [Ignored("$2", ROOM, Reason.NOTICE)])
+            await intake_store.accept(connection, [new("$1")])
+            await intake_store.ignore(connection, [Ignored("$2", ROOM, IgnoreReason.NOTICE)])
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail()
     assert await turns.count_open() == {}
-    assert await inbox.known(["$1", "$2"]) == set()
+    assert await intake_store.known(["$1", "$2"]) == set()
     assert len(await accept(database, new("$1"))) == 1
 
 
 async def test_a_duplicate_dies_between_two_transactions(
-    database: Database, inbox: Inbox, turns: Turns, store_url: str
+    database: Database, intake_store: IntakeStore, turns: Turns, store_url: str
 ) -> None:
     """The second waits for the first, and finds what it wrote: the lane of a new room, and the event."""
     async with database.transaction() as first:
-        lanes = await inbox.accept(first, [new("$1")])
+        lanes = await intake_store.accept(first, [new("$1")])
         second = asyncio.create_task(accept(database, new("$1"), new("$2")))
         await waiting_for_a_lock(store_url)
         assert not second.done()
@@ -90,12 +92,14 @@ async def test_a_duplicate_dies_between_two_transactions(
     assert [row["room_id"] for row in await database.rows("SELECT room_id FROM conversation")] == [ROOM]
 
 
-async def test_the_second_accepts_what_the_first_rolled_back(database: Database, inbox: Inbox, store_url: str) -> None:
+async def test_the_second_accepts_what_the_first_rolled_back(
+    database: Database, intake_store: IntakeStore, store_url: str
+) -> None:
     seconds: list[asyncio.Task[list[int]]] = []
 
     async def roll_back() -> None:
         async with database.transaction() as first:
-            await inbox.accept(first, [new("$1")])
+            await intake_store.accept(first, [new("$1")])
             seconds.append(asyncio.create_task(accept(database, new("$1"))))
             await waiting_for_a_lock(store_url)
             raise LookupError
@@ -156,54 +160,57 @@ async def test_a_message_is_as_old_as_the_homeserver_says(database: Database, mi
     assert (await take(database, lane)).age == pytest.approx(age, abs=5)
 
 
-async def test_what_was_accepted_or_ignored_is_known(database: Database, inbox: Inbox) -> None:
+async def test_what_was_accepted_or_ignored_is_known(database: Database, intake_store: IntakeStore) -> None:
     (lane,) = await accept(database, new("$open"), new("$closed"))
     for _ in range(2):
         await finish(database, await take(database, lane))
     ignored = [
-        Ignored("$ignored", ROOM, Reason.NOTICE),
-        Ignored("$ignored", ROOM, Reason.CHANGE),
-        Ignored("$i2", ROOM, Reason.NO_TEXT),
+        Ignored("$ignored", ROOM, IgnoreReason.NOTICE),
+        Ignored("$ignored", ROOM, IgnoreReason.CHANGE),
+        Ignored("$i2", ROOM, IgnoreReason.NO_TEXT),
     ]
     async with database.transaction() as connection:
-        await inbox.ignore(connection, ignored)
-        await inbox.ignore(connection, ignored)
+        await intake_store.ignore(connection, ignored)
+        await intake_store.ignore(connection, ignored)
     asked = ["$open", "$closed", "$ignored", "$new", "$open"]
-    assert await inbox.known(asked) == {"$open", "$closed", "$ignored"}
-    assert await inbox.known([]) == set()
+    assert await intake_store.known(asked) == {"$open", "$closed", "$ignored"}
+    assert await intake_store.known([]) == set()
     rows = await database.rows("SELECT event_id, room_id, reason FROM ignored ORDER BY event_id")
-    assert [tuple(row.values()) for row in rows] == [("$i2", ROOM, Reason.NO_TEXT), ("$ignored", ROOM, Reason.NOTICE)]
+    assert [tuple(row.values()) for row in rows] == [
+        ("$i2", ROOM, IgnoreReason.NO_TEXT),
+        ("$ignored", ROOM, IgnoreReason.NOTICE),
+    ]
 
 
-async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Database, inbox: Inbox) -> None:
+async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Database, intake_store: IntakeStore) -> None:
     portal = await add_portal(database)
     (lane,) = await accept(database, *(new(f"${number}", portal=portal) for number in range(4)))
     await accept(database, aside("$aside", portal), new("$other", OTHER))
     await finish(database, await take(database, lane))
-    await Turns(database).answered(await take(database, lane), "x", error=None, parts=range(1))
+    await Turns(database).commit(await take(database, lane), "x", error=None, parts=range(1))
     async with database.transaction() as connection:
         rooms = [ROOM, OTHER, "!empty:example.org"]
-        assert await inbox.depths(connection, rooms, besides=[]) == {ROOM: 3, OTHER: 1}
-        assert await inbox.depths(connection, rooms, besides=["$3", "$other"]) == {ROOM: 2}
-        assert await inbox.depths(connection, [], besides=[]) == {}
+        assert await intake_store.depths(connection, rooms, excluding=[]) == {ROOM: 3, OTHER: 1}
+        assert await intake_store.depths(connection, rooms, excluding=["$3", "$other"]) == {ROOM: 2}
+        assert await intake_store.depths(connection, [], excluding=[]) == {}
 
 
-async def test_what_can_never_be_taken_is_kept(database: Database, inbox: Inbox) -> None:
-    await inbox.set_aside("txn", "too deep", "[[[🐈")
-    await inbox.set_aside("txn", "too deep", "[[[🐈")
-    rows = await database.rows("SELECT transaction_id, reason, body FROM set_aside")
+async def test_what_can_never_be_taken_is_kept(database: Database, intake_store: IntakeStore) -> None:
+    await intake_store.add_dead_letter("txn", "too deep", "[[[🐈")
+    await intake_store.add_dead_letter("txn", "too deep", "[[[🐈")
+    rows = await database.rows("SELECT transaction_id, reason, body FROM dead_letter")
     assert [tuple(row.values()) for row in rows] == [("txn", "too deep", "[[[🐈")] * 2
 
 
-async def put_in_order(database: Database, room: Watched, *event_ids: str) -> None:
+async def put_in_order(database: Database, room: HistoryCursor, *event_ids: str) -> None:
     async with database.transaction() as connection:
-        await Inbox(database).lock(connection, [room.room_id], alone=True)
-        await Inbox(database).put_in_order(connection, room, event_ids)
+        await IntakeStore(database).lock(connection, [room.room_id], alone=True)
+        await IntakeStore(database).put_in_order(connection, room, event_ids)
 
 
-async def watched(database: Database) -> Watched:
+async def watched(database: Database) -> HistoryCursor:
     """The room as a comparison that begins now sees it."""
-    return await Rooms(database).watch(ROOM, "$seen")
+    return await Histories(database).watch(ROOM, "$seen")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +239,7 @@ async def test_waiting_turns_take_the_homeservers_order(
 
 
 async def test_what_came_meanwhile_is_newer_in_a_new_database_too(database: Database) -> None:
-    await database.execute("ALTER SEQUENCE turn_place_seq RESTART")
+    await database.execute("ALTER SEQUENCE turn_position_seq RESTART")
     room = await watched(database)
     await accept(database, new("$newest"))
     await accept(database, new("$missed"))
@@ -256,8 +263,8 @@ async def test_whoever_accepts_waits_while_the_lane_is_put_in_order(database: Da
     room = await watched(database)
     await accept(database, new("$2"))
     async with database.transaction() as connection:
-        await Inbox(database).lock(connection, [ROOM], alone=True)
-        await Inbox(database).put_in_order(connection, room, ["$2", "$3"])
+        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).put_in_order(connection, room, ["$2", "$3"])
         late = asyncio.create_task(accept(database, new("$4")))
         await waiting_for_a_lock(store_url)
         assert not late.done()
@@ -266,14 +273,14 @@ async def test_whoever_accepts_waits_while_the_lane_is_put_in_order(database: Da
 
 
 async def test_whoever_puts_in_order_waits_for_what_is_being_accepted(
-    database: Database, inbox: Inbox, store_url: str
+    database: Database, intake_store: IntakeStore, store_url: str
 ) -> None:
     await accept(database, new("$2"))
     room = await watched(database)
     await accept(database, new("$1"))
     async with database.transaction() as connection:
-        await inbox.lock(connection, [ROOM, OTHER])
-        await inbox.accept(connection, [new("$3")])
+        await intake_store.lock(connection, [ROOM, OTHER])
+        await intake_store.accept(connection, [new("$3")])
         ordering = asyncio.create_task(put_in_order(database, room, "$1", "$2"))
         await waiting_for_a_lock(store_url)
         assert not ordering.done()
@@ -285,8 +292,8 @@ async def test_another_room_does_not_wait(database: Database) -> None:
     await accept(database, new("$1"), new("$2", OTHER))
     room = await watched(database)
     async with database.transaction() as connection:
-        await Inbox(database).lock(connection, [ROOM], alone=True)
-        await Inbox(database).put_in_order(connection, room, ["$1"])
+        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).put_in_order(connection, room, ["$1"])
         async with asyncio.timeout(5):
             await accept(database, new("$3", OTHER))
     assert await order(database, OTHER) == ["$2", "$3"]
@@ -326,7 +333,7 @@ async def talk(database: Database) -> int:
 async def stopped(database: Database) -> dict[str, str]:
     """Return the turns that somebody wants to end, and by which event."""
     rows = await database.rows("SELECT event_id, stop, stopped_by FROM turn WHERE stop IS NOT NULL")
-    assert {row["stop"] for row in rows} <= {Stop.STOPPED}
+    assert {row["stop"] for row in rows} <= {StopReason.STOPPED}
     return {row["event_id"]: row["stopped_by"] for row in rows}
 
 
@@ -370,16 +377,16 @@ async def test_the_first_wish_counts(database: Database, talk: int) -> None:
     assert await stopped(database) == {"$q1": "$w1", "$q2": "$wish"}
 
 
-@pytest.mark.parametrize("end", [TurnState.DONE, TurnState.FAILED, TurnState.ANSWERED])
+@pytest.mark.parametrize("end", [TurnState.DONE, TurnState.FAILED, TurnState.COMMITTED])
 async def test_what_is_answered_is_not_stopped_any_more(database: Database, talk: int, end: TurnState) -> None:
     turns, turn = Turns(database), await take(database, talk)
-    await turns.answered(turn, "x", error=None, parts=range(1))
-    if end is not TurnState.ANSWERED:
+    await turns.commit(turn, "x", error=None, parts=range(1))
+    if end is not TurnState.COMMITTED:
         await turns.finish(turn, end, {0: "$a1"})
     assert await stop(database, wish("$q1"), wish("$a1")) == []
     # While the answer is being shown, nothing else is meant.
-    assert await stop(database, wish(None)) == ([] if end is TurnState.ANSWERED else [talk])
-    assert await stopped(database) == ({} if end is TurnState.ANSWERED else {"$q2": "$wish"})
+    assert await stop(database, wish(None)) == ([] if end is TurnState.COMMITTED else [talk])
+    assert await stopped(database) == ({} if end is TurnState.COMMITTED else {"$q2": "$wish"})
 
 
 async def test_a_stop_ends_the_waiting_for_the_next_try(database: Database, turns: Turns, talk: int) -> None:
@@ -387,9 +394,9 @@ async def test_a_stop_ends_the_waiting_for_the_next_try(database: Database, turn
     assert await turns.take(talk) is None
     assert await stop(database, wish(None)) == [talk]
     turn = await take(database, talk)
-    assert (turn.event_id, turn.stop) == ("$q1", Stop.STOPPED)
+    assert (turn.event_id, turn.stop) == ("$q1", StopReason.STOPPED)
     await turns.put_back(turn, delay=60, failed=False, why="the homeserver is away")
-    assert (await take(database, talk)).stop is Stop.STOPPED
+    assert (await take(database, talk)).stop is StopReason.STOPPED
 
 
 async def test_a_room_without_open_turns_has_nothing_to_stop(database: Database) -> None:
@@ -397,9 +404,9 @@ async def test_a_room_without_open_turns_has_nothing_to_stop(database: Database)
     assert await stop(database) == []
 
 
-async def test_every_write_says_that_the_database_is_away(database: Database, inbox: Inbox) -> None:
+async def test_every_write_says_that_the_database_is_away(database: Database, intake_store: IntakeStore) -> None:
     await database.pool.close()
     with pytest.raises(StoreError):
-        await inbox.known(["$1"])
+        await intake_store.known(["$1"])
     with pytest.raises(StoreError):
-        await inbox.set_aside("t", "r", "b")
+        await intake_store.add_dead_letter("t", "r", "b")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from agent_bridge.bridge.agents.upstream_status import Asked, Bulletin, Health
+from agent_bridge.bridge.agents.upstream_status import Health, SyncRequests, UpstreamStatus
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.database import Database
-from agent_bridge.store.kv import Facts
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import LEADER, Locks
 from support.conditions import eventually
 
@@ -145,13 +145,13 @@ async def test_without_a_database_nobody_leads_and_nobody_falls() -> None:
 
 
 @pytest.fixture
-async def bulletins(store_url: str) -> AsyncIterator[tuple[Bulletin, Bulletin]]:
+async def bulletins(store_url: str) -> AsyncIterator[tuple[UpstreamStatus, UpstreamStatus]]:
     """Of the leader, and of another process."""
     async with Database(store_url) as first, Database(store_url) as second:
-        yield Bulletin(Facts(first)), Bulletin(Facts(second))
+        yield UpstreamStatus(KeyValues(first)), UpstreamStatus(KeyValues(second))
 
 
-async def test_how_upstreams_are_is_told(bulletins: tuple[Bulletin, Bulletin]) -> None:
+async def test_how_upstreams_are_is_told(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     leader, other = bulletins
     assert await other.read() == []
     healths = [Health("good", None, 3), Health("bad", "refused: {}"), Health("new"), Health("odd", None, 0, 7)]
@@ -162,45 +162,47 @@ async def test_how_upstreams_are_is_told(bulletins: tuple[Bulletin, Bulletin]) -
     assert await other.read() == []
 
 
-async def test_nobody_asked_yet(bulletins: tuple[Bulletin, Bulletin]) -> None:
-    assert await bulletins[0].asked() == (Asked(), Asked())
+async def test_nobody_asked_yet(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+    assert await bulletins[0].requested_syncs() == (SyncRequests(), SyncRequests())
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-async def test_whoever_asks_waits_until_it_is_done(bulletins: tuple[Bulletin, Bulletin], *, confirmed: bool) -> None:
+async def test_whoever_asks_waits_until_it_is_done(
+    bulletins: tuple[UpstreamStatus, UpstreamStatus], *, confirmed: bool
+) -> None:
     leader, other = bulletins
     asking = [asyncio.create_task(each.ask(confirmed=confirmed, within=20)) for each in (other, other, leader)]
 
-    async def all_asked() -> Asked | None:
-        asked, done = await leader.asked()
-        assert done == Asked()
-        return asked if max(asked.looks, asked.confirmed) == 3 else None
+    async def all_asked() -> SyncRequests | None:
+        asked, done = await leader.requested_syncs()
+        assert done == SyncRequests()
+        return asked if max(asked.requested, asked.confirmed) == 3 else None
 
     asked = await eventually(all_asked, "all three asked")
-    assert asked == (Asked(0, 3) if confirmed else Asked(3, 0))
+    assert asked == (SyncRequests(0, 3) if confirmed else SyncRequests(3, 0))
     late = asyncio.create_task(other.ask(confirmed=confirmed, within=20))
     await eventually(lambda: another_asked(leader, asked), "another asked")
     await leader.done(asked)
     assert await asyncio.gather(*asking) == [True, True, True]
     assert not late.done()
-    again, done = await leader.asked()
+    again, done = await leader.requested_syncs()
     assert done == asked
     await leader.done(again)
     assert await late
 
 
-async def another_asked(leader: Bulletin, before: Asked) -> bool:
-    asked, _ = await leader.asked()
+async def another_asked(leader: UpstreamStatus, before: SyncRequests) -> bool:
+    asked, _ = await leader.requested_syncs()
     return asked != before
 
 
-async def test_a_look_does_not_answer_who_wants_it_believed(bulletins: tuple[Bulletin, Bulletin]) -> None:
+async def test_a_look_does_not_answer_who_wants_it_believed(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     leader, other = bulletins
-    await leader.done(Asked(looks=5))
+    await leader.done(SyncRequests(requested=5))
     assert await other.ask(confirmed=False, within=5)
     assert not await other.ask(confirmed=True, within=0.3)
 
 
-async def test_whoever_asks_is_told_that_nobody_looks(bulletins: tuple[Bulletin, Bulletin]) -> None:
+async def test_whoever_asks_is_told_that_nobody_looks(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert not await bulletins[1].ask(confirmed=False, within=0.3)
     assert not await bulletins[1].ask(confirmed=False, within=0)

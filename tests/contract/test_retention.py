@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.transcript import Said
-from agent_bridge.core.turns import Ignored, Reason, TurnState
-from agent_bridge.store.intake import Inbox
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import Ignored, IgnoreReason, TurnState
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.prune import prune
 from agent_bridge.store.turns import Turns
 from support.turn_rows import ROOM, accept, collect, finish, new, take
@@ -34,7 +34,7 @@ async def test_a_closed_turn_is_forgotten_when_it_is_old(database: Database, sta
     (lane,) = await accept(database, new("$1"), new("$2"), new("$3"))
     turns, turn = Turns(database), await take(database, lane)
     await collect(database, turn)
-    await turns.answered(turn, "x", error=None, parts=range(2))
+    await turns.commit(turn, "x", error=None, parts=range(2))
     await turns.finish(turn, state, {0: "$a0", 1: "$a1"})
     await accept(database, new("$4"))
     await age(database, 29.9)
@@ -49,8 +49,8 @@ async def test_what_a_transcript_keeps_can_be_taken_back_for_as_long(database: D
     (lane,) = await accept(database, new("$1"), new("$2"))
     turns, turn = Turns(database), await take(database, lane)
     await collect(database, turn)
-    said = [Said("user", "hi"), Said("assistant", "x")]
-    await turns.answered(turn, "x", error=None, parts=range(1), transcript=said)
+    said = [ChatMessage("user", "hi"), ChatMessage("assistant", "x")]
+    await turns.commit(turn, "x", error=None, parts=range(1), transcript=said)
     await turns.finish(turn, TurnState.DONE, {0: "$a0"})
     await age(database, 179)
     assert await prune(database, turns_days=30, transcript_days=180) == 0
@@ -65,7 +65,7 @@ async def test_what_is_open_is_never_forgotten(database: Database) -> None:
     lanes = await accept(database, *(new(f"${number}", f"!{number}") for number in range(4)), new("$5", "!3"))
     turns = Turns(database)
     await take(database, lanes[0])
-    await turns.answered(await take(database, lanes[1]), "x", error=None, parts=range(1))
+    await turns.commit(await take(database, lanes[1]), "x", error=None, parts=range(1))
     await turns.put_back(await take(database, lanes[2]), delay=60, failed=True, why="the upstream is away")
     await collect(database, await take(database, lanes[3]))
     await age(database, 4000)
@@ -75,16 +75,16 @@ async def test_what_is_open_is_never_forgotten(database: Database) -> None:
 
 
 async def test_an_old_note_is_forgotten_and_what_was_set_aside_is_not(database: Database) -> None:
-    inbox = Inbox(database)
+    intake_store = IntakeStore(database)
     async with database.transaction() as connection:
-        await inbox.ignore(connection, [Ignored("$old", ROOM, Reason.NOTICE)])
-    await inbox.set_aside("txn", "too deep", "[[")
+        await intake_store.ignore(connection, [Ignored("$old", ROOM, IgnoreReason.NOTICE)])
+    await intake_store.add_dead_letter("txn", "too deep", "[[")
     await age(database, 31)
     async with database.transaction() as connection:
-        await inbox.ignore(connection, [Ignored("$new", ROOM, Reason.NOTICE)])
+        await intake_store.ignore(connection, [Ignored("$new", ROOM, IgnoreReason.NOTICE)])
     assert await prune(database, turns_days=30, transcript_days=180) == 1
-    assert await inbox.known(["$old", "$new"]) == {"$new"}
-    assert len(await database.rows("SELECT id FROM set_aside")) == 1
+    assert await intake_store.known(["$old", "$new"]) == {"$new"}
+    assert len(await database.rows("SELECT id FROM dead_letter")) == 1
 
 
 async def test_a_large_backlog_is_forgotten_whole(database: Database) -> None:

@@ -8,9 +8,18 @@ import aiohttp
 import pytest
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamBusy, UpstreamError
-from agent_bridge.core.transcript import Image, Said
-from agent_bridge.upstream.base import Ask, Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamBusy, UpstreamError
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.upstream.base import (
+    AnswerRequest,
+    Delta,
+    End,
+    FileDelta,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from agent_bridge.upstream.registry import make_upstream
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says
 
@@ -29,9 +38,11 @@ async def server() -> AsyncIterator[ScriptedUpstream]:
 async def ask(server: ScriptedUpstream, api: str, *pieces: Piece) -> list[Delta]:
     server.script = says(*pieces)
     config = UpstreamConfig.model_validate({"name": "up", "url": server.url, "api": api})
-    said = Said("user", "hi", (Image(b"\0", "image/png"),))
+    said = ChatMessage("user", "hi", (Image(b"\0", "image/png"),))
     async with aiohttp.ClientSession() as session:
-        return [delta async for delta in make_upstream(config, session).answer(Ask("dora", (said,), "s", "k"))]
+        return [
+            delta async for delta in make_upstream(config, session).answer(AnswerRequest("dora", (said,), "s", "k"))
+        ]
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
@@ -69,8 +80,8 @@ async def test_without_responses(server: ScriptedUpstream) -> None:
     ("pieces", "kind"),
     [
         ([429], UpstreamBusy),
-        ([Reasoning("hm"), None], AnswerBroken),
-        ([Reasoning("hm"), RuntimeError("no")], AnswerBroken),
+        ([Reasoning("hm"), None], AnswerInterrupted),
+        ([Reasoning("hm"), RuntimeError("no")], AnswerInterrupted),
         ([Reasoning("hm")], AnswerEmpty),
         ([Tool("look")], AnswerEmpty),
     ],

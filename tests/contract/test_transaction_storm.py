@@ -11,7 +11,7 @@ import pytest
 
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.turns import TurnKind, TurnState
-from agent_bridge.store.edits import Changes
+from agent_bridge.store.edits import Edits
 from agent_bridge.store.turns import Turns
 from support.change_requests import again, answer, asked, edit, note, redaction
 from support.turn_rows import accept, add_portal, collect, finish, order
@@ -76,12 +76,12 @@ class Storm:
 
     async def _handle(self, turn: Turn) -> None:
         if turn.kind is TurnKind.CHANGE:
-            await Changes(self._database).ask_anew(turn)
+            await Edits(self._database).ask_again(turn)
         elif turn.attempts == 1 and self._chance.random() < 0.3:
             await collect(self._database, turn)
         if turn.attempts == 1 and self._chance.random() < 0.2:
             await Turns(self._database).put_back(turn, delay=0, failed=True, why="busy")
-        elif turn.kind is TurnKind.CHANGE or turn.state is TurnState.ANSWERED:
+        elif turn.kind is TurnKind.CHANGE or turn.state is TurnState.COMMITTED:
             await finish(self._database, turn)
         else:
             await answer(self._database, turn)

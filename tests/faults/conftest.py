@@ -11,12 +11,12 @@ from support.harness import new_house
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.harness import House
+    from support.harness import BridgeHarness
     from support.postgres import Cluster
 
 
 @pytest.fixture(scope="session")
-async def house(cluster: Cluster) -> AsyncIterator[House]:
+async def harness(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
     """A homeserver that has the bridge registered."""
     async with new_house(cluster) as running:
         yield running

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
     from agent_bridge.demo.timeline import Event
-    from support.harness import House, Running, Talk
+    from support.harness import BridgeHarness, Conversation, Running
 
 OK, UNAVAILABLE = 200, 503
 #: Seconds that the bridge waits for a connection here.
@@ -89,7 +89,7 @@ class Scene:
     config: Config
     upstream: ScriptedUpstream
     running: Running
-    talks: list[Talk]
+    talks: list[Conversation]
 
     @property
     def door(self) -> Knocker:
@@ -97,15 +97,15 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(house: House, database_url: str, *rooms: str, pool_size: int = 10) -> AsyncIterator[Scene]:
+async def scene(harness: BridgeHarness, database_url: str, *rooms: str, pool_size: int = 10) -> AsyncIterator[Scene]:
     async with ScriptedUpstream(*rooms) as upstream:
-        config = house.config(
+        config = harness.config(
             database_url,
             [{"name": "scripted", "url": upstream.url}],
             logging={"format": "json"},
         )
         config = config.model_copy(update={"database": config.database.model_copy(update={"pool_size": pool_size})})
-        async with house.bridge(config) as running, company(house, running, upstream.names) as talks:
+        async with harness.bridge(config) as running, company(harness, running, upstream.names) as talks:
             yield Scene(config, upstream, running, talks)
 
 
@@ -127,10 +127,10 @@ async def refuses(stage: Scene, event: Event) -> bool:
     return await stage.door.hand_over("in vain", event) == UNAVAILABLE
 
 
-async def test_a_database_that_restarts_under_load(house: House, fragile: Cluster, fragile_url: str) -> None:
+async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragile: Cluster, fragile_url: str) -> None:
     """It is stopped by an operator first and crashes then, while an answer is shown in each room and another waits."""
     gates = {"one": asyncio.Event()}
-    async with scene(house, fragile_url, "ada", "bob", "cleo") as stage:
+    async with scene(harness, fragile_url, "ada", "bob", "cleo") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
         await see_begun(stage.talks, "Echo:")
@@ -151,9 +151,9 @@ async def test_a_database_that_restarts_under_load(house: House, fragile: Cluste
         await see(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
-async def test_a_database_without_a_free_connection(house: House, fragile_url: str) -> None:
+async def test_a_database_without_a_free_connection(harness: BridgeHarness, fragile_url: str) -> None:
     """Somebody else's lock holds up every connection of the pool."""
-    async with scene(house, fragile_url, "ada", pool_size=4) as stage:
+    async with scene(harness, fragile_url, "ada", pool_size=4) as stage:
         (ada,) = stage.talks
         await say([ada], "zero")
         await see([ada], "Echo: zero")
@@ -186,10 +186,10 @@ async def test_a_database_without_a_free_connection(house: House, fragile_url: s
     ],
 )
 async def test_a_database_that_cannot_write(
-    house: House, fragile_url: str, break_it: tuple[LiteralString, ...], mend_it: tuple[LiteralString, ...]
+    harness: BridgeHarness, fragile_url: str, break_it: tuple[LiteralString, ...], mend_it: tuple[LiteralString, ...]
 ) -> None:
     gates = {"one": asyncio.Event()}
-    async with scene(house, fragile_url, "ada", "bob") as stage:
+    async with scene(harness, fragile_url, "ada", "bob") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
         await see_begun(stage.talks, "Echo:")
@@ -211,9 +211,9 @@ async def test_a_database_that_cannot_write(
         await see(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
-async def test_connections_that_stay_read_only_are_not_kept(house: House, fragile_url: str) -> None:
+async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, fragile_url: str) -> None:
     """A database that takes over from a lost one is read only at first, and connections made then stay so."""
-    async with scene(house, fragile_url, "ada") as stage:
+    async with scene(harness, fragile_url, "ada") as stage:
         (ada,) = stage.talks
         await say([ada], "one")
         await see([ada], "Echo: one")
@@ -226,9 +226,9 @@ async def test_connections_that_stay_read_only_are_not_kept(house: House, fragil
         await see([ada], "Echo: one", "Echo: two", "Echo: three")
 
 
-async def test_a_lost_lock_doubles_nothing(house: House, fragile_url: str) -> None:
+async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, fragile_url: str) -> None:
     gates = {"one": asyncio.Event()}
-    async with scene(house, fragile_url, "ada") as stage:
+    async with scene(harness, fragile_url, "ada") as stage:
         (ada,) = stage.talks
         stage.upstream.script = echo_through(gates)
         await say([ada], "one", "two")
@@ -240,7 +240,9 @@ async def test_a_lost_lock_doubles_nothing(house: House, fragile_url: str) -> No
         await see([ada], "Echo: one", "Echo: two", "Echo: three")
 
 
-async def test_a_lost_lock_does_not_let_two_workers_speak(house: House, fragile_url: str, tmp_path: Path) -> None:
+async def test_a_lost_lock_does_not_let_two_workers_speak(
+    harness: BridgeHarness, fragile_url: str, tmp_path: Path
+) -> None:
     """The second worker takes the lane over while the first, which does not know, is in the middle of its answer."""
     gate = asyncio.Event()
     asked = itertools.count(1)
@@ -252,7 +254,7 @@ async def test_a_lost_lock_does_not_let_two_workers_speak(house: House, fragile_
             await gate.wait()
         yield f"{number} to {question}"
 
-    async with scene(house, fragile_url, "ada") as stage, BridgeProcess(tmp_path, stage.config, "worker"):
+    async with scene(harness, fragile_url, "ada") as stage, BridgeProcess(tmp_path, stage.config, "worker"):
         (ada,) = stage.talks
         stage.upstream.script = script
         await say([ada], "one")

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.config.model import Config
-    from support.harness import House, Talk
+    from support.harness import BridgeHarness, Conversation
 
 ROOMS = ("ada", "bob", "cleo")
-Company = tuple[ScriptedUpstream, Proxy, list["Talk"]]
+Company = tuple[ScriptedUpstream, Proxy, list["Conversation"]]
 
 
 class ClosedDoor:
@@ -55,35 +55,39 @@ class ClosedDoor:
         return web.Response(status=HTTPStatus.BAD_GATEWAY)
 
 
-def configured(house: House, database_url: str, upstream: ScriptedUpstream, address: str | None = None) -> Config:
+def configured(
+    harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, address: str | None = None
+) -> Config:
     there = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
-    return house.config(database_url, [{"name": "scripted", "url": upstream.url}], **there)
+    return harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **there)
 
 
 @pytest.fixture
-async def behind_proxy(house: House, database_url: str) -> AsyncIterator[Company]:
+async def behind_proxy(harness: BridgeHarness, database_url: str) -> AsyncIterator[Company]:
     """A bridge that reaches the homeserver through a proxy, with a person in the room of each agent."""
     async with (
         ScriptedUpstream(*ROOMS) as upstream,
-        Proxy(house.synapse.url) as proxy,
-        house.bridge(configured(house, database_url, upstream, proxy.url)) as running,
-        company(house, running, upstream.names) as talks,
+        Proxy(harness.synapse.url) as proxy,
+        harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
+        company(harness, running, upstream.names) as talks,
     ):
         yield upstream, proxy, talks
 
 
-def speaks(talk: Talk, method: str, path: str) -> bool:
+def speaks(talk: Conversation, method: str, path: str) -> bool:
     """Tell whether a request is a message in the room of *talk*."""
     return method == "PUT" and f"/rooms/{talk.room_id}/send/m.room.message/" in path
 
 
-async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(house: House, database_url: str) -> None:
+async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
+    harness: BridgeHarness, database_url: str
+) -> None:
     """After three tries the homeserver waits eight seconds; the bridge's start makes it hand over at once."""
     questions = [f"question {number}" for number in range(6)]
     async with ScriptedUpstream(*ROOMS) as upstream, AsyncExitStack() as people:
-        config = configured(house, database_url, upstream)
-        async with house.bridge(config) as running:
-            talks = await people.enter_async_context(company(house, running, upstream.names))
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running:
+            talks = await people.enter_async_context(company(harness, running, upstream.names))
             await say(talks, "hello")
             await see(talks, "Echo: hello")
         async with ClosedDoor(config.appservice.port) as closed:
@@ -93,19 +97,19 @@ async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(house: Hou
                 return closed.knocks >= 3
 
             await eventually(tired, "the homeserver waits longer and longer")
-        async with house.bridge(config) as running:
+        async with harness.bridge(config) as running:
             began = time.monotonic()
             await see(with_bridge(talks, running), "Echo: hello", *(f"Echo: {question}" for question in questions))
             assert time.monotonic() - began < 7
 
 
-async def test_answers_go_on_when_the_homeserver_is_back(house: House, database_url: str) -> None:
+async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness, database_url: str) -> None:
     """One answer ends while the homeserver is away, one when it is back, and a question waits behind each."""
     gates = {"short": asyncio.Event(), "long": asyncio.Event()}
     async with ScriptedUpstream("ada", "bob") as upstream:
         upstream.script = echo_through(gates)
-        config = configured(house, database_url, upstream)
-        async with house.bridge(config) as running, company(house, running, upstream.names) as (ada, bob):
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (ada, bob):
             turns = Turns(running.database)
             await ada.say("short")
             await bob.say("long")
@@ -116,20 +120,20 @@ async def test_answers_go_on_when_the_homeserver_is_back(house: House, database_
                 return sum((await turns.count_open()).values()) == 4
 
             await eventually(all_taken, "every question is taken")
-            await house.synapse.stop()
+            await harness.synapse.stop()
             try:
                 gates["short"].set()
 
                 async def tried() -> bool:
                     return bool(
                         await running.database.rows(
-                            "SELECT 1 FROM turn WHERE state = 'answered' AND not_before IS NOT NULL"
+                            "SELECT 1 FROM turn WHERE state = 'committed' AND not_before IS NOT NULL"
                         )
                     )
 
                 await eventually(tried, "the answer waits for the homeserver")
             finally:
-                await house.synapse.start()
+                await harness.synapse.start()
             await see([ada], "Echo: short", "Echo: next")
             gates["long"].set()
             await see([bob], "Echo: long", "Echo: next")
@@ -185,13 +189,13 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_impatient")
-async def test_a_request_that_hangs_is_made_again_and_others_go_on(house: House, database_url: str) -> None:
+async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver never hears of the first, and carries the second out without telling."""
     async with (
         ScriptedUpstream(*ROOMS) as upstream,
-        Proxy(house.synapse.url) as proxy,
-        house.bridge(configured(house, database_url, upstream, proxy.url)) as running,
-        company(house, running, upstream.names) as (stuck, *others),
+        Proxy(harness.synapse.url) as proxy,
+        harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
+        company(harness, running, upstream.names) as (stuck, *others),
     ):
         never = asyncio.Event()
         unheard: set[int] = set()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from agent_bridge.config.model import Config
-    from support.harness import House, Talk
+    from support.harness import BridgeHarness, Conversation
     from support.scripted_upstream import Script
 
 STUCK = 4
@@ -27,7 +27,7 @@ SAID = 5
 SOON = 10
 
 
-async def is_answered_soon(talk: Talk) -> None:
+async def is_answered_soon(talk: Conversation) -> None:
     """Say a few things in the room of *talk*, and see each answered."""
     began = time.monotonic()
     for number in range(SAID):
@@ -36,10 +36,10 @@ async def is_answered_soon(talk: Talk) -> None:
     assert time.monotonic() - began < SOON
 
 
-def configured(house: House, database_url: str, *upstreams: str, homeserver: str | None = None) -> Config:
+def configured(harness: BridgeHarness, database_url: str, *upstreams: str, homeserver: str | None = None) -> Config:
     there = {"homeserver": {"address": homeserver, "domain": "test.local"}} if homeserver else {}
     servers = [{"name": f"server{number}", "url": url} for number, url in enumerate(upstreams)]
-    return house.config(database_url, servers, **there)
+    return harness.config(database_url, servers, **there)
 
 
 async def hang(_question: str) -> AsyncIterator[str | int | Exception | None]:
@@ -56,14 +56,14 @@ async def hang(_question: str) -> AsyncIterator[str | int | Exception | None]:
     ],
 )
 async def test_agents_that_do_not_answer(
-    house: House, database_url: str, script: Script, shows: Callable[[Talk], bool]
+    harness: BridgeHarness, database_url: str, script: Script, shows: Callable[[Conversation], bool]
 ) -> None:
     names = [f"stuck{number}" for number in range(STUCK)]
     async with ScriptedUpstream(*names) as bad, ScriptedUpstream("quick") as good:
         bad.script = script
         async with (
-            house.bridge(configured(house, database_url, bad.url, good.url)) as running,
-            company(house, running, [*bad.names, *good.names]) as (*stuck, quick),
+            harness.bridge(configured(harness, database_url, bad.url, good.url)) as running,
+            company(harness, running, [*bad.names, *good.names]) as (*stuck, quick),
         ):
             await say(stuck, "one", "two")
             await stuck[-1].person.wait_for(lambda: len(bad.asked) >= STUCK)
@@ -72,10 +72,10 @@ async def test_agents_that_do_not_answer(
             assert "two" not in bad.questions
 
 
-async def test_a_room_whose_messages_the_homeserver_does_not_take(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(house.synapse.url) as proxy:
-        config = configured(house, database_url, upstream.url, homeserver=proxy.url)
-        async with house.bridge(config) as running, company(house, running, upstream.names) as (stuck, quick):
+async def test_a_room_whose_messages_the_homeserver_does_not_take(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(harness.synapse.url) as proxy:
+        config = configured(harness, database_url, upstream.url, homeserver=proxy.url)
+        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (stuck, quick):
             gate, held = asyncio.Event(), asyncio.Event()
 
             def hold(_number: int, _method: str, path: str) -> asyncio.Event | None:
@@ -93,7 +93,7 @@ async def test_a_room_whose_messages_the_homeserver_does_not_take(house: House, 
             await see([stuck], "Echo: one", "Echo: two")
 
 
-async def test_an_upstream_whose_list_hangs(house: House, database_url: str) -> None:
+async def test_an_upstream_whose_list_hangs(harness: BridgeHarness, database_url: str) -> None:
     """Another's agents are found, get their rooms and answer."""
     silent, forever = web.Application(), asyncio.Event()
 
@@ -109,22 +109,22 @@ async def test_an_upstream_whose_list_hangs(house: House, database_url: str) -> 
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         async with (
             ScriptedUpstream("quick") as upstream,
-            house.bridge(configured(house, database_url, url, upstream.url)) as running,
-            company(house, running, upstream.names) as (quick,),
+            harness.bridge(configured(harness, database_url, url, upstream.url)) as running,
+            company(harness, running, upstream.names) as (quick,),
         ):
             await is_answered_soon(quick)
     finally:
         await runner.cleanup()
 
 
-async def test_a_room_that_cannot_be_made(house: House, database_url: str) -> None:
+async def test_a_room_that_cannot_be_made(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver does not answer when it shall make one room; the next is made and talked in."""
-    async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(house.synapse.url) as proxy:
+    async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(harness.synapse.url) as proxy:
         gate = asyncio.Event()
         stuck, quick = upstream.names
         proxy.holds = lambda _number, _method, path: gate if stuck in path else None
-        config = configured(house, database_url, upstream.url, homeserver=proxy.url)
-        async with house.bridge(config) as running, house.person() as person:
+        config = configured(harness, database_url, upstream.url, homeserver=proxy.url)
+        async with harness.bridge(config) as running, harness.person() as person:
             talk = await enter(running, person, quick)
             await is_answered_soon(talk)
             gate.set()

@@ -10,17 +10,17 @@ from support.people import Knocker, company, echo_through, events_of, is_quiet, 
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from support.harness import House, Talk
+    from support.harness import BridgeHarness, Conversation
 
 OK = 200
 
 
-def door_of(talk: Talk) -> Knocker:
+def door_of(talk: Conversation) -> Knocker:
     return Knocker(talk.running.bridge.config)
 
 
-async def test_what_was_answered_is_not_answered_again(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("ada") as upstream, house.talk(database_url, upstream) as talk:
+async def test_what_was_answered_is_not_answered_again(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         await say([talk], "one", "two")
         await see([talk], "Echo: one", "Echo: two")
         one, two = await events_of(talk)
@@ -32,15 +32,15 @@ async def test_what_was_answered_is_not_answered_again(house: House, database_ur
         assert upstream.questions == ["one", "two", "three"]
 
 
-async def test_the_same_event_twice_at_once_is_one_question(house: House, database_url: str) -> None:
+async def test_the_same_event_twice_at_once_is_one_question(harness: BridgeHarness, database_url: str) -> None:
     """It comes from the homeserver too, which kept it while no bridge ran."""
-    async with ScriptedUpstream("ada") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         config = talk.running.bridge.config
         talk.running.task.cancel()
         await asyncio.wait({talk.running.task})
         await say([talk], "one", "two")
         events = await events_of(talk)
-        async with house.bridge(config) as running:
+        async with harness.bridge(config) as running:
             door, (talk_again,) = Knocker(config), with_bridge([talk], running)
             same = await door.hand_over_at_once(["7"] * 4, *events)
             others = await door.hand_over_at_once(map(str, range(8, 12)), *events)
@@ -51,9 +51,9 @@ async def test_the_same_event_twice_at_once_is_one_question(house: House, databa
             assert upstream.questions == ["one", "two", "three"]
 
 
-async def test_what_is_being_answered_is_not_begun_again(house: House, database_url: str) -> None:
+async def test_what_is_being_answered_is_not_begun_again(harness: BridgeHarness, database_url: str) -> None:
     gates = {"one": asyncio.Event()}
-    async with ScriptedUpstream("ada") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.script = echo_through(gates)
         await say([talk], "one", "two")
         await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["Echo:"])
@@ -64,12 +64,12 @@ async def test_what_is_being_answered_is_not_begun_again(house: House, database_
         assert upstream.questions == ["one", "two"]
 
 
-async def test_a_homeserver_that_counts_from_one_again_is_heard(house: House, database_url: str) -> None:
+async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeHarness, database_url: str) -> None:
     """Synapse on SQLite does so at each start: the same transaction id means something else then."""
-    async with ScriptedUpstream("ada") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         await say([talk], "one")
         await see([talk], "Echo: one")
-        await house.synapse.restart()
+        await harness.synapse.restart()
         await say([talk], "two")
         await see([talk], "Echo: one", "Echo: two")
         (one, two), door = await events_of(talk), door_of(talk)
@@ -78,12 +78,14 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(house: House, da
         await see([talk], "Echo: one", "Echo: two", "Echo: three")
 
 
-async def test_one_transaction_id_is_no_reason_to_pass_over_what_is_new(house: House, database_url: str) -> None:
+async def test_one_transaction_id_is_no_reason_to_pass_over_what_is_new(
+    harness: BridgeHarness, database_url: str
+) -> None:
     """Whoever stands between, the event alone tells what is new."""
     async with (
         ScriptedUpstream("ada") as upstream,
-        house.bridge(house.config(database_url, [{"name": "scripted", "url": upstream.url}])) as running,
-        company(house, running, upstream.names) as (ada,),
+        harness.bridge(harness.config(database_url, [{"name": "scripted", "url": upstream.url}])) as running,
+        company(harness, running, upstream.names) as (ada,),
     ):
         await say([ada], "one")
         await see([ada], "Echo: one")

@@ -21,7 +21,7 @@ from support.severable_proxy import Line
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.harness import House, Talk
+    from support.harness import BridgeHarness, Conversation
 
 _numbers = itertools.count(1)
 
@@ -53,14 +53,16 @@ async def upstream() -> AsyncIterator[FaultyUpstream]:
 
 
 @asynccontextmanager
-async def talking(house: House, database_url: str, url: str, agent: str, **options: Any) -> AsyncIterator[Talk]:
+async def talking(
+    harness: BridgeHarness, database_url: str, url: str, agent: str, **options: Any
+) -> AsyncIterator[Conversation]:
     """Put a person into the room of *agent*, whose messages are tried twice."""
-    config = house.config(
+    config = harness.config(
         database_url,
         [{"name": "faulty", "url": url, **options}],
         lanes={"drain_timeout": 2, "max_attempts": 2},
     )
-    async with house.bridge(config) as running, company(house, running, [agent]) as (talk,):
+    async with harness.bridge(config) as running, company(harness, running, [agent]) as (talk,):
         yield talk
 
 
@@ -83,11 +85,16 @@ async def talking(house: House, database_url: str, url: str, agent: str, **optio
     ],
 )
 async def test_what_cannot_be_mended_is_told_at_once(
-    house: House, database_url: str, upstream: FaultyUpstream, options: dict[str, Any], reply: Reply, told: list[str]
+    harness: BridgeHarness,
+    database_url: str,
+    upstream: FaultyUpstream,
+    options: dict[str, Any],
+    reply: Reply,
+    told: list[str],
 ) -> None:
     """The agent may have acted on the question, so it is not asked again; the next question is."""
     upstream.script(reply, WELL)
-    async with talking(house, database_url, upstream.url, upstream.agent, **options) as talk:
+    async with talking(harness, database_url, upstream.url, upstream.agent, **options) as talk:
         await say([talk], "try")
         await talk.person.wait_for(lambda: len(talk.answers) == len(told))
         await eventually(lambda: is_quiet(talk), "the turn is closed")
@@ -109,10 +116,15 @@ async def test_what_cannot_be_mended_is_told_at_once(
     ],
 )
 async def test_what_can_be_mended_is_tried_again_after_a_while(
-    house: House, database_url: str, upstream: FaultyUpstream, options: dict[str, Any], reply: Reply, wait: float
+    harness: BridgeHarness,
+    database_url: str,
+    upstream: FaultyUpstream,
+    options: dict[str, Any],
+    reply: Reply,
+    wait: float,
 ) -> None:
     upstream.script(reply, WELL, WELL)
-    async with talking(house, database_url, upstream.url, upstream.agent, **options) as talk:
+    async with talking(harness, database_url, upstream.url, upstream.agent, **options) as talk:
         began = time.monotonic()
         await say([talk], "try", "and this")
         await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "All well.")
@@ -122,10 +134,10 @@ async def test_what_can_be_mended_is_tried_again_after_a_while(
         assert asked == ["try", "try", "and this"]
 
 
-async def test_an_upstream_that_comes_back_answers_what_waited(house: House, database_url: str) -> None:
+async def test_an_upstream_that_comes_back_answers_what_waited(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"
-        async with talking(house, database_url, url, upstream.names[0]) as talk:
+        async with talking(harness, database_url, url, upstream.names[0]) as talk:
             await line.cut()
             await say([talk], "one", "two")
 
@@ -138,10 +150,12 @@ async def test_an_upstream_that_comes_back_answers_what_waited(house: House, dat
             assert upstream.questions == ["one", "two"]
 
 
-async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(house: House, database_url: str) -> None:
+async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"
-        async with talking(house, database_url, url, upstream.names[0]) as talk:
+        async with talking(harness, database_url, url, upstream.names[0]) as talk:
             await line.cut()
             await say([talk], "one", "two")
             await eventually(lambda: is_quiet(talk), "both turns are closed", 30)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.timeline import Message
-    from support.harness import House, Talk
+    from support.harness import BridgeHarness, Conversation
 
 PIECES = (
     Reasoning("Let me **see**. "),
@@ -25,7 +25,7 @@ PIECES = (
 )
 
 
-def seen(talk: Talk) -> list[tuple[str, str]]:
+def seen(talk: Conversation) -> list[tuple[str, str]]:
     """Return what the agent said, each with its msgtype."""
     return [(message.content["msgtype"], message.body) for message in talk.answers]
 
@@ -37,8 +37,8 @@ def root_of(message: Message) -> str | None:
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-async def test_folded_beside_the_answer(house: House, database_url: str, api: str) -> None:
-    async with ScriptedUpstream("thinker") as upstream, house.talk(database_url, upstream, api=api) as talk:
+async def test_folded_beside_the_answer(harness: BridgeHarness, database_url: str, api: str) -> None:
+    async with ScriptedUpstream("thinker") as upstream, harness.talk(database_url, upstream, api=api) as talk:
         upstream.script = says(*PIECES)
         await talk.say("What now?")
         aside, answer = await talk.wait_for_answers(2)
@@ -55,10 +55,10 @@ async def test_folded_beside_the_answer(house: House, database_url: str, api: st
         assert {"/v1/chat/completions" if api == "chat" else "/v1/responses"} == set(upstream.paths)
 
 
-async def test_hidden(house: House, database_url: str) -> None:
+async def test_hidden(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("secretive") as upstream,
-        house.talk(database_url, upstream, reasoning="hidden", tools="hidden") as talk,
+        harness.talk(database_url, upstream, reasoning="hidden", tools="hidden") as talk,
     ):
         upstream.script = says(*PIECES)
         await talk.say("What now?")
@@ -67,10 +67,10 @@ async def test_hidden(house: House, database_url: str) -> None:
         assert seen(talk) == [("m.text", "Cats it is.")]
 
 
-async def test_in_a_thread(house: House, database_url: str) -> None:
+async def test_in_a_thread(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("open") as upstream,
-        house.talk(database_url, upstream, reasoning="thread", tools="thread", api="responses") as talk,
+        harness.talk(database_url, upstream, reasoning="thread", tools="thread", api="responses") as talk,
     ):
         upstream.script = says(*PIECES)
         await talk.say("What now?")
@@ -83,9 +83,11 @@ async def test_in_a_thread(house: House, database_url: str) -> None:
         assert [message.body for message in messages if message not in (head, *inside)] == ["Cats it is."]
 
 
-async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(house: House, database_url: str) -> None:
+async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(
+    harness: BridgeHarness, database_url: str
+) -> None:
     gate = asyncio.Event()
-    async with ScriptedUpstream("ponderer") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("ponderer") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.script = waits_for(gate, Reasoning("hm"), "never said")
         await talk.say("What now?")
         await talk.person.wait_for(lambda: seen(talk) == [("m.notice", "💭 Thinking…")])
@@ -97,8 +99,10 @@ async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(house:
         gate.set()
 
 
-async def test_where_responses_are_missing_chat_completions_are_asked(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("older") as upstream, house.talk(database_url, upstream, api="responses") as talk:
+async def test_where_responses_are_missing_chat_completions_are_asked(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("older") as upstream, harness.talk(database_url, upstream, api="responses") as talk:
         upstream.responses = False
         await talk.say("one")
         await talk.wait_for_answers(1)
@@ -108,7 +112,7 @@ async def test_where_responses_are_missing_chat_completions_are_asked(house: Hou
         assert upstream.paths[-1] == "/v1/chat/completions"
 
 
-async def test_first_words_do_not_wait_behind_what_is_done_besides(house: House, database_url: str) -> None:
+async def test_first_words_do_not_wait_behind_what_is_done_besides(harness: BridgeHarness, database_url: str) -> None:
     async def script(_question: str) -> AsyncIterator[Reasoning | Tool | str]:
         yield Reasoning("hm")
         await asyncio.sleep(1.5)
@@ -122,8 +126,8 @@ async def test_first_words_do_not_wait_behind_what_is_done_besides(house: House,
     gate = asyncio.Event()
     answers = {"edits_per_second": 0.01}
     async with ScriptedUpstream("hurried") as upstream:
-        config = house.config(database_url, [{"name": "scripted", "url": upstream.url}], answers=answers)
-        async with house.bridge(config) as running, company(house, running, upstream.names) as (talk,):
+        config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], answers=answers)
+        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (talk,):
             upstream.script = script
             await talk.say("What now?")
             await talk.person.wait_for(lambda: ("m.text", "Cats") in seen(talk))

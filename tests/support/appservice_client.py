@@ -14,11 +14,11 @@ from yarl import URL
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.roles import Role
-from agent_bridge.matrix.appservice import MAX_BODY, Door
-from agent_bridge.store.agents import Contacts
-from agent_bridge.store.edits import Changes
-from agent_bridge.store.history import Rooms
-from agent_bridge.store.intake import Inbox
+from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.records import NAMES, wanted
 
@@ -33,10 +33,10 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 TRANSACTION = "/_matrix/app/v1/transactions/1"
 
 
-class Caller:
+class AppServiceClient:
     """A homeserver, or somebody who would like to be taken for one."""
 
-    def __init__(self, url: URL, session: aiohttp.ClientSession, opened: Door) -> None:
+    def __init__(self, url: URL, session: aiohttp.ClientSession, opened: AppServiceEndpoint) -> None:
         self.url = url
         self.door = opened
         self._session = session
@@ -55,9 +55,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def open_door(token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1) -> AsyncIterator[Caller]:
+async def open_door(
+    token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1
+) -> AsyncIterator[AppServiceClient]:
     app = web.Application(client_max_size=max_size)
-    opened = Door(token, intake)
+    opened = AppServiceEndpoint(token, intake)
     opened.add_routes(app)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
@@ -65,7 +67,9 @@ async def open_door(token: str, intake: appservice.Intake, *, max_size: int = MA
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         # What is still being sent when the answer is there must not meet the next request.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-            yield Caller(URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session, opened)
+            yield AppServiceClient(
+                URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session, opened
+            )
     finally:
         await runner.cleanup()
 
@@ -80,16 +84,16 @@ class Nobody:
 def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge that has members on example.org, and no workers."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
-    parts = Contacts(database), Turns(database), Inbox(database), Changes(database), Rooms(database)
+    parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
     return Intake(database, *parts, Nobody(), rules, max_queued=max_queued)
 
 
 async def make_portals(database: Database, room_ids: Iterable[str]) -> None:
     """Give an agent of its own to each of *room_ids*."""
-    contacts = Contacts(database)
+    agents = Agents(database)
     for number, room_id in enumerate(room_ids):
-        await contacts.add([wanted(f"a{number}")])
-        await contacts.room_made((await contacts.all())[-1].portal.id, room_id, None, None)
+        await agents.add([wanted(f"a{number}")])
+        await agents.room_made((await agents.all())[-1].portal.id, room_id, None, None)
 
 
 async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]:
@@ -97,7 +101,7 @@ async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]
     rows = await database.rows(
         """
         SELECT t.event_id, t.payload->>'body' AS body FROM turn t JOIN conversation c ON c.id = t.conversation
-        WHERE c.room_id = %s AND c.thread_id = '' AND t.kind = 'message' ORDER BY t.place
+        WHERE c.room_id = %s AND c.thread_id = '' AND t.kind = 'message' ORDER BY t.position
         """,
         (room_id,),
     )
@@ -106,9 +110,9 @@ async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]
 
 async def aside(database: Database) -> list[str]:
     """Return why each thing that was set aside was."""
-    return [row["reason"] for row in await database.rows("SELECT reason FROM set_aside ORDER BY id")]
+    return [row["reason"] for row in await database.rows("SELECT reason FROM dead_letter ORDER BY id")]
 
 
 async def suspects(database: Database) -> set[str]:
     """Return the rooms that are to be compared with the homeserver's history."""
-    return {row["room_id"] for row in await database.rows("SELECT room_id FROM room WHERE suspect")}
+    return {row["room_id"] for row in await database.rows("SELECT room_id FROM room WHERE needs_backfill")}

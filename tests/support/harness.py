@@ -19,7 +19,7 @@ from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.synapse import Synapse, free_port
-from agent_bridge.store.agents import Contact, Contacts
+from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
@@ -42,7 +42,7 @@ class Running:
 
     bridge: Bridge
     database: Database
-    contacts: Contacts
+    agents: Agents
     task: asyncio.Task[None]
 
     @property
@@ -54,11 +54,11 @@ class Running:
         """Tell whether no turn is open."""
         return not await Turns(self.database).count_open()
 
-    async def contact(self, name: str) -> Contact:
+    async def contact(self, name: str) -> AgentRoom:
         """Wait until the agent called *name* has a settled room, and return both."""
 
-        async def settled() -> Contact | None:
-            for contact in await self.contacts.all():
+        async def settled() -> AgentRoom | None:
+            for contact in await self.agents.all():
                 if contact.agent.name == name and contact.portal.bot_joined and contact.portal.name_applied:
                     return contact
             return None
@@ -67,7 +67,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Talk:
+class Conversation:
     """A person in an agent's room."""
 
     running: Running
@@ -115,7 +115,7 @@ async def _open(url: str) -> bool:
         return False
 
 
-class House:
+class BridgeHarness:
     """Synapse on 127.0.0.1, and databases for bridges that are registered with it."""
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
@@ -163,7 +163,7 @@ class House:
             task = asyncio.create_task(bridge.run())
             try:
                 await eventually(partial(_open, config.appservice.url), "the door is open")
-                yield Running(bridge, database, Contacts(database), task)
+                yield Running(bridge, database, Agents(database), task)
             finally:
                 task.cancel()
                 await asyncio.wait({task})
@@ -181,7 +181,7 @@ class House:
         threads: dict[str, Any] | None = None,
         files: dict[str, Any] | None = None,
         **options: Any,
-    ) -> AsyncIterator[Talk]:
+    ) -> AsyncIterator[Conversation]:
         """Run a bridge with *upstream*, configured by *options*, and put a person into the room of its first agent."""
         sections: dict[str, Any] = {"language": language, "threads": threads or {}, "files": files or {}}
         sections |= {"homeserver": homeserver} if homeserver else {}
@@ -193,10 +193,10 @@ class House:
             await running.homeserver.invite(room_id, person.user_id)
             await person.join(room_id)
             await person.wait_for(lambda: room_id in person.rooms)
-            yield Talk(running, person, room_id, config.names.user_id(contact.agent.ghost))
+            yield Conversation(running, person, room_id, config.namespace.user_id(contact.agent.ghost))
 
     @asynccontextmanager
-    async def watching(self, talk: Talk) -> AsyncIterator[Talk]:
+    async def watching(self, talk: Conversation) -> AsyncIterator[Conversation]:
         """Put the person of an earlier *talk* before their client again; no bridge runs for it."""
         name = talk.person.user_id[1:].partition(":")[0]
         async with self.person(name) as person:
@@ -213,8 +213,8 @@ class House:
 
 
 @asynccontextmanager
-async def new_house(cluster: Cluster) -> AsyncIterator[House]:
+async def new_house(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
     """Give a homeserver that has the bridge registered, and nothing in it."""
     with TemporaryDirectory(prefix="ab-hs-") as folder:
-        async with House(Path(folder), cluster) as running:
+        async with BridgeHarness(Path(folder), cluster) as running:
             yield running

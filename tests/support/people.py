@@ -13,7 +13,7 @@ import aiohttp
 
 from agent_bridge.core.errors import StoreError
 from support.conditions import eventually
-from support.harness import Talk
+from support.harness import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Event
-    from support.harness import House, Running
+    from support.harness import BridgeHarness, Running
     from support.scripted_upstream import Script
 
 
-async def enter(running: Running, person: Person, agent: str) -> Talk:
+async def enter(running: Running, person: Person, agent: str) -> Conversation:
     """Put *person* into the room of *agent*."""
     contact = await running.contact(agent)
     room_id = contact.portal.room_id or ""
     await running.homeserver.invite(room_id, person.user_id)
     await person.join(room_id)
     await person.wait_for(lambda: room_id in person.rooms)
-    return Talk(running, person, room_id, running.bridge.config.names.user_id(contact.agent.ghost))
+    return Conversation(running, person, room_id, running.bridge.config.namespace.user_id(contact.agent.ghost))
 
 
 @asynccontextmanager
-async def company(house: House, running: Running, agents: Iterable[str]) -> AsyncIterator[list[Talk]]:
+async def company(harness: BridgeHarness, running: Running, agents: Iterable[str]) -> AsyncIterator[list[Conversation]]:
     """Put one person into the room of each of *agents*."""
     async with AsyncExitStack() as stack:
-        yield [await enter(running, await stack.enter_async_context(house.person()), agent) for agent in agents]
+        yield [await enter(running, await stack.enter_async_context(harness.person()), agent) for agent in agents]
 
 
-def with_bridge(talks: Iterable[Talk], running: Running) -> list[Talk]:
+def with_bridge(talks: Iterable[Conversation], running: Running) -> list[Conversation]:
     """Return *talks* with the bridge that runs now."""
     return [replace(talk, running=running) for talk in talks]
 
@@ -59,7 +59,7 @@ def echo_through(gates: Mapping[str, asyncio.Event]) -> Script:
     return script
 
 
-async def say(talks: Iterable[Talk], *texts: str) -> None:
+async def say(talks: Iterable[Conversation], *texts: str) -> None:
     """Have everybody say *texts*, one after the other and all rooms by turns."""
     talks = list(talks)
     for text in texts:
@@ -67,7 +67,7 @@ async def say(talks: Iterable[Talk], *texts: str) -> None:
             await talk.say(text)
 
 
-async def see(talks: Iterable[Talk], *answers: str, within: float = 30) -> None:
+async def see(talks: Iterable[Conversation], *answers: str, within: float = 30) -> None:
     """Wait until each room shows *answers*, whole, in this order and nothing else, and every turn is closed.
 
     One message more than that fails at once.
@@ -78,17 +78,17 @@ async def see(talks: Iterable[Talk], *answers: str, within: float = 30) -> None:
         assert _shows(talk, list(answers))
 
 
-async def see_begun(talks: Iterable[Talk], *answers: str) -> None:
+async def see_begun(talks: Iterable[Conversation], *answers: str) -> None:
     """Wait until each room shows just *answers*, whether or not more is to come."""
     for talk in talks:
         await talk.person.wait_for(partial(_shows, talk, list(answers)))
 
 
-async def is_quiet(talk: Talk) -> bool:
+async def is_quiet(talk: Conversation) -> bool:
     """Tell whether the room has no open turn; not while the database is away."""
     query = """
         SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
-        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'answered')
+        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed')
     """
     try:
         return not await talk.running.database.rows(query, (talk.room_id,))
@@ -96,13 +96,13 @@ async def is_quiet(talk: Talk) -> bool:
         return False
 
 
-def _shows(talk: Talk, answers: list[str]) -> bool:
+def _shows(talk: Conversation, answers: list[str]) -> bool:
     seen = [answer.body for answer in talk.answers]
     assert len(seen) <= len(answers), f"{talk.person.user_id} sees {seen}"
     return seen == answers
 
 
-async def events_of(talk: Talk) -> list[Event]:
+async def events_of(talk: Conversation) -> list[Event]:
     """Return what the person of *talk* said in the room, oldest first, as the homeserver tells of it."""
     events = await talk.person.history(talk.room_id)
     return [event for event in events if event["type"] == "m.room.message" and event["sender"] == talk.person.user_id]

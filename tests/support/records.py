@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_bridge.core.agents import Agent, AgentState
-from agent_bridge.core.ids import Names
+from agent_bridge.core.ids import Namespace
 from agent_bridge.core.rooms import Portal
-from agent_bridge.core.turns import Besides, Turn, TurnKind, TurnState
-from agent_bridge.store.agents import Contact, Wanted
-from agent_bridge.store.turn_admin import Entry
+from agent_bridge.core.turns import AnswerExtras, Turn, TurnKind, TurnState
+from agent_bridge.store.agents import AgentRoom, DesiredAgent
+from agent_bridge.store.turn_admin import TurnSummary
 
-NAMES = Names("example.org", "agentbridge", "agent_")
+NAMES = Namespace("example.org", "agentbridge", "agent_")
 LONG_AGO = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
@@ -33,7 +33,7 @@ def agent(number: int = 1, name: str = "Frida", /, **changes: Any) -> Agent:
     return Agent(**(values | changes))
 
 
-def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> Contact:
+def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> AgentRoom:
     """Return an agent at home; *changes* go to the agent where it has such a field, else to the portal."""
     of_agent = {key: changes.pop(key) for key in [*changes] if key in {field.name for field in fields(Agent)}}
     values: dict[str, Any] = {
@@ -47,14 +47,14 @@ def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> Contact:
         "bot_joined": False,
         "space": None,
         "invited": frozenset(),
-        "told": AgentState.ACTIVE,
-        "busy": None,
-        "stream": None,
+        "announced_state": AgentState.ACTIVE,
+        "when_busy": None,
+        "streaming": None,
     }
-    return Contact(agent(number, name, **of_agent), Portal(**(values | changes)))
+    return AgentRoom(agent(number, name, **of_agent), Portal(**(values | changes)))
 
 
-def wanted(name: str = "Frida", /, **changes: Any) -> Wanted:
+def wanted(name: str = "Frida", /, **changes: Any) -> DesiredAgent:
     values: dict[str, Any] = {
         "upstream": "up",
         "agent_id": name,
@@ -65,10 +65,10 @@ def wanted(name: str = "Frida", /, **changes: Any) -> Wanted:
         "room_name": f"{name} - Chat",
         "room_topic": f"Chat with {name}",
     }
-    return Wanted(**(values | changes))
+    return DesiredAgent(**(values | changes))
 
 
-def entry(**changes: Any) -> Entry:
+def summary(**changes: Any) -> TurnSummary:
     """Return a turn as people ask about it."""
     values: dict[str, Any] = {
         "id": 1,
@@ -92,7 +92,7 @@ def entry(**changes: Any) -> Entry:
         "steps": (),
         "collected_into": None,
     }
-    return Entry(**(values | changes))
+    return TurnSummary(**(values | changes))
 
 
 def turn(**changes: Any) -> Turn:
@@ -116,7 +116,7 @@ def turn(**changes: Any) -> Turn:
         "stop": None,
         "collected": (),
         "answer": None,
-        "besides": Besides(),
+        "extras": AnswerExtras(),
         "error": None,
     }
     return Turn(**(values | changes))

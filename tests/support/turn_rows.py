@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from agent_bridge.core.turns import NewTurn, TurnKind, TurnState
-from agent_bridge.store.agents import Contacts
-from agent_bridge.store.intake import Inbox
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.records import wanted
@@ -37,22 +37,22 @@ def new(event_id: str, room_id: str = ROOM, **changes: Any) -> NewTurn:
 
 async def add_portal(database: Database, name: str = "Frida", room_id: str = ROOM) -> int:
     """Make *room_id* the room of an agent called *name*; return the portal."""
-    contacts = Contacts(database)
-    await contacts.add([wanted(name)])
-    contact = next(each for each in await contacts.all() if each.agent.name == name)
-    await contacts.room_made(contact.portal.id, room_id, None, None)
+    agents = Agents(database)
+    await agents.add([wanted(name)])
+    contact = next(each for each in await agents.all() if each.agent.name == name)
+    await agents.room_made(contact.portal.id, room_id, None, None)
     return contact.portal.id
 
 
 async def accept(database: Database, *asked: NewTurn) -> list[int]:
     async with database.transaction() as connection:
-        await Inbox(database).lock(connection, {new.room_id for new in asked})
-        return list(dict.fromkeys((await Inbox(database).accept(connection, asked)).values()))
+        await IntakeStore(database).lock(connection, {new.room_id for new in asked})
+        return list(dict.fromkeys((await IntakeStore(database).accept(connection, asked)).values()))
 
 
 async def stop(database: Database, *requests: StopRequest) -> list[int]:
     async with database.transaction() as connection:
-        return await Inbox(database).stop(connection, requests)
+        return await IntakeStore(database).stop(connection, requests)
 
 
 async def take(database: Database, lane: int) -> Turn:
@@ -83,7 +83,7 @@ async def all_rows(database: Database) -> Sequence[dict[str, Any]]:
     """Return everything that is written about turns."""
     return [
         *await database.rows("SELECT * FROM turn ORDER BY id"),
-        *await database.rows("SELECT * FROM send ORDER BY turn, part"),
+        *await database.rows("SELECT * FROM outbox ORDER BY turn, part"),
         *await database.rows("SELECT * FROM message ORDER BY id"),
     ]
 
@@ -93,7 +93,7 @@ async def order(database: Database, room_id: str = ROOM) -> list[str]:
     rows = await database.rows(
         """
         SELECT t.event_id FROM turn t JOIN conversation c ON c.id = t.conversation
-        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'answered') ORDER BY t.place
+        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed') ORDER BY t.position
         """,
         (room_id,),
     )

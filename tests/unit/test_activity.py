@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
-from agent_bridge.render.activity import ASIDE, Asides
+from agent_bridge.render.activity import ASIDE, Activity
 from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.rendition import Op
@@ -25,13 +25,13 @@ LATER = START + 60
 MOST = 12
 
 
-def asides(reasoning: Show = Show.COLLAPSED, tools: Show = Show.COLLAPSED) -> Asides:
-    return Asides(ENGLISH, reasoning=reasoning, tools=tools)
+def activity(reasoning: Show = Show.COLLAPSED, tools: Show = Show.COLLAPSED) -> Activity:
+    return Activity(ENGLISH, reasoning=reasoning, tools=tools)
 
 
-def played(reasoning: Show, tools: Show) -> Asides:
+def played(reasoning: Show, tools: Show) -> Activity:
     """Think for four seconds, use a tool, speak."""
-    aside = asides(reasoning, tools)
+    aside = activity(reasoning, tools)
     aside.think("First ", START)
     aside.think("this.", START + 1)
     aside.call("1", "grep", '{"for": "cats"}', START + 4)
@@ -81,14 +81,14 @@ def test_what_is_hidden_is_nowhere() -> None:
 
 
 def test_where_nothing_was_done_nothing_is_shown() -> None:
-    aside = asides()
+    aside = activity()
     aside.speak(START)
     aside.result("unknown", "output", START)
     assert (aside.due, aside.take(LATER), aside.whole(LATER)) == (None, [], ())
 
 
 def test_thinking_is_shown_at_once_and_its_text_when_it_is_over() -> None:
-    aside = asides()
+    aside = activity()
     aside.think("secret ", START)
     assert aside.take(START) == []
     assert aside.due is not None
@@ -105,7 +105,7 @@ def test_thinking_is_shown_at_once_and_its_text_when_it_is_over() -> None:
 
 
 def test_notices_of_a_thread_are_said_once_each() -> None:
-    aside = asides(Show.THREAD, Show.THREAD)
+    aside = activity(Show.THREAD, Show.THREAD)
     shown: list[Op] = []
     for number in range(3):
         aside.call(str(number), f"tool{number}", "{}", START + 10 * number)
@@ -117,7 +117,7 @@ def test_notices_of_a_thread_are_said_once_each() -> None:
 
 
 def test_a_call_shows_what_it_gave_when_it_is_known() -> None:
-    aside = asides(Show.HIDDEN, Show.THREAD)
+    aside = activity(Show.HIDDEN, Show.THREAD)
     aside.call("1", "grep", "{}", START)
     before = aside.take(START + 1)
     aside.result("1", "3 cats", START + 2)
@@ -135,14 +135,14 @@ def test_a_call_shows_what_it_gave_when_it_is_known() -> None:
     ],
 )
 def test_tools_are_named_once(tools: list[str], summary: str) -> None:
-    aside = asides()
+    aside = activity()
     for number, name in enumerate(tools):
         aside.call(str(number), name, "{}", START)
     assert aside.whole(LATER)[0].plain == summary
 
 
 def test_times_of_thinking_are_summed_up() -> None:
-    aside = asides(tools=Show.HIDDEN)
+    aside = activity(tools=Show.HIDDEN)
     for begin in (0, 100, 200):
         aside.think("Hm", START + begin)
         aside.speak(START + begin + 30)
@@ -150,7 +150,7 @@ def test_times_of_thinking_are_summed_up() -> None:
 
 
 def test_a_summary_is_in_the_language_of_the_house() -> None:
-    aside = Asides(RUSSIAN, reasoning=Show.COLLAPSED, tools=Show.COLLAPSED)
+    aside = Activity(RUSSIAN, reasoning=Show.COLLAPSED, tools=Show.COLLAPSED)
     aside.think("Hm", START)
     aside.call("1", "grep", "{}", START + 5)
     assert (aside.whole(LATER)[0].plain or "").isascii() is False
@@ -162,7 +162,7 @@ def test_a_summary_is_in_the_language_of_the_house() -> None:
 )
 def test_nothing_breaks_out_of_its_box(hostile: str) -> None:
     """What a tool says stays in its block, whatever it is; a name is no markup either."""
-    aside = asides(tools=Show.COLLAPSED)
+    aside = activity(tools=Show.COLLAPSED)
     aside.call("1", f"a{hostile}b", f"{hostile}\n**bold**", START)
     aside.result("1", f"{hostile}\n**bold**", START)
     (op,) = aside.whole(LATER)
@@ -179,7 +179,7 @@ def test_nothing_breaks_out_of_its_box(hostile: str) -> None:
     "thought", ["```py\ncode", "</details>", "</DETAILS >\n\nb", "<summary>x", "~~~~\n```", "<details>"]
 )
 def test_what_is_thought_stays_in_its_box(thought: str) -> None:
-    aside = asides()
+    aside = activity()
     aside.think(thought, START)
     aside.call("1", "grep", "**bold**", START + 1)
     aside.think(thought, START + 2)
@@ -194,7 +194,7 @@ def test_what_is_thought_stays_in_its_box(thought: str) -> None:
 @pytest.mark.parametrize("piece", ["word ", '"', "<", "&", "🐈", "ж", "\x01", "```\n", "\n"])
 @pytest.mark.parametrize("show", [Show.COLLAPSED, Show.THREAD])
 def test_what_is_long_is_bounded(piece: str, show: Show) -> None:
-    aside = asides(show, show)
+    aside = activity(show, show)
     aside.think(piece * 50_000, START)
     aside.call("1", piece * 3000, piece * 50_000, START)
     aside.result("1", piece * 50_000, START)
@@ -205,7 +205,7 @@ def test_what_is_long_is_bounded(piece: str, show: Show) -> None:
 
 def test_a_hundred_tools_end_in_few_events() -> None:
     """All that is thought and called is bounded too, whatever an agent in a circle does."""
-    aside = asides(Show.THREAD, Show.THREAD)
+    aside = activity(Show.THREAD, Show.THREAD)
     for number in range(1000):
         aside.call(str(number), "grep", "{}", START + number)
     assert len(aside.whole(START + 1000)) <= 40
@@ -233,7 +233,7 @@ CALLS = st.one_of(
     st.lists(st.tuples(CALLS, st.sampled_from([0.0, 0.05, 0.5, 3.0])), max_size=30),
 )
 def test_whatever_an_agent_does(reasoning: Show, tools: Show, calls: list[tuple[tuple[Any, ...], float]]) -> None:
-    aside, now, passes = asides(reasoning, tools), START, list[tuple[float, list[Op]]]()
+    aside, now, passes = activity(reasoning, tools), START, list[tuple[float, list[Op]]]()
     for (name, *arguments), pause in calls:
         now += pause
         while aside.due is not None and aside.due <= now:
@@ -257,7 +257,7 @@ def test_whatever_an_agent_does(reasoning: Show, tools: Show, calls: list[tuple[
 
 @given(st.lists(CALLS, max_size=12))
 def test_nothing_is_due_once_it_is_whole(calls: list[tuple[Any, ...]]) -> None:
-    aside = asides(Show.THREAD, Show.COLLAPSED)
+    aside = activity(Show.THREAD, Show.COLLAPSED)
     for name, *arguments in calls:
         getattr(aside, name)(*arguments, START)
     aside.whole(START + 1)
@@ -265,7 +265,7 @@ def test_nothing_is_due_once_it_is_whole(calls: list[tuple[Any, ...]]) -> None:
 
 
 def test_tools_that_say_very_much_cost_little() -> None:
-    aside = asides()
+    aside = activity()
     for number in range(200):
         aside.call(str(number), "search", "{}", START)
         aside.result(str(number), "some line or other\n" * 5_000, START)

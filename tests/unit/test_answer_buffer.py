@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agent_bridge.bridge.answering.answer_buffer import Draft
+from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.render.activity import ASIDE, Asides
+from agent_bridge.render.activity import ASIDE, Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 
@@ -15,16 +15,18 @@ START = 1000.0
 
 
 @pytest.fixture
-def draft() -> Draft:
-    return Draft(Rendition(Pace(), max_parts=4), Asides(ENGLISH, reasoning=Show.COLLAPSED, tools=Show.COLLAPSED))
+def draft() -> AnswerBuffer:
+    return AnswerBuffer(
+        Rendition(Pace(), max_parts=4), Activity(ENGLISH, reasoning=Show.COLLAPSED, tools=Show.COLLAPSED)
+    )
 
 
-def test_nothing_has_arrived(draft: Draft) -> None:
+def test_nothing_has_arrived(draft: AnswerBuffer) -> None:
     assert (draft.text, draft.due, draft.urgent, draft.files, draft.finish_reason) == ("", None, False, [], "")
     assert draft.take(START) == []
 
 
-def test_each_delta_goes_where_it_belongs(draft: Draft) -> None:
+def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
     picture = FileDelta("data:image/png;base64,AA==", "cat.png", "image/png")
     deltas: list[Delta] = [
         ReasoningDelta("Hm. "),
@@ -39,26 +41,26 @@ def test_each_delta_goes_where_it_belongs(draft: Draft) -> None:
     for second, delta in enumerate(deltas):
         draft.feed(delta, START + second)
     assert (draft.text, draft.files, draft.finish_reason) == ("Three cats.", [picture], "stop")
-    (aside,) = draft.asides.whole(START + 9)
+    (aside,) = draft.activity.whole(START + 9)
     assert aside.plain == "💭 Thought for 2 seconds · Used grep"
     assert "Hm. Cats?" in aside.text
     assert "3 cats" in aside.text
 
 
-def test_what_was_done_is_shown_before_what_is_said(draft: Draft) -> None:
+def test_what_was_done_is_shown_before_what_is_said(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     draft.feed(TextDelta("Cats."), START)
     assert [op.part for op in draft.take(START + 1)] == [ASIDE, 0]
 
 
-def test_words_end_the_thinking(draft: Draft) -> None:
+def test_words_end_the_thinking(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     draft.take(START + 1)
     draft.feed(TextDelta("Cats."), START + 3)
-    assert draft.asides.whole(START + 60)[0].plain == "💭 Thought for 3 seconds"
+    assert draft.activity.whole(START + 60)[0].plain == "💭 Thought for 3 seconds"
 
 
-def test_only_first_words_are_urgent(draft: Draft) -> None:
+def test_only_first_words_are_urgent(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     assert (draft.due, draft.urgent) == (START + 0.1, False)
     draft.take(START + 0.1)
@@ -69,13 +71,13 @@ def test_only_first_words_are_urgent(draft: Draft) -> None:
     assert (draft.due is not None, draft.urgent) == (True, False)
 
 
-def test_no_more_files_than_a_room_bears(draft: Draft) -> None:
+def test_no_more_files_than_a_room_bears(draft: AnswerBuffer) -> None:
     for number in range(20):
         draft.feed(FileDelta(f"https://example.org/{number}", None, None), START)
     assert [file.url[-1] for file in draft.files] == list("0123456789")
 
 
-def test_first_words_wait_for_nothing_that_is_done_besides(draft: Draft) -> None:
+def test_first_words_wait_for_nothing_that_is_done_besides(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     draft.take(START + 0.1)
     draft.feed(ToolCall("1", "grep", "{}"), START + 5)

@@ -8,35 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.agents.diff import Census, take_census
+from agent_bridge.bridge.agents.diff import AgentDiff, diff_agents
 from agent_bridge.bridge.agents.discovery import fill, fresh_identity
 from agent_bridge.core.agents import Agent, AgentState
-from agent_bridge.upstream.base import Listed
+from agent_bridge.upstream.base import AgentInfo
 from support.records import agent
 
 RAW = "agent-local-00000000-0000-0000-0000-00000000000{}"
 
 
-def named(*names: str) -> list[Listed]:
+def id_is_name(*names: str) -> list[AgentInfo]:
     """Return agents that are listed by their names."""
-    return [Listed(name, name, named=True) for name in names]
+    return [AgentInfo(name, name, id_is_name=True) for name in names]
 
 
-def raw(*numbers: int) -> list[Listed]:
+def raw(*numbers: int) -> list[AgentInfo]:
     """Return agents that are listed by ids, for want of a name that is theirs alone."""
-    return [Listed(RAW.format(number), RAW.format(number)) for number in numbers]
+    return [AgentInfo(RAW.format(number), RAW.format(number)) for number in numbers]
 
 
-def stable(**names: str) -> list[Listed]:
+def stable(**names: str) -> list[AgentInfo]:
     """Return agents with ids that never change, and their names."""
-    return [Listed(model, name) for model, name in names.items()]
+    return [AgentInfo(model, name) for model, name in names.items()]
 
 
 def gone(number: int, name: str) -> Agent:
     return agent(number, name, state=AgentState.GONE)
 
 
-def summary(census: Census) -> dict[str, list[str]]:
+def summary(census: AgentDiff) -> dict[str, list[str]]:
     """Return a census as names; ``7=Frida`` is the agent with row id 7 under the name Frida."""
     parts = {
         "added": [item.name for item in census.added],
@@ -51,31 +51,41 @@ def summary(census: Census) -> dict[str, list[str]]:
     ("known", "listed", "expected"),
     [
         pytest.param([], [], {}, id="nobody"),
-        pytest.param([], named("A", "B"), {"added": ["A", "B"]}, id="the first poll"),
-        pytest.param([agent(1, "A")], named("A"), {"present": ["1=A"]}, id="as ever"),
-        pytest.param([agent(1, "A")], named("A", "B"), {"present": ["1=A"], "added": ["B"]}, id="one more"),
-        pytest.param([agent(1, "A"), agent(2, "B")], named("B"), {"present": ["2=B"], "missing": ["1"]}, id="one less"),
-        pytest.param([agent(1, "A")], [], {"missing": ["1"]}, id="the last one less"),
-        pytest.param([agent(1, "A")], named("B"), {"present": ["1=B"]}, id="renamed"),
+        pytest.param([], id_is_name("A", "B"), {"added": ["A", "B"]}, id="the first poll"),
+        pytest.param([agent(1, "A")], id_is_name("A"), {"present": ["1=A"]}, id="as ever"),
+        pytest.param([agent(1, "A")], id_is_name("A", "B"), {"present": ["1=A"], "added": ["B"]}, id="one more"),
         pytest.param(
-            [agent(1, "A"), agent(2, "X")], named("X", "B"), {"present": ["2=X", "1=B"]}, id="renamed beside another"
+            [agent(1, "A"), agent(2, "B")], id_is_name("B"), {"present": ["2=B"], "missing": ["1"]}, id="one less"
+        ),
+        pytest.param([agent(1, "A")], [], {"missing": ["1"]}, id="the last one less"),
+        pytest.param([agent(1, "A")], id_is_name("B"), {"present": ["1=B"]}, id="renamed"),
+        pytest.param(
+            [agent(1, "A"), agent(2, "X")],
+            id_is_name("X", "B"),
+            {"present": ["2=X", "1=B"]},
+            id="renamed beside another",
         ),
         pytest.param(
             [agent(1, "A"), agent(2, "B")],
-            named("C", "D"),
+            id_is_name("C", "D"),
             {"added": ["C", "D"], "missing": ["1", "2"]},
             id="two renamed at once: no guessing",
         ),
         pytest.param(
-            [agent(1, "A")], named("B", "C"), {"added": ["B", "C"], "missing": ["1"]}, id="one for two: no guessing"
+            [agent(1, "A")],
+            id_is_name("B", "C"),
+            {"added": ["B", "C"], "missing": ["1"]},
+            id="one for two: no guessing",
         ),
         pytest.param(
             [agent(1, "A"), agent(2, "B")],
-            named("C"),
+            id_is_name("C"),
             {"added": ["C"], "missing": ["1", "2"]},
             id="two less, one more: no guessing",
         ),
-        pytest.param([agent(1, "A"), agent(2, "B")], named("B", "A"), {"present": ["2=B", "1=A"]}, id="another order"),
+        pytest.param(
+            [agent(1, "A"), agent(2, "B")], id_is_name("B", "A"), {"present": ["2=B", "1=A"]}, id="another order"
+        ),
         # Ids that never change.
         pytest.param([agent(1, "a", name="Ann")], stable(a="Bea"), {"present": ["1=Bea"]}, id="a new name for an id"),
         pytest.param(
@@ -89,7 +99,7 @@ def summary(census: Census) -> dict[str, list[str]]:
         ),
         pytest.param(
             [agent(1, "a", name="Ann")],
-            named("Bea"),
+            id_is_name("Bea"),
             {"added": ["Bea"], "missing": ["1"]},
             id="what was listed by id does not turn into a name",
         ),
@@ -99,23 +109,23 @@ def summary(census: Census) -> dict[str, list[str]]:
         ),
         pytest.param(
             [gone(1, "A"), agent(2, RAW.format(1)), agent(3, RAW.format(2))],
-            named("A"),
+            id_is_name("A"),
             {"back": ["1=A"], "missing": ["2", "3"]},
             id="the twin is deleted",
         ),
         pytest.param(
             [agent(1, "A"), agent(2, RAW.format(1)), agent(3, RAW.format(2))],
-            named("A"),
+            id_is_name("A"),
             {"present": ["1=A"], "missing": ["2", "3"]},
             id="the twin is deleted before anybody was gone",
         ),
         pytest.param(
             [gone(1, "A"), agent(2, RAW.format(1)), agent(3, RAW.format(2))],
-            named("A", "B"),
+            id_is_name("A", "B"),
             {"back": ["1=A"], "added": ["B"], "missing": ["2", "3"]},
             id="the twin is renamed",
         ),
-        pytest.param([agent(1, RAW.format(1))], named("A"), {"present": ["1=A"]}, id="the nameless gets a name"),
+        pytest.param([agent(1, RAW.format(1))], id_is_name("A"), {"present": ["1=A"]}, id="the nameless gets a name"),
         pytest.param(
             [agent(1, "A")],
             raw(1),
@@ -124,65 +134,76 @@ def summary(census: Census) -> dict[str, list[str]]:
         ),
         # Gone and back.
         pytest.param([gone(1, "A")], [], {}, id="gone and still gone"),
-        pytest.param([gone(1, "A")], named("A"), {"back": ["1=A"]}, id="back"),
+        pytest.param([gone(1, "A")], id_is_name("A"), {"back": ["1=A"]}, id="back"),
         pytest.param(
             [gone(1, "A"), agent(2, "B")],
-            named("B", "C"),
+            id_is_name("B", "C"),
             {"present": ["2=B"], "added": ["C"]},
             id="the gone are no rename",
         ),
         pytest.param(
-            [gone(1, "A"), agent(2, "B")], named("A"), {"present": ["2=A"]}, id="renamed to what a gone one was called"
+            [gone(1, "A"), agent(2, "B")],
+            id_is_name("A"),
+            {"present": ["2=A"]},
+            id="renamed to what a gone one was called",
         ),
         pytest.param(
             [gone(1, "A"), agent(2, "B"), agent(3, "C")],
-            named("A"),
+            id_is_name("A"),
             {"back": ["1=A"], "missing": ["2", "3"]},
             id="one back, two less: no guessing",
         ),
         pytest.param(
             [gone(1, "A"), agent(2, "B")],
-            named("A", "C"),
+            id_is_name("A", "C"),
             {"back": ["1=A"], "added": ["C"], "missing": ["2"]},
             id="one back, one more, one less: no guessing",
         ),
         pytest.param(
-            [agent(1, "A"), gone(2, "A")], named("A"), {"present": ["1=A"]}, id="the one that is there comes first"
+            [agent(1, "A"), gone(2, "A")], id_is_name("A"), {"present": ["1=A"]}, id="the one that is there comes first"
         ),
-        pytest.param([gone(1, "A"), agent(2, "A")], named("A"), {"present": ["2=A"]}, id="whichever is older"),
-        pytest.param([gone(1, "A"), gone(2, "A")], named("A"), {"back": ["2=A"]}, id="of two gone the latest"),
+        pytest.param([gone(1, "A"), agent(2, "A")], id_is_name("A"), {"present": ["2=A"]}, id="whichever is older"),
+        pytest.param([gone(1, "A"), gone(2, "A")], id_is_name("A"), {"back": ["2=A"]}, id="of two gone the latest"),
         # Held agents are there, and wait.
-        pytest.param([agent(1, "A", state=AgentState.HELD)], named("A"), {"present": ["1=A"]}, id="held"),
-        pytest.param([agent(1, "A", state=AgentState.HELD)], named("B"), {"present": ["1=B"]}, id="held and renamed"),
+        pytest.param([agent(1, "A", state=AgentState.HELD)], id_is_name("A"), {"present": ["1=A"]}, id="held"),
+        pytest.param(
+            [agent(1, "A", state=AgentState.HELD)], id_is_name("B"), {"present": ["1=B"]}, id="held and renamed"
+        ),
         pytest.param([agent(1, "A", state=AgentState.HELD)], [], {"missing": ["1"]}, id="held and missing"),
     ],
 )
-def test_one_poll(known: list[Agent], listed: list[Listed], expected: dict[str, list[str]]) -> None:
-    assert summary(take_census(known, listed)) == expected
+def test_one_poll(known: list[Agent], listed: list[AgentInfo], expected: dict[str, list[str]]) -> None:
+    assert summary(diff_agents(known, listed)) == expected
 
 
 @pytest.mark.parametrize(
     ("known", "listed", "missed", "expected"),
     [
         pytest.param(
-            [agent(1, "A")], named("B"), [1], {"added": ["B"], "missing": ["1"]}, id="it vanished before: no rename"
+            [agent(1, "A")],
+            id_is_name("B"),
+            [1],
+            {"added": ["B"], "missing": ["1"]},
+            id="it vanished before: no rename",
         ),
         pytest.param(
             [agent(1, "A"), agent(2, "B")],
-            named("C"),
+            id_is_name("C"),
             [1],
             {"present": ["2=C"], "missing": ["1"]},
             id="of two that are missing one vanished now",
         ),
-        pytest.param([agent(1, "A")], named("A"), [1], {"present": ["1=A"]}, id="there again"),
-        pytest.param([agent(1, "A")], named("A", "B"), [1], {"present": ["1=A"], "added": ["B"]}, id="and one more"),
+        pytest.param([agent(1, "A")], id_is_name("A"), [1], {"present": ["1=A"]}, id="there again"),
+        pytest.param(
+            [agent(1, "A")], id_is_name("A", "B"), [1], {"present": ["1=A"], "added": ["B"]}, id="and one more"
+        ),
         pytest.param([agent(1, "A")], [], [1, 99], {"missing": ["1"]}, id="still missing"),
     ],
 )
 def test_what_the_last_poll_lacked_has_not_vanished_now(
-    known: list[Agent], listed: list[Listed], missed: list[int], expected: dict[str, list[str]]
+    known: list[Agent], listed: list[AgentInfo], missed: list[int], expected: dict[str, list[str]]
 ) -> None:
-    assert summary(take_census(known, listed, missed)) == expected
+    assert summary(diff_agents(known, listed, missed)) == expected
 
 
 @dataclass
@@ -193,8 +214,8 @@ class World:
     agents: dict[int, Agent] = field(default_factory=dict)
     missed: dict[int, int] = field(default_factory=dict)
 
-    def poll(self, listed: list[Listed]) -> dict[str, list[str]]:
-        census = take_census(list(self.agents.values()), listed, self.missed)
+    def poll(self, listed: list[AgentInfo]) -> dict[str, list[str]]:
+        census = diff_agents(list(self.agents.values()), listed, self.missed)
         self.missed = {known.id: self.missed.get(known.id, 0) + 1 for known in census.missing}
         for known, item in (*census.present, *census.back):
             self.agents[known.id] = replace(known, model=item.model, name=item.name, state=AgentState.ACTIVE)
@@ -212,33 +233,33 @@ class World:
 
 def test_a_name_that_goes_from_hand_to_hand() -> None:
     world = World()
-    world.poll(named("A", "B"))
-    world.poll(named("A", "C"))
+    world.poll(id_is_name("A", "B"))
+    world.poll(id_is_name("A", "C"))
     assert world.active() == {1: "A", 2: "C"}
     # The first is called what the second was called once, the second what the first was.
-    world.poll(named("B", "C"))
-    world.poll(named("B", "A"))
+    world.poll(id_is_name("B", "C"))
+    world.poll(id_is_name("B", "A"))
     assert world.active() == {1: "B", 2: "A"}
     assert len(world.agents) == 2
 
 
 def test_a_twin_comes_and_goes() -> None:
     world = World()
-    world.poll(named("A"))
+    world.poll(id_is_name("A"))
     for _ in range(3):
         world.poll(raw(1, 2))
     assert world.active() == {2: RAW.format(1), 3: RAW.format(2)}
     for _ in range(3):
-        world.poll(named("A"))
+        world.poll(id_is_name("A"))
     assert world.active() == {1: "A"}
     assert len(world.agents) == 3
 
 
 def test_a_short_twin_leaves_no_trace_on_the_first() -> None:
     world = World()
-    world.poll(named("A"))
+    world.poll(id_is_name("A"))
     world.poll(raw(1, 2))
-    world.poll(named("A"))
+    world.poll(id_is_name("A"))
     assert world.agents[1].state is AgentState.ACTIVE
     assert 1 not in world.missed
 
@@ -256,8 +277,8 @@ def test_everybody_is_counted_once(
     by_name: bool,  # noqa: FBT001
 ) -> None:
     known = list({number: agent(number, name, state=state) for number, state, name in rows}.values())
-    listed = named(*names) if by_name else [Listed(name, name) for name in names]
-    census = take_census(known, listed, missed)
+    listed = id_is_name(*names) if by_name else [AgentInfo(name, name) for name in names]
+    census = diff_agents(known, listed, missed)
     items = [*census.added, *(item for _, item in (*census.present, *census.back))]
     assert sorted(item.name for item in items) == sorted(names)
     people = [person.id for person in (*census.missing, *(who for who, _ in (*census.present, *census.back)))]

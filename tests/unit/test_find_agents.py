@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.commands.agents import find_contacts
+from agent_bridge.commands.agents import find_agents
 from support.records import contact
 
 CONTACTS = [
@@ -48,11 +48,11 @@ CONTACTS = [
     ],
 )
 def test_who_is_meant(name: str, found: list[int]) -> None:
-    assert [each.agent.id for each in find_contacts(name, CONTACTS)] == found
+    assert [each.agent.id for each in find_agents(name, CONTACTS)] == found
 
 
 def test_nobody_is_found_among_none() -> None:
-    assert find_contacts("Frida", []) == []
+    assert find_agents("Frida", []) == []
 
 
 NAMES = st.text(st.characters(exclude_characters="#"), min_size=1, max_size=8)
@@ -61,6 +61,6 @@ NAMES = st.text(st.characters(exclude_characters="#"), min_size=1, max_size=8)
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True), st.data())
 def test_a_name_always_finds_its_agent(names: list[str], data: st.DataObject) -> None:
     ids = [f"#{number}" for number in range(len(names))]
-    contacts = [contact(1, name, agent_id=id_, model=id_, ghost=id_) for name, id_ in zip(names, ids, strict=True)]
+    agents = [contact(1, name, agent_id=id_, model=id_, ghost=id_) for name, id_ in zip(names, ids, strict=True)]
     name = data.draw(st.sampled_from(names))
-    assert name in {each.agent.name for each in find_contacts(name, contacts)}
+    assert name in {each.agent.name for each in find_agents(name, agents)}

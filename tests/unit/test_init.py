@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
-from agent_bridge.cli.init import Answers, initialise, new_config, registration_hint, write_registration
+from agent_bridge.cli.init import InitAnswers, initialise, new_config, registration_hint, write_registration
 from agent_bridge.config.load import load
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import ConfigError
@@ -19,7 +19,7 @@ from agent_bridge.core.roles import Role
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ANSWERS = Answers(
+ANSWERS = InitAnswers(
     homeserver="http://localhost:8008/",
     domain="example.org",
     upstream="http://localhost:1416/v1",

@@ -14,15 +14,15 @@ import pytest
 from agent_bridge.config.model import Config
 from agent_bridge.core import errors
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import Busy, Streaming
-from agent_bridge.core.turns import Reason, TurnKind, TurnState
-from agent_bridge.i18n import words_in
+from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
+from agent_bridge.i18n import texts_in
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 
 if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
 
 #: What is the same in any language: code, placeholders, and signs.
 _CODE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{[^{}]*\}")
@@ -30,11 +30,11 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
-def texts(words: Words) -> dict[str, str]:
+def all_texts(texts: Texts) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
-    for field in fields(words):
-        value = getattr(words, field.name)
+    for field in fields(texts):
+        value = getattr(texts, field.name)
         if isinstance(value, str):
             found[field.name] = value
         elif isinstance(value, Mapping):
@@ -49,13 +49,13 @@ def placeholders(text: str) -> set[tuple[str, str | None]]:
     return {(name, form) for _, name, form, _ in Formatter().parse(text) if name is not None}
 
 
-RUSSIAN_TEXTS = texts(RUSSIAN)
-ENGLISH_TEXTS = texts(ENGLISH)
+RUSSIAN_TEXTS = all_texts(RUSSIAN)
+ENGLISH_TEXTS = all_texts(ENGLISH)
 
 
 def test_a_language_is_chosen_by_the_configuration() -> None:
-    assert words_in("en") is ENGLISH
-    assert words_in("ru") is RUSSIAN
+    assert texts_in("en") is ENGLISH
+    assert texts_in("ru") is RUSSIAN
     assert Config.model_fields["language"].default == "en"
 
 
@@ -73,9 +73,9 @@ def test_every_language_fills_in_the_same(name: str) -> None:
     assert set(re.findall("`[^`]+`", RUSSIAN_TEXTS[name])) == set(re.findall("`[^`]+`", ENGLISH_TEXTS[name]))
 
 
-@pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=["en", "ru"])
-def test_no_text_is_empty_or_has_blanks_around_it(words: Words) -> None:
-    for name, text in texts(words).items():
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_no_text_is_empty_or_has_blanks_around_it(texts: Texts) -> None:
+    for name, text in all_texts(texts).items():
         assert text, name
         assert text == text.strip(), name
         assert "  " not in text, name
@@ -105,32 +105,32 @@ def test_a_cause_ends_a_sentence() -> None:
             assert text[0] == text[0].lower(), text
 
 
-@pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=["en", "ru"])
-def test_what_to_do_is_a_sentence(words: Words) -> None:
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_what_to_do_is_a_sentence(texts: Texts) -> None:
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.UpstreamError)]
     assert len(kinds) > 10
     for kind in kinds:
-        told = kind(lambda words: words.upstream_away).remedy(words)
-        assert told in texts(words).values()
+        told = kind(lambda texts: texts.upstream_away).remedy(texts)
+        assert told in all_texts(texts).values()
         assert told[0].isupper()
         assert told.endswith(".")
 
 
-@pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=["en", "ru"])
-def test_every_value_of_the_bridge_has_a_word(words: Words) -> None:
-    assert set(words.states) == set(words.why_state) == {str(state) for state in TurnState}
-    assert set(words.kinds) == {str(kind) for kind in TurnKind}
-    assert set(words.file_problems) == {str(problem) for problem in errors.FileProblem}
-    assert set(words.ignored) == {str(reason) for reason in Reason}
-    assert set(words.busy) == {str(busy) for busy in Busy}
-    assert set(words.stream) == {str(streaming) for streaming in Streaming}
-    assert set(words.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
+    assert set(texts.states) == set(texts.why_state) == {str(state) for state in TurnState}
+    assert set(texts.kinds) == {str(kind) for kind in TurnKind}
+    assert set(texts.file_problems) == {str(problem) for problem in errors.FileProblem}
+    assert set(texts.ignored) == {str(reason) for reason in IgnoreReason}
+    assert set(texts.busy) == {str(busy) for busy in WhenBusy}
+    assert set(texts.stream) == {str(streaming) for streaming in Streaming}
+    assert set(texts.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
 
 
-@pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=["en", "ru"])
-def test_every_noun_has_a_form_for_every_number(words: Words) -> None:
-    used = {words.plural(number) for number in range(1000)}
-    nouns = [getattr(words, field.name) for field in fields(words) if field.type == "Noun"]
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_every_noun_has_a_form_for_every_number(texts: Texts) -> None:
+    used = {texts.plural(number) for number in range(1000)}
+    nouns = [getattr(texts, field.name) for field in fields(texts) if field.type == "Noun"]
     assert len(nouns) == 10
     assert all(used == set(range(len(noun))) for noun in nouns)
 
@@ -208,12 +208,12 @@ def test_a_text_becomes_the_end_of_a_sentence(text: str, end: str) -> None:
 
 
 def test_an_error_is_told_in_each_language_and_logged_in_english() -> None:
-    error = errors.UpstreamBusy(lambda words: words.upstream_busy.format(who="letta", status=429), detail="slow down")
+    error = errors.UpstreamBusy(lambda texts: texts.upstream_busy.format(who="letta", status=429), detail="slow down")
     assert str(error) == "letta is busy (429)"
     assert error.says(ENGLISH) == "letta is busy (429): slow down"
     assert error.says(RUSSIAN) == "сервер letta занят (429): slow down"
     assert error.cause(RUSSIAN) == "сервер letta занят (429)"
-    refused = errors.HomeserverRefused(lambda words: words.homeserver_refused.format(said="M_FORBIDDEN: no"))
+    refused = errors.HomeserverRefused(lambda texts: texts.homeserver_refused.format(said="M_FORBIDDEN: no"))
     assert str(refused) == "the homeserver refused: M_FORBIDDEN: no"
     assert refused.says(RUSSIAN) == "домашний сервер отказал: M_FORBIDDEN: no"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent_bridge.commands.trace import open_state, reference_of
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.english import ENGLISH
-from support.records import entry
+from support.records import summary
 
 ROOM, EVENT = "!room:example.org", "$event_-id"
 
@@ -59,8 +59,8 @@ def test_anything_is_a_reference(text: str) -> None:
         (TurnState.QUEUED, 0, "waits"),
         (TurnState.QUEUED, 2, "waits for its next try"),
         (TurnState.RUNNING, 1, "is answered"),
-        (TurnState.ANSWERED, 1, "is shown"),
+        (TurnState.COMMITTED, 1, "is shown"),
     ],
 )
 def test_where_an_open_turn_stands(state: TurnState, attempts: int, text: str) -> None:
-    assert open_state(entry(state=state, attempts=attempts), ENGLISH) == text
+    assert open_state(summary(state=state, attempts=attempts), ENGLISH) == text

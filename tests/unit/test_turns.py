@@ -10,7 +10,7 @@ import pytest
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.roles import Role
-from agent_bridge.core.transcript import Image, Said
+from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.core.turns import BOT_THREAD, Send, TurnState
 from support.records import turn
 
@@ -59,11 +59,11 @@ def test_where_a_turn_is_answered(thread: str, payload: dict[str, object], root:
 
 
 def test_bytes_of_a_picture_stand_in_no_log() -> None:
-    assert "secret" not in repr(Said("user", "look", (Image(b"secret", "image/png"),)))
+    assert "secret" not in repr(ChatMessage("user", "look", (Image(b"secret", "image/png"),)))
 
 
 def test_records_do_not_change() -> None:
-    for record in (turn(), Send(1, None, datetime.now(UTC)), Said("user", "hello")):
+    for record in (turn(), Send(1, None, datetime.now(UTC)), ChatMessage("user", "hello")):
         field = dataclasses.fields(record)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, field, None)

@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from agent_bridge.core.agents import Agent
-    from agent_bridge.upstream.base import Listed
+    from agent_bridge.upstream.base import AgentInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class AgentDiff:
     """The difference between an upstream's list and the agents that are known of it."""
 
     #: Listed and not known.
-    added: tuple[Listed, ...]
+    added: tuple[AgentInfo, ...]
     #: Known and listed, perhaps by another name.
-    present: tuple[tuple[Agent, Listed], ...]
+    present: tuple[tuple[Agent, AgentInfo], ...]
     #: Known as gone and listed again.
-    back: tuple[tuple[Agent, Listed], ...]
+    back: tuple[tuple[Agent, AgentInfo], ...]
     #: Known and not listed.
     missing: tuple[Agent, ...]
 
 
-def take_census(known: Sequence[Agent], listed: Sequence[Listed], missed: Collection[int] = ()) -> Census:
+def diff_agents(known: Sequence[Agent], listed: Sequence[AgentInfo], missed: Collection[int] = ()) -> AgentDiff:
     """Compare *listed* with the agents *known* of the same upstream.
 
     *missed* are the row ids of agents that the list before this one lacked too. Where model ids are names, exactly one
@@ -39,9 +39,9 @@ def take_census(known: Sequence[Agent], listed: Sequence[Listed], missed: Collec
     by_model = {
         agent.model: agent for agent in sorted(known, key=lambda agent: (agent.state is not AgentState.GONE, agent.id))
     }
-    added: list[Listed] = []
-    present: list[tuple[Agent, Listed]] = []
-    back: list[tuple[Agent, Listed]] = []
+    added: list[AgentInfo] = []
+    present: list[tuple[Agent, AgentInfo]] = []
+    back: list[tuple[Agent, AgentInfo]] = []
     for item in listed:
         agent = by_model.get(item.model)
         if agent is None:
@@ -55,8 +55,8 @@ def take_census(known: Sequence[Agent], listed: Sequence[Listed], missed: Collec
     vanished = [agent for agent in missing if agent.id not in missed]
     # A name that an agent had which is gone by now may be given to another.
     appeared = [*added, *(item for _, item in back)]
-    if len(vanished) == 1 and len(appeared) == 1 and appeared[0].named and vanished[0].model == vanished[0].name:
+    if len(vanished) == 1 and len(appeared) == 1 and appeared[0].id_is_name and vanished[0].model == vanished[0].name:
         present.append((vanished[0], appeared[0]))
         missing.remove(vanished[0])
         added, back = [], []
-    return Census(tuple(added), tuple(present), tuple(back), tuple(missing))
+    return AgentDiff(tuple(added), tuple(present), tuple(back), tuple(missing))

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from agent_bridge.bridge.agents.diff import take_census
+from agent_bridge.bridge.agents.diff import diff_agents
 from agent_bridge.bridge.agents.upstream_status import Health
-from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.store.agents import Wanted
+from agent_bridge.store.agents import DesiredAgent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agent_bridge.bridge.agents.upstream_status import Bulletin
-    from agent_bridge.config.model import Templates, UpstreamConfig
-    from agent_bridge.core.ids import Names
-    from agent_bridge.i18n.catalogue import Words
-    from agent_bridge.store.agents import Contact, Contacts
-    from agent_bridge.upstream.base import Listed, Upstream
+    from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.config.model import TemplatesConfig, UpstreamConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.upstream.base import AgentInfo, Upstream
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -68,20 +68,20 @@ class Discovery:
     def __init__(
         self,
         upstreams: Iterable[tuple[Upstream, UpstreamConfig]],
-        contacts: Contacts,
+        agents: Agents,
         provisioner: Provisions,
-        names: Names,
-        templates: Templates,
-        bulletin: Bulletin,
-        words: Words,
+        namespace: Namespace,
+        templates: TemplatesConfig,
+        upstream_status: UpstreamStatus,
+        texts: Texts,
     ) -> None:
         self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
-        self._contacts = contacts
+        self._agents = agents
         self._provisioner = provisioner
-        self._names = names
+        self._namespace = namespace
         self._templates = templates
-        self._bulletin = bulletin
-        self._words = words
+        self._upstream_status = upstream_status
+        self._texts = texts
         self._published: list[Health] = []
 
     def health(self) -> list[Health]:
@@ -106,17 +106,17 @@ class Discovery:
 
     async def _obey(self) -> None:
         """Look at all upstreams whenever somebody asked for it, in whatever process, and tell how they are."""
-        grumble = Grumble(_log, "cannot tell how the upstreams are")
+        grumble = FailureLog(_log, "cannot tell how the upstreams are")
         while True:
             try:
-                asked, done = await self._bulletin.asked()
-                if asked != done:
-                    await self.sync(confirmed=asked.confirmed != done.confirmed)
+                requested_syncs, done = await self._upstream_status.requested_syncs()
+                if requested_syncs != done:
+                    await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
                 if self.health() != self._published:
                     self._published = self.health()
-                    await self._bulletin.publish(self._published)
-                if asked != done:
-                    await self._bulletin.done(asked)
+                    await self._upstream_status.publish(self._published)
+                if requested_syncs != done:
+                    await self._upstream_status.done(requested_syncs)
             except StoreError as error:
                 grumble.over(error)
             else:
@@ -138,7 +138,7 @@ class Discovery:
                 watch.failures += 1
                 self._note(watch, error)
                 # The list was perhaps seen and not digested.
-                watch.upstream.forget()
+                watch.upstream.invalidate()
             else:
                 if not watch.health.ok:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
@@ -147,7 +147,7 @@ class Discovery:
 
     def _note(self, watch: Watch, error: Exception) -> None:
         unexpected = None if isinstance(error, BridgeError) else error
-        says = error.says(self._words) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
+        says = error.says(self._texts) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
         if watch.health.error != says:
             logged = error.says(ENGLISH) if isinstance(error, BridgeError) else says
             kind = "upstream" if isinstance(error, UpstreamError) else "discovery"
@@ -156,7 +156,7 @@ class Discovery:
 
     async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
         if confirmed:
-            watch.upstream.forget()
+            watch.upstream.invalidate()
         listed = await watch.upstream.list_agents()
         if listed is None and not watch.missed:
             return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
@@ -165,35 +165,35 @@ class Discovery:
             watch.missed = {agent: count + 1 for agent, count in watch.missed.items()}
             if max(watch.missed.values()) != GONE_AFTER:
                 return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
-            watch.upstream.forget()
+            watch.upstream.invalidate()
             listed = await watch.upstream.list_agents() or ()
         return await self._digest(watch, listed, confirmed=confirmed)
 
-    async def _digest(self, watch: Watch, listed: Sequence[Listed], *, confirmed: bool) -> Health:
-        known = {contact.agent.id: contact for contact in await self._contacts.of_upstream(watch.config.name)}
-        census = take_census([contact.agent for contact in known.values()], listed, watch.missed)
-        watch.missed = {agent.id: watch.missed.get(agent.id, 0) + 1 for agent in census.missing}
-        gone = [agent for agent in census.missing if watch.missed[agent.id] >= GONE_AFTER]
-        active = sum(contact.agent.state is AgentState.ACTIVE for contact in known.values())
+    async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
+        known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}
+        diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
+        watch.missed = {agent.id: watch.missed.get(agent.id, 0) + 1 for agent in diff.missing}
+        gone = [agent for agent in diff.missing if watch.missed[agent.id] >= GONE_AFTER]
+        active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
         doubted = len(gone) if not confirmed and len(gone) > max(_FEW, active // 2) else 0
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
-        for agent, item in census.present:
+        for agent, item in diff.present:
             state = AgentState.ACTIVE if confirmed else agent.state
             await self._update(known[agent.id], item.model, item.name, state)
-        for agent, item in census.back:
+        for agent, item in diff.back:
             # One that never got a room was held when it went.
             housed = confirmed or known[agent.id].portal.room_id is not None
             await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
         for agent in () if doubted else gone:
             await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
             del watch.missed[agent.id]
-        if census.added:
-            await self._add(watch, census.added, known.values(), confirmed=confirmed)
+        if diff.added:
+            await self._add(watch, diff.added, known.values(), confirmed=confirmed)
         return Health(watch.config.name, None, len(listed), doubted)
 
-    async def _update(self, contact: Contact, model: str, name: str, state: AgentState) -> None:
-        agent, portal = contact.agent, contact.portal
+    async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
+        agent, portal = agent_room.agent, agent_room.portal
         wanted = self._wanted(agent.upstream, agent.agent_id, model, name, agent.ghost, state)
         if (model, name, state) == (agent.model, agent.name, agent.state) and (
             wanted.displayname,
@@ -206,22 +206,24 @@ class Discovery:
         if state is not agent.state:
             became = {AgentState.GONE: "gone", AgentState.ACTIVE: "back", AgentState.HELD: "held"}[state]
             _log.info(f"agent {became}", upstream=agent.upstream, agent=agent.name, name=name)
-        await self._contacts.update(agent.id, wanted)
+        await self._agents.update(agent.id, wanted)
         self._provisioner.request(agent.id)
 
-    async def _add(self, watch: Watch, added: Sequence[Listed], known: Iterable[Contact], *, confirmed: bool) -> None:
+    async def _add(
+        self, watch: Watch, added: Sequence[AgentInfo], known: Iterable[AgentRoom], *, confirmed: bool
+    ) -> None:
         limit = len(added) if confirmed else watch.config.max_new_agents
-        ghosts = await self._contacts.ghosts()
-        identities = {contact.agent.agent_id for contact in known}
-        wanted: list[Wanted] = []
+        ghosts = await self._agents.ghosts()
+        identities = {agent_room.agent.agent_id for agent_room in known}
+        wanted: list[DesiredAgent] = []
         for count, item in enumerate(added):
             agent_id = fresh_identity(item.model, identities)
             identities.add(agent_id)
-            ghost = self._names.localpart(agent_id, ghosts, salt=watch.config.name)
+            ghost = self._namespace.localpart(agent_id, ghosts, salt=watch.config.name)
             ghosts.add(ghost)
             state = AgentState.ACTIVE if count < limit else AgentState.HELD
             wanted.append(self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state))
-        await self._contacts.add(wanted)
+        await self._agents.add(wanted)
         for new in wanted:
             _log.info("agent added", upstream=new.upstream, agent=new.name, name=new.name, state=new.state)
         if len(added) > limit:
@@ -231,13 +233,15 @@ class Discovery:
                 waiting=len(added) - limit,
                 max_new_agents=limit,
             )
-        for contact in await self._contacts.of_upstream(watch.config.name):
-            if contact.portal.room_id is None:
-                self._provisioner.request(contact.agent.id)
+        for agent_room in await self._agents.of_upstream(watch.config.name):
+            if agent_room.portal.room_id is None:
+                self._provisioner.request(agent_room.agent.id)
 
-    def _wanted(self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState) -> Wanted:
+    def _wanted(
+        self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState
+    ) -> DesiredAgent:
         fields = {"name": name, "id": agent_id, "upstream": upstream}
-        return Wanted(
+        return DesiredAgent(
             upstream=upstream,
             agent_id=agent_id,
             model=model,

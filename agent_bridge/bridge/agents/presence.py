@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, StoreError
@@ -23,10 +23,10 @@ from agent_bridge.core.errors import HomeserverError, HomeserverRefused, Homeser
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.bridge.agents.upstream_status import Bulletin, Health
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.bridge.agents.upstream_status import Health, UpstreamStatus
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.agents import Contacts
+    from agent_bridge.store.agents import Agents
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,21 +44,21 @@ _AWAY = Backoff(first=1, cap=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DesiredPresence:
     """How a ghost should be shown: a ``presence`` of the Matrix spec, and the status message beside it."""
 
     state: str
     message: str = ""
 
 
-_OFFLINE = Wish("offline")
+_OFFLINE = DesiredPresence("offline")
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """What a ghost was set to last."""
 
-    wish: Wish
+    desired: DesiredPresence
     #: Until when it is left so, by a monotonic clock.
     until: float
     #: Whether the homeserver took it.
@@ -71,16 +71,16 @@ class Presence:
     def __init__(
         self,
         homeserver: Homeserver,
-        bulletin: Bulletin,
-        contacts: Contacts,
-        words: Words,
+        upstream_status: UpstreamStatus,
+        agents: Agents,
+        texts: Texts,
         *,
         refresh: float = REFRESH,
     ) -> None:
         self._homeserver = homeserver
-        self._bulletin = bulletin
-        self._contacts = contacts
-        self._words = words
+        self._upstream_status = upstream_status
+        self._agents = agents
+        self._texts = texts
         self._refresh = refresh
         #: The upstream of each ghost (a user id) to be shown, and when to look again.
         self._upstreams: dict[str, str] = {}
@@ -93,7 +93,7 @@ class Presence:
         """Look again and again, until cancelled."""
         # Another process may have led, and shown something else, since this one did.
         self._shown.clear()
-        grumble = Grumble(_log, "cannot show how the agents are")
+        grumble = FailureLog(_log, "cannot show how the agents are")
         failures = 0
         while True:
             try:
@@ -108,17 +108,17 @@ class Presence:
 
     async def _look(self) -> None:
         await self._look_around()
-        wishes = self._wishes(await self._bulletin.read())
-        due = self._due(wishes)
+        desired = self._desired(await self._upstream_status.read())
+        due = self._due(desired)
         # The first ghost goes ahead: while nobody would see it, the others do not even try.
-        scout = next((ghost for ghost in wishes if ghost not in self._shown or self._shown[ghost].taken), None)
+        scout = next((ghost for ghost in desired if ghost not in self._shown or self._shown[ghost].taken), None)
         if scout in due and scout in self._shown:
             await self._find_out(scout)
         if not self._visible and scout is not None:
             due = [ghost for ghost in due if ghost == scout]
         for start in range(0, min(len(due), _AT_ONE_LOOK), _TOGETHER):
             some = due[start : start + _TOGETHER]
-            for error in await asyncio.gather(*(self._set(ghost, wishes[ghost]) for ghost in some)):
+            for error in await asyncio.gather(*(self._set(ghost, desired[ghost]) for ghost in some)):
                 if error is not None:
                     raise error
 
@@ -126,31 +126,31 @@ class Presence:
         if time.monotonic() < self._look_around_at:
             return
         self._upstreams = {
-            self._homeserver.names.user_id(contact.agent.ghost): contact.agent.upstream
-            for contact in await self._contacts.all()
-            if contact.agent.state is AgentState.ACTIVE and contact.portal.room_id is not None
+            self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent.upstream
+            for agent_room in await self._agents.all()
+            if agent_room.agent.state is AgentState.ACTIVE and agent_room.portal.room_id is not None
         }
         self._look_around_at = time.monotonic() + _LOOK_AROUND
 
-    def _wishes(self, healths: list[Health]) -> dict[str, Wish]:
+    def _desired(self, healths: list[Health]) -> dict[str, DesiredPresence]:
         """Return how each ghost should be shown; those of an upstream that was not asked yet stay as they are."""
-        ready, by_upstream = Wish("online", self._words.presence_ready), {}
+        ready, by_upstream = DesiredPresence("online", self._texts.presence_ready), {}
         for health in healths:
             if health.ok:
                 by_upstream[health.name] = ready
             elif health.error:
-                away = self._words.presence_away.format(upstream=health.name)
-                by_upstream[health.name] = Wish("unavailable", away)
-        wishes = {ghost: by_upstream[name] for ghost, name in self._upstreams.items() if name in by_upstream}
-        return wishes | dict.fromkeys(self._shown.keys() - self._upstreams.keys(), _OFFLINE)
+                away = self._texts.presence_away.format(upstream=health.name)
+                by_upstream[health.name] = DesiredPresence("unavailable", away)
+        desired = {ghost: by_upstream[name] for ghost, name in self._upstreams.items() if name in by_upstream}
+        return desired | dict.fromkeys(self._shown.keys() - self._upstreams.keys(), _OFFLINE)
 
-    def _due(self, wishes: dict[str, Wish]) -> list[str]:
+    def _due(self, desired: dict[str, DesiredPresence]) -> list[str]:
         """Return the ghosts to be set now: first those that have to be shown differently."""
         now = time.monotonic()
         changed, stale = [], []
-        for ghost, wish in wishes.items():
+        for ghost, presence in desired.items():
             shown = self._shown.get(ghost)
-            if shown is None or (shown.taken and shown.wish != wish):
+            if shown is None or (shown.taken and shown.desired != presence):
                 changed.append(ghost)
             elif shown.until <= now:
                 stale.append(ghost)
@@ -168,21 +168,21 @@ class Presence:
             _log.info(what, ghost=scout)
         self._visible = visible
 
-    async def _set(self, ghost: str, wish: Wish) -> HomeserverUnavailable | None:
+    async def _set(self, ghost: str, desired: DesiredPresence) -> HomeserverUnavailable | None:
         """Show *ghost* as *wish*; return why not, if the homeserver is away."""
         taken, lasts = True, self._refresh
         try:
             async with _patience():
-                await self._homeserver.presence(ghost, wish.state, wish.message)
+                await self._homeserver.presence(ghost, desired.state, desired.message)
         except HomeserverError as error:
             if isinstance(error, HomeserverUnavailable) and not await self._answers():
                 return error
             _log.info("an agent cannot show how it is", ghost=ghost, error=str(error))
             taken, lasts = False, _REFUSED if isinstance(error, HomeserverRefused) else _FAILED
-        if wish == _OFFLINE:
+        if desired == _OFFLINE:
             del self._shown[ghost]
         else:
-            self._shown[ghost] = _Shown(wish, time.monotonic() + lasts, taken)
+            self._shown[ghost] = _Shown(desired, time.monotonic() + lasts, taken)
         return None
 
     async def _answers(self) -> bool:
@@ -201,4 +201,4 @@ async def _patience() -> AsyncIterator[None]:
             yield
     except TimeoutError:
         said = f"no answer within {_PATIENCE:g} s"
-        raise HomeserverUnavailable(lambda words: words.homeserver_away.format(said=said)) from None
+        raise HomeserverUnavailable(lambda texts: texts.homeserver_away.format(said=said)) from None

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.store.kv import Facts
+from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,45 +34,45 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SyncRequests:
     """How often, in all, people asked to look at the upstreams, and to believe whatever they say."""
 
-    looks: int = 0
+    requested: int = 0
     confirmed: int = 0
 
 
-class Bulletin:
+class UpstreamStatus:
     """Facts, shared by all processes on one database. Every method raises :class:`StoreError`."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
+    def __init__(self, kv: KeyValues) -> None:
+        self._kv = kv
 
     async def publish(self, healths: Sequence[Health]) -> None:
         """Tell how the upstreams are."""
-        await self._facts.set(Facts.UPSTREAMS, [asdict(health) for health in healths])
+        await self._kv.set(KeyValues.UPSTREAMS, [asdict(health) for health in healths])
 
     async def read(self) -> list[Health]:
         """Return how the upstreams are, as the leader told last."""
-        return [Health(**each) for each in await self._facts.get(Facts.UPSTREAMS) or []]
+        return [Health(**each) for each in await self._kv.get(KeyValues.UPSTREAMS) or []]
 
-    async def asked(self) -> tuple[Asked, Asked]:
+    async def requested_syncs(self) -> tuple[SyncRequests, SyncRequests]:
         """Return how often people asked, and how much of that is done."""
-        facts = await self._facts.some(Facts.LOOKS, Facts.CONFIRMED, Facts.DONE)
-        asked = Asked(facts.get(Facts.LOOKS, 0), facts.get(Facts.CONFIRMED, 0))
-        return asked, Asked(**facts.get(Facts.DONE, {}))
+        kv = await self._kv.some(KeyValues.LOOKS, KeyValues.CONFIRMED, KeyValues.DONE)
+        requested_syncs = SyncRequests(kv.get(KeyValues.LOOKS, 0), kv.get(KeyValues.CONFIRMED, 0))
+        return requested_syncs, SyncRequests(**kv.get(KeyValues.DONE, {}))
 
-    async def done(self, asked: Asked) -> None:
+    async def done(self, requested_syncs: SyncRequests) -> None:
         """Tell those who had asked by then that it is done."""
-        await self._facts.set(Facts.DONE, asdict(asked))
+        await self._kv.set(KeyValues.DONE, asdict(requested_syncs))
 
     async def ask(self, *, confirmed: bool, within: float) -> bool:
         """Have the leader look at the upstreams now; tell whether it did within *within* seconds."""
-        number = await self._facts.count_up(Facts.CONFIRMED if confirmed else Facts.LOOKS)
+        number = await self._kv.count_up(KeyValues.CONFIRMED if confirmed else KeyValues.LOOKS)
         try:
             async with asyncio.timeout(within):
                 while True:
-                    _, done = await self.asked()
-                    if (done.confirmed if confirmed else done.looks) >= number:
+                    _, done = await self.requested_syncs()
+                    if (done.confirmed if confirmed else done.requested) >= number:
                         return True
                     await asyncio.sleep(_LOOK)
         except TimeoutError:

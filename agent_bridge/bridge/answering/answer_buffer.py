@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 
 if TYPE_CHECKING:
-    from agent_bridge.render.activity import Asides
+    from agent_bridge.render.activity import Activity
     from agent_bridge.render.rendition import Op, Rendition
     from agent_bridge.upstream.base import Delta
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _MAX_FILES = 10
 
 
-class Draft:
+class AnswerBuffer:
     """Sorts deltas: into the answer, what is shown besides it, and files."""
 
-    def __init__(self, rendition: Rendition, asides: Asides) -> None:
+    def __init__(self, rendition: Rendition, activity: Activity) -> None:
         self._rendition = rendition
-        self.asides = asides
+        self.activity = activity
         self.files: list[FileDelta] = []
         #: ``finish_reason`` of the OpenAI API; empty before the answer is whole.
         self.finish_reason = ""
@@ -43,20 +43,20 @@ class Draft:
         """
         if self.urgent:
             return self._rendition.due
-        return min((due for due in (self._rendition.due, self.asides.due) if due is not None), default=None)
+        return min((due for due in (self._rendition.due, self.activity.due) if due is not None), default=None)
 
     def feed(self, delta: Delta, now: float) -> None:
         """Add *delta*, which arrived at *now*."""
         match delta:
             case TextDelta():
-                self.asides.speak(now)
+                self.activity.speak(now)
                 self._rendition.feed(delta.text, now)
             case ReasoningDelta():
-                self.asides.think(delta.text, now)
+                self.activity.think(delta.text, now)
             case ToolCall():
-                self.asides.call(delta.call_id, delta.name, delta.arguments, now)
+                self.activity.call(delta.call_id, delta.name, delta.arguments, now)
             case ToolResult():
-                self.asides.result(delta.call_id, delta.output, now)
+                self.activity.result(delta.call_id, delta.output, now)
             case FileDelta():
                 self.files += [delta] if len(self.files) < _MAX_FILES else []
             case End():
@@ -64,4 +64,4 @@ class Draft:
 
     def take(self, now: float) -> list[Op]:
         """Return what should be shown at *now*; what is returned counts as shown."""
-        return [*self.asides.take(now), *self._rendition.take(now)]
+        return [*self.activity.take(now), *self._rendition.take(now)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent_bridge.core.turns import Turn, Waits
+    from agent_bridge.core.turns import QueuedMessage, Turn
     from agent_bridge.store.turns import Turns
 
 #: Seconds after a file in which its sender may go on, and seconds that a question waits for that in all.
@@ -17,12 +17,12 @@ _PAUSE, _LONGEST = 1.0, 6.0
 _TOGETHER = 10.0
 
 
-def group(turn: Turn, waits: Sequence[Waits]) -> tuple[list[Waits], bool]:
+def group(turn: Turn, waits: Sequence[QueuedMessage]) -> tuple[list[QueuedMessage], bool]:
     """Return those of *waits* that belong to the file that *turn* is; tell whether more may follow.
 
     Further files of the same sender belong to it, and one text behind them ends it, where no file has a caption.
     """
-    together: list[Waits] = []
+    together: list[QueuedMessage] = []
     age, captioned = turn.age, bool(turn.payload.get("body"))
     for each in waits:
         is_file = "file" in each.payload
@@ -35,7 +35,7 @@ def group(turn: Turn, waits: Sequence[Waits]) -> tuple[list[Waits], bool]:
     return together, True
 
 
-async def gather(turns: Turns, turn: Turn) -> list[Waits]:
+async def gather(turns: Turns, turn: Turn) -> list[QueuedMessage]:
     """Return what belongs to *turn*, which may have to be waited for; nothing where *turn* brings no file.
 
     What was spoken stands by itself.

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent_bridge.core.turns import Stop, Turn
+    from agent_bridge.core.turns import StopReason, Turn
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -23,15 +23,15 @@ _log = structlog.stdlib.get_logger(__name__)
 _LOOK = 0.3
 
 
-class Stops:
+class Cancellations:
     """Looks in the table of turns, which every process sees."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self._running: dict[int, asyncio.Future[Stop]] = {}
+        self._running: dict[int, asyncio.Future[StopReason]] = {}
 
     @contextmanager
-    def watch(self, turn: Turn) -> Iterator[asyncio.Future[Stop]]:
+    def watch(self, turn: Turn) -> Iterator[asyncio.Future[StopReason]]:
         """Give a future that is done when a person wants *turn* to end."""
         wish = self._running[turn.id] = asyncio.get_running_loop().create_future()
         try:
@@ -42,7 +42,7 @@ class Stops:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        grumble = Grumble(_log, "cannot look for answers to stop")
+        grumble = FailureLog(_log, "cannot look for answers to stop")
         while True:
             if self._running:
                 try:

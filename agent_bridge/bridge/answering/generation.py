@@ -8,37 +8,37 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.bridge.answering.answer_buffer import Draft
-from agent_bridge.bridge.answering.outcome import Outcome, as_besides, beyond, told
-from agent_bridge.bridge.answering.streaming import Showing
+from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
+from agent_bridge.bridge.answering.outcome import Outcome, as_extras, beyond, failure_notice
+from agent_bridge.bridge.answering.streaming import AnswerStreamer
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import AgentGone, AnswerTooLong
 from agent_bridge.core.rooms import Show, Streaming
-from agent_bridge.core.turns import Besides, Stop
-from agent_bridge.render.activity import Asides
+from agent_bridge.core.turns import AnswerExtras, StopReason
+from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Rendition
 from agent_bridge.render.split import with_ending
-from agent_bridge.upstream.base import Ask, TextDelta
+from agent_bridge.upstream.base import AnswerRequest, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yarl import URL
 
-    from agent_bridge.bridge.answering.cancellation import Stops
+    from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.bridge.answering.question import Question, Questions
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
-    from agent_bridge.bridge.delivery.outbox import Speaker
-    from agent_bridge.bridge.delivery.uploads import Enclosures
+    from agent_bridge.bridge.delivery.outbox import Outbox
+    from agent_bridge.bridge.delivery.uploads import Uploads
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.render.rendition import Pace
     from agent_bridge.upstream.base import Upstream
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class UpstreamSettings:
     """What the configuration says of talking to one upstream's agents."""
 
     upstream: Upstream
@@ -51,14 +51,14 @@ class Talk:
     #: Characters that one answer may have.
     max_answer_chars: int
     #: How answers are shown, unless the room says otherwise.
-    stream: Streaming
+    streaming: Streaming
     #: What is shown besides them.
     reasoning: Show
     tools: Show
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnswerSettings:
     """What the configuration says of showing answers, whoever gives them."""
 
     pace: Pace
@@ -66,74 +66,80 @@ class Answers:
     max_parts: int
 
 
-class StoppedByPerson(Exception):
+class AnswerStopped(Exception):
     """A person wants the answer to end."""
 
-    def __init__(self, how: Stop) -> None:
+    def __init__(self, how: StopReason) -> None:
         super().__init__(how)
         self.how = how
 
 
-class Asking:
+class Generation:
     """Asks agents."""
 
     def __init__(
         self,
         questions: Questions,
-        talks: Mapping[str, Talk],
-        stops: Stops,
-        enclosures: Enclosures,
+        upstreams: Mapping[str, UpstreamSettings],
+        stops: Cancellations,
+        uploads: Uploads,
         budget: EditBudget,
-        answers: Answers,
-        words: Words,
+        answers: AnswerSettings,
+        texts: Texts,
     ) -> None:
         self._questions = questions
-        self._talks = talks
+        self._upstreams = upstreams
         self._stops = stops
-        self._enclosures = enclosures
+        self._uploads = uploads
         self._budget = budget
         self._answers = answers
-        self._words = words
+        self._texts = texts
 
-    def draft(self, turn: Turn, agent: Agent) -> Draft:
+    def buffer(self, turn: Turn, agent: Agent) -> AnswerBuffer:
         """Return an empty answer to *turn*."""
-        talk = self._talks.get(agent.upstream)
-        reasoning, tools = (talk.reasoning, talk.tools) if talk else (Show.HIDDEN, Show.HIDDEN)
+        settings = self._upstreams.get(agent.upstream)
+        reasoning, tools = (settings.reasoning, settings.tools) if settings else (Show.HIDDEN, Show.HIDDEN)
         if turn.root is not None:
             # Threads do not nest.
             reasoning, tools = (Show.COLLAPSED if show is Show.THREAD else show for show in (reasoning, tools))
         rendition = Rendition(self._answers.pace, max_parts=self._answers.max_parts)
-        return Draft(rendition, Asides(self._words, reasoning=reasoning, tools=tools))
+        return AnswerBuffer(rendition, Activity(self._texts, reasoning=reasoning, tools=tools))
 
-    async def ask(self, turn: Turn, agent: Agent, speaker: Speaker, draft: Draft, stream: Streaming | None) -> Outcome:
+    async def ask(
+        self, turn: Turn, agent: Agent, outbox: Outbox, buffer: AnswerBuffer, streaming: Streaming | None
+    ) -> Outcome:
         """Ask, and have *speaker* show *draft* as it grows; return how it ended.
 
-        *stream* is how the room wants it shown, None: as configured.
+        *streaming* is how the room wants it shown, None: as configured.
 
         Raises:
             UpstreamError: there is no answer, or it is not whole; *draft* has what there is.
             HomeserverUnavailable: what the question refers to cannot be had now.
         """
         if turn.stop is not None:
-            return await self._stopped(turn.stop, "", "", speaker.user_id)
-        talk = self._talks.get(agent.upstream)
-        if talk is None or agent.state is AgentState.GONE:
-            raise AgentGone(lambda words: words.agent_gone.format(agent=agent.name))
-        question = await self._questions.of(turn, agent, talk.upstream, history_tokens=talk.history_tokens)
+            return await self._stopped(turn.stop, "", "", outbox.user_id)
+        settings = self._upstreams.get(agent.upstream)
+        if settings is None or agent.state is AgentState.GONE:
+            raise AgentGone(lambda texts: texts.agent_gone.format(agent=agent.name))
+        question = await self._questions.of(turn, agent, settings.upstream, history_tokens=settings.history_tokens)
         if question.empty:
             return self._nothing_to_ask(question)
-        showing = Showing(speaker, draft, self._budget) if (stream or talk.stream) is Streaming.EDITS else None
+        streamer = (
+            AnswerStreamer(outbox, buffer, self._budget)
+            if (streaming or settings.streaming) is Streaming.EDITS
+            else None
+        )
         asked = question.kept
         with self._stops.watch(turn) as wish:
             try:
-                answering = self._answer(talk, turn, agent, question, draft, showing, speaker.user_id)
-                return await self._unless(wish, asyncio.create_task(answering), showing)
-            except StoppedByPerson as stopped:
-                return await self._stopped(stopped.how, draft.text, asked, speaker.user_id)
+                answering = self._answer(settings, turn, agent, question, buffer, streamer, outbox.user_id)
+                return await self._unless(wish, asyncio.create_task(answering), streamer)
+            except AnswerStopped as stopped:
+                return await self._stopped(stopped.how, buffer.text, asked, outbox.user_id)
 
     @staticmethod
-    def _ask(turn: Turn, agent: Agent, question: Question) -> Ask:
-        return Ask(
+    def _ask(turn: Turn, agent: Agent, question: Question) -> AnswerRequest:
+        return AnswerRequest(
             model=agent.model,
             messages=(*question.history, question.said),
             session=f"{turn.room_id}/{turn.thread}" if turn.thread else turn.room_id,
@@ -143,12 +149,12 @@ class Asking:
 
     async def _answer(
         self,
-        talk: Talk,
+        settings: UpstreamSettings,
         turn: Turn,
         agent: Agent,
         question: Question,
-        draft: Draft,
-        showing: Showing | None,
+        buffer: AnswerBuffer,
+        streamer: AnswerStreamer | None,
         owner: str,
     ) -> Outcome:
         """Read the whole answer into *draft*, and fetch what belongs to it.
@@ -156,15 +162,17 @@ class Asking:
         Raises:
             UpstreamError: there is no whole answer.
         """
-        await self._read(talk, self._ask(turn, agent, question), draft, showing)
-        text = draft.text
-        if draft.finish_reason == "length":
-            text = with_ending(text, f"*({self._words.truncated})*")
-        besides = await self._besides(talk, draft, text, owner, question)
-        return Outcome(text, besides=besides, asked=question.kept)
+        await self._read(settings, self._ask(turn, agent, question), buffer, streamer)
+        text = buffer.text
+        if buffer.finish_reason == "length":
+            text = with_ending(text, f"*({self._texts.truncated})*")
+        extras = await self._extras(settings, buffer, text, owner, question)
+        return Outcome(text, extras=extras, asked=question.kept)
 
     @staticmethod
-    async def _unless(wish: asyncio.Future[Stop], reader: asyncio.Task[Outcome], showing: Showing | None) -> Outcome:
+    async def _unless(
+        wish: asyncio.Future[StopReason], reader: asyncio.Task[Outcome], streamer: AnswerStreamer | None
+    ) -> Outcome:
         """Return what *reader* gives, and show what it reads on the way.
 
         Raises:
@@ -173,11 +181,11 @@ class Asking:
         either: set[asyncio.Future[Any]] = {reader, wish}
         over = asyncio.create_task(asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
         try:
-            if showing is not None:
-                await showing.until(over)
+            if streamer is not None:
+                await streamer.until(over)
             await over
             if not reader.done():
-                raise StoppedByPerson(wish.result())
+                raise AnswerStopped(wish.result())
             return reader.result()
         finally:
             over.cancel()
@@ -185,29 +193,33 @@ class Asking:
             await asyncio.wait([reader, over])
 
     @staticmethod
-    async def _read(talk: Talk, ask: Ask, draft: Draft, showing: Showing | None) -> None:
-        room = talk.max_answer_chars
+    async def _read(
+        settings: UpstreamSettings, ask: AnswerRequest, buffer: AnswerBuffer, streamer: AnswerStreamer | None
+    ) -> None:
+        room = settings.max_answer_chars
         try:
-            async with asyncio.timeout(talk.turn_timeout), aclosing(talk.upstream.answer(ask)) as deltas:
+            async with asyncio.timeout(settings.turn_timeout), aclosing(settings.upstream.answer(ask)) as deltas:
                 async for delta in deltas:
                     if isinstance(delta, TextDelta):
-                        draft.feed(TextDelta(delta.text[:room]), time.monotonic())
+                        buffer.feed(TextDelta(delta.text[:room]), time.monotonic())
                         room -= len(delta.text)
                     else:
-                        draft.feed(delta, time.monotonic())
-                    if showing is not None:
-                        showing.tell()
+                        buffer.feed(delta, time.monotonic())
+                    if streamer is not None:
+                        streamer.tell()
                     if room < 0:
-                        raise AnswerTooLong(lambda words: words.too_long.format(limit=talk.max_answer_chars))
+                        raise AnswerTooLong(lambda texts: texts.too_long.format(limit=settings.max_answer_chars))
         except TimeoutError:
-            raise AnswerTooLong(lambda words: words.too_slow.format(seconds=talk.turn_timeout)) from None
+            raise AnswerTooLong(lambda texts: texts.too_slow.format(seconds=settings.turn_timeout)) from None
 
-    async def _besides(self, talk: Talk, draft: Draft, text: str, owner: str, question: Question) -> Besides:
-        files, notes = await self._enclosures.of(draft.files, own=talk.url, owner=owner)
+    async def _extras(
+        self, settings: UpstreamSettings, buffer: AnswerBuffer, text: str, owner: str, question: Question
+    ) -> AnswerExtras:
+        files, notes = await self._uploads.of(buffer.files, own=settings.url, owner=owner)
         rest = await self.rest(text, owner)
-        return Besides(
+        return AnswerExtras(
             notice="\n\n".join(f"{note[:1].upper()}{note[1:]}." for note in (*question.notes, *notes)),
-            asides=as_besides(draft.asides.whole(time.monotonic())),
+            activity=as_extras(buffer.activity.whole(time.monotonic())),
             files=(*rest, *files),
             rest=bool(rest),
         )
@@ -215,17 +227,17 @@ class Asking:
     async def rest(self, text: str, owner: str) -> tuple[dict[str, Any], ...]:
         """Return the file that shows what of the answer *text* its messages do not, if they do not show all of it."""
         rest = beyond(text, self._answers.max_parts)
-        file = await self._enclosures.rest(rest, owner) if rest else None
+        file = await self._uploads.rest(rest, owner) if rest else None
         return () if file is None else (file,)
 
     def _nothing_to_ask(self, question: Question) -> Outcome:
         cause = "; ".join(question.notes)
-        return Outcome("", cause, besides=Besides(notice=told(self._words, cause, midway=False)))
+        return Outcome("", cause, extras=AnswerExtras(notice=failure_notice(self._texts, cause, midway=False)))
 
-    async def _stopped(self, how: Stop, text: str, asked: str, owner: str) -> Outcome:
+    async def _stopped(self, how: StopReason, text: str, asked: str, owner: str) -> Outcome:
         rest = await self.rest(text, owner)
-        besides = Besides(files=rest, rest=bool(rest))
-        if how is Stop.DROPPED:
-            notice = told(self._words, self._words.dropped, midway=bool(text))
-            return Outcome(text, self._words.dropped, besides=replace(besides, notice=notice), asked=asked)
-        return Outcome(text, stopped=how, besides=besides, asked=asked)
+        extras = AnswerExtras(files=rest, rest=bool(rest))
+        if how is StopReason.DROPPED:
+            notice = failure_notice(self._texts, self._texts.dropped, midway=bool(text))
+            return Outcome(text, self._texts.dropped, extras=replace(extras, notice=notice), asked=asked)
+        return Outcome(text, stopped=how, extras=extras, asked=asked)

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.bridge.answering.incoming_files import Taken
+from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.core.errors import HomeserverUnavailable
-from agent_bridge.core.transcript import Said
+from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.matrix.attachments import kept
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import escape
@@ -16,11 +16,11 @@ from agent_bridge.render.content import escape
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent_bridge.bridge.answering.incoming_files import Attachments
+    from agent_bridge.bridge.answering.incoming_files import IncomingFiles
     from agent_bridge.core.agents import Agent
-    from agent_bridge.core.ids import Names
+    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.turns import Turn
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
@@ -43,9 +43,9 @@ class Question:
     """What is asked."""
 
     #: What was said before, oldest first.
-    history: tuple[Said, ...]
+    history: tuple[ChatMessage, ...]
     #: The new message.
-    said: Said
+    said: ChatMessage
     #: The new message as a transcript keeps it.
     kept: str
     #: Sentences for the person about what was not taken.
@@ -57,19 +57,19 @@ class Question:
         return not self.said.content.strip() and not self.said.images
 
 
-def within_budget(history: list[Said], tokens: int) -> tuple[Said, ...]:
+def within_budget(history: list[ChatMessage], tokens: int) -> tuple[ChatMessage, ...]:
     """Return the newest messages of *history* that fit *tokens*, beginning with a person's.
 
     A token is taken for four bytes, and a message costs one more. Of the first that does not fit, a file perhaps, the
     beginning is kept, if that is worth it.
     """
-    kept: list[Said] = []
+    kept: list[ChatMessage] = []
     for said in reversed(history):
         cost = len(said.content.encode()) // _BYTES_PER_TOKEN + 1
         if cost > tokens:
             if tokens >= _WORTH_IT:
                 cut = said.content.encode()[: (tokens - 2) * _BYTES_PER_TOKEN].decode("utf-8", "ignore")
-                kept.append(Said(said.role, f"{cut}…"))
+                kept.append(ChatMessage(said.role, f"{cut}…"))
             break
         tokens -= cost
         kept.append(said)
@@ -84,18 +84,18 @@ class Questions:
     def __init__(
         self,
         homeserver: Homeserver,
-        names: Names,
+        namespace: Namespace,
         turns: Turns,
-        attachments: Attachments,
-        words: Words,
+        attachments: IncomingFiles,
+        texts: Texts,
         *,
         room_messages: int,
     ) -> None:
         self._homeserver = homeserver
-        self._names = names
+        self._namespace = namespace
         self._turns = turns
-        self._attachments = attachments
-        self._words = words
+        self._incoming_files = attachments
+        self._texts = texts
         self._room_messages = room_messages
 
     async def of(self, turn: Turn, agent: Agent, upstream: Upstream, *, history_tokens: int) -> Question:
@@ -105,14 +105,14 @@ class Questions:
             HomeserverUnavailable: what it refers to cannot be had now.
             StoreError: nor can what was said before.
         """
-        reader = self._names.user_id(agent.ghost)
-        parts: list[Taken] = []
+        reader = self._namespace.user_id(agent.ghost)
+        parts: list[FileContent] = []
         for payload in turn.payloads:
             parts += await self._parts(payload, turn, agent, upstream, reader)
         root = await self._root(turn, reader)
         earlier = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
-        if upstream.remembers:
-            history: tuple[Said, ...] = ()
+        if upstream.stateful:
+            history: tuple[ChatMessage, ...] = ()
             # It knows the room's conversation, and not which of its messages the thread is about.
             parts = [*([self._quote(root, agent)] if root and not earlier else []), *parts]
         else:
@@ -120,12 +120,14 @@ class Questions:
         images = tuple(image for part in parts for image in part.images)
         return Question(
             history,
-            Said("user", _joined(parts), images),
+            ChatMessage("user", _joined(parts), images),
             _joined([part for part in parts if not part.quoted]),
             tuple(part.note for part in parts if part.note),
         )
 
-    async def _history(self, turn: Turn, root: Said | None, earlier: list[Said], tokens: int) -> tuple[Said, ...]:
+    async def _history(
+        self, turn: Turn, root: ChatMessage | None, earlier: list[ChatMessage], tokens: int
+    ) -> tuple[ChatMessage, ...]:
         if root is None:
             return within_budget(earlier, tokens)
         room = await self._turns.room_transcript(turn.room_id, self._room_messages) if self._room_messages else []
@@ -135,49 +137,51 @@ class Questions:
 
     async def _parts(
         self, payload: Mapping[str, Any], turn: Turn, agent: Agent, upstream: Upstream, reader: str
-    ) -> list[Taken]:
-        parts: list[Taken] = []
+    ) -> list[FileContent]:
+        parts: list[FileContent] = []
         body = str(payload.get("body") or "")
         if reply := payload.get("reply_to"):
             body = _FALLBACK.sub("", body)
             quoted = await self._said_in(turn.room_id, str(reply), reader)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent))
-        parts.append(Taken(body))
+        parts.append(FileContent(body))
         if "file" in payload:
             attachment = kept(payload["file"])
             try:
-                parts.append(await self._attachments.take(attachment, upstream, agent=agent.name, reader=reader))
+                parts.append(await self._incoming_files.take(attachment, upstream, agent=agent.name, reader=reader))
             except HomeserverUnavailable as error:
                 # Another homeserver's file may be gone for good, and must not hold the lane.
                 if turn.attempts < _TRIES or not await self._homeserver.answers():
                     raise
-                cause = error.says(self._words)
-                parts.append(Taken(note=self._words.not_fetched.format(name=escape(attachment.name), cause=cause)))
+                cause = error.says(self._texts)
+                parts.append(
+                    FileContent(note=self._texts.not_fetched.format(name=escape(attachment.name), cause=cause))
+                )
         return parts
 
-    async def _root(self, turn: Turn, reader: str) -> Said | None:
+    async def _root(self, turn: Turn, reader: str) -> ChatMessage | None:
         """Return what the thread of *turn* is about; None in the room itself."""
         if not turn.thread:
             return None
         said = await self._said_in(turn.room_id, turn.thread, reader)
-        return None if said is None else Said("assistant" if said.role == reader else "user", said.content)
+        return None if said is None else ChatMessage("assistant" if said.role == reader else "user", said.content)
 
-    async def _said_in(self, room_id: str, event_id: str, reader: str) -> Said | None:
+    async def _said_in(self, room_id: str, event_id: str, reader: str) -> ChatMessage | None:
         """Return what an event says today, its sender as role; None when it says nothing, or cannot be seen."""
         event = await self._homeserver.event(room_id, event_id, reader)
         if event is None:
             return None
         body = content_today(event).get("body")
         said = _FALLBACK.sub("", body).strip() if isinstance(body, str) else ""
-        return Said(str(event.get("sender", "")), said[:_QUOTED]) if said else None
+        return ChatMessage(str(event.get("sender", "")), said[:_QUOTED]) if said else None
 
-    def _quote(self, said: Said, agent: Agent) -> Taken:
-        ours = said.role in {"assistant", self._names.user_id(agent.ghost)}
+    def _quote(self, said: ChatMessage, agent: Agent) -> FileContent:
+        ours = said.role in {"assistant", self._namespace.user_id(agent.ghost)}
         author = agent.name if ours else said.role.removeprefix("@").partition(":")[0]
         lines = "\n".join(f"> {line}" for line in said.content.splitlines())
-        return Taken(f"{self._words.quote.format(author=author)}\n\n{lines}", quoted=True)
+        return FileContent(f"{self._texts.quote.format(author=author)}\n\n{lines}", quoted=True)
 
 
-def _joined(parts: Sequence[Taken]) -> str:
+def _joined(parts: Sequence[FileContent]) -> str:
     return "\n\n".join(part.text for part in parts if part.text)

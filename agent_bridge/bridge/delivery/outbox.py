@@ -26,7 +26,7 @@ _PAGE = 100
 _LAST_WORD = 1_000_000
 
 
-class Speaker:
+class Outbox:
     """One user's voice in one room for one turn.
 
     The same transaction id makes the homeserver swallow a repeat; where it has forgotten, the mark in the event is
@@ -47,12 +47,12 @@ class Speaker:
         #: Event that shows each part, as far as known.
         self.said: dict[int, str] = {}
 
-    async def recall(self) -> None:
+    async def recover(self) -> None:
         """Find what earlier attempts said, the events included whose ids they could not write down."""
         if self._turn.attempts > 1:
-            await self._recall()
+            await self._recover()
 
-    async def _recall(self) -> None:
+    async def _recover(self) -> None:
         sends = await self._turns.sends(self._turn.id)
         self.said = {send.part: send.event_id for send in sends if send.event_id is not None}
         if open_parts := {send.part for send in sends if send.event_id is None}:
@@ -85,7 +85,7 @@ class Speaker:
                 await self._edit(op.part, content)
         self._shown[op.part] = op
 
-    async def conclude(self, ops: Sequence[Op], state: TurnState) -> None:
+    async def publish(self, ops: Sequence[Op], state: TurnState) -> None:
         """Show the committed answer *ops* whole, take back what an earlier attempt said beyond it, close the turn."""
         for op in ops:
             await self.show(op, intended=True)
@@ -100,20 +100,20 @@ class Speaker:
         """Commit *text* as the bridge's own answer to the turn, show it as a reply to *to*, close the turn."""
         self._reply_to = to
         ops = [replace(op, notice=True) for op in ops_for(text)]
-        if self._turn.state is not TurnState.ANSWERED:
-            await self._turns.answered(self._turn, text, error=None, parts=[op.part for op in ops])
-        await self.conclude(ops, TurnState.DONE)
+        if self._turn.state is not TurnState.COMMITTED:
+            await self._turns.commit(self._turn, text, error=None, parts=[op.part for op in ops])
+        await self.publish(ops, TurnState.DONE)
 
     async def give_up(self, text: str, cause: str) -> None:
         """Leave what was said as it is, say *text* as the last word, close the turn as failed because of *cause*."""
-        await self._recall()
+        await self._recover()
         for part, event_id in sorted(self.said.items()):
-            await self._settle(part, event_id)
+            await self._reconcile(part, event_id)
         if _LAST_WORD not in self.said:
             await self.show(Op(_LAST_WORD, text, notice=True))
         await self._turns.finish(self._turn, TurnState.FAILED, self.said, error=cause)
 
-    async def _settle(self, part: int, event_id: str) -> None:
+    async def _reconcile(self, part: int, event_id: str) -> None:
         """Take from what shows *part* that more is to come."""
         event = await self._homeserver.event(self._turn.room_id, event_id, self.user_id)
         content = dict(content_today(event or {}))

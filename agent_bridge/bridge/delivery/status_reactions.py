@@ -20,7 +20,7 @@ _log = structlog.stdlib.get_logger(__name__)
 WARNING = "⚠️"
 
 
-class Signs:
+class StatusReactions:
     """Gives them and takes them back. Doing so twice is as good as once."""
 
     def __init__(self, homeserver: Homeserver) -> None:

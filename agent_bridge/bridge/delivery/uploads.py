@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from agent_bridge.files.picture import Picture, PictureInfo
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix import media
     from agent_bridge.upstream.base import FileDelta
     from agent_bridge.upstream.download.fetch import Fetcher
@@ -51,13 +51,13 @@ def _looks(data: bytes) -> _Looks:
     return _Looks(picture.info_of(data), small, picture.blurhash(small.data))
 
 
-class Enclosures:
+class Uploads:
     """Uploads files."""
 
-    def __init__(self, store: media.Media, fetcher: Fetcher, words: Words, *, max_bytes: int) -> None:
+    def __init__(self, store: media.Media, fetcher: Fetcher, texts: Texts, *, max_bytes: int) -> None:
         self._media = store
         self._fetcher = fetcher
-        self._words = words
+        self._texts = texts
         self._max_bytes = max_bytes
         self._painters = asyncio.Semaphore(_PAINTERS)
 
@@ -78,10 +78,10 @@ class Enclosures:
                     name = file.name or fetched.name or name
                     contents.append(await self._content(fetched, name, owner))
             except TimeoutError:
-                cause = self._words.file_problems[FileProblem.UNREACHABLE]
-                notes.append(self._words.not_sent.format(name=name, cause=cause))
+                cause = self._texts.file_problems[FileProblem.UNREACHABLE]
+                notes.append(self._texts.not_sent.format(name=name, cause=cause))
             except (FileRefused, HomeserverRefused, HomeserverUnavailable) as error:
-                notes.append(self._words.not_sent.format(name=name, cause=error.says(self._words)))
+                notes.append(self._texts.not_sent.format(name=name, cause=error.says(self._texts)))
         return contents, tuple(notes)
 
     async def rest(self, text: str, owner: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.waiting_reactions import Waiter, Waiting
+    from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
 
 _log = structlog.stdlib.get_logger(__name__)
 
-HOURGLASS = "⏳"
+WAITING_REACTION = "⏳"
 #: Seconds that a message waits before it shows it: a sign that vanishes at once only disturbs.
 _AFTER = 1.0
 #: Seconds between two looks, and signs given at one look.
@@ -29,16 +29,16 @@ _LOOK, _TOGETHER = 0.5, 20
 _PATIENCE = 10.0
 
 
-class Hourglass:
+class WaitingReactions:
     """Makes the reactions what the table says: the intention is written before each, so that none stays for ever."""
 
-    def __init__(self, homeserver: Homeserver, waiting: Waiting) -> None:
+    def __init__(self, homeserver: Homeserver, waiting: WaitingMessages) -> None:
         self._homeserver = homeserver
         self._waiting = waiting
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        grumble = Grumble(_log, "cannot look who waits")
+        grumble = FailureLog(_log, "cannot look who waits")
         while True:
             try:
                 over, unshown = await self._waiting.over(_TOGETHER), await self._waiting.unshown(_AFTER, _TOGETHER)
@@ -51,40 +51,40 @@ class Hourglass:
                 await asyncio.gather(*hiding, *(self._attempt(self._show, waiter) for waiter in unshown))
             await asyncio.sleep(_LOOK)
 
-    async def _attempt(self, act: Callable[[Waiter], Awaitable[None]], waiter: Waiter) -> None:
+    async def _attempt(self, act: Callable[[WaitingMessage], Awaitable[None]], waiter: WaitingMessage) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await act(waiter)
         except (BridgeError, TimeoutError) as error:
             _log.info("cannot show that a message waits", room=waiter.room_id, error=str(error))
 
-    async def _show(self, waiter: Waiter) -> None:
+    async def _show(self, waiter: WaitingMessage) -> None:
         await self._waiting.record(waiter.turn, "")
-        content = reaction(waiter.event_id, HOURGLASS) | {MARK: f"{waiter.key}.hourglass"}
+        content = reaction(waiter.event_id, WAITING_REACTION) | {MARK: f"{waiter.key}.hourglass"}
         try:
             event_id = await self._homeserver.send(
                 waiter.room_id,
                 content,
                 kind="m.reaction",
                 txn_id=f"ab.{waiter.key}.hourglass",
-                as_user=self._homeserver.names.user_id(waiter.ghost),
+                as_user=self._homeserver.namespace.user_id(waiter.ghost),
             )
         except HomeserverRefused as error:
             _log.info("a message cannot show that it waits", room=waiter.room_id, error=str(error))
         else:
             await self._waiting.record(waiter.turn, event_id)
 
-    async def _hide(self, waiter: Waiter) -> None:
-        ghost = self._homeserver.names.user_id(waiter.ghost)
+    async def _hide(self, waiter: WaitingMessage) -> None:
+        ghost = self._homeserver.namespace.user_id(waiter.ghost)
         try:
-            for event_id in [waiter.hourglass] if waiter.hourglass else await self._given(waiter, ghost):
+            for event_id in [waiter.waiting_event_id] if waiter.waiting_event_id else await self._given(waiter, ghost):
                 txn_id = f"ab.{waiter.key}.hourglass.{event_id}.redact"
                 await self._homeserver.redact(waiter.room_id, event_id, txn_id=txn_id, as_user=ghost)
         except HomeserverRefused as error:
             _log.info("a message goes on showing that it waits", room=waiter.room_id, error=str(error))
         await self._waiting.record(waiter.turn, None)
 
-    async def _given(self, waiter: Waiter, ghost: str) -> list[str]:
+    async def _given(self, waiter: WaitingMessage, ghost: str) -> list[str]:
         """Return the sign whose event was not written down, if it was given."""
         events = await self._homeserver.annotations(waiter.room_id, waiter.event_id, ghost)
         return [

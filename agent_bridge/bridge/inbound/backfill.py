@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from agent_bridge.bridge.inbound.intake import Intake
-    from agent_bridge.core.rooms import Watched
+    from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.history import Rooms
+    from agent_bridge.store.history import Histories
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -39,14 +39,14 @@ _PATIENCE = 20.0
 _RETRY = Backoff(first=0.5, cap=4)
 
 
-class Comparison:
+class Backfill:
     """Compares rooms with what was handed over: those that are suspect at once, and every one now and then."""
 
     def __init__(
-        self, homeserver: Homeserver, rooms: Rooms, intake: Intake, *, interval: float, horizon: float
+        self, homeserver: Homeserver, rooms: Histories, intake: Intake, *, interval: float, horizon: float
     ) -> None:
         self._homeserver = homeserver
-        self._rooms = rooms
+        self._histories = rooms
         self._intake = intake
         self._interval = interval
         self._horizon = horizon
@@ -70,20 +70,20 @@ class Comparison:
                 if not due:
                     await asyncio.sleep(_PAUSE)
 
-    async def _due(self, running: Collection[str]) -> list[Watched]:
+    async def _due(self, running: Collection[str]) -> list[HistoryCursor]:
         """Return the rooms to begin with now: those that are not *running*, nor wait for their own next try."""
         now, free = time.monotonic(), _TOGETHER - len(running)
         if now < self._away_until or free <= 0:
             return []
         passed = {*running, *(room_id for room_id, at in self._later.items() if at > now)}
         try:
-            rooms = await self._rooms.due(self._interval, free + len(passed))
+            rooms = await self._histories.due(self._interval, free + len(passed))
         except StoreError as error:
             _log.debug("cannot look which rooms to compare", error=str(error))
             return []
         return [room for room in rooms if room.room_id not in passed][:free]
 
-    async def compare(self, room: Watched) -> None:
+    async def backfill(self, room: HistoryCursor) -> None:
         """Take what was missed in *room*, in order.
 
         Raises:
@@ -94,17 +94,17 @@ class Comparison:
             # What a room had before is not known any more: take nothing that may have been answered and forgotten.
             oldest = (time.time() - self._horizon) * 1000
             events = [event for event in events if event.timestamp > oldest]
-        await self._intake.take_missed(room, events, events[-1].event_id if events else room.seen)
+        await self._intake.take_backfilled(room, events, events[-1].event_id if events else room.last_seen)
 
-    async def _attempt(self, room: Watched) -> None:
+    async def _attempt(self, room: HistoryCursor) -> None:
         """Compare *room*; where that fails, see to it that others go on, and in the end this one too."""
         try:
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    await self.compare(room)
+                    await self.backfill(room)
             except HomeserverRefused as error:
                 _log.warning("a room cannot be compared", room=room.room_id, error=str(error))
-                await self._rooms.pass_over(room)
+                await self._histories.pass_over(room)
             except (HomeserverUnavailable, TimeoutError) as error:
                 await self._failed(room, str(error) or f"no answer within {_PATIENCE:g} s")
                 return
@@ -116,7 +116,7 @@ class Comparison:
         self._failures.pop(room.room_id, None)
         self._later.pop(room.room_id, None)
 
-    async def _failed(self, room: Watched, error: str) -> None:
+    async def _failed(self, room: HistoryCursor, error: str) -> None:
         # Away for all, or unable to tell of this room only?
         if not await self._answers():
             self._away += 1
@@ -127,7 +127,7 @@ class Comparison:
             self._later[room.room_id] = time.monotonic() + _RETRY.delay(failures)
             return
         _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=error)
-        await self._rooms.pass_over(room)
+        await self._histories.pass_over(room)
         del self._failures[room.room_id]
 
     async def _answers(self) -> bool:
@@ -137,9 +137,9 @@ class Comparison:
         except TimeoutError:
             return False
 
-    async def _since(self, room: Watched) -> tuple[list[RoomEvent], bool]:
+    async def _since(self, room: HistoryCursor) -> tuple[list[RoomEvent], bool]:
         """Return what was said by others since what was seen last, oldest first; tell whether it was met."""
-        names = self._homeserver.names
+        names = self._homeserver.namespace
         reader = None if room.ghost is None else names.user_id(room.ghost)
         only = said_by_others(names, reader)
         found: list[RoomEvent] = []
@@ -149,11 +149,11 @@ class Comparison:
                 room.room_id, limit=_PAGE, start=start, as_user=reader, only=only
             )
             for event in map(parse_event, page):
-                if event is not None and event.event_id == room.seen:
+                if event is not None and event.event_id == room.last_seen:
                     return found[::-1], True
                 if event is not None:
                     found.append(event)
             if start is None:
-                return found[::-1], room.seen is None
+                return found[::-1], room.last_seen is None
         _log.error("a room has more news than can be looked at", room=room.room_id, events=len(found))
         return found[::-1], False

@@ -10,14 +10,14 @@ import structlog
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
-from agent_bridge.store.kv import Facts
+from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.bridge.queue.lanes import Lanes
-    from agent_bridge.config.model import AppService
+    from agent_bridge.config.model import AppServiceConfig
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.agents import Contacts
+    from agent_bridge.store.agents import Agents
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -28,21 +28,21 @@ _LOOK = 1.0
 STARTED = "agent_bridge.started"
 
 
-class WakeUp:
+class HomeserverMonitor:
     """What has to be said to the homeserver once after every start, of the bridge and of the homeserver."""
 
     def __init__(
         self,
         homeserver: Homeserver,
-        facts: Facts,
-        contacts: Contacts,
+        kv: KeyValues,
+        agents: Agents,
         intake: Intake,
         lanes: Lanes,
-        service: AppService,
+        service: AppServiceConfig,
     ) -> None:
         self.homeserver = homeserver
-        self._facts = facts
-        self._contacts = contacts
+        self._kv = kv
+        self._agents = agents
         self._intake = intake
         self._lanes = lanes
         self._service = service
@@ -53,11 +53,11 @@ class WakeUp:
             async with asyncio.TaskGroup() as group:
                 waking = group.create_task(self._wake())
                 await self._look_until(away=True)
-                await self._suspect()
+                await self._request_backfill()
                 await self._look_until(away=False)
                 waking.cancel()
             _log.info("the homeserver is back")
-            await self._lanes.hurry()
+            await self._lanes.retry_now()
 
     async def _wake(self) -> None:
         """Take the steps in their order, each until it is done."""
@@ -84,11 +84,11 @@ class WakeUp:
                 return
             await asyncio.sleep(_LOOK)
 
-    async def _suspect(self) -> None:
+    async def _request_backfill(self) -> None:
         # While it is away, not after: nothing that it brings may be taken up before the rooms are compared.
         while True:
             try:
-                await self._intake.suspect("the homeserver is away")
+                await self._intake.request_backfill("the homeserver is away")
             except BridgeError as error:
                 _log.warning("cannot hold the lanes", error=str(error))
                 await asyncio.sleep(_LOOK)
@@ -97,11 +97,11 @@ class WakeUp:
 
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)
-        await self.homeserver.set_displayname(self.homeserver.names.bot, self._service.bot_displayname)
+        await self.homeserver.set_displayname(self.homeserver.namespace.bot, self._service.bot_displayname)
 
     async def _event(self) -> None:
-        rooms = [contact.portal.room_id for contact in await self._contacts.all() if contact.portal.bot_joined]
-        for room_id in (await self._facts.get(Facts.SPACE), *rooms):
+        rooms = [agent_room.portal.room_id for agent_room in await self._agents.all() if agent_room.portal.bot_joined]
+        for room_id in (await self._kv.get(KeyValues.SPACE), *rooms):
             if room_id is None:
                 continue
             try:

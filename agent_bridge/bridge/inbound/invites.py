@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.delivery.outbox import Speaker
+from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.roles import Role
@@ -12,12 +12,12 @@ from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from agent_bridge.bridge.inbound.backfill import Comparison
+    from agent_bridge.bridge.inbound.backfill import Backfill
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.core.turns import Turn
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.history import Rooms
+    from agent_bridge.store.history import Histories
     from agent_bridge.store.turns import Turns
 
 _DIRECT_MEMBERS = 2
@@ -25,24 +25,24 @@ _DIRECT_MEMBERS = 2
 _EXCERPTS = 20
 
 
-class Doorman:
+class InviteHandler:
     """Carries out the turns of the kinds *invitation* and *refusal*."""
 
     def __init__(
-        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, comparison: Comparison, rules: Rules, words: Words
+        self, homeserver: Homeserver, turns: Turns, rooms: Histories, backfill: Backfill, rules: Rules, texts: Texts
     ) -> None:
         self._homeserver = homeserver
         self._turns = turns
-        self._rooms = rooms
-        self._comparison = comparison
-        self._names = rules.names
+        self._histories = rooms
+        self._backfill = backfill
+        self._namespace = rules.namespace
         self._permissions = rules.permissions
         self._prefix = rules.prefix
-        self._words = words
+        self._texts = texts
 
     async def handle(self, turn: Turn) -> None:
         """Accept or decline the invitation; or tell the person, if anybody is to be told."""
-        if turn.state is TurnState.ANSWERED:
+        if turn.state is TurnState.COMMITTED:
             text = turn.answer
         elif turn.kind is TurnKind.INVITATION:
             text = await self._answer_invitation(turn)
@@ -55,9 +55,9 @@ class Doorman:
         if text is None:
             await self._turns.finish(turn, TurnState.DONE, {})
             return
-        speaker = Speaker(self._homeserver, self._turns, turn, self._names.bot)
-        await speaker.recall()
-        await speaker.reply(text, to=turn.payload.get("event_id"))
+        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
+        await outbox.recover()
+        await outbox.reply(text, to=turn.payload.get("event_id"))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Close the turn: nobody waits for an answer to it."""
@@ -66,13 +66,13 @@ class Doorman:
     async def _answer_invitation(self, turn: Turn) -> str | None:
         invited = str(turn.payload["invited"])
         try:
-            if invited != self._names.bot:
+            if invited != self._namespace.bot:
                 localpart = invited[1:].partition(":")[0]
-                reason = self._words.ghost_declines.format(bot=self._names.bot, name=localpart)
+                reason = self._texts.ghost_declines.format(bot=self._namespace.bot, name=localpart)
                 await self._homeserver.leave(turn.room_id, reason, invited)
                 return None
             if role_of(turn.sender, self._permissions) < Role.MEMBER:
-                await self._homeserver.leave(turn.room_id, self._words.not_permitted.format(sender=turn.sender))
+                await self._homeserver.leave(turn.room_id, self._texts.not_permitted.format(sender=turn.sender))
                 return None
             await self._homeserver.join(turn.room_id)
         except HomeserverRefused:
@@ -82,17 +82,17 @@ class Doorman:
         if direct:
             await self._turns.set_direct(turn.conversation)
         # What was said before the bot had joined is never pushed.
-        await self._comparison.compare(await self._rooms.watch(turn.room_id, turn.event_id))
-        return self._words.hello if direct else self._words.hello_all.format(prefix=self._prefix)
+        await self._backfill.backfill(await self._histories.watch(turn.room_id, turn.event_id))
+        return self._texts.hello if direct else self._texts.hello_all.format(prefix=self._prefix)
 
     async def _refusal(self, turn: Turn) -> str | None:
         match turn.payload["reason"]:
             case "encrypted":
-                return self._words.encrypted
+                return self._texts.encrypted
             case "full":
                 return await self._full(turn)
             case _:
-                return self._words.not_permitted.format(sender=turn.sender) if await self._was_invited(turn) else None
+                return self._texts.not_permitted.format(sender=turn.sender) if await self._was_invited(turn) else None
 
     async def _full(self, turn: Turn) -> str:
         """Tell which messages were not taken; of many at once in one answer."""
@@ -100,15 +100,15 @@ class Doorman:
         excerpts = [str(payload["body"]) for payload in (*turn.payloads, *(each.payload for each in more))]
         limit = turn.payload["limit"]
         if len(excerpts) == 1:
-            return self._words.full.format(limit=limit)
+            return self._texts.full.format(limit=limit)
         # One that was taken back meanwhile says nothing any more.
         lines = [f"- {escape(text) or '…'}" for text in excerpts[:_EXCERPTS]]
         if len(excerpts) > _EXCERPTS:
-            lines.append(self._words.full_more.format(messages=len(excerpts) - _EXCERPTS))
-        return "\n".join([self._words.full_all.format(limit=limit), "", *lines])
+            lines.append(self._texts.full_more.format(messages=len(excerpts) - _EXCERPTS))
+        return "\n".join([self._texts.full_all.format(limit=limit), "", *lines])
 
     async def _was_invited(self, turn: Turn) -> bool:
         """Tell whether somebody who may invite had invited the turn's sender."""
         event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender)
         inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
-        return inviter == self._names.bot or role_of(inviter, self._permissions) >= Role.ADMIN
+        return inviter == self._namespace.bot or role_of(inviter, self._permissions) >= Role.ADMIN

@@ -15,7 +15,7 @@ import structlog
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 
-from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
 from agent_bridge.core.turns import TurnState
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent_bridge.core.turns import Turn, TurnKind
-    from agent_bridge.i18n.catalogue import Words
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.database import Connection, Database
     from agent_bridge.store.locks import Locks
     from agent_bridge.store.queue import Queue
@@ -42,7 +42,7 @@ _SWEEP = 0.5
 #: for an orphan in error does no harm: the lane's lock is what counts.
 _ORPHANED = 0.4
 #: Workers that may die over one turn before it counts as what kills them.
-DEADLY = 15
+MAX_INTERRUPTIONS = 15
 _PATIENCE = Backoff(first=1, cap=60)
 _RESTART = Backoff(first=0.5, cap=10)
 
@@ -74,7 +74,7 @@ class Lanes:
         max_active: int,
         max_attempts: int,
         drain_timeout: float,
-        words: Words,
+        texts: Texts,
     ) -> None:
         self._database = database
         self._turns = turns
@@ -84,10 +84,10 @@ class Lanes:
         self._max_active = max_active
         self._max_attempts = max_attempts
         self._drain_timeout = drain_timeout
-        self._words = words
+        self._texts = texts
         self._stopping = False
         self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
-        self._job = self._app.task(name="lane", queue=QUEUE)(self._work_off)
+        self._job = self._app.task(name="lane", queue=QUEUE)(self._process_lane)
 
     async def __aenter__(self) -> Self:
         await self._app.connector.open_async(self._database.pool)
@@ -104,7 +104,7 @@ class Lanes:
 
     async def run(self) -> None:
         """Work lanes off until cancelled; then finish what runs, within the drain timeout."""
-        await self.hurry()
+        await self.retry_now()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
             group.create_task(self._keep_working())
@@ -115,10 +115,10 @@ class Lanes:
                 self._stopping = True
                 _log.info("finishing what runs", seconds=self._drain_timeout)
 
-    async def hurry(self) -> None:
+    async def retry_now(self) -> None:
         """Let what waits for the homeserver begin at once, for it may be well since."""
         try:
-            await self._queue.hurry()
+            await self._queue.retry_now()
         except StoreError as error:
             _log.warning("what waits goes on waiting", error=str(error))
 
@@ -156,21 +156,21 @@ class Lanes:
         except ConnectorException as error:
             raise StoreError(f"the queue failed: {error}") from error
 
-    async def _work_off(self, lane: int) -> None:
+    async def _process_lane(self, lane: int) -> None:
         try:
             async with self._locks.hold(LANE, lane) as held:
                 # Whoever holds it takes what there is; what is left when they end, the sweep finds.
                 while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
-                    await self._carry_out(turn)
+                    await self._process_turn(turn)
         except StoreError as error:
             _log.warning("a lane is left to be found again", lane=lane, error=str(error))
 
-    async def _carry_out(self, turn: Turn) -> None:
+    async def _process_turn(self, turn: Turn) -> None:
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
             try:
-                if turn.interruptions >= DEADLY:
-                    times = self._words.count(turn.interruptions, self._words.time)
-                    await self._give_up(turn, self._words.bridge_ended.format(times=times))
+                if turn.interruptions >= MAX_INTERRUPTIONS:
+                    times = self._texts.count(turn.interruptions, self._texts.time)
+                    await self._give_up(turn, self._texts.bridge_ended.format(times=times))
                 else:
                     await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:
@@ -181,14 +181,14 @@ class Lanes:
             except HomeserverUnavailable as error:
                 _log.warning("turn waits for the homeserver", error=str(error))
                 await self._turns.put_back(
-                    turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=error.says(self._words)
+                    turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=error.says(self._texts)
                 )
             except Exception as error:  # noqa: BLE001  # one turn's trouble must not end the lane
                 await self._fail(turn, error)
 
     async def _fail(self, turn: Turn, error: Exception) -> None:
         unexpected = not isinstance(error, BridgeError)
-        cause = error.says(self._words) if isinstance(error, BridgeError) else self._words.bridge_failed
+        cause = error.says(self._texts) if isinstance(error, BridgeError) else self._texts.bridge_failed
         _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
         if turn.failures + 1 < self._max_attempts:
             delay = _PATIENCE.delay(turn.failures + 1)
@@ -202,7 +202,7 @@ class Lanes:
             await self._handlers[turn.kind].give_up(turn, cause)
         except HomeserverUnavailable as error:
             await self._turns.put_back(
-                turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=error.says(self._words)
+                turn, delay=_PATIENCE.delay(turn.attempts), failed=False, why=error.says(self._texts)
             )
         except Exception as error:  # noqa: BLE001  # likewise: the lane goes on, and the log says what was not told
             _log.error("turn failed, and the room cannot be told", error=str(error))
@@ -211,7 +211,7 @@ class Lanes:
     async def _sweep(self) -> None:
         """Again and again: free the lanes of dead workers, and wake every lane that has an open turn and no job."""
         suspects: dict[int, float] = {}
-        grumble = Grumble(_log, "cannot look for open turns")
+        grumble = FailureLog(_log, "cannot look for open turns")
         while True:
             try:
                 now = time.monotonic()

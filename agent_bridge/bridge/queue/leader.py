@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import Grumble
+from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.locks import LEADER
 
@@ -37,7 +37,7 @@ class Leader:
 
     async def run(self) -> None:
         """Lead, or stand by, until cancelled."""
-        grumble = Grumble(_log, "cannot lead")
+        grumble = FailureLog(_log, "cannot lead")
         while True:
             try:
                 async with self._locks.hold(LEADER, 0) as held:

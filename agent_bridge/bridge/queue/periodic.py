@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 
-class Grumble:
+class FailureLog:
     """What one loop has to say of its failures."""
 
     def __init__(self, log: BoundLogger, what: str) -> None:

@@ -11,7 +11,7 @@ from agent_bridge.core.errors import StoreError
 from agent_bridge.store.prune import prune
 
 if TYPE_CHECKING:
-    from agent_bridge.config.model import Retention
+    from agent_bridge.config.model import RetentionConfig
     from agent_bridge.store.database import Database
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -20,10 +20,10 @@ _log = structlog.stdlib.get_logger(__name__)
 _INTERVAL = 600.0
 
 
-class Housekeeping:
+class Pruner:
     """Prunes now and then."""
 
-    def __init__(self, database: Database, retention: Retention) -> None:
+    def __init__(self, database: Database, retention: RetentionConfig) -> None:
         self._database = database
         self._retention = retention
 

@@ -25,7 +25,7 @@ async def rename_room(
     """
     kind = f"m.room.{what}"
     event = await homeserver.state(room_id, kind, as_user=as_user)
-    if event is not None and not homeserver.names.is_ours(event["sender"]):
+    if event is not None and not homeserver.namespace.is_ours(event["sender"]):
         _log.info("a person chose this, so it stays", room=room_id, what=what)
         return
     if event is None or event["content"].get(what) != text:

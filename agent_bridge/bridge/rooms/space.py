@@ -11,13 +11,13 @@ import structlog
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.matrix.rooms import RoomPlan, space_content
-from agent_bridge.store.kv import Facts
+from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent_bridge.config.model import Space as SpaceConfig
-    from agent_bridge.core.ids import Names
+    from agent_bridge.config.model import SpaceConfig
+    from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -32,8 +32,8 @@ class Space:
     def __init__(
         self,
         homeserver: Homeserver,
-        names: Names,
-        facts: Facts,
+        namespace: Namespace,
+        kv: KeyValues,
         config: SpaceConfig,
         *,
         invite: Sequence[str],
@@ -41,8 +41,8 @@ class Space:
         version: str | None,
     ) -> None:
         self._homeserver = homeserver
-        self._names = names
-        self._facts = facts
+        self._namespace = namespace
+        self._kv = kv
         self._config = config
         self._invite = invite
         self._powers = powers
@@ -56,30 +56,30 @@ class Space:
         async with self._lock:
             if self._room_id is None and self._config.enabled and time.monotonic() >= self._not_before:
                 try:
-                    self._room_id = await self._settle()
+                    self._room_id = await self._reconcile()
                 except HomeserverError as error:
                     self._not_before = time.monotonic() + _AGAIN
                     _log.error("no Space for now, rooms go without", error=str(error))
             return self._room_id
 
-    async def _settle(self) -> str:
-        room_id = await self._facts.get(Facts.SPACE)
+    async def _reconcile(self) -> str:
+        room_id = await self._kv.get(KeyValues.SPACE)
         if room_id is not None and await self._is_lost(room_id):
             _log.warning("the Space is gone, making another", room=room_id)
             room_id = None
-            await self._facts.set(Facts.SPACE_INVITED, [])
+            await self._kv.set(KeyValues.SPACE_INVITED, [])
         if room_id is None:
             plan = RoomPlan(
-                alias=self._names.space_alias_localpart,
+                alias=self._namespace.space_alias_localpart,
                 name=self._config.name,
                 topic=self._config.topic,
-                creator=self._names.bot,
+                creator=self._namespace.bot,
                 lists_creator=await self._homeserver.lists_creator(self._version),
                 powers=self._powers,
                 version=self._version,
             )
             room_id = (await self._homeserver.create_room(space_content(plan))).room_id
-            await self._facts.set(Facts.SPACE, room_id)
+            await self._kv.set(KeyValues.SPACE, room_id)
         await rename_room(self._homeserver, room_id, "name", self._config.name)
         await rename_room(self._homeserver, room_id, "topic", self._config.topic)
         await self._invite_people(room_id)
@@ -90,7 +90,7 @@ class Space:
         return room_id not in await self._homeserver.joined_rooms()
 
     async def _invite_people(self, room_id: str) -> None:
-        invited: list[str] = await self._facts.get(Facts.SPACE_INVITED) or []
+        invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
         for user_id in self._invite:
             if user_id in invited:
                 continue
@@ -100,4 +100,4 @@ class Space:
                 _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
             else:
                 invited.append(user_id)
-                await self._facts.set(Facts.SPACE_INVITED, invited)
+                await self._kv.set(KeyValues.SPACE_INVITED, invited)

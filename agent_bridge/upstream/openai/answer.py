@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamNonsense
+from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamProtocolError
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.pieces import Finish
 from agent_bridge.upstream.openai.sse import EventParser
@@ -15,16 +15,16 @@ from agent_bridge.upstream.transport.text import load_json, storable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agent_bridge.i18n.catalogue import Saying, Words
+    from agent_bridge.i18n.catalogue import TextFactory, Texts
     from agent_bridge.upstream.openai.pieces import Dialect, Piece
     from agent_bridge.upstream.openai.sse import Event
     from agent_bridge.upstream.transport.failures import Failures
 
 #: Finish reasons of an answer that is not whole.
-_BROKEN: dict[str | None, Saying] = {
-    "content_filter": lambda words: words.answer_filtered,
-    "error": lambda words: words.answer_error,
-    "abort": lambda words: words.answer_aborted,
+_BROKEN: dict[str | None, TextFactory] = {
+    "content_filter": lambda texts: texts.answer_filtered,
+    "error": lambda texts: texts.answer_error,
+    "abort": lambda texts: texts.answer_aborted,
 }
 #: Finish reasons of an answer that waits for somebody to carry a tool out.
 TOOLS = frozenset({"tool_calls", "function_call"})
@@ -87,7 +87,7 @@ class AnswerReader:
             value = None
         pieces = list(self._dialect.read(value))
         if not pieces:
-            raise UpstreamNonsense(lambda words: words.answer_no_completion.format(who=self._failures.who))
+            raise UpstreamProtocolError(lambda texts: texts.answer_no_completion.format(who=self._failures.who))
         yield from self._say(pieces)
         yield from self._end()
 
@@ -102,7 +102,7 @@ class AnswerReader:
             try:
                 value = load_json(event.data)
             except ValueError:
-                raise AnswerBroken(lambda words: words.answer_no_json.format(who=self._failures.who)) from None
+                raise AnswerInterrupted(lambda texts: texts.answer_no_json.format(who=self._failures.who)) from None
             yield from self._say(self._dialect.read(value))
 
     def _say(self, pieces: Iterable[Piece]) -> Iterator[Delta]:
@@ -153,12 +153,14 @@ class AnswerReader:
     def _count(self, characters: int) -> None:
         self._length += characters
         if self._length > _MAX_ANSWER:
-            raise AnswerBroken(lambda words: words.answer_characters.format(who=self._failures.who, limit=_MAX_ANSWER))
+            raise AnswerInterrupted(
+                lambda texts: texts.answer_characters.format(who=self._failures.who, limit=_MAX_ANSWER)
+            )
 
     def _count_files(self, characters: int) -> None:
         self._file_length += characters
         if self._file_length > _MAX_FILES:
-            raise AnswerBroken(lambda words: words.answer_files.format(who=self._failures.who, limit=_MAX_FILES))
+            raise AnswerInterrupted(lambda texts: texts.answer_files.format(who=self._failures.who, limit=_MAX_FILES))
 
     def _end(self) -> Iterator[Delta]:
         if self.ended:
@@ -166,19 +168,19 @@ class AnswerReader:
         yield from self._say(self._dialect.close())
         who, reason = self._failures.who, self._finish_reason
         if reason in _BROKEN:
-            raise AnswerBroken(lambda words: _BROKEN[reason](words).format(who=who))
+            raise AnswerInterrupted(lambda texts: _BROKEN[reason](texts).format(who=who))
         if not self._said:
-            raise AnswerEmpty(lambda words: self._silence(reason, words).format(who=who))
+            raise AnswerEmpty(lambda texts: self._silence(reason, texts).format(who=who))
         if reason is None:
-            raise AnswerBroken(lambda words: words.answer_cut.format(who=who))
+            raise AnswerInterrupted(lambda texts: texts.answer_cut.format(who=who))
         self.ended = True
         yield End(reason)
 
-    def _silence(self, finish_reason: str | None, words: Words) -> str:
+    def _silence(self, finish_reason: str | None, texts: Texts) -> str:
         if finish_reason in TOOLS:
-            return words.empty_tool
+            return texts.empty_tool
         if finish_reason == "length":
-            return words.empty_length
+            return texts.empty_length
         if self._begun:
-            return words.empty_work
-        return words.empty_end if finish_reason is None else words.empty
+            return texts.empty_work
+        return texts.empty_end if finish_reason is None else texts.empty

@@ -15,7 +15,7 @@ from agent_bridge.upstream.transport.error_body import problem_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from agent_bridge.core.transcript import Said
+    from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.upstream.openai.pieces import Piece
 
 PATH = "/chat/completions"
@@ -25,14 +25,14 @@ _REASONING = ("reasoning_content", "reasoning")
 _MAX_CALLS = 100
 
 
-def request(model: str, messages: Sequence[Said], system_prompt: str | None) -> dict[str, Any]:
+def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
     """Return the body of a question."""
     said = [{"role": message.role, "content": _content(message)} for message in messages]
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
     return {"model": model, "messages": [*system, *said], "stream": True}
 
 
-def _content(message: Said) -> str | list[dict[str, Any]]:
+def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
     if not message.images:
         return message.content
     text = [{"type": "text", "text": message.content}] if message.content else []

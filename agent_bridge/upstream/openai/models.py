@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from agent_bridge.core.errors import UpstreamNonsense
-from agent_bridge.upstream.base import Listed
+from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.transport.text import load_json, one_line, storable
 
 if TYPE_CHECKING:
@@ -54,21 +54,21 @@ def parse_page(who: str, raw: bytes) -> Page:
         value = load_json(raw)
     except ValueError:
         if raw.lstrip().startswith(b"<"):
-            raise UpstreamNonsense(lambda words: words.list_web_page.format(who=who)) from None
-        raise UpstreamNonsense(lambda words: words.list_no_json.format(who=who)) from None
+            raise UpstreamProtocolError(lambda texts: texts.list_web_page.format(who=who)) from None
+        raise UpstreamProtocolError(lambda texts: texts.list_no_json.format(who=who)) from None
     entries = _entries(who, value)
     items = tuple(item for entry in entries if (item := _item(entry)))
     if entries and not items:
-        raise UpstreamNonsense(lambda words: words.list_no_ids.format(who=who))
+        raise UpstreamProtocolError(lambda texts: texts.list_no_ids.format(who=who))
     return Page(raw, items, _next(value, items) if isinstance(value, dict) else None)
 
 
-def listed(items: Iterable[Item], config: UpstreamConfig) -> tuple[Listed, ...]:
+def listed(items: Iterable[Item], config: UpstreamConfig) -> tuple[AgentInfo, ...]:
     """Return the agents among *items*, in their order: those that *config* includes, each id once."""
-    agents: dict[str, Listed] = {}
+    agents: dict[str, AgentInfo] = {}
     for item in items:
         if _wanted(item, config) and item.id not in agents:
-            agents[item.id] = Listed(item.id, item.name, named=_named(item, config))
+            agents[item.id] = AgentInfo(item.id, item.name, id_is_name=_named(item, config))
     return tuple(agents.values())
 
 
@@ -77,7 +77,7 @@ def _entries(who: str, value: Any) -> Sequence[Any]:
         # An empty list of a server written in Go is null.
         value = [] if value["data"] is None else value["data"]
     if not isinstance(value, list):
-        raise UpstreamNonsense(lambda words: words.list_no_list.format(who=who))
+        raise UpstreamProtocolError(lambda texts: texts.list_no_list.format(who=who))
     return value
 
 

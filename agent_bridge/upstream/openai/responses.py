@@ -14,7 +14,7 @@ from agent_bridge.upstream.transport.error_body import problem_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from agent_bridge.core.transcript import Said
+    from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.upstream.openai.pieces import Piece
 
     _Kind = type[TextDelta | ReasoningDelta]
@@ -33,7 +33,7 @@ _PARAGRAPH = "\n\n"
 _KINDS: dict[str, _Kind] = {"message": TextDelta, "reasoning": ReasoningDelta}
 
 
-def request(model: str, messages: Sequence[Said], system_prompt: str | None) -> dict[str, Any]:
+def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
     """Return the body of a question that the server keeps no record of."""
     # The type is optional in the API; Letta looks at nothing without it.
     said = [{"type": "message", "role": message.role, "content": _content(message)} for message in messages]
@@ -41,7 +41,7 @@ def request(model: str, messages: Sequence[Said], system_prompt: str | None) -> 
     return {"model": model, "input": said, **instructions, "stream": True, "store": False}
 
 
-def _content(message: Said) -> str | list[dict[str, Any]]:
+def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
     if not message.images:
         return message.content
     text = [{"type": "input_text", "text": message.content}] if message.content else []

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import structlog
 
-from agent_bridge.core.errors import UpstreamNonsense, UpstreamRefused
+from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
 from agent_bridge.upstream.openai import chat, responses
 from agent_bridge.upstream.openai.answer import AnswerReader
 from agent_bridge.upstream.openai.models import Page, listed, parse_page
 from agent_bridge.upstream.openai.transcription import read_transcript, recording
-from agent_bridge.upstream.transport.client import Wire
-from agent_bridge.upstream.transport.failures import PathMissing, Subject
+from agent_bridge.upstream.transport.client import UpstreamClient
+from agent_bridge.upstream.transport.failures import PathMissing, RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from agent_bridge.config.model import UpstreamConfig
-    from agent_bridge.upstream.base import Ask, Delta, Listed
+    from agent_bridge.upstream.base import AgentInfo, AnswerRequest, Delta
     from agent_bridge.upstream.transport.client import Body
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -45,17 +45,17 @@ class OpenAIUpstream:
         self.name = config.name
         # Letta heeds the header at /chat/completions alone, and no server is known to heed it at /responses.
         self.idempotent = config.idempotency_header is not None and config.api == "chat"
-        self.remembers = config.history == "server"
+        self.stateful = config.history == "server"
         self.images = config.images
         self.transcribes = config.transcription_model is not None
         self._config = config
         self._patience = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
         self._lacks_responses_until = 0.0
-        self._wire = Wire(config, session, idempotent=self.idempotent)
+        self._client = UpstreamClient(config, session, idempotent=self.idempotent)
         self._pages: tuple[Page, ...] = ()
-        self._listed: tuple[Listed, ...] | None = None
+        self._listed: tuple[AgentInfo, ...] | None = None
 
-    async def list_agents(self) -> tuple[Listed, ...] | None:
+    async def list_agents(self) -> tuple[AgentInfo, ...] | None:
         """See :class:`~agent_bridge.upstream.base.Upstream`. Known bytes are not parsed again."""
         pages = await self._fetch_pages()
         if self._listed is not None and [page.raw for page in pages] == [page.raw for page in self._pages]:
@@ -67,21 +67,21 @@ class OpenAIUpstream:
         self._listed = agents
         return agents
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         self._listed = None
 
-    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    async def answer(self, ask: AnswerRequest) -> AsyncGenerator[Delta, None]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         async with AsyncExitStack() as stack:
             body, reader = await self._ask(ask, stack)
             if body.media_type.endswith("json"):
-                for delta in reader.whole(await body.whole()):
+                for delta in reader.whole(await body.read_all()):
                     yield delta
                 return
             if body.media_type == "text/html":
-                raise UpstreamNonsense(lambda words: words.upstream_web_page.format(who=self.name))
-            while not reader.ended and (data := await body.some()):
+                raise UpstreamProtocolError(lambda texts: texts.upstream_web_page.format(who=self.name))
+            while not reader.ended and (data := await body.read_some()):
                 for delta in reader.feed(data):
                     yield delta
             for delta in reader.close():
@@ -91,21 +91,21 @@ class OpenAIUpstream:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         model = self._config.transcription_model
         if model is None:
-            raise UpstreamRefused(lambda words: words.voice_no_model.format(who=self.name))
-        about = Subject(voice=True)
+            raise UpstreamRefused(lambda texts: texts.voice_no_model.format(who=self.name))
+        about = RequestContext(voice=True)
         form = recording(audio, name=name, content_type=content_type, model=model)
-        async with self._wire.open("POST", "/audio/transcriptions", self._patience, data=form, about=about) as body:
-            return read_transcript(self.name, await body.whole())
+        async with self._client.open("POST", "/audio/transcriptions", self._patience, data=form, about=about) as body:
+            return read_transcript(self.name, await body.read_all())
 
-    async def _ask(self, ask: Ask, stack: AsyncExitStack) -> tuple[Body, AnswerReader]:
+    async def _ask(self, ask: AnswerRequest, stack: AsyncExitStack) -> tuple[Body, AnswerReader]:
         """Send the question; the connection stays open as long as *stack*."""
-        messages = ask.messages[-1:] if self.remembers else ask.messages
-        prompt = None if self.remembers else self._config.system_prompt
-        about = Subject(ask.model, images=any(message.images for message in messages))
+        messages = ask.messages[-1:] if self.stateful else ask.messages
+        prompt = None if self.stateful else self._config.system_prompt
+        about = RequestContext(ask.model, images=any(message.images for message in messages))
 
-        async def send(path: str, question: Mapping[str, Any], about: Subject) -> Body:
+        async def send(path: str, question: Mapping[str, Any], about: RequestContext) -> Body:
             headers = self._turn_headers(ask)
-            request = self._wire.open("POST", path, self._patience, headers=headers, json=question, about=about)
+            request = self._client.open("POST", path, self._patience, headers=headers, json=question, about=about)
             return await stack.enter_async_context(request)
 
         lacks = self._config.api == "chat" or time.monotonic() < self._lacks_responses_until
@@ -113,7 +113,7 @@ class OpenAIUpstream:
             question = responses.request(ask.model, messages, prompt)
             try:
                 body = await send(responses.PATH, question, replace(about, optional=True))
-                return body, AnswerReader(self._wire.failures, responses.ResponsesDialect())
+                return body, AnswerReader(self._client.failures, responses.ResponsesDialect())
             except PathMissing:
                 pass
         body = await send(chat.PATH, chat.request(ask.model, messages, prompt), about)
@@ -121,9 +121,9 @@ class OpenAIUpstream:
             # Had the agent been missing, both had said so.
             self._lacks_responses_until = time.monotonic() + _LACKS_FOR
             _log.warning("no /responses here, asking by /chat/completions", upstream=self.name)
-        return body, AnswerReader(self._wire.failures, chat.ChatDialect())
+        return body, AnswerReader(self._client.failures, chat.ChatDialect())
 
-    def _turn_headers(self, ask: Ask) -> dict[str, str]:
+    def _turn_headers(self, ask: AnswerRequest) -> dict[str, str]:
         values = {
             self._config.session_header: ask.session,
             self._config.idempotency_header: ask.idempotency_key,
@@ -142,14 +142,14 @@ class OpenAIUpstream:
             # A server that does not know the cursor any more begins anew.
             ids = {item.id for item in page.items}
             if ids <= seen:
-                raise UpstreamNonsense(lambda words: words.list_repeats.format(who=self.name))
+                raise UpstreamProtocolError(lambda texts: texts.list_repeats.format(who=self.name))
             seen |= ids
             params = page.next
-        raise UpstreamNonsense(lambda words: words.list_pages.format(who=self.name, limit=_MAX_PAGES))
+        raise UpstreamProtocolError(lambda texts: texts.list_pages.format(who=self.name, limit=_MAX_PAGES))
 
     async def _fetch_page(self, number: int, params: Mapping[str, str]) -> Page:
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT, connect=self._config.connect_timeout)
-        async with self._wire.open("GET", "/models", timeout, params=params) as body:
-            raw = await body.whole()
+        async with self._client.open("GET", "/models", timeout, params=params) as body:
+            raw = await body.read_all()
         known = self._pages[number] if number < len(self._pages) else None
         return known if known is not None and known.raw == raw else parse_page(self.name, raw)

@@ -13,33 +13,37 @@ import aiohttp
 from multidict import CIMultiDict
 
 from agent_bridge.core.errors import (
-    AnswerBroken,
+    AnswerInterrupted,
     UpstreamError,
-    UpstreamNonsense,
+    UpstreamProtocolError,
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.upstream.transport.failures import Failures, Reply, Subject
+from agent_bridge.upstream.transport.failures import ErrorResponse, Failures, RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from agent_bridge.config.model import UpstreamConfig
-    from agent_bridge.i18n.catalogue import Saying
+    from agent_bridge.i18n.catalogue import TextFactory
 
 #: Bytes of a body that is read whole, at most.
 _MAX_BODY = 32 * 1024 * 1024
 #: Bytes that are read of a body that tells of a failure; the words are in the first few.
 _MAX_ERROR_BODY = 64 * 1024
 
-_LIST = Subject()
+_LIST = RequestContext()
 
 
 class Body:
     """What comes behind the head of an answer."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, failures: Failures, timeout: aiohttp.ClientTimeout, about: Subject
+        self,
+        response: aiohttp.ClientResponse,
+        failures: Failures,
+        timeout: aiohttp.ClientTimeout,
+        about: RequestContext,
     ) -> None:
         self._response = response
         self._failures = failures
@@ -51,7 +55,7 @@ class Body:
         """Its ``Content-Type`` without parameters."""
         return self._response.content_type
 
-    async def some(self) -> bytes:
+    async def read_some(self) -> bytes:
         """Return the bytes that came next, none at the end.
 
         Raises:
@@ -63,35 +67,35 @@ class Body:
             raise self._failures.cut(_too_slow(self._failures.who, self._timeout), self._about) from None
         except (aiohttp.ClientError, OSError):
             raise self._failures.cut(
-                lambda words: words.upstream_cut.format(who=self._failures.who), self._about
+                lambda texts: texts.upstream_cut.format(who=self._failures.who), self._about
             ) from None
 
-    async def whole(self) -> bytes:
+    async def read_all(self) -> bytes:
         """Return all of it.
 
         Raises:
-            AnswerBroken: as :meth:`some`.
+            AnswerBroken: as :meth:`read_some`.
             UpstreamNonsense: it is too large to make sense.
         """
         body = bytearray()
-        while data := await self.some():
+        while data := await self.read_some():
             body += data
             if len(body) > _MAX_BODY:
-                raise UpstreamNonsense(
-                    lambda words: words.upstream_bytes.format(who=self._failures.who, limit=_MAX_BODY)
+                raise UpstreamProtocolError(
+                    lambda texts: texts.upstream_bytes.format(who=self._failures.who, limit=_MAX_BODY)
                 )
         return bytes(body)
 
-    async def beginning(self) -> bytes:
+    async def read_head(self) -> bytes:
         """Return its first bytes, as many as arrive: enough for the words of a failure."""
         body = bytearray()
-        with suppress(AnswerBroken):
-            while len(body) < _MAX_ERROR_BODY and (data := await self.some()):
+        with suppress(AnswerInterrupted):
+            while len(body) < _MAX_ERROR_BODY and (data := await self.read_some()):
                 body += data
         return bytes(body)
 
 
-class Wire:
+class UpstreamClient:
     """Sends the requests of one upstream, each once; *idempotent* says whether it makes a repeat harmless."""
 
     def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession, *, idempotent: bool) -> None:
@@ -118,7 +122,7 @@ class Wire:
         params: Mapping[str, str] = MappingProxyType({}),
         json: Mapping[str, object] | None = None,
         data: aiohttp.FormData | None = None,
-        about: Subject = _LIST,
+        about: RequestContext = _LIST,
     ) -> AsyncGenerator[Body, None]:
         """Send a request and give the body of its answer; leaving early closes the connection.
 
@@ -146,35 +150,35 @@ class Wire:
         async with response:
             body = Body(response, self.failures, timeout, about)
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                reply = Reply(response.status, response.headers, await body.beginning())
-                raise self.failures.of_reply(reply, datetime.now(UTC), about)
+                failed = ErrorResponse(response.status, response.headers, await body.read_head())
+                raise self.failures.of_response(failed, datetime.now(UTC), about)
             yield body
 
-    def _no_answer(self, error: Exception, timeout: aiohttp.ClientTimeout, about: Subject) -> UpstreamError:
+    def _no_answer(self, error: Exception, timeout: aiohttp.ClientTimeout, about: RequestContext) -> UpstreamError:
         who = self.failures.who
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return UpstreamUnreachable(
-                lambda words: words.upstream_away_within.format(who=who, seconds=timeout.connect)
+                lambda texts: texts.upstream_away_within.format(who=who, seconds=timeout.connect)
             )
         if isinstance(error, aiohttp.ClientConnectorError):
-            return UpstreamUnreachable(lambda words: words.upstream_away.format(who=who), detail=_reason(error))
+            return UpstreamUnreachable(lambda texts: texts.upstream_away.format(who=who), detail=_reason(error))
         if isinstance(error, ValueError):
-            return UpstreamRefused(lambda words: words.upstream_unusable.format(who=who))
+            return UpstreamRefused(lambda texts: texts.upstream_unusable.format(who=who))
         if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamNonsense(lambda words: words.upstream_no_http.format(who=who))
+            return UpstreamProtocolError(lambda texts: texts.upstream_no_http.format(who=who))
         slow = isinstance(error, TimeoutError)
         failure = UpstreamUnreachable(
-            _too_slow(who, timeout) if slow else lambda words: words.upstream_closed.format(who=who)
+            _too_slow(who, timeout) if slow else lambda texts: texts.upstream_closed.format(who=who)
         )
         # The question may have arrived.
         failure.retryable = self.failures.harmless(about)
         return failure
 
 
-def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> Saying:
+def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> TextFactory:
     if timeout.total is not None:
-        return lambda words: words.upstream_slow.format(who=who, seconds=timeout.total)
-    return lambda words: words.upstream_silent.format(who=who, seconds=timeout.sock_read)
+        return lambda texts: texts.upstream_slow.format(who=who, seconds=timeout.total)
+    return lambda texts: texts.upstream_silent.format(who=who, seconds=timeout.sock_read)
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
+    AnswerInterrupted,
     ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from agent_bridge.i18n.catalogue import Saying, Words
+    from agent_bridge.i18n.catalogue import TextFactory, Texts
 
 #: A server that has no such path says so; one behind a gateway may say that it does not do such a thing.
 _NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
@@ -35,7 +35,7 @@ _NO_ENTRY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ErrorResponse:
     """An HTTP answer that is not a success."""
 
     status: int
@@ -45,7 +45,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class RequestContext:
     """What a request was about: the default is the list of agents."""
 
     #: The agent that was asked, None when none was.
@@ -76,28 +76,28 @@ class Failures:
     #: Whether a repeated question is harmless.
     idempotent: bool
 
-    def of_reply(self, reply: Reply, now: datetime, about: Subject) -> UpstreamError:
+    def of_response(self, response: ErrorResponse, now: datetime, about: RequestContext) -> UpstreamError:
         """Return what *reply* to a request *about* something means."""
-        problem = problem_in(reply.body)
+        problem = problem_in(response.body)
         detail = problem.shown(self.secrets)
-        wait = retry_after(reply.headers, now)
-        who, status = self.who, reply.status
+        wait = retry_after(response.headers, now)
+        who, status = self.who, response.status
         if status in _BUSY:
             return UpstreamBusy(
-                lambda words: words.upstream_busy.format(who=who, status=status), retry_after=wait, detail=detail
+                lambda texts: texts.upstream_busy.format(who=who, status=status), retry_after=wait, detail=detail
             )
         if about.optional and status in _NO_PATH and not problem.no_such_model:
-            return PathMissing(lambda words: words.upstream_refused.format(who=who, status=status), detail=detail)
+            return PathMissing(lambda texts: texts.upstream_refused.format(who=who, status=status), detail=detail)
         if about.model is not None and (status == HTTPStatus.NOT_FOUND or problem.no_such_model):
-            return AgentGone(lambda words: words.agent_gone_named.format(who=who, agent=about.model), detail=detail)
+            return AgentGone(lambda texts: texts.agent_gone_named.format(who=who, agent=about.model), detail=detail)
         if problem.too_long and status >= HTTPStatus.BAD_REQUEST and status not in _NO_ENTRY:
-            return ConversationTooLong(lambda words: words.conversation_too_long, detail=detail)
+            return ConversationTooLong(lambda texts: texts.conversation_too_long, detail=detail)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return UpstreamRefused(
-                lambda words: _refusal(status, about, words).format(who=who, status=status), detail=detail
+                lambda texts: _refusal(status, about, texts).format(who=who, status=status), detail=detail
             )
         error = UpstreamFailed(
-            lambda words: words.upstream_failed.format(who=who, status=status), retry_after=wait, detail=detail
+            lambda texts: texts.upstream_failed.format(who=who, status=status), retry_after=wait, detail=detail
         )
         # A gateway that reaches nobody passed nothing on; any other failure may come after the agent acted.
         error.retryable = self.harmless(about) or status == HTTPStatus.BAD_GATEWAY
@@ -107,19 +107,19 @@ class Failures:
         """Return what a *problem* means that stands where an answer should, or go on when it has *begun*."""
         detail = problem.shown(self.secrets)
         if problem.too_long and not begun:
-            return ConversationTooLong(lambda words: words.conversation_too_long, detail=detail)
+            return ConversationTooLong(lambda texts: texts.conversation_too_long, detail=detail)
         if problem.no_such_model and not begun:
-            return AgentGone(lambda words: words.agent_gone_upstream.format(who=self.who), detail=detail)
-        return AnswerBroken(lambda words: words.answer_problem.format(who=self.who), detail=detail)
+            return AgentGone(lambda texts: texts.agent_gone_upstream.format(who=self.who), detail=detail)
+        return AnswerInterrupted(lambda texts: texts.answer_problem.format(who=self.who), detail=detail)
 
-    def cut(self, how: Saying, about: Subject) -> AnswerBroken:
+    def cut(self, how: TextFactory, about: RequestContext) -> AnswerInterrupted:
         """Return what it means that the connection ended, as *how* tells, before the answer did."""
-        error = AnswerBroken(how)
+        error = AnswerInterrupted(how)
         # The repeat joins the same turn, and brings its answer from the start.
         error.retryable = self.harmless(about)
         return error
 
-    def harmless(self, about: Subject) -> bool:
+    def harmless(self, about: RequestContext) -> bool:
         """Tell whether a request *about* something may be repeated when it may have arrived.
 
         Nobody acts on a recording.
@@ -145,16 +145,16 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def _refusal(status: int, about: Subject, words: Words) -> str:
+def _refusal(status: int, about: RequestContext, texts: Texts) -> str:
     if status < HTTPStatus.BAD_REQUEST:
-        return words.upstream_redirects
+        return texts.upstream_redirects
     if status in _NO_ENTRY:
-        return words.upstream_key
+        return texts.upstream_key
     if status == HTTPStatus.NOT_FOUND:
-        return words.voice_no_path if about.voice else words.upstream_no_list
+        return texts.voice_no_path if about.voice else texts.upstream_no_list
     if about.images and status in _NOT_TAKEN:
-        return words.upstream_no_images
-    return words.upstream_refused
+        return texts.upstream_no_images
+    return texts.upstream_refused
 
 
 def _seconds(value: str | None) -> float | None:

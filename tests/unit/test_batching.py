@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent_bridge.bridge.answering.batching import group
-from agent_bridge.core.turns import Waits
+from agent_bridge.core.turns import QueuedMessage
 from support.records import turn
 
 BOB, CAROL = "@bob:example.org", "@carol:example.org"
@@ -19,10 +19,10 @@ TEXT: dict[str, Any] = {"body": "Who is that?"}
 AGE = 30.0
 
 
-def waits(*said: tuple[dict[str, Any], float] | tuple[dict[str, Any], float, str]) -> list[Waits]:
+def waits(*said: tuple[dict[str, Any], float] | tuple[dict[str, Any], float, str]) -> list[QueuedMessage]:
     """Return messages that were said so many seconds behind the file, by Bob unless somebody else is named."""
     return [
-        Waits(number, f"${number}", sender[0] if sender else BOB, payload, AGE - behind, 0.5)
+        QueuedMessage(number, f"${number}", sender[0] if sender else BOB, payload, AGE - behind, 0.5)
         for number, (payload, behind, *sender) in enumerate(said)
     ]
 
