@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import TextFactory, Texts
+    from agent_bridge.i18n.catalogue import Text, Texts
 
 
 class BridgeError(Exception):
@@ -95,9 +95,9 @@ class SchemaTooOld(StoreError):
 class HomeserverError(BridgeError):
     """The homeserver did not do what it was asked."""
 
-    def __init__(self, saying: TextFactory, *, status: int | None = None, errcode: str | None = None) -> None:
-        super().__init__(saying(ENGLISH))
-        self._saying = saying
+    def __init__(self, text: Text, *, status: int | None = None, errcode: str | None = None) -> None:
+        super().__init__(ENGLISH.render(text))
+        self._text = text
         #: HTTP status, None when there was no answer.
         self.status = status
         #: ``errcode`` of the Matrix spec, None when the body had none.
@@ -105,7 +105,7 @@ class HomeserverError(BridgeError):
 
     def says(self, texts: Texts, /) -> str:
         """Return the cause in words, the homeserver's own included."""
-        return self._saying(texts)
+        return texts.render(self._text)
 
 
 class HomeserverUnavailable(HomeserverError):
@@ -121,9 +121,9 @@ class HomeserverRefused(HomeserverError):
 class UpstreamError(BridgeError):
     """An upstream did not answer as asked."""
 
-    def __init__(self, saying: TextFactory, *, retry_after: float | None = None, detail: str | None = None) -> None:
-        super().__init__(saying(ENGLISH))
-        self._saying = saying
+    def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
+        super().__init__(ENGLISH.render(text))
+        self._text = text
         self.retry_after = retry_after
         #: The upstream's own words, shortened; None when it had none.
         self.detail = detail
@@ -135,7 +135,7 @@ class UpstreamError(BridgeError):
 
     def cause(self, texts: Texts, /) -> str:
         """Return the cause in the bridge's words alone."""
-        return self._saying(texts)
+        return texts.render(self._text)
 
     def remedy(self, texts: Texts, /) -> str:
         """Return what a person can do about it, in a sentence."""

@@ -6,12 +6,32 @@ Texts are Markdown. A placeholder gets what its name says; one named for a count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _THOUSAND = 1000
 #: The forms of a noun, in the order in which :attr:`Texts.plural` counts them.
 Noun = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """One text of the catalogue and the values of its placeholders; :meth:`Texts.render` chooses the language.
+
+    An error carries it, so that a log can be English and a room can have another language.
+    """
+
+    #: An attribute of :class:`Texts`.
+    name: str
+    #: Placeholders with their values.
+    values: tuple[tuple[str, object], ...]
+
+    def __init__(self, name: str, /, **values: object) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "values", tuple(values.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +271,10 @@ class Texts:
     story_counts: str
     story_question: str
 
+    def render(self, text: Text) -> str:
+        """Return *text* in this language."""
+        return str(getattr(self, text.name)).format(**dict(text.values))
+
     def count(self, number: int, noun: Noun) -> str:
         """Return *number* and *noun* in the form that stands behind it."""
         return f"{number} {noun[self.plural(number)]}"
@@ -269,10 +293,6 @@ class Texts:
         while size >= _THOUSAND and (larger := next(units, None)):
             size, unit = size / _THOUSAND, larger
         return f"{size:.3g} {unit}"
-
-
-#: A text that is chosen before it is known who reads it.
-TextFactory = Callable[[Texts], str]
 
 
 def cause(text: str) -> str:

@@ -11,6 +11,7 @@ from mautrix.api import HTTPAPI, Method, Path, PathBuilder
 from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
 
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.i18n.catalogue import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,18 +38,16 @@ _LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
 
 def _translate(error: MatrixError) -> HomeserverError:
     if not isinstance(error, MatrixRequestError):
-        return HomeserverUnavailable(lambda texts: texts.homeserver_away.format(said=error))
+        return HomeserverUnavailable(Text("homeserver_away", said=error))
     status, errcode = error.http_status, error.errcode
     said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
     if status >= _SERVER_ERROR or status == _TOO_MANY:
-        return HomeserverUnavailable(
-            lambda texts: texts.homeserver_failed.format(said=said), status=status, errcode=errcode
-        )
-    return HomeserverRefused(lambda texts: texts.homeserver_refused.format(said=said), status=status, errcode=errcode)
+        return HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
+    return HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 
 
 def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(lambda texts: texts.homeserver_nonsense)
+    return HomeserverUnavailable(Text("homeserver_nonsense"))
 
 
 def _get(answer: Json, key: str, kind: type[Value]) -> Value:

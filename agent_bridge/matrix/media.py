@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, TooLarge
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.attachments import parse_mxc
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Media:
         except (aiohttp.ClientError, TimeoutError) as error:
             # Not from the error: those of aiohttp show the request's headers, and so the token.
             name = type(error).__name__
-            raise HomeserverUnavailable(lambda texts: texts.homeserver_away.format(said=name)) from None
+            raise HomeserverUnavailable(Text("homeserver_away", said=name)) from None
 
 
 def _elsewhere(response: aiohttp.ClientResponse) -> URL:
@@ -139,10 +140,8 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     errcode = answer.get("errcode") if isinstance(answer.get("errcode"), str) else None
     said = f"{errcode}: {answer.get('error')}" if errcode else f"HTTP {status}"
     if status >= _SERVER_ERROR or status == _TOO_MANY:
-        raise HomeserverUnavailable(
-            lambda texts: texts.homeserver_failed.format(said=said), status=status, errcode=errcode
-        )
-    raise HomeserverRefused(lambda texts: texts.homeserver_refused.format(said=said), status=status, errcode=errcode)
+        raise HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
+    raise HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 
 
 async def _json(response: aiohttp.ClientResponse, *, lenient: bool = False) -> dict[str, Any]:
@@ -172,4 +171,4 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(lambda texts: texts.homeserver_nonsense)
+    return HomeserverUnavailable(Text("homeserver_nonsense"))

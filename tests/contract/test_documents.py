@@ -15,7 +15,7 @@ from agent_bridge.core.errors import FileProblem, FileRefused
 from agent_bridge.files import worker
 from agent_bridge.files.documents import as_markdown
 from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX, Family, Kind, kind_of
-from agent_bridge.files.text import Text
+from agent_bridge.files.text import DecodedText
 from support import sample_documents
 from support.conditions import eventually
 
@@ -62,8 +62,8 @@ async def test_documents(data: bytes, text: str) -> None:
 
 async def test_the_bound_of_characters_is_exact() -> None:
     data = sample_documents.docx("<w:p><w:r><w:t>0123456789</w:t></w:r></w:p>")
-    assert await as_markdown(data, kind_of(data), max_chars=10) == Text("0123456789", cut=False)
-    assert await as_markdown(data, kind_of(data), max_chars=9) == Text("012345678", cut=True)
+    assert await as_markdown(data, kind_of(data), max_chars=10) == DecodedText("0123456789", cut=False)
+    assert await as_markdown(data, kind_of(data), max_chars=9) == DecodedText("012345678", cut=True)
 
 
 @pytest.mark.parametrize(

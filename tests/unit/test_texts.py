@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING
 
 import pytest
 
+import agent_bridge
 from agent_bridge.config.model import Config
 from agent_bridge.core import errors
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
 from agent_bridge.i18n import texts_in
-from agent_bridge.i18n.catalogue import cause
+from agent_bridge.i18n.catalogue import Text, cause
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 
@@ -110,7 +113,7 @@ def test_what_to_do_is_a_sentence(texts: Texts) -> None:
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.UpstreamError)]
     assert len(kinds) > 10
     for kind in kinds:
-        told = kind(lambda texts: texts.upstream_away).remedy(texts)
+        told = kind(Text("upstream_away", who="up")).remedy(texts)
         assert told in all_texts(texts).values()
         assert told[0].isupper()
         assert told.endswith(".")
@@ -208,12 +211,12 @@ def test_a_text_becomes_the_end_of_a_sentence(text: str, end: str) -> None:
 
 
 def test_an_error_is_told_in_each_language_and_logged_in_english() -> None:
-    error = errors.UpstreamBusy(lambda texts: texts.upstream_busy.format(who="letta", status=429), detail="slow down")
+    error = errors.UpstreamBusy(Text("upstream_busy", who="letta", status=429), detail="slow down")
     assert str(error) == "letta is busy (429)"
     assert error.says(ENGLISH) == "letta is busy (429): slow down"
     assert error.says(RUSSIAN) == "сервер letta занят (429): slow down"
     assert error.cause(RUSSIAN) == "сервер letta занят (429)"
-    refused = errors.HomeserverRefused(lambda texts: texts.homeserver_refused.format(said="M_FORBIDDEN: no"))
+    refused = errors.HomeserverRefused(Text("homeserver_refused", said="M_FORBIDDEN: no"))
     assert str(refused) == "the homeserver refused: M_FORBIDDEN: no"
     assert refused.says(RUSSIAN) == "домашний сервер отказал: M_FORBIDDEN: no"
 
@@ -222,3 +225,31 @@ def test_what_the_database_said_of_itself_is_not_told() -> None:
     error = errors.StoreRefused("the database refused: row (1, s3cret)")
     assert error.says(ENGLISH) == "the bridge's database failed"
     assert error.says(RUSSIAN) == "сбой базы данных моста"
+
+
+def named_texts() -> list[tuple[str, str, set[str]]]:
+    """Return each ``Text("name", …)`` of the program: where it is, its name and its placeholders."""
+    found = []
+    for file in Path(agent_bridge.__file__).parent.rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        if "from agent_bridge.i18n.catalogue import" not in source:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Text"):
+                continue
+            if node.args and isinstance(node.args[0], ast.Constant):
+                values = {str(keyword.arg) for keyword in node.keywords}
+                found.append((f"{file.name}:{node.lineno}", str(node.args[0].value), values))
+    return found
+
+
+def test_every_named_text_exists_and_gets_its_values() -> None:
+    named = named_texts()
+    assert len(named) > 40
+    wrong = [
+        (where, name)
+        for where, name, values in named
+        if name not in ENGLISH_TEXTS
+        or {key.partition(".")[0] for key, _ in placeholders(ENGLISH_TEXTS[name])} != values
+    ]
+    assert wrong == []

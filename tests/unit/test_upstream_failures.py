@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,20 +18,17 @@ from agent_bridge.core.errors import (
     UpstreamFailed,
     UpstreamRefused,
 )
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.transport.error_body import MAX_WORDS, problem_in, problem_of
 from agent_bridge.upstream.transport.failures import ErrorResponse, Failures, PathMissing, RequestContext, retry_after
 from support.fault_server import TRANSCRIPTS
 
-if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import Texts
-
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"
 
 
-def cut(texts: Texts) -> str:
-    return texts.answer_cut
+CUT = Text("answer_cut", who="up")
 
 
 @pytest.mark.parametrize(
@@ -246,15 +243,15 @@ def test_a_repeat_that_is_harmless_may_be_tried(status: int) -> None:
 
 
 def test_a_cut_may_be_mended_by_a_harmless_repeat() -> None:
-    assert Failures("up", secrets=(), idempotent=True).cut(cut, RequestContext("x")).retryable
-    assert not Failures("up", secrets=(), idempotent=False).cut(cut, RequestContext("x")).retryable
+    assert Failures("up", secrets=(), idempotent=True).cut(CUT, RequestContext("x")).retryable
+    assert not Failures("up", secrets=(), idempotent=False).cut(CUT, RequestContext("x")).retryable
 
 
 @pytest.mark.parametrize("status", [500, 504])
 def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
     failures = Failures("up", secrets=(), idempotent=False)
     assert failures.of_response(reply(status), NOW, RequestContext(voice=True)).retryable
-    assert failures.cut(cut, RequestContext(voice=True)).retryable
+    assert failures.cut(CUT, RequestContext(voice=True)).retryable
 
 
 @pytest.mark.parametrize(

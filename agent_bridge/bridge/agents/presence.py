@@ -19,6 +19,7 @@ from agent_bridge.bridge.queue.periodic import FailureLog
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, StoreError
+from agent_bridge.i18n.catalogue import Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -201,4 +202,4 @@ async def _patience() -> AsyncIterator[None]:
             yield
     except TimeoutError:
         said = f"no answer within {_PATIENCE:g} s"
-        raise HomeserverUnavailable(lambda texts: texts.homeserver_away.format(said=said)) from None
+        raise HomeserverUnavailable(Text("homeserver_away", said=said)) from None

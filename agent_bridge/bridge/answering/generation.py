@@ -15,6 +15,7 @@ from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import AgentGone, AnswerTooLong
 from agent_bridge.core.rooms import Show, Streaming
 from agent_bridge.core.turns import AnswerExtras, StopReason
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Rendition
 from agent_bridge.render.split import with_ending
@@ -120,7 +121,7 @@ class Generation:
             return await self._stopped(turn.stop, "", "", outbox.user_id)
         settings = self._upstreams.get(agent.upstream)
         if settings is None or agent.state is AgentState.GONE:
-            raise AgentGone(lambda texts: texts.agent_gone.format(agent=agent.name))
+            raise AgentGone(Text("agent_gone", agent=agent.name))
         question = await self._questions.of(turn, agent, settings.upstream, history_tokens=settings.history_tokens)
         if question.empty:
             return self._nothing_to_ask(question)
@@ -208,9 +209,9 @@ class Generation:
                     if streamer is not None:
                         streamer.tell()
                     if room < 0:
-                        raise AnswerTooLong(lambda texts: texts.too_long.format(limit=settings.max_answer_chars))
+                        raise AnswerTooLong(Text("too_long", limit=settings.max_answer_chars))
         except TimeoutError:
-            raise AnswerTooLong(lambda texts: texts.too_slow.format(seconds=settings.turn_timeout)) from None
+            raise AnswerTooLong(Text("too_slow", seconds=settings.turn_timeout)) from None
 
     async def _extras(
         self, settings: UpstreamSettings, buffer: AnswerBuffer, text: str, owner: str, question: Question

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamProtocolError
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.pieces import Finish
 from agent_bridge.upstream.openai.sse import EventParser
@@ -15,16 +16,15 @@ from agent_bridge.upstream.transport.text import load_json, storable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agent_bridge.i18n.catalogue import TextFactory, Texts
     from agent_bridge.upstream.openai.pieces import Dialect, Piece
     from agent_bridge.upstream.openai.sse import Event
     from agent_bridge.upstream.transport.failures import Failures
 
-#: Finish reasons of an answer that is not whole.
-_BROKEN: dict[str | None, TextFactory] = {
-    "content_filter": lambda texts: texts.answer_filtered,
-    "error": lambda texts: texts.answer_error,
-    "abort": lambda texts: texts.answer_aborted,
+#: Finish reasons of an answer that is not whole, with the names of their texts.
+_BROKEN: dict[str | None, str] = {
+    "content_filter": "answer_filtered",
+    "error": "answer_error",
+    "abort": "answer_aborted",
 }
 #: Finish reasons of an answer that waits for somebody to carry a tool out.
 TOOLS = frozenset({"tool_calls", "function_call"})
@@ -87,7 +87,7 @@ class AnswerReader:
             value = None
         pieces = list(self._dialect.read(value))
         if not pieces:
-            raise UpstreamProtocolError(lambda texts: texts.answer_no_completion.format(who=self._failures.who))
+            raise UpstreamProtocolError(Text("answer_no_completion", who=self._failures.who))
         yield from self._say(pieces)
         yield from self._end()
 
@@ -102,7 +102,7 @@ class AnswerReader:
             try:
                 value = load_json(event.data)
             except ValueError:
-                raise AnswerInterrupted(lambda texts: texts.answer_no_json.format(who=self._failures.who)) from None
+                raise AnswerInterrupted(Text("answer_no_json", who=self._failures.who)) from None
             yield from self._say(self._dialect.read(value))
 
     def _say(self, pieces: Iterable[Piece]) -> Iterator[Delta]:
@@ -153,14 +153,12 @@ class AnswerReader:
     def _count(self, characters: int) -> None:
         self._length += characters
         if self._length > _MAX_ANSWER:
-            raise AnswerInterrupted(
-                lambda texts: texts.answer_characters.format(who=self._failures.who, limit=_MAX_ANSWER)
-            )
+            raise AnswerInterrupted(Text("answer_characters", who=self._failures.who, limit=_MAX_ANSWER))
 
     def _count_files(self, characters: int) -> None:
         self._file_length += characters
         if self._file_length > _MAX_FILES:
-            raise AnswerInterrupted(lambda texts: texts.answer_files.format(who=self._failures.who, limit=_MAX_FILES))
+            raise AnswerInterrupted(Text("answer_files", who=self._failures.who, limit=_MAX_FILES))
 
     def _end(self) -> Iterator[Delta]:
         if self.ended:
@@ -168,19 +166,20 @@ class AnswerReader:
         yield from self._say(self._dialect.close())
         who, reason = self._failures.who, self._finish_reason
         if reason in _BROKEN:
-            raise AnswerInterrupted(lambda texts: _BROKEN[reason](texts).format(who=who))
+            raise AnswerInterrupted(Text(_BROKEN[reason], who=who))
         if not self._said:
-            raise AnswerEmpty(lambda texts: self._silence(reason, texts).format(who=who))
+            raise AnswerEmpty(Text(self._silence(reason), who=who))
         if reason is None:
-            raise AnswerInterrupted(lambda texts: texts.answer_cut.format(who=who))
+            raise AnswerInterrupted(Text("answer_cut", who=who))
         self.ended = True
         yield End(reason)
 
-    def _silence(self, finish_reason: str | None, texts: Texts) -> str:
+    def _silence(self, finish_reason: str | None) -> str:
+        """Return the name of the text for an answer without text and files."""
         if finish_reason in TOOLS:
-            return texts.empty_tool
+            return "empty_tool"
         if finish_reason == "length":
-            return texts.empty_length
+            return "empty_length"
         if self._begun:
-            return texts.empty_work
-        return texts.empty_end if finish_reason is None else texts.empty
+            return "empty_work"
+        return "empty_end" if finish_reason is None else "empty"

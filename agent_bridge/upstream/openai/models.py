@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.transport.text import load_json, one_line, storable
 
@@ -54,12 +55,12 @@ def parse_page(who: str, raw: bytes) -> Page:
         value = load_json(raw)
     except ValueError:
         if raw.lstrip().startswith(b"<"):
-            raise UpstreamProtocolError(lambda texts: texts.list_web_page.format(who=who)) from None
-        raise UpstreamProtocolError(lambda texts: texts.list_no_json.format(who=who)) from None
+            raise UpstreamProtocolError(Text("list_web_page", who=who)) from None
+        raise UpstreamProtocolError(Text("list_no_json", who=who)) from None
     entries = _entries(who, value)
     items = tuple(item for entry in entries if (item := _item(entry)))
     if entries and not items:
-        raise UpstreamProtocolError(lambda texts: texts.list_no_ids.format(who=who))
+        raise UpstreamProtocolError(Text("list_no_ids", who=who))
     return Page(raw, items, _next(value, items) if isinstance(value, dict) else None)
 
 
@@ -77,7 +78,7 @@ def _entries(who: str, value: Any) -> Sequence[Any]:
         # An empty list of a server written in Go is null.
         value = [] if value["data"] is None else value["data"]
     if not isinstance(value, list):
-        raise UpstreamProtocolError(lambda texts: texts.list_no_list.format(who=who))
+        raise UpstreamProtocolError(Text("list_no_list", who=who))
     return value
 
 

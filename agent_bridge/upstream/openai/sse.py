@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.i18n.catalogue import Text
 
 #: Bytes that one event may have. A server that replays a whole answer puts it into a single one.
 MAX_EVENT_BYTES = 8 * 1024 * 1024
@@ -69,7 +70,7 @@ class EventParser:
     def _extend(self, part: bytes) -> None:
         self._size += len(part)
         if self._size > self._limit:
-            raise UpstreamProtocolError(lambda texts: texts.upstream_event.format(limit=self._limit))
+            raise UpstreamProtocolError(Text("upstream_event", limit=self._limit))
         self._line += part
 
     def _end_line(self) -> list[Event]:

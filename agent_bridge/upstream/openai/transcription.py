@@ -5,6 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.text import load_json, one_line, storable
 
 
@@ -18,7 +19,7 @@ def recording(audio: bytes, *, name: str, content_type: str, model: str) -> aioh
     try:
         form.add_field("file", audio, filename=one_line(name), content_type=content_type)
     except ValueError:
-        raise UpstreamRefused(lambda texts: texts.voice_type) from None
+        raise UpstreamRefused(Text("voice_type")) from None
     return form
 
 
@@ -34,5 +35,5 @@ def read_transcript(who: str, body: bytes) -> str:
         value = None
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise UpstreamProtocolError(lambda texts: texts.voice_nonsense.format(who=who))
+        raise UpstreamProtocolError(Text("voice_nonsense", who=who))
     return storable(text).strip()

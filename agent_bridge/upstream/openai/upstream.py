@@ -11,6 +11,7 @@ import aiohttp
 import structlog
 
 from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.openai import chat, responses
 from agent_bridge.upstream.openai.answer import AnswerReader
 from agent_bridge.upstream.openai.models import Page, listed, parse_page
@@ -80,7 +81,7 @@ class OpenAIUpstream:
                     yield delta
                 return
             if body.media_type == "text/html":
-                raise UpstreamProtocolError(lambda texts: texts.upstream_web_page.format(who=self.name))
+                raise UpstreamProtocolError(Text("upstream_web_page", who=self.name))
             while not reader.ended and (data := await body.read_some()):
                 for delta in reader.feed(data):
                     yield delta
@@ -91,7 +92,7 @@ class OpenAIUpstream:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         model = self._config.transcription_model
         if model is None:
-            raise UpstreamRefused(lambda texts: texts.voice_no_model.format(who=self.name))
+            raise UpstreamRefused(Text("voice_no_model", who=self.name))
         about = RequestContext(voice=True)
         form = recording(audio, name=name, content_type=content_type, model=model)
         async with self._client.open("POST", "/audio/transcriptions", self._patience, data=form, about=about) as body:
@@ -142,10 +143,10 @@ class OpenAIUpstream:
             # A server that does not know the cursor any more begins anew.
             ids = {item.id for item in page.items}
             if ids <= seen:
-                raise UpstreamProtocolError(lambda texts: texts.list_repeats.format(who=self.name))
+                raise UpstreamProtocolError(Text("list_repeats", who=self.name))
             seen |= ids
             params = page.next
-        raise UpstreamProtocolError(lambda texts: texts.list_pages.format(who=self.name, limit=_MAX_PAGES))
+        raise UpstreamProtocolError(Text("list_pages", who=self.name, limit=_MAX_PAGES))
 
     async def _fetch_page(self, number: int, params: Mapping[str, str]) -> Page:
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT, connect=self._config.connect_timeout)

@@ -19,13 +19,13 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.failures import ErrorResponse, Failures, RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from agent_bridge.config.model import UpstreamConfig
-    from agent_bridge.i18n.catalogue import TextFactory
 
 #: Bytes of a body that is read whole, at most.
 _MAX_BODY = 32 * 1024 * 1024
@@ -66,9 +66,7 @@ class Body:
         except TimeoutError:
             raise self._failures.cut(_too_slow(self._failures.who, self._timeout), self._about) from None
         except (aiohttp.ClientError, OSError):
-            raise self._failures.cut(
-                lambda texts: texts.upstream_cut.format(who=self._failures.who), self._about
-            ) from None
+            raise self._failures.cut(Text("upstream_cut", who=self._failures.who), self._about) from None
 
     async def read_all(self) -> bytes:
         """Return all of it.
@@ -81,9 +79,7 @@ class Body:
         while data := await self.read_some():
             body += data
             if len(body) > _MAX_BODY:
-                raise UpstreamProtocolError(
-                    lambda texts: texts.upstream_bytes.format(who=self._failures.who, limit=_MAX_BODY)
-                )
+                raise UpstreamProtocolError(Text("upstream_bytes", who=self._failures.who, limit=_MAX_BODY))
         return bytes(body)
 
     async def read_head(self) -> bytes:
@@ -157,28 +153,24 @@ class UpstreamClient:
     def _no_answer(self, error: Exception, timeout: aiohttp.ClientTimeout, about: RequestContext) -> UpstreamError:
         who = self.failures.who
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return UpstreamUnreachable(
-                lambda texts: texts.upstream_away_within.format(who=who, seconds=timeout.connect)
-            )
+            return UpstreamUnreachable(Text("upstream_away_within", who=who, seconds=timeout.connect))
         if isinstance(error, aiohttp.ClientConnectorError):
-            return UpstreamUnreachable(lambda texts: texts.upstream_away.format(who=who), detail=_reason(error))
+            return UpstreamUnreachable(Text("upstream_away", who=who), detail=_reason(error))
         if isinstance(error, ValueError):
-            return UpstreamRefused(lambda texts: texts.upstream_unusable.format(who=who))
+            return UpstreamRefused(Text("upstream_unusable", who=who))
         if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamProtocolError(lambda texts: texts.upstream_no_http.format(who=who))
+            return UpstreamProtocolError(Text("upstream_no_http", who=who))
         slow = isinstance(error, TimeoutError)
-        failure = UpstreamUnreachable(
-            _too_slow(who, timeout) if slow else lambda texts: texts.upstream_closed.format(who=who)
-        )
+        failure = UpstreamUnreachable(_too_slow(who, timeout) if slow else Text("upstream_closed", who=who))
         # The question may have arrived.
         failure.retryable = self.failures.harmless(about)
         return failure
 
 
-def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> TextFactory:
+def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> Text:
     if timeout.total is not None:
-        return lambda texts: texts.upstream_slow.format(who=who, seconds=timeout.total)
-    return lambda texts: texts.upstream_silent.format(who=who, seconds=timeout.sock_read)
+        return Text("upstream_slow", who=who, seconds=timeout.total)
+    return Text("upstream_silent", who=who, seconds=timeout.sock_read)
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

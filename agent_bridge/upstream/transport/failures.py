@@ -17,13 +17,13 @@ from agent_bridge.core.errors import (
     UpstreamFailed,
     UpstreamRefused,
 )
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.error_body import Problem, problem_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from agent_bridge.i18n.catalogue import TextFactory, Texts
 
 #: A server that has no such path says so; one behind a gateway may say that it does not do such a thing.
 _NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
@@ -83,22 +83,16 @@ class Failures:
         wait = retry_after(response.headers, now)
         who, status = self.who, response.status
         if status in _BUSY:
-            return UpstreamBusy(
-                lambda texts: texts.upstream_busy.format(who=who, status=status), retry_after=wait, detail=detail
-            )
+            return UpstreamBusy(Text("upstream_busy", who=who, status=status), retry_after=wait, detail=detail)
         if about.optional and status in _NO_PATH and not problem.no_such_model:
-            return PathMissing(lambda texts: texts.upstream_refused.format(who=who, status=status), detail=detail)
+            return PathMissing(Text("upstream_refused", who=who, status=status), detail=detail)
         if about.model is not None and (status == HTTPStatus.NOT_FOUND or problem.no_such_model):
-            return AgentGone(lambda texts: texts.agent_gone_named.format(who=who, agent=about.model), detail=detail)
+            return AgentGone(Text("agent_gone_named", who=who, agent=about.model), detail=detail)
         if problem.too_long and status >= HTTPStatus.BAD_REQUEST and status not in _NO_ENTRY:
-            return ConversationTooLong(lambda texts: texts.conversation_too_long, detail=detail)
+            return ConversationTooLong(Text("conversation_too_long"), detail=detail)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return UpstreamRefused(
-                lambda texts: _refusal(status, about, texts).format(who=who, status=status), detail=detail
-            )
-        error = UpstreamFailed(
-            lambda texts: texts.upstream_failed.format(who=who, status=status), retry_after=wait, detail=detail
-        )
+            return UpstreamRefused(Text(_refusal(status, about), who=who, status=status), detail=detail)
+        error = UpstreamFailed(Text("upstream_failed", who=who, status=status), retry_after=wait, detail=detail)
         # A gateway that reaches nobody passed nothing on; any other failure may come after the agent acted.
         error.retryable = self.harmless(about) or status == HTTPStatus.BAD_GATEWAY
         return error
@@ -107,12 +101,12 @@ class Failures:
         """Return what a *problem* means that stands where an answer should, or go on when it has *begun*."""
         detail = problem.shown(self.secrets)
         if problem.too_long and not begun:
-            return ConversationTooLong(lambda texts: texts.conversation_too_long, detail=detail)
+            return ConversationTooLong(Text("conversation_too_long"), detail=detail)
         if problem.no_such_model and not begun:
-            return AgentGone(lambda texts: texts.agent_gone_upstream.format(who=self.who), detail=detail)
-        return AnswerInterrupted(lambda texts: texts.answer_problem.format(who=self.who), detail=detail)
+            return AgentGone(Text("agent_gone_upstream", who=self.who), detail=detail)
+        return AnswerInterrupted(Text("answer_problem", who=self.who), detail=detail)
 
-    def cut(self, how: TextFactory, about: RequestContext) -> AnswerInterrupted:
+    def cut(self, how: Text, about: RequestContext) -> AnswerInterrupted:
         """Return what it means that the connection ended, as *how* tells, before the answer did."""
         error = AnswerInterrupted(how)
         # The repeat joins the same turn, and brings its answer from the start.
@@ -145,16 +139,17 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def _refusal(status: int, about: RequestContext, texts: Texts) -> str:
+def _refusal(status: int, about: RequestContext) -> str:
+    """Return the name of the text for a request that the upstream refused."""
     if status < HTTPStatus.BAD_REQUEST:
-        return texts.upstream_redirects
+        return "upstream_redirects"
     if status in _NO_ENTRY:
-        return texts.upstream_key
+        return "upstream_key"
     if status == HTTPStatus.NOT_FOUND:
-        return texts.voice_no_path if about.voice else texts.upstream_no_list
+        return "voice_no_path" if about.voice else "upstream_no_list"
     if about.images and status in _NOT_TAKEN:
-        return texts.upstream_no_images
-    return texts.upstream_refused
+        return "upstream_no_images"
+    return "upstream_refused"
 
 
 def _seconds(value: str | None) -> float | None:
