@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 
 from agent_bridge.config.example import render
-from agent_bridge.config.mistakes import config_from
 from agent_bridge.config.registration import registration, to_yaml
+from agent_bridge.config.validation import config_from
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.embedded import start_postgres

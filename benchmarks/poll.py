@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import aiohttp
 import psycopg
 
-from agent_bridge import upstream
-from agent_bridge.bridge.bulletin import Bulletin
-from agent_bridge.bridge.discovery import Discovery
+from agent_bridge.bridge.agents.discovery import Discovery
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store import migrate
-from agent_bridge.store.contacts import Contacts
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.database import Database
-from agent_bridge.store.facts import Facts
-from agent_bridge.words.english import ENGLISH
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.upstream.registry import make_upstream
 from benchmarks.figure import Aim, Figure, median
 from benchmarks.program import Program
 
@@ -56,9 +56,11 @@ async def idle_poll(ground: Ground) -> list[Figure]:
     ):
         await server.logs("listening")
         config = ground.config("rename", server.heard["listening"][0]["url"])
-        watched = [(upstream.make(each, session), each) for each in config.upstreams]
-        bulletin = Bulletin(Facts(database))
-        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates, bulletin, ENGLISH)
+        watched = [(make_upstream(each, session), each) for each in config.upstreams]
+        upstream_status = UpstreamStatus(KeyValues(database))
+        discovery = Discovery(
+            watched, Agents(database), _Nobody(), config.namespace, config.templates, upstream_status, ENGLISH
+        )
         await discovery.sync()
         before = _last_statements(uri)
         cpu, elapsed = [], []

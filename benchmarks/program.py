@@ -34,7 +34,7 @@ class Program:
     """
 
     def __init__(self, module: str, *arguments: str) -> None:
-        self._command = (sys.executable, "-m", "agent_bridge.demo.companion", str(os.getpid()), module, *arguments)
+        self._command = (sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid()), module, *arguments)
         self._tail: deque[str] = deque(maxlen=_TAIL)
         self._news = asyncio.Event()
         self.heard: dict[str, list[dict[str, Any]]] = {}

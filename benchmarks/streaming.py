@@ -15,7 +15,7 @@ from benchmarks.household import household, told
 from benchmarks.prose import EVERY, prose
 
 if TYPE_CHECKING:
-    from agent_bridge.demo.sight import Event
+    from agent_bridge.demo.timeline import Event
     from benchmarks.ground import Ground
     from benchmarks.household import Household
     from benchmarks.upstream import Telling

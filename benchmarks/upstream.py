@@ -37,7 +37,7 @@ class Upstream:
         #: Answers that were under way at the same time, at most.
         self.busiest = 0
         self._answering = 0
-        self._names: dict[str, str] = {}
+        self._namespace: dict[str, str] = {}
         self._list = b""
         #: When the present list was first asked for, None while it was not.
         self.listed_at: float | None = None
@@ -74,8 +74,8 @@ class Upstream:
     def add(self, names: Iterable[str]) -> None:
         """Make agents, all in one moment."""
         for name in names:
-            self._names[f"agent-{len(self._names) + 1}"] = name
-        data = [{"id": key, "object": "model", "created": 0, "name": name} for key, name in self._names.items()]
+            self._namespace[f"agent-{len(self._namespace) + 1}"] = name
+        data = [{"id": key, "object": "model", "created": 0, "name": name} for key, name in self._namespace.items()]
         self._list = json.dumps({"object": "list", "data": data}).encode()
         self.listed_at = None
 
@@ -84,7 +84,7 @@ class Upstream:
         return web.Response(body=self._list, content_type="application/json")
 
     async def _rename(self, request: web.Request) -> web.Response:
-        self._names[request.match_info["id"]] = (await request.json())["name"]
+        self._namespace[request.match_info["id"]] = (await request.json())["name"]
         self.add(())
         return web.json_response({})
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from house import new_house
-from postgres import Cluster
+from support.harness import new_house
+from support.postgres import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from house import House
+    from support.harness import BridgeHarness
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def database_url(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def house(cluster: Cluster) -> AsyncIterator[House]:
+async def harness(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
     """A homeserver that has the bridge registered."""
     async with new_house(cluster) as running:
         yield running

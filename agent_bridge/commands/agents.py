@@ -6,26 +6,27 @@ import difflib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from agent_bridge.bridge.access import role_of
-from agent_bridge.commands.command import Command
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.commands.registry import Command
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.model import AgentState, Role
+from agent_bridge.core.roles import Role
 from agent_bridge.render.content import escape, link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent_bridge.commands.command import Call
-    from agent_bridge.core.ids import Names
-    from agent_bridge.matrix.homeserver import Homeserver
-    from agent_bridge.store.contacts import Contact, Contacts
-    from agent_bridge.words.catalogue import Words
+    from agent_bridge.commands.registry import Call
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import AgentRoom, Agents
 
 _CLOSE = 0.6
 _ROWS = 25
 
 
-def find_contacts(name: str, contacts: Sequence[Contact]) -> list[Contact]:
+def find_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
     """Return the contacts that *name* may mean: of the strictest reading that fits any.
 
     Readings, strictest first: id, ghost or room; the name; the name in any case; its beginning; a part of it; alike.
@@ -40,7 +41,7 @@ def find_contacts(name: str, contacts: Sequence[Contact]) -> list[Contact]:
         lambda c: difflib.SequenceMatcher(None, folded, c.agent.name.casefold()).ratio() >= _CLOSE,
     )
     for reading in readings:
-        if found := [contact for contact in contacts if reading(contact)]:
+        if found := [agent_room for agent_room in agents if reading(agent_room)]:
             return found
     return []
 
@@ -51,38 +52,38 @@ class AgentCommands:
     def __init__(
         self,
         homeserver: Homeserver,
-        names: Names,
-        contacts: Contacts,
+        namespace: Namespace,
+        agents: Agents,
         permissions: Mapping[str, Role],
         prefix: str,
-        words: Words,
+        texts: Texts,
     ) -> None:
         self._homeserver = homeserver
-        self._names = names
-        self._contacts = contacts
+        self._namespace = namespace
+        self._agents = agents
         self._permissions = permissions
         self._prefix = prefix
-        self._words = words
+        self._texts = texts
 
     def commands(self) -> list[Command]:
         """Return the commands."""
         return [
-            Command("agents", "agents", self._words.help_agents, Role.MEMBER, self.agents),
-            Command("invite", self._words.usage_invite, self._words.help_invite, Role.ADMIN, self.invite),
+            Command("agents", "agents", self._texts.help_agents, Role.MEMBER, self.agents),
+            Command("invite", self._texts.usage_invite, self._texts.help_invite, Role.ADMIN, self.invite),
         ]
 
     async def agents(self, _call: Call) -> str:
         """Return a table of all agents."""
-        contacts = await self._contacts.all()
-        if not contacts:
-            return self._words.no_agents.format(prefix=self._prefix)
+        agents = await self._agents.all()
+        if not agents:
+            return self._texts.no_agents.format(prefix=self._prefix)
         rows = [
-            f"| {self._room(contact)} | {escape(contact.agent.upstream)} | {self._state(contact)} |"
-            for contact in sorted(contacts, key=lambda contact: contact.agent.name.casefold())
+            f"| {self._room(agent_room)} | {escape(agent_room.agent.upstream)} | {self._state(agent_room)} |"
+            for agent_room in sorted(agents, key=lambda agent_room: agent_room.agent.name.casefold())
         ]
         # A table of its own for every few agents: a long answer is cut between them, and each part has its head.
         tables = [
-            "\n".join([self._words.agents_head, "|---|---|---|", *rows[at : at + _ROWS]])
+            "\n".join([self._texts.agents_head, "|---|---|---|", *rows[at : at + _ROWS]])
             for at in range(0, len(rows), _ROWS)
         ]
         return "\n\n".join(tables)
@@ -94,41 +95,41 @@ class AgentCommands:
         if first and last.startswith("@"):
             name, user = first.strip(), last
         if not name:
-            return self._words.usage.format(prefix=self._prefix, usage=self._words.usage_invite)
+            return self._texts.usage.format(prefix=self._prefix, usage=self._texts.usage_invite)
         try:
             parse_user_id(user)
         except ValueError:
-            return self._words.not_a_user_id.format(user=escape(user))
-        found = find_contacts(name, await self._contacts.all())
+            return self._texts.not_a_user_id.format(user=escape(user))
+        found = find_agents(name, await self._agents.all())
         if not found:
-            return self._words.no_such_agent.format(name=escape(name))
+            return self._texts.no_such_agent.format(name=escape(name))
         if len(found) > 1:
             names = ", ".join(f"{escape(c.agent.name)} (`{c.agent.ghost}`)" for c in found)
-            return self._words.did_you_mean.format(name=escape(name), names=names)
+            return self._texts.did_you_mean.format(name=escape(name), names=names)
         return await self._let_in(found[0], user)
 
-    async def _let_in(self, contact: Contact, user: str) -> str:
-        room_id = contact.portal.room_id
+    async def _let_in(self, agent_room: AgentRoom, user: str) -> str:
+        room_id = agent_room.portal.room_id
         if room_id is None:
-            return self._words.no_room_yet.format(name=escape(contact.agent.name))
+            return self._texts.no_room_yet.format(name=escape(agent_room.agent.name))
         needed = await self._homeserver.invite(room_id, user)
-        text = self._words.invited if needed else self._words.already_there
-        answer = text.format(user=escape(user), room=self._room(contact))
+        text = self._texts.invited if needed else self._texts.already_there
+        answer = text.format(user=escape(user), room=self._room(agent_room))
         if role_of(user, self._permissions) < Role.MEMBER:
-            answer += " " + self._words.may_not_talk.format(user=escape(user))
+            answer += " " + self._texts.may_not_talk.format(user=escape(user))
         return answer
 
-    def _room(self, contact: Contact) -> str:
-        if contact.portal.room_id is None:
-            return escape(contact.agent.name)
-        via = quote(self._names.domain, safe="")
-        room = quote(contact.portal.room_id, safe="!:")
-        return link(f"https://matrix.to/#/{room}?via={via}", contact.agent.name)
+    def _room(self, agent_room: AgentRoom) -> str:
+        if agent_room.portal.room_id is None:
+            return escape(agent_room.agent.name)
+        via = quote(self._namespace.domain, safe="")
+        room = quote(agent_room.portal.room_id, safe="!:")
+        return link(f"https://matrix.to/#/{room}?via={via}", agent_room.agent.name)
 
-    def _state(self, contact: Contact) -> str:
-        match contact.agent.state:
+    def _state(self, agent_room: AgentRoom) -> str:
+        match agent_room.agent.state:
             case AgentState.HELD:
-                return self._words.held.format(prefix=self._prefix)
+                return self._texts.held.format(prefix=self._prefix)
             case AgentState.GONE:
-                return self._words.gone
-        return self._words.ready if contact.portal.room_id else self._words.room_is_made
+                return self._texts.gone
+        return self._texts.ready if agent_room.portal.room_id else self._texts.room_is_made

@@ -12,7 +12,7 @@ from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from agent_bridge.config.mistakes import Mistake, Place
+from agent_bridge.config.validation import ConfigFault, Place
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Document:
 
     root: Any
     #: Keys that stand in their mapping a second time: line and mistake. The first one counts.
-    duplicates: tuple[tuple[int, Mistake], ...]
+    duplicates: tuple[tuple[int, ConfigFault], ...]
 
     def line(self, place: Place) -> int:
         """Return the line of the key or item at *place*, or of the innermost part of it that there is."""
@@ -87,10 +87,10 @@ class _Constructor(RoundTripConstructor):
             raise ConstructorError(problem_mark=node.start_mark) from None
 
 
-def _duplicate(root: Any, mapping: CommentedMap, key: Any, line: int) -> tuple[int, Mistake]:
+def _duplicate(root: Any, mapping: CommentedMap, key: Any, line: int) -> tuple[int, ConfigFault]:
     first = mapping.lc.data[key][0] + 1
     words = f"is given twice, first on line {first}; remove one of them"
-    return line, Mistake((*_place_of(mapping, root), key), words)
+    return line, ConfigFault((*_place_of(mapping, root), key), words)
 
 
 def _place_of(mapping: CommentedMap, root: Any) -> Place:

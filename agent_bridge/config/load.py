@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 from agent_bridge.config.document import parse
-from agent_bridge.config.mistakes import check
+from agent_bridge.config.renamed import rename_old_keys
 from agent_bridge.config.types import Origin
+from agent_bridge.config.validation import check
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent_bridge.config.model import Config
+
+
+_log = logging.getLogger(__name__)
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -32,14 +37,17 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"{path}: is empty; agent-bridge init writes a new one")
     if not isinstance(document.root, dict):
         raise ConfigError(f"{path}:1: must be a mapping (key: value)")
-    mistakes = list(document.duplicates)
+    warnings, faults = rename_old_keys(document)
+    for line, warning in warnings:
+        _log.warning("%s:%d: %s", path, line, warning)
+    faults += document.duplicates
     found = check(document.root, Origin(path.absolute().parent, environ))
     if isinstance(found, list):
-        mistakes += [(document.line(mistake.place), mistake) for mistake in found]
-    elif not mistakes:
+        faults += [(document.line(fault.place), fault) for fault in found]
+    elif not faults:
         return found
-    mistakes.sort(key=lambda entry: entry[0])
-    raise ConfigError("\n".join(f"{path}:{line}: {mistake}" for line, mistake in mistakes))
+    faults.sort(key=lambda entry: entry[0])
+    raise ConfigError("\n".join(f"{path}:{line}: {fault}" for line, fault in faults))
 
 
 def _read(path: Path) -> str:

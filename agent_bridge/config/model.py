@@ -31,8 +31,8 @@ from agent_bridge.config.types import (
     UserId,
     Who,
 )
-from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Busy, Show, Streaming
+from agent_bridge.core.ids import Namespace
+from agent_bridge.core.rooms import Show, Streaming, WhenBusy
 
 
 class Section(BaseModel):
@@ -47,12 +47,12 @@ class Section(BaseModel):
         return {} if value is None else value
 
 
-class Homeserver(Section):
+class HomeserverConfig(Section):
     """Your Matrix homeserver."""
 
     address: Url = Field(description="Where the bridge reaches its client-server API.")
     domain: ServerName = Field(description="Its server_name: what stands behind the colon in user ids.")
-    compare_interval: StrictFloat = Field(
+    backfill_interval: StrictFloat = Field(
         600,
         ge=1,
         le=31_536_000,
@@ -61,7 +61,7 @@ class Homeserver(Section):
     )
 
 
-class AppService(Section):
+class AppServiceConfig(Section):
     """How the homeserver knows and reaches the bridge. registration.yaml is made from this section."""
 
     id: str = Field("agent-bridge", min_length=1, description="Unique id of the registration.")
@@ -96,7 +96,7 @@ class AppService(Section):
         return value
 
 
-class Database(Section):
+class DatabaseConfig(Section):
     """Where the bridge keeps everything that must survive."""
 
     url: SecretText = Field(
@@ -182,7 +182,7 @@ class UpstreamConfig(Section):
         description="Further headers of every request. env:NAME reads a value from the environment.",
         examples=[{"X-Team": "env:TEAM_KEY"}],
     )
-    stream: Streaming = Field(
+    streaming: Streaming = Field(
         Streaming.EDITS,
         description="edits: an answer is seen as it grows. off: only once it is whole. !ab stream says otherwise for "
         "one room.",
@@ -210,7 +210,7 @@ class UpstreamConfig(Section):
     )
 
 
-class Templates(Section):
+class TemplatesConfig(Section):
     """Names of what people see. Placeholders: {name}, {id}, {upstream}."""
 
     displayname: Template = Field("Letta Agent: {name}", description="Display name of a ghost.")
@@ -218,7 +218,7 @@ class Templates(Section):
     room_topic: Template = Field("Chat with {name} (Letta Agent)", description="Topic of an agent's room.")
 
 
-class Space(Section):
+class SpaceConfig(Section):
     """The Matrix Space that gathers the rooms."""
 
     enabled: bool = Field(True, description="Without it rooms still work.")
@@ -226,7 +226,7 @@ class Space(Section):
     topic: str = Field("All Letta AI agent conversations", description="Topic of the Space.")
 
 
-class Rooms(Section):
+class RoomsConfig(Section):
     """How rooms are made."""
 
     invite: tuple[UserId, ...] = Field(
@@ -236,21 +236,21 @@ class Rooms(Section):
     concurrency: StrictInt = Field(4, ge=1, le=64, description="Rooms made at the same time.")
 
 
-class Bot(Section):
+class BotConfig(Section):
     """The bridge bot."""
 
     prefix: CommandPrefix = Field("!ab", description="What starts a command in a bridged room.")
 
 
-class Lanes(Section):
+class LanesConfig(Section):
     """How messages are worked off."""
 
     max_active_lanes: StrictInt = Field(50, ge=1, le=1000, description="Rooms that a process answers at the same time.")
     max_attempts: StrictInt = Field(
         4, ge=1, description="Tries of one message when the upstream fails in a way worth trying."
     )
-    busy: Busy = Field(
-        Busy.QUEUE,
+    when_busy: WhenBusy = Field(
+        WhenBusy.QUEUE,
         description="Messages that arrive while the agent answers. queue: each gets its own answer, one after the "
         "other. collect: they are answered together, as one. !ab busy says otherwise for one room.",
     )
@@ -269,7 +269,7 @@ class Lanes(Section):
     )
 
 
-class Answers(Section):
+class AnswersConfig(Section):
     """How answers are shown."""
 
     edits_per_second: StrictFloat = Field(
@@ -285,7 +285,7 @@ class Answers(Section):
     )
 
 
-class Files(Section):
+class FilesConfig(Section):
     """Files that people and agents send."""
 
     max_bytes: StrictInt = Field(
@@ -299,7 +299,7 @@ class Files(Section):
     )
 
 
-class Threads(Section):
+class ThreadsConfig(Section):
     """Conversations of their own within a room."""
 
     room_messages: StrictInt = Field(
@@ -310,7 +310,7 @@ class Threads(Section):
     )
 
 
-class Retention(Section):
+class RetentionConfig(Section):
     """How long the bridge keeps what it does not need any more. The homeserver keeps the rooms."""
 
     turns_days: StrictFloat = Field(
@@ -328,7 +328,7 @@ class Retention(Section):
     )
 
 
-class Logging(Section):
+class LoggingConfig(Section):
     """What the bridge logs, to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
@@ -342,35 +342,35 @@ class Config(Section):
     ``env:NAME`` and relative paths stay as they are.
     """
 
-    homeserver: Homeserver
-    appservice: AppService
+    homeserver: HomeserverConfig
+    appservice: AppServiceConfig
     # Validated even where it is left out: the default data_dir is relative to the file too.
-    database: Database = Field({}, validate_default=True)
+    database: DatabaseConfig = Field({}, validate_default=True)
     upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
-    templates: Templates = Templates()
-    space: Space = Space()
-    rooms: Rooms = Rooms()
+    templates: TemplatesConfig = TemplatesConfig()
+    space: SpaceConfig = SpaceConfig()
+    rooms: RoomsConfig = RoomsConfig()
     permissions: dict[Who, RoleName] = Field(
         default_factory=dict,
         description="Who may do what: none < member (talks) < moderator < admin (invites, sees all) < owner. "
         'The most particular entry wins: user id, then domain, then "*". '
         "Nobody may do anything unless named here.",
     )
-    bot: Bot = Bot()
-    lanes: Lanes = Lanes()
-    answers: Answers = Answers()
-    files: Files = Files()
-    threads: Threads = Threads()
+    bot: BotConfig = BotConfig()
+    lanes: LanesConfig = LanesConfig()
+    answers: AnswersConfig = AnswersConfig()
+    files: FilesConfig = FilesConfig()
+    threads: ThreadsConfig = ThreadsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of what the bridge itself says: en or ru.")
     presence: bool = Field(
         False, description="Whether an agent is shown as online while its server answers, and unavailable while not."
     )
-    retention: Retention = Retention()
-    logging: Logging = Logging()
+    retention: RetentionConfig = RetentionConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @field_validator("upstreams")
     @classmethod
-    def _told_apart(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
+    def _names_are_unique(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
         if not value:
             raise ValueError("must list at least one server")
         names = [upstream.name for upstream in value]
@@ -380,7 +380,7 @@ class Config(Section):
         return value
 
     @property
-    def names(self) -> Names:
+    def namespace(self) -> Namespace:
         """The bridge's part of the homeserver's name space."""
         service = self.appservice
-        return Names(self.homeserver.domain, service.bot_username, service.username_prefix)
+        return Namespace(self.homeserver.domain, service.bot_username, service.username_prefix)

@@ -19,7 +19,7 @@ def registration(config: Config) -> dict[str, Any]:
 
     The namespaces are exclusive: nobody else may take a name in them.
     """
-    service, names = config.appservice, config.names
+    service, names = config.appservice, config.namespace
     return {
         "id": service.id,
         "url": service.url,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 
 # Text that no reader takes for anything else, in block and in flow style.
 _PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./-]|[ :](?=[A-Za-z0-9_./-]))*")

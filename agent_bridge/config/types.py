@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
 
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 _SERVER_NAME = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")

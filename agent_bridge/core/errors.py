@@ -34,10 +34,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agent_bridge.words.english import ENGLISH
+from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
-    from agent_bridge.words.catalogue import Saying, Words
+    from agent_bridge.i18n.catalogue import Text, Texts
 
 
 class BridgeError(Exception):
@@ -48,7 +48,7 @@ class BridgeError(Exception):
     #: Seconds after which the other side asked to be tried again.
     retry_after: float | None = None
 
-    def says(self, _words: Words, /) -> str:
+    def says(self, _texts: Texts, /) -> str:
         """Return what a person may be told: the cause in the language of the words, without secrets.
 
         It ends a sentence. What only operators meet, on a terminal, is English in any language.
@@ -67,9 +67,9 @@ class CannotListen(BridgeError):
 class StoreError(BridgeError):
     """The database cannot be used."""
 
-    def says(self, words: Words, /) -> str:
+    def says(self, texts: Texts, /) -> str:
         """Return that it cannot: what the database said of it is for the log alone."""
-        return words.database_failed
+        return texts.database_failed
 
 
 class StoreRefused(StoreError):
@@ -95,17 +95,17 @@ class SchemaTooOld(StoreError):
 class HomeserverError(BridgeError):
     """The homeserver did not do what it was asked."""
 
-    def __init__(self, saying: Saying, *, status: int | None = None, errcode: str | None = None) -> None:
-        super().__init__(saying(ENGLISH))
-        self._saying = saying
+    def __init__(self, text: Text, *, status: int | None = None, errcode: str | None = None) -> None:
+        super().__init__(ENGLISH.render(text))
+        self._text = text
         #: HTTP status, None when there was no answer.
         self.status = status
         #: ``errcode`` of the Matrix spec, None when the body had none.
         self.errcode = errcode
 
-    def says(self, words: Words, /) -> str:
+    def says(self, texts: Texts, /) -> str:
         """Return the cause in words, the homeserver's own included."""
-        return self._saying(words)
+        return texts.render(self._text)
 
 
 class HomeserverUnavailable(HomeserverError):
@@ -121,25 +121,25 @@ class HomeserverRefused(HomeserverError):
 class UpstreamError(BridgeError):
     """An upstream did not answer as asked."""
 
-    def __init__(self, saying: Saying, *, retry_after: float | None = None, detail: str | None = None) -> None:
-        super().__init__(saying(ENGLISH))
-        self._saying = saying
+    def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
+        super().__init__(ENGLISH.render(text))
+        self._text = text
         self.retry_after = retry_after
         #: The upstream's own words, shortened; None when it had none.
         self.detail = detail
 
-    def says(self, words: Words, /) -> str:
+    def says(self, texts: Texts, /) -> str:
         """Return the cause in words, with the upstream's own words behind it, untranslated."""
-        cause = self.cause(words)
+        cause = self.cause(texts)
         return f"{cause}: {self.detail}" if self.detail else cause
 
-    def cause(self, words: Words, /) -> str:
+    def cause(self, texts: Texts, /) -> str:
         """Return the cause in the bridge's words alone."""
-        return self._saying(words)
+        return texts.render(self._text)
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return what a person can do about it, in a sentence."""
-        return words.look_at_server
+        return texts.look_at_server
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -147,9 +147,9 @@ class UpstreamUnreachable(UpstreamError):
 
     retryable = True
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
-        return words.try_again
+        return texts.try_again
 
 
 class UpstreamBusy(UpstreamError):
@@ -157,9 +157,9 @@ class UpstreamBusy(UpstreamError):
 
     retryable = True
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to be patient."""
-        return words.try_later
+        return texts.try_later
 
 
 class UpstreamFailed(UpstreamError):
@@ -171,57 +171,57 @@ class UpstreamFailed(UpstreamError):
 class UpstreamRefused(UpstreamError):
     """The upstream will not take this request (4xx)."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to look at what is configured."""
-        return words.look_at_config
+        return texts.look_at_config
 
 
 class ConversationTooLong(UpstreamRefused):
     """What was said is more than the agent's model takes."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to make it shorter."""
-        return words.shorten
+        return texts.shorten
 
 
-class UpstreamNonsense(UpstreamError):
+class UpstreamProtocolError(UpstreamError):
     """The upstream answered something that is not its API."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to look at what is configured."""
-        return words.look_at_config
+        return texts.look_at_config
 
 
-class AnswerBroken(UpstreamError):
+class AnswerInterrupted(UpstreamError):
     """The answer began and did not come to its end."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
-        return words.try_again
+        return texts.try_again
 
 
 class AnswerEmpty(UpstreamError):
     """The upstream ended its answer without saying anything."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
-        return words.try_again
+        return texts.try_again
 
 
 class AnswerTooLong(UpstreamError):
     """The answer grew, or took, beyond what the configuration allows."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to ask for less."""
-        return words.ask_for_less
+        return texts.ask_for_less
 
 
 class AgentGone(UpstreamError):
     """The upstream has no such agent (any more)."""
 
-    def remedy(self, words: Words, /) -> str:
+    def remedy(self, texts: Texts, /) -> str:
         """Return to turn to somebody else."""
-        return words.ask_another
+        return texts.ask_another
 
 
 class FileProblem(StrEnum):
@@ -256,9 +256,9 @@ class FileRefused(BridgeError):
         super().__init__(message)
         self.problem = problem
 
-    def says(self, words: Words, /) -> str:
+    def says(self, texts: Texts, /) -> str:
         """Return what is the matter with it."""
-        return words.file_problems[self.problem]
+        return texts.file_problems[self.problem]
 
 
 class TooLarge(FileRefused):

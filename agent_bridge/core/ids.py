@@ -22,7 +22,7 @@ def escape_localpart(text: str) -> str:
     """Return *text* within the user-id grammar of the Matrix spec.
 
     Lower-cased; ``-`` becomes ``_``; every other byte outside ``a-z 0-9 . _ / +`` becomes ``=xx``. The result
-    is ASCII. Two texts may share a result (case, ``-`` against ``_``): see :meth:`Names.localpart`.
+    is ASCII. Two texts may share a result (case, ``-`` against ``_``): see :meth:`Namespace.localpart`.
     """
     # JSON may carry half a surrogate pair, which plain UTF-8 refuses.
     lowered = text.lower().replace("-", "_").encode("utf-8", "surrogatepass")
@@ -61,7 +61,7 @@ def parse_user_id(user_id: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class Namespace:
     """The part of a homeserver's name space that belongs to the bridge."""
 
     #: The homeserver's ``server_name``.

@@ -10,12 +10,13 @@ from uuid import uuid4
 import aiohttp
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
+from agent_bridge.i18n.catalogue import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from agent_bridge.demo.sight import Event
+    from agent_bridge.demo.timeline import Event
 
 _V3 = "/_matrix/client/v3"
 _PAGE = 500
@@ -40,17 +41,15 @@ async def call(
             status, answer = response.status, await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         said = f"{method} {path}: {error or type(error).__name__}"
-        raise HomeserverUnavailable(lambda words: words.homeserver_away.format(said=said)) from error
+        raise HomeserverUnavailable(Text("homeserver_away", said=said)) from error
     if status < HTTPStatus.BAD_REQUEST:
         return answer
     passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
     details = answer if isinstance(answer, dict) else {}
     said, errcode = f"{method} {path}: {details.get('error', status)}", details.get("errcode")
     if passing:
-        raise HomeserverUnavailable(
-            lambda words: words.homeserver_failed.format(said=said), status=status, errcode=errcode
-        )
-    raise HomeserverRefused(lambda words: words.homeserver_refused.format(said=said), status=status, errcode=errcode)
+        raise HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
+    raise HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 
 
 class Account:

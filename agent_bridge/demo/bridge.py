@@ -38,7 +38,7 @@ class BridgeProcess:
 
     async def __aenter__(self) -> Self:
         # A session of its own: Ctrl-C at the terminal reaches the demo alone, which then stops its parts in order.
-        command = (sys.executable, "-m", "agent_bridge.demo.companion", str(os.getpid()), "agent_bridge", "run")
+        command = (sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid()), "agent_bridge", "run")
         self._process = await asyncio.create_subprocess_exec(
             *command,
             "--config",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.errors import FileProblem, FileRefused
 from agent_bridge.files import worker
 from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX
-from agent_bridge.files.text import Text, as_text
+from agent_bridge.files.text import DecodedText, as_text
 
 if TYPE_CHECKING:
     from agent_bridge.files.sniff import Kind
@@ -20,7 +20,7 @@ _FORMS = {PDF: "pdf", DOCX: "docx", XLSX: "xlsx", PPTX: "pptx"}
 _ENVIRONMENT = {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def as_markdown(data: bytes, kind: Kind, *, max_chars: int, seconds: float = 60) -> Text:
+async def as_markdown(data: bytes, kind: Kind, *, max_chars: int, seconds: float = 60) -> DecodedText:
     """Return up to *max_chars* characters of a document's text as Markdown.
 
     Takes two seconds at least and up to 1 GB of memory, in a process of its own that never outlives the call. Bound

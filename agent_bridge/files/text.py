@@ -13,8 +13,8 @@ _CLOSELY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Text out of a file."""
+class DecodedText:
+    """The text of a file."""
 
     #: No control characters besides tab and newline.
     text: str
@@ -22,7 +22,7 @@ class Text:
     cut: bool
 
 
-def as_text(data: bytes, *, max_chars: int) -> Text:
+def as_text(data: bytes, *, max_chars: int) -> DecodedText:
     r"""Return up to *max_chars* characters of *data*, every end of a line as ``\n``.
 
     A byte order mark says how it is encoded; else it is UTF-8 or, when that cannot be, Windows-1252, which the web
@@ -32,7 +32,7 @@ def as_text(data: bytes, *, max_chars: int) -> Text:
     # Of a file of many megabytes, only what may be taken is looked at closely.
     head = decoded[: _CLOSELY * max_chars]
     text = _CONTROL.sub("", _NEWLINE.sub("\n", head))
-    return Text(text[:max_chars], cut=len(text) > max_chars or len(head) < len(decoded))
+    return DecodedText(text[:max_chars], cut=len(text) > max_chars or len(head) < len(decoded))
 
 
 def _decode(data: bytes) -> str:

@@ -12,12 +12,13 @@ import aiohttp
 from yarl import URL
 
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, TooLarge
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.attachments import parse_mxc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agent_bridge.core.ids import Names
+    from agent_bridge.core.ids import Namespace
 
 _OK = 200
 _REDIRECTS = frozenset({307, 308})
@@ -36,10 +37,10 @@ class Media:
     :class:`HomeserverUnavailable` when trying again may help and :class:`HomeserverRefused` when not.
     """
 
-    def __init__(self, address: str, as_token: str, names: Names, session: aiohttp.ClientSession) -> None:
+    def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
         self._base = URL(address.rstrip("/"))
         self._headers = {"Authorization": f"Bearer {as_token}"}
-        self._names = names
+        self._namespace = namespace
         self._session = session
 
     async def download(self, url: str, *, limit: int, as_user: str | None = None) -> bytes:
@@ -103,7 +104,7 @@ class Media:
         return limit if isinstance(limit, int) else sys.maxsize
 
     def _query(self, as_user: str | None) -> dict[str, str]:
-        return {"user_id": as_user or self._names.bot}
+        return {"user_id": as_user or self._namespace.bot}
 
     @asynccontextmanager
     async def _request(
@@ -117,7 +118,7 @@ class Media:
         except (aiohttp.ClientError, TimeoutError) as error:
             # Not from the error: those of aiohttp show the request's headers, and so the token.
             name = type(error).__name__
-            raise HomeserverUnavailable(lambda words: words.homeserver_away.format(said=name)) from None
+            raise HomeserverUnavailable(Text("homeserver_away", said=name)) from None
 
 
 def _elsewhere(response: aiohttp.ClientResponse) -> URL:
@@ -139,10 +140,8 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     errcode = answer.get("errcode") if isinstance(answer.get("errcode"), str) else None
     said = f"{errcode}: {answer.get('error')}" if errcode else f"HTTP {status}"
     if status >= _SERVER_ERROR or status == _TOO_MANY:
-        raise HomeserverUnavailable(
-            lambda words: words.homeserver_failed.format(said=said), status=status, errcode=errcode
-        )
-    raise HomeserverRefused(lambda words: words.homeserver_refused.format(said=said), status=status, errcode=errcode)
+        raise HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
+    raise HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 
 
 async def _json(response: aiohttp.ClientResponse, *, lenient: bool = False) -> dict[str, Any]:
@@ -172,4 +171,4 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(lambda words: words.homeserver_nonsense)
+    return HomeserverUnavailable(Text("homeserver_nonsense"))

@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from procrastinate.schema import SchemaManager
+from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,7 +35,7 @@ _log = logging.getLogger(__name__)
 _LOCK = 4_279_114_021
 #: Major version of PostgreSQL that the queue's functions need.
 _OLDEST_SERVER = 13
-_QUEUE_FACT = "procrastinate_migration"
+_QUEUE_KEY = "procrastinate_migration"
 
 # procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waited for its lock would
 # wait for the next poll. This makes the end of a job an occasion to look as well.
@@ -161,7 +162,11 @@ def _queue_files() -> list[Path]:
 
 
 def _queue_version(connection: psycopg.Connection[Any]) -> str | None:
-    row = connection.execute("SELECT value FROM fact WHERE key = %s", (_QUEUE_FACT,)).fetchone()
+    # Before revision 0004 the table had another name.
+    found = connection.execute("SELECT coalesce(to_regclass('kv'), to_regclass('fact'))::text").fetchone()
+    table = sql.Identifier(found[0] if found else "kv")
+    query = sql.SQL("SELECT value FROM {} WHERE key = %s").format(table)
+    row = connection.execute(query, (_QUEUE_KEY,)).fetchone()
     return None if row is None else str(row[0])
 
 
@@ -177,10 +182,10 @@ def _queue_steps(version: str | None) -> Iterator[str]:
 
 def _migrate_queue(connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
-        for sql in _queue_steps(_queue_version(connection)):
-            connection.execute(sql.encode())
+        for step in _queue_steps(_queue_version(connection)):
+            connection.execute(step.encode())
         connection.execute(_LOCK_RELEASED.encode())
         connection.execute(
-            "INSERT INTO fact (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
-            (_QUEUE_FACT, Jsonb(_queue_files()[-1].name)),
+            "INSERT INTO kv (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
+            (_QUEUE_KEY, Jsonb(_queue_files()[-1].name)),
         )

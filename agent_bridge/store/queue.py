@@ -44,12 +44,12 @@ class Queue:
         """Take *jobs* out of the queue; what waits for their lanes may start."""
         await self._database.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", (list(jobs),))
 
-    async def hurry(self) -> None:
+    async def retry_now(self) -> None:
         """End the waiting of every turn that was put back for another reason than its upstream."""
         await self._database.execute(
             """
             UPDATE turn SET not_before = NULL
-            WHERE not_before IS NOT NULL AND failures = 0 AND state IN ('queued', 'running', 'answered')
+            WHERE not_before IS NOT NULL AND failures = 0 AND state IN ('queued', 'running', 'committed')
             """
         )
 
@@ -58,16 +58,17 @@ class Queue:
         rows = await self._database.rows(
             """
             SELECT head.conversation FROM (
-                SELECT DISTINCT ON (conversation) conversation, place, not_before, waits_since FROM turn
-                WHERE state IN ('queued', 'running', 'answered') ORDER BY conversation, place
+                SELECT DISTINCT ON (conversation) conversation, position, not_before, waits_since FROM turn
+                WHERE state IN ('queued', 'running', 'committed') ORDER BY conversation, position
             ) AS head JOIN conversation c ON c.id = head.conversation
             WHERE (head.not_before IS NULL OR head.not_before <= now() OR head.waits_since > now())
-              AND (c.thread_id = '!' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.suspect))
+              AND (c.thread_id = '!'
+                   OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.needs_backfill))
               AND NOT EXISTS (
                   SELECT 1 FROM procrastinate_jobs j
                   WHERE j.lock = 'lane-' || head.conversation AND j.status IN ('todo', 'doing')
               )
-            ORDER BY head.place
+            ORDER BY head.position
             """
         )
         return [row["conversation"] for row in rows]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agent_bridge.core.model import Said
+    from agent_bridge.core.transcript import ChatMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class AgentInfo:
     """An agent as its upstream lists it."""
 
     #: What a request calls it (``model`` in the OpenAI API).
@@ -20,16 +20,16 @@ class Listed:
     #: What people call it.
     name: str
     #: Whether *model* is the agent's name, and so changes when the agent is renamed.
-    named: bool = False
+    id_is_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AnswerRequest:
     """One question to one agent."""
 
     model: str
     #: Earlier messages, oldest first, then the new one. An upstream that remembers uses the last only.
-    messages: tuple[Said, ...]
+    messages: tuple[ChatMessage, ...]
     #: Stable name of the conversation.
     session: str
     #: The same for every attempt at the same turn.
@@ -100,13 +100,13 @@ class Upstream(Protocol):
     #: Whether it answers a repeat of the same idempotency key without acting twice.
     idempotent: bool
     #: Whether it remembers conversations by itself, so that no history is sent.
-    remembers: bool
+    stateful: bool
     #: Whether its models take images.
     images: bool
     #: Whether it makes text of voice messages.
     transcribes: bool
 
-    async def list_agents(self) -> tuple[Listed, ...] | None:
+    async def list_agents(self) -> tuple[AgentInfo, ...] | None:
         """Return its agents after ``include``/``exclude``, in its order; None when nothing changed.
 
         Nothing changed when the list is the one of the last call that did not fail. Bytes that are the same
@@ -116,7 +116,7 @@ class Upstream(Protocol):
             UpstreamError: it could not be asked; nothing is known about its agents.
         """
 
-    def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    def answer(self, ask: AnswerRequest) -> AsyncGenerator[Delta, None]:
         """Ask once, and yield the answer as it arrives. The last item is :class:`End`.
 
         A whole answer has text that is not blank, or a file.
@@ -137,5 +137,5 @@ class Upstream(Protocol):
             UpstreamError: it could not be made text of.
         """
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Make the next :meth:`list_agents` return a list even when nothing changed."""

@@ -12,7 +12,7 @@ from agent_bridge.core.errors import BridgeError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from agent_bridge.bridge.bulletin import Health
+    from agent_bridge.bridge.agents.upstream_status import Health
 
 #: Seconds that a check may take.
 _PATIENCE = 5.0

@@ -14,7 +14,7 @@ from agent_bridge.store.migrate import migrate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 

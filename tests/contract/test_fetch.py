@@ -13,10 +13,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
-from agent_bridge.upstream.addresses import is_public
-from agent_bridge.upstream.fetch import Fetched, Fetcher, _origin
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.download.addresses import is_public
+from agent_bridge.upstream.download.fetch import Fetched, Fetcher, _origin
+from support.fault_server import FaultServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ PNG = {"Content-Type": "image/png"}
 QUICK = aiohttp.ClientTimeout(total=0.5)
 
 
-class Names(AbstractResolver):
+class Namespace(AbstractResolver):
     """Resolves every name to the next of *answers*, the last one for ever."""
 
     def __init__(self, *answers: list[str]) -> None:
@@ -62,7 +62,7 @@ async def server() -> AsyncIterator[FaultServer]:
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
     """One for which this machine is the public internet."""
-    async with Fetcher(allow=lambda address: address.is_loopback, resolver=Names(["127.0.0.1"])) as fetcher:
+    async with Fetcher(allow=lambda address: address.is_loopback, resolver=Namespace(["127.0.0.1"])) as fetcher:
         yield fetcher
 
 
@@ -233,7 +233,7 @@ async def test_a_name_is_what_it_resolves_to_when_it_is_connected(
     server: FaultServer, answers: list[list[str]]
 ) -> None:
     port = URL(server.url).port
-    names = Names(*answers)
+    names = Namespace(*answers)
     if len(answers) > 1:
         # Somebody looked before, and saw a public address.
         (looked,) = await names.resolve("rebind.test", 80)
@@ -253,7 +253,7 @@ async def test_each_request_is_looked_at_anew(server: FaultServer) -> None:
         return len(seen) == 1
 
     server.script(to("/again"))
-    async with Fetcher(allow=allow, resolver=Names(["127.0.0.1"])) as fetcher:
+    async with Fetcher(allow=allow, resolver=Namespace(["127.0.0.1"])) as fetcher:
         error = await refusal(fetcher, f"http://rebind.test:{URL(server.url).port}/")
     assert error.problem is FORBIDDEN
     assert seen == ["127.0.0.1"] * 2
@@ -262,7 +262,7 @@ async def test_each_request_is_looked_at_anew(server: FaultServer) -> None:
 
 async def test_of_several_addresses_the_allowed_one_is_taken(server: FaultServer) -> None:
     server.script(file(b"a"))
-    names = Names(["169.254.169.254", "127.0.0.1"])
+    names = Namespace(["169.254.169.254", "127.0.0.1"])
     async with Fetcher(allow=lambda address: address.is_loopback, resolver=names) as fetcher:
         url = f"http://both.test:{URL(server.url).port}/"
         assert (await fetcher.fetch(url, limit=1)).data == b"a"

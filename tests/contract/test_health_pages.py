@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.bulletin import Health
+from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.web import health as module
 from agent_bridge.web.health import HealthPages
 
@@ -68,7 +69,7 @@ async def patient() -> AsyncIterator[Patient]:
 
 @pytest.mark.parametrize("path", ALIVE)
 async def test_alive_needs_nobody_else(patient: Patient, path: str) -> None:
-    patient.errors = {"database": StoreError("gone"), "homeserver": HomeserverUnavailable(lambda words: words.gone)}
+    patient.errors = {"database": StoreError("gone"), "homeserver": HomeserverUnavailable(Text("gone"))}
     assert await patient.get(path) == (200, {"status": "ok"})
 
 

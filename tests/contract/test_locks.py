@@ -11,7 +11,7 @@ import pytest
 
 from agent_bridge.core.errors import LockLost, StoreError
 from agent_bridge.store.locks import LANE, Locks
-from conditions import eventually
+from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

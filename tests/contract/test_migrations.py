@@ -21,7 +21,7 @@ from agent_bridge.store.migrate import alembic_config, check, engine, migrate, m
 from agent_bridge.store.schema import metadata
 
 if TYPE_CHECKING:
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 NOWHERE = "postgresql://user:s3cret@127.0.0.1:9/nowhere"
 
@@ -61,12 +61,12 @@ def test_an_empty_database_gets_every_table(database_url: str) -> None:
 
 def test_again_changes_nothing(database_url: str) -> None:
     migrate(database_url)
-    execute(database_url, "INSERT INTO fact VALUES ('kept', '1')")
+    execute(database_url, "INSERT INTO kv VALUES ('kept', '1')")
     before = structure(database_url)
     migrate(database_url)
     check(database_url)
     assert structure(database_url) == before
-    assert "kept" in column(database_url, "SELECT key FROM fact")
+    assert "kept" in column(database_url, "SELECT key FROM kv")
 
 
 async def test_several_at_once_take_turns(database_url: str) -> None:
@@ -117,7 +117,7 @@ def test_an_empty_database_is_too_old(database_url: str) -> None:
 
 def test_an_older_schema_of_the_queue_is_too_old(database_url: str) -> None:
     migrate(database_url)
-    execute(database_url, "UPDATE fact SET value = '\"03.00.00_01.sql\"'")
+    execute(database_url, "UPDATE kv SET value = '\"03.00.00_01.sql\"'")
     with pytest.raises(SchemaTooOld, match=r"queue's tables are older .* run agent-bridge migrate$"):
         check(database_url)
 
@@ -135,11 +135,11 @@ def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
 
 def test_a_newer_queue_is_refused_and_left_alone(database_url: str) -> None:
     migrate(database_url)
-    execute(database_url, "UPDATE fact SET value = '\"99.00.00_01.sql\"'")
+    execute(database_url, "UPDATE kv SET value = '\"99.00.00_01.sql\"'")
     for use in (migrate, check):
         with pytest.raises(SchemaTooNew, match=r"newer procrastinate \(99\.00\.00_01\.sql\)"):
             use(database_url)
-    assert column(database_url, "SELECT value FROM fact") == ["99.00.00_01.sql"]
+    assert column(database_url, "SELECT value FROM kv") == ["99.00.00_01.sql"]
 
 
 def test_an_older_queue_is_brought_up(database_url: str) -> None:
@@ -147,8 +147,8 @@ def test_an_older_queue_is_brought_up(database_url: str) -> None:
     migrate(database_url)
     newest = structure(database_url)
     before_last, last = sorted(file.name for file in Path(SchemaManager.get_migrations_path()).glob("*.sql"))[-2:]
-    assert column(database_url, "SELECT value FROM fact") == [last]
-    execute(database_url, f"UPDATE fact SET value = to_jsonb('{before_last}'::text)")  # noqa: S608
+    assert column(database_url, "SELECT value FROM kv") == [last]
+    execute(database_url, f"UPDATE kv SET value = to_jsonb('{before_last}'::text)")  # noqa: S608
     migrate(database_url)
     check(database_url)
     assert structure(database_url) == newest
@@ -228,9 +228,9 @@ def test_what_was_there_keeps_its_order_and_its_age(database_url: str) -> None:
     )
     migrate(database_url)
     check(database_url)
-    open_turns = "SELECT event_id FROM turn WHERE state IN ('queued', 'running') ORDER BY place"
+    open_turns = "SELECT event_id FROM turn WHERE state IN ('queued', 'running') ORDER BY position"
     assert column(database_url, open_turns) == ["$3", "$5", "$6"]
-    assert column(database_url, "SELECT event_id FROM turn ORDER BY place") == column(
+    assert column(database_url, "SELECT event_id FROM turn ORDER BY position") == column(
         database_url, "SELECT event_id FROM turn ORDER BY id"
     )
     assert column(database_url, "SELECT event_id FROM turn WHERE said_at <> created_at") == []
@@ -246,11 +246,11 @@ def test_rooms_are_watched_from_what_was_taken_last(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
     migrate(database_url)
-    rooms = column(database_url, "SELECT room_id || ' ' || coalesce(seen, 'beginning') FROM room ORDER BY room_id")
+    rooms = column(database_url, "SELECT room_id || ' ' || coalesce(last_seen, 'beginning') FROM room ORDER BY room_id")
     assert sorted(rooms) == ["!dm $2", "!frida $5", "!gala beginning", "!quiet-dm beginning"]
     # Nothing that came since, while an older program ran, may be answered before it is looked for.
-    assert column(database_url, "SELECT DISTINCT suspect FROM room WHERE compared_at IS NULL") == ["True"]
-    assert column(database_url, "SELECT count(*) FROM room WHERE compared_at IS NOT NULL") == ["0"]
+    assert column(database_url, "SELECT DISTINCT needs_backfill FROM room WHERE backfilled_at IS NULL") == ["True"]
+    assert column(database_url, "SELECT count(*) FROM room WHERE backfilled_at IS NOT NULL") == ["0"]
 
 
 def test_an_empty_database_of_the_first_release_is_brought_up(database_url: str) -> None:
@@ -258,7 +258,7 @@ def test_an_empty_database_of_the_first_release_is_brought_up(database_url: str)
     migrate(database_url)
     check(database_url)
     assert column(database_url, "SELECT count(*) FROM room") == ["0"]
-    assert column(database_url, "SELECT nextval('turn_place_seq')") == ["1"]
+    assert column(database_url, "SELECT nextval('turn_position_seq')") == ["1"]
 
 
 def test_both_ways_to_the_newest_schema_end_at_the_same(database_url: str, cluster: Cluster) -> None:

@@ -13,21 +13,21 @@ import pytest
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
     AnswerEmpty,
+    AnswerInterrupted,
     ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
-    UpstreamNonsense,
+    UpstreamProtocolError,
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, End, Listed, TextDelta
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply, sse, transcript
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AgentInfo, AnswerRequest, End, TextDelta
+from agent_bridge.upstream.registry import make_upstream
+from support.fault_server import FaultServer, Reply, sse, transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 KEY = "s3cret-key"
 DEADLINE = 10
-ASK = Ask(
+ASK = AnswerRequest(
     model="Dora",
-    messages=(Said("user", "one"), Said("assistant", "two"), Said("user", "three")),
+    messages=(ChatMessage("user", "one"), ChatMessage("assistant", "two"), ChatMessage("user", "three")),
     session="!room:example.org",
     idempotency_key="0123456789abcdef",
 )
@@ -59,7 +59,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
-    return make(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
+    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
 
 
 async def answer(upstream: Upstream) -> tuple[str, str | UpstreamError]:
@@ -113,7 +113,7 @@ class TestAnswers:
         server.script(sse(HELLO, STOP))
         asked = upstream(server, session, api_key=KEY, system_prompt="Be kind.", headers={"X-Team": "blue"})
         assert await answer(asked) == ("Hello", "stop")
-        assert not asked.remembers
+        assert not asked.stateful
         assert not asked.idempotent
         (request,) = server.requests
         assert (request.method, request.path, request.query) == ("POST", "/v1/chat/completions", {})
@@ -145,7 +145,7 @@ class TestAnswers:
             api_key=KEY,
         )
         assert await answer(asked) == ("Hello", "stop")
-        assert asked.remembers
+        assert asked.stateful
         assert asked.idempotent
         (request,) = server.requests
         assert request.json["messages"] == [{"role": "user", "content": "three"}]
@@ -209,9 +209,9 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("name", "text", "kind", "says"),
         [
-            ("letta-code/boom-stream", "", AnswerBroken, "up reported a failure: fake exploded"),
+            ("letta-code/boom-stream", "", AnswerInterrupted, "up reported a failure: fake exploded"),
             ("letta-code/boom", "", UpstreamFailed, "up failed (500): fake exploded"),
-            ("letta-code/die-stream", "Echo: die " * 4, AnswerBroken, "up reported a failure: terminated"),
+            ("letta-code/die-stream", "Echo: die " * 4, AnswerInterrupted, "up reported a failure: terminated"),
             ("letta-code/empty-stream", "", AnswerEmpty, "up gave an empty answer"),
             (
                 "letta-code/context-stream",
@@ -332,7 +332,7 @@ class TestFailures:
         server.script(transcript("llama-cpp/interrupted-stream"))
         text, error = await answer(upstream(server, session))
         assert text.startswith("Write a story about a dog.")
-        assert type(error) is AnswerBroken
+        assert type(error) is AnswerInterrupted
         assert error.says(ENGLISH) == "up broke off in the middle of the answer"
 
     @pytest.mark.parametrize("idempotent", [False, True])
@@ -340,18 +340,20 @@ class TestFailures:
         ("reply", "text", "kind", "says"),
         [
             pytest.param(
-                sse(HELLO, then="cut"), "Hello", AnswerBroken, "the connection to up was cut", id="cut midway"
+                sse(HELLO, then="cut"), "Hello", AnswerInterrupted, "the connection to up was cut", id="cut midway"
             ),
-            pytest.param(sse(then="cut"), "", AnswerBroken, "the connection to up was cut", id="cut at once"),
+            pytest.param(sse(then="cut"), "", AnswerInterrupted, "the connection to up was cut", id="cut at once"),
             pytest.param(
                 transcript("letta-code/chat", then="cut", headers={"Content-Type": "application/json"}),
                 "",
-                AnswerBroken,
+                AnswerInterrupted,
                 "the connection to up was cut",
                 id="cut without a stream",
             ),
-            pytest.param(sse(HELLO, then="hang"), "Hello", AnswerBroken, "up was silent for 0.4 s", id="silent midway"),
-            pytest.param(sse(then="hang"), "", AnswerBroken, "up was silent for 0.4 s", id="silent at once"),
+            pytest.param(
+                sse(HELLO, then="hang"), "Hello", AnswerInterrupted, "up was silent for 0.4 s", id="silent midway"
+            ),
+            pytest.param(sse(then="hang"), "", AnswerInterrupted, "up was silent for 0.4 s", id="silent at once"),
             pytest.param(
                 Reply(head=False, then="hang"), "", UpstreamUnreachable, "up was silent for 0.4 s", id="no head"
             ),
@@ -396,23 +398,25 @@ class TestFailures:
         [
             pytest.param(
                 Reply(head=False, pieces=(b"SSH-2.0-OpenSSH_9.2p1\r\n",), then="cut"),
-                UpstreamNonsense,
+                UpstreamProtocolError,
                 "up does not speak HTTP",
                 id="garbage",
             ),
             pytest.param(
                 Reply(200, {"Content-Type": "text/html"}, (b"<html>",)),
-                UpstreamNonsense,
+                UpstreamProtocolError,
                 "up answered with a web page: is its url right?",
                 id="web page",
             ),
             pytest.param(
                 Reply(200, {"Content-Type": "application/json"}, (b"[]",)),
-                UpstreamNonsense,
+                UpstreamProtocolError,
                 "up answered with something that is no completion",
                 id="no completion",
             ),
-            pytest.param(sse("garbage"), AnswerBroken, "up sent a chunk that is not JSON", id="garbage in the stream"),
+            pytest.param(
+                sse("garbage"), AnswerInterrupted, "up sent a chunk that is not JSON", id="garbage in the stream"
+            ),
             pytest.param(
                 Reply(204),
                 AnswerEmpty,
@@ -421,7 +425,7 @@ class TestFailures:
             ),
             pytest.param(
                 Reply(200, {"Content-Type": "text/event-stream"}, (b"data: " + b"x" * 1_000_000,), then="repeat"),
-                UpstreamNonsense,
+                UpstreamProtocolError,
                 "an event of the stream is longer than 8388608 bytes",
                 id="an event without end",
             ),
@@ -470,7 +474,7 @@ class TestFailures:
         server.script(sse(chunk, then="repeat"))
         text, error = await answer(upstream(server, session))
         assert text == "x" * 1_000_000
-        assert type(error) is AnswerBroken
+        assert type(error) is AnswerInterrupted
         assert error.says(ENGLISH) == "up answered with more than 1000000 characters"
 
     async def test_when_to_ask_again(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
@@ -491,14 +495,14 @@ class TestFailures:
 
     async def test_no_such_host(self, session: aiohttp.ClientSession) -> None:
         config = UpstreamConfig(name="up", url="http://no-such-host.invalid/v1")
-        error = await failure(make(config, session))
+        error = await failure(make_upstream(config, session))
         assert type(error) is UpstreamUnreachable
         assert error.retryable
         assert str(error) == "up could not be reached"
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[::/v1", "http://a:b@127.0.0.1:1/v1"])
     async def test_a_url_that_cannot_be_used(self, session: aiohttp.ClientSession, url: str) -> None:
-        error = await failure(make(UpstreamConfig(name="up", url=url, api_key=KEY), session))
+        error = await failure(make_upstream(UpstreamConfig(name="up", url=url, api_key=KEY), session))
         assert type(error) is UpstreamRefused
         assert error.says(ENGLISH) == "the url or a header of up cannot be used"
 
@@ -508,22 +512,22 @@ def models(*ids: str, **rest: Any) -> Reply:
     return Reply(200, {"Content-Type": "application/json"}, (json.dumps(body).encode(),))
 
 
-def named(*ids: str) -> tuple[Listed, ...]:
-    return tuple(Listed(name, name, named=True) for name in ids)
+def id_is_name(*ids: str) -> tuple[AgentInfo, ...]:
+    return tuple(AgentInfo(name, name, id_is_name=True) for name in ids)
 
 
 class TestLists:
     @pytest.mark.parametrize(
         ("name", "agents"),
         [
-            ("letta-code/models", named("Egon", "Dora")),
-            ("llama-cpp/models", (Listed("gemma-3-270m", "gemma-3-270m"),)),
-            ("llama-server/models", (Listed("gemma-3-270m", "gemma-3-270m"),)),
-            ("litellm/models", (Listed("fake-chat", "fake-chat"),)),
+            ("letta-code/models", id_is_name("Egon", "Dora")),
+            ("llama-cpp/models", (AgentInfo("gemma-3-270m", "gemma-3-270m"),)),
+            ("llama-server/models", (AgentInfo("gemma-3-270m", "gemma-3-270m"),)),
+            ("litellm/models", (AgentInfo("fake-chat", "fake-chat"),)),
         ],
     )
     async def test_recorded(
-        self, server: FaultServer, session: aiohttp.ClientSession, name: str, agents: tuple[Listed, ...]
+        self, server: FaultServer, session: aiohttp.ClientSession, name: str, agents: tuple[AgentInfo, ...]
     ) -> None:
         server.script(transcript(name), transcript(name))
         asked = upstream(server, session, api_key=KEY)
@@ -536,29 +540,29 @@ class TestLists:
     async def test_news_only(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         asked = upstream(server, session, exclude=["x*"])
         server.script(models("a"), models("a"), models("a", created=1), models("a", "x1"), models("a", "b"))
-        assert await asked.list_agents() == named("a")
+        assert await asked.list_agents() == id_is_name("a")
         assert await asked.list_agents() is None
         assert await asked.list_agents() is None
         assert await asked.list_agents() is None
-        assert await asked.list_agents() == named("a", "b")
+        assert await asked.list_agents() == id_is_name("a", "b")
 
     async def test_forgetting(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         asked = upstream(server, session)
         server.script(*[models("a")] * 4)
-        asked.forget()
-        assert await asked.list_agents() == named("a")
-        asked.forget()
-        assert await asked.list_agents() == named("a")
+        asked.invalidate()
+        assert await asked.list_agents() == id_is_name("a")
+        asked.invalidate()
+        assert await asked.list_agents() == id_is_name("a")
         assert await asked.list_agents() is None
 
     async def test_a_failure_changes_nothing(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         asked = upstream(server, session)
         server.script(models("a"), Reply(500), models("a"), Reply(200, {}, (b"{}",)), models())
-        assert await asked.list_agents() == named("a")
+        assert await asked.list_agents() == id_is_name("a")
         with pytest.raises(UpstreamFailed):
             await asked.list_agents()
         assert await asked.list_agents() is None
-        with pytest.raises(UpstreamNonsense):
+        with pytest.raises(UpstreamProtocolError):
             await asked.list_agents()
         assert await asked.list_agents() == ()
 
@@ -571,12 +575,12 @@ class TestLists:
             models(),
         ]
         server.script(*pages, *pages, *pages[:2], models("e"))
-        assert await asked.list_agents() == named("a", "b", "c", "d")
+        assert await asked.list_agents() == id_is_name("a", "b", "c", "d")
         queries = [{}, {"after": "b"}, {"after": "c"}, {"offset": "4"}]
         assert [request.query for request in server.requests] == queries
         assert await asked.list_agents() is None
         assert len(server.requests) == 8
-        assert await asked.list_agents() == named("a", "b", "c", "e")
+        assert await asked.list_agents() == id_is_name("a", "b", "c", "e")
 
     @pytest.mark.parametrize(
         "pages",
@@ -590,13 +594,13 @@ class TestLists:
         self, server: FaultServer, session: aiohttp.ClientSession, pages: list[Reply]
     ) -> None:
         server.script(*pages)
-        with pytest.raises(UpstreamNonsense, match=r"^up lists the same agents on every page$"):
+        with pytest.raises(UpstreamProtocolError, match=r"^up lists the same agents on every page$"):
             await upstream(server, session).list_agents()
         assert len(server.requests) == len(pages)
 
     async def test_pages_without_end(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         server.script(*[models(f"a{number}", has_more=True) for number in range(300)])
-        with pytest.raises(UpstreamNonsense, match=r"^up lists its agents on more than 200 pages$"):
+        with pytest.raises(UpstreamProtocolError, match=r"^up lists its agents on more than 200 pages$"):
             await upstream(server, session).list_agents()
         assert len(server.requests) == 200
 
@@ -614,10 +618,10 @@ class TestLists:
                 "up does not accept the api_key (401): Invalid API Key",
             ),
             (transcript("litellm/no-key"), UpstreamFailed, "up failed (500): Internal Server Error"),
-            (transcript("letta-code/models", then="cut"), AnswerBroken, "the connection to up was cut"),
+            (transcript("letta-code/models", then="cut"), AnswerInterrupted, "the connection to up was cut"),
             (
                 Reply(200, {}, (b"x" * 4_000_000,), then="repeat"),
-                UpstreamNonsense,
+                UpstreamProtocolError,
                 "up answered with more than 33554432 bytes",
             ),
             (

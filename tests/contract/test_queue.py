@@ -13,18 +13,18 @@ import psycopg
 import pytest
 from procrastinate.jobs import DeleteJobCondition
 
-from agent_bridge.core.model import BOT_THREAD
+from agent_bridge.core.turns import BOT_THREAD
+from agent_bridge.store.history import Histories
 from agent_bridge.store.locks import LANE, Locks
 from agent_bridge.store.queue import QUEUE, Queue
-from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
-from lane import accept, add_portal, finish, new, take
+from support.turn_rows import accept, add_portal, finish, new, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.store.database import Database
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
 
@@ -143,7 +143,7 @@ async def test_lanes_with_open_turns_and_no_job_are_idle(
     job = await defer(app, first, running=True)
     await database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", (job,))
     assert await queue.idle_lanes() == [later, first]
-    await Turns(database).answered(await take(database, later), "x", error=None, parts=range(1))
+    await Turns(database).commit(await take(database, later), "x", error=None, parts=range(1))
     assert await queue.idle_lanes() == [later, first]
     await defer(app, later)
     assert await queue.idle_lanes() == [first]
@@ -154,10 +154,10 @@ async def test_a_lane_whose_head_waits_for_its_next_try_is_not_idle(queue: Queue
     turns = Turns(database)
     await turns.put_back(await take(database, lane), delay=60, failed=False, why="the homeserver is away")
     assert await queue.idle_lanes() == []
-    await queue.hurry()
+    await queue.retry_now()
     assert await queue.idle_lanes() == [lane]
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
-    await queue.hurry()
+    await queue.retry_now()
     assert await queue.idle_lanes() == []
     await database.execute("UPDATE turn SET not_before = NULL")
     await turns.put_back(await take(database, lane), delay=0, failed=True, why="the upstream is away")
@@ -178,8 +178,8 @@ async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, databa
     lane, bots, elsewhere = await accept(
         database, new("$1", portal=portal), new("$2", portal=portal, thread=BOT_THREAD), new("$3", "!not-watched")
     )
-    rooms = Rooms(database)
-    await rooms.suspect_all()
+    rooms = Histories(database)
+    await rooms.require_backfill()
     assert await queue.idle_lanes() == [bots, elsewhere]
     (room,) = await rooms.due(600, 10)
     await rooms.pass_over(room)

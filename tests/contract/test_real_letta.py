@@ -12,12 +12,21 @@ import pytest
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
-from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, Delta, End, Listed, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from answers import joined
-from fake_llm import ARGUMENTS, THOUGHT
-from letta_server import LettaServer
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.upstream.base import (
+    AgentInfo,
+    AnswerRequest,
+    Delta,
+    End,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
+from agent_bridge.upstream.registry import make_upstream
+from support.answers import joined
+from support.fake_llm import ARGUMENTS, THOUGHT
+from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +55,7 @@ async def speaking(letta: LettaServer, api: str) -> AsyncIterator[Upstream]:
         }
     )
     async with aiohttp.ClientSession() as session:
-        yield make(config, session)
+        yield make_upstream(config, session)
 
 
 @pytest.fixture
@@ -75,7 +84,7 @@ async def answer(upstream: Upstream, text: str, *, model: str = "Dora", session:
 
 
 async def deltas(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> list[Delta]:
-    ask = Ask(model, (Said("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
+    ask = AnswerRequest(model, (ChatMessage("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
     async with asyncio.timeout(DEADLINE):
         return joined([delta async for delta in upstream.answer(ask)])
 
@@ -86,15 +95,15 @@ def said(question: Any) -> list[str]:
     return [content if isinstance(content, str) else content[-1]["text"] for content in contents]
 
 
-def by_name(name: str) -> Listed:
-    return Listed(name, name, named=True)
+def by_name(name: str) -> AgentInfo:
+    return AgentInfo(name, name, id_is_name=True)
 
 
-def by_id(agent: str) -> Listed:
-    return Listed(agent, agent)
+def by_id(agent: str) -> AgentInfo:
+    return AgentInfo(agent, agent)
 
 
-async def agents(upstream: Upstream) -> set[Listed]:
+async def agents(upstream: Upstream) -> set[AgentInfo]:
     listed = await upstream.list_agents()
     assert listed is not None
     return set(listed)
@@ -124,7 +133,7 @@ async def test_a_repeat_is_answered_without_acting_again(letta: LettaServer, ups
 @pytest.mark.usefixtures("dora")
 async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaServer, upstream: Upstream) -> None:
     asked = len(letta.llm.asked)
-    ask = Ask("Dora", (Said("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
+    ask = AnswerRequest("Dora", (ChatMessage("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
     async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as told:
         assert await anext(told) == TextDelta("Echo:")
     whole = await answer(upstream, "word " * 50, session="!g:hs", key="turn-2")

@@ -15,20 +15,20 @@ from structlog.testing import capture_logs
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
+    AnswerInterrupted,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, Delta, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.openai import OpenAIUpstream
-from agent_bridge.words.english import ENGLISH
-from answers import joined
-from faults import FaultServer, Reply, sse, transcript
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AnswerRequest, Delta, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.openai.upstream import OpenAIUpstream
+from agent_bridge.upstream.registry import make_upstream
+from support.answers import joined
+from support.fault_server import FaultServer, Reply, sse, transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.base import Upstream
 
 DEADLINE = 10
-ASK = Ask(
+ASK = AnswerRequest(
     model="Dora",
-    messages=(Said("user", "one"), Said("assistant", "two"), Said("user", "three")),
+    messages=(ChatMessage("user", "one"), ChatMessage("assistant", "two"), ChatMessage("user", "three")),
     session="!room:example.org",
     idempotency_key="0123456789abcdef",
 )
@@ -64,7 +64,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
     config = {"name": "up", "url": server.url, "api": "responses", **keys}
-    return make(UpstreamConfig.model_validate(config), session)
+    return make_upstream(UpstreamConfig.model_validate(config), session)
 
 
 async def answer(upstream: Upstream) -> tuple[list[Delta], UpstreamError | None]:
@@ -199,11 +199,21 @@ async def test_a_failure_of_the_other_way_is_the_failure(server: FaultServer, se
         pytest.param(Reply(500), [], UpstreamFailed, "up failed (500)", False, id="failed"),
         pytest.param(Reply(400), [], UpstreamRefused, "up refused the request (400)", False, id="refused"),
         pytest.param(
-            sse(HM, then="cut"), [ReasoningDelta("Hm")], AnswerBroken, "the connection to up was cut", False, id="cut"
+            sse(HM, then="cut"),
+            [ReasoningDelta("Hm")],
+            AnswerInterrupted,
+            "the connection to up was cut",
+            False,
+            id="cut",
         ),
-        pytest.param(sse(then="cut"), [], AnswerBroken, "the connection to up was cut", False, id="cut at once"),
+        pytest.param(sse(then="cut"), [], AnswerInterrupted, "the connection to up was cut", False, id="cut at once"),
         pytest.param(
-            sse(HELLO, then="hang"), [TextDelta("Hello")], AnswerBroken, "up was silent for 0.4 s", False, id="silent"
+            sse(HELLO, then="hang"),
+            [TextDelta("Hello")],
+            AnswerInterrupted,
+            "up was silent for 0.4 s",
+            False,
+            id="silent",
         ),
         pytest.param(
             Reply(head=False, then="cut"),
@@ -214,12 +224,12 @@ async def test_a_failure_of_the_other_way_is_the_failure(server: FaultServer, se
             id="closed",
         ),
         pytest.param(
-            sse(HM, FAILED), [ReasoningDelta("Hm")], AnswerBroken, "up reported a failure: no", False, id="failure"
+            sse(HM, FAILED), [ReasoningDelta("Hm")], AnswerInterrupted, "up reported a failure: no", False, id="failure"
         ),
         pytest.param(
             Reply(200, {"Content-Type": "text/event-stream"}, (b'event: error\ndata: {"message": "no"}\n\n',)),
             [],
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: no",
             False,
             id="error event",

@@ -10,12 +10,12 @@ import aiohttp
 import pytest
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamNonsense, UpstreamRefused
-from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply, sse
+from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamProtocolError, UpstreamRefused
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AnswerRequest
+from agent_bridge.upstream.registry import make_upstream
+from support.fault_server import FaultServer, Reply, sse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.base import Upstream
 
 DEADLINE = 10
-PICTURE = Said("user", "what is this?", (Image(b"\x89PNG", "image/png"),))
+PICTURE = ChatMessage("user", "what is this?", (Image(b"\x89PNG", "image/png"),))
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
-    return make(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
+    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
 
 
-async def ask(upstream: Upstream, *said: Said) -> None:
+async def ask(upstream: Upstream, *said: ChatMessage) -> None:
     async with asyncio.timeout(DEADLINE):
-        async for _ in upstream.answer(Ask("Dora", said, session="s", idempotency_key="k")):
+        async for _ in upstream.answer(AnswerRequest("Dora", said, session="s", idempotency_key="k")):
             pass
 
 
@@ -62,7 +62,7 @@ class TestImages:
 
     async def test_they_go_along(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         server.script(sse(json.dumps({"choices": [{"delta": {"content": "A"}, "finish_reason": "stop"}]})))
-        await ask(upstream(server, session), Said("user", "hi"), Said("assistant", "ho"), PICTURE)
+        await ask(upstream(server, session), ChatMessage("user", "hi"), ChatMessage("assistant", "ho"), PICTURE)
         [request] = server.requests
         assert request.json["messages"] == [
             {"role": "user", "content": "hi"},
@@ -88,11 +88,11 @@ class TestImages:
             caught.value.says(ENGLISH) == "up refused the request (400): perhaps the agent's model takes no images: no"
         )
         with pytest.raises(UpstreamRefused) as caught:
-            await ask(asked, Said("user", "hi"))
+            await ask(asked, ChatMessage("user", "hi"))
         assert caught.value.says(ENGLISH) == "up refused the request (400): no"
         # What is not sent cannot be the matter.
         with pytest.raises(UpstreamRefused) as caught:
-            await ask(upstream(server, session, api=api, history="server"), PICTURE, Said("user", "hi"))
+            await ask(upstream(server, session, api=api, history="server"), PICTURE, ChatMessage("user", "hi"))
         assert caught.value.says(ENGLISH) == "up refused the request (400): no"
 
 
@@ -138,8 +138,18 @@ class TestVoice:
             (Reply(400), UpstreamRefused, "up refused the request (400)", False),
             (Reply(429), UpstreamBusy, "up is busy (429)", True),
             (Reply(500), UpstreamFailed, "up failed (500)", True),
-            (Reply(200, {}, (b"[]",)), UpstreamNonsense, "up answered with something that is no transcription", False),
-            (Reply(200, {}, (b"<",)), UpstreamNonsense, "up answered with something that is no transcription", False),
+            (
+                Reply(200, {}, (b"[]",)),
+                UpstreamProtocolError,
+                "up answered with something that is no transcription",
+                False,
+            ),
+            (
+                Reply(200, {}, (b"<",)),
+                UpstreamProtocolError,
+                "up answered with something that is no transcription",
+                False,
+            ),
         ],
     )
     async def test_failures(

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from house import new_house
+from support.harness import new_house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from house import House
-    from postgres import Cluster
+    from support.harness import BridgeHarness
+    from support.postgres import Cluster
 
 
 @pytest.fixture(scope="module")
-async def house(cluster: Cluster) -> AsyncIterator[House]:
+async def harness(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
     """A homeserver that has the bridge registered."""
     async with new_house(cluster) as running:
         yield running

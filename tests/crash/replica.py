@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from process import BridgeProcess
+from support.process import BridgeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

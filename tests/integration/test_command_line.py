@@ -11,14 +11,14 @@ import aiohttp
 import pytest
 
 from agent_bridge.demo.synapse import Synapse, free_port
-from conditions import eventually
-from process import BridgeProcess
-from scripted import ScriptedUpstream
+from support.conditions import eventually
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from house import House
+    from support.harness import BridgeHarness
 
 
 async def agent_bridge(*arguments: str) -> tuple[int, str]:
@@ -84,8 +84,8 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str)
     assert "agent-bridge init" in said
 
 
-async def test_a_bridge_without_its_database_says_so(tmp_path: Path, house: House) -> None:
-    config = house.config("postgresql://nobody@127.0.0.1:9/none", [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
+async def test_a_bridge_without_its_database_says_so(tmp_path: Path, harness: BridgeHarness) -> None:
+    config = harness.config("postgresql://nobody@127.0.0.1:9/none", [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
     BridgeProcess(tmp_path, config)
     code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
     assert code == 1
@@ -107,23 +107,23 @@ async def test_the_demo_takes_a_real_upstream() -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/_matrix/mau/live", "/_matrix/mau/ready"])
-async def test_health_is_told(house: House, database_url: str, path: str) -> None:
+async def test_health_is_told(harness: BridgeHarness, database_url: str, path: str) -> None:
     async with (
         ScriptedUpstream("x") as upstream,
-        house.talk(database_url, upstream) as talk,
+        harness.talk(database_url, upstream) as talk,
         aiohttp.request("GET", talk.running.bridge.config.appservice.url + path) as response,
     ):
         assert response.status == 200
         assert (await response.json())["status"] == "ok"
 
 
-async def test_not_ready_without_a_homeserver(house: House, database_url: str) -> None:
-    config = house.config(
+async def test_not_ready_without_a_homeserver(harness: BridgeHarness, database_url: str) -> None:
+    config = harness.config(
         database_url,
         [{"name": "gone", "url": "http://127.0.0.1:9/v1"}],
         homeserver={"address": "http://127.0.0.1:9", "domain": "test.local"},
     )
-    async with house.bridge(config), aiohttp.ClientSession(config.appservice.url) as session:
+    async with harness.bridge(config), aiohttp.ClientSession(config.appservice.url) as session:
 
         async def report() -> dict[str, object] | None:
             async with session.get("/readyz") as response:
@@ -139,8 +139,8 @@ async def test_not_ready_without_a_homeserver(house: House, database_url: str) -
             assert response.status == 200
 
 
-async def test_why_tells_what_became_of_a_message(house: House, database_url: str, tmp_path: Path) -> None:
-    async with ScriptedUpstream("told") as upstream, house.talk(database_url, upstream) as talk:
+async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+    async with ScriptedUpstream("told") as upstream, harness.talk(database_url, upstream) as talk:
         event_id = await talk.say("hello")
         await talk.wait_for_answers(1)
         BridgeProcess(tmp_path, talk.running.bridge.config)
@@ -152,9 +152,9 @@ async def test_why_tells_what_became_of_a_message(house: House, database_url: st
         assert (code, "I know nothing of" in said) == (0, True)
 
 
-async def test_a_taken_port_is_named(house: House, database_url: str, tmp_path: Path) -> None:
-    config = house.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
-    async with house.bridge(config):
+async def test_a_taken_port_is_named(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+    config = harness.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
+    async with harness.bridge(config):
         BridgeProcess(tmp_path, config)
         code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
     assert code == 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from conditions import eventually
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from agent_bridge.demo.sight import Message
-    from house import House, Talk
+    from agent_bridge.demo.timeline import Message
+    from support.harness import BridgeHarness, Conversation
 
 WARNING = "⚠️"
 
@@ -23,13 +23,13 @@ def relation_of(message: Message) -> dict[str, Any]:
     return related
 
 
-def in_thread(talk: Talk, root: str) -> list[str]:
+def in_thread(talk: Conversation, root: str) -> list[str]:
     """Return what the agent said in a thread, as it stands now."""
     return [message.body for message in talk.answers if relation_of(message).get("event_id") == root]
 
 
-async def test_a_thread_is_a_conversation_of_its_own(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("weaver") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_thread_is_a_conversation_of_its_own(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("weaver") as upstream, harness.talk(database_url, upstream) as talk:
         await talk.say("in the room")
         (answer,) = await talk.wait_for_answers(1)
         first = await talk.person.reply(talk.room_id, answer.event_id, "in the thread", thread=answer.event_id)
@@ -55,9 +55,9 @@ async def test_a_thread_is_a_conversation_of_its_own(house: House, database_url:
         assert upstream.asked[1]["messages"][0]["role"] == "assistant"
 
 
-async def test_a_thread_does_not_wait_for_the_room(house: House, database_url: str) -> None:
+async def test_a_thread_does_not_wait_for_the_room(harness: BridgeHarness, database_url: str) -> None:
     gate = asyncio.Event()
-    async with ScriptedUpstream("patient") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("patient") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.scripts.append(waits_for(gate, "slow ", "answer"))
         question = await talk.say("take your time")
         await talk.person.wait_for(lambda: talk.answers)
@@ -79,10 +79,10 @@ async def test_a_thread_does_not_wait_for_the_room(house: House, database_url: s
         await talk.person.wait_for(lambda: talk.answers[0].body == "slow answer")
 
 
-async def test_by_choice_a_thread_knows_the_rooms_last_words(house: House, database_url: str) -> None:
+async def test_by_choice_a_thread_knows_the_rooms_last_words(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("wise") as upstream,
-        house.talk(database_url, upstream, threads={"room_messages": 2}) as talk,
+        harness.talk(database_url, upstream, threads={"room_messages": 2}) as talk,
     ):
         await talk.say("one")
         await talk.wait_for_answers(1)
@@ -94,8 +94,10 @@ async def test_by_choice_a_thread_knows_the_rooms_last_words(house: House, datab
         assert told == ["two", "Echo: two", "two", "and?"]
 
 
-async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("reader") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("reader") as upstream, harness.talk(database_url, upstream) as talk:
         question = await talk.say("the sky\nis blue")
         (answer,) = await talk.wait_for_answers(1)
         await talk.person.reply(talk.room_id, question, "> <@x:y> old fallback\n\nis it?")
@@ -112,8 +114,10 @@ async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(house: Hou
         assert asked[1:-1] == ["is it?"]
 
 
-async def test_the_last_question_is_answered_again_in_place_when_it_is_edited(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("agile") as upstream, house.talk(database_url, upstream) as talk:
+async def test_the_last_question_is_answered_again_in_place_when_it_is_edited(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("agile") as upstream, harness.talk(database_url, upstream) as talk:
         question = await talk.say("hwo are you?")
         await talk.wait_for_answers(1)
         await talk.person.edit(talk.room_id, question, "how are you?")
@@ -131,9 +135,9 @@ async def test_the_last_question_is_answered_again_in_place_when_it_is_edited(ho
         assert len(upstream.asked) == 3
 
 
-async def test_an_edit_ends_the_answer_that_is_on_its_way(house: House, database_url: str) -> None:
+async def test_an_edit_ends_the_answer_that_is_on_its_way(harness: BridgeHarness, database_url: str) -> None:
     gate = asyncio.Event()
-    async with ScriptedUpstream("hasty") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("hasty") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.scripts.append(waits_for(gate, "old ", "words"))
         question = await talk.say("frist")
         await talk.person.wait_for(lambda: talk.answers)
@@ -145,9 +149,9 @@ async def test_an_edit_ends_the_answer_that_is_on_its_way(house: House, database
         gate.set()
 
 
-async def test_a_redacted_question_that_is_being_answered_ends(house: House, database_url: str) -> None:
+async def test_a_redacted_question_that_is_being_answered_ends(harness: BridgeHarness, database_url: str) -> None:
     gate = asyncio.Event()
-    async with ScriptedUpstream("discreet") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("discreet") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.scripts.append(waits_for(gate, "begun ", "and gone on"))
         secret = await talk.say("my secret")
         await talk.person.wait_for(lambda: talk.answers)
@@ -165,11 +169,13 @@ async def test_a_redacted_question_that_is_being_answered_ends(house: House, dat
         gate.set()
 
 
-async def test_what_was_asked_together_with_a_redacted_question_is_answered(house: House, database_url: str) -> None:
+async def test_what_was_asked_together_with_a_redacted_question_is_answered(
+    harness: BridgeHarness, database_url: str
+) -> None:
     gates = [asyncio.Event(), asyncio.Event()]
     async with (
         ScriptedUpstream("patient") as upstream,
-        house.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
+        harness.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
     ):
         upstream.scripts += [waits_for(gates[0], "first"), waits_for(gates[1], "begun ", "and gone on")]
         await talk.say("one")
@@ -186,8 +192,8 @@ async def test_what_was_asked_together_with_a_redacted_question_is_answered(hous
         gates[1].set()
 
 
-async def test_what_was_redacted_is_forgotten(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("forgetful") as upstream, house.talk(database_url, upstream) as talk:
+async def test_what_was_redacted_is_forgotten(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("forgetful") as upstream, harness.talk(database_url, upstream) as talk:
         secret = await talk.say("my secret")
         await talk.wait_for_answers(1)
         await talk.person.redact(talk.room_id, secret)
@@ -196,8 +202,8 @@ async def test_what_was_redacted_is_forgotten(house: House, database_url: str) -
         assert [message["content"] for message in upstream.asked[-1]["messages"]] == ["what did I say?"]
 
 
-async def test_a_failure_is_shown_until_asking_again_helps(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("moody") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_failure_is_shown_until_asking_again_helps(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("moody") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.script = says(400)
         question = await talk.say("please")
         (notice,) = await talk.wait_for_answers(1)

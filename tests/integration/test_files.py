@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from PIL import Image
 
-import papers
-from conditions import eventually
-from house import DOMAIN
-from proxy import Proxy
-from scripted import File, ScriptedUpstream, says
+from support import sample_documents
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.proxy import Proxy
+from support.scripted_upstream import File, ScriptedUpstream, says
 
 if TYPE_CHECKING:
-    from house import House, Talk
+    from support.harness import BridgeHarness, Conversation
 
 
 def picture(width: int, height: int, **options: Any) -> bytes:
@@ -34,7 +34,7 @@ def turned() -> bytes:
     return picture(40, 20, exif=exif)
 
 
-async def send_file(talk: Talk, data: bytes, content_type: str, name: str, **more: Any) -> str:
+async def send_file(talk: Conversation, data: bytes, content_type: str, name: str, **more: Any) -> str:
     """Send a file as a person's client does and return the event."""
     url = await talk.person.upload(data, content_type, name)
     kind = {"image": "m.image", "audio": "m.audio"}.get(content_type.partition("/")[0], "m.file")
@@ -43,8 +43,8 @@ async def send_file(talk: Talk, data: bytes, content_type: str, name: str, **mor
     return await talk.person.send(talk.room_id, "m.room.message", content | more)
 
 
-async def test_pictures_that_are_sent_together_are_one_question(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("seer") as upstream, house.talk(database_url, upstream) as talk:
+async def test_pictures_that_are_sent_together_are_one_question(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("seer") as upstream, harness.talk(database_url, upstream) as talk:
         await send_file(talk, turned(), "image/jpeg", "one.jpg")
         await send_file(talk, picture(3000, 10), "image/png", "two.png")
         await talk.say("What is on them?")
@@ -61,8 +61,8 @@ async def test_pictures_that_are_sent_together_are_one_question(house: House, da
         assert sizes[1][0] <= 2048
 
 
-async def test_a_caption_goes_with_its_file(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("reader") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_caption_goes_with_its_file(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("reader") as upstream, harness.talk(database_url, upstream) as talk:
         await send_file(talk, "größe, welt".encode(), "text/plain", "letter.txt", body="Translate this")
         await talk.wait_for_answers(1)
         assert upstream.questions == ["Translate this\n\nFile letter.txt:\n\n```\ngröße, welt\n```"]
@@ -72,13 +72,13 @@ async def test_a_caption_goes_with_its_file(house: House, database_url: str) -> 
         assert "größe, welt" in upstream.asked[1]["messages"][0]["content"]
 
 
-async def test_documents_and_voice_messages_are_read(house: House, database_url: str) -> None:
+async def test_documents_and_voice_messages_are_read(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("listener") as upstream,
-        house.talk(database_url, upstream, transcription_model="whisper-1") as talk,
+        harness.talk(database_url, upstream, transcription_model="whisper-1") as talk,
     ):
         upstream.transcript = "turn the light on"
-        await send_file(talk, papers.pdf("Hello from a PDF"), "application/pdf", "paper.pdf", body="Sum up")
+        await send_file(talk, sample_documents.pdf("Hello from a PDF"), "application/pdf", "paper.pdf", body="Sum up")
         await talk.wait_for_answers(1)
         assert "Hello from a PDF" in upstream.questions[0]
         voice = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01\x01" + bytes(100)
@@ -87,10 +87,10 @@ async def test_documents_and_voice_messages_are_read(house: House, database_url:
         assert upstream.questions[1] == "Voice message, transcribed:\n\nturn the light on"
 
 
-async def test_what_cannot_be_taken_is_said(house: House, database_url: str) -> None:
+async def test_what_cannot_be_taken_is_said(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("picky") as upstream,
-        house.talk(database_url, upstream, files={"max_bytes": 1000}, images=False) as talk,
+        harness.talk(database_url, upstream, files={"max_bytes": 1000}, images=False) as talk,
     ):
         await send_file(talk, b"x" * 1001, "text/plain", "long.txt")
         (notice,) = await talk.wait_for_answers(1)
@@ -111,8 +111,8 @@ async def test_what_cannot_be_taken_is_said(house: House, database_url: str) -> 
         assert upstream.questions == ["And this?"]
 
 
-async def test_an_agents_files_are_sent_as_files(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("painter") as upstream, house.talk(database_url, upstream) as talk:
+async def test_an_agents_files_are_sent_as_files(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("painter") as upstream, harness.talk(database_url, upstream) as talk:
         data = picture(1600, 1200)
         image = f"data:image/png;base64,{base64.b64encode(data).decode()}"
         upstream.script = says("Here it is.", File(image))
@@ -131,11 +131,11 @@ async def test_an_agents_files_are_sent_as_files(house: House, database_url: str
         assert small.size == (info["thumbnail_info"]["w"], info["thumbnail_info"]["h"]) == (800, 600)
 
 
-async def test_a_link_to_a_private_address_is_not_followed(house: House, database_url: str) -> None:
+async def test_a_link_to_a_private_address_is_not_followed(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("other") as victim,
         ScriptedUpstream("sly") as upstream,
-        house.talk(database_url, upstream) as talk,
+        harness.talk(database_url, upstream) as talk,
     ):
         upstream.script = says("See:", File(f"{victim.url}/models"))
         await talk.say("Get it")
@@ -145,8 +145,8 @@ async def test_a_link_to_a_private_address_is_not_followed(house: House, databas
         assert len(talk.answers) == 2
 
 
-async def test_a_file_that_can_never_be_had_does_not_hold_the_room(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("waiter") as upstream, Proxy(house.synapse.url) as proxy:
+async def test_a_file_that_can_never_be_had_does_not_hold_the_room(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("waiter") as upstream, Proxy(harness.synapse.url) as proxy:
         # As where the homeserver of its sender is gone for good.
         proxy.refuses = lambda _number, _method, path: (
             web.json_response({"errcode": "M_UNKNOWN", "error": "no remote media"}, status=502)
@@ -154,7 +154,7 @@ async def test_a_file_that_can_never_be_had_does_not_hold_the_room(house: House,
             else None
         )
         homeserver = {"address": proxy.url, "domain": DOMAIN}
-        async with house.talk(database_url, upstream, homeserver) as talk:
+        async with harness.talk(database_url, upstream, homeserver) as talk:
             await send_file(talk, b"x", "text/plain", "lost.txt", body="What is this?")
             await talk.say("And that?")
             answers = await talk.wait_for_answers(3, within=40)
@@ -162,12 +162,14 @@ async def test_a_file_that_can_never_be_had_does_not_hold_the_room(house: House,
             assert "lost.txt could not be fetched" in answers[1].body.replace("Lost", "lost")
 
 
-async def test_words_do_not_wait_for_files_and_a_stop_does_not_either(house: House, database_url: str) -> None:
+async def test_words_do_not_wait_for_files_and_a_stop_does_not_either(
+    harness: BridgeHarness, database_url: str
+) -> None:
     never = asyncio.Event()
-    async with ScriptedUpstream("slow") as upstream, Proxy(house.synapse.url) as proxy:
+    async with ScriptedUpstream("slow") as upstream, Proxy(harness.synapse.url) as proxy:
         proxy.holds = lambda _number, _method, path: never if path.endswith("/upload") else None
         homeserver = {"address": proxy.url, "domain": DOMAIN}
-        async with house.talk(database_url, upstream, homeserver) as talk:
+        async with harness.talk(database_url, upstream, homeserver) as talk:
             upstream.script = says("Here it is.", File("data:text/plain,hello", "hello.txt"))
             await talk.say("A file, please")
             await talk.person.wait_for(lambda: talk.answers)

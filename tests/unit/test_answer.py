@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
     AnswerEmpty,
+    AnswerInterrupted,
     ConversationTooLong,
     UpstreamError,
-    UpstreamNonsense,
+    UpstreamProtocolError,
 )
-from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, TextDelta
-from agent_bridge.upstream.chat import ChatDialect
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, read, stream
+from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.openai.chat import ChatDialect
+from support.answers import FAILURES, read, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,60 +120,62 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             stream(chunk("a"), "[DONE]"),
             "a",
-            AnswerBroken,
+            AnswerInterrupted,
             "up broke off in the middle of the answer",
             id="[DONE] without a reason",
         ),
-        pytest.param(stream(chunk("a")), "a", AnswerBroken, "up broke off in the middle of the answer", id="no reason"),
+        pytest.param(
+            stream(chunk("a")), "a", AnswerInterrupted, "up broke off in the middle of the answer", id="no reason"
+        ),
         pytest.param(
             stream(chunk("a"))[:-9] + b"\n\n",
             "",
-            AnswerBroken,
+            AnswerInterrupted,
             "up sent a chunk that is not JSON",
             id="half a chunk",
         ),
         pytest.param(
             stream(chunk("a", "content_filter")),
             "a",
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: its content filter stopped the answer",
             id="content filter",
         ),
         pytest.param(
             stream(chunk(None, "content_filter")),
             "",
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: its content filter stopped the answer",
             id="content filter at once",
         ),
         pytest.param(
-            stream(chunk("a", "error")), "a", AnswerBroken, "up did not finish: it reported a failure", id="reason"
+            stream(chunk("a", "error")), "a", AnswerInterrupted, "up did not finish: it reported a failure", id="reason"
         ),
         pytest.param(
             stream(chunk("a"), {"error": {"message": "LLM exploded"}}, "[DONE]"),
             "a",
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: LLM exploded",
             id="error chunk",
         ),
         pytest.param(
             stream({"error": {"message": "LLM exploded", "code": None}}),
             "",
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: LLM exploded",
             id="error chunk at once",
         ),
         pytest.param(
             b'event: error\ndata: {"message_type": "error_message", "message": "No.", "detail": "x"}\n\n',
             "",
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: No.",
             id="error event",
         ),
         pytest.param(
             b"event: error\ndata: out of\ndata: memory\n\n",
             "",
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: out of memory",
             id="error event of text",
         ),
@@ -187,7 +189,7 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             stream(chunk("a"), {"error": CONTEXT}),
             "a",
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: This model's maximum context length is 1 token",
             id="context midway",
         ),
@@ -201,7 +203,7 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             stream(*[chunk("x" * 999_999), chunk("yy", "stop")]),
             "x" * 999_999 + "",
-            AnswerBroken,
+            AnswerInterrupted,
             "up answered with more than 1000000 characters",
             id="no end in sight",
         ),
@@ -229,17 +231,21 @@ def test_answers_that_are_not_streamed(body: Any, expected: list[Delta]) -> None
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        (b"", UpstreamNonsense, "up answered with something that is no completion"),
-        (b"{", UpstreamNonsense, "up answered with something that is no completion"),
-        (b"[]", UpstreamNonsense, "up answered with something that is no completion"),
-        (b'{"choices": []}', UpstreamNonsense, "up answered with something that is no completion"),
-        (b'{"error": {"message": "no"}}', AnswerBroken, "up reported a failure: no"),
+        (b"", UpstreamProtocolError, "up answered with something that is no completion"),
+        (b"{", UpstreamProtocolError, "up answered with something that is no completion"),
+        (b"[]", UpstreamProtocolError, "up answered with something that is no completion"),
+        (b'{"choices": []}', UpstreamProtocolError, "up answered with something that is no completion"),
+        (b'{"error": {"message": "no"}}', AnswerInterrupted, "up reported a failure: no"),
         (
             b'{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}',
             AnswerEmpty,
             "up gave an empty answer",
         ),
-        (b'{"choices": [{"message": {"content": "a"}}]}', AnswerBroken, "up broke off in the middle of the answer"),
+        (
+            b'{"choices": [{"message": {"content": "a"}}]}',
+            AnswerInterrupted,
+            "up broke off in the middle of the answer",
+        ),
     ],
 )
 def test_failures_that_are_not_streamed(body: bytes, kind: type[UpstreamError], says: str) -> None:

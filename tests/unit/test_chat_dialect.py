@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamError
-from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamError
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
-from agent_bridge.upstream.chat import ChatDialect, request
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, joined, read, stream
+from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.openai.chat import ChatDialect, request
+from support.answers import FAILURES, joined, read, stream
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 IMAGE = {"type": "image_url", "image_url": {"url": PNG}}
@@ -280,19 +280,19 @@ def test_answers(values: list[Any], expected: list[Delta]) -> None:
         (
             [chunk(reasoning="hm"), {"error": {"message": "no", "code": "context_length_exceeded"}}],
             [ReasoningDelta("hm")],
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: no",
         ),
         (
             [calls(part(0, "{}", id="c2", name="find")), chunk("tool_calls"), {"error": {"code": "model_not_found"}}],
             [TWO],
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure",
         ),
         (
             [chunk(reasoning="x" * 999_999), chunk(content="yy"), chunk("stop")],
             [ReasoningDelta("x" * 999_999)],
-            AnswerBroken,
+            AnswerInterrupted,
             "up answered with more than 1000000 characters",
         ),
     ],
@@ -310,7 +310,7 @@ def test_files_without_end() -> None:
     urls = [f"data:,{number:02}".ljust(4_000_000, "x") for number in range(17)]
     for url in urls[:16]:
         assert list(reader.feed(stream(chunk(images=[{"image_url": url}])))) == [FileDelta(url, None, None)]
-    with pytest.raises(AnswerBroken, match="files that are too large, beyond 67108864 characters"):
+    with pytest.raises(AnswerInterrupted, match="files that are too large, beyond 67108864 characters"):
         list(reader.feed(stream(chunk(images=[{"image_url": urls[16]}]))))
 
 
@@ -323,10 +323,10 @@ def test_an_answer_in_one_piece() -> None:
 
 def test_a_question() -> None:
     said = (
-        Said("user", "one"),
-        Said("assistant", "two"),
-        Said("user", "look", (Image(b"\0", "image/png"), Image(b"\1", "image/jpeg"))),
-        Said("user", "", (Image(b"\0", "image/png"),)),
+        ChatMessage("user", "one"),
+        ChatMessage("assistant", "two"),
+        ChatMessage("user", "look", (Image(b"\0", "image/png"), Image(b"\1", "image/jpeg"))),
+        ChatMessage("user", "", (Image(b"\0", "image/png"),)),
     )
     png = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     assert request("m", said, "Be kind.") == {

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from agent_bridge.config.load import load
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Streaming, WhenBusy
 
 GOOD = """\
 homeserver:
@@ -149,9 +150,9 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "logging:\n  level: loud\n",
         ["config.yaml:11: logging.level: must be 'debug', 'info', 'warning' or 'error'"],
     ),
-    "busy": (
-        "lanes:\n  busy: wait\n",
-        ["config.yaml:11: lanes.busy: must be 'queue' or 'collect'"],
+    "when_busy": (
+        "lanes:\n  when_busy: wait\n",
+        ["config.yaml:11: lanes.when_busy: must be 'queue' or 'collect'"],
     ),
     "nothing may wait": (
         "lanes:\n  max_queued_per_room: 0\n  max_message_age: 0\n",
@@ -532,7 +533,7 @@ def test_defaults(file: Path) -> None:
     config = load(file, {})
     assert config.appservice.url == "http://localhost:29340"
     assert config.database.embedded
-    assert config.names.bot == "@agentbridge:example.org"
+    assert config.namespace.bot == "@agentbridge:example.org"
     assert config.upstreams[0].poll_interval == 0.5
     assert config.permissions == {}
 
@@ -584,3 +585,28 @@ def test_any_file_is_a_configuration_or_a_config_error(
     if isinstance(found, str):
         line = re.compile(re.escape(str(file)) + r"(:\d+(:\d+)?)?: .+", re.DOTALL)
         assert [part for part in found.split("\n") if not line.fullmatch(part)] == []
+
+
+def test_a_renamed_key_keeps_its_meaning_under_its_old_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "config.yaml"
+    old = "    stream: 'off'\nlanes:\n  busy: collect\n"
+    file.write_text(GOOD.replace("  domain:", "  compare_interval: 7\n  domain:") + old)
+    config = load(file, {})
+    assert config.homeserver.backfill_interval == 7
+    assert config.upstreams[0].streaming is Streaming.OFF
+    assert config.lanes.when_busy is WhenBusy.COLLECT
+    assert [record.getMessage().removeprefix(f"{tmp_path}/") for record in caplog.records] == [
+        "config.yaml:3: homeserver.backfill_interval: has its old name compare_interval; rename it",
+        "config.yaml:13: lanes.when_busy: has its old name busy; rename it",
+        "config.yaml:11: upstreams[0].streaming: has its old name stream; rename it",
+    ]
+
+
+def test_a_key_under_both_names_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "lanes:\n  when_busy: queue\n  busy: collect\n")
+    with pytest.raises(ConfigError) as raised:
+        load(file, {})
+    assert str(raised.value).removeprefix(f"{tmp_path}/") == (
+        "config.yaml:12: lanes.busy: is the old name of when_busy, which is given too; remove it"
+    )

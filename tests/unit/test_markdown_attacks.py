@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from agent_bridge.render.markdown import MAX_MARKDOWN, to_html
 from agent_bridge.render.plain import to_plain
 from agent_bridge.render.sanitise import sanitise
-from attacks import ATTACKS
-from html_checker import check
+from support.attacks import ATTACKS
+from support.html_checker import check
 
 ATTACK = st.sampled_from(ATTACKS)
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

@@ -11,7 +11,7 @@ from agent_bridge.render.markdown import forget, parser, to_html
 from agent_bridge.render.mend import mend_inline
 from agent_bridge.render.sanitise import sanitise
 from agent_bridge.render.tags import balance_sections
-from attacks import ATTACKS
+from support.attacks import ATTACKS
 
 HEAD = "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n"
 #: Blocks of which none closes the one before it but by a blank line.

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import UpstreamNonsense
-from agent_bridge.upstream.base import Listed
-from agent_bridge.upstream.models import Item, listed, parse_page
+from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.upstream.base import AgentInfo
+from agent_bridge.upstream.openai.models import Item, listed, parse_page
 
 RAW = "agent-local-139eedd0-d394-4b49-9109-1f01d9e2ebf5"
 
@@ -72,7 +72,7 @@ def test_shapes(answer: Any, agents: list[tuple[str, str]]) -> None:
     ],
 )
 def test_nonsense(body: bytes, what: str) -> None:
-    with pytest.raises(UpstreamNonsense) as caught:
+    with pytest.raises(UpstreamProtocolError) as caught:
         parse_page("up", body)
     assert str(caught.value) == (
         f'up answered GET /models with {what} instead of {{"data": [{{"id": …}}]}}; '
@@ -95,7 +95,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 def test_any_json_is_a_list_or_nonsense(value: Any) -> None:
     try:
         page = parse_page("up", json.dumps(value).encode())
-    except UpstreamNonsense:
+    except UpstreamProtocolError:
         return
     for agent in listed(page.items, config()):
         assert agent.name.encode().strip()
@@ -121,7 +121,7 @@ def test_globs(include: list[str], exclude: list[str], agents: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("model_ids", "owner", "model", "named"),
+    ("model_ids", "owner", "model", "id_is_name"),
     [
         ("auto", "letta", "Dora", True),
         ("auto", "letta", "agent-smith", True),
@@ -134,9 +134,9 @@ def test_globs(include: list[str], exclude: list[str], agents: list[str]) -> Non
         ("stable", "letta", "Dora", False),
     ],
 )
-def test_which_ids_are_names(model_ids: str, owner: str, model: str, *, named: bool) -> None:
+def test_which_ids_are_names(model_ids: str, owner: str, model: str, *, id_is_name: bool) -> None:
     agents = listed([Item(model, model, owner)], config(model_ids=model_ids))
-    assert agents == (Listed(model, model, named=named),)
+    assert agents == (AgentInfo(model, model, id_is_name=id_is_name),)
 
 
 def test_an_owner_that_is_no_text_is_none() -> None:

@@ -87,7 +87,7 @@ def test_synapse_reads_what_is_meant(tmp_path: Path, appservice: dict[str, Any])
     assert service.url == meant["url"]
     assert service.token == meant["as_token"]
     assert service.hs_token == meant["hs_token"]
-    assert service.sender.to_string() == config(**appservice).names.bot
+    assert service.sender.to_string() == config(**appservice).namespace.bot
     assert not service.is_rate_limited()
     assert service.supports_ephemeral
 
@@ -108,7 +108,7 @@ def test_synapse_gives_the_bridge_its_names_and_no_others(tmp_path: Path) -> Non
 
 
 def test_namespaces_are_regular_expressions_of_the_names() -> None:
-    names = example().names
+    names = example().namespace
     assert re.fullmatch(names.user_regex, names.user_id(names.localpart("agent-4bea")))
     assert re.fullmatch(names.alias_regex, names.alias(names.localpart("Ärger + Spaß")))
     assert re.fullmatch(names.bot_regex, names.bot)

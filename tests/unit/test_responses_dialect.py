@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
     AnswerEmpty,
+    AnswerInterrupted,
     ConversationTooLong,
     UpstreamError,
-    UpstreamNonsense,
+    UpstreamProtocolError,
 )
-from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream.answer import AnswerReader
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.responses import ResponsesDialect, request
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, joined, read, stream
+from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.openai.responses import ResponsesDialect, request
+from support.answers import FAILURES, joined, read, stream
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -252,45 +252,49 @@ def test_items(item: dict[str, Any], expected: list[Delta]) -> None:
             "up reached its length limit before it said anything",
             id="no room",
         ),
-        pytest.param([text("a")], 1, AnswerBroken, "up broke off in the middle of the answer", id="no end"),
-        pytest.param([text("a"), "[DONE]"], 1, AnswerBroken, "up broke off in the middle of the answer", id="[DONE]"),
-        pytest.param([text("a"), "{"], 1, AnswerBroken, "up sent a chunk that is not JSON", id="no JSON"),
+        pytest.param([text("a")], 1, AnswerInterrupted, "up broke off in the middle of the answer", id="no end"),
+        pytest.param(
+            [text("a"), "[DONE]"], 1, AnswerInterrupted, "up broke off in the middle of the answer", id="[DONE]"
+        ),
+        pytest.param([text("a"), "{"], 1, AnswerInterrupted, "up sent a chunk that is not JSON", id="no JSON"),
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details={"reason": "content_filter"})],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: its content filter stopped the answer",
             id="filter",
         ),
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details=None)],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: it gave the answer up",
             id="incomplete",
         ),
         pytest.param(
             [text("a"), over(status="cancelled")],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: it gave the answer up",
             id="cancelled",
         ),
         pytest.param(
             [text("a"), over(status="failed", error={"code": "server_error", "message": "no"})],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: no",
             id="failed",
         ),
         pytest.param(
             [text("a"), over(status="failed")],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: it reported a failure",
             id="failed without a word",
         ),
-        pytest.param([{"error": {"message": "no"}}], 0, AnswerBroken, "up reported a failure: no", id="error at once"),
+        pytest.param(
+            [{"error": {"message": "no"}}], 0, AnswerInterrupted, "up reported a failure: no", id="error at once"
+        ),
         pytest.param(
             [{"type": "error", "code": "model_not_found", "message": "who?"}],
             0,
@@ -308,7 +312,7 @@ def test_items(item: dict[str, Any], expected: list[Delta]) -> None:
         pytest.param(
             [done(CALL), over(status="failed", error={"code": "context_length_exceeded", "message": "no"})],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up reported a failure: no",
             id="context, when it has acted",
         ),
@@ -347,10 +351,10 @@ def test_an_answer_in_one_piece() -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        ([], UpstreamNonsense, "up answered with something that is no completion"),
-        ({"choices": []}, UpstreamNonsense, "up answered with something that is no completion"),
-        ({"error": {"message": "no"}}, AnswerBroken, "up reported a failure: no"),
-        (over(status="queued")["response"], AnswerBroken, "up did not finish: it gave the answer up"),
+        ([], UpstreamProtocolError, "up answered with something that is no completion"),
+        ({"choices": []}, UpstreamProtocolError, "up answered with something that is no completion"),
+        ({"error": {"message": "no"}}, AnswerInterrupted, "up reported a failure: no"),
+        (over(status="queued")["response"], AnswerInterrupted, "up did not finish: it gave the answer up"),
         (over()["response"], AnswerEmpty, "up gave an empty answer"),
     ],
 )
@@ -362,7 +366,11 @@ def test_failures_in_one_piece(body: Any, kind: type[UpstreamError], says: str) 
 
 
 def test_a_question() -> None:
-    said = (Said("user", "one"), Said("assistant", "two"), Said("user", "look", (Image(b"\0", "image/png"),)))
+    said = (
+        ChatMessage("user", "one"),
+        ChatMessage("assistant", "two"),
+        ChatMessage("user", "look", (Image(b"\0", "image/png"),)),
+    )
     assert request("m", said, "Be kind.") == {
         "model": "m",
         "stream": True,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.core.errors import UpstreamNonsense
-from agent_bridge.upstream.sse import Event, EventParser
+from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.upstream.openai.sse import Event, EventParser
 
 
 def parse(*chunks: bytes) -> list[Event]:
@@ -98,7 +98,7 @@ def test_what_is_sent_arrives(data: list[str]) -> None:
 def test_an_event_without_end_is_refused(stream: bytes) -> None:
     parser = EventParser(limit=40)
     parser.feed(stream[:40])
-    with pytest.raises(UpstreamNonsense, match=r"^an event of the stream is longer than 40 bytes$"):
+    with pytest.raises(UpstreamProtocolError, match=r"^an event of the stream is longer than 40 bytes$"):
         parser.feed(stream[40:])
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.upstream.base import Delta, ReasoningDelta, TextDelta
-from agent_bridge.upstream.think import ThinkSplitter
-from answers import joined
+from agent_bridge.upstream.openai.think import ThinkSplitter
+from support.answers import joined
 
 
 def split(*pieces: str) -> list[Delta]:

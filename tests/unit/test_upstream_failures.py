@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,20 +18,17 @@ from agent_bridge.core.errors import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from agent_bridge.upstream.failures import Failures, PathMissing, Reply, Subject, retry_after
-from agent_bridge.upstream.problems import MAX_WORDS, problem_in, problem_of
-from agent_bridge.words.english import ENGLISH
-from faults import TRANSCRIPTS
-
-if TYPE_CHECKING:
-    from agent_bridge.words.catalogue import Words
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.transport.error_body import MAX_WORDS, problem_in, problem_of
+from agent_bridge.upstream.transport.failures import ErrorResponse, Failures, PathMissing, RequestContext, retry_after
+from support.fault_server import TRANSCRIPTS
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"
 
 
-def cut(words: Words) -> str:
-    return words.answer_cut
+CUT = Text("answer_cut", who="up")
 
 
 @pytest.mark.parametrize(
@@ -179,9 +176,9 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
-def reply(status: int, message: str = "why", code: str | None = None, **headers: str) -> Reply:
+def reply(status: int, message: str = "why", code: str | None = None, **headers: str) -> ErrorResponse:
     body = json.dumps({"error": {"message": message, "code": code}}).encode()
-    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+    return ErrorResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
 @pytest.mark.parametrize(
@@ -217,13 +214,13 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
             False,
             "up answered with a redirect (307): configure the url that it leads to: why",
         ),
-        (Reply(500, {}, b""), UpstreamFailed, False, "up failed (500)"),
+        (ErrorResponse(500, {}, b""), UpstreamFailed, False, "up failed (500)"),
         (reply(400, f"bad {KEY}"), UpstreamRefused, False, "up refused the request (400): bad [hidden]"),
     ],
 )
-def test_replies(answer: Reply, kind: type[UpstreamError], says: str, *, retryable: bool) -> None:
+def test_replies(answer: ErrorResponse, kind: type[UpstreamError], says: str, *, retryable: bool) -> None:
     failures = Failures("up", secrets=(KEY,), idempotent=False)
-    error = failures.of_reply(answer, NOW, Subject("Dora"))
+    error = failures.of_response(answer, NOW, RequestContext("Dora"))
     assert type(error) is kind
     assert error.says(ENGLISH) == says
     assert error.retryable is retryable
@@ -231,28 +228,30 @@ def test_replies(answer: Reply, kind: type[UpstreamError], says: str, *, retryab
 
 
 def test_without_agents() -> None:
-    error = Failures("up", secrets=(), idempotent=False).of_reply(Reply(404, {}, b""), NOW, Subject())
+    error = Failures("up", secrets=(), idempotent=False).of_response(ErrorResponse(404, {}, b""), NOW, RequestContext())
     assert type(error) is UpstreamRefused
     assert str(error) == "up has no list of agents (404): is its url right? It usually ends in /v1"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_repeat_that_is_harmless_may_be_tried(status: int) -> None:
-    error = Failures("up", secrets=(), idempotent=True).of_reply(reply(status, retry_after="3"), NOW, Subject("x"))
+    error = Failures("up", secrets=(), idempotent=True).of_response(
+        reply(status, retry_after="3"), NOW, RequestContext("x")
+    )
     assert error.retryable
     assert error.retry_after == 3
 
 
 def test_a_cut_may_be_mended_by_a_harmless_repeat() -> None:
-    assert Failures("up", secrets=(), idempotent=True).cut(cut, Subject("x")).retryable
-    assert not Failures("up", secrets=(), idempotent=False).cut(cut, Subject("x")).retryable
+    assert Failures("up", secrets=(), idempotent=True).cut(CUT, RequestContext("x")).retryable
+    assert not Failures("up", secrets=(), idempotent=False).cut(CUT, RequestContext("x")).retryable
 
 
 @pytest.mark.parametrize("status", [500, 504])
 def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
     failures = Failures("up", secrets=(), idempotent=False)
-    assert failures.of_reply(reply(status), NOW, Subject(voice=True)).retryable
-    assert failures.cut(cut, Subject(voice=True)).retryable
+    assert failures.of_response(reply(status), NOW, RequestContext(voice=True)).retryable
+    assert failures.cut(CUT, RequestContext(voice=True)).retryable
 
 
 @pytest.mark.parametrize(
@@ -268,18 +267,18 @@ def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
         (reply(502), UpstreamFailed),
     ],
 )
-def test_a_path_that_there_is_another_way_for(answer: Reply, kind: type[UpstreamError]) -> None:
+def test_a_path_that_there_is_another_way_for(answer: ErrorResponse, kind: type[UpstreamError]) -> None:
     failures = Failures("up", secrets=(), idempotent=False)
-    assert type(failures.of_reply(answer, NOW, Subject("Dora", optional=True))) is kind
+    assert type(failures.of_response(answer, NOW, RequestContext("Dora", optional=True))) is kind
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])
 def test_a_refusal_may_be_about_the_images(status: int) -> None:
     failures = Failures("up", secrets=(), idempotent=False)
-    error = failures.of_reply(reply(status), NOW, Subject("Dora", images=True))
+    error = failures.of_response(reply(status), NOW, RequestContext("Dora", images=True))
     assert error.says(ENGLISH) == f"up refused the request ({status}): perhaps the agent's model takes no images: why"
 
 
 def test_a_path_that_is_missing_says_what_for() -> None:
-    error = Failures("up", secrets=(), idempotent=False).of_reply(reply(404), NOW, Subject(voice=True))
+    error = Failures("up", secrets=(), idempotent=False).of_response(reply(404), NOW, RequestContext(voice=True))
     assert error.says(ENGLISH) == "up makes no text of voice messages (404): is its transcription_model right?: why"

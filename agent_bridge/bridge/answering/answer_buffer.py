@@ -1,0 +1,67 @@
+"""Draft: an answer that is arriving, with all that comes along with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from agent_bridge.render.activity import Activity
+    from agent_bridge.render.rendition import Op, Rendition
+    from agent_bridge.upstream.base import Delta
+
+#: Files of one answer that are sent on.
+_MAX_FILES = 10
+
+
+class AnswerBuffer:
+    """Sorts deltas: into the answer, what is shown besides it, and files."""
+
+    def __init__(self, rendition: Rendition, activity: Activity) -> None:
+        self._rendition = rendition
+        self.activity = activity
+        self.files: list[FileDelta] = []
+        #: ``finish_reason`` of the OpenAI API; empty before the answer is whole.
+        self.finish_reason = ""
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return self._rendition.text.strip()
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the first words have arrived, and are still to be shown."""
+        return not self._rendition.begun and self._rendition.due is not None
+
+    @property
+    def due(self) -> float | None:
+        """When :meth:`take` has something to show next, None while there is nothing new.
+
+        What is done besides waits for the first words.
+        """
+        if self.urgent:
+            return self._rendition.due
+        return min((due for due in (self._rendition.due, self.activity.due) if due is not None), default=None)
+
+    def feed(self, delta: Delta, now: float) -> None:
+        """Add *delta*, which arrived at *now*."""
+        match delta:
+            case TextDelta():
+                self.activity.speak(now)
+                self._rendition.feed(delta.text, now)
+            case ReasoningDelta():
+                self.activity.think(delta.text, now)
+            case ToolCall():
+                self.activity.call(delta.call_id, delta.name, delta.arguments, now)
+            case ToolResult():
+                self.activity.result(delta.call_id, delta.output, now)
+            case FileDelta():
+                self.files += [delta] if len(self.files) < _MAX_FILES else []
+            case End():
+                self.finish_reason = delta.finish_reason
+
+    def take(self, now: float) -> list[Op]:
+        """Return what should be shown at *now*; what is returned counts as shown."""
+        return [*self.activity.take(now), *self._rendition.take(now)]

@@ -1,0 +1,94 @@
+"""Hourglass: a message that waits behind another one shows it, until it is taken up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import FailureLog
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError
+from agent_bridge.core.ids import MARK
+from agent_bridge.render.content import reaction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
+
+_log = structlog.stdlib.get_logger(__name__)
+
+WAITING_REACTION = "⏳"
+#: Seconds that a message waits before it shows it: a sign that vanishes at once only disturbs.
+_AFTER = 1.0
+#: Seconds between two looks, and signs given at one look.
+_LOOK, _TOGETHER = 0.5, 20
+#: Seconds that one sign may take.
+_PATIENCE = 10.0
+
+
+class WaitingReactions:
+    """Makes the reactions what the table says: the intention is written before each, so that none stays for ever."""
+
+    def __init__(self, homeserver: Homeserver, waiting: WaitingMessages) -> None:
+        self._homeserver = homeserver
+        self._waiting = waiting
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        grumble = FailureLog(_log, "cannot look who waits")
+        while True:
+            try:
+                over, unshown = await self._waiting.over(_TOGETHER), await self._waiting.unshown(_AFTER, _TOGETHER)
+            except StoreError as error:
+                grumble.over(error)
+            else:
+                grumble.well()
+                hiding = [self._attempt(self._hide, waiter) for waiter in over]
+                # All at once: a room in trouble keeps no other from showing it.
+                await asyncio.gather(*hiding, *(self._attempt(self._show, waiter) for waiter in unshown))
+            await asyncio.sleep(_LOOK)
+
+    async def _attempt(self, act: Callable[[WaitingMessage], Awaitable[None]], waiter: WaitingMessage) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await act(waiter)
+        except (BridgeError, TimeoutError) as error:
+            _log.info("cannot show that a message waits", room=waiter.room_id, error=str(error))
+
+    async def _show(self, waiter: WaitingMessage) -> None:
+        await self._waiting.record(waiter.turn, "")
+        content = reaction(waiter.event_id, WAITING_REACTION) | {MARK: f"{waiter.key}.hourglass"}
+        try:
+            event_id = await self._homeserver.send(
+                waiter.room_id,
+                content,
+                kind="m.reaction",
+                txn_id=f"ab.{waiter.key}.hourglass",
+                as_user=self._homeserver.namespace.user_id(waiter.ghost),
+            )
+        except HomeserverRefused as error:
+            _log.info("a message cannot show that it waits", room=waiter.room_id, error=str(error))
+        else:
+            await self._waiting.record(waiter.turn, event_id)
+
+    async def _hide(self, waiter: WaitingMessage) -> None:
+        ghost = self._homeserver.namespace.user_id(waiter.ghost)
+        try:
+            for event_id in [waiter.waiting_event_id] if waiter.waiting_event_id else await self._given(waiter, ghost):
+                txn_id = f"ab.{waiter.key}.hourglass.{event_id}.redact"
+                await self._homeserver.redact(waiter.room_id, event_id, txn_id=txn_id, as_user=ghost)
+        except HomeserverRefused as error:
+            _log.info("a message goes on showing that it waits", room=waiter.room_id, error=str(error))
+        await self._waiting.record(waiter.turn, None)
+
+    async def _given(self, waiter: WaitingMessage, ghost: str) -> list[str]:
+        """Return the sign whose event was not written down, if it was given."""
+        events = await self._homeserver.annotations(waiter.room_id, waiter.event_id, ghost)
+        return [
+            event["event_id"]
+            for event in events
+            if event.get("sender") == ghost and event.get("content", {}).get(MARK) == f"{waiter.key}.hourglass"
+        ]

@@ -1,0 +1,300 @@
+"""The catalogue: a name for each text that people read in a room, and the grammar that a language needs.
+
+What stands on a terminal, in a log or on a page of health stays English: it is read beside code and configuration.
+Texts are Markdown. A placeholder gets what its name says; one named for a countable thing gets :meth:`Texts.count`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_THOUSAND = 1000
+#: The forms of a noun, in the order in which :attr:`Texts.plural` counts them.
+Noun = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """One text of the catalogue and the values of its placeholders; :meth:`Texts.render` chooses the language.
+
+    An error carries it, so that a log can be English and a room can have another language.
+    """
+
+    #: An attribute of :class:`Texts`.
+    name: str
+    #: Placeholders with their values.
+    values: tuple[tuple[str, object], ...]
+
+    def __init__(self, name: str, /, **values: object) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "values", tuple(values.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """All texts in one language."""
+
+    #: Which form of a noun stands behind a number.
+    plural: Callable[[int], int]
+    agent: Noun
+    message: Noun
+    time: Noun
+    failure: Noun
+    interruption: Noun
+    character: Noun
+    #: Lengths of time, as they stand in *age* and *duration*.
+    day: Noun
+    hour: Noun
+    minute: Noun
+    second: Noun
+
+    #: Who may talk, and what is not taken.
+    not_permitted: str
+    encrypted: str
+    full: str
+    full_all: str
+    full_more: str
+    too_large: str
+    unreadable_kind: str
+    not_fetched: str
+    not_read: str
+    not_sent: str
+    #: What is the matter with a file, by the problem: the end of *not_read* and *not_sent*.
+    file_problems: Mapping[str, str]
+    #: Units of a number of bytes, each a thousand times the one before.
+    units: tuple[str, ...]
+    no_images: str
+    no_voice: str
+    cut: str
+
+    #: Rooms of agents.
+    ghost_declines: str
+    agent_left: str
+    agent_back: str
+    hello: str
+    hello_all: str
+    presence_ready: str
+    presence_away: str
+
+    #: Answers, and what stands around them.
+    failed: str
+    failed_midway: str
+    truncated: str
+    stopped: str
+    rest_as_file: str
+    retried_edit_past: str
+    details: str
+    reasoning: str
+    thought_for: str
+    used_tool: str
+    used_tools: str
+
+    #: What an agent is given beside a person's words.
+    quote: str
+    attachment: str
+    transcript: str
+
+    #: Why there is no (whole) answer: ends of a sentence.
+    dropped: str
+    too_long: str
+    too_slow: str
+    too_old: str
+    agent_gone: str
+    agent_gone_named: str
+    agent_gone_upstream: str
+    conversation_too_long: str
+    bridge_failed: str
+    bridge_ended: str
+    database_failed: str
+    homeserver_away: str
+    homeserver_failed: str
+    homeserver_refused: str
+    homeserver_nonsense: str
+    upstream_busy: str
+    upstream_failed: str
+    upstream_refused: str
+    upstream_no_images: str
+    upstream_redirects: str
+    upstream_key: str
+    upstream_no_list: str
+    upstream_away: str
+    upstream_away_within: str
+    upstream_unusable: str
+    upstream_no_http: str
+    upstream_closed: str
+    upstream_slow: str
+    upstream_silent: str
+    upstream_cut: str
+    upstream_bytes: str
+    upstream_web_page: str
+    upstream_event: str
+    voice_no_path: str
+    voice_no_model: str
+    voice_nonsense: str
+    voice_type: str
+    list_web_page: str
+    list_no_json: str
+    list_no_list: str
+    list_no_ids: str
+    list_repeats: str
+    list_pages: str
+    answer_problem: str
+    answer_characters: str
+    answer_files: str
+    answer_no_completion: str
+    answer_no_json: str
+    answer_cut: str
+    answer_filtered: str
+    answer_error: str
+    answer_aborted: str
+    empty: str
+    empty_tool: str
+    empty_length: str
+    empty_work: str
+    empty_end: str
+
+    #: What a person can do about it: sentences.
+    try_again: str
+    try_later: str
+    look_at_server: str
+    look_at_config: str
+    shorten: str
+    ask_for_less: str
+    ask_another: str
+
+    #: Commands in general.
+    help_head: str
+    usage: str
+    unknown_command: str
+    unknown_command_help: str
+    command_not_permitted: str
+    command_failed: str
+    #: By the name of a role: who has it, in *command_not_permitted*.
+    roles: Mapping[str, str]
+
+    #: What each command does, and how those are used that take more than fixed words.
+    help_help: str
+    help_agents: str
+    help_invite: str
+    help_sync: str
+    help_status: str
+    help_stop: str
+    help_busy: str
+    help_stream: str
+    help_queue: str
+    help_failed: str
+    help_retry: str
+    help_drop: str
+    help_why: str
+    usage_invite: str
+    usage_retry: str
+    usage_drop: str
+    usage_why: str
+
+    #: Answers to commands about agents.
+    no_agents: str
+    agents_head: str
+    held: str
+    gone: str
+    ready: str
+    room_is_made: str
+    no_such_agent: str
+    did_you_mean: str
+    invited: str
+    already_there: str
+    may_not_talk: str
+    no_room_yet: str
+    not_a_user_id: str
+
+    #: Answers to commands about the bridge.
+    still_looking: str
+    status_agents: str
+    status_messages: str
+    status_upstream: str
+    status_doubted: str
+    status_failing: str
+    not_asked_yet: str
+
+    #: Answers to commands about messages.
+    stopping: str
+    nothing_runs: str
+    not_an_agents_room: str
+    #: By the value of the configuration.
+    busy: Mapping[str, str]
+    stream: Mapping[str, str]
+    queue_empty: str
+    none_failed: str
+    no_cause: str
+    listed: str
+    the_bot: str
+    more: str
+    waits: str
+    waits_again: str
+    is_answered: str
+    is_shown: str
+    no_such_turn: str
+    retrying: str
+    cannot_retry: str
+    dropping: str
+    cannot_drop: str
+    #: By the state of a turn: how it is.
+    states: Mapping[str, str]
+
+    #: What became of a message.
+    why_ignored: str
+    #: By reason: the end of *why_ignored*.
+    ignored: Mapping[str, str]
+    why_unknown: str
+    why_unseen: str
+    why_ours: str
+    why_not_handed_over: str
+    why_no_portal: str
+    why_not_a_message: str
+    why_collected: str
+    #: By the state of a turn.
+    why_state: Mapping[str, str]
+    see_below: str
+    #: By the kind of a turn.
+    kinds: Mapping[str, str]
+    story: str
+    story_of_agent: str
+    story_said: str
+    story_received: str
+    story_started: str
+    #: By what happened.
+    steps: Mapping[str, str]
+    story_part: str
+    story_counts: str
+    story_question: str
+
+    def render(self, text: Text) -> str:
+        """Return *text* in this language."""
+        return str(getattr(self, text.name)).format(**dict(text.values))
+
+    def count(self, number: int, noun: Noun) -> str:
+        """Return *number* and *noun* in the form that stands behind it."""
+        return f"{number} {noun[self.plural(number)]}"
+
+    def duration(self, seconds: float) -> str:
+        """Return a length of time in its largest unit."""
+        for size, noun in ((86400, self.day), (3600, self.hour), (60, self.minute)):
+            if seconds >= size:
+                return self.count(int(seconds // size), noun)
+        return self.count(max(0, int(seconds)), self.second)
+
+    def bytes(self, number: int) -> str:
+        """Return a number of bytes in the unit that suits it."""
+        size, units = float(number), iter(self.units)
+        unit = next(units)
+        while size >= _THOUSAND and (larger := next(units, None)):
+            size, unit = size / _THOUSAND, larger
+        return f"{size:.3g} {unit}"
+
+
+def cause(text: str) -> str:
+    """Return *text* as the end of a sentence: first letter as it is, no full stop."""
+    return text.strip().rstrip(".")

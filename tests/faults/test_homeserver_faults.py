@@ -1,0 +1,224 @@
+"""The homeserver is away, hangs, or turns requests away: what people see meanwhile and afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+from http import HTTPStatus
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent_bridge.matrix import session
+from agent_bridge.store.turns import Turns
+from support.conditions import eventually
+from support.people import company, echo_through, say, see, see_begun, with_bridge
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.config.model import Config
+    from support.harness import BridgeHarness, Conversation
+
+ROOMS = ("ada", "bob", "cleo")
+Company = tuple[ScriptedUpstream, Proxy, list["Conversation"]]
+
+
+class ClosedDoor:
+    """What a load balancer answers while no bridge is behind it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        #: How often the homeserver tried to hand something over.
+        self.knocks = 0
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._refuse)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.2)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _refuse(self, _request: web.Request) -> web.Response:
+        self.knocks += 1
+        return web.Response(status=HTTPStatus.BAD_GATEWAY)
+
+
+def configured(
+    harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, address: str | None = None
+) -> Config:
+    there = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
+    return harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **there)
+
+
+@pytest.fixture
+async def behind_proxy(harness: BridgeHarness, database_url: str) -> AsyncIterator[Company]:
+    """A bridge that reaches the homeserver through a proxy, with a person in the room of each agent."""
+    async with (
+        ScriptedUpstream(*ROOMS) as upstream,
+        Proxy(harness.synapse.url) as proxy,
+        harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
+        company(harness, running, upstream.names) as talks,
+    ):
+        yield upstream, proxy, talks
+
+
+def speaks(talk: Conversation, method: str, path: str) -> bool:
+    """Tell whether a request is a message in the room of *talk*."""
+    return method == "PUT" and f"/rooms/{talk.room_id}/send/m.room.message/" in path
+
+
+async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    """After three tries the homeserver waits eight seconds; the bridge's start makes it hand over at once."""
+    questions = [f"question {number}" for number in range(6)]
+    async with ScriptedUpstream(*ROOMS) as upstream, AsyncExitStack() as people:
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running:
+            talks = await people.enter_async_context(company(harness, running, upstream.names))
+            await say(talks, "hello")
+            await see(talks, "Echo: hello")
+        async with ClosedDoor(config.appservice.port) as closed:
+            await say(talks, *questions)
+
+            async def tired() -> bool:
+                return closed.knocks >= 3
+
+            await eventually(tired, "the homeserver waits longer and longer")
+        async with harness.bridge(config) as running:
+            began = time.monotonic()
+            await see(with_bridge(talks, running), "Echo: hello", *(f"Echo: {question}" for question in questions))
+            assert time.monotonic() - began < 7
+
+
+async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness, database_url: str) -> None:
+    """One answer ends while the homeserver is away, one when it is back, and a question waits behind each."""
+    gates = {"short": asyncio.Event(), "long": asyncio.Event()}
+    async with ScriptedUpstream("ada", "bob") as upstream:
+        upstream.script = echo_through(gates)
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (ada, bob):
+            turns = Turns(running.database)
+            await ada.say("short")
+            await bob.say("long")
+            await see_begun([ada, bob], "Echo:")
+            await say([ada, bob], "next")
+
+            async def all_taken() -> bool:
+                return sum((await turns.count_open()).values()) == 4
+
+            await eventually(all_taken, "every question is taken")
+            await harness.synapse.stop()
+            try:
+                gates["short"].set()
+
+                async def tried() -> bool:
+                    return bool(
+                        await running.database.rows(
+                            "SELECT 1 FROM turn WHERE state = 'committed' AND not_before IS NOT NULL"
+                        )
+                    )
+
+                await eventually(tried, "the answer waits for the homeserver")
+            finally:
+                await harness.synapse.start()
+            await see([ada], "Echo: short", "Echo: next")
+            gates["long"].set()
+            await see([bob], "Echo: long", "Echo: next")
+            await say([ada, bob], "still there?")
+            await see([ada], "Echo: short", "Echo: next", "Echo: still there?")
+            await see([bob], "Echo: long", "Echo: next", "Echo: still there?")
+            assert sorted(upstream.questions) == ["long", "next", "next", "short", "still there?", "still there?"]
+
+
+async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) -> None:
+    _, proxy, (limited, *others) = behind_proxy
+    tries: list[float] = []
+
+    def limit(_number: int, method: str, path: str) -> web.Response | None:
+        if not speaks(limited, method, path):
+            return None
+        tries.append(time.monotonic())
+        body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too Many Requests", "retry_after_ms": 1500}
+        return web.json_response(body, status=HTTPStatus.TOO_MANY_REQUESTS) if len(tries) <= 2 else None
+
+    proxy.refuses = limit
+    await say([limited, *others], "one", "two")
+    await see(others, "Echo: one", "Echo: two")
+    assert len(tries) <= 2, "the others were done while the limit held"
+    await see([limited], "Echo: one", "Echo: two")
+    assert all(later - earlier > 1.4 for earlier, later in pairwise(tries[:3]))
+
+
+async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> None:
+    """A gateway answers 502 where the homeserver is away, and where it took too long; here by turns."""
+    _, proxy, talks = behind_proxy
+    failed = [0, 0]
+
+    def fails(carried_out: int, number: int, method: str, path: str) -> web.Response | None:
+        if number % 2 != carried_out or failed[carried_out] >= 3:
+            return None
+        if not any(speaks(talk, method, path) for talk in talks):
+            return None
+        failed[carried_out] += 1
+        return web.Response(status=HTTPStatus.BAD_GATEWAY, text="<html>bad gateway</html>", content_type="text/html")
+
+    proxy.refuses = partial(fails, 0)
+    proxy.replaces = partial(fails, 1)
+    await say(talks, "one", "two", "three")
+    await see(talks, "Echo: one", "Echo: two", "Echo: three")
+    assert sum(failed) >= 3
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bridge take a homeserver for hanging after a second."""
+    monkeypatch.setattr(session, "_TIMEOUT", aiohttp.ClientTimeout(connect=1, sock_read=1))
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: BridgeHarness, database_url: str) -> None:
+    """The homeserver never hears of the first, and carries the second out without telling."""
+    async with (
+        ScriptedUpstream(*ROOMS) as upstream,
+        Proxy(harness.synapse.url) as proxy,
+        harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
+        company(harness, running, upstream.names) as (stuck, *others),
+    ):
+        never = asyncio.Event()
+        unheard: set[int] = set()
+        untold: set[int] = set()
+
+        def hold(number: int, method: str, path: str) -> asyncio.Event | None:
+            if unheard or not speaks(stuck, method, path):
+                return None
+            unheard.add(number)
+            return never
+
+        def lose(number: int, method: str, path: str) -> bool:
+            if untold or not speaks(stuck, method, path):
+                return False
+            untold.add(number)
+            return True
+
+        proxy.holds, proxy.loses = hold, lose
+        await say([stuck, *others], "one", "two")
+        await see(others, "Echo: one", "Echo: two")
+        await see([stuck], "Echo: one", "Echo: two")
+        assert unheard
+        assert untold
+        await say([stuck], "three")
+        await see([stuck], "Echo: one", "Echo: two", "Echo: three")
+        assert upstream.questions.count("one") == len(ROOMS)

@@ -1,0 +1,118 @@
+"""A door that stands open on 127.0.0.1, and who calls at it."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.core.roles import Role
+from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turns import Turns
+from support.records import NAMES, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from agent_bridge.matrix import appservice
+    from agent_bridge.store.database import Connection, Database
+
+TOKEN = "hs-s3cret"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+TRANSACTION = "/_matrix/app/v1/transactions/1"
+
+
+class AppServiceClient:
+    """A homeserver, or somebody who would like to be taken for one."""
+
+    def __init__(self, url: URL, session: aiohttp.ClientSession, opened: AppServiceEndpoint) -> None:
+        self.url = url
+        self.door = opened
+        self._session = session
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] = BEARER, **query: str
+    ) -> tuple[int, Any]:
+        """Return the status and the JSON of the answer; *body* is bytes, or a value to send as JSON."""
+        data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
+        url = URL(f"{self.url}{path}", encoded=True).extend_query(query)
+        async with self._session.request(method, url, data=data, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def put(self, body: Any, path: str = TRANSACTION, **more: Any) -> tuple[int, Any]:
+        return await self.ask("PUT", path, body, **more)
+
+
+@asynccontextmanager
+async def open_door(
+    token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1
+) -> AsyncIterator[AppServiceClient]:
+    app = web.Application(client_max_size=max_size)
+    opened = AppServiceEndpoint(token, intake)
+    opened.add_routes(app)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        # What is still being sent when the answer is there must not meet the next request.
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            yield AppServiceClient(
+                URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session, opened
+            )
+    finally:
+        await runner.cleanup()
+
+
+class Nobody:
+    """Works no lane off."""
+
+    async def wake(self, _connection: Connection, _lanes: Sequence[int]) -> None:
+        return
+
+
+def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
+    """Return the intake of a bridge that has members on example.org, and no workers."""
+    rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
+    parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
+    return Intake(database, *parts, Nobody(), rules, max_queued=max_queued)
+
+
+async def make_portals(database: Database, room_ids: Iterable[str]) -> None:
+    """Give an agent of its own to each of *room_ids*."""
+    agents = Agents(database)
+    for number, room_id in enumerate(room_ids):
+        await agents.add([wanted(f"a{number}")])
+        await agents.room_made((await agents.all())[-1].portal.id, room_id, None, None)
+
+
+async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]:
+    """Return event and text of each message that waits for the agent of a room, in order."""
+    rows = await database.rows(
+        """
+        SELECT t.event_id, t.payload->>'body' AS body FROM turn t JOIN conversation c ON c.id = t.conversation
+        WHERE c.room_id = %s AND c.thread_id = '' AND t.kind = 'message' ORDER BY t.position
+        """,
+        (room_id,),
+    )
+    return [(row["event_id"], row["body"]) for row in rows]
+
+
+async def aside(database: Database) -> list[str]:
+    """Return why each thing that was set aside was."""
+    return [row["reason"] for row in await database.rows("SELECT reason FROM dead_letter ORDER BY id")]
+
+
+async def suspects(database: Database) -> set[str]:
+    """Return the rooms that are to be compared with the homeserver's history."""
+    return {row["room_id"] for row in await database.rows("SELECT room_id FROM room WHERE needs_backfill")}
