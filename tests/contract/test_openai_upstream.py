@@ -25,7 +25,7 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AgentInfo, AnswerRequest, End, TextDelta
+from agent_bridge.upstream.base import UNCHANGED, AgentInfo, AnswerRequest, End, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 from support.fault_server import FaultServer, Reply, sse, transcript
 
@@ -113,8 +113,8 @@ class TestAnswers:
         server.script(sse(HELLO, STOP))
         asked = upstream(server, session, api_key=KEY, system_prompt="Be kind.", headers={"X-Team": "blue"})
         assert await answer(asked) == ("Hello", "stop")
-        assert not asked.stateful
-        assert not asked.idempotent
+        assert not asked.traits.stateful
+        assert not asked.traits.idempotent
         (request,) = server.requests
         assert (request.method, request.path, request.query) == ("POST", "/v1/chat/completions", {})
         assert request.json == {
@@ -145,8 +145,8 @@ class TestAnswers:
             api_key=KEY,
         )
         assert await answer(asked) == ("Hello", "stop")
-        assert asked.stateful
-        assert asked.idempotent
+        assert asked.traits.stateful
+        assert asked.traits.idempotent
         (request,) = server.requests
         assert request.json["messages"] == [{"role": "user", "content": "three"}]
         assert request.headers["X-Letta-Chat-Key"] == "!room:example.org"
@@ -491,7 +491,7 @@ class TestFailures:
         assert error.retryable
         assert error.says(ENGLISH) == "up could not be reached: Connection refused"
         with pytest.raises(UpstreamUnreachable):
-            await asked.list_agents()
+            await asked.agents()
 
     async def test_no_such_host(self, session: aiohttp.ClientSession) -> None:
         config = UpstreamConfig(name="up", url="http://no-such-host.invalid/v1")
@@ -531,8 +531,8 @@ class TestLists:
     ) -> None:
         server.script(transcript(name), transcript(name))
         asked = upstream(server, session, api_key=KEY)
-        assert await asked.list_agents() == agents
-        assert await asked.list_agents() is None
+        assert await asked.agents() == agents
+        assert await asked.agents() is UNCHANGED
         first, _ = server.requests
         assert (first.method, first.path, first.query) == ("GET", "/v1/models", {})
         assert first.headers["Authorization"] == f"Bearer {KEY}"
@@ -540,31 +540,22 @@ class TestLists:
     async def test_news_only(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         asked = upstream(server, session, exclude=["x*"])
         server.script(models("a"), models("a"), models("a", created=1), models("a", "x1"), models("a", "b"))
-        assert await asked.list_agents() == id_is_name("a")
-        assert await asked.list_agents() is None
-        assert await asked.list_agents() is None
-        assert await asked.list_agents() is None
-        assert await asked.list_agents() == id_is_name("a", "b")
-
-    async def test_forgetting(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        asked = upstream(server, session)
-        server.script(*[models("a")] * 4)
-        asked.invalidate()
-        assert await asked.list_agents() == id_is_name("a")
-        asked.invalidate()
-        assert await asked.list_agents() == id_is_name("a")
-        assert await asked.list_agents() is None
+        assert await asked.agents() == id_is_name("a")
+        assert await asked.agents() is UNCHANGED
+        assert await asked.agents() is UNCHANGED
+        assert await asked.agents() is UNCHANGED
+        assert await asked.agents() == id_is_name("a", "b")
 
     async def test_a_failure_changes_nothing(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         asked = upstream(server, session)
         server.script(models("a"), Reply(500), models("a"), Reply(200, {}, (b"{}",)), models())
-        assert await asked.list_agents() == id_is_name("a")
+        assert await asked.agents() == id_is_name("a")
         with pytest.raises(UpstreamFailed):
-            await asked.list_agents()
-        assert await asked.list_agents() is None
+            await asked.agents()
+        assert await asked.agents() is UNCHANGED
         with pytest.raises(UpstreamProtocolError):
-            await asked.list_agents()
-        assert await asked.list_agents() == ()
+            await asked.agents()
+        assert await asked.agents() == ()
 
     async def test_pages(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         asked = upstream(server, session)
@@ -575,12 +566,12 @@ class TestLists:
             models(),
         ]
         server.script(*pages, *pages, *pages[:2], models("e"))
-        assert await asked.list_agents() == id_is_name("a", "b", "c", "d")
+        assert await asked.agents() == id_is_name("a", "b", "c", "d")
         queries = [{}, {"after": "b"}, {"after": "c"}, {"offset": "4"}]
         assert [request.query for request in server.requests] == queries
-        assert await asked.list_agents() is None
+        assert await asked.agents() is UNCHANGED
         assert len(server.requests) == 8
-        assert await asked.list_agents() == id_is_name("a", "b", "c", "e")
+        assert await asked.agents() == id_is_name("a", "b", "c", "e")
 
     @pytest.mark.parametrize(
         "pages",
@@ -595,13 +586,13 @@ class TestLists:
     ) -> None:
         server.script(*pages)
         with pytest.raises(UpstreamProtocolError, match=r"^up lists the same agents on every page$"):
-            await upstream(server, session).list_agents()
+            await upstream(server, session).agents()
         assert len(server.requests) == len(pages)
 
     async def test_pages_without_end(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
         server.script(*[models(f"a{number}", has_more=True) for number in range(300)])
         with pytest.raises(UpstreamProtocolError, match=r"^up lists its agents on more than 200 pages$"):
-            await upstream(server, session).list_agents()
+            await upstream(server, session).agents()
         assert len(server.requests) == 200
 
     @pytest.mark.parametrize(
@@ -641,6 +632,6 @@ class TestLists:
     ) -> None:
         server.script(reply)
         with pytest.raises(UpstreamError) as caught:
-            await upstream(server, session).list_agents()
+            await upstream(server, session).agents()
         assert type(caught.value) is kind
         assert caught.value.says(ENGLISH) == says

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AnswerRequest, Delta, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.base import AnswerEvent, AnswerRequest, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined
@@ -67,9 +66,9 @@ def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -
     return make_upstream(UpstreamConfig.model_validate(config), session)
 
 
-async def answer(upstream: Upstream) -> tuple[list[Delta], UpstreamError | None]:
+async def answer(upstream: Upstream) -> tuple[list[AnswerEvent], UpstreamError | None]:
     """Return the deltas of an answer, and what went wrong."""
-    told: list[Delta] = []
+    told: list[AnswerEvent] = []
     try:
         async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ASK)) as deltas:
             async for delta in deltas:
@@ -100,7 +99,9 @@ def paths(server: FaultServer) -> list[str]:
         ("responses", [TextDelta("Echo: three"), End("stop")]),
     ],
 )
-async def test_recorded(server: FaultServer, session: aiohttp.ClientSession, name: str, expected: list[Delta]) -> None:
+async def test_recorded(
+    server: FaultServer, session: aiohttp.ClientSession, name: str, expected: list[AnswerEvent]
+) -> None:
     server.script(transcript(f"letta-code/{name}"))
     assert await answer(upstream(server, session)) == (expected, None)
     assert paths(server) == [RESPONSES]
@@ -129,7 +130,7 @@ async def test_the_question_of_a_server_that_remembers(server: FaultServer, sess
     keys = {"session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
     asked = upstream(server, session, history="server", system_prompt="Be kind.", **keys)
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
-    assert not asked.idempotent
+    assert not asked.traits.idempotent
     [request] = server.requests
     assert request.json == {
         "model": "Dora",
@@ -157,14 +158,16 @@ async def test_without_the_path_it_asks_by_chat_completions_from_then_on(
 async def test_a_path_that_was_missing_is_looked_for_again_in_time(
     server: FaultServer, session: aiohttp.ClientSession
 ) -> None:
-    server.script(Reply(404), CHAT, sse(HELLO, DONE))
-    asked = upstream(server, session)
-    assert isinstance(asked, OpenAIUpstream)
+    server.script(Reply(404), CHAT, CHAT, sse(HELLO, DONE))
+    now = 0.0
+    config = UpstreamConfig.model_validate({"name": "up", "url": server.url, "api": "responses"})
+    asked = OpenAIUpstream(config, session, clock=lambda: now)
     assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
-    assert 3500 < asked._lacks_responses_until - time.monotonic() <= 3600
-    asked._lacks_responses_until = time.monotonic()
+    now = 3500.0
+    assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
+    now = 3600.0
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
-    assert paths(server) == [RESPONSES, COMPLETIONS, RESPONSES]
+    assert paths(server) == [RESPONSES, COMPLETIONS, COMPLETIONS, RESPONSES]
 
 
 async def test_an_agent_that_is_gone_does_not_mean_that_the_path_is_missing(
@@ -240,7 +243,7 @@ async def test_failures(
     server: FaultServer,
     session: aiohttp.ClientSession,
     reply: Reply,
-    told: list[Delta],
+    told: list[AnswerEvent],
     kind: type[UpstreamError],
     says: str,
     key: str | None,

@@ -11,8 +11,8 @@ from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamBusy, UpstreamError
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.upstream.base import (
+    AnswerEvent,
     AnswerRequest,
-    Delta,
     End,
     FileDelta,
     ReasoningDelta,
@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[ScriptedUpstream]:
         yield server
 
 
-async def ask(server: ScriptedUpstream, api: str, *pieces: Piece) -> list[Delta]:
+async def ask(server: ScriptedUpstream, api: str, *pieces: Piece) -> list[AnswerEvent]:
     server.script = says(*pieces)
     config = UpstreamConfig.model_validate({"name": "up", "url": server.url, "api": api})
     said = ChatMessage("user", "hi", (Image(b"\0", "image/png"),))
@@ -95,6 +95,8 @@ async def test_failures(server: ScriptedUpstream, api: str, pieces: list[Piece],
 async def test_voice(server: ScriptedUpstream) -> None:
     config = UpstreamConfig.model_validate({"name": "up", "url": server.url, "transcription_model": "whisper-1"})
     async with aiohttp.ClientSession() as session:
-        text = await make_upstream(config, session).transcribe(b"OggS", name="a.ogg", content_type="audio/ogg")
+        transcribe = make_upstream(config, session).can.transcribe
+        assert transcribe is not None
+        text = await transcribe(b"OggS", name="a.ogg", content_type="audio/ogg")
     assert text == "what was said"
     assert server.heard == [b"OggS"]
