@@ -122,7 +122,7 @@ AnswerEvent = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | 
 class Cancel(Protocol):
     """Ends runs."""
 
-    async def __call__(self, ref: str) -> None:
+    async def __call__(self, ref: str, /) -> None:
         """End the run *ref*. A run that has ended already is no error.
 
         Raises:
@@ -133,7 +133,7 @@ class Cancel(Protocol):
 class Resume(Protocol):
     """Returns to runs whose connection was lost."""
 
-    def __call__(self, ref: str) -> AsyncGenerator[AnswerEvent, None]:
+    def __call__(self, ref: str, /) -> AsyncGenerator[AnswerEvent, None]:
         """Yield the events of the run *ref* from its beginning, as :meth:`Upstream.answer` does.
 
         Raises:
@@ -205,7 +205,7 @@ class PastMessage:
 class History(Protocol):
     """Reads stored messages."""
 
-    def __call__(self, model: str, conversation: str | None = None) -> AsyncIterator[Sequence[PastMessage]]:
+    def __call__(self, model: str, /, conversation: str | None = None) -> AsyncIterator[Sequence[PastMessage]]:
         """Yield the messages of a conversation in pages, oldest first; None is the agent's main conversation.
 
         Raises:
@@ -216,7 +216,7 @@ class History(Protocol):
 class Transcribe(Protocol):
     """Turns speech into text."""
 
-    async def __call__(self, audio: bytes, *, name: str, content_type: str) -> str:
+    async def __call__(self, audio: bytes, /, *, name: str, content_type: str) -> str:
         """Return the words in *audio*, empty for silence. The ending of *name* tells the format.
 
         Raises:
