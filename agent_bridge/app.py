@@ -190,6 +190,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
+        for server, _ in upstreams:
+            stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
         stops, upstream_status = Cancellations(turns), UpstreamStatus(kv)
         rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
@@ -246,6 +248,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 texts,
                 room_messages=config.threads.room_messages,
             ),
+            turns,
             {each.name: _upstream_settings(server, each) for server, each in upstreams},
             stops,
             Uploads(media, fetcher, texts, max_bytes=config.files.max_bytes),

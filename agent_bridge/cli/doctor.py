@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store import migrate
+from agent_bridge.upstream.base import UNCHANGED, describe
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
@@ -213,9 +214,12 @@ class Doctor:
     async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> Finding:
         check = f"upstream {config.name}"
         try:
-            agents = await make_upstream(config, session).list_agents() or ()
+            async with aclosing(make_upstream(config, session)) as upstream:
+                agents = await upstream.agents()
         except UpstreamError as error:
             return Finding(
                 check, False, f"{config.url}: {error.says(ENGLISH)}", "look at its url and api_key; does it run?"
             )
-        return Finding(check, True, f"{config.url} answers, {ENGLISH.count(len(agents), ENGLISH.agent)}")
+        count = 0 if agents is UNCHANGED else len(agents)
+        text = ", ".join([f"{config.url} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
+        return Finding(check, True, text)

@@ -133,7 +133,6 @@ class Texts:
     upstream_web_page: str
     upstream_event: str
     voice_no_path: str
-    voice_no_model: str
     voice_nonsense: str
     voice_type: str
     list_web_page: str

@@ -103,8 +103,8 @@ RUSSIAN = Texts(
         "Администратор всё же может задать вопрос агенту: `{command}`"
     ),
     agent_gone="агента {agent} больше нет на его сервере",
-    agent_gone_named="на сервере {who} больше нет агента «{agent}»",
-    agent_gone_upstream="на сервере {who} больше нет такого агента",
+    agent_gone_named="на сервере {upstream} больше нет агента «{agent}»",
+    agent_gone_upstream="на сервере {upstream} больше нет такого агента",
     conversation_too_long="разговор слишком длинный для модели этого агента",
     bridge_failed="в самом мосте что-то пошло не так",
     bridge_ended="работа моста над этим сообщением прервалась {times}",
@@ -113,61 +113,62 @@ RUSSIAN = Texts(
     homeserver_failed="сбой домашнего сервера: {said}",
     homeserver_refused="домашний сервер отказал: {said}",
     homeserver_nonsense="ответ домашнего сервера не похож на его API: верен ли адрес?",
-    upstream_busy="сервер {who} занят ({status})",
-    upstream_failed="сбой сервера {who} ({status})",
-    upstream_refused="сервер {who} отклонил запрос ({status})",
-    upstream_no_images="сервер {who} отклонил запрос ({status}): возможно, модель агента не принимает изображения",
-    upstream_redirects="сервер {who} перенаправляет на другой адрес ({status}): укажите в url сразу его",
-    upstream_key="сервер {who} не принимает api_key ({status})",
-    upstream_no_list="на сервере {who} нет списка агентов ({status}): верен ли url? Обычно он заканчивается на /v1",
-    upstream_away="не удалось связаться с сервером {who}",
-    upstream_away_within="не удалось связаться с сервером {who} за {seconds:g} с",
-    upstream_unusable="url или заголовок сервера {who} нельзя использовать",
-    upstream_no_http="сервер {who} не говорит по HTTP",
-    upstream_closed="сервер {who} закрыл соединение, не ответив",
-    upstream_slow="сервер {who} отвечал дольше {seconds:g} с",
-    upstream_silent="сервер {who} молчал {seconds:g} с",
-    upstream_cut="соединение с сервером {who} оборвалось",
-    upstream_bytes="ответ сервера {who} слишком велик, предел в байтах: {limit}",
-    upstream_web_page="сервер {who} ответил веб-страницей: верен ли url?",
+    upstream_busy="сервер {upstream} занят ({status})",
+    upstream_failed="сбой сервера {upstream} ({status})",
+    upstream_refused="сервер {upstream} отклонил запрос ({status})",
+    upstream_no_images="сервер {upstream} отклонил запрос ({status}): возможно, модель агента не принимает изображения",
+    upstream_redirects="сервер {upstream} перенаправляет на другой адрес ({status}): укажите в url сразу его",
+    upstream_key="сервер {upstream} не принимает api_key ({status})",
+    upstream_no_list=(
+        "на сервере {upstream} нет списка агентов ({status}): верен ли url? Обычно он заканчивается на /v1"
+    ),
+    upstream_away="не удалось связаться с сервером {upstream}",
+    upstream_away_within="не удалось связаться с сервером {upstream} за {seconds:g} с",
+    upstream_unusable="url или заголовок сервера {upstream} нельзя использовать",
+    upstream_no_http="сервер {upstream} не говорит по HTTP",
+    upstream_closed="сервер {upstream} закрыл соединение, не ответив",
+    upstream_slow="сервер {upstream} отвечал дольше {seconds:g} с",
+    upstream_silent="сервер {upstream} молчал {seconds:g} с",
+    upstream_cut="соединение с сервером {upstream} оборвалось",
+    upstream_bytes="ответ сервера {upstream} слишком велик, предел в байтах: {limit}",
+    upstream_web_page="сервер {upstream} ответил веб-страницей: верен ли url?",
     upstream_event="событие потока слишком велико, предел в байтах: {limit}",
-    voice_no_path="сервер {who} не распознаёт голосовые сообщения ({status}): верна ли transcription_model?",
-    voice_no_model="у сервера {who} не указана transcription_model",
-    voice_nonsense="то, что прислал сервер {who}, не похоже на расшифровку",
+    voice_no_path="сервер {upstream} не распознаёт голосовые сообщения ({status}): верна ли transcription_model?",
+    voice_nonsense="то, что прислал сервер {upstream}, не похоже на расшифровку",
     voice_type="тип записи не имеет смысла",
     list_web_page=(
-        'сервер {who} ответил на GET /models веб-страницей вместо {{"data": [{{"id": …}}]}}; '
+        'сервер {upstream} ответил на GET /models веб-страницей вместо {{"data": [{{"id": …}}]}}; '
         "верен ли url? Обычно он заканчивается на /v1"
     ),
     list_no_json=(
-        'сервер {who} ответил на GET /models не в формате JSON вместо {{"data": [{{"id": …}}]}}; '
+        'сервер {upstream} ответил на GET /models не в формате JSON вместо {{"data": [{{"id": …}}]}}; '
         "верен ли url? Обычно он заканчивается на /v1"
     ),
     list_no_list=(
-        'сервер {who} ответил на GET /models данными JSON без списка моделей вместо {{"data": [{{"id": …}}]}}; '
+        'сервер {upstream} ответил на GET /models данными JSON без списка моделей вместо {{"data": [{{"id": …}}]}}; '
         "верен ли url? Обычно он заканчивается на /v1"
     ),
     list_no_ids=(
-        'сервер {who} ответил на GET /models списком, где ни у чего нет id, вместо {{"data": [{{"id": …}}]}}; '
+        'сервер {upstream} ответил на GET /models списком, где ни у чего нет id, вместо {{"data": [{{"id": …}}]}}; '
         "верен ли url? Обычно он заканчивается на /v1"
     ),
-    list_repeats="сервер {who} перечисляет на каждой странице одних и тех же агентов",
-    list_pages="в списке агентов сервера {who} слишком много страниц, предел: {limit}",
-    answer_problem="сервер {who} сообщил об ошибке",
-    answer_characters="ответ сервера {who} слишком длинный, предел в знаках: {limit}",
-    answer_files="файлы в ответе сервера {who} слишком велики, предел в знаках: {limit}",
-    answer_no_completion="то, что прислал сервер {who}, не похоже на ответ агента",
-    answer_no_json="сервер {who} прислал часть ответа не в формате JSON",
-    answer_cut="сервер {who} оборвал ответ на середине",
-    answer_filtered="сервер {who} не договорил: ответ остановил его фильтр содержимого",
-    answer_error="сервер {who} не договорил: он сообщил об ошибке",
-    answer_aborted="сервер {who} не договорил: он прервал ответ",
-    empty="ответ сервера {who} пуст",
-    empty_tool="сервер {who} ответил только вызовом инструмента, а инструментов у моста нет",
-    empty_length="сервер {who} достиг предела длины, ничего не сказав",
-    empty_work="сервер {who} поработал над вопросом, но ничего не ответил",
+    list_repeats="сервер {upstream} перечисляет на каждой странице одних и тех же агентов",
+    list_pages="в списке агентов сервера {upstream} слишком много страниц, предел: {limit}",
+    answer_problem="сервер {upstream} сообщил об ошибке",
+    answer_characters="ответ сервера {upstream} слишком длинный, предел в знаках: {limit}",
+    answer_files="файлы в ответе сервера {upstream} слишком велики, предел в знаках: {limit}",
+    answer_no_completion="то, что прислал сервер {upstream}, не похоже на ответ агента",
+    answer_no_json="сервер {upstream} прислал часть ответа не в формате JSON",
+    answer_cut="сервер {upstream} оборвал ответ на середине",
+    answer_filtered="сервер {upstream} не договорил: ответ остановил его фильтр содержимого",
+    answer_error="сервер {upstream} не договорил: он сообщил об ошибке",
+    answer_aborted="сервер {upstream} не договорил: он прервал ответ",
+    empty="ответ сервера {upstream} пуст",
+    empty_tool="сервер {upstream} ответил только вызовом инструмента, а инструментов у моста нет",
+    empty_length="сервер {upstream} достиг предела длины, ничего не сказав",
+    empty_work="сервер {upstream} поработал над вопросом, но ничего не ответил",
     empty_end=(
-        "сервер {who} завершил работу без ответа: у некоторых серверов так бывает, если разговор слишком длинный"
+        "сервер {upstream} завершил работу без ответа: у некоторых серверов так бывает, если разговор слишком длинный"
     ),
     try_again="Чтобы попробовать ещё раз, поставьте реакцию 🔁.",
     try_later="Сервер просит подождать: попробуйте ещё раз позже.",
