@@ -168,7 +168,7 @@ ENGLISH = Texts(
         "drop": "sets a message aside that waits or is being answered",
         "why": "shows step by step how a message was handled",
         "help": "lists the commands that you can use",
-        "sync": "asks the servers for their agents now; `all` also accepts a large number of changes",
+        "sync": "requests the servers' lists of agents now; `all` accepts any number of changes",
         "status": "shows the state of the bridge and of the agents' servers",
     },
     placeholders={"agent": "agent", "user": "@user:server", "turn": "turn", "message": "link or event id"},
