@@ -49,12 +49,15 @@ class CommandHandler:
         if turn.state is TurnState.COMMITTED:
             await outbox.reply(turn.answer or "")
         else:
-            await outbox.reply(self._renderer.render(await self._run(turn, role)))
+            await outbox.reply(await self._answer(turn, role))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
         await outbox.give_up(self._renderer.render(CommandFailed(turn.body, cause)), cause)
+
+    async def _answer(self, turn: Turn, role: Role) -> str:
+        return self._renderer.render(await self._run(turn, role))
 
     async def _run(self, turn: Turn, role: Role) -> Result:
         ctx = CommandContext(
