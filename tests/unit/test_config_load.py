@@ -294,18 +294,18 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         "upstreams: []\nhomeserver:\nappservice:\n",
         [
             "config.yaml:1: upstreams: must list at least one server",
-            "config.yaml:2: homeserver.address: is missing; add it. Where the bridge reaches its client-server API.",
+            "config.yaml:2: homeserver.address: is missing; add it. URL of its client-server API.",
             (
                 "config.yaml:2: homeserver.domain: is missing; add it. "
-                "Its server_name: what stands behind the colon in user ids."
+                "Its server_name: the part of user ids after the colon."
             ),
             (
                 "config.yaml:3: appservice.as_token: is missing; add it. "
-                "Proves the bridge to the homeserver; agent-bridge init makes one."
+                "Token of the bridge for the homeserver; agent-bridge init generates it."
             ),
             (
                 "config.yaml:3: appservice.hs_token: is missing; add it. "
-                "Proves the homeserver to the bridge; agent-bridge init makes one."
+                "Token of the homeserver for the bridge; agent-bridge init generates it."
             ),
         ],
     ),
