@@ -284,8 +284,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         [
             "config.yaml:1: homeserver: is missing; add it. Your Matrix homeserver.",
             (
-                "config.yaml:1: appservice: is missing; add it. How the homeserver knows and reaches the bridge. "
-                "registration.yaml is made from this section."
+                "config.yaml:1: appservice: is missing; add it. The application service. "
+                "registration.yaml is generated from this section."
             ),
             "config.yaml:1: upstreams: is missing; add it. Servers that host agents.",
         ],
@@ -340,8 +340,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         GOOD.replace("appservice:\n", "appservice:\n  bot_username: agent_bot\n"),
         [
             (
-                "config.yaml:4: appservice.username_prefix: bot_username must not start with it: "
-                "the bot would be taken for a ghost"
+                "config.yaml:4: appservice.username_prefix: bot_username must not start with it, "
+                "because the bot would look like a ghost"
             )
         ],
     ),
