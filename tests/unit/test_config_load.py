@@ -63,7 +63,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
         [
-            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, with /v1 where the server has it.",
+            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it.",
         ],
     ),
     "text for a whole number": (
@@ -190,7 +190,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "names of upstreams": (
         "  - {name: letta, url: http://localhost}\n",
-        ["config.yaml:7: upstreams: every upstream needs a name of its own; given twice: letta"],
+        ["config.yaml:7: upstreams: names of upstreams must be unique; given twice: letta"],
     ),
     "URL": (
         "  - name: other\n    url: localhost:1416\n",
