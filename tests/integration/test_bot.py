@@ -13,9 +13,9 @@ from support.scripted_upstream import ScriptedUpstream, says
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Running
+    from support.person import Person
 
 BOT = "@agentbridge:test.local"
 

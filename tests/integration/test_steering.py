@@ -16,8 +16,8 @@ from support.scripted_upstream import ScriptedUpstream, says, waits_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from support.harness import BridgeHarness, Conversation
+    from support.person import Person
 
 
 @asynccontextmanager

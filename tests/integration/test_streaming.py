@@ -24,9 +24,9 @@ from support.scripted_upstream import ScriptedUpstream, says, waits_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Event
     from support.harness import BridgeHarness, Conversation
+    from support.person import Person
     from support.scripted_upstream import Script
 
 LIVE = "org.matrix.msc4357.live"

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Event
     from support.harness import BridgeHarness, Running
+    from support.person import Person
     from support.scripted_upstream import Script
 
 
