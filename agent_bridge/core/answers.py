@@ -92,3 +92,6 @@ class AnswerExtras:
     files: tuple[AnswerFile, ...] = ()
     #: Whether the first of *files* holds the rest of an answer that is too long for its messages.
     rest: bool = False
+
+
+NO_EXTRAS: Final = AnswerExtras()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.answers import AnswerExtras
+from agent_bridge.core.answers import NO_EXTRAS
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.store.database import Database, Params
-
-#: What is shown extras most answers.
-NO_EXTRAS = AnswerExtras()
 
 # A story of so many steps is told; one that goes on for ever must not grow for ever.
 _STEP: LiteralString = """

@@ -122,14 +122,17 @@ class Generation:
         text = call.buffer.text
         if call.buffer.finish_reason == "length":
             text = with_ending(text, f"*({self._texts.truncated})*")
-        own, user_id = URL(call.config.url), call.user_id
-        files, notes = await self._uploads.upload_all(call.buffer.files, own=own, as_user=user_id)
+        files: tuple[AnswerFile, ...] = ()
+        notes: tuple[str, ...] = ()
+        if call.buffer.files:
+            own = URL(call.config.url)
+            files, notes = await self._uploads.upload_all(call.buffer.files, own=own, as_user=call.user_id)
         return Attempt(
             text=text,
             question=call.question.kept,
             activity=call.buffer.activity.whole(time.monotonic()),
             files=files,
-            rest=await self._rest(text, user_id),
+            rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
         )
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.answers import AnswerExtras, Notice, Op, Part
+from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.errors import UpstreamError
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
-
-NO_EXTRAS = AnswerExtras()
 
 
 @dataclass(frozen=True, slots=True)
