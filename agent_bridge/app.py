@@ -38,11 +38,9 @@ from agent_bridge.bridge.queue.lanes import Handler, Lanes
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.rooms.space import Space
-from agent_bridge.commands.agents import AgentCommands
-from agent_bridge.commands.handler import CommandHandler
-from agent_bridge.commands.status import StatusCommands
+from agent_bridge.commands.handler import CommandHandler, all_commands
+from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
-from agent_bridge.commands.turns import TurnCommands
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -50,6 +48,7 @@ from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.database import Database
@@ -89,6 +88,7 @@ class Bridge:
     provisioner: Provisioner
     homeserver: Homeserver
     traces: Traces
+    renderer: ResultRenderer
     process_stats: ProcessStats
     web: web.Application
 
@@ -176,6 +176,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
+        for server, _ in upstreams:
+            stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
         stops, upstream_status = Cancellations(turns), UpstreamStatus(kv)
         rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
@@ -212,12 +214,19 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        traces = Traces(turn_admin, turns, agents, homeserver, rules, texts)
-        commands = [
-            *AgentCommands(homeserver, namespace, agents, permissions, prefix, texts).commands(),
-            *TurnCommands(database, turn_admin, agents, lanes, traces, prefix, texts).commands(),
-            *StatusCommands(upstream_status, agents, turns, texts).commands(),
-        ]
+        traces, renderer = Traces(turn_admin, turns, agents, homeserver, rules), ResultRenderer(texts, prefix)
+        services = CommandServices(
+            database=database,
+            agents=agents,
+            turns=turns,
+            turn_admin=turn_admin,
+            lanes=lanes,
+            traces=traces,
+            upstream_status=upstream_status,
+            homeserver=homeserver,
+            namespace=namespace,
+            permissions=permissions,
+        )
         invites = InviteHandler(homeserver, turns, rooms, backfill, rules, texts)
         media = Media(
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
@@ -226,6 +235,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         incoming_files = IncomingFiles(media, config.files, texts)
         generation = Generation(
             Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
+            turns,
             upstreams,
             stops,
             Uploads(media, fetcher, config.files, texts),
@@ -248,7 +258,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 texts,
             ),
             TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
-            TurnKind.COMMAND: CommandHandler(homeserver, namespace, turns, commands, permissions, prefix, texts),
+            TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,
         }
@@ -281,5 +291,16 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         checks = {"database": database.ping, "homeserver": homeserver.versions}
         HealthPages(checks, upstream_status.read).add_routes(app)
         yield Bridge(
-            config, lanes, stops, door, leader, discovery, provisioner, homeserver, traces, ProcessStats(database), app
+            config,
+            lanes,
+            stops,
+            door,
+            leader,
+            discovery,
+            provisioner,
+            homeserver,
+            traces,
+            renderer,
+            ProcessStats(database),
+            app,
         )

@@ -89,7 +89,7 @@ async def test_a_reason_that_is_there_already_counts(database: Database, running
         assert await cancellations.unless_stopped(running, Work().run()) is StopReason.STOPPED
 
 
-@pytest.mark.parametrize("error", [TimeoutError("of the work"), UpstreamError(Text("upstream_away", who="up"))])
+@pytest.mark.parametrize("error", [TimeoutError("of the work"), UpstreamError(Text("upstream_away", upstream="up"))])
 async def test_errors_of_the_work_come_through(database: Database, running: Turn, error: Exception) -> None:
     async def work() -> None:
         raise error

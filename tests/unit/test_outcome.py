@@ -302,9 +302,9 @@ def test_the_same_failure_is_told_once() -> None:
 
 
 def test_a_failure_of_the_upstream_has_its_words() -> None:
-    error = UpstreamBusy(Text("upstream_busy", who="up", status=429), detail="slow down")
+    error = UpstreamBusy(Text("upstream_busy", upstream="up", status=429), detail="slow down")
     assert Failure.of(error, ENGLISH) == Failure("up is busy (429)", ENGLISH.try_later, "slow down", error)
-    assert Failure.of(UpstreamBusy(Text("upstream_busy", who="up", status=429)), ENGLISH).detail == ""
+    assert Failure.of(UpstreamBusy(Text("upstream_busy", upstream="up", status=429)), ENGLISH).detail == ""
 
 
 @pytest.mark.parametrize(

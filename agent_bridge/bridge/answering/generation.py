@@ -8,19 +8,20 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 from yarl import URL
 
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, beyond
 from agent_bridge.bridge.answering.streaming import AnswerStreamer
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import AgentGone, AnswerTooLong, UpstreamError
+from agent_bridge.core.errors import AgentGone, AnswerTooLong, StoreError, UpstreamError
 from agent_bridge.core.rooms import Show, Streaming
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.render.split import with_ending
-from agent_bridge.upstream.base import AnswerRequest, TextDelta
+from agent_bridge.upstream.base import AnswerRequest, RunStarted, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,13 +37,17 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import StopReason, Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
     """One call of an upstream, and the buffer of its answer."""
 
+    turn: Turn
     upstream: Upstream
     config: UpstreamConfig
     request: AnswerRequest
@@ -58,6 +63,7 @@ class Generation:
     def __init__(
         self,
         questions: Questions,
+        turns: Turns,
         upstreams: Iterable[tuple[Upstream, UpstreamConfig]],
         cancellations: Cancellations,
         uploads: Uploads,
@@ -66,6 +72,7 @@ class Generation:
         texts: Texts,
     ) -> None:
         self._questions = questions
+        self._turns = turns
         self._upstreams = {config.name: (upstream, config) for upstream, config in upstreams}
         self._cancellations = cancellations
         self._uploads = uploads
@@ -94,7 +101,7 @@ class Generation:
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         buffer, request = self._buffer(turn, config), _request(turn, agent, question)
-        call = _Call(upstream, config, request, question, buffer, outbox.user_id)
+        call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id)
         streaming = agent_room.portal.streaming or config.streaming
         async with AnswerStreamer(outbox, buffer, self._budget, enabled=streaming is Streaming.EDITS) as streamer:
             try:
@@ -144,7 +151,9 @@ class Generation:
                 aclosing(call.upstream.answer(call.request)) as deltas,
             ):
                 async for delta in deltas:
-                    if isinstance(delta, TextDelta):
+                    if isinstance(delta, RunStarted):
+                        await self._record_run(call.turn, delta.ref)
+                    elif isinstance(delta, TextDelta):
                         call.buffer.feed(TextDelta(delta.text[:left]), time.monotonic())
                         left -= len(delta.text)
                     else:
@@ -154,6 +163,13 @@ class Generation:
                         raise AnswerTooLong(Text("too_long", limit=limit))
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
+
+    async def _record_run(self, turn: Turn, ref: str) -> None:
+        try:
+            await self._turns.started(turn, ref)
+        except StoreError as error:
+            # The answer goes on: the database may be back before it has to be committed.
+            _log.warning("the reference of the run was not stored", run=ref, error=str(error))
 
     async def _unfinished(self, call: _Call, ended_by: Failure | StopReason) -> Attempt:
         """Return the attempt with as much of the answer as had arrived; its files are left out."""

@@ -78,12 +78,13 @@ class IncomingFiles:
 
     async def _content(self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str) -> FileContent:
         match kind.family:
-            case Family.IMAGE if upstream.images:
+            case Family.IMAGE if upstream.traits.images:
                 return await self._picture(data, name)
             case Family.IMAGE:
                 return FileContent(note=self._texts.no_images.format(agent=agent))
-            case Family.AUDIO if upstream.transcribes:
-                return await self._transcribed(data, kind, name, upstream)
+            case Family.AUDIO if upstream.can.transcribe is not None:
+                words = await upstream.can.transcribe(data, name=name, content_type=kind.content_type)
+                return FileContent(f"{self._texts.transcript}\n\n{words}")
             case Family.AUDIO:
                 return FileContent(note=self._texts.no_voice)
             case Family.TEXT | Family.DOCUMENT:
@@ -95,10 +96,6 @@ class IncomingFiles:
         async with self._decoders:
             picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
         return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))
-
-    async def _transcribed(self, data: bytes, kind: Kind, name: str, upstream: Upstream) -> FileContent:
-        transcript = await upstream.transcribe(data, name=name, content_type=kind.content_type)
-        return FileContent(f"{self._texts.transcript}\n\n{transcript}")
 
     async def _text(self, data: bytes, kind: Kind, name: str) -> FileContent:
         limit = self._limits.max_text_chars

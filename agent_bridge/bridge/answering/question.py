@@ -114,7 +114,7 @@ class Questions:
             parts += await self._parts(payload, turn, agent, upstream, ghost)
         root = await self._root(turn, ghost)
         history: tuple[ChatMessage, ...] = ()
-        if not upstream.stateful:
+        if not upstream.traits.stateful:
             history = await self._history(turn, root, history_tokens)
         elif root is not None and not await self._turns.transcript(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
