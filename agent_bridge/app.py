@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner, RoomDefaults
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.bridge.answering.edit_handler import EditHandler
-from agent_bridge.bridge.answering.generation import AnswerSettings, Generation, UpstreamSettings
+from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
-from agent_bridge.bridge.answering.message_handler import MessageHandler, MessageSettings
+from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.outbox import Outboxes
+from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
@@ -46,7 +48,6 @@ from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.render.rendition import Pace
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
@@ -69,8 +70,7 @@ from agent_bridge.web.process_stats import ProcessStats
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import Config, UpstreamConfig
-    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.config.model import Config
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -137,20 +137,6 @@ class Bridge:
             yield
         finally:
             await runner.cleanup()
-
-
-def _upstream_settings(server: Upstream, config: UpstreamConfig) -> UpstreamSettings:
-    """Return what *config* says of talking to the agents of *server*."""
-    return UpstreamSettings(
-        server,
-        URL(config.url),
-        config.history_tokens,
-        config.turn_timeout,
-        config.max_answer_chars,
-        config.streaming,
-        config.reasoning,
-        config.tools,
-    )
 
 
 async def _ending(task: asyncio.Task[None]) -> None:
@@ -246,35 +232,32 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         fetcher = await stack.enter_async_context(Fetcher())
-        asking = Generation(
-            Questions(
-                homeserver,
-                namespace,
-                turns,
-                IncomingFiles(media, config.files, texts),
-                texts,
-                room_messages=config.threads.room_messages,
-            ),
+        incoming_files = IncomingFiles(media, config.files, texts)
+        generation = Generation(
+            Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
             turns,
-            {each.name: _upstream_settings(server, each) for server, each in upstreams},
+            upstreams,
             stops,
-            Uploads(media, fetcher, texts, max_bytes=config.files.max_bytes),
+            Uploads(media, fetcher, config.files, texts),
             EditBudget(config.answers.edits_per_second),
-            AnswerSettings(Pace(max_events=config.answers.max_events), config.answers.max_parts),
+            config.answers,
             texts,
         )
-        settings = MessageSettings(
-            config.lanes.max_attempts,
-            config.lanes.max_message_age,
-            config.lanes.when_busy,
-            prefix,
-            config.answers.max_parts,
-        )
+        outboxes = Outboxes(homeserver, turns, agents)
         handlers |= {
             TurnKind.MESSAGE: MessageHandler(
-                homeserver, namespace, agents, turns, asking, StatusReactions(homeserver), settings, texts
+                outboxes,
+                turns,
+                Batching(turns, config.lanes),
+                generation,
+                Receipts(homeserver),
+                StatusReactions(homeserver),
+                config.lanes,
+                config.answers,
+                config.bot,
+                texts,
             ),
-            TurnKind.CHANGE: EditHandler(homeserver, namespace, agents, turns, edits, texts),
+            TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
             TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras, Notice
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.turns import BOT_THREAD, AnswerExtras, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import BOT_THREAD, StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -363,7 +364,7 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
 async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
     await turns.commit(
-        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice="The answer too"), transcript=TALK
+        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice=Notice("The answer too")), transcript=TALK
     )
     assert await note(database, redaction()) == [lane]
     assert await turns.transcript(lane, 9) == []

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import BOT_THREAD, AnswerExtras, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import BOT_THREAD, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
 from agent_bridge.store.history import Histories
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
