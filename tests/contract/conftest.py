@@ -9,7 +9,6 @@ import pytest
 from psycopg import sql
 
 from agent_bridge.store.database import Database
-from agent_bridge.store.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -21,8 +20,7 @@ _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND table
 
 @pytest.fixture(scope="session")
 def migrated_url(cluster: Cluster) -> Iterator[str]:
-    with cluster.database() as uri:
-        migrate(uri)
+    with cluster.migrated() as uri:
         yield uri
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from agent_bridge.demo.timeline import Message, Room
     from agent_bridge.matrix.client import Homeserver
-    from support.postgres import Cluster
     from support.scripted_upstream import ScriptedUpstream
 
 DOMAIN = "test.local"
@@ -118,9 +117,7 @@ async def _open(url: str) -> bool:
 class BridgeHarness:
     """Synapse on 127.0.0.1, and databases for bridges that are registered with it."""
 
-    def __init__(self, folder: Path, cluster: Cluster) -> None:
-        self._folder = folder
-        self._cluster = cluster
+    def __init__(self, folder: Path) -> None:
         self._port = free_port()
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
@@ -213,8 +210,8 @@ class BridgeHarness:
 
 
 @asynccontextmanager
-async def new_house(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
-    """Give a homeserver that has the bridge registered, and nothing in it."""
+async def new_harness() -> AsyncIterator[BridgeHarness]:
+    """Give an empty homeserver at which the bridge is registered."""
     with TemporaryDirectory(prefix="ab-hs-") as folder:
-        async with BridgeHarness(Path(folder), cluster) as running:
+        async with BridgeHarness(Path(folder)) as running:
             yield running
