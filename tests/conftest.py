@@ -26,11 +26,11 @@ _TOGETHER = {"crash", "faults"}
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Put the tests of a file, or of a folder that belongs together, into a group that one worker runs.
 
-    The tests of a file share fixtures. Those of integration/ have little to share and take long, so each is by itself
-    unless its file says otherwise.
+    The tests of a file share fixtures. A test of integration/ that has a bridge of its own is a group by itself.
     """
     folder = item.path.parent.name
-    if folder != "integration" and item.get_closest_marker("xdist_group") is None:
+    by_itself = folder == "integration" and "shared" not in getattr(item, "fixturenames", ())
+    if not by_itself and item.get_closest_marker("xdist_group") is None:
         item.add_marker(pytest.mark.xdist_group(folder if folder in _TOGETHER else f"{folder}/{item.path.stem}"))
 
 
