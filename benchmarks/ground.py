@@ -18,7 +18,7 @@ from agent_bridge.config.validation import config_from
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.embedded import start_postgres
-from benchmarks.program import Program
+from benchmarks.program import LoggedProgram
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Bridge:
     """A bridge under test: ``agent-bridge run`` in a process of its own."""
 
     config: Config
-    program: Program
+    program: LoggedProgram
 
     @property
     def rooms(self) -> dict[str, str]:
@@ -53,7 +53,7 @@ class Bridge:
 
     async def ready(self, count: int) -> None:
         """Wait until *count* agents have everything that belongs to them."""
-        await self.program.hears(lambda: len(self.program.heard.get("room ready", [])) >= count, within=300 + count)
+        await self.program.wait_until(lambda: len(self.rooms) >= count, within=300 + count)
 
 
 class Ground:
@@ -118,13 +118,13 @@ class Ground:
     @asynccontextmanager
     async def process(self, config: Config, command: str = "run") -> AsyncIterator[Bridge]:
         """Run ``agent-bridge`` *command* with *config*: again, or as one more process on its database."""
-        async with Program("agent_bridge", command, "--config", self._file(config)) as program:
+        async with LoggedProgram("agent_bridge", command, "--config", self._file(config)) as program:
             yield Bridge(config, program)
 
     @asynccontextmanager
-    async def baseline(self, name: str, upstream: str, module: str, *options: str) -> AsyncIterator[Program]:
+    async def baseline(self, name: str, upstream: str, module: str, *options: str) -> AsyncIterator[LoggedProgram]:
         """Run *module* as the service called *name*."""
-        async with Program(module, self._file(self.config(name, upstream)), *options) as program:
+        async with LoggedProgram(module, self._file(self.config(name, upstream)), *options) as program:
             await program.logs("listening")
             yield program
 

@@ -17,7 +17,7 @@ from agent_bridge.store.database import Database
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.upstream.registry import make_upstream
 from benchmarks.figure import Aim, Figure, median
-from benchmarks.program import Program
+from benchmarks.program import LoggedProgram
 
 if TYPE_CHECKING:
     from benchmarks.ground import Ground
@@ -50,7 +50,7 @@ async def idle_poll(ground: Ground) -> list[Figure]:
     uri = ground.database("poll")
     migrate.migrate(uri)
     async with (
-        Program("benchmarks.upstream", str(_AGENTS)) as server,
+        LoggedProgram("benchmarks.upstream", str(_AGENTS)) as server,
         Database(uri) as database,
         aiohttp.ClientSession() as session,
     ):

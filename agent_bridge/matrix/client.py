@@ -164,6 +164,16 @@ class Homeserver:
         path = Path.v3.profile[user_id].displayname
         await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
 
+    async def displayname(self, user_id: str) -> str | None:
+        """Return the display name of a user of this homeserver; None when there is none."""
+        try:
+            profile = await self.request(Method.GET, Path.v3.profile[user_id].displayname)
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return profile.get("displayname")
+
     async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
         """Create a room, or adopt the one that has its alias already.
 

@@ -83,7 +83,12 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
         ),
         pytest.param(
             lambda h: h.set_displayname(GHOST, "Frida"), {},
-            ("PUT", f"{CLIENT}/profile/{GHOST}/displayname", {"displayname": "Frida"}, GHOST), None, id="displayname",
+            ("PUT", f"{CLIENT}/profile/{GHOST}/displayname", {"displayname": "Frida"}, GHOST), None,
+            id="set displayname",
+        ),
+        pytest.param(
+            lambda h: h.displayname(GHOST), {"displayname": "Frida"},
+            ("GET", f"{CLIENT}/profile/{GHOST}/displayname", None, NAMES.bot), "Frida", id="displayname of a user",
         ),
         pytest.param(
             lambda h: h.create_room({"room_alias_name": "agent_frida"}, GHOST), {"room_id": ROOM},
@@ -429,7 +434,10 @@ async def test_an_invitation_of_a_member_is_not_needed(
         assert await homeserver.invite(ROOM, BOB) is needed
 
 
-@pytest.mark.parametrize("call", [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k")])
+@pytest.mark.parametrize(
+    "call",
+    [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k"), lambda h: h.displayname(BOB)],
+)
 async def test_what_is_not_there_is_none_and_what_is_forbidden_an_error(
     homeserver: Homeserver, server: FaultServer, call: Call
 ) -> None:

@@ -23,6 +23,13 @@ from agent_bridge.store.schema import metadata
 if TYPE_CHECKING:
     from support.postgres import Cluster
 
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Migrations start from an empty database."""
+    return empty_database_url
+
+
 NOWHERE = "postgresql://user:s3cret@127.0.0.1:9/nowhere"
 
 

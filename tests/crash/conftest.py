@@ -1,4 +1,4 @@
-"""A homeserver of their own: each room that the bridge is in makes the next one a little slower."""
+"""These tests get a homeserver of their own, because each room that the bridge is in makes the next one slower."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.harness import new_house
+from support.harness import new_harness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from support.harness import BridgeHarness
-    from support.postgres import Cluster
 
 
 @pytest.fixture(scope="module")
-async def harness(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
-    """A homeserver that has the bridge registered."""
-    async with new_house(cluster) as running:
+async def harness() -> AsyncIterator[BridgeHarness]:
+    """A homeserver at which the bridge is registered."""
+    async with new_harness() as running:
         yield running

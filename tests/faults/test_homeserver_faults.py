@@ -17,7 +17,7 @@ from aiohttp import web
 from agent_bridge.matrix import session
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
-from support.people import company, echo_through, say, see, see_begun, with_bridge
+from support.people import conversations, echo_through, expect_answers, expect_texts, say, with_bridge
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
@@ -58,7 +58,7 @@ class ClosedDoor:
 def configured(
     harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, address: str | None = None
 ) -> Config:
-    there = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
+    there: dict[str, Any] = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
     return harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **there)
 
 
@@ -69,7 +69,7 @@ async def behind_proxy(harness: BridgeHarness, database_url: str) -> AsyncIterat
         ScriptedUpstream(*ROOMS) as upstream,
         Proxy(harness.synapse.url) as proxy,
         harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
-        company(harness, running, upstream.names) as talks,
+        conversations(harness, running, upstream.names) as talks,
     ):
         yield upstream, proxy, talks
 
@@ -87,9 +87,9 @@ async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
     async with ScriptedUpstream(*ROOMS) as upstream, AsyncExitStack() as people:
         config = configured(harness, database_url, upstream)
         async with harness.bridge(config) as running:
-            talks = await people.enter_async_context(company(harness, running, upstream.names))
+            talks = await people.enter_async_context(conversations(harness, running, upstream.names))
             await say(talks, "hello")
-            await see(talks, "Echo: hello")
+            await expect_answers(talks, "Echo: hello")
         async with ClosedDoor(config.appservice.port) as closed:
             await say(talks, *questions)
 
@@ -99,7 +99,9 @@ async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
             await eventually(tired, "the homeserver waits longer and longer")
         async with harness.bridge(config) as running:
             began = time.monotonic()
-            await see(with_bridge(talks, running), "Echo: hello", *(f"Echo: {question}" for question in questions))
+            await expect_answers(
+                with_bridge(talks, running), "Echo: hello", *(f"Echo: {question}" for question in questions)
+            )
             assert time.monotonic() - began < 7
 
 
@@ -109,11 +111,11 @@ async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness,
     async with ScriptedUpstream("ada", "bob") as upstream:
         upstream.script = echo_through(gates)
         config = configured(harness, database_url, upstream)
-        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (ada, bob):
+        async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as (ada, bob):
             turns = Turns(running.database)
             await ada.say("short")
             await bob.say("long")
-            await see_begun([ada, bob], "Echo:")
+            await expect_texts([ada, bob], "Echo:")
             await say([ada, bob], "next")
 
             async def all_taken() -> bool:
@@ -134,12 +136,12 @@ async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness,
                 await eventually(tried, "the answer waits for the homeserver")
             finally:
                 await harness.synapse.start()
-            await see([ada], "Echo: short", "Echo: next")
+            await expect_answers([ada], "Echo: short", "Echo: next")
             gates["long"].set()
-            await see([bob], "Echo: long", "Echo: next")
+            await expect_answers([bob], "Echo: long", "Echo: next")
             await say([ada, bob], "still there?")
-            await see([ada], "Echo: short", "Echo: next", "Echo: still there?")
-            await see([bob], "Echo: long", "Echo: next", "Echo: still there?")
+            await expect_answers([ada], "Echo: short", "Echo: next", "Echo: still there?")
+            await expect_answers([bob], "Echo: long", "Echo: next", "Echo: still there?")
             assert sorted(upstream.questions) == ["long", "next", "next", "short", "still there?", "still there?"]
 
 
@@ -156,9 +158,9 @@ async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) ->
 
     proxy.refuses = limit
     await say([limited, *others], "one", "two")
-    await see(others, "Echo: one", "Echo: two")
+    await expect_answers(others, "Echo: one", "Echo: two")
     assert len(tries) <= 2, "the others were done while the limit held"
-    await see([limited], "Echo: one", "Echo: two")
+    await expect_answers([limited], "Echo: one", "Echo: two")
     assert all(later - earlier > 1.4 for earlier, later in pairwise(tries[:3]))
 
 
@@ -178,7 +180,7 @@ async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> No
     proxy.refuses = partial(fails, 0)
     proxy.replaces = partial(fails, 1)
     await say(talks, "one", "two", "three")
-    await see(talks, "Echo: one", "Echo: two", "Echo: three")
+    await expect_answers(talks, "Echo: one", "Echo: two", "Echo: three")
     assert sum(failed) >= 3
 
 
@@ -195,7 +197,7 @@ async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: Brid
         ScriptedUpstream(*ROOMS) as upstream,
         Proxy(harness.synapse.url) as proxy,
         harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
-        company(harness, running, upstream.names) as (stuck, *others),
+        conversations(harness, running, upstream.names) as (stuck, *others),
     ):
         never = asyncio.Event()
         unheard: set[int] = set()
@@ -215,10 +217,10 @@ async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: Brid
 
         proxy.holds, proxy.loses = hold, lose
         await say([stuck, *others], "one", "two")
-        await see(others, "Echo: one", "Echo: two")
-        await see([stuck], "Echo: one", "Echo: two")
+        await expect_answers(others, "Echo: one", "Echo: two")
+        await expect_answers([stuck], "Echo: one", "Echo: two")
         assert unheard
         assert untold
         await say([stuck], "three")
-        await see([stuck], "Echo: one", "Echo: two", "Echo: three")
+        await expect_answers([stuck], "Echo: one", "Echo: two", "Echo: three")
         assert upstream.questions.count("one") == len(ROOMS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Running
     from support.person import Person
+    from support.shared_bridge import SharedBridge
 
 BOT = "@agentbridge:test.local"
 
@@ -127,8 +128,8 @@ async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, data
         assert "⚠️" in (await admin.ask("sync")).body
 
 
-async def test_the_prefix_works_in_an_agents_room(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
         answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
         assert "agents" in answer[0].body

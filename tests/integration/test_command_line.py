@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.demo.synapse import Synapse, free_port
 from support.conditions import eventually
-from support.process import BridgeProcess
+from support.process import write_config
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def agent_bridge(*arguments: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
-async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str) -> None:
+async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url: str) -> None:
     """From nothing to a doctor who finds all well, with a Synapse that reads the file that init wrote."""
     folder = tmp_path / "bridge"
     registration, port = folder / "registration.yaml", free_port()
@@ -47,7 +47,7 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str)
         assert str(registration) in said
         config = folder / "config.yaml"
         assert {stat.S_IMODE(file.stat().st_mode) for file in (config, registration)} == {0o600}
-        config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {database_url}"), "utf-8")
+        config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {empty_database_url}"), "utf-8")
 
         code, said = await agent_bridge("doctor", "-c", str(config))
         assert code == 1
@@ -86,7 +86,7 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str)
 
 async def test_a_bridge_without_its_database_says_so(tmp_path: Path, harness: BridgeHarness) -> None:
     config = harness.config("postgresql://nobody@127.0.0.1:9/none", [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
-    BridgeProcess(tmp_path, config)
+    write_config(tmp_path, config)
     code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
     assert code == 1
     assert "database" in said
@@ -143,7 +143,7 @@ async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, databa
     async with ScriptedUpstream("told") as upstream, harness.talk(database_url, upstream) as talk:
         event_id = await talk.say("hello")
         await talk.wait_for_answers(1)
-        BridgeProcess(tmp_path, talk.running.bridge.config)
+        write_config(tmp_path, talk.running.bridge.config)
         code, said = await agent_bridge("why", event_id, "-c", str(tmp_path / "config.yaml"))
         assert code == 0, said
         assert "It was answered." in said
@@ -155,7 +155,7 @@ async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, databa
 async def test_a_taken_port_is_named(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     config = harness.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
     async with harness.bridge(config):
-        BridgeProcess(tmp_path, config)
+        write_config(tmp_path, config)
         code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
     assert code == 1
     assert f"cannot listen on 127.0.0.1:{config.appservice.port}" in said

@@ -13,7 +13,6 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.store.kv import KeyValues
 from support.conditions import eventually
-from support.people import enter
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
@@ -31,7 +30,7 @@ async def room_of(
     """Put a person into the room of an agent of *upstream*."""
     config = harness.config(database_url, [{"name": "letta", "url": upstream.url}], **sections)
     async with harness.person() as person, harness.bridge(config) as running:
-        yield await enter(running, person, upstream.names[agent])
+        yield await running.join(person, upstream.names[agent])
 
 
 def looks(talk: Conversation, presence: str, message: str | None) -> Callable[[], bool]:

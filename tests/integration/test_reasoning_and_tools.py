@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.conditions import eventually
-from support.people import company
+from support.people import conversations
 from support.scripted_upstream import Reasoning, ScriptedUpstream, Tool, says, waits_for
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Conversation
+    from support.shared_bridge import SharedBridge
 
 PIECES = (
     Reasoning("Let me **see**. "),
@@ -63,7 +63,7 @@ async def test_hidden(harness: BridgeHarness, database_url: str) -> None:
         upstream.script = says(*PIECES)
         await talk.say("What now?")
         await talk.wait_for_answers(1)
-        await eventually(talk.running.idle, "every turn is closed")
+        await talk.wait_until_idle()
         assert seen(talk) == [("m.text", "Cats it is.")]
 
 
@@ -83,11 +83,9 @@ async def test_in_a_thread(harness: BridgeHarness, database_url: str) -> None:
         assert [message.body for message in messages if message not in (head, *inside)] == ["Cats it is."]
 
 
-async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(shared: SharedBridge) -> None:
     gate = asyncio.Event()
-    async with ScriptedUpstream("ponderer") as upstream, harness.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("ponderer") as upstream, shared.talk(upstream) as talk:
         upstream.script = waits_for(gate, Reasoning("hm"), "never said")
         await talk.say("What now?")
         await talk.person.wait_for(lambda: seen(talk) == [("m.notice", "💭 Thinking…")])
@@ -127,7 +125,7 @@ async def test_first_words_do_not_wait_behind_what_is_done_besides(harness: Brid
     answers = {"edits_per_second": 0.01}
     async with ScriptedUpstream("hurried") as upstream:
         config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], answers=answers)
-        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (talk,):
+        async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as (talk,):
             upstream.script = script
             await talk.say("What now?")
             await talk.person.wait_for(lambda: ("m.text", "Cats") in seen(talk))
