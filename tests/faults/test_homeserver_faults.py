@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import pytest
