@@ -14,7 +14,7 @@ from agent_bridge.render.content import escape
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agent_bridge.bridge.inbound.intake import Wakes
+    from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.registry import Call
     from agent_bridge.commands.trace import Traces
     from agent_bridge.i18n.catalogue import Texts
@@ -36,7 +36,7 @@ class TurnCommands:
         database: Database,
         turn_admin: TurnAdmin,
         agents: Agents,
-        lanes: Wakes,
+        lanes: Lanes,
         traces: Traces,
         prefix: str,
         texts: Texts,

@@ -143,7 +143,8 @@ class TurnAdmin:
         cursor = await connection.execute(
             """
             UPDATE turn SET stop = %s, stopped_by = %s, not_before = NULL
-            WHERE id = %s AND kind = 'message' AND state IN ('queued', 'running') RETURNING conversation
+            WHERE id = %s AND kind = 'message' AND state IN ('queued', 'running')
+            RETURNING conversation, pg_notify('agent_bridge', 'stops')
             """,
             (StopReason.DROPPED, event_id, turn),
         )

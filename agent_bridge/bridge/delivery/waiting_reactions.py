@@ -1,4 +1,4 @@
-"""Hourglass: a message that waits behind another one shows it, until it is taken up."""
+"""Waiting reactions: a message that waits behind another one gets a ⏳, until it is taken up."""
 
 from __future__ import annotations
 
@@ -7,49 +7,53 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FailureLog
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
+from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.signals import Signals
     from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
 
 _log = structlog.stdlib.get_logger(__name__)
 
 WAITING_REACTION = "⏳"
-#: Seconds that a message waits before it shows it: a sign that vanishes at once only disturbs.
+#: Seconds that a message waits before it gets the reaction: one that vanishes at once only disturbs.
 _AFTER = 1.0
-#: Seconds between two looks, and signs given at one look.
+#: Seconds between two looks while reactions are set or taken back, and reactions of one look.
 _LOOK, _TOGETHER = 0.5, 20
-#: Seconds that one sign may take.
+#: Seconds that one reaction may take.
 _PATIENCE = 10.0
 
 
 class WaitingReactions:
-    """Makes the reactions what the table says: the intention is written before each, so that none stays for ever."""
+    """Makes the reactions what the table says. The intention is recorded before each, so that none stays for ever."""
 
-    def __init__(self, homeserver: Homeserver, waiting: WaitingMessages) -> None:
+    def __init__(self, homeserver: Homeserver, waiting: WaitingMessages, signals: Signals) -> None:
         self._homeserver = homeserver
         self._waiting = waiting
+        self._signals = signals
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
-        grumble = FailureLog(_log, "cannot look who waits")
-        while True:
-            try:
-                over, unshown = await self._waiting.over(_TOGETHER), await self._waiting.unshown(_AFTER, _TOGETHER)
-            except StoreError as error:
-                grumble.over(error)
-            else:
-                grumble.well()
-                hiding = [self._attempt(self._hide, waiter) for waiter in over]
-                # All at once: a room in trouble keeps no other from showing it.
-                await asyncio.gather(*hiding, *(self._attempt(self._show, waiter) for waiter in unshown))
-            await asyncio.sleep(_LOOK)
+        """Set reactions and take them back, until cancelled."""
+        with self._signals.subscription(Topic.WAITING) as wake:
+            await every(FALLBACK, self._look, name="reactions to waiting messages", wake=wake)
+
+    async def _look(self) -> float | None:
+        """Set and take back the reactions that are due; return the seconds until the next look."""
+        over = await self._waiting.over(_TOGETHER)
+        due, due_in = await self._waiting.unshown(_AFTER, _TOGETHER)
+        # All at once: a room in trouble delays no other room.
+        await asyncio.gather(
+            *(self._attempt(self._hide, each) for each in over), *(self._attempt(self._show, each) for each in due)
+        )
+        # Reactions of which an attempt failed are due still.
+        return _LOOK if over or due else due_in
 
     async def _attempt(self, act: Callable[[WaitingMessage], Awaitable[None]], waiter: WaitingMessage) -> None:
         try:
