@@ -38,11 +38,9 @@ from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
 from agent_bridge.bridge.rooms.space import Space
-from agent_bridge.commands.agents import AgentCommands
-from agent_bridge.commands.handler import CommandHandler
-from agent_bridge.commands.status import StatusCommands
+from agent_bridge.commands.handler import CommandHandler, all_commands
+from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
-from agent_bridge.commands.turns import TurnCommands
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -51,6 +49,7 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.rendition import Pace
+from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.database import Database
@@ -93,6 +92,7 @@ class Bridge:
     provisioner: Provisioner
     homeserver: Homeserver
     traces: Traces
+    renderer: ResultRenderer
     process_stats: ProcessStats
     web: web.Application
 
@@ -195,6 +195,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
+        for server, _ in upstreams:
+            stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
         stops, upstream_status = Cancellations(turns, signals), UpstreamStatus(kv, signals)
         rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
@@ -219,12 +221,19 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        traces = Traces(turn_admin, turns, agents, homeserver, rules, texts)
-        commands = [
-            *AgentCommands(homeserver, namespace, agents, permissions, prefix, texts).commands(),
-            *TurnCommands(database, turn_admin, agents, lanes, traces, prefix, texts).commands(),
-            *StatusCommands(upstream_status, agents, turns, texts).commands(),
-        ]
+        traces, renderer = Traces(turn_admin, turns, agents, homeserver, rules), ResultRenderer(texts, prefix)
+        services = CommandServices(
+            database=database,
+            agents=agents,
+            turns=turns,
+            turn_admin=turn_admin,
+            lanes=lanes,
+            traces=traces,
+            upstream_status=upstream_status,
+            homeserver=homeserver,
+            namespace=namespace,
+            permissions=permissions,
+        )
         invites = InviteHandler(homeserver, turns, rooms, backfill, rules, texts)
         media = Media(
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
@@ -239,6 +248,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 texts,
                 room_messages=config.threads.room_messages,
             ),
+            turns,
             {each.name: _upstream_settings(server, each) for server, each in upstreams},
             stops,
             Uploads(media, fetcher, texts, max_bytes=config.files.max_bytes),
@@ -258,7 +268,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
                 homeserver, namespace, agents, turns, asking, StatusReactions(homeserver), settings, texts
             ),
             TurnKind.CHANGE: EditHandler(homeserver, namespace, agents, turns, edits, texts),
-            TurnKind.COMMAND: CommandHandler(homeserver, namespace, turns, commands, permissions, prefix, texts),
+            TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,
         }
@@ -294,5 +304,16 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         checks = {"database": database.ping, "homeserver": homeserver.versions}
         HealthPages(checks, upstream_status.read).add_routes(app)
         yield Bridge(
-            config, worker, stops, door, leader, discovery, provisioner, homeserver, traces, ProcessStats(database), app
+            config,
+            worker,
+            stops,
+            door,
+            leader,
+            discovery,
+            provisioner,
+            homeserver,
+            traces,
+            renderer,
+            ProcessStats(database),
+            app,
         )

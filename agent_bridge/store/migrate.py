@@ -27,9 +27,9 @@ _LOCK = 4_279_114_021
 _OLDEST_SERVER = 13
 _QUEUE_KEY = "procrastinate_migration"
 
-# procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waits for its lock would wait
-# for the next poll. This trigger has them look when a job ends, too. A change of it needs a revision, which may be empty:
-# a database of the newest revision is not migrated.
+# procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waits for its lock would
+# wait for the next poll. This trigger has them look when a job ends, too. A change of it needs a revision of its own,
+# which may be empty: a database of the newest revision is not migrated.
 _LOCK_RELEASED = """
 CREATE OR REPLACE FUNCTION agent_bridge_notify_lock_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -225,6 +225,12 @@ class Turns:
         )
         return row is not None
 
+    async def started(self, turn: Turn, ref: str) -> None:
+        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up."""
+        await self._database.execute(
+            "UPDATE turn SET upstream_ref = %s WHERE id = %s AND attempts = %s", (ref, turn.id, turn.attempts)
+        )
+
     async def commit(
         self,
         turn: Turn,

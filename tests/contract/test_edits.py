@@ -486,7 +486,7 @@ async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
     await accept(database, asked("$later", portal))
     await answer(database, await take(database, lane))
     async with database.transaction() as connection:
-        assert await TurnAdmin(database).retry(connection, turn.id) == lane
+        assert await TurnAdmin(database).retry(connection, turn.id, "$retry") == lane
     anew = await take(database, lane)
     await note(database, edit("better", target="$part"))
     assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
@@ -532,7 +532,7 @@ async def test_what_was_taken_back_does_not_come_back(database: Database, lane: 
         await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [None] * 3
     )
     async with database.transaction() as connection:
-        assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"]) is None
+        assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"], "$retry") is None
     assert await order(database) == []
     assert "secret" not in await texts_in(database)
 

@@ -10,7 +10,6 @@ import pytest
 
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor
 from agent_bridge.core.turns import BOT_THREAD, IgnoreReason, StopReason
@@ -19,10 +18,9 @@ from agent_bridge.store.agents import Agents
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.queue import Queue
-from agent_bridge.store.signals import Signals
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
+from support.jobs import idle_lanes, woken
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, add_portal, finish, order, row_of, take
 
@@ -32,12 +30,6 @@ if TYPE_CHECKING:
 
 LIMIT = 3
 WATCHED = HistoryCursor(ROOM, "agent_frida", "$seen", 0)
-
-
-async def woken(database: Database) -> list[int]:
-    """Return the lanes that were woken since the last call."""
-    rows = await database.rows("DELETE FROM procrastinate_jobs RETURNING (args ->> 'lane')::bigint AS lane")
-    return sorted(row["lane"] for row in rows)
 
 
 @pytest.fixture
@@ -50,7 +42,7 @@ async def intake(database: Database) -> Intake:
         IntakeStore(database),
         Edits(database),
         Histories(database),
-        Lanes(database, Queue(database), Signals()),
+        idle_lanes(database),
         Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
         max_queued=LIMIT,
     )

@@ -175,7 +175,7 @@ async def test_what_was_asked_together_with_a_redacted_question_is_answered(
     gates = [asyncio.Event(), asyncio.Event()]
     async with (
         ScriptedUpstream("patient") as upstream,
-        harness.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
+        harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
     ):
         upstream.scripts += [waits_for(gates[0], "first"), waits_for(gates[1], "begun ", "and gone on")]
         await talk.say("one")

@@ -115,7 +115,7 @@ async def test_a_message_that_waits_shows_it(harness: BridgeHarness, database_ur
 async def test_what_waits_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("together") as upstream,
-        harness.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
+        harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
     ):
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))

@@ -152,7 +152,7 @@ async def test_a_person_is_notified_once(harness: BridgeHarness, database_url: s
 
 
 async def test_an_answer_that_does_not_stream_is_one_event(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("whole") as upstream, harness.talk(database_url, upstream, stream="off") as talk:
+    async with ScriptedUpstream("whole") as upstream, harness.talk(database_url, upstream, streaming="off") as talk:
         gate = asyncio.Event()
         upstream.script = waits_for(gate, *STORY)
         await talk.say("tell me")

@@ -13,16 +13,14 @@ from yarl import URL
 
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.queue import Queue
-from agent_bridge.store.signals import Signals
 from agent_bridge.store.turns import Turns
+from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
 if TYPE_CHECKING:
@@ -81,8 +79,7 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge that has members on example.org, and no workers."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
     parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
-    lanes = Lanes(database, Queue(database), Signals())
-    return Intake(database, *parts, lanes, rules, max_queued=max_queued)
+    return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
 
 
 async def make_portals(database: Database, room_ids: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.activity import ASIDE, Activity
 from agent_bridge.render.rendition import Pace, Rendition
-from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 
 START = 1000.0
 
@@ -28,7 +28,7 @@ def test_nothing_has_arrived(draft: AnswerBuffer) -> None:
 
 def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
     picture = FileDelta("data:image/png;base64,AA==", "cat.png", "image/png")
-    deltas: list[Delta] = [
+    deltas: list[AnswerEvent] = [
         ReasoningDelta("Hm. "),
         ReasoningDelta("Cats?"),
         ToolCall("1", "grep", "{}"),

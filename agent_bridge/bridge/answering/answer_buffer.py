@@ -9,7 +9,7 @@ from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, TextDelta
 if TYPE_CHECKING:
     from agent_bridge.render.activity import Activity
     from agent_bridge.render.rendition import Op, Rendition
-    from agent_bridge.upstream.base import Delta
+    from agent_bridge.upstream.base import AnswerEvent
 
 #: Files of one answer that are sent on.
 _MAX_FILES = 10
@@ -45,8 +45,8 @@ class AnswerBuffer:
             return self._rendition.due
         return min((due for due in (self._rendition.due, self.activity.due) if due is not None), default=None)
 
-    def feed(self, delta: Delta, now: float) -> None:
-        """Add *delta*, which arrived at *now*."""
+    def feed(self, delta: AnswerEvent, now: float) -> None:
+        """Add *delta*, which arrived at *now*. The start of the run changes nothing here."""
         match delta:
             case TextDelta():
                 self.activity.speak(now)

@@ -8,18 +8,20 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.bridge.answering.outcome import Outcome, as_extras, beyond, failure_notice
 from agent_bridge.bridge.answering.streaming import AnswerStreamer
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import AgentGone, AnswerTooLong
+from agent_bridge.core.errors import AgentGone, AnswerTooLong, StoreError
 from agent_bridge.core.rooms import Show, Streaming
 from agent_bridge.core.turns import AnswerExtras, StopReason
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Rendition
 from agent_bridge.render.split import with_ending
-from agent_bridge.upstream.base import AnswerRequest, TextDelta
+from agent_bridge.upstream.base import AnswerRequest, RunStarted, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.render.rendition import Pace
+    from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Generation:
     def __init__(
         self,
         questions: Questions,
+        turns: Turns,
         upstreams: Mapping[str, UpstreamSettings],
         stops: Cancellations,
         uploads: Uploads,
@@ -89,6 +95,7 @@ class Generation:
         texts: Texts,
     ) -> None:
         self._questions = questions
+        self._turns = turns
         self._upstreams = upstreams
         self._stops = stops
         self._uploads = uploads
@@ -163,7 +170,7 @@ class Generation:
         Raises:
             UpstreamError: there is no whole answer.
         """
-        await self._read(settings, self._ask(turn, agent, question), buffer, streamer)
+        await self._read(settings, turn, self._ask(turn, agent, question), buffer, streamer)
         text = buffer.text
         if buffer.finish_reason == "length":
             text = with_ending(text, f"*({self._texts.truncated})*")
@@ -193,15 +200,21 @@ class Generation:
             reader.cancel()
             await asyncio.wait([reader, over])
 
-    @staticmethod
     async def _read(
-        settings: UpstreamSettings, ask: AnswerRequest, buffer: AnswerBuffer, streamer: AnswerStreamer | None
+        self,
+        settings: UpstreamSettings,
+        turn: Turn,
+        ask: AnswerRequest,
+        buffer: AnswerBuffer,
+        streamer: AnswerStreamer | None,
     ) -> None:
         room = settings.max_answer_chars
         try:
             async with asyncio.timeout(settings.turn_timeout), aclosing(settings.upstream.answer(ask)) as deltas:
                 async for delta in deltas:
-                    if isinstance(delta, TextDelta):
+                    if isinstance(delta, RunStarted):
+                        await self._record_run(turn, delta.ref)
+                    elif isinstance(delta, TextDelta):
                         buffer.feed(TextDelta(delta.text[:room]), time.monotonic())
                         room -= len(delta.text)
                     else:
@@ -212,6 +225,13 @@ class Generation:
                         raise AnswerTooLong(Text("too_long", limit=settings.max_answer_chars))
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=settings.turn_timeout)) from None
+
+    async def _record_run(self, turn: Turn, ref: str) -> None:
+        try:
+            await self._turns.started(turn, ref)
+        except StoreError as error:
+            # The answer goes on: the database may be back before it has to be committed.
+            _log.warning("the reference of the run was not stored", run=ref, error=str(error))
 
     async def _extras(
         self, settings: UpstreamSettings, buffer: AnswerBuffer, text: str, owner: str, question: Question

@@ -80,15 +80,15 @@ class IncomingFiles:
         if kind.family is Family.IMAGE:
             return (
                 await self._image(data, name)
-                if upstream.images
+                if upstream.traits.images
                 else FileContent(note=self._texts.no_images.format(agent=agent))
             )
         if kind.family is Family.AUDIO:
-            return (
-                await self._heard(data, kind, name, upstream)
-                if upstream.transcribes
-                else FileContent(note=self._texts.no_voice)
-            )
+            transcribe = upstream.can.transcribe
+            if transcribe is None:
+                return FileContent(note=self._texts.no_voice)
+            words = await transcribe(data, name=name, content_type=kind.content_type)
+            return FileContent(f"{self._texts.transcript}\n\n{words}")
         if kind.family in {Family.TEXT, Family.DOCUMENT}:
             return await self._text(data, kind, name)
         return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
@@ -97,10 +97,6 @@ class IncomingFiles:
         async with self._readers:
             picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
         return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))
-
-    async def _heard(self, data: bytes, kind: Kind, name: str, upstream: Upstream) -> FileContent:
-        heard = await upstream.transcribe(data, name=name, content_type=kind.content_type)
-        return FileContent(f"{self._texts.transcript}\n\n{heard}")
 
     async def _text(self, data: bytes, kind: Kind, name: str) -> FileContent:
         limit = self._limits.max_text_chars

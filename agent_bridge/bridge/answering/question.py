@@ -111,7 +111,7 @@ class Questions:
             parts += await self._parts(payload, turn, agent, upstream, reader)
         root = await self._root(turn, reader)
         earlier = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
-        if upstream.stateful:
+        if upstream.traits.stateful:
             history: tuple[ChatMessage, ...] = ()
             # It knows the room's conversation, and not which of its messages the thread is about.
             parts = [*([self._quote(root, agent)] if root and not earlier else []), *parts]
