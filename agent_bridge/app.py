@@ -34,9 +34,11 @@ from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.queue.lanes import Handler, Lanes
+from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.bridge.queue.leader import Leader
+from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.retention import Pruner
+from agent_bridge.bridge.queue.worker import Handler, Worker
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
@@ -44,7 +46,7 @@ from agent_bridge.commands.trace import Traces
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
-from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
@@ -59,6 +61,8 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -80,7 +84,7 @@ class Bridge:
     """The bridge, built and not yet running."""
 
     config: Config
-    lanes: Lanes
+    worker: Worker
     stops: Cancellations
     door: AppServiceEndpoint
     leader: Leader
@@ -96,14 +100,14 @@ class Bridge:
         """Be door and worker, and leader while no other process is, until cancelled; then finish what runs."""
         async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
             group.create_task(_ending(leading))
-            group.create_task(self.door.run())
+            group.create_task(every(GAP_LOOK, self.door.look_for_gap, name="search for stranded transactions"))
             group.create_task(self.work())
 
     async def work(self) -> None:
         """Be a worker only, until cancelled; then finish what runs, within the drain timeout."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stops.run())
-            group.create_task(self.lanes.run())
+            group.create_task(self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -166,7 +170,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         uri = await stack.enter_async_context(database_uri(config))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
         database = await stack.enter_async_context(Database(uri, pool_size=config.database.pool_size))
-        locks = await stack.enter_async_context(Locks(uri))
+        signals = Signals()
+        locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
         matrix_session = await stack.enter_async_context(homeserver_session())
         upstream_session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
@@ -179,23 +184,10 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         for server, _ in upstreams:
             stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
-        stops, upstream_status = Cancellations(turns), UpstreamStatus(kv)
+        stops, upstream_status = Cancellations(turns, signals), UpstreamStatus(kv, signals)
         rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
-        # The lanes have to be there before what carries their turns out: some of it wakes them.
-        handlers: dict[TurnKind, Handler] = {}
-        lanes = await stack.enter_async_context(
-            Lanes(
-                database,
-                turns,
-                locks,
-                Queue(database),
-                handlers,
-                max_active=config.lanes.max_active_lanes,
-                max_attempts=config.lanes.max_attempts,
-                drain_timeout=config.lanes.drain_timeout,
-                texts=texts,
-            )
-        )
+        queue = Queue(database)
+        lanes = await stack.enter_async_context(Lanes(database, queue, signals))
         intake = Intake(
             database,
             agents,
@@ -211,6 +203,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             homeserver,
             rooms,
             intake,
+            signals,
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
@@ -244,7 +237,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             texts,
         )
         outboxes = Outboxes(homeserver, turns, agents)
-        handlers |= {
+        handlers: dict[TurnKind, Handler] = {
             TurnKind.MESSAGE: MessageHandler(
                 outboxes,
                 turns,
@@ -262,6 +255,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,
         }
+        worker = Worker(lanes, database, turns, locks, queue, signals, handlers, config.lanes, texts)
         space = Space(
             homeserver,
             namespace,
@@ -271,8 +265,10 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             powers=defaults.powers(namespace.bot),
             version=config.rooms.version,
         )
-        provisioner = Provisioner(homeserver, namespace, agents, space, defaults, texts)
-        discovery = Discovery(upstreams, agents, provisioner, namespace, config.templates, upstream_status, texts)
+        provisioner = Provisioner(homeserver, namespace, agents, space, defaults, signals, texts)
+        discovery = Discovery(
+            upstreams, agents, provisioner.request, namespace, config.templates, upstream_status, signals, texts
+        )
         duties = [
             provisioner.run,
             HomeserverMonitor(homeserver, kv, agents, intake, lanes, config.appservice).run,
@@ -281,9 +277,9 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             Pruner(database, config.retention).run,
         ]
         if config.lanes.show_waiting:
-            duties.append(WaitingReactions(homeserver, WaitingMessages(database)).run)
+            duties.append(WaitingReactions(homeserver, WaitingMessages(database), signals).run)
         if config.presence:
-            duties.append(Presence(homeserver, upstream_status, agents, texts).run)
+            duties.append(Presence(homeserver, upstream_status, agents, signals, texts).run)
         leader = Leader(locks, partial(intake.request_backfill, "the bridge was away"), duties)
         app = web.Application(client_max_size=MAX_BODY + 1)
         door = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), intake)
@@ -292,7 +288,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         HealthPages(checks, upstream_status.read).add_routes(app)
         yield Bridge(
             config,
-            lanes,
+            worker,
             stops,
             door,
             leader,

@@ -56,7 +56,8 @@ RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.thread_id AS t
           turn.stop, turn.answer, turn.extras, turn.error,
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
-           FROM turn part WHERE part.collected_into = turn.id) AS collected
+           FROM turn part WHERE part.collected_into = turn.id) AS collected,
+          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal
 """
 
 
@@ -65,7 +66,7 @@ def _step(what: str, **details: Any) -> Jsonb:
 
 
 def _turn(row: DictRow) -> Turn:
-    stop = row["stop"]
+    stop, _ = row["stop"], row.pop("signal")
     return Turn(
         **{
             **row,
@@ -147,7 +148,8 @@ class Turns:
                 UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(), steps = {_STEP}
                 FROM head
                 WHERE turn.id = ANY(%(parts)s) AND state = 'queued' AND attempts = 0 AND stop IS NULL
-                RETURNING turn.id, turn.payload
+                RETURNING turn.id, turn.payload,
+                          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
             )
             SELECT part.id, part.payload FROM head LEFT JOIN part ON true
             """,
@@ -193,7 +195,7 @@ class Turns:
                    not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
                    steps = {_STEP}
             WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'committed')
-            RETURNING id
+            RETURNING id, pg_notify('agent_bridge', 'lanes')
             """,
             turn,
             {"failed": int(failed), "delay": delay, "step": _step("put_back", seconds=delay, why=why)},

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.errors import SchemaTooOld, StoreError
-from agent_bridge.matrix.appservice import MAX_BODY, GapDetector
+from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, GapDetector
 from support.appservice_client import TOKEN, TRANSACTION, AppServiceClient, open_door
 
 if TYPE_CHECKING:
@@ -450,7 +451,7 @@ async def test_a_doubt_counts_from_the_transaction_that_it_begins_with(
     """The last thing that a homeserver repeats may be the last that it says for long."""
     for txn_id in ids:
         assert await client.put({"events": []}, f"/transactions/{txn_id}") == (200, {})
-    running = asyncio.create_task(client.door.run())
+    running = asyncio.create_task(every(GAP_LOOK, client.door.look_for_gap, name="search"))
     try:
         async with asyncio.timeout(15):
             await intake.compared.wait()

@@ -12,6 +12,8 @@ from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.turns import StopReason, StopRequest
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
 from agent_bridge.store.turns import Turns
 from support.turn_rows import OTHER, ROOM, accept, new, stop, take
 
@@ -24,13 +26,15 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def watching(database: Database) -> AsyncIterator[Cancellations]:
-    cancellations = Cancellations(Turns(database))
-    task = asyncio.create_task(cancellations.run())
-    try:
-        yield cancellations
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+    signals = Signals()
+    cancellations = Cancellations(Turns(database), signals)
+    async with Session(database.uri, signals):
+        task = asyncio.create_task(cancellations.run())
+        try:
+            yield cancellations
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 @pytest.fixture

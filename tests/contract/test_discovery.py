@@ -14,6 +14,7 @@ from agent_bridge.core.agents import AgentState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Signals
 from agent_bridge.upstream.registry import make_upstream
 from support.records import NAMES
 from support.scripted_upstream import ScriptedUpstream
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.database import Database
 
 
-class NoRooms:
-    """Stands for the provisioner: the tests are about the tables."""
-
-    def request(self, agent: int) -> None:
-        """Do nothing."""
+def no_rooms(_agent: int) -> None:
+    """Reconcile nothing: the tests are about the tables."""
 
 
 @pytest.fixture
@@ -50,8 +48,9 @@ def new_discovery(
 ) -> Discovery:
     config = UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys})
     upstreams = [(make_upstream(config, session), config)]
-    status = UpstreamStatus(KeyValues(database))
-    return Discovery(upstreams, Agents(database), NoRooms(), NAMES, TemplatesConfig(), status, ENGLISH)
+    signals = Signals()
+    status = UpstreamStatus(KeyValues(database), signals)
+    return Discovery(upstreams, Agents(database), no_rooms, NAMES, TemplatesConfig(), status, signals, ENGLISH)
 
 
 async def states(database: Database) -> dict[str, AgentState]:

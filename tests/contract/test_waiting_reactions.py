@@ -32,7 +32,7 @@ async def lane(database: Database) -> int:
 
 
 async def unshown(waiting: WaitingMessages, limit: int = 10, seconds: float = 0) -> list[str]:
-    return [waiter.event_id for waiter in await waiting.unshown(seconds, limit)]
+    return [waiter.event_id for waiter in (await waiting.unshown(seconds, limit))[0]]
 
 
 async def over(waiting: WaitingMessages, limit: int = 10) -> list[tuple[str, str | None]]:
@@ -49,7 +49,8 @@ async def test_messages_behind_another_wait(database: Database, waiting: Waiting
     assert await unshown(waiting, 1) == ["$2"]
     assert await unshown(waiting, seconds=60) == []
     await database.execute("UPDATE turn SET created_at = now() - interval '61 seconds' WHERE event_id = '$3'")
-    (waiter,) = await waiting.unshown(60, 10)
+    (waiter,), due_in = await waiting.unshown(60, 10)
+    assert 50 < (due_in or 0) <= 60
     assert waiter == WaitingMessage((await row_of(database, "$3"))["id"], "$3", ROOM, "agent_frida", None)
     assert waiter.key == turn_key("$3")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.queue.lanes import MAX_INTERRUPTIONS
+from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.database import Database
 from crash.asked import Answerer, question

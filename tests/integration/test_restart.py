@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.queue.lanes import MAX_INTERRUPTIONS
+from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database

@@ -20,13 +20,14 @@ from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
+from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable
 
     from agent_bridge.matrix import appservice
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.database import Database
 
 TOKEN = "hs-s3cret"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -74,18 +75,11 @@ async def open_door(
         await runner.cleanup()
 
 
-class Nobody:
-    """Works no lane off."""
-
-    async def wake(self, _connection: Connection, _lanes: Sequence[int]) -> None:
-        return
-
-
 def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge that has members on example.org, and no workers."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
     parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
-    return Intake(database, *parts, Nobody(), rules, max_queued=max_queued)
+    return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
 
 
 async def make_portals(database: Database, room_ids: Iterable[str]) -> None:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FailureLog
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
+from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.signals import Signals
     from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -23,7 +25,7 @@ _log = structlog.stdlib.get_logger(__name__)
 WAITING_REACTION = "⏳"
 #: Seconds that a message waits before it gets the reaction: one that vanishes at once only disturbs.
 _AFTER = 1.0
-#: Seconds between two passes, and reactions that one pass adds or removes at most.
+#: Seconds between two passes while reactions are added or removed, and reactions of one pass at most.
 _INTERVAL, _BATCH = 0.5, 20
 #: Seconds that adding or removing one reaction may take.
 _PATIENCE = 10.0
@@ -35,24 +37,26 @@ class WaitingReactions:
     The intention to add a reaction is written before the request, so a process that dies leaves no reaction behind.
     """
 
-    def __init__(self, homeserver: Homeserver, waiting: WaitingMessages) -> None:
+    def __init__(self, homeserver: Homeserver, waiting: WaitingMessages, signals: Signals) -> None:
         self._homeserver = homeserver
         self._waiting = waiting
+        self._signals = signals
 
     async def run(self) -> None:
         """Add and remove reactions until cancelled."""
-        grumble = FailureLog(_log, "cannot read which messages wait")
-        while True:
-            try:
-                over, unshown = await self._waiting.over(_BATCH), await self._waiting.unshown(_AFTER, _BATCH)
-            except StoreError as error:
-                grumble.over(error)
-            else:
-                grumble.well()
-                hiding = [self._attempt(self._hide, waiter) for waiter in over]
-                # Concurrently: a room that does not respond delays no other room.
-                await asyncio.gather(*hiding, *(self._attempt(self._show, waiter) for waiter in unshown))
-            await asyncio.sleep(_INTERVAL)
+        with self._signals.subscription(Topic.WAITING) as wake:
+            await every(FALLBACK, self._pass, name="reactions to waiting messages", wake=wake)
+
+    async def _pass(self) -> float | None:
+        """Add and remove the reactions that are due; return the seconds until the next pass."""
+        over = await self._waiting.over(_BATCH)
+        due, due_in = await self._waiting.unshown(_AFTER, _BATCH)
+        # Concurrently: a room that does not respond delays no other room.
+        await asyncio.gather(
+            *(self._attempt(self._hide, each) for each in over), *(self._attempt(self._show, each) for each in due)
+        )
+        # A reaction whose attempt failed is still due.
+        return _INTERVAL if over or due else due_in
 
     async def _attempt(self, act: Callable[[WaitingMessage], Awaitable[None]], waiter: WaitingMessage) -> None:
         try:
