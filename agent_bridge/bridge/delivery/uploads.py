@@ -10,7 +10,7 @@ import structlog
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, HomeserverUnavailable
-from agent_bridge.files import data_urls, picture
+from agent_bridge.files import data_urls
 from agent_bridge.files.sniff import Family, kind_of
 from agent_bridge.render.attachment import Media, file_message
 from agent_bridge.upstream.download.fetch import Fetched
@@ -47,6 +47,8 @@ class _Looks:
 
 
 def _looks(data: bytes) -> _Looks:
+    from agent_bridge.files import picture  # loads Pillow, for the first picture only
+
     small = picture.thumbnail(data)
     return _Looks(picture.info_of(data), small, picture.blurhash(small.data))
 
