@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-import filetype  # type: ignore[import-untyped]
-
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 PDF = "application/pdf"
 DOCX = f"{_OFFICE}wordprocessingml.document"
@@ -75,8 +73,7 @@ def kind_of(data: bytes, claimed: str | None = None, name: str | None = None) ->
         return Kind(_text_type(claim, name), Family.TEXT)
     if data.startswith(b"PK\x03\x04"):
         return _archive(data)
-    guess = filetype.guess(data)
-    return _binary(guess.mime if guess else "application/octet-stream", claim)
+    return _binary(_guess(data) or "application/octet-stream", claim)
 
 
 def _is_text(data: bytes) -> bool:
@@ -102,10 +99,16 @@ def _archive(data: bytes) -> Kind:
         for part, content_type in _OFFICE_PARTS.items():
             if part in data:
                 return Kind(content_type, Family.DOCUMENT)
-    guess = filetype.guess(data)
+    guess = _guess(data)
     # By the name of its first part alone, an archive is taken for an office file.
-    known = guess is not None and "openxml" not in guess.mime
-    return _binary(guess.mime if known else "application/zip", "")
+    return _binary(guess if guess and "openxml" not in guess else "application/zip", "")
+
+
+def _guess(data: bytes) -> str | None:
+    import filetype  # type: ignore[import-untyped]  # a hundred modules, for the first file only
+
+    guess = filetype.guess(data)
+    return None if guess is None else str(guess.mime)
 
 
 def _binary(content_type: str, claim: str) -> Kind:

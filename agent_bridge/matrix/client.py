@@ -7,11 +7,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mautrix.api import HTTPAPI, Method, Path, PathBuilder
-from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
-
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.lean_imports import in_place_of, without
 from agent_bridge.i18n.catalogue import Text
+
+# The client needs of the types, classes for the whole of the Matrix API, two names in annotations.
+with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
+    from mautrix.api import HTTPAPI, Method, Path, PathBuilder
+    from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, TooLarge, UpstreamError
 from agent_bridge.core.transcript import Image
 from agent_bridge.files.documents import as_markdown
-from agent_bridge.files.picture import for_model
 from agent_bridge.files.sniff import Family, kind_of
 from agent_bridge.files.text import as_text
 from agent_bridge.render.content import escape, fenced
@@ -93,6 +92,8 @@ class IncomingFiles:
                 return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
 
     async def _picture(self, data: bytes, name: str) -> FileContent:
+        from agent_bridge.files.picture import for_model  # loads Pillow, for the first picture only
+
         async with self._decoders:
             picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
         return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))

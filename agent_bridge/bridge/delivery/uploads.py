@@ -11,7 +11,7 @@ import structlog
 from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, HomeserverUnavailable
-from agent_bridge.files import data_urls, picture
+from agent_bridge.files import data_urls
 from agent_bridge.files.sniff import Family, kind_of
 from agent_bridge.render.attachment import shown_name
 from agent_bridge.upstream.download.fetch import Fetched
@@ -49,6 +49,8 @@ class _Preview:
 
 
 def _preview(data: bytes) -> _Preview:
+    from agent_bridge.files import picture  # loads Pillow, for the first picture only
+
     thumbnail = picture.thumbnail(data)
     return _Preview(picture.info_of(data), thumbnail, picture.blurhash(thumbnail.data))
 
