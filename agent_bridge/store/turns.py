@@ -221,9 +221,17 @@ class Turns:
         return row is not None
 
     async def started(self, turn: Turn, ref: str) -> None:
-        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up."""
+        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
+
+        The first words of the answer wait for this, so it does not wait for the disk: a crash of PostgreSQL may lose
+        the reference, a crash of the bridge may not.
+        """
         await self._database.execute(
-            "UPDATE turn SET upstream_ref = %s WHERE id = %s AND attempts = %s", (ref, turn.id, turn.attempts)
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+            UPDATE turn SET upstream_ref = %s FROM quick WHERE turn.id = %s AND turn.attempts = %s
+            """,
+            (ref, turn.id, turn.attempts),
         )
 
     async def commit(

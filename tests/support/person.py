@@ -84,7 +84,7 @@ class Account(account.Account):
         await self.ask("POST", f"/rooms/{_q(room_id)}/leave", {})
 
     async def invite(self, room_id: str, user_id: str) -> None:
-        """Invite somebody into a room."""
+        """Invite a user into a room."""
         await self.ask("POST", f"/rooms/{_q(room_id)}/invite", {"user_id": user_id})
 
     async def resolve(self, alias: str) -> str | None:
@@ -93,12 +93,12 @@ class Account(account.Account):
         return str(found["room_id"]) if found else None
 
     async def displayname(self, user_id: str) -> str | None:
-        """Return the display name in somebody's profile, None when there is none."""
+        """Return the display name in the profile of *user_id*, None if it has none."""
         profile = await self._ask_for(f"/profile/{_q(user_id)}") or {}
         return str(profile["displayname"]) if profile.get("displayname") else None
 
     async def hierarchy(self, space_id: str) -> list[dict[str, Any]]:
-        """Return a Space and what it holds, each as the spec's ``SpaceHierarchyRoomsChunk``."""
+        """Return a Space and its rooms, each as the spec's ``SpaceHierarchyRoomsChunk``."""
         answer = await call(self._http, "GET", f"/_matrix/client/v1/rooms/{_q(space_id)}/hierarchy")
         return list(answer["rooms"])
 

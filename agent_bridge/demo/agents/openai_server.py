@@ -1,4 +1,4 @@
-"""An HTTP server on 127.0.0.1 that speaks the OpenAI API. A subclass decides which agents it has and what they answer.
+"""An HTTP server on 127.0.0.1 that speaks the OpenAI API. A subclass provides the agents and their answers.
 
 It serves ``GET /v1/models`` and ``POST /v1/chat/completions``, streamed and in one piece, and it can fail on purpose in
 the ways in which real servers fail.

@@ -28,7 +28,7 @@ class Finish:
     last: bool = True
 
 
-#: What a JSON value of an answer can mean.
+#: The possible parts of a JSON value of an answer.
 Piece = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | Finish | ErrorReport
 
 
