@@ -1,3 +1,3 @@
 """A Matrix bridge that turns every AI agent into a contact."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner, RoomDefaults
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.bridge.answering.edit_handler import EditHandler
-from agent_bridge.bridge.answering.generation import AnswerSettings, Generation, UpstreamSettings
+from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
-from agent_bridge.bridge.answering.message_handler import MessageHandler, MessageSettings
+from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.outbox import Outboxes
+from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
@@ -36,11 +38,9 @@ from agent_bridge.bridge.queue.lanes import Handler, Lanes
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.rooms.space import Space
-from agent_bridge.commands.agents import AgentCommands
-from agent_bridge.commands.handler import CommandHandler
-from agent_bridge.commands.status import StatusCommands
+from agent_bridge.commands.handler import CommandHandler, all_commands
+from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
-from agent_bridge.commands.turns import TurnCommands
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -48,7 +48,7 @@ from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.render.rendition import Pace
+from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.database import Database
@@ -70,8 +70,7 @@ from agent_bridge.web.process_stats import ProcessStats
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import Config, UpstreamConfig
-    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.config.model import Config
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -89,6 +88,7 @@ class Bridge:
     provisioner: Provisioner
     homeserver: Homeserver
     traces: Traces
+    renderer: ResultRenderer
     process_stats: ProcessStats
     web: web.Application
 
@@ -139,20 +139,6 @@ class Bridge:
             await runner.cleanup()
 
 
-def _upstream_settings(server: Upstream, config: UpstreamConfig) -> UpstreamSettings:
-    """Return what *config* says of talking to the agents of *server*."""
-    return UpstreamSettings(
-        server,
-        URL(config.url),
-        config.history_tokens,
-        config.turn_timeout,
-        config.max_answer_chars,
-        config.streaming,
-        config.reasoning,
-        config.tools,
-    )
-
-
 async def _ending(task: asyncio.Task[None]) -> None:
     await task
 
@@ -190,6 +176,8 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
+        for server, _ in upstreams:
+            stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
         stops, upstream_status = Cancellations(turns), UpstreamStatus(kv)
         rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
@@ -226,46 +214,51 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        traces = Traces(turn_admin, turns, agents, homeserver, rules, texts)
-        commands = [
-            *AgentCommands(homeserver, namespace, agents, permissions, prefix, texts).commands(),
-            *TurnCommands(database, turn_admin, agents, lanes, traces, prefix, texts).commands(),
-            *StatusCommands(upstream_status, agents, turns, texts).commands(),
-        ]
+        traces, renderer = Traces(turn_admin, turns, agents, homeserver, rules), ResultRenderer(texts, prefix)
+        services = CommandServices(
+            database=database,
+            agents=agents,
+            turns=turns,
+            turn_admin=turn_admin,
+            lanes=lanes,
+            traces=traces,
+            upstream_status=upstream_status,
+            homeserver=homeserver,
+            namespace=namespace,
+            permissions=permissions,
+        )
         invites = InviteHandler(homeserver, turns, rooms, backfill, rules, texts)
         media = Media(
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         fetcher = await stack.enter_async_context(Fetcher())
-        asking = Generation(
-            Questions(
-                homeserver,
-                namespace,
-                turns,
-                IncomingFiles(media, config.files, texts),
-                texts,
-                room_messages=config.threads.room_messages,
-            ),
-            {each.name: _upstream_settings(server, each) for server, each in upstreams},
+        incoming_files = IncomingFiles(media, config.files, texts)
+        generation = Generation(
+            Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
+            turns,
+            upstreams,
             stops,
-            Uploads(media, fetcher, texts, max_bytes=config.files.max_bytes),
+            Uploads(media, fetcher, config.files, texts),
             EditBudget(config.answers.edits_per_second),
-            AnswerSettings(Pace(max_events=config.answers.max_events), config.answers.max_parts),
+            config.answers,
             texts,
         )
-        settings = MessageSettings(
-            config.lanes.max_attempts,
-            config.lanes.max_message_age,
-            config.lanes.when_busy,
-            prefix,
-            config.answers.max_parts,
-        )
+        outboxes = Outboxes(homeserver, turns, agents)
         handlers |= {
             TurnKind.MESSAGE: MessageHandler(
-                homeserver, namespace, agents, turns, asking, StatusReactions(homeserver), settings, texts
+                outboxes,
+                turns,
+                Batching(turns, config.lanes),
+                generation,
+                Receipts(homeserver),
+                StatusReactions(homeserver),
+                config.lanes,
+                config.answers,
+                config.bot,
+                texts,
             ),
-            TurnKind.CHANGE: EditHandler(homeserver, namespace, agents, turns, edits, texts),
-            TurnKind.COMMAND: CommandHandler(homeserver, namespace, turns, commands, permissions, prefix, texts),
+            TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
+            TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,
         }
@@ -298,5 +291,16 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         checks = {"database": database.ping, "homeserver": homeserver.versions}
         HealthPages(checks, upstream_status.read).add_routes(app)
         yield Bridge(
-            config, lanes, stops, door, leader, discovery, provisioner, homeserver, traces, ProcessStats(database), app
+            config,
+            lanes,
+            stops,
+            door,
+            leader,
+            discovery,
+            provisioner,
+            homeserver,
+            traces,
+            renderer,
+            ProcessStats(database),
+            app,
         )

@@ -17,13 +17,13 @@ from rich.console import Console
 from agent_bridge.config.example import render
 from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.config.validation import config_from
+from agent_bridge.demo.agents.upstream import DemoUpstream
 from agent_bridge.demo.banner import Login, Scene, print_banner
 from agent_bridge.demo.bridge import DemoBridge, DemoError
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.live import show
 from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.demo.timeline import Room
-from agent_bridge.demo.upstream import DemoUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence

@@ -1,16 +1,17 @@
-"""The HTTP session towards the homeserver: one that waits when the homeserver asks it to."""
+"""The HTTP session for the homeserver: its requests wait as long as a rate limit demands."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import aiohttp
+
+from agent_bridge.core.http import delay_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,22 +20,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: The longest that one request waits, in seconds, before the homeserver's 429 is an error.
+#: Seconds that one request waits in all before the homeserver's 429 becomes an error.
 PATIENCE = 120.0
-#: No limit in total: that would count the waiting as well.
+#: No total limit: it would include the waits.
 _TIMEOUT = aiohttp.ClientTimeout(connect=10, sock_read=120)
 _TOO_MANY = 429
-#: The least wait in seconds, whatever the homeserver says.
-_PAUSE = 0.1
-_DEFAULT = 1.0
-
+#: The shortest wait in seconds, and the wait if the homeserver names none.
+_PAUSE, _DEFAULT = 0.1, 1.0
 
 _waits: ContextVar[bool] = ContextVar("waits", default=True)
 
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Have a 429 be an error at once, for what may as well come later or never."""
+    """Make a 429 an error at once, for requests that can be repeated later or left out."""
     token = _waits.set(False)
     try:
         yield
@@ -43,22 +42,22 @@ def at_once() -> Iterator[None]:
 
 
 def retry_after(headers: Mapping[str, str], body: bytes) -> float:
-    """Return the seconds that a 429 asks for: ``Retry-After``, else ``retry_after_ms``, else 1; never quite none.
+    """Return the seconds that a 429 demands, at least 0.1: ``Retry-After``, else ``retry_after_ms``, else 1.
 
     Matrix spec, "Rate limiting".
     """
-    try:
-        return _seconds(float(headers["Retry-After"]))
-    except (KeyError, ValueError):
-        pass
-    try:
-        return _seconds(float(json.loads(body)["retry_after_ms"]) / 1000)
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return _DEFAULT
+    delay = delay_of(headers.get("Retry-After"))
+    if delay is None:
+        milliseconds = delay_of(_retry_after_ms(body))
+        delay = _DEFAULT if milliseconds is None else milliseconds / 1000
+    return max(_PAUSE, delay)
 
 
-def _seconds(asked: float) -> float:
-    return _DEFAULT if math.isnan(asked) else max(_PAUSE, asked)
+def _retry_after_ms(body: bytes) -> object:
+    try:
+        return json.loads(body)["retry_after_ms"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
 
 
 async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -77,7 +76,7 @@ async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType)
 
 
 def homeserver_session() -> aiohttp.ClientSession:
-    """Return a session whose requests wait out a 429, up to :data:`PATIENCE`, or not :func:`at_once`."""
+    """Return a session whose requests wait out a 429, :data:`PATIENCE` seconds at most; within :func:`at_once` not."""
     return aiohttp.ClientSession(
         timeout=_TIMEOUT,
         middlewares=(_wait_when_limited,),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from psycopg.types.json import Jsonb
+
 from agent_bridge.core.turns import Step, StopReason, TurnKind, TurnState
 
 if TYPE_CHECKING:
@@ -114,38 +116,59 @@ class TurnAdmin:
         row = await self._database.row("SELECT count(*) AS turns FROM turn WHERE stopped_by = %s", (event_id,))
         return 0 if row is None else int(row["turns"])
 
-    async def retry(self, connection: Connection, turn: int) -> int | None:
-        """Have a closed message asked anew, behind what waits in its lane; return the lane, None if it is not closed.
+    async def retry(self, connection: Connection, turn: int, event_id: str) -> int | None:
+        """Queue a closed message again, behind those that wait in its lane; return the lane, None if it is not closed.
 
-        Within the caller's transaction. What it shows is edited.
+        Within the caller's transaction. The shown answer will be edited. The turn is queued once for each request
+        *event_id*: a repeated request changes nothing and returns the lane.
         """
         cursor = await connection.execute(
             """
-            WITH forgotten AS (DELETE FROM message WHERE turn = %(turn)s)
-            UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
-                   retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL,
-                   answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
-                   steps = steps || jsonb_build_object('at', now(), 'what', 'retried')
-            WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done')
-              AND NOT payload ? 'redacted'
-            RETURNING conversation
+            WITH queued AS (
+                UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0,
+                       interruptions = 0, retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL,
+                       stopped_by = NULL, answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
+                       steps = steps || jsonb_build_object('at', now(), 'what', 'retried', 'by', %(event)s::text)
+                WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done')
+                  AND NOT payload ? 'redacted' AND NOT steps @> %(request)s
+                RETURNING id, conversation
+            ), forgotten AS (
+                DELETE FROM message USING queued WHERE message.turn = queued.id
+            )
+            SELECT conversation FROM queued
+            UNION ALL
+            SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> %(request)s
             """,
-            {"turn": turn},
+            {"turn": turn, "event": event_id, "request": _request("retried", event_id)},
         )
         row = await cursor.fetchone()
         return None if row is None else int(row["conversation"])
 
     async def drop(self, connection: Connection, turn: int, event_id: str) -> int | None:
-        """Have an open message set aside, by the request *event_id*; return the lane, None if it cannot be any more.
+        """Set an open message aside; return its lane, None if its state does not permit that.
 
-        Within the caller's transaction. It ends at the head of its lane, where the room is told.
+        Within the caller's transaction. The turn ends at the head of its lane, where the room is told. It is set aside
+        once for each request *event_id*: a repeated request changes nothing and returns the lane.
         """
         cursor = await connection.execute(
             """
-            UPDATE turn SET stop = %s, stopped_by = %s, not_before = NULL
-            WHERE id = %s AND kind = 'message' AND state IN ('queued', 'running') RETURNING conversation
+            WITH stopped AS (
+                UPDATE turn SET stop = %(stop)s, stopped_by = %(event)s, not_before = NULL,
+                       steps = steps || jsonb_build_object('at', now(), 'what', 'dropped', 'by', %(event)s::text)
+                WHERE id = %(turn)s AND kind = 'message' AND state IN ('queued', 'running')
+                  AND NOT steps @> %(request)s
+                RETURNING conversation
+            )
+            SELECT conversation FROM stopped
+            UNION ALL
+            SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> %(request)s
             """,
-            (StopReason.DROPPED, event_id, turn),
+            {"turn": turn, "event": event_id, "stop": StopReason.DROPPED, "request": _request("dropped", event_id)},
         )
         row = await cursor.fetchone()
         return None if row is None else int(row["conversation"])
+
+
+def _request(what: str, event_id: str) -> Jsonb:
+    """Return what ``steps`` contains once the request *event_id* was carried out."""
+    return Jsonb([{"what": what, "by": event_id}])

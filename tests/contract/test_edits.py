@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras, Notice
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.turns import BOT_THREAD, AnswerExtras, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import BOT_THREAD, StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -363,7 +364,7 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
 async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
     await turns.commit(
-        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice="The answer too"), transcript=TALK
+        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice=Notice("The answer too")), transcript=TALK
     )
     assert await note(database, redaction()) == [lane]
     assert await turns.transcript(lane, 9) == []
@@ -486,7 +487,7 @@ async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
     await accept(database, asked("$later", portal))
     await answer(database, await take(database, lane))
     async with database.transaction() as connection:
-        assert await TurnAdmin(database).retry(connection, turn.id) == lane
+        assert await TurnAdmin(database).retry(connection, turn.id, "$retry") == lane
     anew = await take(database, lane)
     await note(database, edit("better", target="$part"))
     assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
@@ -532,7 +533,7 @@ async def test_what_was_taken_back_does_not_come_back(database: Database, lane: 
         await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [None] * 3
     )
     async with database.transaction() as connection:
-        assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"]) is None
+        assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"], "$retry") is None
     assert await order(database) == []
     assert "secret" not in await texts_in(database)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import BOT_THREAD, AnswerExtras, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import BOT_THREAD, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
 from agent_bridge.store.history import Histories
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
@@ -491,3 +492,14 @@ async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(
     assert await late is None
     row = await row_of(database, "$1")
     assert (row["state"], row["attempts"]) == ("done", 1)
+
+
+async def test_the_run_that_answers_is_recorded_by_the_last_worker_only(database: Database, turns: Turns) -> None:
+    [lane] = await accept(database, new("$1"))
+    first = await take(database, lane)
+    await turns.started(first, "run-1")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
+    second = await take(database, lane)
+    await turns.started(second, "run-2")
+    await turns.started(first, "run-3")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"

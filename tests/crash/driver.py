@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from crash.spots import Spot
     from support.harness import BridgeHarness
+    from support.person import Person
 
 #: Every so manieth kill takes the homeserver along, if any does.
 _SYNAPSE_EVERY = 10

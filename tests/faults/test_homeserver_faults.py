@@ -58,7 +58,7 @@ class ClosedDoor:
 def configured(
     harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, address: str | None = None
 ) -> Config:
-    there = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
+    there: dict[str, Any] = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
     return harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **there)
 
 

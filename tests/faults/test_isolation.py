@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -37,7 +37,7 @@ async def is_answered_soon(talk: Conversation) -> None:
 
 
 def configured(harness: BridgeHarness, database_url: str, *upstreams: str, homeserver: str | None = None) -> Config:
-    there = {"homeserver": {"address": homeserver, "domain": "test.local"}} if homeserver else {}
+    there: dict[str, Any] = {"homeserver": {"address": homeserver, "domain": "test.local"}} if homeserver else {}
     servers = [{"name": f"server{number}", "url": url} for number, url in enumerate(upstreams)]
     return harness.config(database_url, servers, **there)
 

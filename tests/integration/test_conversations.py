@@ -103,9 +103,10 @@ async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(shared: Sh
         name = talk.person.user_id[1:].partition(":")[0]
         assert upstream.questions[-1] == f"In reply to {name}:\n\n> the sky\n> is blue\n\nis it?"
         await talk.person.edit(talk.room_id, question, "the sky is grey")
-        await talk.wait_for_answers(2)
-        await talk.person.reply(talk.room_id, answer.event_id, "sure?")
+        # The third is the notice that the past stays as it is.
         await talk.wait_for_answers(3)
+        await talk.person.reply(talk.room_id, answer.event_id, "sure?")
+        await talk.wait_for_answers(4)
         assert upstream.questions[-1].startswith(f"In reply to {upstream.names[0]}:\n\n> Echo: ")
         # What is quoted may be taken back: the transcript of who quotes it does not keep it.
         asked = [said["content"] for said in upstream.asked[-1]["messages"] if said["role"] == "user"]
@@ -177,7 +178,7 @@ async def test_what_was_asked_together_with_a_redacted_question_is_answered(
     gates = [asyncio.Event(), asyncio.Event()]
     async with (
         ScriptedUpstream("patient") as upstream,
-        harness.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
+        harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
     ):
         upstream.scripts += [waits_for(gates[0], "first"), waits_for(gates[1], "begun ", "and gone on")]
         await talk.say("one")

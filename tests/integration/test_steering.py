@@ -16,8 +16,8 @@ from support.scripted_upstream import ScriptedUpstream, says, waits_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from support.harness import BridgeHarness, Conversation
+    from support.person import Person
     from support.shared_bridge import SharedBridge
 
 
@@ -118,7 +118,7 @@ async def test_a_message_that_waits_shows_it(shared: SharedBridge) -> None:
 async def test_what_waits_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("together") as upstream,
-        harness.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
+        harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
     ):
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))

@@ -24,9 +24,9 @@ from support.scripted_upstream import ScriptedUpstream, says, waits_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Event
     from support.harness import BridgeHarness, Conversation
+    from support.person import Person
     from support.scripted_upstream import Script
     from support.shared_bridge import SharedBridge
 
@@ -149,7 +149,7 @@ async def test_a_person_is_notified_once(shared: SharedBridge) -> None:
 
 
 async def test_an_answer_that_does_not_stream_is_one_event(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("whole") as upstream, harness.talk(database_url, upstream, stream="off") as talk:
+    async with ScriptedUpstream("whole") as upstream, harness.talk(database_url, upstream, streaming="off") as talk:
         gate = asyncio.Event()
         upstream.script = waits_for(gate, *STORY)
         await talk.say("tell me")

@@ -88,6 +88,14 @@ async def test_a_stateless_upstream_gets_the_last_turns(harness: BridgeHarness, 
         ]
 
 
+async def test_the_run_that_answered_is_recorded(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
+        await talk.say("hello")
+        await talk.wait_for_answers(1)
+        [row] = await talk.running.database.rows("SELECT upstream_ref FROM turn WHERE kind = 'message'")
+        assert row["upstream_ref"].startswith("chatcmpl-")
+
+
 async def test_an_upstream_that_remembers_gets_the_newest_and_its_headers(
     harness: BridgeHarness, database_url: str
 ) -> None:

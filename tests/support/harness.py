@@ -18,12 +18,12 @@ from agent_bridge.app import Bridge, build
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.core.errors import StoreError
-from agent_bridge.demo.client import Person
 from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
+from support.person import Person
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -30,7 +30,7 @@ class Cluster:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(ends_with_us("cluster", self._folder))
+        self._stack.enter_context(ends_with_us("cluster", str(self._folder)))
         self._server = start_postgres(self._folder)
         self._stack.callback(self._server.cleanup)
         self.uri = self._server.get_uri()
@@ -93,6 +93,6 @@ class Cluster:
     def _uri_of(self, database: str) -> str:
         return self.uri.replace("/postgres?", f"/{database}?")
 
-    def _execute(self, statement: sql.Composable) -> None:
+    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.uri, autocommit=True) as admin:
             admin.execute(statement)

@@ -29,11 +29,13 @@ class UpstreamHub(ScriptedUpstream):
         self.models += upstream.models
         self._upstreams |= {model["id"]: upstream for model in upstream.models}
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._upstreams[(await request.json())["model"]]._chat(request)
+    async def chat_completions(self, request: web.Request) -> web.StreamResponse:
+        """Leave the question to the upstream of its agent."""
+        return await self._upstreams[(await request.json())["model"]].chat_completions(request)
 
-    async def _respond(self, request: web.Request) -> web.StreamResponse:
-        return await self._upstreams[(await request.json())["model"]]._respond(request)
+    async def create_response(self, request: web.Request) -> web.StreamResponse:
+        """Leave the question to the upstream of its agent."""
+        return await self._upstreams[(await request.json())["model"]].create_response(request)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from agent_bridge.core.errors import (
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import Delta, End, TextDelta
-from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.base import AnswerEvent, End, TextDelta
+from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.chat import ChatDialect
-from support.answers import FAILURES, read, stream
+from support.answers import ERRORS, read, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def answer(chunks: Iterable[bytes]) -> tuple[str, End | UpstreamError | None]:
     return text_of(deltas), end
 
 
-def text_of(deltas: list[Delta]) -> str:
+def text_of(deltas: list[AnswerEvent]) -> str:
     texts = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
     assert len(texts) == len(deltas)
     assert all(texts)
@@ -224,8 +224,8 @@ def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) 
         ({"choices": [{"message": {"content": "w"}, "finish_reason": "length"}]}, [TextDelta("w"), End("length")]),
     ],
 )
-def test_answers_that_are_not_streamed(body: Any, expected: list[Delta]) -> None:
-    assert list(AnswerReader(FAILURES, ChatDialect()).whole(json.dumps(body).encode())) == expected
+def test_answers_that_are_not_streamed(body: Any, expected: list[AnswerEvent]) -> None:
+    assert list(AnswerReader(ERRORS, ChatDialect()).read_json(json.dumps(body).encode())) == expected
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_answers_that_are_not_streamed(body: Any, expected: list[Delta]) -> None
 )
 def test_failures_that_are_not_streamed(body: bytes, kind: type[UpstreamError], says: str) -> None:
     with pytest.raises(UpstreamError) as caught:
-        list(AnswerReader(FAILURES, ChatDialect()).whole(body))
+        list(AnswerReader(ERRORS, ChatDialect()).read_json(body))
     assert type(caught.value) is kind
     assert caught.value.says(ENGLISH) == says
 

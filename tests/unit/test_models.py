@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.upstream.base import AgentInfo
-from agent_bridge.upstream.openai.models import Item, listed, parse_page
+from agent_bridge.upstream.openai.model_list import Model, included_agents, parse_page
 
 RAW = "agent-local-139eedd0-d394-4b49-9109-1f01d9e2ebf5"
 
@@ -22,7 +22,7 @@ def config(**keys: Any) -> UpstreamConfig:
 
 
 def read(value: Any, **keys: Any) -> list[tuple[str, str]]:
-    agents = listed(parse_page("up", json.dumps(value).encode()).items, config(**keys))
+    agents = included_agents(parse_page("up", json.dumps(value).encode()).models, config(**keys))
     return [(agent.model, agent.name) for agent in agents]
 
 
@@ -97,7 +97,7 @@ def test_any_json_is_a_list_or_nonsense(value: Any) -> None:
         page = parse_page("up", json.dumps(value).encode())
     except UpstreamProtocolError:
         return
-    for agent in listed(page.items, config()):
+    for agent in included_agents(page.models, config()):
         assert agent.name.encode().strip()
 
 
@@ -135,12 +135,12 @@ def test_globs(include: list[str], exclude: list[str], agents: list[str]) -> Non
     ],
 )
 def test_which_ids_are_names(model_ids: str, owner: str, model: str, *, id_is_name: bool) -> None:
-    agents = listed([Item(model, model, owner)], config(model_ids=model_ids))
+    agents = included_agents([Model(model, model, owner)], config(model_ids=model_ids))
     assert agents == (AgentInfo(model, model, id_is_name=id_is_name),)
 
 
 def test_an_owner_that_is_no_text_is_none() -> None:
-    assert parse_page("up", b'[{"id": "a", "owned_by": ["letta"]}]').items == (Item("a", "a", ""),)
+    assert parse_page("up", b'[{"id": "a", "owned_by": ["letta"]}]').models == (Model("a", "a", ""),)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_to_do_is_a_sentence(texts: Texts) -> None:
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.UpstreamError)]
     assert len(kinds) > 10
     for kind in kinds:
-        told = kind(Text("upstream_away", who="up")).remedy(texts)
+        told = kind(Text("upstream_away", upstream="up")).remedy(texts)
         assert told in all_texts(texts).values()
         assert told[0].isupper()
         assert told.endswith(".")
@@ -229,7 +229,7 @@ def test_a_text_becomes_the_end_of_a_sentence(text: str, end: str) -> None:
 
 
 def test_an_error_is_told_in_each_language_and_logged_in_english() -> None:
-    error = errors.UpstreamBusy(Text("upstream_busy", who="letta", status=429), detail="slow down")
+    error = errors.UpstreamBusy(Text("upstream_busy", upstream="letta", status=429), detail="slow down")
     assert str(error) == "letta is busy (429)"
     assert error.says(ENGLISH) == "letta is busy (429): slow down"
     assert error.says(RUSSIAN) == "сервер letta занят (429): slow down"

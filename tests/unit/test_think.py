@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.upstream.base import Delta, ReasoningDelta, TextDelta
-from agent_bridge.upstream.openai.think import ThinkSplitter
+from agent_bridge.upstream.base import AnswerEvent, ReasoningDelta, TextDelta
+from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from support.answers import joined
 
 
-def split(*pieces: str) -> list[Delta]:
-    splitter = ThinkSplitter()
+def split(*pieces: str) -> list[AnswerEvent]:
+    splitter = ThinkTagSplitter()
     fed = [delta for piece in pieces for delta in splitter.feed(piece)]
     return joined([*fed, *splitter.close()])
 
@@ -65,7 +65,7 @@ def test_text_that_does_not_begin_with_the_tag_is_left_alone(text: str) -> None:
 
 
 def test_text_is_not_kept_back() -> None:
-    splitter = ThinkSplitter()
+    splitter = ThinkTagSplitter()
     assert list(splitter.feed("<think>a")) == [ReasoningDelta("a")]
     assert list(splitter.feed("b<")) == [ReasoningDelta("b")]
     assert list(splitter.feed("/think>c")) == [TextDelta("c")]

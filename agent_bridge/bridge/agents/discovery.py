@@ -17,6 +17,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
+from agent_bridge.upstream.base import UNCHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,10 @@ class Watch:
     upstream: Upstream
     config: UpstreamConfig
     health: Health
+    #: The last list of agents that the upstream returned.
+    listed: Sequence[AgentInfo] = ()
+    #: Whether the tables contain that list.
+    digested: bool = False
     #: How many good answers in a row lacked an agent, by row id.
     missed: dict[int, int] = field(default_factory=dict)
     failures: int = 0
@@ -137,8 +142,6 @@ class Discovery:
             except Exception as error:  # noqa: BLE001  # whatever one upstream answers, it is asked again
                 watch.failures += 1
                 self._note(watch, error)
-                # The list was perhaps seen and not digested.
-                watch.upstream.invalidate()
             else:
                 if not watch.health.ok:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
@@ -155,19 +158,18 @@ class Discovery:
         watch.health = Health(watch.config.name, says, watch.health.agents, watch.health.doubted)
 
     async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
-        if confirmed:
-            watch.upstream.invalidate()
-        listed = await watch.upstream.list_agents()
-        if listed is None and not watch.missed:
-            return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
-        if listed is None:
-            # Unchanged, but something is missing: what the last list lacked, this one lacks as well.
+        listed = await watch.upstream.agents()
+        if listed is not UNCHANGED:
+            watch.listed, watch.digested = listed, False
+        if watch.digested and not confirmed:
+            # The list lacks the same agents as before.
             watch.missed = {agent: count + 1 for agent, count in watch.missed.items()}
-            if max(watch.missed.values()) != GONE_AFTER:
+            if GONE_AFTER not in watch.missed.values():
                 return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
-            watch.upstream.invalidate()
-            listed = await watch.upstream.list_agents() or ()
-        return await self._digest(watch, listed, confirmed=confirmed)
+        watch.digested = False
+        health = await self._digest(watch, watch.listed, confirmed=confirmed)
+        watch.digested = True
+        return health
 
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
         known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}

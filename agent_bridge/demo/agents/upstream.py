@@ -1,8 +1,8 @@
-"""A small OpenAI-compatible server on 127.0.0.1 whose agents are the demo's characters.
+"""The demo's upstream: its agents are the demo's characters.
 
-Beside the API it takes changes of its agents, so that one can see them followed::
+Besides the OpenAI API it accepts changes of its agents, which the bridge then follows::
 
-    GET    /                 what can be done here, in words
+    GET    /                 a page that explains the requests below
     POST   /agents           {"name": …, "character": "archivist"}
     PATCH  /agents/{id}      {"name": …}
     DELETE /agents/{id}
@@ -10,23 +10,34 @@ Beside the API it takes changes of its agents, so that one can see them followed
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import re
 import shlex
 import time
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from aiohttp import web
 
-from agent_bridge.demo.characters import CHARACTERS, SCEPTIC, Character
-from agent_bridge.demo.completions import Completion, Refusal, json_object, performance, refusals, talk
+from agent_bridge.demo.agents.characters import CHARACTERS, SCEPTIC, Character, Mishap, Talk
+from agent_bridge.demo.agents.openai_server import (
+    ChatFormat,
+    HangUp,
+    OpenAIServer,
+    Picture,
+    Reasoning,
+    Refusal,
+    json_object,
+)
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import AsyncIterator, Mapping
 
-_MAX_BODY = 16 * 1024 * 1024
+_WORDS_BEFORE_MISHAP = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,54 +52,35 @@ class DemoAgent:
     created: int
 
 
-class DemoUpstream:
-    """The server: listens from entering to leaving the context.
+class DemoUpstream(OpenAIServer):
+    """The server of the demo's agents.
 
-    It starts with one agent of each character, whose ids are the same each time; with *empty* it starts with
-    none. *pace* scales how long words take; with 0 an answer comes at once and in one piece.
+    It starts with one agent of each character, whose ids never change; with *empty* it starts with none. *pace* scales
+    the time that words take; with 0 an answer comes at once and in one piece.
     """
 
     def __init__(self, *, port: int = 0, pace: float = 1, empty: bool = False) -> None:
-        self._port = port
+        super().__init__(port=port)
         self._pace = pace
         self._agents: dict[str, DemoAgent] = {}
         if not empty:
             for key, character in CHARACTERS.items():
                 self.add(character.name, character, agent_id=f"agent-{uuid5(NAMESPACE_URL, key)}")
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=_MAX_BODY, middlewares=[refusals])
-        app.add_routes(
-            [
-                web.get("/", self._welcome),
-                web.get("/v1/models", self._models),
-                web.post("/v1/chat/completions", self._chat),
-                web.post("/agents", self._create),
-                web.patch("/agents/{id}", self._update),
-                web.delete("/agents/{id}", self._delete),
-            ]
-        )
-        # Answers that are under way when the context is left are not waited for.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        """Return the paths of the API, and those that change agents."""
+        return [
+            *super().routes(),
+            web.get("/", self._welcome),
+            web.post("/agents", self._create),
+            web.patch("/agents/{id}", self._update),
+            web.delete("/agents/{id}", self._delete),
+        ]
 
     @property
     def url(self) -> str:
-        """Where a person looks at it and changes its agents."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def api_url(self) -> str:
-        """Base URL of the OpenAI-compatible API."""
-        return f"{self.url}/v1"
+        """The page that explains how to change agents."""
+        return self.root_url
 
     @property
     def agents(self) -> tuple[DemoAgent, ...]:
@@ -134,8 +126,27 @@ class DemoUpstream:
         )
         return web.Response(text="\n".join(lines))
 
-    async def _models(self, _: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [_model(agent) for agent in self.agents]})
+    def model_list(self) -> list[dict[str, Any]]:
+        """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
+        return [_model(agent) for agent in self.agents]
+
+    def chat_format(self, model: str) -> ChatFormat:
+        """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
+        return ChatFormat(model)
+
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
+        agent, talk = self._agent(str(question.get("model"))), _talk(question.get("messages"))
+        # The client sees at once that the agent is there.
+        yield ""
+        async for piece in _perform(agent.character, talk, self._pace):
+            yield piece
+        match agent.character.mishap(talk):
+            case Mishap.CUT:
+                raise HangUp
+            case Mishap.FAILS:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                raise Refusal("the agent failed, as it was asked to", status, code="agent_failed")
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await json_object(request)
@@ -152,13 +163,6 @@ class DemoUpstream:
         self.remove(self._agent(request.match_info["id"]).id)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        body = await json_object(request)
-        agent, said = self._agent(str(body.get("model"))), talk(body.get("messages"))
-        deltas = performance(agent.character, said, self._pace)
-        completion = Completion(agent.id, deltas, agent.character.mishap(said))
-        return await (completion.stream(request) if body.get("stream") else completion.whole(request))
-
     def _agent(self, agent_id: str) -> DemoAgent:
         try:
             return self._agents[agent_id]
@@ -173,6 +177,44 @@ def curl(method: str, url: str, **body: str) -> str:
     if body:
         parts += ["-H", "Content-Type: application/json", "-d", json.dumps(body, ensure_ascii=False)]
     return shlex.join(parts)
+
+
+def _talk(messages: Any) -> Talk:
+    """Return the person's words in the *messages* of a chat completion.
+
+    Raises:
+        Refusal: *messages* is not a list of messages, or a person wrote none of them.
+    """
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise Refusal("messages must be a list of objects", param="messages")
+    said = [_text(message.get("content")) for message in messages if message.get("role") == "user"]
+    if not said:
+        raise Refusal("messages must hold one with the role user", param="messages")
+    return Talk(said[-1], tuple(said[:-1]))
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+async def _perform(character: Character, talk: Talk, pace: float) -> AsyncIterator[object]:
+    """Yield the answer of *character* one word at a time, with *pace* 0 each text in one piece."""
+    words = _words(character.answer(talk))
+    if character.mishap(talk):
+        words = words[:_WORDS_BEFORE_MISHAP]
+    for kind, spoken in ((Reasoning, _words(character.thoughts(talk))), (str, words)):
+        for piece in spoken if pace else filter(None, ["".join(spoken)]):
+            await asyncio.sleep(pace * character.pace)
+            yield kind(piece)
+    picture = character.picture(talk)
+    if picture is not None:
+        yield Picture(f"data:image/png;base64,{base64.b64encode(picture).decode()}")
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*", text)
 
 
 def _model(agent: DemoAgent) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from agent_bridge.demo.phrases import QUOTE_LENGTH, count, ordinal, quote
-from agent_bridge.demo.picture import stripes
+from agent_bridge.demo.agents.phrases import QUOTE_LENGTH, count, ordinal, quote
+from agent_bridge.demo.agents.picture import stripes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Messages' contents, which are text or a list of parts, in both directions."""
+"""The content of a message, in both directions: a text, or a list of parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.base import FileDelta, ReasoningDelta, TextDelta
-from agent_bridge.upstream.openai.pieces import file_at
+from agent_bridge.upstream.openai.dialect import file_delta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,17 +14,16 @@ if TYPE_CHECKING:
     from agent_bridge.core.transcript import Image
 
 _TEXT = ("text", "output_text", "input_text", "summary_text", "reasoning_text")
-#: Parts that hold the agent's thoughts.
 _REASONING = ("thinking", "reasoning")
 _FILES = ("image_url", "output_image", "image", "file", "output_file")
-#: Where a part, or the object in it, has its link.
-_LINKS = ("image_url", "file_url", "file_data", "url")
-_NAMES = ("filename", "name")
-_TYPES = ("mime_type", "media_type", "content_type")
+#: Keys of the URL in a part, or in the object inside it.
+_URL_KEYS = ("image_url", "file_url", "file_data", "url")
+_NAME_KEYS = ("filename", "name")
+_TYPE_KEYS = ("mime_type", "media_type", "content_type")
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return *value* if it is a list, else an empty one."""
+    """Return *value* if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
@@ -34,12 +33,12 @@ def data_url(data: str, content_type: str) -> str:
 
 
 def image_url(image: Image) -> str:
-    """Return *image* as a URL."""
+    """Return *image* as a ``data:`` URL."""
     return data_url(base64.b64encode(image.data).decode(), image.content_type)
 
 
 def read_content(content: Any) -> Iterator[TextDelta | ReasoningDelta | FileDelta]:
-    """Yield what the content of an agent's message says."""
+    """Yield the text, the reasoning and the files in the content of an agent's message."""
     if isinstance(content, str):
         yield TextDelta(content)
     for part in as_list(content):
@@ -48,7 +47,7 @@ def read_content(content: Any) -> Iterator[TextDelta | ReasoningDelta | FileDelt
 
 
 def plain_text(content: Any) -> str:
-    """Return the text of *content* alone."""
+    """Return the text in *content*, without reasoning and files."""
     if isinstance(content, str):
         return content
     texts = (part.get("text") for part in as_list(content) if isinstance(part, dict) and part.get("type") in _TEXT)
@@ -56,7 +55,7 @@ def plain_text(content: Any) -> str:
 
 
 def read_files(parts: Any) -> Iterator[FileDelta]:
-    """Yield the files of a list that may hold some."""
+    """Yield the files in a list of parts."""
     for part in as_list(parts):
         if isinstance(part, dict) and (found := _file(part)):
             yield found
@@ -66,10 +65,10 @@ def _read_part(part: Mapping[str, Any]) -> Iterator[TextDelta | ReasoningDelta |
     kind = part.get("type", "text")
     if kind in _TEXT and isinstance(part.get("text"), str):
         yield TextDelta(part["text"])
-        for note in as_list(part.get("annotations")):
-            # A citation's link is a source, not a part of the answer.
-            if isinstance(note, dict) and "file" in str(note.get("type")):
-                yield from read_files([note])
+        for annotation in as_list(part.get("annotations")):
+            # The link of a citation is a source, not a part of the answer.
+            if isinstance(annotation, dict) and "file" in str(annotation.get("type")):
+                yield from read_files([annotation])
     elif kind == "refusal" and isinstance(part.get("refusal"), str):
         yield TextDelta(part["refusal"])
     elif kind in _REASONING:
@@ -80,11 +79,9 @@ def _read_part(part: Mapping[str, Any]) -> Iterator[TextDelta | ReasoningDelta |
 
 def _file(part: Mapping[str, Any]) -> FileDelta | None:
     inner: Mapping[str, Any] = next((part[key] for key in ("image_url", "file") if isinstance(part.get(key), dict)), {})
-    for place in (inner, part):
-        for key in _LINKS:
-            if found := file_at(place.get(key), _first(_NAMES, inner, part), _first(_TYPES, inner, part)):
-                return found
-    return None
+    name, content_type = _first(_NAME_KEYS, inner, part), _first(_TYPE_KEYS, inner, part)
+    urls = (place.get(key) for place in (inner, part) for key in _URL_KEYS)
+    return next(filter(None, (file_delta(url, name, content_type) for url in urls)), None)
 
 
 def _first(keys: tuple[str, ...], *places: Mapping[str, Any]) -> str | None:
