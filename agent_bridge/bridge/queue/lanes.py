@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two looks for jobs, for what NOTIFY misses.
-_POLL = 0.5
+#: Seconds between two looks for jobs, for those that NOTIFY misses.
+POLLING_INTERVAL = 0.5
 #: Seconds between two looks for lanes that nobody works off: a retry that has become due waits that long at most.
 _SWEEP = 0.5
 #: Seconds for which a job has to look like an orphan: one that starts or ends does so for a moment. One that is taken
@@ -136,7 +136,7 @@ class Lanes:
             await self._app.run_worker_async(
                 queues=[QUEUE],
                 concurrency=self._max_active,
-                fetch_job_polling_interval=_POLL,
+                fetch_job_polling_interval=POLLING_INTERVAL,
                 shutdown_graceful_timeout=self._drain_timeout,
                 delete_jobs=DeleteJobCondition.ALWAYS,
                 install_signal_handlers=False,
