@@ -49,11 +49,11 @@ from agent_bridge.i18n import texts_in
 from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
-from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.database import Database
+from agent_bridge.store.database import POOL_TIMEOUT, Database
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.embedded import embedded_postgres
 from agent_bridge.store.history import Histories
@@ -157,8 +157,21 @@ async def database_uri(config: Config) -> AsyncIterator[str]:
         yield uri
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which a server that does not respond counts as unavailable."""
+
+    #: To get a connection to the database.
+    database: float = POOL_TIMEOUT
+    #: From one byte of the homeserver's response to the next.
+    homeserver: float = READ_TIMEOUT
+
+
+_TIMEOUTS = Timeouts()
+
+
 @asynccontextmanager
-async def build(config: Config) -> AsyncIterator[Bridge]:
+async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
     """Open what the bridge stands on and put it together.
 
     Raises:
@@ -169,10 +182,12 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
     async with AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database_uri(config))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
-        database = await stack.enter_async_context(Database(uri, pool_size=config.database.pool_size))
+        database = await stack.enter_async_context(
+            Database(uri, pool_size=config.database.pool_size, pool_timeout=timeouts.database)
+        )
         signals = Signals()
         locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
-        matrix_session = await stack.enter_async_context(homeserver_session())
+        matrix_session = await stack.enter_async_context(homeserver_session(read_timeout=timeouts.homeserver))
         upstream_session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         )

@@ -17,7 +17,6 @@ from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.config.validation import config_from
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.synapse import Synapse, free_port
-from agent_bridge.store.embedded import start_postgres
 from benchmarks.program import LoggedProgram
 
 if TYPE_CHECKING:
@@ -76,8 +75,11 @@ class Ground:
             _write(file, to_yaml(document))
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._stack.aclose)
-            self._postgres = start_postgres(self._folder / "pg")
-            self._stack.callback(self._postgres.cleanup)
+            # In a process that ends with this one, even if this one is killed.
+            postgres = LoggedProgram("benchmarks.postgres", str(self._folder / "pg"))
+            await self._stack.enter_async_context(postgres)
+            await postgres.logs("listening")
+            self._postgres = postgres.heard["listening"][0]
             await self._stack.enter_async_context(self.synapse)
             undo.pop_all()
         return self
@@ -88,7 +90,7 @@ class Ground:
     @property
     def processes(self) -> dict[str, int]:
         """Process ids of what every service shares, by name."""
-        return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres.get_pid() or 0}
+        return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres["pid"]}
 
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
         """Return the configuration of the service called *name*, with an empty database of its own."""
@@ -103,9 +105,10 @@ class Ground:
 
     def database(self, name: str) -> str:
         """Make an empty database and return its URI."""
-        with psycopg.connect(self._postgres.get_uri(), autocommit=True) as admin:
+        url: str = self._postgres["url"]
+        with psycopg.connect(url, autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        return self._postgres.get_uri(database=name)
+        return url.replace("/postgres?", f"/{name}?")
 
     @asynccontextmanager
     async def bridge(self, name: str, upstream: str, **sections: Any) -> AsyncIterator[Bridge]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 
-from agent_bridge.store import database as module
+from agent_bridge.app import Timeouts
 from support.conditions import eventually
 from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
 from support.postgres import Cluster
@@ -105,13 +105,11 @@ async def scene(harness: BridgeHarness, database_url: str, *rooms: str, pool_siz
             logging={"format": "json"},
         )
         config = config.model_copy(update={"database": config.database.model_copy(update={"pool_size": pool_size})})
-        async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as talks:
+        async with (
+            harness.bridge(config, Timeouts(database=PATIENCE)) as running,
+            conversations(harness, running, upstream.names) as talks,
+        ):
             yield Scene(config, upstream, running, talks)
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_POOL_TIMEOUT", PATIENCE)
 
 
 async def execute(uri: str, *statements: LiteralString) -> list[tuple[object, ...]]:

@@ -10,11 +10,10 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-import aiohttp
 import pytest
 from aiohttp import web
 
-from agent_bridge.matrix import session
+from agent_bridge.app import Timeouts
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.people import conversations, echo_through, expect_answers, expect_texts, say, with_bridge
@@ -184,19 +183,12 @@ async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> No
     assert sum(failed) >= 3
 
 
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the bridge take a homeserver for hanging after a second."""
-    monkeypatch.setattr(session, "_TIMEOUT", aiohttp.ClientTimeout(connect=1, sock_read=1))
-
-
-@pytest.mark.usefixtures("_impatient")
 async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver never hears of the first, and carries the second out without telling."""
     async with (
         ScriptedUpstream(*ROOMS) as upstream,
         Proxy(harness.synapse.url) as proxy,
-        harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
+        harness.bridge(configured(harness, database_url, upstream, proxy.url), Timeouts(homeserver=1)) as running,
         conversations(harness, running, upstream.names) as (stuck, *others),
     ):
         never = asyncio.Event()

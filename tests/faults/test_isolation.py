@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,11 +28,9 @@ SOON = 10
 
 async def is_answered_soon(talk: Conversation) -> None:
     """Say a few things in the room of *talk*, and see each answered."""
-    began = time.monotonic()
     for number in range(SAID):
         await talk.say(f"quick {number}")
         await expect_answers([talk], *(f"Echo: quick {each}" for each in range(number + 1)), within=SOON)
-    assert time.monotonic() - began < SOON
 
 
 def configured(harness: BridgeHarness, database_url: str, *upstreams: str, homeserver: str | None = None) -> Config:

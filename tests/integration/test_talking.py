@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.bridge.queue.lanes import POLLING_INTERVAL
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
@@ -229,4 +230,4 @@ async def test_the_next_message_starts_at_once(shared: SharedBridge) -> None:
             (talk.room_id,),
         )
         gaps = [(row["started_at"] - row["before"]).total_seconds() for row in rows if row["before"] is not None]
-        assert sorted(gaps)[len(gaps) // 2] < 0.05
+        assert sorted(gaps)[len(gaps) // 2] < POLLING_INTERVAL / 2

@@ -61,10 +61,13 @@ class ForkedProcess:
         self._process.close()
 
 
-async def fork_module(module: str, *arguments: str) -> ForkedProcess:
-    """Run *module* with *arguments* as ``python -m`` does. The process ends with this one."""
+async def fork_module(module: str, *arguments: str, join_output: bool = False) -> ForkedProcess:
+    """Run *module* with *arguments* as ``python -m`` does. The process ends with this one.
+
+    With *join_output* standard output goes where standard error goes, otherwise nowhere.
+    """
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=(theirs, module, arguments))
+    process = _CONTEXT.Process(target=_run, args=(theirs, module, arguments, join_output))
     process.start()
     theirs.close()
     return ForkedProcess(process, await _reader(ours))
@@ -79,13 +82,14 @@ async def _reader(pipe: Connection) -> asyncio.StreamReader:
     return reader
 
 
-def _run(stderr: Connection, module: str, arguments: tuple[str, ...]) -> None:
+def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_output: bool) -> None:  # noqa: FBT001
     """Turn this process into the program."""
     os.setsid()
     end_with(os.getppid())
-    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 1)
     os.dup2(stderr.fileno(), 2)
     stderr.close()
+    output = os.dup(2) if join_output else os.open(os.devnull, os.O_WRONLY)
+    os.dup2(output, 1)
+    os.close(output)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from agent_bridge.app import Bridge, build
+from agent_bridge.app import Bridge, Timeouts, build
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.core.errors import StoreError
@@ -191,9 +191,9 @@ class BridgeHarness:
         return Config.model_validate(values | sections)
 
     @asynccontextmanager
-    async def bridge(self, config: Config) -> AsyncIterator[Running]:
+    async def bridge(self, config: Config, timeouts: Timeouts | None = None) -> AsyncIterator[Running]:
         """Run a bridge in this process."""
-        async with build(config) as bridge, Database(config.database.url) as database:
+        async with build(config, timeouts or Timeouts()) as bridge, Database(config.database.url) as database:
             task = asyncio.create_task(bridge.run())
             try:
                 await eventually(partial(_open, config.appservice.url), "the bridge listens")

@@ -22,6 +22,13 @@ def write_config(folder: Path, config: Config) -> Path:
     return file
 
 
+async def run_command(*arguments: str) -> tuple[int, str]:
+    """Run ``agent-bridge`` with *arguments* in a forked process; return its exit code and its output."""
+    process = await fork_module("agent_bridge", *arguments, join_output=True)
+    output = await process.stderr.read()
+    return await process.wait(), output.decode()
+
+
 class BridgeProcess(Program):
     """``agent-bridge`` *command* with *config*, forked from a process that has imported it.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 #: Factor by which a 429 of the homeserver widens the time between edits, factor by which each accepted edit narrows it,
 #: and the widest.
@@ -27,8 +26,9 @@ class EditBudget:
         """Return when the caller may make one edit. A caller that is cancelled uses no edit."""
         async with self._queue:
             # A silent time saves up at most one second's edits.
-            self._next = max(self._next, time.monotonic() - 1.0)
-            await asyncio.sleep(max(0.0, self._next - time.monotonic()))
+            now = asyncio.get_running_loop().time()
+            self._next = max(self._next, now - 1.0)
+            await asyncio.sleep(max(0.0, self._next - now))
             self._next += self._period * self._slower
 
     def taken(self) -> None:
@@ -38,4 +38,4 @@ class EditBudget:
     def refused(self) -> None:
         """Note that the homeserver limited the rate of edits."""
         self._slower = min(_WIDEST, self._slower * _WIDEN)
-        self._next = max(self._next, time.monotonic() + self._period * self._slower)
+        self._next = max(self._next, asyncio.get_running_loop().time() + self._period * self._slower)
