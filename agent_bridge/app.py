@@ -31,6 +31,7 @@ from agent_bridge.bridge.inbound.backfill import Backfill
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
+from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.lanes import Handler, Lanes
 from agent_bridge.bridge.queue.leader import Leader
@@ -59,6 +60,8 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -192,7 +195,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
         stops, upstream_status = Cancellations(turns), UpstreamStatus(kv)
-        rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
+        rooms, histories, turn_admin, edits = Rooms(database), Histories(database), TurnAdmin(database), Edits(database)
         # The lanes have to be there before what carries their turns out: some of it wakes them.
         handlers: dict[TurnKind, Handler] = {}
         lanes = await stack.enter_async_context(
@@ -210,29 +213,27 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         )
         intake = Intake(
             database,
-            agents,
-            turns,
+            rooms,
             IntakeStore(database),
             edits,
-            rooms,
+            histories,
             lanes,
             rules,
             max_queued=config.lanes.max_queued_per_room,
         )
         backfill = Backfill(
             homeserver,
-            rooms,
+            histories,
             intake,
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        traces = Traces(turn_admin, turns, agents, homeserver, rules, texts)
+        traces = Traces(turn_admin, turns, rooms, homeserver, rules, texts)
         commands = [
             *AgentCommands(homeserver, namespace, agents, permissions, prefix, texts).commands(),
-            *TurnCommands(database, turn_admin, agents, lanes, traces, prefix, texts).commands(),
+            *TurnCommands(database, turn_admin, rooms, lanes, traces, prefix, texts).commands(),
             *StatusCommands(upstream_status, agents, turns, texts).commands(),
         ]
-        invites = InviteHandler(homeserver, turns, rooms, backfill, rules, texts)
         media = Media(
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
@@ -241,7 +242,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             Questions(
                 homeserver,
                 namespace,
-                turns,
+                Transcripts(database),
                 IncomingFiles(media, config.files, texts),
                 texts,
                 room_messages=config.threads.room_messages,
@@ -260,14 +261,16 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             prefix,
             config.answers.max_parts,
         )
+        changes = EditHandler(homeserver, namespace, turns, edits, texts)
         handlers |= {
             TurnKind.MESSAGE: MessageHandler(
-                homeserver, namespace, agents, turns, asking, StatusReactions(homeserver), settings, texts
+                homeserver, namespace, turns, asking, StatusReactions(homeserver), settings, texts
             ),
-            TurnKind.CHANGE: EditHandler(homeserver, namespace, agents, turns, edits, texts),
+            TurnKind.EDIT: changes,
+            TurnKind.AGAIN: changes,
             TurnKind.COMMAND: CommandHandler(homeserver, namespace, turns, commands, permissions, prefix, texts),
-            TurnKind.REFUSAL: invites,
-            TurnKind.INVITATION: invites,
+            TurnKind.REFUSAL: RefusalHandler(homeserver, turns, rules, texts),
+            TurnKind.INVITATION: InviteHandler(homeserver, turns, rooms, backfill, rules, texts),
         }
         space = Space(
             homeserver,

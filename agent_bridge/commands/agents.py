@@ -33,8 +33,8 @@ def find_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
     """
     folded = name.casefold()
     readings = (
-        lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.portal.room_id},
-        lambda c: name in {c.agent.name, c.portal.name, c.agent.displayname},
+        lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.home.room_id},
+        lambda c: name in {c.agent.name, c.home.name, c.agent.displayname},
         lambda c: folded in {c.agent.name.casefold(), c.agent.ghost, c.agent.agent_id.casefold()},
         lambda c: c.agent.name.casefold().startswith(folded),
         lambda c: folded in c.agent.name.casefold(),
@@ -109,7 +109,7 @@ class AgentCommands:
         return await self._let_in(found[0], user)
 
     async def _let_in(self, agent_room: AgentRoom, user: str) -> str:
-        room_id = agent_room.portal.room_id
+        room_id = agent_room.home.room_id
         if room_id is None:
             return self._texts.no_room_yet.format(name=escape(agent_room.agent.name))
         needed = await self._homeserver.invite(room_id, user)
@@ -120,10 +120,10 @@ class AgentCommands:
         return answer
 
     def _room(self, agent_room: AgentRoom) -> str:
-        if agent_room.portal.room_id is None:
+        if agent_room.home.room_id is None:
             return escape(agent_room.agent.name)
         via = quote(self._namespace.domain, safe="")
-        room = quote(agent_room.portal.room_id, safe="!:")
+        room = quote(agent_room.home.room_id, safe="!:")
         return link(f"https://matrix.to/#/{room}?via={via}", agent_room.agent.name)
 
     def _state(self, agent_room: AgentRoom) -> str:
@@ -132,4 +132,4 @@ class AgentCommands:
                 return self._texts.held.format(prefix=self._prefix)
             case AgentState.GONE:
                 return self._texts.gone
-        return self._texts.ready if agent_room.portal.room_id else self._texts.room_is_made
+        return self._texts.ready if agent_room.home.room_id else self._texts.room_is_made

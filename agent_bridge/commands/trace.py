@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from agent_bridge.bridge.inbound.rules import RoomContext
 from agent_bridge.core.turns import Ignored, NewTurn, TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.matrix.events import parse_event
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Step
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
     from agent_bridge.store.turns import Turns
 
@@ -40,11 +39,11 @@ class Traces:
     """Tells them."""
 
     def __init__(
-        self, turn_admin: TurnAdmin, turns: Turns, agents: Agents, homeserver: Homeserver, rules: Rules, texts: Texts
+        self, turn_admin: TurnAdmin, turns: Turns, rooms: Rooms, homeserver: Homeserver, rules: Rules, texts: Texts
     ) -> None:
         self._turn_admin = turn_admin
         self._turns = turns
-        self._agents = agents
+        self._rooms = rooms
         self._homeserver = homeserver
         self._rules = rules
         self._texts = texts
@@ -52,9 +51,8 @@ class Traces:
     async def tell(self, text: str) -> str:
         """Return as Markdown what became of the message that *text* names: a link, an event id or a turn's name."""
         room_id, reference = reference_of(text)
-        summary = await self._turn_admin.find(reference)
-        if summary is not None:
-            return await self._of_turn(summary, reference)
+        if summaries := await self._turn_admin.find(reference):
+            return "\n\n".join([await self._of_turn(summary, reference) for summary in summaries])
         reason = await self._turn_admin.ignored(reference)
         if reason is not None:
             return self._ignored(reason)
@@ -105,22 +103,21 @@ class Traces:
 
     async def _of_unknown(self, room_id: str, event_id: str) -> str:
         """Tell what the rules say of an event that the bridge has not noted."""
-        portals = await self._agents.portals_in([room_id])
+        room = (await self._rooms.contexts([room_id])).get(room_id)
         found = await self._homeserver.event(room_id, event_id)
         event = None if found is None else parse_event(found)
-        if event is None:
-            return self._texts.why_unseen
-        if self._rules.namespace.is_ours(event.sender):
-            return self._texts.why_ours
-        match self._rules.decide(event, RoomContext(portals.get(room_id))):
+        if event is None or self._rules.namespace.is_ours(event.sender):
+            return self._texts.why_unseen if event is None else self._texts.why_ours
+        match self._rules.decide(event, room):
             case NewTurn():
                 return self._texts.why_not_handed_over
             case Ignored(reason=reason):
                 return self._ignored(reason)
-            case _ if room_id not in portals:
+            case _ if room is None or not room.participants:
                 return self._texts.why_no_portal.format(prefix=self._rules.prefix)
-            case _:
-                return self._texts.why_not_a_message.format(type=escape(event.type))
+        if event.type == "m.room.message":
+            return self._texts.why_not_addressed
+        return self._texts.why_not_a_message.format(type=escape(event.type))
 
 
 def open_state(summary: TurnSummary, texts: Texts) -> str:

@@ -9,23 +9,27 @@ from agent_bridge.commands.registry import Command
 from agent_bridge.commands.trace import open_state, reference_of
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.turns import TurnState
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from agent_bridge.bridge.inbound.intake import Wakes
     from agent_bridge.commands.registry import Call
     from agent_bridge.commands.trace import Traces
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.store.agents import Agents
     from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
 
-    #: Changes a turn; returns its lane, None when that cannot be any more.
-    Change = Callable[[Connection, int], Awaitable[int | None]]
+    #: Changes a turn for the event of a command; returns its lane, None when its state does not permit that.
+    Change = Callable[[Connection, int, str], Awaitable[int | None]]
 
 _ROWS = 50
+#: The states in which a message is asked again, and those in which it is set aside, rather than in others.
+_FAILED = frozenset({TurnState.FAILED, TurnState.STOPPED})
+_OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
 
 
 class TurnCommands:
@@ -35,7 +39,7 @@ class TurnCommands:
         self,
         database: Database,
         turn_admin: TurnAdmin,
-        agents: Agents,
+        rooms: Rooms,
         lanes: Wakes,
         traces: Traces,
         prefix: str,
@@ -43,7 +47,7 @@ class TurnCommands:
     ) -> None:
         self._database = database
         self._turn_admin = turn_admin
-        self._agents = agents
+        self._rooms = rooms
         self._lanes = lanes
         self._traces = traces
         self._prefix = prefix
@@ -73,7 +77,7 @@ class TurnCommands:
             busy = WhenBusy(call.arguments.strip().lower())
         except ValueError:
             return self._texts.usage.format(prefix=self._prefix, usage="busy queue|collect")
-        if not await self._agents.set_when_busy(call.room_id, busy):
+        if not await self._rooms.set_when_busy(call.room_id, busy):
             return self._texts.not_an_agents_room
         return self._texts.busy[busy]
 
@@ -83,7 +87,7 @@ class TurnCommands:
             stream = Streaming(call.arguments.strip().lower())
         except ValueError:
             return self._texts.usage.format(prefix=self._prefix, usage="stream edits|off")
-        if not await self._agents.set_streaming(call.room_id, stream):
+        if not await self._rooms.set_streaming(call.room_id, stream):
             return self._texts.not_an_agents_room
         return self._texts.stream[stream]
 
@@ -104,19 +108,20 @@ class TurnCommands:
         return "\n".join(lines + ([self._texts.more] if len(entries) > _ROWS else []))
 
     async def retry(self, call: Call) -> str:
-        """Have a closed turn asked anew."""
+        """Queue closed turns again."""
         return await self._decide(
-            call, self._texts.usage_retry, self._turn_admin.retry, self._texts.retrying, self._texts.cannot_retry
+            call,
+            self._texts.usage_retry,
+            self._turn_admin.retry,
+            self._texts.retrying,
+            self._texts.cannot_retry,
+            _FAILED,
         )
 
     async def drop(self, call: Call) -> str:
-        """Set an open turn aside."""
-
-        async def set_aside(connection: Connection, turn: int) -> int | None:
-            return await self._turn_admin.drop(connection, turn, call.event_id)
-
+        """Set open turns aside."""
         return await self._decide(
-            call, self._texts.usage_drop, set_aside, self._texts.dropping, self._texts.cannot_drop
+            call, self._texts.usage_drop, self._turn_admin.drop, self._texts.dropping, self._texts.cannot_drop, _OPEN
         )
 
     async def why(self, call: Call) -> str:
@@ -125,26 +130,32 @@ class TurnCommands:
             return self._texts.usage.format(prefix=self._prefix, usage=self._texts.usage_why)
         return await self._traces.tell(call.arguments)
 
-    async def _decide(self, call: Call, usage: str, change: Change, done: str, cannot: str) -> str:
-        """Have the turn that the command names changed, and its lane woken."""
+    async def _decide(
+        self, call: Call, usage: str, change: Change, done: str, cannot: str, states: Collection[TurnState]
+    ) -> str:
+        """Have the turns that the command names changed, and their lanes woken.
+
+        Of several turns of one event only those in *states* are meant, if there are any.
+        """
         if not call.arguments.strip():
             return self._texts.usage.format(prefix=self._prefix, usage=usage)
-        summary = await self._meant(call)
-        if summary is None:
+        found = await self._meant(call)
+        turns = [turn for turn in found if turn.state in states] or found
+        if not turns:
             return self._texts.no_such_turn.format(turn=escape(call.arguments), prefix=self._prefix)
         async with self._database.transaction() as connection:
-            lane = await change(connection, summary.id)
-            if lane is not None:
-                await self._lanes.wake(connection, [lane])
-        return (cannot if lane is None else done).format(turn=summary.key, state=self._texts.states[summary.state])
+            lanes = [await change(connection, turn.id, call.event_id) for turn in turns]
+            await self._lanes.wake(connection, list({lane for lane in lanes if lane is not None}))
+        return "\n\n".join(
+            (cannot if lane is None else done).format(turn=turn.key, state=self._texts.states[turn.state])
+            for turn, lane in zip(turns, lanes, strict=True)
+        )
 
-    async def _meant(self, call: Call) -> TurnSummary | None:
-        """Return the turn that the command names; for one that became a part of another, that one."""
+    async def _meant(self, call: Call) -> list[TurnSummary]:
+        """Return the turns that the command names; for one that was collected, the turn that it was collected into."""
         _, reference = reference_of(call.arguments)
-        summary = await self._turn_admin.find(reference)
-        if summary is not None and summary.collected_into is not None:
-            return await self._turn_admin.find(summary.collected_into)
-        return summary
+        turns = await self._turn_admin.find(reference)
+        return await self._turn_admin.summaries(list(dict.fromkeys(turn.head or turn.id for turn in turns)))
 
     def _line(self, summary: TurnSummary, state: str) -> str:
         return self._texts.listed.format(

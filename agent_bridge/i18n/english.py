@@ -251,6 +251,7 @@ ENGLISH = Texts(
         "It is a message for me, but the homeserver has not handed it over (yet), or I have forgotten it."
     ),
     why_no_portal="That room is no agent's: there I only listen to what begins with `{prefix}`.",
+    why_not_addressed="It is for no agent: in that room a message has to mention an agent, or to reply to one.",
     why_not_a_message="It is no message but a `{type}`, which nobody answers.",
     why_collected="It was answered together with `{event}`.",
     why_state={
@@ -268,7 +269,8 @@ ENGLISH = Texts(
         "command": "a command",
         "refusal": "a refusal",
         "invitation": "an invitation",
-        "change": "a wish about an earlier message",
+        "edit": "a new text for an earlier message",
+        "again": "a request for another answer",
     },
     story="`{turn}`: {kind} from {sender}. {state}",
     story_of_agent="`{turn}`: {kind} for **{agent}** from {sender}. {state}",
@@ -284,6 +286,7 @@ ENGLISH = Texts(
         "failed": "failed, shown in {parts} part(s)",
         "stopped": "stopped, shown in {parts} part(s)",
         "retried": "asked anew by an administrator",
+        "dropped": "set aside by an administrator",
         "again": "asked anew by a person",
         "edited": "changed by its sender, and asked anew",
         "redacted": "taken back",

@@ -49,7 +49,7 @@ class Queue:
         await self._database.execute(
             """
             UPDATE turn SET not_before = NULL
-            WHERE not_before IS NOT NULL AND failures = 0 AND state IN ('queued', 'running', 'committed')
+            WHERE not_before IS NOT NULL AND failures = 0 AND open
             """
         )
 
@@ -59,11 +59,10 @@ class Queue:
             """
             SELECT head.conversation FROM (
                 SELECT DISTINCT ON (conversation) conversation, position, not_before, waits_since FROM turn
-                WHERE state IN ('queued', 'running', 'committed') ORDER BY conversation, position
-            ) AS head JOIN conversation c ON c.id = head.conversation
+                WHERE open ORDER BY conversation, position
+            ) AS head JOIN conversation c ON c.id = head.conversation LEFT JOIN room r ON r.room_id = c.room_id
             WHERE (head.not_before IS NULL OR head.not_before <= now() OR head.waits_since > now())
-              AND (c.thread_id = '!'
-                   OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.needs_backfill))
+              AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
               AND NOT EXISTS (
                   SELECT 1 FROM procrastinate_jobs j
                   WHERE j.lock = 'lane-' || head.conversation AND j.status IN ('todo', 'doing')

@@ -59,7 +59,7 @@ class Running:
 
         async def settled() -> AgentRoom | None:
             for contact in await self.agents.all():
-                if contact.agent.name == name and contact.portal.bot_joined and contact.portal.name_applied:
+                if contact.agent.name == name and contact.home.bot_joined and contact.home.name_applied:
                     return contact
             return None
 
@@ -189,7 +189,7 @@ class BridgeHarness:
         config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}], **sections)
         async with self.person() as person, self.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
-            room_id = contact.portal.room_id or ""
+            room_id = contact.home.room_id or ""
             await running.homeserver.invite(room_id, person.user_id)
             await person.join(room_id)
             await person.wait_for(lambda: room_id in person.rooms)

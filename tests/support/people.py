@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def enter(running: Running, person: Person, agent: str) -> Conversation:
     """Put *person* into the room of *agent*."""
     contact = await running.contact(agent)
-    room_id = contact.portal.room_id or ""
+    room_id = contact.home.room_id or ""
     await running.homeserver.invite(room_id, person.user_id)
     await person.join(room_id)
     await person.wait_for(lambda: room_id in person.rooms)
@@ -88,7 +88,7 @@ async def is_quiet(talk: Conversation) -> bool:
     """Tell whether the room has no open turn; not while the database is away."""
     query = """
         SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
-        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed')
+        WHERE c.room_id = %s AND t.open
     """
     try:
         return not await talk.running.database.rows(query, (talk.room_id,))

@@ -129,7 +129,7 @@ class Presence:
         self._upstreams = {
             self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent.upstream
             for agent_room in await self._agents.all()
-            if agent_room.agent.state is AgentState.ACTIVE and agent_room.portal.room_id is not None
+            if agent_room.agent.state is AgentState.ACTIVE and agent_room.home.room_id is not None
         }
         self._look_around_at = time.monotonic() + _LOOK_AROUND
 

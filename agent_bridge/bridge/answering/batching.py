@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.payloads import MessagePayload
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,24 +25,27 @@ def group(turn: Turn, waits: Sequence[QueuedMessage]) -> tuple[list[QueuedMessag
     Further files of the same sender belong to it, and one text behind them ends it, where no file has a caption.
     """
     together: list[QueuedMessage] = []
-    age, captioned = turn.age, bool(turn.payload.get("body"))
+    age, captioned = turn.age, bool(turn.body)
     for each in waits:
-        is_file = "file" in each.payload
-        if each.sender != turn.sender or age - each.age > _TOGETHER or not (is_file or not captioned):
+        message = each.payload
+        if not isinstance(message, MessagePayload) or each.sender != turn.sender or age - each.age > _TOGETHER:
+            return together, False
+        if captioned and message.file is None:
             return together, False
         together.append(each)
-        if not is_file:
+        if message.file is None:
             return together, False
-        age, captioned = each.age, captioned or bool(each.payload.get("body"))
+        age, captioned = each.age, captioned or bool(message.body)
     return together, True
 
 
 async def gather(turns: Turns, turn: Turn) -> list[QueuedMessage]:
-    """Return what belongs to *turn*, which may have to be waited for; nothing where *turn* brings no file.
+    """Return the messages that belong to *turn*, which may have to be waited for; none if *turn* brings no file.
 
-    What was spoken stands by itself.
+    A voice message stands by itself.
     """
-    if "file" not in turn.payload or turn.payload["file"].get("voice"):
+    file = turn.payload.file if isinstance(turn.payload, MessagePayload) else None
+    if file is None or file.voice:
         return []
     waited = 0.0
     while True:

@@ -143,7 +143,7 @@ class Generation:
         return AnswerRequest(
             model=agent.model,
             messages=(*question.history, question.said),
-            session=f"{turn.room_id}/{turn.thread}" if turn.thread else turn.room_id,
+            session=turn.session,
             # Who has it asked anew wants an answer, not the old one again.
             idempotency_key=f"{turn.key}.{turn.retries}" if turn.retries else turn.key,
         )

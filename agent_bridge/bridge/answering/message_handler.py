@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import QueuedMessage, Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -71,7 +70,6 @@ class MessageHandler:
         self,
         homeserver: Homeserver,
         namespace: Namespace,
-        agents: Agents,
         turns: Turns,
         asking: Generation,
         status_reactions: StatusReactions,
@@ -80,7 +78,6 @@ class MessageHandler:
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
-        self._agents = agents
         self._turns = turns
         self._asking = asking
         self._status_reactions = status_reactions
@@ -94,13 +91,12 @@ class MessageHandler:
             HomeserverError: the answer, or the word about its failure, could not be shown. What is committed stays.
         """
         started = time.monotonic()
-        agent_room, outbox = await self._voice(turn)
-        agent = agent_room.agent
+        agent, outbox = self._voice(turn)
         _log.info("message taken up", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
-        turn, last = await self._collect(turn, agent_room.portal.when_busy or self._settings.when_busy)
+        turn, last = await self._collect(turn, turn.when_busy or self._settings.when_busy)
         async with self._reading(turn, agent, last):
-            outcome = await self._outcome(turn, agent_room, outbox)
+            outcome = await self._outcome(turn, agent, outbox)
             if outcome is None:
                 return
             await self._status_reactions.show(turn, outcome.state, outbox.user_id)
@@ -113,15 +109,15 @@ class MessageHandler:
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the turn ends here because of *cause*, and close it."""
-        _, outbox = await self._voice(turn)
+        _, outbox = self._voice(turn)
         await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
         await outbox.give_up(failure_notice(self._texts, cause, midway=False), cause)
 
-    async def _voice(self, turn: Turn) -> tuple[AgentRoom, Outbox]:
-        if turn.portal is None:
-            raise LookupError(f"turn {turn.key} is not in an agent's room")
-        agent_room = await self._agents.by_portal(turn.portal)
-        return agent_room, Outbox(self._homeserver, self._turns, turn, self._namespace.user_id(agent_room.agent.ghost))
+    def _voice(self, turn: Turn) -> tuple[Agent, Outbox]:
+        if turn.agent is None:
+            raise LookupError(f"turn {turn.key} is for no agent")
+        ghost = self._namespace.user_id(turn.agent.ghost)
+        return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
 
     def _is_too_old(self, turn: Turn) -> bool:
         return turn.age > self._settings.max_message_age and turn.stop is None
@@ -140,9 +136,8 @@ class MessageHandler:
         collected = (*turn.collected, *(each.payload for each in added))
         return replace(turn, collected=collected), added[-1].event_id if added else turn.event_id
 
-    async def _outcome(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Outcome | None:
+    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox) -> Outcome | None:
         """Return the committed outcome, None when the turn was put back."""
-        agent = agent_room.agent
         if turn.state is TurnState.COMMITTED:
             return Outcome(turn.answer or "", turn.error, stopped=turn.stop, extras=turn.extras)
         if self._is_too_old(turn):
@@ -152,7 +147,7 @@ class MessageHandler:
             buffer = self._asking.buffer(turn, agent)
             try:
                 async with self._typing(turn, agent):
-                    outcome = await self._asking.ask(turn, agent, outbox, buffer, agent_room.portal.streaming)
+                    outcome = await self._asking.ask(turn, agent, outbox, buffer, turn.streaming)
             except UpstreamError as error:
                 if await self._put_back(turn, agent, error):
                     return None

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.matrix.attachments import kept
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from agent_bridge.bridge.answering.incoming_files import IncomingFiles
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.payloads import MessagePayload
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.turns import Turns
+    from agent_bridge.store.transcript import Transcripts
     from agent_bridge.upstream.base import Upstream
 
 #: Messages of a transcript that are looked at, at most; the token budget usually ends earlier.
@@ -85,7 +85,7 @@ class Questions:
         self,
         homeserver: Homeserver,
         namespace: Namespace,
-        turns: Turns,
+        transcripts: Transcripts,
         attachments: IncomingFiles,
         texts: Texts,
         *,
@@ -93,7 +93,7 @@ class Questions:
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
-        self._turns = turns
+        self._transcripts = transcripts
         self._incoming_files = attachments
         self._texts = texts
         self._room_messages = room_messages
@@ -107,10 +107,10 @@ class Questions:
         """
         reader = self._namespace.user_id(agent.ghost)
         parts: list[FileContent] = []
-        for payload in turn.payloads:
-            parts += await self._parts(payload, turn, agent, upstream, reader)
+        for message in turn.questions:
+            parts += await self._parts(message, turn, agent, upstream, reader)
         root = await self._root(turn, reader)
-        earlier = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
+        earlier = await self._transcripts.of_lane(turn.conversation, _TRANSCRIPT)
         if upstream.stateful:
             history: tuple[ChatMessage, ...] = ()
             # It knows the room's conversation, and not which of its messages the thread is about.
@@ -130,24 +130,24 @@ class Questions:
     ) -> tuple[ChatMessage, ...]:
         if root is None:
             return within_budget(earlier, tokens)
-        room = await self._turns.room_transcript(turn.room_id, self._room_messages) if self._room_messages else []
+        limit = self._room_messages
+        room = await self._transcripts.of_room(turn.conversation, limit) if limit else []
         # What the thread is about is told whatever else has to be left out.
         left = tokens - len(root.content.encode()) // _BYTES_PER_TOKEN
         return (*within_budget(room, left // 2), root, *within_budget(earlier, left))
 
     async def _parts(
-        self, payload: Mapping[str, Any], turn: Turn, agent: Agent, upstream: Upstream, reader: str
+        self, message: MessagePayload, turn: Turn, agent: Agent, upstream: Upstream, reader: str
     ) -> list[FileContent]:
         parts: list[FileContent] = []
-        body = str(payload.get("body") or "")
-        if reply := payload.get("reply_to"):
+        body, attachment = message.body, message.file
+        if message.reply_to:
             body = _FALLBACK.sub("", body)
-            quoted = await self._said_in(turn.room_id, str(reply), reader)
+            quoted = await self._said_in(turn.room_id, message.reply_to, reader)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent))
         parts.append(FileContent(body))
-        if "file" in payload:
-            attachment = kept(payload["file"])
+        if attachment is not None:
             try:
                 parts.append(await self._incoming_files.take(attachment, upstream, agent=agent.name, reader=reader))
             except HomeserverUnavailable as error:

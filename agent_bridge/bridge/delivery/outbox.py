@@ -131,8 +131,7 @@ class Outbox:
         if op.thread_of is not None and (root := self.said.get(op.thread_of)) is not None:
             return in_thread(root, root)
         if self._turn.root is not None:
-            question = self._reply_to or self._turn.payload.get("event_id", self._turn.event_id)
-            return in_thread(self._turn.root, question)
+            return in_thread(self._turn.root, self._reply_to or self._turn.event_id)
         return in_reply_to(self._reply_to) if self._reply_to is not None and op.part == 0 else {}
 
     async def _adopt(self, parts: Iterable[int]) -> None:
@@ -159,7 +158,6 @@ class Outbox:
 
     async def _find(self, marks: set[str]) -> dict[str, str]:
         """Return the events with *marks* that the room has got since the turn's own event."""
-        question = self._turn.payload.get("event_id", self._turn.event_id)
         found: dict[str, str] = {}
         start: str | None = None
         while marks - found.keys():
@@ -170,7 +168,7 @@ class Outbox:
                 if (theirs := self._mark_of(event)) in marks:
                     found[theirs] = event["event_id"]
             # The events tell where to end, and no clock: those of the homeserver and of the database may differ.
-            if start is None or any(event.get("event_id") == question for event in events):
+            if start is None or any(event.get("event_id") == self._turn.event_id for event in events):
                 break
         return found
 

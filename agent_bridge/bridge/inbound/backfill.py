@@ -138,10 +138,10 @@ class Backfill:
             return False
 
     async def _since(self, room: HistoryCursor) -> tuple[list[RoomEvent], bool]:
-        """Return what was said by others since what was seen last, oldest first; tell whether it was met."""
-        names = self._homeserver.namespace
-        reader = None if room.ghost is None else names.user_id(room.ghost)
-        only = said_by_others(names, reader)
+        """Return the events of people since the last seen one, oldest first; tell whether that one was reached."""
+        namespace = self._homeserver.namespace
+        reader = None if room.reader is None else namespace.user_id(room.reader)
+        only = said_by_others(namespace, *map(namespace.user_id, room.ghosts))
         found: list[RoomEvent] = []
         start: str | None = None
         for _ in range(_PAGES):
