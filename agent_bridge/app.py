@@ -33,6 +33,7 @@ from agent_bridge.bridge.inbound.backfill import Backfill
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
+from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.bridge.queue.leader import Leader
@@ -61,8 +62,10 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.session import Session
 from agent_bridge.store.signals import Signals
+from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -200,32 +203,32 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
         stops, upstream_status = Cancellations(turns, signals), UpstreamStatus(kv, signals)
-        rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
+        rooms, histories, turn_admin, edits = Rooms(database), Histories(database), TurnAdmin(database), Edits(database)
         queue = Queue(database)
         lanes = await stack.enter_async_context(Lanes(database, queue, signals))
         intake = Intake(
             database,
-            agents,
-            turns,
+            rooms,
             IntakeStore(database),
             edits,
-            rooms,
+            histories,
             lanes,
             rules,
             max_queued=config.lanes.max_queued_per_room,
         )
         backfill = Backfill(
             homeserver,
-            rooms,
+            histories,
             intake,
             signals,
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        traces, renderer = Traces(turn_admin, turns, agents, homeserver, rules), ResultRenderer(texts, prefix)
+        traces, renderer = Traces(turn_admin, turns, rooms, homeserver, rules), ResultRenderer(texts, prefix)
         services = CommandServices(
             database=database,
             agents=agents,
+            rooms=rooms,
             turns=turns,
             turn_admin=turn_admin,
             lanes=lanes,
@@ -235,14 +238,13 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             namespace=namespace,
             permissions=permissions,
         )
-        invites = InviteHandler(homeserver, turns, rooms, backfill, rules, texts)
         media = Media(
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         fetcher = await stack.enter_async_context(Fetcher())
         incoming_files = IncomingFiles(media, config.files, texts)
         generation = Generation(
-            Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
+            Questions(homeserver, namespace, Transcripts(database), incoming_files, config.threads, texts),
             turns,
             upstreams,
             stops,
@@ -251,7 +253,8 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             config.answers,
             texts,
         )
-        outboxes = Outboxes(homeserver, turns, agents)
+        outboxes = Outboxes(homeserver, turns)
+        changes = EditHandler(homeserver, outboxes, turns, edits, texts)
         handlers: dict[TurnKind, Handler] = {
             TurnKind.MESSAGE: MessageHandler(
                 outboxes,
@@ -265,10 +268,11 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
                 config.bot,
                 texts,
             ),
-            TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
+            TurnKind.EDIT: changes,
+            TurnKind.AGAIN: changes,
             TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
-            TurnKind.REFUSAL: invites,
-            TurnKind.INVITATION: invites,
+            TurnKind.REFUSAL: RefusalHandler(homeserver, turns, rules, texts),
+            TurnKind.INVITATION: InviteHandler(homeserver, turns, rooms, backfill, rules, texts),
         }
         worker = Worker(lanes, database, turns, locks, queue, signals, handlers, config.lanes, texts)
         space = Space(

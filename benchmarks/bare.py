@@ -9,7 +9,7 @@ from urllib.parse import quote
 import aiohttp
 
 from agent_bridge.demo.account import call
-from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, portal_content, space_content
+from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, home_content, space_content
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
@@ -51,7 +51,7 @@ class Bare:
         ghost, domain, bot = self._namespace.user_id(localpart), self._namespace.domain, self._namespace.bot
         await self._register(localpart)
         await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
-        content = portal_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain)
+        content = home_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain)
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
         child = f"/rooms/{_q(self._space)}/state/m.space.child/{_q(room_id)}"

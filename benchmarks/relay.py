@@ -21,11 +21,13 @@ from aiohttp import web
 
 from agent_bridge import log
 from agent_bridge.bridge.answering.question import within_budget
-from agent_bridge.bridge.inbound.rules import RoomContext, Rules
+from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
+from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.rooms import KindName, Participant, Room
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import NewTurn, TurnKind
+from agent_bridge.core.turns import NewTurn
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.upstream.base import Upstream
 
+#: Every room is taken for the home of this agent.
+_AGENT = Participant(1, "agent")
 #: As the bridge has them: seconds until typing is shown, for how long, and messages of a transcript.
 _TYPING_AFTER, _TYPING, _TRANSCRIPT = 0.25, 30.0, 200
 
@@ -65,9 +69,10 @@ class StatelessRelay:
         for event in events:
             if event.type == "m.room.member" and event.state_key is not None:
                 self._learn(event.room_id, event.state_key)
-            turn = self._rules.decide(event, RoomContext(portal=1))
-            if isinstance(turn, NewTurn) and turn.kind is TurnKind.MESSAGE:
-                task = asyncio.create_task(self._answer(turn))
+            room = Room(event.room_id, KindName.HOME, _AGENT.agent, (_AGENT,))
+            turn = self._rules.decide(event, room)
+            if isinstance(turn, NewTurn) and isinstance(turn.payload, MessagePayload):
+                task = asyncio.create_task(self._answer(turn, turn.payload.body))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -85,9 +90,9 @@ class StatelessRelay:
         if self._namespace.is_ours(user_id) and user_id != self._namespace.bot:
             self._ghosts.setdefault(room_id, user_id)
 
-    async def _answer(self, turn: NewTurn) -> None:
-        ghost, body = self._ghosts[turn.room_id], str(turn.payload["body"])
-        key, transcript = turn_key(turn.event_id), self._transcripts[turn.room_id]
+    async def _answer(self, turn: NewTurn, body: str) -> None:
+        ghost, transcript = self._ghosts[turn.room_id], self._transcripts[turn.room_id]
+        key = turn_key(turn.event_id, ghost)
         history = within_budget(list(transcript), self._history_tokens)
         ask = AnswerRequest(ghost, (*history, ChatMessage("user", body)), session=turn.room_id, idempotency_key=key)
         voice = Voice(self._homeserver, turn.room_id, ghost, key)

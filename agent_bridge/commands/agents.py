@@ -26,9 +26,9 @@ async def invite(ctx: CommandContext, agent: AgentRoom, user: UserId | None = No
     running twice has another effect only for a person who left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
-    if agent.portal.room_id is None:
+    if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
-    was_invited = await services.homeserver.invite(agent.portal.room_id, person)
+    was_invited = await services.homeserver.invite(agent.home.room_id, person)
     return Invited(
         agent=agent_entry(agent, services.namespace.domain),
         user=person,

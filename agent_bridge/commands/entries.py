@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def agent_entry(agent_room: AgentRoom, domain: str) -> AgentEntry:
     """Return the entry of an agent; *domain* is the bridge's homeserver."""
-    agent, room_id = agent_room.agent, agent_room.portal.room_id
+    agent, room_id = agent_room.agent, agent_room.home.room_id
     return AgentEntry(
         name=agent.name,
         ghost=agent.ghost,

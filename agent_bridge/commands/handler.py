@@ -63,7 +63,6 @@ class CommandHandler:
             sender=turn.sender,
             role=role,
             room_id=turn.room_id,
-            in_agent_room=turn.portal is not None,
             event_id=turn.event_id,
         )
         try:

@@ -37,8 +37,8 @@ def find_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
     """
     folded = name.casefold()
     comparisons = (
-        lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.portal.room_id},
-        lambda c: name in {c.agent.name, c.portal.name, c.agent.displayname},
+        lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.home.room_id},
+        lambda c: name in {c.agent.name, c.home.name, c.agent.displayname},
         lambda c: folded in {c.agent.name.casefold(), c.agent.ghost, c.agent.agent_id.casefold()},
         lambda c: c.agent.name.casefold().startswith(folded),
         lambda c: folded in c.agent.name.casefold(),

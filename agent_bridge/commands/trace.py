@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.inbound.rules import RoomContext
 from agent_bridge.core.results import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
@@ -12,8 +11,10 @@ from agent_bridge.matrix.events import parse_event
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.commands.lookup import MessageReference
+    from agent_bridge.core.rooms import Room
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.agents import Agents
+    from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
     from agent_bridge.store.turns import Turns
 
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 class Traces:
     """Finds them, in the database and, for an event that is not there, on the homeserver."""
 
-    def __init__(
-        self, turn_admin: TurnAdmin, turns: Turns, agents: Agents, homeserver: Homeserver, rules: Rules
-    ) -> None:
+    def __init__(self, turn_admin: TurnAdmin, turns: Turns, rooms: Rooms, homeserver: Homeserver, rules: Rules) -> None:
         self._turn_admin = turn_admin
         self._turns = turns
-        self._agents = agents
+        self._rooms = rooms
         self._homeserver = homeserver
         self._rules = rules
 
@@ -37,9 +36,8 @@ class Traces:
             StoreError: the database cannot be read.
             HomeserverError: the homeserver had to be asked for the event, and failed.
         """
-        summary = await self._turn_admin.find(message.name)
-        if summary is not None:
-            return Trace(message.name, (await self._turn(summary),))
+        if summaries := await self._turn_admin.find(message.name):
+            return Trace(message.name, tuple([await self._turn(summary) for summary in summaries]))
         reason = await self._turn_admin.ignored(message.name)
         if reason is not None:
             return NoTrace(message.name, NoTraceReason.IGNORED, reason)
@@ -72,19 +70,24 @@ class Traces:
 
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:
         """Return what the rules decide about an event that the bridge has not stored."""
-        portals = await self._agents.portals_in([room_id])
+        room = (await self._rooms.contexts([room_id])).get(room_id)
         found = await self._homeserver.event(room_id, event_id)
         event = None if found is None else parse_event(found)
         if event is None:
             return NoTrace(event_id, NoTraceReason.NOT_VISIBLE)
         if self._rules.namespace.is_ours(event.sender):
             return NoTrace(event_id, NoTraceReason.OWN_EVENT)
-        match self._rules.decide(event, RoomContext(portals.get(room_id))):
+        return self._judged(event, room)
+
+    def _judged(self, event: RoomEvent, room: Room | None) -> NoTrace:
+        match self._rules.decide(event, room):
             case NewTurn():
-                return NoTrace(event_id, NoTraceReason.NOT_RECEIVED)
+                return NoTrace(event.event_id, NoTraceReason.NOT_RECEIVED)
             case Ignored(reason=reason):
-                return NoTrace(event_id, NoTraceReason.IGNORED, reason)
-            case _ if room_id not in portals:
-                return NoTrace(event_id, NoTraceReason.NO_PORTAL)
+                return NoTrace(event.event_id, NoTraceReason.IGNORED, reason)
+            case _ if room is None or not room.participants:
+                return NoTrace(event.event_id, NoTraceReason.NO_PORTAL)
+            case _ if event.type == "m.room.message":
+                return NoTrace(event.event_id, NoTraceReason.NOT_ADDRESSED)
             case _:
-                return NoTrace(event_id, NoTraceReason.NOT_A_MESSAGE, event.type)
+                return NoTrace(event.event_id, NoTraceReason.NOT_A_MESSAGE, event.type)

@@ -20,9 +20,10 @@ from agent_bridge.core.results import (
     TurnNotFound,
 )
 from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from agent_bridge.store.database import Connection
     from agent_bridge.store.turn_admin import TurnSummary
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     Change = Callable[[Connection, int, str], Awaitable[int | None]]
 
 _ROWS = 50
+#: The states in which a message is asked again, and those in which it is set aside, rather than in others.
+_FAILED = frozenset({TurnState.FAILED, TurnState.STOPPED})
+_OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
 
 
 @command("stop", group=Group.ROOM, role=Role.MEMBER)
@@ -56,14 +60,14 @@ async def failed(ctx: CommandContext) -> FailedTurns:
 @command("retry", group=Group.MESSAGES, role=Role.ADMIN, example="0123456789abcdef")
 async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | TurnNotFound:
     """Queue closed turns again. A turn is queued once for each event that gives the command."""
-    changes = await _change(ctx, turn, ctx.services.turn_admin.retry)
+    changes = await _change(ctx, turn, ctx.services.turn_admin.retry, _FAILED)
     return Retried(changes) if changes else TurnNotFound(turn.name)
 
 
 @command("drop", group=Group.MESSAGES, role=Role.ADMIN, example="0123456789abcdef")
 async def drop(ctx: CommandContext, turn: MessageReference) -> Dropped | TurnNotFound:
     """Set open turns aside. A turn is set aside once for each event that gives the command."""
-    changes = await _change(ctx, turn, ctx.services.turn_admin.drop)
+    changes = await _change(ctx, turn, ctx.services.turn_admin.drop, _OPEN)
     return Dropped(changes) if changes else TurnNotFound(turn.name)
 
 
@@ -73,9 +77,11 @@ async def why(ctx: CommandContext, message: MessageReference) -> Trace | NoTrace
     return await ctx.services.traces.find(message)
 
 
-async def _change(ctx: CommandContext, reference: MessageReference, change: Change) -> tuple[TurnChange, ...]:
+async def _change(
+    ctx: CommandContext, reference: MessageReference, change: Change, states: Collection[TurnState]
+) -> tuple[TurnChange, ...]:
     """Change the turns that *reference* names, all in one transaction, and wake their lanes."""
-    turns = await _turns_of(ctx, reference)
+    turns = await _turns_of(ctx, reference, states)
     async with ctx.services.database.transaction() as connection:
         lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns]
         await ctx.services.lanes.wake(connection, [lane for lane in lanes if lane is not None])
@@ -84,9 +90,16 @@ async def _change(ctx: CommandContext, reference: MessageReference, change: Chan
     )
 
 
-async def _turns_of(ctx: CommandContext, reference: MessageReference) -> list[TurnSummary]:
-    """Return the turns of a message; for a message that was collected into another, the turn that answers both."""
-    summary = await ctx.services.turn_admin.find(reference.name)
-    if summary is not None and summary.collected_into is not None:
-        summary = await ctx.services.turn_admin.find(summary.collected_into)
-    return [] if summary is None else [summary]
+async def _turns_of(
+    ctx: CommandContext, reference: MessageReference, states: Collection[TurnState]
+) -> list[TurnSummary]:
+    """Return the turns of a message; for a message that was collected into another, the turn that answers both.
+
+    A message may have several turns, one for each agent that answers it. Those in *states* are meant, and those that
+    the event of the command has changed already; all turns if there are none.
+    """
+    turn_admin = ctx.services.turn_admin
+    found = await turn_admin.find(reference.name)
+    turns = await turn_admin.summaries(list(dict.fromkeys(turn.head or turn.id for turn in found)))
+    meant = [turn for turn in turns if turn.state in states or any(step.by == ctx.event_id for step in turn.steps)]
+    return meant or turns

@@ -34,13 +34,14 @@ def short_hash(text: str, length: int = _HASH_LENGTH) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
-def turn_key(event_id: str) -> str:
-    """Return the public name of the turn that *event_id* started: 16 hexadecimal digits.
+def turn_key(event_id: str, localpart: str) -> str:
+    """Return the public name of the turn in which the user *localpart* answers *event_id*: 16 hexadecimal digits.
 
-    Derived from the event alone, so it stays the same when the bridge's database is made anew: a transaction
-    id or a mark of an older database can never be taken for one of this turn's.
+    It derives from the user too because Synapse does not tell the users of an application service apart: it answers a
+    transaction id that another of its users has used in the same room with that user's event. It derives from nothing
+    else, so it stays the same if the bridge's database is created anew.
     """
-    return short_hash(event_id, 16)
+    return short_hash(f"{localpart} {event_id}", 16)
 
 
 def mark(key: str, part: int) -> str:

@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent_bridge.core.agents import AgentState
+
+
+class KindName(StrEnum):
+    """Names of the kinds of rooms; :mod:`agent_bridge.bridge.rooms.kinds` says how the kinds differ."""
+
+    #: The main room of one agent.
+    HOME = "home"
+    #: A further conversation with one agent.
+    CHAT = "chat"
+    #: A direct conversation that a person began with one agent.
+    DM = "dm"
+    #: A room of people, with the bridge bot and any number of agents.
+    GROUP = "group"
+    #: A room of several agents that the bridge made.
+    CHANNEL = "channel"
+    #: A direct conversation with the bridge bot.
+    BOT = "bot"
+
+
+class ParticipantState(StrEnum):
+    """Whether an agent's ghost is in a room."""
+
+    JOINED = "joined"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """An agent in a room."""
+
+    #: Row id of the agent.
+    agent: int
+    #: Localpart of the agent's ghost.
+    ghost: str
+    state: ParticipantState = ParticipantState.JOINED
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room that the bridge knows, as intake needs it."""
+
+    room_id: str
+    kind: KindName
+    #: Row id of the agent whose own room it is (home, chat, dm); None for a room without an owner.
+    owner: int | None = None
+    #: In the order in which they came into the room.
+    participants: tuple[Participant, ...] = ()
+    #: Messages that wait or are being answered, except those of the events that were asked about.
+    waiting: int = 0
+    #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
+    answered_by: Mapping[str, int] = field(default_factory=dict)
 
 
 class WhenBusy(StrEnum):
@@ -24,12 +77,12 @@ class Streaming(StrEnum):
 
     #: By edits of its first words.
     EDITS = "edits"
-    #: Not before it is whole.
+    #: Not before it is complete.
     OFF = "off"
 
 
 class Show(StrEnum):
-    """How much people see of what an agent does besides answering."""
+    """How much people see of an agent's reasoning, or of its tools."""
 
     #: Nothing.
     HIDDEN = "hidden"
@@ -40,16 +93,14 @@ class Show(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Portal:
-    """A room in which an agent answers."""
+class HomeRoom:
+    """The home of an agent: the desired state of the room beside the state that was applied."""
 
     #: Row id.
     id: int
-    #: Row id of the agent.
-    agent: int
     #: Room id, None before the room exists.
     room_id: str | None
-    #: Name and topic that the room should have, and those it was last given.
+    #: Desired name and topic, and those that the room was given last.
     name: str
     name_applied: str | None
     topic: str
@@ -58,25 +109,27 @@ class Portal:
     bot_joined: bool
     #: Room id of the Space that lists the room, None when none does.
     space: str | None
-    #: User ids that were invited by the bridge itself.
+    #: User ids that the bridge itself has invited.
     invited: frozenset[str]
-    #: The agent's state that the people in the room were last told.
+    #: The agent's state that the room was told last.
     announced_state: AgentState
-    #: What happens to messages that wait, and how answers are shown, None for what is configured.
+    #: What happens to messages that wait, and how answers are shown; None: as configured.
     when_busy: WhenBusy | None
     streaming: Streaming | None
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryCursor:
-    """A room whose history is compared with what was handed over."""
+    """How far the history of a room is compared with the events that the homeserver handed over."""
 
     room_id: str
-    #: Who reads it: localpart of a ghost, None for the bridge bot.
-    ghost: str | None
-    #: Event up to which nothing is missed, None: the room's beginning.
+    #: Localparts of the ghosts in the room. The owner's ghost, if the room has an owner, comes first.
+    ghosts: tuple[str, ...]
+    #: Localpart of the ghost that reads the history; None: the bridge bot.
+    reader: str | None
+    #: Event up to which nothing is missing; None: the beginning of the room.
     last_seen: str | None
-    #: The last place in any lane that was given when the comparison began.
+    #: The last position in any lane that was given when the comparison began.
     position: int
-    #: How often something was suspected to be missing, by then.
+    #: How many backfills were requested by then.
     backfill_requests: int = 0

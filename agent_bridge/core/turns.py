@@ -1,118 +1,130 @@
-"""Turns: the records of the queue, and what people ask of them."""
+"""Turns: the records of the queue, and the requests that change them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agent_bridge.core.ids import turn_key
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerExtras
+    from agent_bridge.core.payloads import Payload
+    from agent_bridge.core.rooms import Streaming, WhenBusy
 
 
 class TurnKind(StrEnum):
-    """What a turn asks for."""
+    """What a turn asks for. Each kind has its own record in :mod:`agent_bridge.core.payloads`."""
 
-    #: A message for the room's agent.
+    #: An answer of an agent.
     MESSAGE = "message"
     #: A command for the bridge bot.
     COMMAND = "command"
-    #: A message that is not taken; the person is told why, once.
+    #: That the sender of a message is told, once, why it is refused.
     REFUSAL = "refusal"
-    #: An invitation of the bridge bot or of a ghost.
+    #: An answer to an invitation of the bridge bot or of a ghost.
     INVITATION = "invitation"
-    #: A person changed an earlier message, or wants it answered anew.
-    CHANGE = "change"
+    #: Another answer, to the new content of an earlier message.
+    EDIT = "edit"
+    #: Another answer to an earlier message.
+    AGAIN = "again"
 
 
 class TurnState(StrEnum):
-    """Where a turn stands. Only the first three are open."""
+    """How far a turn is. The first three states are open, the others closed."""
 
     #: Waits for its place at the head of its lane.
     QUEUED = "queued"
     #: Taken up by a worker.
     RUNNING = "running"
-    #: The answer is committed; what is left is to show it.
+    #: The answer is committed; it is left to show it.
     COMMITTED = "committed"
     #: People saw the answer.
     DONE = "done"
-    #: People were told that there is none, or that it is not whole.
+    #: People were told that there is no answer, or no complete one.
     FAILED = "failed"
-    #: A person ended it; people saw what there was.
+    #: A person ended it; people saw the answer as far as there was one.
     STOPPED = "stopped"
-    #: Became a part of the turn that it was collected into.
+    #: Became a part of another turn, which answers both.
     COLLECTED = "collected"
 
 
 class StopReason(StrEnum):
-    """How a person wants a turn to end."""
+    """Why a turn ends early."""
 
-    #: With what there is of the answer.
+    #: A person stopped it: the part of the answer that exists is kept.
     STOPPED = "stopped"
-    #: Set aside, by an administrator.
+    #: An administrator set it aside.
     DROPPED = "dropped"
-    #: Because the question was changed; it is asked anew.
+    #: The question was edited; it is asked again.
     EDITED = "edited"
-    #: Because the question was taken back.
+    #: The question was redacted.
     REDACTED = "redacted"
 
 
 class ChangeKind(StrEnum):
     """What a person wants of an earlier message."""
 
-    #: Another text in its place.
+    #: New content.
     EDIT = "edit"
-    #: Another answer to it.
+    #: Another answer.
     AGAIN = "again"
     #: That it is forgotten.
     REDACT = "redact"
 
 
-#: ``thread`` of the lane in which the bridge bot is talked to in an agent's room: it never waits for the agent.
-BOT_THREAD = "!"
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """The agent, or the bridge bot, that a turn is for."""
+
+    #: Row id of the agent, None for the bot.
+    agent: int | None
+    #: Localpart of the agent's ghost, or of the bot.
+    localpart: str
 
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A turn as intake asks for it."""
+    """An event that asks for turns: one for each of its addressees."""
 
     event_id: str
     room_id: str
     kind: TurnKind
     sender: str
-    #: What the handler needs: ``body`` and, by kind, more. No NUL characters.
-    payload: Mapping[str, Any]
-    #: Row id of the portal, None where people talk to the bridge bot.
-    portal: int | None
-    #: Which conversation of the room: empty for the room itself, the root of a thread, or :data:`BOT_THREAD`.
+    #: No NUL characters.
+    payload: Payload
+    addressees: tuple[Addressee, ...]
+    #: Root of the thread that is the conversation; empty: the room itself.
     thread: str = ""
-    #: When it was said, in milliseconds since 1970 by the homeserver's clock; 0 when that is not known.
+    #: Time of the event by the homeserver's clock, in milliseconds since 1970; 0 when it is not known.
     said_at: int = 0
+    #: Of all turns with the same key only the first is written; None: no such limit.
+    once_key: str | None = None
 
 
 class IgnoreReason(StrEnum):
-    """Why a message is no turn."""
+    """Why an event has no turn."""
 
-    #: It replaces an earlier one.
+    #: It edits a message that no agent was asked, or that is not known any more.
     CHANGE = "change"
-    #: Nobody answers notices.
+    #: The bridge answers no notices.
     NOTICE = "notice"
     NO_TEXT = "no_text"
-    #: It was said by somebody without a role.
+    #: Its sender has no role.
     PERMISSION = "permission"
     ENCRYPTED = "encrypted"
-    #: The database never takes it.
+    #: The database refuses it.
     DEAD_LETTER = "dead_letter"
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A message that is no turn, and why."""
+    """An event that has no turn, and why."""
 
     event_id: str
     room_id: str
@@ -126,25 +138,25 @@ class ChangeRequest:
     event_id: str
     room_id: str
     sender: str
-    wish: ChangeKind
-    #: The earlier message; for :attr:`Wish.AGAIN` its answer too.
+    kind: ChangeKind
+    #: Event of the earlier message; for :attr:`ChangeKind.AGAIN` it may be an event of the answer.
     target: str
-    #: What stands in its place: the payload of a message; for :attr:`Wish.EDIT` only.
-    payload: Mapping[str, Any]
-    #: When that was said, as in :class:`NewTurn`.
+    #: The new content; for :attr:`ChangeKind.EDIT` only.
+    message: MessagePayload = MessagePayload()  # noqa: RUF009  # frozen, so all may share it
+    #: Time of the event, as in :class:`NewTurn`.
     said_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StopRequest:
-    """A person wants an answer to end."""
+    """A person wants answers to end."""
 
     room_id: str
     #: The event that asks for it.
     event_id: str
-    #: The question, or an event of the answer; None means whatever is being answered in the room.
+    #: A question: all its answers end; or an event of an answer: that one ends. None: all that are given in the thread.
     target: str | None
-    #: The conversation in which it was said: its answer ends rather than that of another.
+    #: Root of the thread in which a request without a target was made; empty: the room itself.
     thread: str = ""
 
 
@@ -156,7 +168,7 @@ class QueuedMessage:
     id: int
     event_id: str
     sender: str
-    payload: Mapping[str, Any]
+    payload: Payload
     #: Seconds since it was said.
     age: float
     #: Seconds since it was taken in.
@@ -165,21 +177,28 @@ class QueuedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One incoming message and its answer: the unit of durability."""
+    """One incoming event and its answer by one agent or the bridge bot: the unit of durability."""
 
     #: Row id.
     id: int
     event_id: str
+    #: Public name, which marks and transaction ids contain: 16 hexadecimal digits.
+    key: str
     #: Row id of the lane.
     conversation: int
     room_id: str
-    #: Which conversation of the room, as in :class:`NewTurn`.
+    #: Root of the thread that is the lane, as in :class:`NewTurn`.
     thread: str
-    #: Row id of the portal, None where people talk to the bridge bot.
-    portal: int | None
+    #: The agent that answers; None: the bridge bot.
+    agent: Agent | None
+    #: Whether the room is the agent's own: its conversation needs no further name than the room's.
+    own_room: bool
+    #: What happens to messages that wait, and how answers are shown in the room; None: as configured.
+    when_busy: WhenBusy | None
+    streaming: Streaming | None
     kind: TurnKind
     sender: str
-    payload: Mapping[str, Any]
+    payload: Payload
     state: TurnState
     #: How often a worker took it up, this time included.
     attempts: int
@@ -187,58 +206,83 @@ class Turn:
     failures: int
     #: How often a worker died, or was ended, while it worked on it.
     interruptions: int
-    #: How often it was asked anew.
+    #: How often it was asked again on request.
     retries: int
-    #: Seconds since it was said, or since it was asked anew.
+    #: Seconds since it was said, or since it was asked again.
     age: float
-    #: How a person wants it to end; None when nobody does.
+    #: Why it has to end early; None when it need not.
     stop: StopReason | None
     #: Payloads of the turns that were collected into it, oldest first.
-    collected: tuple[Mapping[str, Any], ...]
+    collected: tuple[Payload, ...]
     #: The committed answer; None before there is one.
     answer: str | None
     #: What is shown besides the committed answer.
     extras: AnswerExtras
-    #: Why there is no (whole) answer, in words for the person; None when all is well.
+    #: Why there is no (complete) answer, in words for the person; None without an error.
     error: str | None
 
     @property
-    def key(self) -> str:
-        """Public name of the turn."""
-        return turn_key(self.event_id)
+    def payloads(self) -> tuple[Payload, ...]:
+        """The payloads of all turns that it answers, oldest first."""
+        return (self.payload, *self.collected)
+
+    @property
+    def questions(self) -> tuple[MessagePayload, ...]:
+        """The messages that it answers, oldest first."""
+        return tuple(each for each in self.payloads if isinstance(each, MessagePayload))
 
     @property
     def body(self) -> str:
-        """The person's text; with those of the turns that were collected into it, a paragraph each."""
-        texts = (str(payload.get("body", "")) for payload in self.payloads)
-        return "\n\n".join(text for text in texts if text)
-
-    @property
-    def payloads(self) -> tuple[Mapping[str, Any], ...]:
-        """All that it asks, oldest first."""
-        return (self.payload, *self.collected)
+        """The text of the command or of the messages, a paragraph each."""
+        if isinstance(self.payload, CommandPayload):
+            return self.payload.body
+        return "\n\n".join(each.body for each in self.questions if each.body)
 
     @property
     def root(self) -> str | None:
         """Root of the thread in which it is answered; None where it is answered in the room itself."""
-        thread = self.thread if self.thread != BOT_THREAD else self.payload.get("thread")
-        return str(thread) if thread else None
+        if isinstance(self.payload, CommandPayload | RefusalPayload):
+            return self.payload.thread or None
+        return self.thread or None
+
+    @property
+    def session(self) -> str:
+        """Name of the conversation for an upstream: the same for all turns of a lane, and for them only."""
+        room = self.room_id if self.agent is None or self.own_room else f"{self.room_id}/{self.agent.ghost}"
+        return f"{room}/{self.thread}" if self.thread else room
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Something that became of a turn."""
+    """One step in the life of a turn. The fields after ``what`` belong to some steps and are None for the others."""
 
     at: datetime
-    #: What: a name of the catalogue's ``steps``; an older program wrote it out in English.
+    #: A name of the catalogue's ``steps``; earlier programs stored an English sentence.
     what: str
-    #: What its words leave open, and perhaps ``error``.
-    details: Mapping[str, Any]
+    #: ``put_back``: seconds to wait, and why.
+    seconds: float | None = None
+    why: str | None = None
+    #: ``answered``: characters of the answer.
+    characters: int | None = None
+    #: ``done``, ``failed``, ``stopped``: messages that show the answer.
+    parts: int | None = None
+    #: ``collected``: key of the turn that answers it.
+    turn: str | None = None
+    #: ``retried``, ``dropped``: event that asked for it.
+    by: str | None = None
+    #: Why there is no complete answer.
+    error: str | None = None
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The fields after ``what`` that are not None, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in {"at", "what"}}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The intention to say part *part* of a turn's answer."""
+    """The intention to send part *part* of a turn's answer."""
 
     part: int
     #: The event that shows it, None while that is not known.

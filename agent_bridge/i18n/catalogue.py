@@ -244,6 +244,7 @@ class Texts:
     why_ours: str
     why_not_handed_over: str
     why_no_portal: str
+    why_not_addressed: str
     why_not_a_message: str
 
     #: Traces of turns.

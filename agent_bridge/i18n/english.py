@@ -254,6 +254,7 @@ ENGLISH = Texts(
         "It is a message for me, but the homeserver has not handed it over yet, or I have deleted its history."
     ),
     why_no_portal="That room is not an agent's room: I only listen to messages that begin with `{prefix}` there.",
+    why_not_addressed="It is for no agent: in that room a message has to mention an agent, or to reply to one.",
     why_not_a_message="It is no message but a `{type}`, which is not answered.",
     trace_head="`{turn}`: {kind} from {sender}. {state}",
     trace_head_agent="`{turn}`: {kind} for **{agent}** from {sender}. {state}",
@@ -262,7 +263,8 @@ ENGLISH = Texts(
         "command": "a command",
         "refusal": "a refusal",
         "invitation": "an invitation",
-        "change": "a request about an earlier message",
+        "edit": "a new text for an earlier message",
+        "again": "a request for another answer",
     },
     why_state={
         "queued": "It waits in its lane.",

@@ -1,12 +1,11 @@
-"""Files that people send, as their events tell of them: anything may stand there."""
+"""Files that people send, as their events describe them: the content of an event may be anything."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.payloads import Attachment, MediaKind
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
@@ -21,35 +20,6 @@ _VOICE = ("m.voice", "org.matrix.msc3245.voice")
 _MAX_NAME = 255
 _MAX_TYPE = 100
 _MAX_SIZE = 2**53
-
-
-class MediaKind(StrEnum):
-    """``msgtype`` of a message that brings a file."""
-
-    IMAGE = "m.image"
-    FILE = "m.file"
-    AUDIO = "m.audio"
-    VIDEO = "m.video"
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that a message brings. What its sender says about it is not to be believed."""
-
-    kind: MediaKind
-    #: ``mxc://`` URL that :func:`parse_mxc` takes; None when there is none, as when the file is encrypted.
-    url: str | None
-    #: Its name, storable and perhaps empty; may be anything else.
-    name: str
-    #: Media type and bytes as claimed.
-    content_type: str | None
-    size: int | None
-    #: What is said about it (Matrix spec, "Media captions"), storable; None without.
-    caption: str | None
-    #: Whether it was spoken as a message (MSC3245).
-    voice: bool
-    #: Whether it is encrypted (``file`` in place of ``url``).
-    encrypted: bool
 
 
 def parse_mxc(url: str) -> tuple[str, str]:
@@ -83,11 +53,6 @@ def attachment_of(content: Mapping[str, Any]) -> Attachment | None:
         voice=any(isinstance(content.get(key), dict) for key in _VOICE),
         encrypted=isinstance(content.get("file"), dict),
     )
-
-
-def kept(values: Mapping[str, Any]) -> Attachment:
-    """Return the attachment whose fields are *values*, as they come back from where they were kept."""
-    return Attachment(**{**values, "kind": MediaKind(values["kind"])})
 
 
 def _text(value: object) -> str | None:

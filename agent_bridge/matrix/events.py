@@ -68,6 +68,13 @@ class RoomEvent:
         return event_id if _is_id(event_id) else None
 
     @property
+    def mentions(self) -> frozenset[str]:
+        """Return the user ids that its sender mentions (spec, "User and room mentions": ``m.mentions``)."""
+        mentions = self.content.get("m.mentions")
+        user_ids = mentions.get("user_ids") if isinstance(mentions, dict) else None
+        return frozenset(filter(_is_id, user_ids)) if isinstance(user_ids, list) else frozenset()
+
+    @property
     def redacts(self) -> str | None:
         """Return the event that it redacts (spec, "Redactions": in the content, as of room version 11)."""
         event_id = self.content.get("redacts")

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 _TYPES = ["m.room.message", "m.room.encrypted", "m.room.member"]
 
 
-def said_by_others(namespace: Namespace, ghost: str | None) -> dict[str, Any]:
+def said_by_others(namespace: Namespace, *ghosts: str) -> dict[str, Any]:
     """Return the ``RoomEventFilter`` of the events that may become a turn.
 
-    It leaves out the events of the bridge bot and of *ghost* (a user id).
+    It leaves out the events of the bridge bot and of *ghosts* (user ids).
     """
-    return {"types": _TYPES, "not_senders": [namespace.bot, *([ghost] if ghost else [])]}
+    return {"types": _TYPES, "not_senders": [namespace.bot, *ghosts]}

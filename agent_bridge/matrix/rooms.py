@@ -49,7 +49,7 @@ class RoomPlan:
         return content
 
 
-def portal_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) -> dict[str, Any]:
+def home_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) -> dict[str, Any]:
     """Return the body that makes an agent's room: everything in it from its first moment, the bot invited."""
     content = plan.content() | {"invite": [bot]}
     if space is not None:

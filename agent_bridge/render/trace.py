@@ -30,6 +30,7 @@ def render_no_trace(result: NoTrace, texts: Texts, prefix: str) -> str:
         NoTraceReason.OWN_EVENT: texts.why_ours,
         NoTraceReason.NOT_RECEIVED: texts.why_not_handed_over,
         NoTraceReason.NO_PORTAL: texts.why_no_portal,
+        NoTraceReason.NOT_ADDRESSED: texts.why_not_addressed,
         NoTraceReason.NOT_A_MESSAGE: texts.why_not_a_message,
     }[result.reason]
     return text.format(

@@ -17,7 +17,7 @@ _BATCH = 5000
 _TURNS: LiteralString = """
 DELETE FROM turn WHERE id IN (
     SELECT id FROM turn t WHERE t.finished_at < now() - make_interval(secs => %s * 86400.0)
-      AND t.state IN ('done', 'failed', 'stopped', 'collected')
+      AND NOT t.open
       AND NOT EXISTS (SELECT 1 FROM turn head WHERE head.id = t.collected_into AND head.finished_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM message m WHERE m.turn = coalesce(t.collected_into, t.id))
     ORDER BY t.finished_at LIMIT %s

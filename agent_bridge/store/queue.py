@@ -22,13 +22,13 @@ JOB_CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
 _LOOK: LiteralString = """
 WITH head AS (
     SELECT DISTINCT ON (conversation) conversation, position, not_before, waits_since FROM turn
-    WHERE state IN ('queued', 'running', 'committed') ORDER BY conversation, position
+    WHERE open ORDER BY conversation, position
 ), lane AS (
     SELECT head.conversation AS id, head.position,
            CASE WHEN head.waits_since > now() THEN 0
                 ELSE greatest(0, coalesce(extract(epoch FROM head.not_before - now()), 0)) END AS seconds
-    FROM head JOIN conversation c ON c.id = head.conversation
-    WHERE c.thread_id = '!' OR NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = c.room_id AND r.needs_backfill)
+    FROM head JOIN conversation c ON c.id = head.conversation LEFT JOIN room r ON r.room_id = c.room_id
+    WHERE NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
 ), job AS (
     SELECT id, lock, status, (args ->> 'lane')::bigint %% 2147483648 AS key
     FROM procrastinate_jobs WHERE queue_name = %(queue)s AND status IN ('todo', 'doing')
@@ -88,7 +88,7 @@ class Queue:
         await self._database.execute(
             """
             UPDATE turn SET not_before = NULL
-            WHERE not_before IS NOT NULL AND failures = 0 AND state IN ('queued', 'running', 'committed')
+            WHERE not_before IS NOT NULL AND failures = 0 AND open
             RETURNING pg_notify('agent_bridge', 'lanes')
             """
         )

@@ -1,11 +1,17 @@
-"""The tables, as SQLAlchemy metadata: what the migrations must add up to. Queries do not use it."""
+"""The tables as SQLAlchemy metadata: the sum of the migrations. Statements do not use it.
+
+The migrations also create the function ``append_step(steps, step)``, which SQLAlchemy does not describe: it returns
+``turn.steps`` with one more step, at the present time, unless it has a hundred steps.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -26,6 +32,7 @@ metadata = MetaData(
         "fk": "%(table_name)s_%(column_0_name)s_fkey",
         "uq": "%(table_name)s_%(column_0_N_name)s_key",
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
     }
 )
 
@@ -53,26 +60,42 @@ agent = Table(
     UniqueConstraint("upstream", "agent_id"),
 )
 
-portal = Table(
-    "portal",
+room = Table(
+    "room",
     metadata,
     _id(),
-    Column("agent", BigInteger, ForeignKey("agent.id"), nullable=False, index=True),
-    Column("kind", Text, nullable=False, server_default="home"),
-    Column("room_id", Text, unique=True),
-    Column("name", Text, nullable=False, comment="wanted"),
+    Column("room_id", Text, unique=True, comment="null: it does not exist yet"),
+    Column("kind", Text, nullable=False, comment="a row of bridge/rooms/kinds.py"),
+    Column("owner", BigInteger, ForeignKey("agent.id"), comment="the agent whose own room it is; null: nobody's"),
+    Column("name", Text, comment="desired; null: the bridge does not name it"),
     Column("name_applied", Text),
-    Column("topic", Text, nullable=False, comment="wanted"),
+    Column("topic", Text, comment="desired; null: the bridge does not choose it"),
     Column("topic_applied", Text),
     Column("bot_joined", Boolean, nullable=False, server_default="false"),
     Column("space", Text, comment="room id of the Space that lists the room"),
-    Column("invited", ARRAY(Text), nullable=False, server_default="{}"),
-    Column("announced_state", Text, nullable=False, comment="the agent's state that the room was last told"),
+    Column("invited", ARRAY(Text), nullable=False, server_default="{}", comment="by the bridge"),
+    Column("announced_state", Text, comment="the owner's state that the room was told last"),
     Column("when_busy", Text, comment="what happens to messages that wait; null: as configured"),
     Column("streaming", Text, comment="how answers are shown; null: as configured"),
+    Column("last_seen", Text, comment="event up to which nothing is missing; null: the room's beginning"),
+    Column(
+        "needs_backfill", Boolean, nullable=False, server_default="false", comment="events may be missing: lanes wait"
+    ),
+    Column("backfill_requests", Integer, nullable=False, server_default="0"),
+    Column("backfilled_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
-Index("portal_home_key", portal.c.agent, unique=True, postgresql_where=text("kind = 'home'"))
+Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
+Index("room_home_key", room.c.owner, unique=True, postgresql_where=text("kind = 'home'"))
+
+participant = Table(
+    "participant",
+    metadata,
+    Column("room", BigInteger, ForeignKey("room.id", ondelete="CASCADE"), primary_key=True),
+    Column("agent", BigInteger, ForeignKey("agent.id"), primary_key=True, index=True),
+    Column("state", Text, nullable=False, comment="whether the agent's ghost is in the room"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+)
 
 conversation = Table(
     "conversation",
@@ -80,17 +103,20 @@ conversation = Table(
     _id(),
     Column("room_id", Text, nullable=False),
     Column(
-        "thread_id",
-        Text,
-        nullable=False,
-        server_default="",
-        comment="root event id; empty: the room itself; !: the bridge bot in an agent's room",
+        "thread_id", Text, nullable=False, server_default="", comment="root event of the thread; empty: the room itself"
     ),
-    Column("portal", BigInteger, ForeignKey("portal.id"), comment="null: people talk to the bridge bot"),
-    Column("direct", Boolean, nullable=False, server_default="false", comment="a DM with the bridge bot"),
+    Column("agent", BigInteger, ForeignKey("agent.id"), index=True, comment="null: the bridge bot"),
+    Column("lane_kind", Text, nullable=False),
     Column("upstream_ref", Text, comment="the upstream's own name of the conversation"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
-    UniqueConstraint("room_id", "thread_id"),
+    CheckConstraint("(lane_kind = 'bot') = (agent IS NULL)", name="lane_kind"),
+)
+Index(
+    "conversation_lane_key",
+    conversation.c.room_id,
+    conversation.c.thread_id,
+    text("coalesce(agent, 0)"),
+    unique=True,
 )
 
 turn_position = Sequence("turn_position_seq", metadata=metadata)
@@ -107,39 +133,53 @@ turn = Table(
         nullable=False,
         comment="order within its lane",
     ),
-    Column("event_id", Text, nullable=False, unique=True),
+    Column("event_id", Text, nullable=False),
+    # Compared byte by byte: a name may be given by its first digits.
+    Column(
+        "key", Text(collation="C"), nullable=False, unique=True, comment="public name, in marks and transaction ids"
+    ),
     Column("conversation", BigInteger, ForeignKey("conversation.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
+    Column("redacted", Boolean, nullable=False, server_default="false", comment="its content is forgotten"),
+    Column("edited_by", Text, comment="event of the edit whose content it has"),
+    Column(
+        "target", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="the message that a change is about"
+    ),
+    Column("reason", Text, comment="why a message is refused"),
+    Column("once_key", Text, comment="of the turns with the same value only the first is written"),
     Column("state", Text, nullable=False, server_default="queued"),
+    Column(
+        "open",
+        Boolean,
+        Computed("(state = ANY (ARRAY['queued'::text, 'running'::text, 'committed'::text]))", persisted=True),
+    ),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("interruptions", Integer, nullable=False, server_default="0", comment="workers that died over it"),
-    Column("retries", Integer, nullable=False, server_default="0", comment="how often it was asked anew"),
+    Column("retries", Integer, nullable=False, server_default="0", comment="how often it was asked again"),
     Column("waits_since", DateTime(timezone=True), comment="with not_before: a clock set back ends the waiting"),
     Column("not_before", DateTime(timezone=True), comment="a failed turn keeps its place until then"),
-    Column("stop", Text, comment="how a person wants it to end"),
+    Column("stop", Text, comment="why it has to end early"),
     Column("stopped_by", Text, comment="event that asked for that"),
     Column("collected_into", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="answered with this one"),
-    Column("waiting_event_id", Text, comment="event that shows that it waits; empty: intended, perhaps sent"),
+    Column("waiting_event_id", Text, comment="reaction that shows that it waits; empty: intended, perhaps sent"),
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("answer", Text),
     Column("extras", JSONB, nullable=False, server_default="{}", comment="what is shown besides the answer"),
     Column("error", Text),
     Column("said_at", DateTime(timezone=True), nullable=False, server_default=_now, comment="by the homeserver"),
-    Column("retried_at", DateTime(timezone=True), comment="when it was asked anew"),
+    Column("retried_at", DateTime(timezone=True), comment="when it was asked again"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    UniqueConstraint("event_id", "conversation"),
 )
-Index(
-    "turn_open_idx",
-    turn.c.conversation,
-    turn.c.position,
-    postgresql_where=text("state IN ('queued', 'running', 'committed')"),
-)
+Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))
+Index("turn_once_key_idx", turn.c.once_key, unique=True, postgresql_where=text("once_key IS NOT NULL"))
+Index("turn_target_idx", turn.c.target, postgresql_where=text("target IS NOT NULL"))
 Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collected_into IS NOT NULL"))
 Index("turn_waiting_event_id_idx", turn.c.id, postgresql_where=text("waiting_event_id IS NOT NULL"))
 Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
@@ -164,18 +204,6 @@ message = Table(
     Column("content", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
     Index("message_conversation_id_idx", "conversation", "id"),
-)
-
-room = Table(
-    "room",
-    metadata,
-    Column("room_id", Text, primary_key=True),
-    Column("last_seen", Text, comment="event up to which nothing is missed; null: the room's beginning"),
-    Column(
-        "needs_backfill", Boolean, nullable=False, server_default="true", comment="something may be missed: lanes wait"
-    ),
-    Column("backfill_requests", Integer, nullable=False, server_default="0", comment="how often that was so"),
-    Column("backfilled_at", DateTime(timezone=True), comment="with the homeserver's history"),
 )
 
 ignored = Table(

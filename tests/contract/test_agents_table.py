@@ -32,25 +32,21 @@ async def frida(agents: Agents) -> AgentRoom:
 
 
 async def test_a_new_agent_has_an_unmade_home(frida: AgentRoom) -> None:
-    agent, portal = frida.agent, frida.portal
+    agent, home = frida.agent, frida.home
     assert (agent.upstream, agent.agent_id, agent.model, agent.name) == ("up", "Frida", "Frida", "Frida")
     assert (agent.ghost, agent.displayname, agent.displayname_applied) == ("agent_frida", "Agent Frida", None)
     assert agent.state is AgentState.ACTIVE
     assert timedelta(0) <= datetime.now(UTC) - agent.state_since < timedelta(seconds=10)
-    assert portal.agent == agent.id
-    assert (portal.room_id, portal.name, portal.topic) == (None, "Frida - Chat", "Chat with Frida")
-    assert (portal.name_applied, portal.topic_applied) == (None, None)
-    assert (portal.bot_joined, portal.space, portal.invited) == (False, None, frozenset())
-    assert portal.announced_state is AgentState.ACTIVE
+    assert (home.room_id, home.name, home.topic) == (None, "Frida - Chat", "Chat with Frida")
+    assert (home.name_applied, home.topic_applied) == (None, None)
+    assert (home.bot_joined, home.space, home.invited) == (False, None, frozenset())
+    assert home.announced_state is AgentState.ACTIVE
 
 
 async def test_a_contact_is_found_by_what_is_known_of_it(agents: Agents, frida: AgentRoom) -> None:
     assert await agents.by_agent(frida.agent.id) == frida
-    assert await agents.by_portal(frida.portal.id) == frida
     with pytest.raises(LookupError):
         await agents.by_agent(frida.agent.id + 1)
-    with pytest.raises(LookupError):
-        await agents.by_portal(frida.portal.id + 1)
 
 
 async def test_contacts_come_in_the_order_in_which_they_were_seen(agents: Agents) -> None:
@@ -87,16 +83,16 @@ async def test_two_that_add_at_once_add_one(agents: Agents) -> None:
 
 async def test_an_update_writes_wishes_only(agents: Agents, frida: AgentRoom) -> None:
     await agents.displayname_applied(frida.agent.id, "Agent Frida")
-    await agents.room_made(frida.portal.id, "!r", "Frida - Chat", "Chat with Frida")
+    await agents.room_made(frida.home.id, "!r", "Frida - Chat", "Chat with Frida")
     changed = wanted("Ann", agent_id="new id", ghost="agent_new", upstream="new", state=AgentState.GONE)
     await agents.update(frida.agent.id, changed)
     after = await agents.by_agent(frida.agent.id)
     assert (after.agent.upstream, after.agent.agent_id, after.agent.ghost) == ("up", "Frida", "agent_frida")
     assert (after.agent.model, after.agent.name, after.agent.state) == ("Ann", "Ann", AgentState.GONE)
     assert (after.agent.displayname, after.agent.displayname_applied) == ("Agent Ann", "Agent Frida")
-    assert (after.portal.name, after.portal.name_applied) == ("Ann - Chat", "Frida - Chat")
-    assert (after.portal.topic, after.portal.topic_applied) == ("Chat with Ann", "Chat with Frida")
-    assert after.portal.announced_state is AgentState.ACTIVE
+    assert (after.home.name, after.home.name_applied) == ("Ann - Chat", "Frida - Chat")
+    assert (after.home.topic, after.home.topic_applied) == ("Chat with Ann", "Chat with Frida")
+    assert after.home.announced_state is AgentState.ACTIVE
     assert after.agent.state_since > frida.agent.state_since
 
 
@@ -109,7 +105,7 @@ async def test_an_update_is_of_one_agent(agents: Agents, frida: AgentRoom) -> No
     await agents.add([wanted("Ann")])
     await agents.update(frida.agent.id, wanted("Bea"))
     ann = (await agents.all())[1]
-    assert (ann.agent.name, ann.portal.name, ann.portal.topic) == ("Ann", "Ann - Chat", "Chat with Ann")
+    assert (ann.agent.name, ann.home.name, ann.home.topic) == ("Ann", "Ann - Chat", "Chat with Ann")
 
 
 @pytest.mark.parametrize(
@@ -132,10 +128,10 @@ async def test_each_rung_is_written_down_alone(
     await agents.add([wanted("Ann")])
     ann = (await agents.all())[1]
     for _ in range(2):  # a crash in between makes it happen again
-        await rung(agents, frida.portal.id)
+        await rung(agents, frida.home.id)
     after = await agents.by_agent(frida.agent.id)
-    assert {key: getattr(after.portal, key) for key in fields} == fields
-    changed = {key for key in type(after.portal).__slots__ if getattr(after.portal, key) != getattr(frida.portal, key)}
+    assert {key: getattr(after.home, key) for key in fields} == fields
+    changed = {key for key in type(after.home).__slots__ if getattr(after.home, key) != getattr(frida.home, key)}
     assert changed <= fields.keys()
     assert after.agent == frida.agent
     assert await agents.by_agent(ann.agent.id) == ann
@@ -143,12 +139,12 @@ async def test_each_rung_is_written_down_alone(
 
 async def settle(agents: Agents, contact: AgentRoom, space: str | None = "!space") -> None:
     """Write down that *contact* is what it should be, its room listed by *space*."""
-    agent, portal = contact.agent, contact.portal
+    agent, home = contact.agent, contact.home
     await agents.displayname_applied(agent.id, agent.displayname)
-    await agents.room_made(portal.id, f"!{agent.id}", portal.name, portal.topic)
-    await agents.bot_joined(portal.id)
+    await agents.room_made(home.id, f"!{agent.id}", home.name, home.topic)
+    await agents.bot_joined(home.id)
     if space is not None:
-        await agents.linked(portal.id, space)
+        await agents.linked(home.id, space)
 
 
 async def test_a_settled_agent_is_not_unsettled(agents: Agents, frida: AgentRoom) -> None:
@@ -200,7 +196,7 @@ async def test_who_is_gone_is_settled_when_the_room_was_told(agents: Agents, fri
     await settle(agents, frida)
     gone = wanted(state=AgentState.GONE, displayname="another")
     await agents.update(frida.agent.id, gone)
-    await agents.announced(frida.portal.id, AgentState.GONE)
+    await agents.announced(frida.home.id, AgentState.GONE)
     assert await agents.out_of_sync("!space") == []
     await agents.update(frida.agent.id, wanted())
     assert await agents.out_of_sync("!space") == [frida.agent.id]
@@ -213,20 +209,13 @@ async def test_who_went_without_a_room_is_settled(agents: Agents, frida: AgentRo
 
 async def test_everybody_who_was_invited_is_remembered(agents: Agents, frida: AgentRoom) -> None:
     for who in ("@a:hs", "@b:hs"):
-        await agents.invited(frida.portal.id, who)
-    assert (await agents.by_agent(frida.agent.id)).portal.invited == {"@a:hs", "@b:hs"}
-
-
-async def test_portals_are_found_by_their_rooms(agents: Agents, frida: AgentRoom) -> None:
-    assert await agents.portals_in([]) == {}
-    assert await agents.portals_in(["!r"]) == {}
-    await agents.room_made(frida.portal.id, "!r", None, None)
-    assert await agents.portals_in(["!r", "!unknown", "!r"]) == {"!r": frida.portal.id}
+        await agents.invited(frida.home.id, who)
+    assert (await agents.by_agent(frida.agent.id)).home.invited == {"@a:hs", "@b:hs"}
 
 
 async def test_a_room_is_one_agents(agents: Agents, frida: AgentRoom) -> None:
     await agents.add([wanted("Ann")])
     ann = (await agents.all())[1]
-    await agents.room_made(frida.portal.id, "!r", None, None)
+    await agents.room_made(frida.home.id, "!r", None, None)
     with pytest.raises(StoreError, match="duplicate key"):
-        await agents.room_made(ann.portal.id, "!r", None, None)
+        await agents.room_made(ann.home.id, "!r", None, None)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from agent_bridge.matrix.events import clean
-from support.appservice_client import TOKEN, aside, make_portals, messages_in, open_door, real_intake, suspects
+from support.appservice_client import TOKEN, aside, make_homes, messages_in, open_door, real_intake, suspects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -262,8 +262,8 @@ NUMBERS = itertools.count()
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(transactions=st.lists(TRANSACTIONS, min_size=1, max_size=6))
 async def test_good_events_arrive_whatever_comes_with_them(database: Database, transactions: list[Transaction]) -> None:
-    if not await database.rows("SELECT 1 FROM portal"):
-        await make_portals(database, ROOMS)
+    if not await database.rows("SELECT 1 FROM room"):
+        await make_homes(database, ROOMS)
     await database.execute("DELETE FROM turn")
     async with open_door(TOKEN, real_intake(database), max_size=MAX_SIZE) as client:
         homeserver = Homeserver(client, database, NUMBERS)

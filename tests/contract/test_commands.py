@@ -41,12 +41,13 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.signals import Signals
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.jobs import idle_lanes, woken
 from support.records import NAMES, wanted
-from support.turn_rows import BOB, ROOM, accept, add_portal, collect, finish, new, order, row_of, stop, take
+from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,16 +62,17 @@ REGISTRY = all_commands()
 async def services(database: Database) -> AsyncIterator[CommandServices]:
     """The services of the bridge, with a homeserver that cannot be reached."""
     permissions = {"*": Role.ADMIN}
-    agents, turns, turn_admin = Agents(database), Turns(database), TurnAdmin(database)
+    agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         yield CommandServices(
             database=database,
             agents=agents,
+            rooms=rooms,
             turns=turns,
             turn_admin=turn_admin,
             lanes=idle_lanes(database),
-            traces=Traces(turn_admin, turns, agents, homeserver, Rules(NAMES, permissions, "!ab")),
+            traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             homeserver=homeserver,
             namespace=NAMES,
@@ -79,14 +81,13 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
 
 
 async def give(services: CommandServices, line: str, **changes: Any) -> Result:
-    """Give a command as an admin in an agent's room, and return its result."""
+    """Give a command as an admin, and return its result."""
     values: dict[str, Any] = {
         "services": services,
         "registry": REGISTRY,
         "sender": BOB,
         "role": Role.ADMIN,
         "room_id": ROOM,
-        "in_agent_room": True,
         "event_id": "$command",
     }
     return await REGISTRY.run(line, CommandContext(**(values | changes)))
@@ -103,9 +104,9 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
     # A caller without the role is not told how the command is typed.
     assert await give(services, "busy", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
-    assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
-    assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
-    assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
+    assert await give(services, "busy queue") == WrongRoom("busy")
+    assert await give(services, "stream off") == WrongRoom("stream")
+    assert await give(services, "stop") == StopRequested(0)
     assert await names_of(services, Role.MEMBER) == ["agents", "stop", "help"]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
@@ -139,7 +140,7 @@ async def test_arguments_are_checked_before_the_command_runs(services: CommandSe
 
 
 async def test_agents_are_listed_by_name(services: CommandServices, database: Database) -> None:
-    await add_portal(database, "bert")
+    await add_agent(database, "bert")
     await Agents(database).add([wanted("Ada", state=AgentState.HELD)])
     result = await give(services, "agents")
     assert isinstance(result, AgentList)
@@ -153,11 +154,11 @@ async def test_agents_are_listed_by_name(services: CommandServices, database: Da
 
 
 async def test_settings_of_a_room(services: CommandServices, database: Database) -> None:
-    await add_portal(database)
+    await add_agent(database)
     assert await give(services, "busy COLLECT") == WhenBusySet(WhenBusy.COLLECT)
     assert await give(services, "stream off") == StreamingSet(Streaming.OFF)
     (agent_room,) = await Agents(database).all()
-    assert (agent_room.portal.when_busy, agent_room.portal.streaming) == (WhenBusy.COLLECT, Streaming.OFF)
+    assert (agent_room.home.when_busy, agent_room.home.streaming) == (WhenBusy.COLLECT, Streaming.OFF)
 
 
 async def test_long_lists_say_that_there_is_more(services: CommandServices, database: Database) -> None:
@@ -227,6 +228,21 @@ async def test_a_collected_message_stands_for_the_turn_that_answers_it(
     assert await give(services, "drop $nothing") == TurnNotFound("$nothing")
 
 
+async def test_a_retry_means_the_turns_of_a_message_that_failed(services: CommandServices, database: Database) -> None:
+    """One of two agents failed; the other agent's answer stays, also when the command runs twice."""
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    lanes = await accept(database, new("$1", "!group", frida, gala))
+    for lane, state in zip(lanes, (TurnState.FAILED, TurnState.DONE), strict=True):
+        await finish(database, await take(database, lane), state)
+    key = (await services.turn_admin.find("$1"))[0].key
+    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.FAILED, is_changed=True),))
+    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.QUEUED, is_changed=True),))
+    assert await order(database, "!group") == ["$1"]
+    result = await give(services, "retry $1", event_id="$second")
+    assert isinstance(result, Retried)
+    assert [turn.is_changed for turn in result.turns] == [False, True]
+
+
 async def test_why_finds_turns_and_what_has_none(services: CommandServices, database: Database) -> None:
     (lane,) = await accept(database, new("$1"))
     await finish(database, await take(database, lane), TurnState.FAILED)
@@ -240,6 +256,5 @@ async def test_why_finds_turns_and_what_has_none(services: CommandServices, data
 
 async def key_of(services: CommandServices, event_id: str) -> str:
     """Return the public name of the turn that *event_id* started."""
-    summary = await services.turn_admin.find(event_id)
-    assert summary is not None
+    (summary,) = await services.turn_admin.find(event_id)
     return summary.key

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent_bridge.core.answers import AnswerExtras, Notice
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.turns import BOT_THREAD, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
+from agent_bridge.core.turns import StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
-from support.change_requests import TALK, again, answer, asked, edit, note, redaction
+from support.change_requests import CHANGES, TALK, again, answer, asked, edit, note, redaction
 from support.conditions import eventually
-from support.turn_rows import BOB, OTHER, ROOM, accept, add_portal, all_rows, collect, finish, order, row_of, stop, take
+from support.turn_rows import (
+    BOB,
+    OTHER,
+    ROOM,
+    accept,
+    add_agent,
+    all_rows,
+    collect,
+    content,
+    finish,
+    order,
+    row_of,
+    stop,
+    take,
+    watch,
+)
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import ChangeRequest
     from agent_bridge.store.database import Database
 
 CAROL = "@carol:example.org"
+CAT = Attachment(MediaKind.IMAGE, "mxc://x/cat", "cat.png", "image/png", 9, None, voice=False, encrypted=False)
 CLOSED = [TurnState.DONE, TurnState.FAILED, TurnState.STOPPED]
 
 
@@ -33,21 +53,21 @@ def turns(database: Database) -> Turns:
 
 
 @pytest.fixture
-async def portal(database: Database) -> int:
-    return await add_portal(database)
+async def agent(database: Database) -> int:
+    return await add_agent(database)
 
 
 @pytest.fixture
-async def lane(database: Database, portal: int) -> int:
+async def lane(database: Database, agent: int) -> int:
     """The lane of an agent's room, in which ``$q`` waits."""
-    (lane,) = await accept(database, asked("$q", portal))
+    (lane,) = await accept(database, asked("$q", agent))
     return lane
 
 
 async def carry_out(database: Database, lane: int) -> bool:
     """Carry out the change at the head of *lane*; tell whether it was taken."""
     turn = await take(database, lane)
-    assert turn.kind is TurnKind.CHANGE
+    assert turn.kind in CHANGES
     taken = await Edits(database).ask_again(turn)
     await finish(database, turn)
     return taken
@@ -63,7 +83,7 @@ async def texts_in(database: Database) -> str:
 
 
 async def test_a_waiting_question_says_the_new_text(database: Database, lane: int) -> None:
-    assert await note(database, edit("better")) == [lane]
+    assert await note(database, edit("better")) == [[lane]]
     turn = await take(database, lane)
     assert (turn.event_id, turn.body, turn.retries) == ("$q", "better", 0)
     await answer(database, turn)
@@ -81,22 +101,24 @@ async def test_a_question_that_waits_for_another_try_says_the_new_text(
     assert (await take(database, lane)).body == "better"
 
 
-async def test_an_edit_keeps_what_else_belongs_to_the_message(database: Database, portal: int) -> None:
-    payload = {"body": "a", "file": {"name": "cat.png"}, "reply_to": "$x"}
-    (lane,) = await accept(database, asked("$q", portal, payload=payload))
+async def test_an_edit_keeps_what_else_belongs_to_the_message(database: Database, agent: int) -> None:
+    payload = MessagePayload("a", CAT, "$x")
+    (lane,) = await accept(database, asked("$q", agent, payload=payload))
     await note(database, edit("b"))
     turn = await take(database, lane)
-    assert {**turn.payload} == payload | {"body": "b", "edited_by": "$edit"}
+    assert turn.payload == replace(payload, body="b")
+    assert (await row_of(database, "$q"))["edited_by"] == "$edit"
     await answer(database, turn)
     assert await carry_out(database, lane)
     await note(database, edit("c", "$edit2"))
     assert await carry_out(database, lane)
-    assert {**(await take(database, lane)).payload} == payload | {"body": "c", "edited_by": "$edit2"}
+    assert (await take(database, lane)).payload == replace(payload, body="c")
+    assert (await row_of(database, "$q"))["edited_by"] == "$edit2"
 
 
 async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
-    assert await note(database, edit("better")) == [lane]
+    assert await note(database, edit("better")) == [[lane]]
     assert await turns.stops([turn.id]) == {turn.id: StopReason.EDITED}
     assert (await row_of(database, "$q"))["stopped_by"] == "$edit"
     await answer(database, turn, "Half", TurnState.STOPPED)
@@ -105,7 +127,7 @@ async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, 
     assert (anew.event_id, anew.body, anew.retries, anew.stop, anew.answer) == ("$q", "better", 1, None, None)
     # What is shown is edited; what was said of the old text is forgotten.
     assert [send.event_id for send in await turns.sends(anew.id)] == ["$aq"]
-    assert await turns.transcript(lane, 9) == []
+    assert await Transcripts(database).of_lane(lane, 9) == []
 
 
 async def test_an_answer_that_is_being_shown_is_shown_first(database: Database, turns: Turns, lane: int) -> None:
@@ -119,37 +141,37 @@ async def test_an_answer_that_is_being_shown_is_shown_first(database: Database, 
 
 
 @pytest.mark.parametrize("state", CLOSED)
-async def test_a_closed_question_is_asked_anew(database: Database, turns: Turns, lane: int, state: TurnState) -> None:
+async def test_a_closed_question_is_asked_anew(database: Database, lane: int, state: TurnState) -> None:
     await answer(database, await take(database, lane), state=state)
-    assert await note(database, edit("better")) == [lane]
+    assert await note(database, edit("better")) == [[lane]]
     # Not before its place in the lane.
-    assert (await row_of(database, "$q"))["payload"] == {"body": "body of $q"}
+    assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
     assert await carry_out(database, lane)
     anew = await take(database, lane)
     assert (anew.event_id, anew.body, anew.retries) == ("$q", "better", 1)
     assert (anew.error, anew.answer, anew.extras, anew.stop) == (None, None, AnswerExtras(), None)
-    assert await turns.transcript(lane, 9) == []
+    assert await Transcripts(database).of_lane(lane, 9) == []
     assert (await row_of(database, "$q"))["steps"][-2]["what"] == "edited"
 
 
 async def test_nobody_changes_what_somebody_else_said(database: Database, lane: int) -> None:
     before = await all_rows(database)
-    assert await note(database, edit("worse", sender=CAROL)) == [None]
-    assert await note(database, edit("worse", room_id=OTHER)) == [None]
-    assert await note(database, edit("worse", target="$unknown")) == [None]
+    assert await note(database, edit("worse", sender=CAROL)) == [[]]
+    assert await note(database, edit("worse", room_id=OTHER)) == [[]]
+    assert await note(database, edit("worse", target="$unknown")) == [[]]
     assert await all_rows(database) == before
     assert (await take(database, lane)).body == "body of $q"
 
 
-async def test_commands_are_not_changed(database: Database, portal: int) -> None:
-    await accept(database, asked("$q", portal, kind=TurnKind.COMMAND, thread=BOT_THREAD))
-    assert await note(database, edit("worse"), again(), redaction()) == [None, None, None]
+async def test_commands_are_not_changed(database: Database) -> None:
+    await accept(database, asked("$q", kind=TurnKind.COMMAND))
+    assert await note(database, edit("worse"), again(), redaction()) == [[], [], []]
 
 
 async def test_an_edit_is_noted_once(database: Database, lane: int) -> None:
-    assert await note(database, edit("better"), edit("better")) == [lane, None]
+    assert await note(database, edit("better"), edit("better")) == [[lane], []]
     before = await all_rows(database)
-    assert await note(database, edit("better")) == [None]
+    assert await note(database, edit("better")) == [[]]
     assert await all_rows(database) == before
 
 
@@ -163,7 +185,7 @@ async def test_two_edits_of_a_waiting_question_are_one_answer(database: Database
     assert await carry_out(database, lane)
     # It was never asked as it was in between.
     assert await order(database) == []
-    assert (await row_of(database, "$q"))["payload"]["body"] == "best"
+    assert content(await row_of(database, "$q")) == MessagePayload("best")
 
 
 async def test_two_edits_of_an_answered_question_end_with_the_last(database: Database, lane: int) -> None:
@@ -171,7 +193,7 @@ async def test_two_edits_of_an_answered_question_end_with_the_last(database: Dat
     await note(database, edit("better", "$1"), edit("best", "$2"))
     bodies = []
     while await order(database):
-        if (turn := await take(database, lane)).kind is TurnKind.CHANGE:
+        if (turn := await take(database, lane)).kind in CHANGES:
             assert await Edits(database).ask_again(turn)
             await finish(database, turn)
         else:
@@ -192,9 +214,9 @@ async def test_an_edit_while_it_is_asked_anew_ends_that(database: Database, turn
     assert (await take(database, lane)).body == "best"
 
 
-async def test_the_past_stays_where_more_was_said(database: Database, turns: Turns, lane: int, portal: int) -> None:
+async def test_the_past_stays_where_more_was_said(database: Database, turns: Turns, lane: int, agent: int) -> None:
     turn = await take(database, lane)
-    await accept(database, asked("$later", portal))
+    await accept(database, asked("$later", agent))
     await note(database, edit("better"))
     assert await turns.stops([turn.id]) == {}
     await answer(database, turn)
@@ -202,34 +224,34 @@ async def test_the_past_stays_where_more_was_said(database: Database, turns: Tur
     before = await row_of(database, "$q")
     assert not await carry_out(database, lane)
     assert await row_of(database, "$q") == before
-    assert len(await turns.transcript(lane, 9)) == 2 * len(TALK)
+    assert len(await Transcripts(database).of_lane(lane, 9)) == 2 * len(TALK)
 
 
-async def test_what_was_said_after_the_edit_is_answered_after_it(database: Database, lane: int, portal: int) -> None:
+async def test_what_was_said_after_the_edit_is_answered_after_it(database: Database, lane: int, agent: int) -> None:
     await answer(database, await take(database, lane))
     await note(database, edit("better"))
-    await accept(database, asked("$later", portal))
+    await accept(database, asked("$later", agent))
     assert await carry_out(database, lane)
     assert await order(database) == ["$q", "$later"]
 
 
-async def test_what_another_conversation_said_is_nothing_more(database: Database, lane: int, portal: int) -> None:
+async def test_what_another_conversation_said_is_nothing_more(database: Database, lane: int, agent: int) -> None:
     await answer(database, await take(database, lane))
-    await accept(database, asked("$t", portal, thread="$root"), asked("$c", portal, kind=TurnKind.COMMAND, thread="!"))
+    await accept(database, asked("$t", agent, thread="$root"), asked("$c", kind=TurnKind.COMMAND))
     await note(database, edit("better"))
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "better"
 
 
-async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Database, lane: int, portal: int) -> None:
+async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Database, lane: int, agent: int) -> None:
     """It was said before what came through the door since."""
     await answer(database, await take(database, lane))
-    await accept(database, asked("$later", portal))
-    room = await Histories(database).watch(ROOM, "$seen")
+    await accept(database, asked("$later", agent))
+    room = await watch(database)
     async with database.transaction() as connection:
         intake_store = IntakeStore(database)
-        await intake_store.lock(connection, [ROOM], alone=True)
-        assert await Edits(database).note(connection, edit("better")) == lane
+        await intake_store.lock(connection, [ROOM])
+        assert await Edits(database).note(connection, edit("better")) == [lane]
         await intake_store.put_in_order(connection, room, ["$q", "$edit", "$later"])
     assert await order(database) == ["$edit", "$later"]
     assert await carry_out(database, lane)
@@ -239,9 +261,9 @@ async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Databas
 
 @pytest.mark.parametrize("which", ["$q", "$part"])
 async def test_a_collected_question_is_asked_anew_with_those_it_was_asked_with(
-    database: Database, turns: Turns, lane: int, portal: int, which: str
+    database: Database, turns: Turns, lane: int, agent: int, which: str
 ) -> None:
-    await accept(database, asked("$part", portal))
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     assert await collect(database, turn) == ["$part"]
     await note(database, edit("better", target=which))
@@ -255,9 +277,9 @@ async def test_a_collected_question_is_asked_anew_with_those_it_was_asked_with(
 
 
 async def test_a_collected_question_that_waits_for_another_try_says_the_new_text(
-    database: Database, turns: Turns, lane: int, portal: int
+    database: Database, turns: Turns, lane: int, agent: int
 ) -> None:
-    await accept(database, asked("$part", portal))
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
     await turns.put_back(turn, delay=0, failed=True, why="busy")
@@ -273,28 +295,26 @@ async def test_a_collected_question_that_waits_for_another_try_says_the_new_text
 @pytest.mark.parametrize("sender", [BOB, CAROL])
 @pytest.mark.parametrize("state", CLOSED)
 async def test_any_member_has_it_answered_again(
-    database: Database, turns: Turns, lane: int, target: str, sender: str, state: TurnState
+    database: Database, lane: int, target: str, sender: str, state: TurnState
 ) -> None:
     await answer(database, await take(database, lane), state=state)
     for number in (1, 2):
         wish = again(target, f"$again{number}", sender=sender)
-        assert await note(database, wish, wish) == [lane, None]
+        assert await note(database, wish, wish) == [[lane], []]
         assert await carry_out(database, lane)
         anew = await take(database, lane)
         assert (anew.event_id, anew.body, anew.retries, anew.error) == ("$q", "body of $q", number, None)
-        assert await turns.transcript(lane, 9) == []
+        assert await Transcripts(database).of_lane(lane, 9) == []
         await answer(database, anew)
 
 
-async def test_it_is_answered_again_though_more_was_said(
-    database: Database, turns: Turns, lane: int, portal: int
-) -> None:
-    await accept(database, asked("$later", portal))
+async def test_it_is_answered_again_though_more_was_said(database: Database, lane: int, agent: int) -> None:
+    await accept(database, asked("$later", agent))
     for _ in range(2):
         await answer(database, await take(database, lane))
     await note(database, again())
     assert await carry_out(database, lane)
-    assert len(await turns.transcript(lane, 9)) == len(TALK)
+    assert len(await Transcripts(database).of_lane(lane, 9)) == len(TALK)
     assert (await take(database, lane)).event_id == "$q"
 
 
@@ -313,19 +333,20 @@ async def test_another_answer_does_not_end_the_one_that_is_coming(database: Data
     turn = await take(database, lane)
     await note(database, again())
     assert await turns.stops([turn.id]) == {}
-    assert (await row_of(database, "$q"))["payload"] == {"body": "body of $q"}
+    assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
 
 
 async def test_an_answer_elsewhere_is_not_given_again(database: Database, lane: int) -> None:
     await answer(database, await take(database, lane))
-    assert await note(database, again("$aq", room_id=OTHER), again("$unknown")) == [None, None]
+    assert await note(database, again("$aq", room_id=OTHER), again("$unknown")) == [[], []]
 
 
-async def test_a_waiting_question_is_dropped(database: Database, lane: int, portal: int) -> None:
-    await accept(database, asked("$later", portal))
-    assert await note(database, redaction()) == [lane]
+async def test_a_waiting_question_is_dropped(database: Database, lane: int, agent: int) -> None:
+    await accept(database, asked("$later", agent))
+    assert await note(database, redaction()) == [[lane]]
     row = await row_of(database, "$q")
-    assert (row["state"], row["payload"], row["stop"]) == ("stopped", {"redacted": True}, "redacted")
+    assert (row["state"], row["redacted"], row["stop"]) == ("stopped", True, "redacted")
+    assert content(row) == MessagePayload()
     assert row["finished_at"] is not None
     assert (await take(database, lane)).event_id == "$later"
 
@@ -335,7 +356,7 @@ async def test_a_question_that_waits_for_another_try_is_closed_by_its_worker(
 ) -> None:
     """It may have shown something, which has to be taken back."""
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="busy")
-    assert await note(database, redaction()) == [lane]
+    assert await note(database, redaction()) == [[lane]]
     turn = await take(database, lane)
     assert (turn.stop, turn.body) == (StopReason.REDACTED, "")
 
@@ -344,7 +365,7 @@ async def test_an_answer_to_what_was_taken_back_ends_and_leaves_nothing(
     database: Database, turns: Turns, lane: int
 ) -> None:
     turn = await take(database, lane)
-    assert await note(database, redaction()) == [lane]
+    assert await note(database, redaction()) == [[lane]]
     assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
     await answer(database, turn, state=TurnState.STOPPED)
     await forgotten(database, lane)
@@ -355,7 +376,7 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
     turn = await take(database, lane)
     await note(database, redaction())
     await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
-    assert await turns.transcript(lane, 9) == []
+    assert await Transcripts(database).of_lane(lane, 9) == []
     assert (await row_of(database, "$q"))["stop"] == "redacted"
     await turns.finish(turn, TurnState.DONE, {0: "$aq"})
     await forgotten(database, lane)
@@ -366,23 +387,23 @@ async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, 
     await turns.commit(
         turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice=Notice("The answer too")), transcript=TALK
     )
-    assert await note(database, redaction()) == [lane]
-    assert await turns.transcript(lane, 9) == []
+    assert await note(database, redaction()) == [[lane]]
+    assert await Transcripts(database).of_lane(lane, 9) == []
     await turns.finish(turn, TurnState.DONE, {0: "$aq"})
     await forgotten(database, lane)
 
 
 async def forgotten(database: Database, lane: int) -> None:
     row = await row_of(database, "$q")
-    assert (row["payload"], row["answer"], row["extras"]) == ({"redacted": True}, None, {})
-    assert await Turns(database).transcript(lane, 9) == []
+    assert (content(row), row["redacted"], row["answer"], row["extras"]) == (MessagePayload(), True, None, {})
+    assert await Transcripts(database).of_lane(lane, 9) == []
 
 
 @pytest.mark.parametrize("state", CLOSED)
 async def test_what_was_answered_is_forgotten(database: Database, turns: Turns, lane: int, state: TurnState) -> None:
     turn = await take(database, lane)
     await answer(database, turn, state=state)
-    assert await note(database, redaction()) == [lane]
+    assert await note(database, redaction()) == [[lane]]
     await forgotten(database, lane)
     row = await row_of(database, "$q")
     assert (row["state"], row["stop"]) == (state, None)
@@ -396,53 +417,50 @@ async def test_taking_back_twice_changes_nothing_more(database: Database, lane: 
         turn = await take(database, lane)
         if state is TurnState.DONE:
             await answer(database, turn)
-    assert await note(database, redaction()) == [lane]
+    assert await note(database, redaction()) == [[lane]]
     before = await all_rows(database)
-    assert await note(database, redaction(), redaction(event_id="$another")) == [None, None]
+    assert await note(database, redaction(), redaction(event_id="$another")) == [[], []]
     assert await all_rows(database) == before
 
 
 async def test_what_is_not_known_is_not_taken_back(database: Database, lane: int) -> None:
     before = await all_rows(database)
-    assert await note(database, redaction("$unknown"), redaction(room_id=OTHER)) == [None, None]
+    assert await note(database, redaction("$unknown"), redaction(room_id=OTHER)) == [[], []]
     assert await all_rows(database) == before
     assert (await take(database, lane)).body == "body of $q"
 
 
 async def test_others_may_take_back_what_the_homeserver_lets_them(database: Database, lane: int) -> None:
-    assert await note(database, redaction(sender=CAROL)) == [lane]
+    assert await note(database, redaction(sender=CAROL)) == [[lane]]
 
 
-async def test_a_collected_question_is_forgotten_with_its_answer(
-    database: Database, turns: Turns, lane: int, portal: int
-) -> None:
-    await accept(database, asked("$part", portal))
+async def test_a_collected_question_is_forgotten_with_its_answer(database: Database, lane: int, agent: int) -> None:
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
     await answer(database, turn)
-    assert await note(database, redaction("$part")) == [lane]
-    assert await turns.transcript(lane, 9) == []
+    assert await note(database, redaction("$part")) == [[lane]]
+    assert await Transcripts(database).of_lane(lane, 9) == []
     part = await row_of(database, "$part")
-    assert (part["state"], part["payload"], part["stop"]) == ("collected", {"redacted": True}, None)
-    assert (await row_of(database, "$q"))["payload"] == {"body": "body of $q"}
+    assert (part["state"], part["redacted"], part["stop"]) == ("collected", True, None)
+    assert content(part) == MessagePayload()
+    assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
     # Asked again, the rest is asked.
     await note(database, again())
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "body of $q"
 
 
-async def test_an_answer_to_a_collected_question_ends(database: Database, turns: Turns, lane: int, portal: int) -> None:
-    await accept(database, asked("$part", portal))
+async def test_an_answer_to_a_collected_question_ends(database: Database, turns: Turns, lane: int, agent: int) -> None:
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
-    assert await note(database, redaction("$part")) == [lane]
+    assert await note(database, redaction("$part")) == [[lane]]
     assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
 
 
-async def test_an_answer_that_is_just_committed_leaves_no_transcript(
-    database: Database, turns: Turns, lane: int, portal: int
-) -> None:
-    await accept(database, asked("$part", portal))
+async def test_an_answer_that_is_just_committed_leaves_no_transcript(database: Database, lane: int, agent: int) -> None:
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
 
@@ -458,13 +476,13 @@ async def test_an_answer_that_is_just_committed_leaves_no_transcript(
         forgetting = asyncio.create_task(note(database, redaction("$part")))
         await eventually(waits_for_it, "the redaction waits for the answer")
     await forgetting
-    assert await turns.transcript(lane, 9) == []
+    assert await Transcripts(database).of_lane(lane, 9) == []
 
 
 async def test_others_that_were_collected_keep_their_answer(
-    database: Database, turns: Turns, lane: int, portal: int
+    database: Database, turns: Turns, lane: int, agent: int
 ) -> None:
-    await accept(database, asked("$part", portal))
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
     await note(database, redaction("$q"))
@@ -478,13 +496,13 @@ async def test_others_that_were_collected_keep_their_answer(
 
 
 async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
-    database: Database, turns: Turns, lane: int, portal: int
+    database: Database, turns: Turns, lane: int, agent: int
 ) -> None:
-    await accept(database, asked("$part", portal))
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
     await answer(database, turn)
-    await accept(database, asked("$later", portal))
+    await accept(database, asked("$later", agent))
     await answer(database, await take(database, lane))
     async with database.transaction() as connection:
         assert await TurnAdmin(database).retry(connection, turn.id, "$retry") == lane
@@ -497,8 +515,8 @@ async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
     assert (await take(database, lane)).body == "body of $q\n\nbetter"
 
 
-async def test_no_version_of_what_was_taken_back_stays(database: Database, lane: int, portal: int) -> None:
-    await accept(database, asked("$other", portal))
+async def test_no_version_of_what_was_taken_back_stays(database: Database, lane: int, agent: int) -> None:
+    await accept(database, asked("$other", agent))
     await answer(database, await take(database, lane))
     await note(database, edit("secret one", "$1"), edit("secret two", "$2"), edit("kept", "$3", "$other"))
     await note(database, redaction())
@@ -508,18 +526,19 @@ async def test_no_version_of_what_was_taken_back_stays(database: Database, lane:
     assert texts.count("kept") == 2
 
 
-async def test_what_was_refused_and_taken_back_leaves_no_excerpt(database: Database, portal: int) -> None:
+async def test_what_was_refused_and_taken_back_leaves_no_excerpt(database: Database) -> None:
     turns, kind = Turns(database), TurnKind.REFUSAL
-    excerpts = [asked(f"${body}", portal, kind=kind, payload={"reason": "full", "body": body}) for body in ("a", "b")]
+    full = RefusalPayload(RefusalReason.FULL, "$thread", limit=3)
+    excerpts = [asked(f"${body}", kind=kind, payload=replace(full, excerpt=body)) for body in ("a", "b")]
     (lane,) = await accept(database, *excerpts)
     turn = await take(database, lane)
     assert await collect(database, turn) == ["$b"]
     await turns.commit(turn, "not taken: a, b", error=None, parts=[0])
     await finish(database, turn)
-    assert await note(database, redaction("$b")) == [None]
+    assert await note(database, redaction("$b")) == [[]]
     first, second = await row_of(database, "$a"), await row_of(database, "$b")
-    assert (first["payload"]["body"], first["answer"]) == ("a", None)
-    assert (second["payload"]["body"], second["answer"]) == ("", None)
+    assert (content(first), first["answer"]) == (replace(full, excerpt="a"), None)
+    assert (content(second), second["answer"]) == (full, None)
 
 
 async def test_what_was_taken_back_does_not_come_back(database: Database, lane: int) -> None:
@@ -529,9 +548,7 @@ async def test_what_was_taken_back_does_not_come_back(database: Database, lane: 
     # The change that waited finds nothing to change.
     assert await carry_out(database, lane)
     # Whatever is found late.
-    assert (
-        await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [None] * 3
-    )
+    assert await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [[]] * 3
     async with database.transaction() as connection:
         assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"], "$retry") is None
     assert await order(database) == []
@@ -539,14 +556,14 @@ async def test_what_was_taken_back_does_not_come_back(database: Database, lane: 
 
 
 async def test_an_edit_that_is_found_late_brings_nothing_back(
-    database: Database, turns: Turns, lane: int, portal: int
+    database: Database, turns: Turns, lane: int, agent: int
 ) -> None:
-    await accept(database, asked("$part", portal))
+    await accept(database, asked("$part", agent))
     turn = await take(database, lane)
     await collect(database, turn)
     await turns.put_back(turn, delay=0, failed=True, why="busy")
     await note(database, redaction("$part"))
-    assert await note(database, edit("secret", target="$part")) == [None]
+    assert await note(database, edit("secret", target="$part")) == [[]]
     assert (await take(database, lane)).body == "body of $q"
 
 
@@ -577,7 +594,7 @@ async def test_a_change_whose_worker_died_half_way_is_carried_out_once(
     retries = []
     while await order(database):
         turn = await take(database, lane)
-        if turn.kind is TurnKind.CHANGE:
+        if turn.kind in CHANGES:
             assert await Edits(database).ask_again(turn)
             await finish(database, turn)
         else:
@@ -586,18 +603,18 @@ async def test_a_change_whose_worker_died_half_way_is_carried_out_once(
     assert retries == [(body, 1)]
 
 
-async def test_a_thread_is_a_lane_of_its_own(database: Database, lane: int, portal: int) -> None:
-    (thread,) = await accept(database, asked("$t", portal, thread="$root"))
+async def test_a_thread_is_a_lane_of_its_own(database: Database, lane: int, agent: int) -> None:
+    (thread,) = await accept(database, asked("$t", agent, thread="$root"))
     assert thread != lane
     assert [(await take(database, each)).thread for each in (lane, thread)] == ["", "$root"]
-    assert await note(database, edit("better", target="$t"), edit("best", "$2")) == [thread, lane]
+    assert await note(database, edit("better", target="$t"), edit("best", "$2")) == [[thread], [lane]]
 
 
-async def test_lanes_of_threads_are_held_with_their_room(database: Database, turns: Turns, portal: int) -> None:
-    await Histories(database).watch(ROOM, "$seen")
-    room, thread, bot = [
-        (await accept(database, asked(f"${n}", portal, thread=name)))[0] for n, name in enumerate(("", "$root", "!"))
-    ]
+async def test_lanes_of_threads_are_held_with_their_room(database: Database, turns: Turns, agent: int) -> None:
+    await watch(database)
+    room, thread, bot = await accept(
+        database, asked("$0", agent), asked("$1", agent, thread="$root"), asked("$2", kind=TurnKind.COMMAND)
+    )
     await Histories(database).require_backfill()
     assert [await turns.take(each) for each in (room, thread)] == [None, None]
     assert (await take(database, bot)).event_id == "$2"
@@ -607,10 +624,11 @@ async def test_lanes_of_threads_are_held_with_their_room(database: Database, tur
     assert [(await take(database, each)).event_id for each in (room, thread)] == ["$0", "$1"]
 
 
-async def test_what_waits_in_threads_counts(database: Database, portal: int) -> None:
-    await accept(database, *(asked(f"${n}", portal, thread=name) for n, name in enumerate(("", "$r", "$r", "$s", "!"))))
-    async with database.transaction() as connection:
-        assert await IntakeStore(database).depths(connection, [ROOM], excluding=["$2"]) == {ROOM: 3}
+async def test_what_waits_in_threads_counts(database: Database, agent: int) -> None:
+    await accept(database, *(asked(f"${n}", agent, thread=name) for n, name in enumerate(("", "$r", "$r", "$s"))))
+    await accept(database, asked("$command", kind=TurnKind.COMMAND))
+    rooms = await Rooms(database).contexts([ROOM], events=["$2"])
+    assert rooms[ROOM].waiting == 3
 
 
 @pytest.mark.parametrize(
@@ -623,22 +641,22 @@ async def test_what_waits_in_threads_counts(database: Database, portal: int) -> 
     ],
 )
 async def test_a_stop_ends_the_answer_of_its_thread_first(
-    database: Database, portal: int, thread: str, ends: str
+    database: Database, agent: int, thread: str, ends: str
 ) -> None:
     threads = {"$room": "", "$r1": "$r", "$s1": "$s", "$r2": "$r", "$room2": ""}
-    lanes = await accept(database, *(asked(event, portal, thread=name) for event, name in threads.items()))
+    lanes = await accept(database, *(asked(event, agent, thread=name) for event, name in threads.items()))
     assert len(lanes) == 3
     await stop(database, StopRequest(ROOM, "$stop", None, thread))
     rows = await database.rows("SELECT event_id FROM turn WHERE stop IS NOT NULL")
     assert [row["event_id"] for row in rows] == [ends]
 
 
-async def test_threads_take_the_homeservers_order_too(database: Database, portal: int) -> None:
+async def test_threads_take_the_homeservers_order_too(database: Database, agent: int) -> None:
     threads = {"$4": "", "$2": "$r", "$3": "", "$1": "$r"}
-    await accept(database, *(asked(event, portal, thread=name) for event, name in threads.items()))
-    room = await Histories(database).watch(ROOM, "$seen")
+    await accept(database, *(asked(event, agent, thread=name) for event, name in threads.items()))
+    room = await watch(database)
     async with database.transaction() as connection:
-        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).lock(connection, [ROOM])
         await IntakeStore(database).put_in_order(connection, room, ["$1", "$2", "$3", "$4"])
     assert await order(database) == ["$1", "$2", "$3", "$4"]
     heads = await database.rows(

@@ -9,7 +9,8 @@ import pytest
 from agent_bridge.core.rooms import HistoryCursor
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
-from support.turn_rows import OTHER, ROOM, accept, add_portal, finish, new, take
+from support.records import wanted
+from support.turn_rows import OTHER, ROOM, accept, add_agent, finish, new, take, take_part, watch
 
 if TYPE_CHECKING:
     from agent_bridge.store.database import Database
@@ -22,10 +23,11 @@ def rooms(database: Database) -> Histories:
     return Histories(database)
 
 
-async def watch(database: Database, room_id: str, *, age: float | None, request_backfill: bool = False) -> None:
+async def compared(database: Database, room_id: str, *, age: float | None, request_backfill: bool = False) -> None:
     """Have a room that was last compared *age* seconds ago, None: never."""
     await database.execute(
-        "INSERT INTO room (room_id, needs_backfill, backfilled_at) VALUES (%s, %s, now() - make_interval(secs => %s))",
+        "INSERT INTO room (room_id, kind, needs_backfill, backfilled_at) "
+        "VALUES (%s, 'group', %s, now() - make_interval(secs => %s))",
         (room_id, request_backfill, age),
     )
 
@@ -37,25 +39,35 @@ async def due(rooms: Histories, limit: int = 100) -> list[str]:
 async def test_a_room_is_watched_from_an_event_on(database: Database, rooms: Histories) -> None:
     await accept(database, new("$1"), new("$2"))
     place = (await database.rows("SELECT max(position) AS position FROM turn"))[0]["position"]
-    assert await rooms.watch(ROOM, "$seen") == HistoryCursor(ROOM, None, "$seen", place)
+    assert await watch(database) == HistoryCursor(ROOM, (), None, "$seen", place)
     assert await due(rooms) == []
     await rooms.require_backfill()
-    assert await rooms.due(INTERVAL, 10) == [HistoryCursor(ROOM, None, "$seen", place, 1)]
+    assert await rooms.due(INTERVAL, 10) == [HistoryCursor(ROOM, (), None, "$seen", place, 1)]
     # Watched anew, what made it suspect is not forgotten.
-    await rooms.watch(ROOM, "$later")
-    assert await rooms.due(INTERVAL, 10) == [HistoryCursor(ROOM, None, "$later", place, 1)]
+    await watch(database, seen="$later")
+    assert await rooms.due(INTERVAL, 10) == [HistoryCursor(ROOM, (), None, "$later", place, 1)]
 
 
 async def test_an_agents_room_is_read_by_its_ghost(database: Database, rooms: Histories) -> None:
-    await add_portal(database)
+    await add_agent(database)
     await rooms.require_backfill()
     (room,) = await rooms.due(INTERVAL, 10)
-    assert (room.room_id, room.ghost, room.last_seen) == (ROOM, "agent_frida", None)
+    assert (room.room_id, room.ghosts, room.reader, room.last_seen) == (ROOM, ("agent_frida",), "agent_frida", None)
 
 
-async def test_the_places_that_were_given_before_are_known(database: Database, rooms: Histories) -> None:
+async def test_a_room_of_several_agents_is_read_by_the_bot_without_their_events(
+    database: Database, rooms: Histories
+) -> None:
+    await watch(database, "!group")
+    await take_part(database, "!group", await add_agent(database, "Gala"), await add_agent(database, "Frida", OTHER))
+    await rooms.require_backfill()
+    group = next(room for room in await rooms.due(INTERVAL, 10) if room.room_id == "!group")
+    assert (group.ghosts, group.reader) == (("agent_gala", "agent_frida"), None)
+
+
+async def test_the_places_that_were_given_before_are_known(database: Database) -> None:
     await accept(database, new("$before"))
-    room = await rooms.watch(OTHER, "$seen")
+    room = await watch(database, OTHER)
     await accept(database, new("$after"))
     places = {row["event_id"]: row["position"] for row in await database.rows("SELECT event_id, position FROM turn")}
     assert places["$before"] <= room.position < places["$after"]
@@ -63,7 +75,7 @@ async def test_the_places_that_were_given_before_are_known(database: Database, r
 
 async def test_no_place_was_given_in_a_new_database(database: Database, rooms: Histories) -> None:
     await database.execute("ALTER SEQUENCE turn_position_seq RESTART")
-    first = await rooms.watch(ROOM, "$seen")
+    first = await watch(database)
     await rooms.require_backfill()
     (second,) = await rooms.due(INTERVAL, 10)
     await accept(database, new("$1"))
@@ -72,19 +84,19 @@ async def test_no_place_was_given_in_a_new_database(database: Database, rooms: H
 
 
 async def test_due_are_suspect_rooms_and_those_compared_long_ago(database: Database, rooms: Histories) -> None:
-    await watch(database, "!fresh", age=INTERVAL - 60)
-    await watch(database, "!old", age=INTERVAL + 60)
-    await watch(database, "!older", age=INTERVAL * 9)
-    await watch(database, "!never", age=None)
-    await watch(database, "!ahead", age=-3600)
-    await watch(database, "!suspect", age=1, request_backfill=True)
+    await compared(database, "!fresh", age=INTERVAL - 60)
+    await compared(database, "!old", age=INTERVAL + 60)
+    await compared(database, "!older", age=INTERVAL * 9)
+    await compared(database, "!never", age=None)
+    await compared(database, "!ahead", age=-3600)
+    await compared(database, "!suspect", age=1, request_backfill=True)
     assert await due(rooms) == ["!suspect", "!never", "!older", "!old", "!ahead"]
 
 
 async def test_where_somebody_waits_comes_first_of_the_suspect(database: Database, rooms: Histories) -> None:
     for number in range(4):
-        await watch(database, f"!{number}", age=100 - number, request_backfill=True)
-    await watch(database, "!well", age=None)
+        await compared(database, f"!{number}", age=100 - number, request_backfill=True)
+    await compared(database, "!well", age=None)
     (_, closed) = await accept(database, new("$2", "!2"), new("$1", "!1"))
     await accept(database, new("$w", "!well"))
     await finish(database, await take(database, (await accept(database, new("$c", "!closed")))[0]))
@@ -97,7 +109,7 @@ async def test_where_somebody_waits_comes_first_of_the_suspect(database: Databas
 
 async def test_what_was_compared_is_not_due_and_its_lane_goes_on(database: Database, rooms: Histories) -> None:
     for room in (ROOM, OTHER):
-        await rooms.watch(room, "$old")
+        await watch(database, room, "$old")
     await rooms.require_backfill()
     watched = {room.room_id: room for room in await rooms.due(INTERVAL, 10)}
     async with database.transaction() as connection:
@@ -111,7 +123,7 @@ async def test_what_was_compared_is_not_due_and_its_lane_goes_on(database: Datab
 
 
 async def test_a_suspicion_that_is_newer_than_the_look_stays(database: Database, rooms: Histories) -> None:
-    await rooms.watch(ROOM, "$old")
+    await watch(database, seen="$old")
     await rooms.require_backfill()
     (room,) = await rooms.due(INTERVAL, 10)
     await rooms.require_backfill()
@@ -124,15 +136,19 @@ async def test_a_suspicion_that_is_newer_than_the_look_stays(database: Database,
     assert await due(rooms) == []
 
 
-async def test_a_new_room_is_well_and_a_room_that_was_watched_keeps_what_was_seen(
-    database: Database, rooms: Histories
-) -> None:
-    await rooms.watch(ROOM, "$seen")
-    portal = await add_portal(database)
-    await Agents(database).room_made(portal, ROOM, None, None, seen="$created")
-    await Agents(database).room_made(portal, OTHER, None, None, seen="$created")
-    rows = await database.rows(
-        "SELECT room_id, last_seen, needs_backfill FROM room WHERE backfilled_at IS NOT NULL ORDER BY last_seen"
-    )
-    assert [tuple(row.values()) for row in rows] == [(OTHER, "$created", False), (ROOM, "$seen", False)]
+async def test_a_room_that_does_not_exist_yet_is_never_due(database: Database, rooms: Histories) -> None:
+    await Agents(database).add([wanted()])
+    await rooms.require_backfill()
+    assert await due(rooms) == []
+
+
+async def test_a_new_home_is_compared_as_far_as_it_was(database: Database, rooms: Histories) -> None:
+    """The bridge bot was in the room before the room was found to be an agent's."""
+    await watch(database)
+    agent = await add_agent(database)
+    other = await add_agent(database, "Gala", OTHER)
+    home = (await Agents(database).by_agent(agent)).home
+    await Agents(database).room_made(home.id, ROOM, None, None, seen="$created")
+    rows = await database.rows("SELECT owner, room_id, last_seen, needs_backfill FROM room ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [(agent, ROOM, "$created", False), (other, OTHER, None, False)]
     assert await due(rooms) == []

@@ -15,7 +15,7 @@ from support.appservice_client import (
     TOKEN,
     AppServiceClient,
     aside,
-    make_portals,
+    make_homes,
     messages_in,
     open_door,
     real_intake,
@@ -35,7 +35,7 @@ ROOM = ROOMS[0]
 
 @pytest.fixture
 async def intake(database: Database) -> Intake:
-    await make_portals(database, ROOMS)
+    await make_homes(database, ROOMS)
     return real_intake(database)
 
 
@@ -146,7 +146,7 @@ async def test_the_same_events_at_the_same_time_are_turns_once(client: AppServic
 
 
 async def test_what_was_handed_over_before_takes_nobodys_place(database: Database) -> None:
-    await make_portals(database, ROOMS)
+    await make_homes(database, ROOMS)
     intake = real_intake(database, max_queued=3)
     await intake.take("1", parsed(said("$1"), said("$2")))
     await intake.take("2", parsed(said("$1"), said("$2"), said("$3"), said("$3"), said("$4")))

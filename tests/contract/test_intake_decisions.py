@@ -10,35 +10,34 @@ import pytest
 
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor
-from agent_bridge.core.turns import BOT_THREAD, IgnoreReason, StopReason
+from agent_bridge.core.turns import IgnoreReason, StopReason
 from agent_bridge.matrix.events import parse_event
-from agent_bridge.store.agents import Agents
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.turns import Turns
+from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.jobs import idle_lanes, woken
 from support.records import NAMES
-from support.turn_rows import BOB, ROOM, add_portal, finish, order, row_of, take
+from support.turn_rows import BOB, ROOM, add_agent, content, finish, order, row_of, take
 
 if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.database import Database
 
 LIMIT = 3
-WATCHED = HistoryCursor(ROOM, "agent_frida", "$seen", 0)
+WATCHED = HistoryCursor(ROOM, ("agent_frida",), "agent_frida", "$seen", 0)
 
 
 @pytest.fixture
 async def intake(database: Database) -> Intake:
-    await add_portal(database)
+    await add_agent(database)
     return Intake(
         database,
-        Agents(database),
-        Turns(database),
+        Rooms(database),
         IntakeStore(database),
         Edits(database),
         Histories(database),
@@ -74,7 +73,9 @@ async def test_what_is_taken_is_woken_and_what_is_not_is_noted(database: Databas
     lanes = await database.rows("SELECT id FROM conversation ORDER BY id")
     assert await woken(database) == [row["id"] for row in lanes]
     rows = await database.rows("SELECT event_id FROM ignored ORDER BY event_id")
-    assert [row["event_id"] for row in rows] == ["$3", "$4", "$notice"]
+    # A stranger is told once: the first event is the refusal's own.
+    assert [row["event_id"] for row in rows] == ["$4", "$notice"]
+    assert (await row_of(database, "$3"))["kind"] == "refusal"
     # The homeserver says it again: nothing is new, nobody is woken.
     await intake.take("txn", events)
     assert await woken(database) == []
@@ -92,7 +93,7 @@ async def test_a_full_lane_refuses_the_rest_in_words(database: Database, intake:
     expected = {"$1": "message", "$2": "message", "$3": "message"}
     assert await kinds(database) == expected | {"$4": "refusal", "$command": "command", "$5": "refusal"}
     row = await row_of(database, "$4")
-    assert row["payload"] == {"reason": "full", "event_id": "$4", "limit": LIMIT, "body": "x" * 60 + "…"}
+    assert content(row) == RefusalPayload(RefusalReason.FULL, excerpt="x" * 60 + "…", limit=LIMIT)
     lane = (await row_of(database, "$1"))["conversation"]
     assert row["conversation"] != lane
     # Said again by the homeserver, what was taken stays taken, and what was refused refused.
@@ -110,8 +111,8 @@ async def test_a_stop_is_noted_before_its_command_is_carried_out(database: Datab
     row, command = await row_of(database, "$1"), await row_of(database, "$stop")
     assert (row["stop"], row["stopped_by"]) == (StopReason.STOPPED, "$stop")
     assert await woken(database) == [row["conversation"], command["conversation"]]
-    (lane,) = await database.rows("SELECT thread_id FROM conversation WHERE id = %s", (command["conversation"],))
-    assert lane["thread_id"] == BOT_THREAD
+    (lane,) = await database.rows("SELECT lane_kind FROM conversation WHERE id = %s", (command["conversation"],))
+    assert lane["lane_kind"] == "bot"
 
 
 async def test_a_stop_in_the_same_transaction_as_its_question(database: Database, intake: Intake) -> None:
@@ -152,11 +153,11 @@ async def test_a_question_its_change_and_its_end_in_one_transaction(database: Da
         reacted("$again", "🔁", "$2"),
     ]
     await intake.take("txn", events)
-    assert await kinds(database) == {"$1": "message", "$edit": "change", "$2": "message", "$again": "change"}
+    assert await kinds(database) == {"$1": "message", "$edit": "edit", "$2": "message", "$again": "again"}
     rows = [await row_of(database, event) for event in ("$1", "$2")]
-    assert [(row["state"], row["payload"]) for row in rows] == [
-        ("stopped", {"redacted": True}),
-        ("queued", {"body": "hi"}),
+    assert [(row["state"], row["redacted"], content(row)) for row in rows] == [
+        ("stopped", True, MessagePayload()),
+        ("queued", False, MessagePayload("hi")),
     ]
     assert await woken(database) == [rows[0]["conversation"]]
     before = await database.rows("SELECT * FROM turn ORDER BY id")
@@ -184,7 +185,7 @@ async def test_an_edit_of_nothing_is_ignored_with_a_reason(database: Database, i
         ("$others", IgnoreReason.CHANGE),
         ("$unknown", IgnoreReason.CHANGE),
     ]
-    assert (await row_of(database, "$1"))["payload"] == {"body": "hi"}
+    assert content(await row_of(database, "$1")) == MessagePayload("hi")
 
 
 async def test_an_edit_that_was_missed_takes_its_place(database: Database, intake: Intake) -> None:
@@ -212,9 +213,9 @@ async def test_a_redaction_that_was_missed_is_carried_out_each_time_it_is_seen(
 async def test_changes_find_room_in_a_full_lane(database: Database, intake: Intake) -> None:
     await intake.take("t1", [said(f"${number}") for number in range(1, LIMIT + 1)])
     await intake.take("t2", [changed("$edit", "better"), said("$more")])
-    assert (await kinds(database))["$edit"] == "change"
+    assert (await kinds(database))["$edit"] == "edit"
     assert (await kinds(database))["$more"] == "refusal"
-    assert (await row_of(database, "$1"))["payload"]["body"] == "better"
+    assert content(await row_of(database, "$1")) == MessagePayload("better")
 
 
 async def test_a_full_room_is_told_in_the_thread_where_it_was_noticed(database: Database, intake: Intake) -> None:
@@ -223,8 +224,7 @@ async def test_a_full_room_is_told_in_the_thread_where_it_was_noticed(database: 
     await intake.take("t1", [said(f"${number}") for number in range(1, LIMIT + 1)])
     await intake.take("t2", [said("$picture", content=picture)])
     row = await row_of(database, "$picture")
-    expected = {"reason": "full", "event_id": "$picture", "limit": LIMIT, "body": "cat.png", "thread": "$root"}
-    assert (row["kind"], row["payload"]) == ("refusal", expected)
+    assert content(row) == RefusalPayload(RefusalReason.FULL, "$root", "cat.png", LIMIT)
 
 
 async def test_a_stop_in_a_thread_is_noted_there(database: Database, intake: Intake) -> None:
@@ -232,7 +232,7 @@ async def test_a_stop_in_a_thread_is_noted_there(database: Database, intake: Int
     inside, stop = ({"msgtype": "m.text", "body": body} | thread for body in ("hi", "!ab stop"))
     await intake.take("t1", [said("$room"), said("$thread", content=inside), said("$stop", content=stop)])
     assert [(await row_of(database, event))["stop"] for event in ("$room", "$thread")] == [None, StopReason.STOPPED]
-    assert (await row_of(database, "$stop"))["payload"]["thread"] == "$root"
+    assert content(await row_of(database, "$stop")) == CommandPayload("stop", "$root")
 
 
 async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(

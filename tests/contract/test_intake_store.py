@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agent_bridge.core.errors import StoreError, StoreRefused
-from agent_bridge.core.turns import BOT_THREAD, Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
-from agent_bridge.store.history import Histories
+from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.turn_rows import (
     OTHER,
     ROOM,
     accept,
-    add_portal,
+    add_agent,
     collect,
     finish,
     new,
@@ -26,6 +27,7 @@ from support.turn_rows import (
     stop,
     take,
     waiting_for_a_lock,
+    watch,
 )
 
 if TYPE_CHECKING:
@@ -44,9 +46,9 @@ def turns(database: Database) -> Turns:
     return Turns(database)
 
 
-def aside(event_id: str, portal: int, **changes: Any) -> NewTurn:
+def aside(event_id: str) -> NewTurn:
     """A command in an agent's room."""
-    return new(event_id, kind=TurnKind.COMMAND, portal=portal, thread=BOT_THREAD, **changes)
+    return new(event_id, kind=TurnKind.COMMAND)
 
 
 def wish(target: str | None, room_id: str = ROOM, event_id: str = "$wish") -> StopRequest:
@@ -87,7 +89,7 @@ async def test_a_duplicate_dies_between_two_transactions(
         second = asyncio.create_task(accept(database, new("$1"), new("$2")))
         await waiting_for_a_lock(store_url)
         assert not second.done()
-    assert await second == [lanes["$1"]]
+    assert await second == lanes["$1"]
     assert await turns.count_open() == {None: 2}
     assert [row["room_id"] for row in await database.rows("SELECT room_id FROM conversation")] == [ROOM]
 
@@ -116,30 +118,47 @@ async def test_many_at_once_make_one_lane(database: Database, turns: Turns) -> N
     assert await turns.count_open() == {None: 21}
 
 
-@pytest.mark.parametrize("first", [TurnKind.INVITATION, TurnKind.COMMAND])
-async def test_a_lane_learns_that_its_room_is_a_portal(database: Database, turns: Turns, first: TurnKind) -> None:
-    portal = await add_portal(database)
-    (lane,) = await accept(database, new("$1", kind=first))
-    assert await accept(database, new("$2", portal=portal)) == [lane]
-    assert (await take(database, lane)).portal == portal
-    # An invitation into the room does not make it forget.
-    assert await accept(database, new("$3", kind=TurnKind.INVITATION)) == [lane]
-    assert await turns.count_open() == {portal: 3}
-
-
 async def test_the_bot_has_a_lane_of_its_own_in_an_agents_room(database: Database) -> None:
-    portal = await add_portal(database)
-    lanes = await accept(database, new("$1", portal=portal), aside("$2", portal), aside("$3", portal))
+    agent = await add_agent(database)
+    lanes = await accept(database, new("$1", ROOM, agent), aside("$2"), aside("$3"))
     assert len(lanes) == 2
     turns = [await take(database, lane) for lane in lanes]
     assert [turn.event_id for turn in turns] == ["$1", "$2"]
-    assert {(turn.room_id, turn.portal) for turn in turns} == {(ROOM, portal)}
+    assert [turn.agent and turn.agent.id for turn in turns] == [agent, None]
+    kinds = await database.rows("SELECT lane_kind FROM conversation ORDER BY id")
+    assert [row["lane_kind"] for row in kinds] == ["agent", "bot"]
+
+
+async def test_each_agent_of_a_room_has_a_lane_and_each_thread_another(database: Database) -> None:
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    both = await accept(database, new("$1", "!group", frida, gala))
+    threads = await accept(database, new("$2", "!group", frida, gala, thread="$root"))
+    assert len({*both, *threads}) == 4
+    assert await accept(database, new("$3", "!group", frida, gala)) == both
+    assert await accept(database, new("$4", "!group", gala, thread="$root")) == threads[1:]
+
+
+async def test_an_event_that_is_known_is_not_written_for_anybody_else(database: Database) -> None:
+    """Another agent came into the room, or it was full, when the homeserver handed the event over again."""
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    await accept(database, new("$1", ROOM, frida))
+    assert await accept(database, new("$1", ROOM, frida, gala)) == []
+    assert await accept(database, new("$1", kind=TurnKind.REFUSAL)) == []
+
+
+async def test_a_refusal_is_told_once(database: Database, intake_store: IntakeStore) -> None:
+    refusals = [replace(new(f"${number}", kind=TurnKind.REFUSAL), once_key="once") for number in range(4)]
+    (lane,) = await accept(database, *refusals[:2])
+    await finish(database, await take(database, lane))
+    assert await accept(database, *refusals) == []
+    assert await accept(database, replace(refusals[3], once_key="another")) == [lane]
+    assert await intake_store.known([refusal.event_id for refusal in refusals]) == {"$0", "$3"}
 
 
 async def test_nul_in_a_payload_is_refused_and_leaves_nothing(database: Database, turns: Turns) -> None:
     """What comes through the door has none; that is why."""
     with pytest.raises(StoreRefused, match="the database failed: "):
-        await accept(database, new("$1"), new("$2", payload={"body": "a\0b"}))
+        await accept(database, new("$1"), new("$2", payload=MessagePayload("a\0b")))
     assert await turns.count_open() == {}
 
 
@@ -182,19 +201,6 @@ async def test_what_was_accepted_or_ignored_is_known(database: Database, intake_
     ]
 
 
-async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Database, intake_store: IntakeStore) -> None:
-    portal = await add_portal(database)
-    (lane,) = await accept(database, *(new(f"${number}", portal=portal) for number in range(4)))
-    await accept(database, aside("$aside", portal), new("$other", OTHER))
-    await finish(database, await take(database, lane))
-    await Turns(database).commit(await take(database, lane), "x", error=None, parts=range(1))
-    async with database.transaction() as connection:
-        rooms = [ROOM, OTHER, "!empty:example.org"]
-        assert await intake_store.depths(connection, rooms, excluding=[]) == {ROOM: 3, OTHER: 1}
-        assert await intake_store.depths(connection, rooms, excluding=["$3", "$other"]) == {ROOM: 2}
-        assert await intake_store.depths(connection, [], excluding=[]) == {}
-
-
 async def test_what_can_never_be_taken_is_kept(database: Database, intake_store: IntakeStore) -> None:
     await intake_store.add_dead_letter("txn", "too deep", "[[[🐈")
     await intake_store.add_dead_letter("txn", "too deep", "[[[🐈")
@@ -204,13 +210,8 @@ async def test_what_can_never_be_taken_is_kept(database: Database, intake_store:
 
 async def put_in_order(database: Database, room: HistoryCursor, *event_ids: str) -> None:
     async with database.transaction() as connection:
-        await IntakeStore(database).lock(connection, [room.room_id], alone=True)
+        await IntakeStore(database).lock(connection, [room.room_id])
         await IntakeStore(database).put_in_order(connection, room, event_ids)
-
-
-async def watched(database: Database) -> HistoryCursor:
-    """The room as a comparison that begins now sees it."""
-    return await Histories(database).watch(ROOM, "$seen")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ async def test_waiting_turns_take_the_homeservers_order(
 ) -> None:
     await accept(database, new("other", OTHER))
     await accept(database, *(new(event) for event in before.split()))
-    room = await watched(database)
+    room = await watch(database)
     await accept(database, *(new(event) for event in meanwhile.split()))
     await put_in_order(database, room, *told.split())
     assert await order(database) == expected.split()
@@ -240,7 +241,7 @@ async def test_waiting_turns_take_the_homeservers_order(
 
 async def test_what_came_meanwhile_is_newer_in_a_new_database_too(database: Database) -> None:
     await database.execute("ALTER SEQUENCE turn_position_seq RESTART")
-    room = await watched(database)
+    room = await watch(database)
     await accept(database, new("$newest"))
     await accept(database, new("$missed"))
     await put_in_order(database, room, "$missed")
@@ -251,7 +252,7 @@ async def test_what_was_taken_up_keeps_its_place(database: Database, turns: Turn
     (lane,) = await accept(database, new("$2"), new("$3"))
     turn = await take(database, lane)
     await turns.put_back(turn, delay=0, failed=True, why="the upstream is away")
-    room = await watched(database)
+    room = await watch(database)
     await accept(database, new("$1"))
     await put_in_order(database, room, "$1", "$2", "$3")
     assert await order(database) == ["$2", "$1", "$3"]
@@ -260,10 +261,10 @@ async def test_what_was_taken_up_keeps_its_place(database: Database, turns: Turn
 
 async def test_whoever_accepts_waits_while_the_lane_is_put_in_order(database: Database, store_url: str) -> None:
     await accept(database, new("$3"))
-    room = await watched(database)
+    room = await watch(database)
     await accept(database, new("$2"))
     async with database.transaction() as connection:
-        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).lock(connection, [ROOM])
         await IntakeStore(database).put_in_order(connection, room, ["$2", "$3"])
         late = asyncio.create_task(accept(database, new("$4")))
         await waiting_for_a_lock(store_url)
@@ -276,7 +277,7 @@ async def test_whoever_puts_in_order_waits_for_what_is_being_accepted(
     database: Database, intake_store: IntakeStore, store_url: str
 ) -> None:
     await accept(database, new("$2"))
-    room = await watched(database)
+    room = await watch(database)
     await accept(database, new("$1"))
     async with database.transaction() as connection:
         await intake_store.lock(connection, [ROOM, OTHER])
@@ -290,9 +291,9 @@ async def test_whoever_puts_in_order_waits_for_what_is_being_accepted(
 
 async def test_another_room_does_not_wait(database: Database) -> None:
     await accept(database, new("$1"), new("$2", OTHER))
-    room = await watched(database)
+    room = await watch(database)
     async with database.transaction() as connection:
-        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).lock(connection, [ROOM])
         await IntakeStore(database).put_in_order(connection, room, ["$1"])
         async with asyncio.timeout(5):
             await accept(database, new("$3", OTHER))
@@ -312,7 +313,7 @@ async def test_order_holds_under_fire(database: Database) -> None:
 
     arriving = asyncio.create_task(arrive())
     while not arriving.done():
-        room = await watched(database)
+        room = await watch(database)
         await put_in_order(database, room, *history[-5:])
     await arriving
     assert await order(database) == history
@@ -321,8 +322,8 @@ async def test_order_holds_under_fire(database: Database) -> None:
 @pytest.fixture
 async def talk(database: Database) -> int:
     """The lane of an agent's room: one is answered, of which part 0 is shown; two wait."""
-    portal = await add_portal(database)
-    (lane,) = await accept(database, *(new(f"$q{number}", portal=portal) for number in (1, 2, 3)))
+    agent = await add_agent(database)
+    (lane,) = await accept(database, *(new(f"$q{number}", ROOM, agent) for number in (1, 2, 3)))
     turn = await take(database, lane)
     turns = Turns(database)
     await turns.intend(turn.id, 0)
@@ -350,9 +351,8 @@ async def stopped(database: Database) -> dict[str, str]:
     ],
 )
 async def test_a_stop_finds_what_is_meant(database: Database, talk: int, target: str | None, meant: list[str]) -> None:
-    portal = (await take(database, talk)).portal
-    assert portal is not None
-    await accept(database, aside("$aside", portal))
+    await take(database, talk)
+    await accept(database, aside("$aside"))
     assert await stop(database, wish(target)) == [talk for _ in meant]
     assert await stopped(database) == dict.fromkeys(meant, "$wish")
 

@@ -245,7 +245,8 @@ def test_what_was_there_keeps_its_order_and_its_age(database_url: str) -> None:
     assert column(database_url, "SELECT DISTINCT (steps, retries, interruptions)::text FROM turn") == ["([],0,0)"]
     execute(
         database_url,
-        "INSERT INTO turn (event_id, conversation, kind, sender, payload) VALUES ('$7', 1, 'message', '@b:hs', '{}')",
+        "INSERT INTO turn (event_id, key, conversation, kind, sender, payload) "
+        "VALUES ('$7', 'key', 1, 'message', '@b:hs', '{}')",
     )
     assert column(database_url, open_turns)[-1] == "$7"
 
@@ -254,10 +255,12 @@ def test_rooms_are_watched_from_what_was_taken_last(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
     migrate(database_url)
-    rooms = column(database_url, "SELECT room_id || ' ' || coalesce(last_seen, 'beginning') FROM room ORDER BY room_id")
+    rooms = column(
+        database_url, "SELECT room_id || ' ' || coalesce(last_seen, 'beginning') FROM room WHERE room_id <> ''"
+    )
     assert sorted(rooms) == ["!dm $2", "!frida $5", "!gala beginning", "!quiet-dm beginning"]
     # Nothing that came since, while an older program ran, may be answered before it is looked for.
-    assert column(database_url, "SELECT DISTINCT needs_backfill FROM room WHERE backfilled_at IS NULL") == ["True"]
+    assert column(database_url, "SELECT DISTINCT needs_backfill FROM room WHERE room_id <> ''") == ["True"]
     assert column(database_url, "SELECT count(*) FROM room WHERE backfilled_at IS NOT NULL") == ["0"]
 
 

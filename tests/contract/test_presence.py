@@ -67,9 +67,9 @@ class Stage:
         await self.agents.add(wanted(f"Present_{name}", upstream=upstream, state=state) for name in names)
         ghosts = []
         for contact in await self.agents.all():
-            if contact.portal.room_id is None:
+            if contact.home.room_id is None:
                 await self.homeserver.register(contact.agent.ghost)
-                await self.agents.room_made(contact.portal.id, f"!{contact.agent.ghost}", None, None)
+                await self.agents.room_made(contact.home.id, f"!{contact.agent.ghost}", None, None)
                 ghosts.append(contact.agent.ghost)
         return ghosts
 

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from procrastinate.jobs import DeleteJobCondition
 
-from agent_bridge.core.turns import BOT_THREAD
+from agent_bridge.core.turns import TurnKind
 from agent_bridge.store.history import Histories
 from agent_bridge.store.locks import LANE
 from agent_bridge.store.queue import QUEUE, Queue
 from agent_bridge.store.turns import Turns
 from support.sessions import open_locks
-from support.turn_rows import accept, add_portal, finish, new, take
+from support.turn_rows import ROOM, accept, add_agent, finish, new, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -175,9 +175,9 @@ async def test_a_clock_that_was_set_back_holds_no_lane(queue: Queue, database: D
 
 
 async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, database: Database) -> None:
-    portal = await add_portal(database)
+    agent = await add_agent(database)
     lane, bots, elsewhere = await accept(
-        database, new("$1", portal=portal), new("$2", portal=portal, thread=BOT_THREAD), new("$3", "!not-watched")
+        database, new("$1", ROOM, agent), new("$2", kind=TurnKind.COMMAND), new("$3", "!not-watched")
     )
     rooms = Histories(database)
     await rooms.require_backfill()

@@ -11,6 +11,7 @@ from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, TurnState
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.prune import prune
+from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
 from support.turn_rows import ROOM, accept, collect, finish, new, take
 
@@ -54,11 +55,11 @@ async def test_what_a_transcript_keeps_can_be_taken_back_for_as_long(database: D
     await turns.finish(turn, TurnState.DONE, {0: "$a0"})
     await age(database, 179)
     assert await prune(database, turns_days=30, transcript_days=180) == 0
-    assert await turns.transcript(lane, 10) == said
+    assert await Transcripts(database).of_lane(lane, 10) == said
     await age(database, 2)
     assert await prune(database, turns_days=30, transcript_days=180) == 4
     assert await events(database) == []
-    assert await turns.transcript(lane, 10) == []
+    assert await Transcripts(database).of_lane(lane, 10) == []
 
 
 async def test_what_is_open_is_never_forgotten(database: Database) -> None:
@@ -93,8 +94,9 @@ async def test_a_large_backlog_is_forgotten_whole(database: Database) -> None:
     await finish(database, await take(database, lane))
     await database.execute(
         """
-        INSERT INTO turn (event_id, conversation, kind, sender, payload, state, finished_at)
-        SELECT '$' || number, %s, 'message', '@b:hs', '{}', 'done', now() FROM generate_series(1, 10500) AS number
+        INSERT INTO turn (event_id, key, conversation, kind, sender, payload, state, finished_at)
+        SELECT '$' || number, number, %s, 'message', '@b:hs', '{}', 'done', now()
+        FROM generate_series(1, 10500) AS number
         """,
         (lane,),
     )

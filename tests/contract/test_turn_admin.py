@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.ids import turn_key
+from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import BOT_THREAD, Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
-from support.turn_rows import BOB, OTHER, ROOM, accept, add_portal, collect, finish, new, order, row_of, stop, take
+from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
     from agent_bridge.store.database import Database
+    from agent_bridge.store.turn_admin import TurnSummary
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def turn_admin(database: Database) -> TurnAdmin:
 
 
 @pytest.fixture
-async def portal(database: Database) -> int:
-    return await add_portal(database)
+async def agent(database: Database) -> int:
+    return await add_agent(database)
 
 
 async def close(database: Database, lane: int, state: TurnState, error: str | None = None) -> None:
@@ -46,25 +48,34 @@ async def drop(database: Database, event_id: str, request: str = "$drop") -> int
 
 
 def alike(digits: int) -> tuple[str, str]:
-    """Return two events whose turns' names begin with the same *digits* digits, and go on with different ones."""
+    """Return two events whose turns' keys begin with the same *digits* digits, and go on with different ones."""
     seen: dict[str, str] = {}
     for number in range(100_000):
-        event, start = f"$alike{number}", turn_key(f"$alike{number}")[:digits]
-        if start in seen and turn_key(seen[start])[digits] != turn_key(event)[digits]:
+        event, start = f"$alike{number}", key_of(f"$alike{number}")[:digits]
+        if start in seen and key_of(seen[start])[digits] != key_of(event)[digits]:
             return seen[start], event
         seen[start] = event
     raise AssertionError("no two are alike")
 
 
+def key_of(event_id: str) -> str:
+    return turn_key(event_id, "bot")
+
+
+async def find(turn_admin: TurnAdmin, reference: str) -> TurnSummary:
+    """Return the one turn that *reference* names."""
+    (summary,) = await turn_admin.find(reference)
+    return summary
+
+
 async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
-    database: Database, turn_admin: TurnAdmin, portal: int
+    database: Database, turn_admin: TurnAdmin, agent: int
 ) -> None:
-    lane, _ = await accept(database, new("$1", portal=portal), new("$2", OTHER))
+    lane, _ = await accept(database, new("$1", ROOM, agent), new("$2", OTHER))
     await close(database, lane, TurnState.FAILED, "it broke")
-    key = turn_key("$1")
+    key = turn_key("$1", f"agent_{agent}")
     for reference in ("$1", key, key[:4], key[:15], "$answer-to-1"):
-        summary = await turn_admin.find(reference)
-        assert summary is not None, reference
+        summary = await find(turn_admin, reference)
         assert (summary.event_id, summary.key, summary.room_id, summary.conversation) == ("$1", key, ROOM, lane)
         assert (summary.agent, summary.kind, summary.sender) == ("Frida", TurnKind.MESSAGE, BOB)
         assert (summary.state, summary.error) == (TurnState.FAILED, "it broke")
@@ -75,33 +86,45 @@ async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
         assert summary.created_at <= summary.started_at <= summary.steps[0].at <= summary.finished_at
     sends = await Turns(database).sends((await row_of(database, "$1"))["id"])
     assert [send.event_id for send in sends] == ["$answer-to-1"]
-    other = await turn_admin.find("$2")
-    assert other is not None
+    other = await find(turn_admin, "$2")
     assert (other.agent, other.state, other.started_at) == (None, TurnState.QUEUED, None)
 
 
-@pytest.mark.parametrize("reference", ["", "$", "$3", "abc", turn_key("$1")[:3], turn_key("$1") + "0", "%", "____"])
+@pytest.mark.parametrize(
+    "reference", ["", "$", "$3", "abc", key_of("$1")[:3], key_of("$1") + "0", key_of("$1").upper(), "%", "____"]
+)
 async def test_what_names_no_turn_finds_none(database: Database, turn_admin: TurnAdmin, reference: str) -> None:
     await accept(database, new("$1"), new("$2"))
-    assert await turn_admin.find(reference) is None
+    assert await turn_admin.find(reference) == []
 
 
 async def test_a_name_that_fits_two_finds_none(database: Database, turn_admin: TurnAdmin) -> None:
     first, second = alike(4)
     await accept(database, new(first), new(second))
-    assert await turn_admin.find(turn_key(first)[:4]) is None
-    found = [await turn_admin.find(turn_key(event)[:5]) for event in (first, second)]
-    assert [summary.event_id for summary in found if summary] == [first, second]
+    assert await turn_admin.find(key_of(first)[:4]) == []
+    found = [await find(turn_admin, key_of(event)[:5]) for event in (first, second)]
+    assert [summary.event_id for summary in found] == [first, second]
+
+
+async def test_an_event_names_all_of_its_turns_and_an_answer_one(database: Database, turn_admin: TurnAdmin) -> None:
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    lanes = await accept(database, new("$1", "!group", frida, gala))
+    for lane, shown in zip(lanes, ("$of-frida", "$of-gala"), strict=True):
+        turn = await take(database, lane)
+        await Turns(database).commit(turn, "answer", error=None, parts=[0])
+        await Turns(database).finish(turn, TurnState.DONE, {0: shown})
+    assert [summary.agent for summary in await turn_admin.find("$1")] == ["Frida", "Gala"]
+    assert (await find(turn_admin, "$of-gala")).agent == "Gala"
+    for summary in await turn_admin.find("$1"):
+        assert await turn_admin.find(summary.key) == [summary]
 
 
 async def test_a_turn_tells_into_which_it_was_collected(database: Database, turn_admin: TurnAdmin) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     await collect(database, await take(database, lane))
-    summary, head = await turn_admin.find("$2"), await turn_admin.find("$1")
-    assert summary is not None
-    assert head is not None
-    assert (summary.state, summary.collected_into) == (TurnState.COLLECTED, "$1")
-    assert head.collected_into is None
+    summary, head = await find(turn_admin, "$2"), await find(turn_admin, "$1")
+    assert (summary.state, summary.collected_into, summary.head) == (TurnState.COLLECTED, "$1", head.id)
+    assert (head.collected_into, head.head) == (None, None)
 
 
 async def test_open_turns_stand_as_they_will_be_taken_up(database: Database, turn_admin: TurnAdmin) -> None:
@@ -158,27 +181,49 @@ async def test_a_closed_message_is_asked_anew_behind_what_waits(
     reset: dict[str, Any] = {"failures": 0, "interruptions": 0, "retries": 1, "state": TurnState.QUEUED}
     reset |= dict.fromkeys(["answer", "error", "stop", "stopped_by", "not_before", "finished_at"])
     assert {key: row[key] for key in reset} == reset
-    assert row["steps"][-1]["what"] == "retried"
+    assert {**row["steps"][-1], "at": ""} == {"at": "", "what": "retried", "by": "$retry"}
     await finish(database, await take(database, lane))
     again = await take(database, lane)
     # What it said is remembered, to be edited; so is what was collected; and no older worker can be mistaken for it.
     assert (again.event_id, again.attempts, again.state, again.stop) == ("$1", 2, TurnState.RUNNING, None)
-    assert again.collected == ({"body": "body of $2"}, {"body": "body of $3"})
+    assert again.collected == (MessagePayload("body of $2"), MessagePayload("body of $3"))
     assert again.age < 60
     assert [send.event_id for send in await Turns(database).sends(again.id)] == ["$a0", "$a1"]
     assert await turn_admin.stopped_by("$wish") == 0
 
 
-async def test_what_is_not_a_closed_message_is_not_asked_anew(database: Database, portal: int) -> None:
+async def test_a_request_is_carried_out_once(database: Database) -> None:
+    """The command that asked for it is carried out again after a kill."""
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    for _ in range(2):
+        assert await drop(database, "$1") == lane
+    await finish(database, await take(database, lane), TurnState.FAILED)
+    for _ in range(2):
+        assert await retry(database, "$1") == lane
+    row = await row_of(database, "$1")
+    assert (row["retries"], row["state"]) == (1, TurnState.QUEUED)
+    assert [step["what"] for step in row["steps"]].count("dropped") == 1
+    for event in ("$2", "$1"):
+        turn = await take(database, lane)
+        assert turn.event_id == event
+        await finish(database, turn)
+    # The answer came, and was not wanted again.
+    assert await retry(database, "$1") == lane
+    assert (await row_of(database, "$1"))["state"] == TurnState.DONE
+    assert await retry(database, "$1", "$another") == lane
+    assert (await row_of(database, "$1"))["state"] == TurnState.QUEUED
+
+
+async def test_what_is_not_a_closed_message_is_not_asked_anew(database: Database, agent: int) -> None:
     lane, bots = await accept(
         database,
-        *(new(f"${number}", portal=portal) for number in range(3)),
-        new("$command", portal=portal, kind=TurnKind.COMMAND, thread=BOT_THREAD),
+        *(new(f"${number}", ROOM, agent) for number in range(3)),
+        new("$command", kind=TurnKind.COMMAND),
     )
     turns, turn = Turns(database), await take(database, lane)
     await finish(database, await take(database, bots))
     await collect(database, turn)
-    await accept(database, new("$open", portal=portal))
+    await accept(database, new("$open", ROOM, agent))
     for event in ("$0", "$1", "$open", "$command"):
         assert await retry(database, event) is None, event
     await turns.commit(turn, "x", error=None, parts=range(1))
@@ -208,8 +253,8 @@ async def test_a_transcript_is_forgotten_only_when_its_question_is_asked_again(d
     assert await order(database) == []
 
 
-async def test_an_open_message_is_dropped_at_the_head_of_its_lane(database: Database, portal: int) -> None:
-    (lane,) = await accept(database, new("$1", portal=portal), new("$2", portal=portal))
+async def test_an_open_message_is_dropped_at_the_head_of_its_lane(database: Database, agent: int) -> None:
+    (lane,) = await accept(database, new("$1", ROOM, agent), new("$2", ROOM, agent))
     turns = Turns(database)
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
     assert await drop(database, "$1") == lane
@@ -231,10 +276,8 @@ async def test_an_administrators_word_counts_more_than_a_stop(database: Database
     assert (await take(database, lane)).stop is StopReason.DROPPED
 
 
-async def test_what_is_answered_or_closed_or_no_message_is_not_dropped(database: Database, portal: int) -> None:
-    lane, _ = await accept(
-        database, new("$1"), new("$command", portal=portal, kind=TurnKind.COMMAND, thread=BOT_THREAD)
-    )
+async def test_what_is_answered_or_closed_or_no_message_is_not_dropped(database: Database, agent: int) -> None:
+    lane, _ = await accept(database, new("$1", ROOM, agent), new("$command", kind=TurnKind.COMMAND))
     assert await drop(database, "$command") is None
     turns, turn = Turns(database), await take(database, lane)
     await turns.commit(turn, "x", error=None, parts=range(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.answers import AnswerExtras
-from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.errors import StoreRefused, TurnLost
+from agent_bridge.core.ids import turn_key
+from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
+from agent_bridge.core.rooms import KindName, Streaming
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import BOT_THREAD, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import IgnoreReason, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
+from agent_bridge.store.payloads import encode
+from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.turn_rows import (
@@ -21,7 +29,7 @@ from support.turn_rows import (
     OTHER,
     ROOM,
     accept,
-    add_portal,
+    add_agent,
     all_rows,
     collect,
     finish,
@@ -34,7 +42,9 @@ from support.turn_rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import LiteralString
 
+    from agent_bridge.core.turns import NewTurn
     from agent_bridge.store.database import Database
 
 
@@ -43,8 +53,9 @@ def turns(database: Database) -> Turns:
     return Turns(database)
 
 
-def refusal(event_id: str, reason: str) -> Any:
-    return new(event_id, kind=TurnKind.REFUSAL, payload={"reason": reason, "body": f"body of {event_id}"})
+def refusal(event_id: str, reason: RefusalReason) -> NewTurn:
+    payload = RefusalPayload(reason, excerpt=f"body of {event_id}")
+    return new(event_id, kind=TurnKind.REFUSAL, payload=payload)
 
 
 async def put_back(turns: Turns, turn: Turn, delay: float = 0, *, failed: bool = False) -> None:
@@ -60,19 +71,25 @@ async def steps(database: Database, event_id: str) -> list[dict[str, Any]]:
 
 
 async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
-    portal = await add_portal(database)
-    payload = {"body": 'Hi 🐈 \\u0000 "quoted" {}', "list": [1, None, {"a": True}], "": ""}
-    (lane,) = await accept(database, new("$1", kind=TurnKind.COMMAND, payload=payload, portal=portal))
+    agent = await add_agent(database)
+    file = Attachment(MediaKind.AUDIO, None, "🐈", None, 2**53, "a", voice=True, encrypted=True)
+    payload = MessagePayload('Hi 🐈 \\u0000 "quoted" {}', file, "$x")
+    (lane,) = await accept(database, new("$1", ROOM, agent, payload=payload, thread="$root"))
+    await Rooms(database).set_streaming(ROOM, Streaming.OFF)
     turn = await take(database, lane)
     assert 0 <= turn.age < 10
     assert turn == Turn(
         id=turn.id,
         event_id="$1",
+        key=turn_key("$1", f"agent_{agent}"),
         conversation=lane,
         room_id=ROOM,
-        thread="",
-        portal=portal,
-        kind=TurnKind.COMMAND,
+        thread="$root",
+        agent=(await Agents(database).by_agent(agent)).agent,
+        own_room=True,
+        when_busy=None,
+        streaming=Streaming.OFF,
+        kind=TurnKind.MESSAGE,
         sender=BOB,
         payload=payload,
         state=TurnState.RUNNING,
@@ -170,10 +187,8 @@ async def test_a_clock_that_was_set_back_ends_the_waiting(database: Database, tu
 
 
 async def test_a_suspect_room_holds_its_lane_and_not_the_bots(database: Database, turns: Turns) -> None:
-    portal = await add_portal(database)
-    lane, bots = await accept(
-        database, new("$1", portal=portal), new("$2", portal=portal, kind=TurnKind.COMMAND, thread=BOT_THREAD)
-    )
+    agent = await add_agent(database)
+    lane, bots = await accept(database, new("$1", ROOM, agent), new("$2", kind=TurnKind.COMMAND))
     (elsewhere,) = await accept(database, new("$3", OTHER))
     rooms = Histories(database)
     await rooms.require_backfill()
@@ -184,6 +199,49 @@ async def test_a_suspect_room_holds_its_lane_and_not_the_bots(database: Database
     async with database.transaction() as connection:
         await rooms.backfilled(connection, room, "$1")
     assert (await take(database, lane)).event_id == "$1"
+
+
+async def test_a_suspect_conversation_with_the_bot_holds_its_lane(database: Database, turns: Turns) -> None:
+    """All messages there are for the bot, and have an order."""
+    await Rooms(database).enter(ROOM, KindName.BOT, "$seen")
+    await Rooms(database).enter(OTHER, KindName.GROUP, "$seen")
+    direct, group = await accept(database, new("$1", kind=TurnKind.COMMAND), new("$2", OTHER, kind=TurnKind.COMMAND))
+    await Histories(database).require_backfill()
+    assert await turns.take(direct) is None
+    assert (await take(database, group)).event_id == "$2"
+
+
+async def test_an_event_is_a_turn_of_each_agent_that_it_is_for(database: Database, turns: Turns) -> None:
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    lanes = await accept(database, new("$1", "!group", frida, gala), new("$2", "!group", gala))
+    assert len(lanes) == 2
+    of_frida, of_gala = [await take(database, lane) for lane in lanes]
+    assert [turn.agent.name for turn in (of_frida, of_gala) if turn.agent is not None] == ["Frida", "Gala"]
+    assert (of_frida.event_id, of_frida.key) == ("$1", turn_key("$1", f"agent_{frida}"))
+    assert (of_gala.event_id, of_gala.key) == ("$1", turn_key("$1", f"agent_{gala}"))
+    # Neither room is the agent's own, so the upstream needs a name for the conversation with each.
+    assert [turn.session for turn in (of_frida, of_gala)] == ["!group/agent_frida", "!group/agent_gala"]
+    await finish(database, of_frida)
+    assert await turns.take(lanes[0]) is None
+    await finish(database, of_gala)
+    assert (await take(database, lanes[1])).event_id == "$2"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param("payload = payload || '{\"v\": 99}'", "version 99; this program reads version 1", id="version"),
+        pytest.param("payload = payload - 'v'", "version None", id="no version"),
+        pytest.param("kind = 'vote'", "the kind 'vote', which this program does not know", id="kind"),
+    ],
+)
+async def test_a_payload_of_another_program_is_an_error_in_words(
+    database: Database, turns: Turns, change: LiteralString, says: str
+) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await database.execute(f"UPDATE turn SET {change}")  # noqa: S608
+    with pytest.raises(StoreRefused, match=says):
+        await turns.take(lane)
 
 
 async def test_an_answered_turn_is_never_asked_again(database: Database, turns: Turns) -> None:
@@ -211,7 +269,7 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
     sends = await turns.sends(turn.id)
     assert [(send.part, send.event_id) for send in sends] == [(0, "$shown"), (1, None), (2, None)]
     assert all(before < send.created_at <= datetime.now(UTC) + timedelta(seconds=1) for send in sends)
-    assert await turns.transcript(lane, 10) == said
+    assert await Transcripts(database).of_lane(lane, 10) == said
 
 
 @pytest.mark.parametrize("parts", [0, 1, 40])
@@ -332,7 +390,7 @@ async def test_what_waits_is_collected_in_order(database: Database, turns: Turns
     assert await steps(database, "$4") == [{"what": "collected", "turn": turn.key}]
     # Whoever goes on with it asks the same.
     again = await take(database, lane)
-    assert again.collected == tuple({"body": f"body of ${number}"} for number in (4, 2, 3, 5))
+    assert again.collected == tuple(MessagePayload(f"body of ${number}") for number in (4, 2, 3, 5))
     assert again.body == "\n\n".join(f"body of ${number}" for number in (1, 4, 2, 3, 5))
     assert await turns.count_open() == {None: 1}
 
@@ -342,10 +400,10 @@ async def test_only_what_is_alike_is_collected(database: Database) -> None:
         database,
         new("$1"),
         new("$command", kind=TurnKind.COMMAND),
-        refusal("$full1", "full"),
+        refusal("$full1", RefusalReason.FULL),
         new("$2"),
-        refusal("$file", "file"),
-        refusal("$full2", "full"),
+        refusal("$permission", RefusalReason.PERMISSION),
+        refusal("$full2", RefusalReason.FULL),
         new("$elsewhere", OTHER),
         new("$3"),
     )
@@ -382,17 +440,16 @@ async def test_only_what_is_named_and_still_waits_is_collected(database: Databas
     (lane,) = await accept(database, *(new(f"${number}") for number in range(1, 6)))
     turn = await take(database, lane)
     waits = await turns.behind(turn)
-    await database.execute("UPDATE turn SET payload = '{\"body\": \"changed\"}' WHERE event_id = '$2'")
+    changed = MessagePayload("changed")
+    await database.execute("UPDATE turn SET payload = %s WHERE event_id = '$2'", (encode(changed),))
     await database.execute("UPDATE turn SET state = 'stopped' WHERE event_id = '$3'")
     await stop(database, StopRequest(ROOM, "$wish", "$4"))
-    assert [(each.event_id, each.payload) for each in await turns.collect(turn, waits[:3])] == [
-        ("$2", {"body": "changed"})
-    ]
+    assert [(each.event_id, each.payload) for each in await turns.collect(turn, waits[:3])] == [("$2", changed)]
     assert (await row_of(database, "$5"))["state"] == TurnState.QUEUED
 
 
 async def test_a_turn_without_a_text_is_taken_up_with_what_was_collected(database: Database) -> None:
-    (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3"))
+    (lane,) = await accept(database, new("$1"), new("$2", payload=MessagePayload()), new("$3"))
     turn = await take(database, lane)
     await collect(database, turn)
     assert (await take(database, lane)).body == "body of $1\n\nbody of $3"
@@ -444,39 +501,31 @@ async def test_a_transcript_is_the_last_of_its_lane_oldest_first(database: Datab
         said = [ChatMessage("user", question), ChatMessage("assistant", f"Echo: {question}")]
         await turns.commit(turn, said[1].content, error=None, parts=range(1), transcript=said)
         await finish(database, turn)
-    assert [said.content for said in await turns.transcript(lane, 3)] == ["Echo: one", "two", "Echo: two"]
-    assert await turns.transcript(lane, 0) == []
-    assert await turns.transcript(other, 10) == []
+    assert [said.content for said in await Transcripts(database).of_lane(lane, 3)] == ["Echo: one", "two", "Echo: two"]
+    assert await Transcripts(database).of_lane(lane, 0) == []
+    assert await Transcripts(database).of_lane(other, 10) == []
 
 
-async def test_open_turns_are_counted_by_portal(database: Database, turns: Turns) -> None:
-    portal = await add_portal(database)
-    lane, _ = await accept(database, *(new(f"${number}", portal=portal) for number in range(3)), new("$dm", OTHER))
-    assert await turns.count_open() == {portal: 3, None: 1}
+async def test_open_turns_are_counted_by_agent(database: Database, turns: Turns) -> None:
+    agent = await add_agent(database)
+    lane, _ = await accept(database, *(new(f"${number}", ROOM, agent) for number in range(3)), new("$dm", OTHER))
+    assert await turns.count_open() == {agent: 3, None: 1}
     turn = await take(database, lane)
     await collect(database, turn)
-    assert await turns.count_open() == {portal: 1, None: 1}
+    assert await turns.count_open() == {agent: 1, None: 1}
     await turns.commit(turn, "x", error=None, parts=range(1))
-    assert await turns.count_open() == {portal: 1, None: 1}
+    assert await turns.count_open() == {agent: 1, None: 1}
 
 
-async def test_rooms_of_the_bot(database: Database, turns: Turns) -> None:
-    lane, _ = await accept(database, new("$1"), new("$2", OTHER))
-    assert await turns.bot_rooms([ROOM, OTHER]) == set()
-    await turns.set_direct(lane)
-    assert await turns.bot_rooms([ROOM, OTHER, "!unknown:example.org"]) == {ROOM}
-    assert await turns.bot_rooms([]) == set()
-
-
-async def test_a_turn_that_is_forgotten_may_come_again(database: Database, turns: Turns) -> None:
-    (lane,) = await accept(database, new("$1"), new("$2"))
-    turn = await take(database, lane)
-    await turns.commit(turn, "x", error=None, parts=range(2), transcript=[ChatMessage("user", "stays")])
-    await turns.remove(turn.id)
-    assert await turns.sends(turn.id) == []
-    assert await turns.transcript(lane, 10) == [ChatMessage("user", "stays")]
+async def test_a_turn_that_is_dismissed_becomes_a_note(database: Database, turns: Turns) -> None:
+    refused = replace(refusal("$1", RefusalReason.PERMISSION), once_key="once")
+    (lane,) = await accept(database, refused, new("$2"))
+    await turns.dismiss(await take(database, lane), IgnoreReason.PERMISSION)
+    rows = await database.rows("SELECT event_id, room_id, reason FROM ignored")
+    assert [tuple(row.values()) for row in rows] == [("$1", ROOM, IgnoreReason.PERMISSION)]
     assert (await take(database, lane)).event_id == "$2"
-    assert await accept(database, new("$1")) == [lane]
+    # The next event with the same key is told about.
+    assert await accept(database, replace(refused, event_id="$3")) == [lane]
 
 
 async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_bridge.core.ids import turn_key
-from agent_bridge.core.turns import BOT_THREAD, TurnKind, TurnState
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
-from support.turn_rows import OTHER, ROOM, accept, add_portal, collect, finish, new, row_of, take
+from support.turn_rows import OTHER, ROOM, accept, add_agent, collect, finish, new, row_of, take
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
@@ -25,8 +24,8 @@ def waiting(database: Database) -> WaitingMessages:
 @pytest.fixture
 async def lane(database: Database) -> int:
     """An agent's room in which one is answered and two wait."""
-    portal = await add_portal(database)
-    (lane,) = await accept(database, *(new(f"${number}", portal=portal) for number in (1, 2, 3)))
+    agent = await add_agent(database)
+    (lane,) = await accept(database, *(new(f"${number}", ROOM, agent) for number in (1, 2, 3)))
     await take(database, lane)
     return lane
 
@@ -51,18 +50,27 @@ async def test_messages_behind_another_wait(database: Database, waiting: Waiting
     await database.execute("UPDATE turn SET created_at = now() - interval '61 seconds' WHERE event_id = '$3'")
     (waiter,), due_in = await waiting.unshown(60, 10)
     assert 50 < (due_in or 0) <= 60
-    assert waiter == WaitingMessage((await row_of(database, "$3"))["id"], "$3", ROOM, "agent_frida", None)
-    assert waiter.key == turn_key("$3")
+    row = await row_of(database, "$3")
+    assert waiter == WaitingMessage(row["id"], "$3", row["key"], ROOM, "agent_frida", None)
+
+
+async def test_each_agent_shows_that_a_message_waits_for_it(database: Database, waiting: WaitingMessages) -> None:
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    lanes = await accept(database, new("$1", "!group", frida, gala), new("$2", "!group", frida, gala))
+    for lane in lanes:
+        await take(database, lane)
+    waiters, _ = await waiting.unshown(0, 10)
+    assert [(waiter.event_id, waiter.ghost) for waiter in waiters] == [("$2", "agent_frida"), ("$2", "agent_gala")]
+    assert len({waiter.key for waiter in waiters}) == 2
 
 
 async def test_only_messages_to_agents_wait(database: Database, waiting: WaitingMessages, lane: int) -> None:
-    portal = await add_portal(database, "Gala", OTHER)
+    agent = await add_agent(database, "Gala", OTHER)
     await accept(database, *(new(f"$dm{number}", "!dm:example.org") for number in range(2)))
-    aside = {"portal": portal, "kind": TurnKind.COMMAND, "thread": BOT_THREAD}
-    await accept(database, *(new(f"$command{number}", OTHER, **aside) for number in range(2)))
+    await accept(database, *(new(f"$command{number}", OTHER, kind=TurnKind.COMMAND) for number in range(2)))
     assert await unshown(waiting) == ["$2", "$3"]
     # At the head of its lane it waits for nobody, even if nobody took it up yet.
-    await accept(database, new("$head", OTHER, portal=portal))
+    await accept(database, new("$head", OTHER, agent))
     assert await unshown(waiting) == ["$2", "$3"]
     await finish(database, await take(database, lane))
     assert await unshown(waiting) == ["$3"]

@@ -156,7 +156,7 @@ class Doom:
             if lane in self._lanes:
                 self._reached("take", "before")
             turn = await original(turns, lane)
-            if turn is not None and turn.payload.get("body") == self._text:
+            if turn is not None and turn.body == self._text:
                 self._event_id = turn.event_id
                 self._reached("take", "after")
             return turn

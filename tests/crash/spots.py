@@ -82,12 +82,12 @@ async def enter(database: Database, config: Config, person: Person, count: int) 
 
     async def settled() -> bool:
         found = await agents.all()
-        return sum(bool(each.portal.bot_joined and each.portal.name_applied) for each in found) == count
+        return sum(bool(each.home.bot_joined and each.home.name_applied) for each in found) == count
 
     await eventually(settled, "every agent has a room", _SETTLED_WITHIN)
     spots = []
     for contact in sorted(await agents.all(), key=lambda each: each.agent.name):
-        room_id = contact.portal.room_id or ""
+        room_id = contact.home.room_id or ""
         await person.join(room_id)
         spots.append(Spot(room_id, config.namespace.user_id(contact.agent.ghost), person))
     await person.wait_for(lambda: all(spot.room_id in person.rooms for spot in spots))

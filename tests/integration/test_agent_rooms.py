@@ -29,7 +29,7 @@ async def linked(running: Running, name: str) -> AgentRoom:
 
     async def settled() -> AgentRoom | None:
         contact = await running.contact(name)
-        return contact if contact.portal.space else None
+        return contact if contact.home.space else None
 
     return await eventually(settled, f"the room of {name} is in the Space")
 
@@ -45,7 +45,7 @@ async def test_a_room_is_whole_from_the_start(harness: BridgeHarness, database_u
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})
         async with harness.bridge(config) as running:
             contact = await linked(running, "Ada")
-            room_id, space = contact.portal.room_id or "", contact.portal.space or ""
+            room_id, space = contact.home.room_id or "", contact.home.space or ""
             ghost = f"@{contact.agent.ghost}:test.local"
             assert contact.agent.ghost.startswith("agent_x=20y")
             assert await guest.resolve(f"#{contact.agent.ghost}:test.local") == room_id
@@ -73,7 +73,7 @@ async def test_an_older_room_version_lists_its_creator(harness: BridgeHarness, d
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
         async with harness.bridge(config) as running:
             contact = await linked(running, upstream.names[0])
-            powers = (await content(running, contact.portal.room_id or "", "m.room.power_levels"))["users"]
+            powers = (await content(running, contact.home.room_id or "", "m.room.power_levels"))["users"]
             assert powers[f"@{contact.agent.ghost}:test.local"] == 100
 
 
@@ -87,7 +87,7 @@ async def test_a_rename_is_seen_everywhere(harness: BridgeHarness, database_url:
                 and talk.room.displayname(talk.ghost) == "Letta Agent: Grace"
             )
         )
-        assert (await talk.running.contact("Grace")).portal.room_id == talk.room_id
+        assert (await talk.running.contact("Grace")).home.room_id == talk.room_id
 
 
 async def test_where_ids_are_names_one_for_one_is_a_rename(harness: BridgeHarness, database_url: str) -> None:
@@ -170,7 +170,7 @@ async def test_too_many_new_agents_wait_for_a_word(harness: BridgeHarness, datab
             states = [contact.agent.state for contact in await running.agents.all()]
             assert states == [AgentState.ACTIVE, AgentState.ACTIVE, AgentState.HELD, AgentState.HELD]
             await running.bridge.discovery.sync()
-            assert [c.portal.room_id for c in await running.agents.all() if c.agent.state is AgentState.HELD] == [
+            assert [c.home.room_id for c in await running.agents.all() if c.agent.state is AgentState.HELD] == [
                 None
             ] * 2
             await running.bridge.discovery.sync(confirmed=True)
@@ -217,10 +217,10 @@ async def test_killed_between_any_two_steps_there_is_one_room(harness: BridgeHar
                 lost.cancel()
             async with harness.bridge(config) as running:
                 contact = await linked(running, upstream.names[0])
-                room_id, ghost = contact.portal.room_id or "", f"@{contact.agent.ghost}:test.local"
-                assert (await content(running, room_id, "m.room.name"))["name"] == contact.portal.name
+                room_id, ghost = contact.home.room_id or "", f"@{contact.agent.ghost}:test.local"
+                assert (await content(running, room_id, "m.room.name"))["name"] == contact.home.name
                 assert await joined_rooms(running, ghost) == [room_id], f"request {number}"
-                spaces = {c.portal.space for c in await running.agents.all()}
+                spaces = {c.home.space for c in await running.agents.all()}
                 assert len(spaces) == 1
                 assert len([r for r in await joined_rooms(running, None) if await is_space(running, r)]) == 1
         number += 1
@@ -283,7 +283,7 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
         )
         async with harness.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
-            assert contact.portal.space is None
+            assert contact.home.space is None
 
 
 async def test_a_rate_limit_is_waited_out(harness: BridgeHarness, database_url: str) -> None:
@@ -325,13 +325,13 @@ async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_
             homeserver={"address": proxy.url, "domain": "test.local"},
         )
         async with harness.bridge(config) as running:
-            assert (await running.contact(upstream.names[0])).portal.space is None
+            assert (await running.contact(upstream.names[0])).home.space is None
             assert refused.is_set()
             await eventually(partial(_linked_now, running), "the room is in the Space", within=30)
 
 
 async def _linked_now(running: Running) -> bool:
-    return all(contact.portal.space for contact in await running.agents.all())
+    return all(contact.home.space for contact in await running.agents.all())
 
 
 async def test_an_adopted_room_is_administered_by_the_bot(harness: BridgeHarness, database_url: str) -> None:
@@ -340,7 +340,7 @@ async def test_an_adopted_room_is_administered_by_the_bot(harness: BridgeHarness
         await talk.running.homeserver.set_state(
             talk.room_id, "m.room.power_levels", levels | {"users": {}}, as_user=talk.ghost
         )
-        await talk.running.database.execute("UPDATE portal SET room_id = NULL, bot_joined = false")
+        await talk.running.database.execute("UPDATE room SET room_id = NULL, bot_joined = false")
         talk.running.bridge.provisioner.request((await talk.running.agents.all())[0].agent.id)
 
         async def empowered() -> bool:

@@ -67,7 +67,7 @@ async def test_agents_are_a_table_of_links(harness: BridgeHarness, database_url:
     async with ScriptedUpstream("x") as upstream:
         upstream.models[0]["name"] = "Ada | *Lovelace*"
         async with desk(harness, database_url, upstream, None) as member:
-            room_id = (await member.running.contact("Ada | *Lovelace*")).portal.room_id or ""
+            room_id = (await member.running.contact("Ada | *Lovelace*")).home.room_id or ""
             html = (await member.ask("agents")).html or ""
             assert "<table>" in html
             assert "Ada | *Lovelace*" in html
@@ -79,7 +79,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
         for model, name in zip(upstream.models, ("Ada", "Adam", "Bert the Great"), strict=True):
             model["name"] = name
         async with desk(harness, database_url, upstream, "admin") as admin, harness.person() as guest:
-            rooms = {name: (await admin.running.contact(name)).portal.room_id or "" for name in upstream.names}
+            rooms = {name: (await admin.running.contact(name)).home.room_id or "" for name in upstream.names}
             assert "Invited" in (await admin.ask("invite ada")).body
             await admin.person.wait_for(lambda: rooms["Ada"] in admin.person.invites)
             assert "Which one" in (await admin.ask("invite ad")).body
@@ -102,7 +102,7 @@ async def test_a_repeated_invitation_is_one_event(harness: BridgeHarness, databa
         desk(harness, database_url, upstream, "admin") as admin,
         harness.person() as guest,
     ):
-        room_id = (await admin.running.contact(upstream.names[0])).portal.room_id or ""
+        room_id = (await admin.running.contact(upstream.names[0])).home.room_id or ""
 
         async def invitation() -> str:
             assert "Invited" in (await admin.ask(f"invite {upstream.names[0]} {guest.user_id}")).body

@@ -25,7 +25,7 @@ async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: s
         config = harness.config(database_url, [upstream], rooms={"invite": [alice.user_id]})
         async with harness.bridge(config) as running:
             contact = await running.contact("Dora")
-            room_id, ghost = contact.portal.room_id or "", f"@{contact.agent.ghost}:test.local"
+            room_id, ghost = contact.home.room_id or "", f"@{contact.agent.ghost}:test.local"
             await alice.wait_for(lambda: room_id in alice.invites)
             await alice.join(room_id)
             await alice.wait_for(lambda: room_id in alice.rooms)
@@ -52,7 +52,7 @@ async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: s
 
             async def one_again() -> bool:
                 active = [c for c in await running.agents.all() if c.agent.state is AgentState.ACTIVE]
-                return [c.portal.room_id for c in active] == [room_id]
+                return [c.home.room_id for c in active] == [room_id]
 
             await eventually(one_again, "the first room is Theodora's again")
             await alice.say(room_id, "you again")

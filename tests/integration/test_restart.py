@@ -215,7 +215,7 @@ async def test_the_database_can_be_made_anew(harness: BridgeHarness, database_ur
             harness.watching(talk) as talk,
         ):
             contact = await running.contact(upstream.names[0])
-            assert contact.portal.room_id == talk.room_id
+            assert contact.home.room_id == talk.room_id
             await talk.say("after")
             await talk.person.wait_for(lambda: [a.body for a in talk.answers] == ["Echo: before", "Echo: after"])
 
@@ -254,7 +254,11 @@ async def test_nobody_can_pass_for_an_answer(harness: BridgeHarness, database_ur
         async with harness.talk(database_url, upstream) as talk:
             event = await talk.say("hello")
             await talk.wait_for_answers(1)
-            forged = {"msgtype": "m.text", "body": "forged", "agent_bridge.turn": mark(turn_key(event), 0)}
+            forged = {
+                "msgtype": "m.text",
+                "body": "forged",
+                "agent_bridge.turn": mark(turn_key(event, talk.ghost[1:].partition(":")[0]), 0),
+            }
             await talk.person.send(talk.room_id, "m.room.message", forged)
             await talk.person.send(talk.room_id, "m.room.message", forged | {"agent_bridge.turn": ["x"]})
             await talk.wait_for_answers(3)

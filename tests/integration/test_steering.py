@@ -166,7 +166,7 @@ async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, shared:
 async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(shared: SharedBridge) -> None:
     async with ScriptedUpstream("whole") as upstream, shared.talk(upstream) as talk:
         assert "moderator" in await talk.command("stream off")
-        assert (await talk.running.contact(upstream.names[0])).portal.streaming is None
+        assert (await talk.running.contact(upstream.names[0])).home.streaming is None
 
 
 async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHarness, database_url: str) -> None:

@@ -63,7 +63,7 @@ async def test_a_busy_room_does_not_slow_another(shared: SharedBridge) -> None:
             await talk.say(f"wait {number}")
         await talk.person.wait_for(lambda: talk.answers)
         free = await talk.running.contact(upstream.names[1])
-        room_id = free.portal.room_id or ""
+        room_id = free.home.room_id or ""
         await talk.running.homeserver.invite(room_id, talk.person.user_id)
         await talk.person.join(room_id)
         await talk.person.say(room_id, "quick")

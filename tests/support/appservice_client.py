@@ -19,7 +19,7 @@ from agent_bridge.store.agents import Agents
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.turns import Turns
+from agent_bridge.store.rooms import Rooms
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -78,16 +78,16 @@ async def open_door(
 def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge that has members on example.org, and no workers."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
-    parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
+    parts = Rooms(database), IntakeStore(database), Edits(database), Histories(database)
     return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
 
 
-async def make_portals(database: Database, room_ids: Iterable[str]) -> None:
+async def make_homes(database: Database, room_ids: Iterable[str]) -> None:
     """Give an agent of its own to each of *room_ids*."""
     agents = Agents(database)
     for number, room_id in enumerate(room_ids):
         await agents.add([wanted(f"a{number}")])
-        await agents.room_made((await agents.all())[-1].portal.id, room_id, None, None)
+        await agents.room_made((await agents.all())[-1].home.id, room_id, None, None)
 
 
 async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.answers import AnswerExtras, Op, Part
+from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import ChangeKind, ChangeRequest, TurnState
+from agent_bridge.core.turns import ChangeKind, ChangeRequest, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
@@ -16,37 +17,39 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import NewTurn, Turn
     from agent_bridge.store.database import Database
 
+#: The kinds of turns that ask for another answer.
+CHANGES = {TurnKind.EDIT, TurnKind.AGAIN}
 TALK = [ChatMessage("user", "asked"), ChatMessage("assistant", "The answer")]
 
 
-def asked(event_id: str, portal: int, **edits: Any) -> NewTurn:
-    return new(event_id, portal=portal, **edits)
+def asked(event_id: str, *agents: int, **changes: Any) -> NewTurn:
+    return new(event_id, ROOM, *agents, **changes)
 
 
-def edit(body: str, event_id: str = "$edit", target: str = "$q", **edits: Any) -> ChangeRequest:
-    return change(ChangeKind.EDIT, event_id, target, payload={"body": body}, **edits)
+def edit(body: str, event_id: str = "$edit", target: str = "$q", **changes: Any) -> ChangeRequest:
+    return change(ChangeKind.EDIT, event_id, target, message=MessagePayload(body), **changes)
 
 
-def again(target: str = "$q", event_id: str = "$again", **edits: Any) -> ChangeRequest:
-    return change(ChangeKind.AGAIN, event_id, target, **edits)
+def again(target: str = "$q", event_id: str = "$again", **changes: Any) -> ChangeRequest:
+    return change(ChangeKind.AGAIN, event_id, target, **changes)
 
 
-def redaction(target: str = "$q", event_id: str = "$redaction", **edits: Any) -> ChangeRequest:
-    return change(ChangeKind.REDACT, event_id, target, **edits)
+def redaction(target: str = "$q", event_id: str = "$redaction", **changes: Any) -> ChangeRequest:
+    return change(ChangeKind.REDACT, event_id, target, **changes)
 
 
-def change(wish: ChangeKind, event_id: str, target: str, **edits: Any) -> ChangeRequest:
-    values: dict[str, Any] = {"room_id": ROOM, "sender": BOB, "payload": {}}
-    return ChangeRequest(event_id=event_id, wish=wish, target=target, **(values | edits))
+def change(kind: ChangeKind, event_id: str, target: str, **changes: Any) -> ChangeRequest:
+    values: dict[str, Any] = {"room_id": ROOM, "sender": BOB}
+    return ChangeRequest(event_id=event_id, kind=kind, target=target, **(values | changes))
 
 
-async def note(database: Database, *wanted: ChangeRequest) -> list[int | None]:
-    """Write *wanted* as intake does; return their lanes."""
+async def note(database: Database, *wanted: ChangeRequest) -> list[list[int]]:
+    """Write *wanted* as intake does; return the lanes of each."""
     edits = Edits(database)
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, {each.room_id for each in wanted})
         return [
-            await (edits.forget if each.wish is ChangeKind.REDACT else edits.note)(connection, each) for each in wanted
+            await (edits.forget if each.kind is ChangeKind.REDACT else edits.note)(connection, each) for each in wanted
         ]
 
 

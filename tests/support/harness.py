@@ -59,7 +59,7 @@ class Running:
     async def join(self, person: Person, agent: str) -> Conversation:
         """Put *person* into the room of *agent*."""
         contact = await self.contact(agent)
-        room_id = contact.portal.room_id or ""
+        room_id = contact.home.room_id or ""
         await self.homeserver.invite(room_id, person.user_id)
         await person.join(room_id)
         await person.wait_for(lambda: room_id in person.rooms)
@@ -70,7 +70,7 @@ class Running:
 
         async def settled() -> AgentRoom | None:
             for contact in await self.agents.all():
-                if contact.agent.name == name and contact.portal.bot_joined and contact.portal.name_applied:
+                if contact.agent.name == name and contact.home.bot_joined and contact.home.name_applied:
                     return contact
             return None
 

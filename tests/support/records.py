@@ -9,7 +9,8 @@ from typing import Any
 from agent_bridge.core.agents import Agent, AgentState
 from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.ids import Namespace
-from agent_bridge.core.rooms import Portal
+from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.rooms import HomeRoom
 from agent_bridge.core.turns import Turn, TurnKind, TurnState
 from agent_bridge.store.agents import AgentRoom, DesiredAgent
 from agent_bridge.store.turn_admin import TurnSummary
@@ -35,11 +36,10 @@ def agent(number: int = 1, name: str = "Frida", /, **changes: Any) -> Agent:
 
 
 def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> AgentRoom:
-    """Return an agent at home; *changes* go to the agent where it has such a field, else to the portal."""
+    """Return an agent at home; *changes* go to the agent where it has such a field, else to the home."""
     of_agent = {key: changes.pop(key) for key in [*changes] if key in {field.name for field in fields(Agent)}}
     values: dict[str, Any] = {
         "id": number + 1000,
-        "agent": number,
         "room_id": f"!{number}:example.org",
         "name": f"{name} - Chat",
         "name_applied": None,
@@ -52,7 +52,7 @@ def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> AgentRoo
         "when_busy": None,
         "streaming": None,
     }
-    return AgentRoom(agent(number, name, **of_agent), Portal(**(values | changes)))
+    return AgentRoom(agent(number, name, **of_agent), HomeRoom(**(values | changes)))
 
 
 def wanted(name: str = "Frida", /, **changes: Any) -> DesiredAgent:
@@ -92,6 +92,7 @@ def summary(**changes: Any) -> TurnSummary:
         "finished_at": None,
         "steps": (),
         "collected_into": None,
+        "head": None,
     }
     return TurnSummary(**(values | changes))
 
@@ -101,13 +102,17 @@ def turn(**changes: Any) -> Turn:
     values: dict[str, Any] = {
         "id": 1,
         "event_id": "$event",
+        "key": "0123456789abcdef",
         "conversation": 2,
         "room_id": "!room",
         "thread": "",
-        "portal": 3,
+        "agent": agent(),
+        "own_room": True,
+        "when_busy": None,
+        "streaming": None,
         "kind": TurnKind.MESSAGE,
         "sender": "@alice:example.org",
-        "payload": {"body": "hello"},
+        "payload": MessagePayload("hello"),
         "state": TurnState.QUEUED,
         "attempts": 0,
         "failures": 0,

@@ -6,16 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from agent_bridge.core.turns import NewTurn, TurnKind, TurnState
+from agent_bridge.core.payloads import (
+    CommandPayload,
+    InvitationPayload,
+    MessagePayload,
+    RefusalPayload,
+    RefusalReason,
+)
+from agent_bridge.core.rooms import KindName
+from agent_bridge.core.turns import Addressee, NewTurn, TurnKind, TurnState
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.payloads import decode
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.records import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from agent_bridge.core.payloads import Payload
+    from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import StopRequest, Turn
     from agent_bridge.store.database import Database
 
@@ -23,31 +35,61 @@ ROOM, OTHER = "!room:example.org", "!other:example.org"
 BOB = "@bob:example.org"
 
 
-def new(event_id: str, room_id: str = ROOM, **changes: Any) -> NewTurn:
+def new(event_id: str, room_id: str = ROOM, *agents: int, **changes: Any) -> NewTurn:
+    """Return a turn for each of *agents* (row ids), or one for the bridge bot."""
+    kind = changes.get("kind", TurnKind.MESSAGE)
     values: dict[str, Any] = {
         "event_id": event_id,
         "room_id": room_id,
-        "kind": TurnKind.MESSAGE,
+        "kind": kind,
         "sender": BOB,
-        "payload": {"body": f"body of {event_id}"},
-        "portal": None,
+        "payload": payload_of(kind, f"body of {event_id}"),
+        "addressees": tuple(Addressee(agent, f"agent_{agent}") for agent in agents) or (Addressee(None, "bot"),),
     }
     return NewTurn(**(values | changes))
 
 
-async def add_portal(database: Database, name: str = "Frida", room_id: str = ROOM) -> int:
-    """Make *room_id* the room of an agent called *name*; return the portal."""
+def payload_of(kind: TurnKind, body: str) -> Payload:
+    match kind:
+        case TurnKind.COMMAND:
+            return CommandPayload(body)
+        case TurnKind.REFUSAL:
+            return RefusalPayload(RefusalReason.FULL, excerpt=body)
+        case TurnKind.INVITATION:
+            return InvitationPayload(body)
+        case _:
+            return MessagePayload(body)
+
+
+async def add_agent(database: Database, name: str = "Frida", room_id: str = ROOM) -> int:
+    """Add an agent called *name*, whose home is *room_id*; return its row id."""
     agents = Agents(database)
     await agents.add([wanted(name)])
-    contact = next(each for each in await agents.all() if each.agent.name == name)
-    await agents.room_made(contact.portal.id, room_id, None, None)
-    return contact.portal.id
+    found = next(each for each in await agents.all() if each.agent.name == name)
+    await agents.room_made(found.home.id, room_id, None, None)
+    return found.agent.id
+
+
+async def take_part(database: Database, room_id: str, *agents: int) -> None:
+    """Let the ghosts of *agents* (row ids) be in a room, in this order."""
+    for agent in agents:
+        await database.execute(
+            "INSERT INTO participant (room, agent, state) SELECT id, %s, 'joined' FROM room WHERE room_id = %s",
+            (agent, room_id),
+        )
+
+
+async def watch(database: Database, room_id: str = ROOM, seen: str = "$seen") -> HistoryCursor:
+    """Record that no event is missing in a room up to *seen*; return the room as a backfill that begins now sees it."""
+    return await Rooms(database).enter(room_id, KindName.GROUP, seen)
 
 
 async def accept(database: Database, *asked: NewTurn) -> list[int]:
+    """Write *asked* as intake does; return the lanes of those that are new."""
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, {new.room_id for new in asked})
-        return list(dict.fromkeys((await IntakeStore(database).accept(connection, asked)).values()))
+        lanes = await IntakeStore(database).accept(connection, asked)
+        return list(dict.fromkeys(lane for each in lanes.values() for lane in each))
 
 
 async def stop(database: Database, *requests: StopRequest) -> list[int]:
@@ -79,6 +121,11 @@ async def row_of(database: Database, event_id: str) -> dict[str, Any]:
     return row
 
 
+def content(row: Mapping[str, Any]) -> Payload:
+    """Return the payload that the row of a turn holds."""
+    return decode(row["kind"], row["payload"])
+
+
 async def all_rows(database: Database) -> Sequence[dict[str, Any]]:
     """Return everything that is written about turns."""
     return [
@@ -93,7 +140,7 @@ async def order(database: Database, room_id: str = ROOM) -> list[str]:
     rows = await database.rows(
         """
         SELECT t.event_id FROM turn t JOIN conversation c ON c.id = t.conversation
-        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed') ORDER BY t.position
+        WHERE c.room_id = %s AND t.open ORDER BY t.position
         """,
         (room_id,),
     )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent_bridge.bridge.answering.batching import group
+from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload
 from agent_bridge.core.turns import QueuedMessage
 from support.records import turn
 
 BOB, CAROL = "@bob:example.org", "@carol:example.org"
-CAT: dict[str, Any] = {"body": "", "file": {"name": "cat.png", "voice": False}}
-DOG: dict[str, Any] = {"body": "", "file": {"name": "dog.png", "voice": False}}
-CAPTIONED = CAT | {"body": "Who is that?"}
-TEXT: dict[str, Any] = {"body": "Who is that?"}
+FILE = Attachment(MediaKind.IMAGE, None, "cat.png", None, None, None, voice=False, encrypted=False)
+CAT, DOG = MessagePayload("", FILE), MessagePayload("", replace(FILE, name="dog.png"))
+CAPTIONED, TEXT = replace(CAT, body="Who is that?"), MessagePayload("Who is that?")
 #: Seconds since the file was said.
 AGE = 30.0
 
 
-def waits(*said: tuple[dict[str, Any], float] | tuple[dict[str, Any], float, str]) -> list[QueuedMessage]:
+def waits(*said: tuple[MessagePayload, float] | tuple[MessagePayload, float, str]) -> list[QueuedMessage]:
     """Return messages that were said so many seconds behind the file, by Bob unless somebody else is named."""
     return [
         QueuedMessage(number, f"${number}", sender[0] if sender else BOB, payload, AGE - behind, 0.5)
@@ -51,6 +52,6 @@ def waits(*said: tuple[dict[str, Any], float] | tuple[dict[str, Any], float, str
         pytest.param(CAT, [(DOG, -3)], 1, True, id="clocks that disagree"),
     ],
 )
-def test_what_belongs_to_a_file(first: dict[str, Any], behind: list[Any], together: int, *, open_end: bool) -> None:
+def test_what_belongs_to_a_file(first: MessagePayload, behind: list[Any], together: int, *, open_end: bool) -> None:
     waiting = waits(*behind)
     assert group(turn(payload=first, sender=BOB, age=AGE), waiting) == (waiting[:together], open_end)

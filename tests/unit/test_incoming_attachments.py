@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent_bridge.matrix.attachments import Attachment, MediaKind, attachment_of, parse_mxc
+from agent_bridge.core.payloads import Attachment, MediaKind
+from agent_bridge.matrix.attachments import attachment_of, parse_mxc
 from agent_bridge.matrix.events import clean
 
 URL = "mxc://example.org/abc_-9"

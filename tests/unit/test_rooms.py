@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent_bridge.matrix.rooms import RoomPlan, child_content, portal_content, space_content
+from agent_bridge.matrix.rooms import RoomPlan, child_content, home_content, space_content
 
 GHOST, BOT, ADMIN, MODERATOR = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "mod"))
 
@@ -24,7 +24,7 @@ def plan(**changes: Any) -> RoomPlan:
 
 
 def test_an_agents_room_has_everything_from_its_first_moment() -> None:
-    assert portal_content(plan(), bot=BOT, space="!space", domain="example.org") == {
+    assert home_content(plan(), bot=BOT, space="!space", domain="example.org") == {
         "preset": "private_chat",
         "visibility": "private",
         "room_alias_name": "agent_frida",
@@ -43,7 +43,7 @@ def test_an_agents_room_has_everything_from_its_first_moment() -> None:
 
 
 def test_a_room_does_without_a_space() -> None:
-    assert "initial_state" not in portal_content(plan(), bot=BOT, space=None, domain="example.org")
+    assert "initial_state" not in home_content(plan(), bot=BOT, space=None, domain="example.org")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_powers(lists_creator: bool, powers: dict[str, int], users: dict[str, in
 
 @pytest.mark.parametrize(("version", "named"), [(None, {}), ("11", {"room_version": "11"})])
 def test_the_room_version_is_the_homeservers_unless_named(version: str | None, named: dict[str, str]) -> None:
-    content = portal_content(plan(version=version), bot=BOT, space=None, domain="example.org")
+    content = home_content(plan(version=version), bot=BOT, space=None, domain="example.org")
     assert {key: value for key, value in content.items() if key == "room_version"} == named
 
 

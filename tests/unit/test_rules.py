@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.inbound.rules import RoomContext, Rules
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.core.payloads import (
+    CommandPayload,
+    InvitationPayload,
+    MediaKind,
+    MessagePayload,
+    RefusalPayload,
+    RefusalReason,
+)
 from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import KindName, Participant, Room
 from agent_bridge.core.turns import (
-    BOT_THREAD,
+    Addressee,
     ChangeKind,
     ChangeRequest,
     Ignored,
@@ -21,11 +30,11 @@ from agent_bridge.core.turns import (
     StopRequest,
     TurnKind,
 )
-from agent_bridge.matrix.attachments import MediaKind, attachment_of, kept
+from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import RoomEvent, parse_event
 from support.records import NAMES
 
-ROOM, PORTAL = "!room:example.org", 7
+ROOM, AGENT = "!room:example.org", 7
 BOB, STRANGER = "@bob:example.org", "@stranger:other.org"
 GHOST = "@agent_frida:example.org"
 RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
@@ -46,13 +55,15 @@ def member(membership: Any, who: str, **more: Any) -> RoomEvent:
     return event({"membership": membership}, kind="m.room.member", state_key=who, **more)
 
 
-IN_PORTAL, IN_BOT_ROOM, ELSEWHERE = RoomContext(PORTAL), RoomContext(None, bot_room=True), RoomContext(None)
+AT_HOME = Room(ROOM, KindName.HOME, AGENT, (Participant(AGENT, "agent_frida"),))
+IN_BOT_ROOM, GROUP = Room(ROOM, KindName.BOT), Room(ROOM, KindName.GROUP)
+FOR_AGENT, FOR_BOT = (Addressee(AGENT, "agent_frida"),), (Addressee(None, "agentbridge"),)
 
 Decision = NewTurn | ChangeRequest | Ignored | None
 
 
-def in_portal(asked: RoomEvent) -> Decision:
-    return RULES.decide(asked, IN_PORTAL)
+def at_home(asked: RoomEvent) -> Decision:
+    return RULES.decide(asked, AT_HOME)
 
 
 def in_bot_room(asked: RoomEvent) -> Decision:
@@ -60,7 +71,10 @@ def in_bot_room(asked: RoomEvent) -> Decision:
 
 
 def elsewhere(asked: RoomEvent) -> Decision:
-    return RULES.decide(asked, ELSEWHERE)
+    """In a room that the bridge does not know, and in one of people into which the bot was invited."""
+    decision = RULES.decide(asked, None)
+    assert RULES.decide(asked, GROUP) == decision
+    return decision
 
 
 def turn_of(decision: Decision) -> NewTurn:
@@ -82,8 +96,8 @@ def turn_of(decision: Decision) -> NewTurn:
     ],
 )
 def test_a_members_words_are_for_the_agent(content: dict[str, Any]) -> None:
-    expected = NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, {"body": content["body"]}, PORTAL, thread="", said_at=5)
-    assert in_portal(event(content, origin_server_ts=5)) == expected
+    expected = NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, MessagePayload(content["body"]), FOR_AGENT, said_at=5)
+    assert at_home(event(content, origin_server_ts=5)) == expected
     assert elsewhere(event(content)) is None
 
 
@@ -99,32 +113,36 @@ def reply_to(event_id: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("relation", "thread", "reply"),
     [
-        pytest.param(reply_to("$x"), "", {"reply_to": "$x"}, id="reply"),
-        pytest.param(reply_to(["$x"]), "", {}, id="reply to junk"),
-        pytest.param(in_thread(), "$root", {}, id="thread"),
-        pytest.param(in_thread(reply="$x"), "$root", {}, id="thread, with a reply for old clients"),
-        pytest.param(in_thread(reply="$x", falls_back=False), "$root", {"reply_to": "$x"}, id="reply in a thread"),
-        pytest.param(in_thread("!"), "", {}, id="thread with the name of the bot's lane"),
-        pytest.param(in_thread("root"), "", {}, id="thread without an event"),
-        pytest.param({"m.relates_to": {"rel_type": "m.thread"}}, "", {}, id="thread without a root"),
-        pytest.param({"m.relates_to": {"rel_type": "m.reference", "event_id": "$x"}}, "", {}, id="reference"),
+        pytest.param(reply_to("$x"), "", "$x", id="reply"),
+        pytest.param(reply_to(["$x"]), "", None, id="reply to junk"),
+        pytest.param(in_thread(), "$root", None, id="thread"),
+        pytest.param(in_thread(reply="$x"), "$root", None, id="thread, with a reply for old clients"),
+        pytest.param(in_thread(reply="$x", falls_back=False), "$root", "$x", id="reply in a thread"),
+        pytest.param(in_thread("!"), "", None, id="thread whose root is no event"),
+        pytest.param(in_thread("root"), "", None, id="thread without an event"),
+        pytest.param({"m.relates_to": {"rel_type": "m.thread"}}, "", None, id="thread without a root"),
+        pytest.param({"m.relates_to": {"rel_type": "m.reference", "event_id": "$x"}}, "", None, id="reference"),
     ],
 )
-def test_a_message_has_its_place_in_the_room(relation: dict[str, Any], thread: str, reply: dict[str, str]) -> None:
+def test_a_message_has_its_place_in_the_room(relation: dict[str, Any], thread: str, reply: str | None) -> None:
     asked = event(text("hi", **relation))
-    assert in_portal(asked) == NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, {"body": "hi"} | reply, PORTAL, thread=thread)
+    payload = MessagePayload("hi", None, reply)
+    assert at_home(asked) == NewTurn("$e", ROOM, TurnKind.MESSAGE, BOB, payload, FOR_AGENT, thread=thread)
 
 
 def test_a_command_in_a_thread_is_answered_there_and_waits_for_nobody() -> None:
-    command = turn_of(in_portal(event(text("!ab help", **in_thread()))))
-    assert (command.thread, command.payload) == (BOT_THREAD, {"body": "help", "thread": "$root"})
-    in_dm = turn_of(in_bot_room(event(text("help", **in_thread()))))
-    assert (in_dm.thread, in_dm.payload) == ("", {"body": "help", "thread": "$root"})
+    for command in (
+        turn_of(at_home(event(text("!ab help", **in_thread())))),
+        turn_of(in_bot_room(event(text("help", **in_thread())))),
+    ):
+        assert (command.addressees, command.thread) == (FOR_BOT, "")
+        assert command.payload == CommandPayload("help", "$root")
 
 
 def test_a_refusal_in_a_thread_is_told_there() -> None:
-    refusal = turn_of(in_portal(event(text("hi", **in_thread()), sender=STRANGER)))
-    assert (refusal.kind, refusal.thread, refusal.payload["thread"]) == (TurnKind.REFUSAL, BOT_THREAD, "$root")
+    refusal = turn_of(at_home(event(text("hi", **in_thread()), sender=STRANGER)))
+    assert (refusal.kind, refusal.addressees, refusal.thread) == (TurnKind.REFUSAL, FOR_BOT, "")
+    assert refusal.payload == RefusalPayload(RefusalReason.PERMISSION, "$root")
 
 
 @pytest.mark.parametrize(
@@ -140,16 +158,14 @@ def test_a_refusal_in_a_thread_is_told_there() -> None:
 )
 def test_the_prefix_makes_a_command_in_every_room(body: str, command: str) -> None:
     asked = event(text(body))
-    # In an agent's room it does not wait for the agent.
-    aside = NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": command}, PORTAL, thread=BOT_THREAD)
-    assert in_portal(asked) == aside
-    for decide in (in_bot_room, elsewhere):
-        assert decide(asked) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": command}, None, thread="")
+    for decide in (at_home, in_bot_room, elsewhere):
+        assert decide(asked) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, CommandPayload(command), FOR_BOT)
 
 
 @pytest.mark.parametrize("body", ["help", " invite Frida ", "!abc"])
 def test_in_the_bots_room_everything_is_a_command(body: str) -> None:
-    assert in_bot_room(event(text(body))) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, {"body": body.strip()}, None)
+    payload = CommandPayload(body.strip())
+    assert in_bot_room(event(text(body))) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, payload, FOR_BOT)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +199,7 @@ def test_in_the_bots_room_everything_is_a_command(body: str) -> None:
     ],
 )
 def test_what_a_person_may_wonder_about_is_ignored_with_a_reason(asked: RoomEvent, reason: IgnoreReason) -> None:
-    assert in_portal(asked) == in_bot_room(asked) == Ignored("$e", ROOM, reason)
+    assert at_home(asked) == in_bot_room(asked) == Ignored("$e", ROOM, reason)
 
 
 @pytest.mark.parametrize(
@@ -225,18 +241,18 @@ def test_in_a_room_that_is_not_ours_nobody_wonders(asked: RoomEvent) -> None:
     ],
 )
 def test_nothing_is_asked_for(asked: RoomEvent) -> None:
-    assert in_portal(asked) is None
+    assert at_home(asked) is None
     assert in_bot_room(asked) is None
     assert elsewhere(asked) is None
 
 
 @pytest.mark.parametrize("invited", [NAMES.bot, GHOST, "@agent_unknown:example.org"])
 @pytest.mark.parametrize("sender", [BOB, STRANGER])
-@pytest.mark.parametrize("where", [in_portal, in_bot_room, elsewhere])
+@pytest.mark.parametrize("where", [at_home, in_bot_room, elsewhere])
 def test_invitations_of_ours_are_answered(invited: str, sender: str, where: Any) -> None:
     turn = turn_of(where(member("invite", invited, sender=sender)))
     assert (turn.event_id, turn.kind, turn.sender) == ("$e", TurnKind.INVITATION, sender)
-    assert (turn.payload, turn.portal, turn.thread) == ({"invited": invited}, None, "")
+    assert (turn.payload, turn.addressees, turn.thread) == (InvitationPayload(invited), FOR_BOT, "")
 
 
 @pytest.mark.parametrize("msgtype", [*MediaKind])
@@ -252,13 +268,9 @@ def test_invitations_of_ours_are_answered(invited: str, sender: str, where: Any)
 )
 def test_a_members_file_is_for_the_agent(msgtype: str, names: dict[str, str], caption: str) -> None:
     content = {"msgtype": msgtype, "url": "mxc://example.org/cat", "info": {"mimetype": "image/png", "size": 9}} | names
-    turn = turn_of(in_portal(event(content | in_thread(reply="$x", falls_back=False))))
-    assert (turn.kind, turn.thread, turn.payload["reply_to"]) == (TurnKind.MESSAGE, "$root", "$x")
-    assert turn.payload["body"] == caption
-    # It goes through the database as JSON.
-    stored = json.loads(json.dumps(turn.payload["file"]))
-    assert kept(stored) == attachment_of(content)
-    assert (stored["name"], stored["url"]) == ("cat.png", "mxc://example.org/cat")
+    turn = turn_of(at_home(event(content | in_thread(reply="$x", falls_back=False))))
+    assert (turn.kind, turn.addressees, turn.thread) == (TurnKind.MESSAGE, FOR_AGENT, "$root")
+    assert turn.payload == MessagePayload(caption, attachment_of(content), "$x")
 
 
 @pytest.mark.parametrize("msgtype", [*MediaKind])
@@ -266,8 +278,8 @@ def test_a_file_is_for_nobody_else(msgtype: str) -> None:
     content = text("cat.png", msgtype=msgtype, url="mxc://example.org/cat")
     assert in_bot_room(event(content)) == Ignored("$e", ROOM, IgnoreReason.NO_TEXT)
     assert elsewhere(event(content)) is None
-    refusal = turn_of(in_portal(event(content, sender=STRANGER)))
-    assert (refusal.kind, refusal.payload) == (TurnKind.REFUSAL, {"reason": "permission", "event_id": "$e"})
+    refusal = turn_of(at_home(event(content, sender=STRANGER)))
+    assert (refusal.kind, refusal.payload) == (TurnKind.REFUSAL, RefusalPayload(RefusalReason.PERMISSION))
 
 
 def edit_of(target: Any, body: Any, **more: Any) -> dict[str, Any]:
@@ -278,7 +290,7 @@ def edit_of(target: Any, body: Any, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(("body", "said"), [("better", "better"), ("  a\n", "  a\n"), ("a\0b", "a\ufffdb")])
 def test_a_member_changes_a_message(body: str, said: str) -> None:
     asked = event(edit_of("$x", body), origin_server_ts=5)
-    assert in_portal(asked) == ChangeRequest("$e", ROOM, BOB, ChangeKind.EDIT, "$x", {"body": said}, said_at=5)
+    assert at_home(asked) == ChangeRequest("$e", ROOM, BOB, ChangeKind.EDIT, "$x", MessagePayload(said), said_at=5)
     assert in_bot_room(asked) == Ignored("$e", ROOM, IgnoreReason.CHANGE)
     assert elsewhere(asked) is None
 
@@ -286,10 +298,9 @@ def test_a_member_changes_a_message(body: str, said: str) -> None:
 @pytest.mark.parametrize(("caption", "said"), [("cat.png", ""), ("Look!", "Look!")])
 def test_a_member_changes_what_a_file_says(caption: str, said: str) -> None:
     new = {"msgtype": "m.image", "body": caption, "filename": "cat.png", "url": "mxc://example.org/cat"}
-    change = in_portal(event(edit_of("$x", "", **{"m.new_content": new})))
+    change = at_home(event(edit_of("$x", "", **{"m.new_content": new})))
     assert isinstance(change, ChangeRequest)
-    assert change.payload["body"] == said
-    assert kept(change.payload["file"]) == attachment_of(new)
+    assert change.message == MessagePayload(said, attachment_of(new))
 
 
 @pytest.mark.parametrize(
@@ -307,7 +318,7 @@ def test_a_member_changes_what_a_file_says(caption: str, said: str) -> None:
 )
 def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: IgnoreReason | None) -> None:
     expected = None if decided is None else Ignored("$e", ROOM, decided)
-    assert in_portal(event(content, sender=sender)) == expected
+    assert at_home(event(content, sender=sender)) == expected
 
 
 @pytest.mark.parametrize("sender", [BOB, STRANGER])
@@ -322,9 +333,9 @@ def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Ign
 def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
     """The homeserver has decided who may."""
     asked = event(kind="m.room.redaction", sender=sender, **raw)
-    assert in_portal(asked) == ChangeRequest("$e", ROOM, sender, ChangeKind.REDACT, "$x", {})
+    assert at_home(asked) == ChangeRequest("$e", ROOM, sender, ChangeKind.REDACT, "$x")
     assert (in_bot_room(asked), elsewhere(asked)) == (None, None)
-    assert RULES.stop(asked, IN_PORTAL) is None
+    assert RULES.stop(asked, AT_HOME) is None
 
 
 @pytest.mark.parametrize(
@@ -332,44 +343,44 @@ def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
     [{"content": {}}, {"content": {"redacts": 5}}, {"content": {}, "redacts": ["$x"]}, {"content": {}, "redacts": ""}],
 )
 def test_a_redaction_of_nothing_asks_for_nothing(raw: dict[str, Any]) -> None:
-    assert in_portal(event(kind="m.room.redaction", **raw)) is None
+    assert at_home(event(kind="m.room.redaction", **raw)) is None
 
 
 def test_redactions_of_ours_are_no_wishes() -> None:
     for sender in (GHOST, NAMES.bot):
-        assert in_portal(event({"redacts": "$x"}, kind="m.room.redaction", sender=sender)) is None
-        assert in_portal(event(edit_of("$x", "b"), sender=sender)) is None
-        assert in_portal(reaction("🔁", sender=sender)) is None
+        assert at_home(event({"redacts": "$x"}, kind="m.room.redaction", sender=sender)) is None
+        assert at_home(event(edit_of("$x", "b"), sender=sender)) is None
+        assert at_home(reaction("🔁", sender=sender)) is None
 
 
 @pytest.mark.parametrize("sign", ["🔁", "🔁\ufe0f"])
 def test_a_member_wants_another_answer(sign: str) -> None:
-    assert in_portal(reaction(sign)) == ChangeRequest("$e", ROOM, BOB, ChangeKind.AGAIN, "$x", {})
-    assert in_portal(reaction(sign, sender=STRANGER)) is None
+    assert at_home(reaction(sign)) == ChangeRequest("$e", ROOM, BOB, ChangeKind.AGAIN, "$x")
+    assert at_home(reaction(sign, sender=STRANGER)) is None
     assert (in_bot_room(reaction(sign)), elsewhere(reaction(sign))) == (None, None)
-    assert RULES.stop(reaction(sign), IN_PORTAL) is None
+    assert RULES.stop(reaction(sign), AT_HOME) is None
 
 
 @pytest.mark.parametrize("asked", [("🔁", None), ("🔁", 5), ("🔁🔁", "$x"), ("🔂", "$x"), ("", "$x"), (["🔁"], "$x")])
 def test_other_reactions_want_nothing(asked: tuple[Any, Any]) -> None:
-    assert in_portal(reaction(*asked)) is None
+    assert at_home(reaction(*asked)) is None
 
 
 def test_whoever_may_not_talk_is_told_once() -> None:
     first, second = (
-        turn_of(in_portal(event(text("hi"), sender=STRANGER, event_id=event_id))) for event_id in ("$1", "$2")
+        turn_of(at_home(event(text("hi"), sender=STRANGER, event_id=event_id))) for event_id in ("$1", "$2")
     )
-    assert (first.kind, first.payload, first.thread) == (
+    assert (first.event_id, first.kind, first.payload) == (
+        "$1",
         TurnKind.REFUSAL,
-        {"reason": "permission", "event_id": "$1"},
-        BOT_THREAD,
+        RefusalPayload(RefusalReason.PERMISSION),
     )
-    assert first.event_id == second.event_id
-    other_person = turn_of(in_portal(event(text("hi"), sender="@other:other.org")))
-    other_room = turn_of(in_portal(event(text("hi"), sender=STRANGER, room_id="!other:example.org")))
-    assert len({first.event_id, other_person.event_id, other_room.event_id}) == 3
-    # No homeserver gives such an event id.
-    assert not first.event_id.startswith("$")
+    assert first.addressees == FOR_BOT
+    assert first.once_key == second.once_key
+    other_person = turn_of(at_home(event(text("hi"), sender="@other:other.org")))
+    other_room = turn_of(at_home(event(text("hi"), sender=STRANGER, room_id="!other:example.org")))
+    assert len({first.once_key, other_person.once_key, other_room.once_key, None}) == 4
+    assert turn_of(at_home(event(text("hi")))).once_key is None
 
 
 def test_a_stranger_in_a_room_of_the_bot_gives_commands_that_are_refused_later() -> None:
@@ -379,14 +390,14 @@ def test_a_stranger_in_a_room_of_the_bot_gives_commands_that_are_refused_later()
 def test_an_encrypted_room_is_told_once_whoever_writes() -> None:
     content = {"algorithm": "m.megolm.v1.aes-sha2"}
     turns = [
-        turn_of(in_portal(event(content, kind="m.room.encrypted", sender=sender, event_id=sender)))
+        turn_of(at_home(event(content, kind="m.room.encrypted", sender=sender, event_id=sender)))
         for sender in (BOB, STRANGER)
     ]
-    assert [(turn.payload["reason"], turn.thread) for turn in turns] == [("encrypted", BOT_THREAD)] * 2
-    assert len({turn.event_id for turn in turns}) == 1
     in_dm = turn_of(in_bot_room(event({}, kind="m.room.encrypted")))
-    assert (in_dm.kind, in_dm.payload["reason"], in_dm.portal) == (TurnKind.REFUSAL, "encrypted", None)
-    assert in_dm.thread == ""
+    for turn in (*turns, in_dm):
+        assert (turn.kind, turn.payload) == (TurnKind.REFUSAL, RefusalPayload(RefusalReason.ENCRYPTED))
+        assert (turn.addressees, turn.thread) == (FOR_BOT, "")
+    assert len({turn.once_key for turn in turns}) == 1
     assert elsewhere(event({}, kind="m.room.encrypted")) is None
 
 
@@ -407,21 +418,22 @@ STOPS = [
 
 @pytest.mark.parametrize(("asked", "target"), STOPS)
 def test_a_member_stops_an_answer(asked: RoomEvent, target: str | None) -> None:
-    assert RULES.stop(asked, IN_PORTAL) == StopRequest(ROOM, "$e", target)
+    assert RULES.stop(asked, AT_HOME) == StopRequest(ROOM, "$e", target)
 
 
 def test_a_stop_in_a_thread_means_the_threads_answer() -> None:
-    assert RULES.stop(event(text("!ab stop", **in_thread())), IN_PORTAL) == StopRequest(ROOM, "$e", None, "$root")
+    assert RULES.stop(event(text("!ab stop", **in_thread())), AT_HOME) == StopRequest(ROOM, "$e", None, "$root")
 
 
 @pytest.mark.parametrize(("asked", "target"), STOPS)
 def test_only_members_stop_and_only_agents(asked: RoomEvent, target: str | None) -> None:
     assert RULES.stop(asked, IN_BOT_ROOM) is None
-    assert RULES.stop(asked, ELSEWHERE) is None
+    assert RULES.stop(asked, None) is None
+    assert RULES.stop(asked, GROUP) is None
     strangers = Rules(NAMES, {"*": Role.NONE}, "!ab")
-    assert strangers.stop(asked, IN_PORTAL) is None
+    assert strangers.stop(asked, AT_HOME) is None
     everybody = Rules(NAMES, {"*": Role.MEMBER}, "!ab")
-    assert everybody.stop(asked, IN_PORTAL) == StopRequest(ROOM, "$e", target)
+    assert everybody.stop(asked, AT_HOME) == StopRequest(ROOM, "$e", target)
 
 
 @pytest.mark.parametrize(
@@ -447,7 +459,7 @@ def test_only_members_stop_and_only_agents(asked: RoomEvent, target: str | None)
     ],
 )
 def test_nothing_else_stops(asked: RoomEvent) -> None:
-    assert RULES.stop(asked, IN_PORTAL) is None
+    assert RULES.stop(asked, AT_HOME) is None
 
 
 @pytest.mark.parametrize(
@@ -465,9 +477,9 @@ def test_nothing_else_stops(asked: RoomEvent) -> None:
     ],
 )
 def test_what_is_no_command_stops_nothing(asked: RoomEvent) -> None:
-    decision = in_portal(asked)
+    decision = at_home(asked)
     assert not isinstance(decision, NewTurn) or decision.kind is not TurnKind.COMMAND
-    assert RULES.stop(asked, IN_PORTAL) is None
+    assert RULES.stop(asked, AT_HOME) is None
 
 
 JUNK = (
@@ -494,29 +506,84 @@ JUNK = (
     ),
     state_key=st.none() | st.sampled_from(["", NAMES.bot, GHOST, BOB]),
     sender=st.sampled_from([BOB, STRANGER, GHOST, NAMES.bot]),
-    portal=st.none() | st.just(PORTAL),
-    bot_room=st.booleans(),
+    room=st.sampled_from([AT_HOME, IN_BOT_ROOM, GROUP, None, replace(AT_HOME, kind=KindName.GROUP)]),
 )
 def test_every_event_is_decided(
-    *, kind: str, content: dict[str, Any], state_key: str | None, sender: str, portal: int | None, bot_room: bool
+    *, kind: str, content: dict[str, Any], state_key: str | None, sender: str, room: Room | None
 ) -> None:
-    asked, context = (
-        event(content, kind=kind, sender=sender, state_key=state_key),
-        RoomContext(portal, bot_room=bot_room),
-    )
-    decision = RULES.decide(asked, context)
+    asked = event(content, kind=kind, sender=sender, state_key=state_key)
+    decision, has_agents = RULES.decide(asked, room), room is not None and bool(room.participants)
     if isinstance(decision, Ignored):
-        assert context.known
+        assert room is not None
+        assert room != GROUP
         assert (decision.event_id, decision.room_id) == ("$e", ROOM)
     elif isinstance(decision, ChangeRequest):
-        assert portal is not None
-        assert sender == BOB or (sender == STRANGER and decision.wish is ChangeKind.REDACT)
+        assert has_agents
+        assert sender == BOB or (sender == STRANGER and decision.kind is ChangeKind.REDACT)
         assert decision.target
-        assert (decision.wish is ChangeKind.EDIT) == bool(decision.payload.get("body") or decision.payload.get("file"))
+        assert (decision.kind is ChangeKind.EDIT) == (decision.message != MessagePayload())
     elif decision is not None:
         assert sender in {BOB, STRANGER}
-        assert decision.portal == (None if decision.kind is TurnKind.INVITATION else portal)
-        assert decision.kind is not TurnKind.MESSAGE or (sender == BOB and portal is not None)
-        assert decision.thread in ({"", "$x", BOT_THREAD} if portal is not None else {""})
-    wish = RULES.stop(asked, context)
-    assert wish is None or (portal is not None and sender != STRANGER)
+        is_message = decision.kind is TurnKind.MESSAGE
+        assert decision.addressees == (FOR_AGENT if is_message else FOR_BOT)
+        assert isinstance(decision.payload, MessagePayload) == is_message
+        assert not is_message or (sender == BOB and has_agents)
+        assert decision.thread in ({"", "$x"} if is_message else {""})
+    request = RULES.stop(asked, room)
+    assert request is None or (has_agents and sender != STRANGER)
+
+
+FRIDA, GALA = Participant(AGENT, "agent_frida"), Participant(8, "agent_gala")
+IN_GROUP = Room(ROOM, KindName.GROUP, None, (FRIDA, GALA), answered_by={"$of-gala": 8})
+
+
+def mentions(*names: str) -> dict[str, Any]:
+    return {"m.mentions": {"user_ids": [f"@{name}:example.org" for name in names]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "agents"),
+    [
+        pytest.param(text("hi", **mentions("agent_gala", "agent_frida")), [AGENT, 8], id="both"),
+        pytest.param(text("hi", **mentions("agent_gala")) | in_thread(), [8], id="one, in a thread"),
+        pytest.param(text("hi", **reply_to("$of-gala")), [8], id="a reply"),
+        pytest.param(text("hi", **reply_to("$of-gala"), **mentions("agent_frida")), [AGENT, 8], id="both ways"),
+        pytest.param(text("cat.png", msgtype="m.image", **mentions("agent_frida")), [AGENT], id="a file"),
+    ],
+)
+def test_in_a_group_a_message_is_for_those_that_it_means(content: dict[str, Any], agents: list[int]) -> None:
+    turn = turn_of(RULES.decide(event(content), IN_GROUP))
+    assert (turn.kind, [each.agent for each in turn.addressees]) == (TurnKind.MESSAGE, agents)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(text("agent_frida: hi"), id="a name in the text"),
+        pytest.param(text("hi", **mentions("bob")), id="another person"),
+        pytest.param(text("hi", **{"m.mentions": {"room": True}}), id="everybody"),
+        pytest.param(text("hi", **{"m.mentions": {"user_ids": "@agent_frida:example.org"}}), id="junk"),
+        pytest.param(text("hi", **{"m.mentions": {"user_ids": [None, ["@agent_frida:example.org"]]}}), id="more junk"),
+        pytest.param(text("hi", **reply_to("$of-bob")), id="a reply to a person"),
+        pytest.param(text("cat.png", msgtype="m.image"), id="a file"),
+        pytest.param(text("hi", msgtype="m.notice"), id="a notice"),
+    ],
+)
+def test_in_a_group_people_talk_among_themselves(content: dict[str, Any]) -> None:
+    assert RULES.decide(event(content), IN_GROUP) is None
+
+
+def test_in_a_group_the_bot_takes_commands_and_reasons_are_given_where_an_agent_is_meant() -> None:
+    command = turn_of(RULES.decide(event(text("!ab stop", **mentions("agent_frida"))), IN_GROUP))
+    assert (command.kind, command.addressees) == (TurnKind.COMMAND, FOR_BOT)
+    notice = event(text("hi", msgtype="m.notice", **mentions("agent_frida")))
+    assert RULES.decide(notice, IN_GROUP) == Ignored("$e", ROOM, IgnoreReason.NOTICE)
+    refusal = turn_of(RULES.decide(event(text("hi", **mentions("agent_frida")), sender=STRANGER), IN_GROUP))
+    assert (refusal.kind, refusal.addressees) == (TurnKind.REFUSAL, FOR_BOT)
+
+
+def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
+    asked = turn_of(RULES.decide(event(text("hi", **mentions("agent_gala", "agent_frida"))), IN_GROUP))
+    payload = RefusalPayload(RefusalReason.FULL, excerpt="hi", limit=3)
+    expected = replace(asked, kind=TurnKind.REFUSAL, payload=payload, addressees=FOR_BOT)
+    assert RULES.refused(asked, payload) == expected

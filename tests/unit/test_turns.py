@@ -5,14 +5,26 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from agent_bridge.core.ids import turn_key
+from agent_bridge.core.payloads import (
+    AgainPayload,
+    Attachment,
+    CommandPayload,
+    MediaKind,
+    MessagePayload,
+    Payload,
+    RefusalPayload,
+    RefusalReason,
+)
 from agent_bridge.core.roles import Role
 from agent_bridge.core.transcript import ChatMessage, Image
-from agent_bridge.core.turns import BOT_THREAD, Send, TurnState
-from support.records import turn
+from agent_bridge.core.turns import Send, Step
+from support.records import LONG_AGO, turn
+
+CAT = Attachment(MediaKind.IMAGE, None, "cat.png", None, None, None, voice=False, encrypted=False)
 
 
 def test_roles_include_the_ones_before() -> None:
@@ -21,41 +33,65 @@ def test_roles_include_the_ones_before() -> None:
     assert all(lower < higher for lower, higher in pairwise(Role))
 
 
-def test_a_turn_is_named_by_its_event() -> None:
-    assert turn().key == turn(id=99, state=TurnState.DONE).key == turn_key("$event")
-    assert turn().key != turn(event_id="$other").key
-
-
-@pytest.mark.parametrize(("payload", "body"), [({"body": "hello"}, "hello"), ({}, ""), ({"body": 5}, "5")])
-def test_a_turn_has_a_body(payload: dict[str, object], body: str) -> None:
-    assert turn(payload=payload).body == body
-
-
-def test_what_was_collected_follows_a_paragraph_each() -> None:
-    collected = ({"body": "and you"}, {"body": "", "file": {"name": "cat.png"}}, {"redacted": True}, {"body": "well"})
+def test_a_turn_says_what_its_messages_say_a_paragraph_each() -> None:
+    # The third one was redacted.
+    collected = (MessagePayload("and you"), MessagePayload("", CAT), MessagePayload(), MessagePayload("well"))
     asked = turn(collected=collected)
     assert asked.body == "hello\n\nand you\n\nwell"
-    assert asked.payloads == ({"body": "hello"}, *collected)
+    assert asked.questions == asked.payloads == (MessagePayload("hello"), *collected)
 
 
-def test_a_turn_alone_asks_what_it_says() -> None:
-    assert turn().payloads == ({"body": "hello"},)
-    assert turn(payload={"redacted": True}).body == ""
+def test_other_turns_have_no_questions() -> None:
+    command = turn(payload=CommandPayload("help me"))
+    assert (command.body, command.questions) == ("help me", ())
+    refusal = turn(payload=RefusalPayload(RefusalReason.FULL, excerpt="hello"))
+    assert (refusal.body, refusal.questions) == ("", ())
 
 
 @pytest.mark.parametrize(
     ("thread", "payload", "root"),
     [
-        pytest.param("", {"body": "hi"}, None, id="in the room"),
-        pytest.param("$root", {"body": "hi"}, "$root", id="in a thread"),
-        pytest.param("$root", {"thread": "$other"}, "$root", id="its lane counts"),
-        pytest.param(BOT_THREAD, {"body": "help"}, None, id="a command"),
-        pytest.param(BOT_THREAD, {"body": "help", "thread": "$root"}, "$root", id="a command in a thread"),
-        pytest.param(BOT_THREAD, {"body": "help", "thread": ""}, None, id="an empty one is none"),
+        pytest.param("", MessagePayload("hi"), None, id="in the room"),
+        pytest.param("$root", MessagePayload("hi"), "$root", id="in a thread"),
+        pytest.param("$root", AgainPayload("$x"), "$root", id="a change in a thread"),
+        pytest.param("", CommandPayload("help"), None, id="a command"),
+        pytest.param("", CommandPayload("help", "$root"), "$root", id="a command in a thread"),
+        pytest.param("", RefusalPayload(RefusalReason.FULL, "$root"), "$root", id="a refusal in a thread"),
     ],
 )
-def test_where_a_turn_is_answered(thread: str, payload: dict[str, object], root: str | None) -> None:
+def test_where_a_turn_is_answered(thread: str, payload: Payload, root: str | None) -> None:
     assert turn(thread=thread, payload=payload).root == root
+
+
+@pytest.mark.parametrize(
+    ("changes", "session"),
+    [
+        pytest.param({}, "!room", id="the agent's own room"),
+        pytest.param({"thread": "$root"}, "!room/$root", id="a thread in it"),
+        pytest.param({"own_room": False}, "!room/agent_frida", id="a room of several agents"),
+        pytest.param({"own_room": False, "thread": "$root"}, "!room/agent_frida/$root", id="a thread in it"),
+        pytest.param({"agent": None, "own_room": False}, "!room", id="the bot"),
+    ],
+)
+def test_an_upstream_knows_the_conversation_by_its_name(changes: dict[str, Any], session: str) -> None:
+    assert turn(**changes).session == session
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param(MessagePayload("b"), MessagePayload("b", None, "$x"), id="text"),
+        pytest.param(MessagePayload("b", CAT), MessagePayload("b", CAT, "$x"), id="a file"),
+    ],
+)
+def test_an_edited_message_still_replies(new: MessagePayload, expected: MessagePayload) -> None:
+    assert MessagePayload("a", None, "$x").edited(new) == expected
+    assert MessagePayload("a", CAT, "$x").edited(new).file == CAT
+
+
+def test_a_step_has_the_details_that_it_has() -> None:
+    step = Step(at=LONG_AGO, what="put_back", seconds=0.0, why="busy")
+    assert step.details == {"seconds": 0.0, "why": "busy"}
 
 
 def test_bytes_of_a_picture_stand_in_no_log() -> None:

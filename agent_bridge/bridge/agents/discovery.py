@@ -180,7 +180,7 @@ class Discovery:
             await self._update(known[agent.id], item.model, item.name, state)
         for agent, item in diff.back:
             # One that never got a room was held when it went.
-            housed = confirmed or known[agent.id].portal.room_id is not None
+            housed = confirmed or known[agent.id].home.room_id is not None
             await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
         for agent in () if doubted else gone:
             await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
@@ -190,13 +190,13 @@ class Discovery:
         return Health(watch.config.name, None, len(listed), doubted)
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
-        agent, portal = agent_room.agent, agent_room.portal
+        agent, home = agent_room.agent, agent_room.home
         wanted = self._wanted(agent.upstream, agent.agent_id, model, name, agent.ghost, state)
         if (model, name, state) == (agent.model, agent.name, agent.state) and (
             wanted.displayname,
             wanted.room_name,
             wanted.room_topic,
-        ) == (agent.displayname, portal.name, portal.topic):
+        ) == (agent.displayname, home.name, home.topic):
             return
         if name != agent.name:
             _log.info("agent renamed", upstream=agent.upstream, agent=agent.name, name=name)
@@ -231,7 +231,7 @@ class Discovery:
                 max_new_agents=limit,
             )
         for agent_room in await self._agents.of_upstream(watch.config.name):
-            if agent_room.portal.room_id is None:
+            if agent_room.home.room_id is None:
                 self._reconcile(agent_room.agent.id)
 
     def _wanted(

@@ -110,7 +110,7 @@ class Presence:
         upstreams = {
             self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent.upstream
             for agent_room in await self._agents.all()
-            if agent_room.agent.state is AgentState.ACTIVE and agent_room.portal.room_id is not None
+            if agent_room.agent.state is AgentState.ACTIVE and agent_room.home.room_id is not None
         }
         healths = await self._upstream_status.read()
         if (upstreams, healths) != (self._upstreams, self._healths):

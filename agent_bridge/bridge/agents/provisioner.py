@@ -21,7 +21,7 @@ from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.filters import said_by_others
-from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, portal_content
+from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, home_content
 from agent_bridge.render.content import escape, message
 from agent_bridge.store.signals import Topic
 
@@ -149,11 +149,11 @@ class Provisioner:
             # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
             # state at once may leave clients with an old one.
             await self._displayname(agent_room.agent)
-            if space is not None and agent_room.portal.space != space:
+            if space is not None and agent_room.home.space != space:
                 await self._link(agent_room, space, fresh=fresh)
             await self._invite(agent_room)
             if fresh:
-                _log.info("room ready", agent=agent_room.agent.name, room=agent_room.portal.room_id)
+                _log.info("room ready", agent=agent_room.agent.name, room=agent_room.home.room_id)
         await self._tell(agent_room)
 
     async def _displayname(self, agent: Agent) -> None:
@@ -163,25 +163,25 @@ class Provisioner:
 
     async def _room(self, agent_room: AgentRoom, space: str | None) -> tuple[AgentRoom, bool]:
         """Make the room if there is none; tell whether it was made just now."""
-        agent, portal = agent_room.agent, agent_room.portal
-        if portal.room_id is not None:
+        agent, home = agent_room.agent, agent_room.home
+        if home.room_id is not None:
             return agent_room, False
         if self._lists_creator is None:
             self._lists_creator = await self._homeserver.lists_creator(self._defaults.rooms.version)
         ghost = self._namespace.user_id(agent.ghost)
         plan = RoomPlan(
             alias=agent.ghost,
-            name=portal.name,
-            topic=portal.topic,
+            name=home.name,
+            topic=home.topic,
             creator=ghost,
             lists_creator=self._lists_creator,
             powers=self._defaults.powers(self._namespace.bot),
             version=self._defaults.rooms.version,
         )
-        content = portal_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
+        content = home_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
         made = await self._homeserver.create_room(content, ghost)
         if made.fresh:
-            await self._agents.room_made(portal.id, made.room_id, portal.name, portal.topic)
+            await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
         else:
             # Found, perhaps half-made: its names are looked at once more, and who administers it.
             _log.info("adopted a room that was there already", agent=agent.name, room=made.room_id)
@@ -190,7 +190,7 @@ class Provisioner:
             others = said_by_others(self._namespace, ghost)
             newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
             seen = newest[0]["event_id"] if newest else None
-            await self._agents.room_made(portal.id, made.room_id, None, None, seen=seen)
+            await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
         return await self._agents.by_agent(agent.id), made.fresh
 
     async def _empower_bot(self, room_id: str, ghost: str) -> None:
@@ -203,8 +203,8 @@ class Provisioner:
             await self._homeserver.set_state(room_id, "m.room.power_levels", levels, as_user=ghost)
 
     async def _bot(self, agent_room: AgentRoom) -> None:
-        portal, room_id = agent_room.portal, _room_id(agent_room)
-        if portal.bot_joined:
+        home, room_id = agent_room.home, _room_id(agent_room)
+        if home.bot_joined:
             return
         try:
             await self._homeserver.join(room_id)
@@ -212,17 +212,17 @@ class Provisioner:
             # The room was made without the invitation; its creator can give it.
             await self._homeserver.invite(room_id, self._namespace.bot, self._namespace.user_id(agent_room.agent.ghost))
             await self._homeserver.join(room_id)
-        await self._agents.bot_joined(portal.id)
+        await self._agents.bot_joined(home.id)
 
     async def _names_of_room(self, agent_room: AgentRoom) -> None:
-        portal, room_id = agent_room.portal, _room_id(agent_room)
+        home, room_id = agent_room.home, _room_id(agent_room)
         ghost = self._namespace.user_id(agent_room.agent.ghost)
-        if portal.name_applied != portal.name:
-            await rename_room(self._homeserver, room_id, "name", portal.name, ghost)
-            await self._agents.name_applied(portal.id, portal.name)
-        if portal.topic_applied != portal.topic:
-            await rename_room(self._homeserver, room_id, "topic", portal.topic, ghost)
-            await self._agents.topic_applied(portal.id, portal.topic)
+        if home.name_applied != home.name:
+            await rename_room(self._homeserver, room_id, "name", home.name, ghost)
+            await self._agents.name_applied(home.id, home.name)
+        if home.topic_applied != home.topic:
+            await rename_room(self._homeserver, room_id, "topic", home.topic, ghost)
+            await self._agents.topic_applied(home.id, home.topic)
 
     async def _link(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
         room_id, domain = _room_id(agent_room), self._namespace.domain
@@ -233,34 +233,34 @@ class Provisioner:
         await self._homeserver.set_state(
             space, "m.space.child", child_content(domain, agent_room.agent.id), key=room_id
         )
-        await self._agents.linked(agent_room.portal.id, space)
+        await self._agents.linked(agent_room.home.id, space)
 
     async def _invite(self, agent_room: AgentRoom) -> None:
         for user_id in self._defaults.rooms.invite:
-            if user_id in agent_room.portal.invited:
+            if user_id in agent_room.home.invited:
                 continue
             try:
                 await self._homeserver.invite(_room_id(agent_room), user_id)
             except HomeserverRefused as error:
                 # One person who cannot be invited must not keep the others out; the next start tries again.
-                _log.warning("cannot invite", user=user_id, room=agent_room.portal.room_id, error=str(error))
+                _log.warning("cannot invite", user=user_id, room=agent_room.home.room_id, error=str(error))
             else:
-                await self._agents.invited(agent_room.portal.id, user_id)
+                await self._agents.invited(agent_room.home.id, user_id)
 
     async def _tell(self, agent_room: AgentRoom) -> None:
         """Tell the people in the room when the agent is gone or back."""
-        agent, portal = agent_room.agent, agent_room.portal
-        if portal.room_id is None or portal.announced_state is agent.state:
+        agent, home = agent_room.agent, agent_room.home
+        if home.room_id is None or home.announced_state is agent.state:
             return
         text = self._texts.agent_left if agent.state is AgentState.GONE else self._texts.agent_back
         key = f"{agent.ghost}.{agent.state}.{int(agent.state_since.timestamp())}"
         content = message(text.format(name=escape(agent.name)), mark=mark(key, 0), notice=True)
         ghost = self._namespace.user_id(agent.ghost)
-        await self._homeserver.send(portal.room_id, content, txn_id=f"ab.{key}", as_user=ghost)
-        await self._agents.announced(portal.id, agent.state)
+        await self._homeserver.send(home.room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+        await self._agents.announced(home.id, agent.state)
 
 
 def _room_id(agent_room: AgentRoom) -> str:
-    if agent_room.portal.room_id is None:
+    if agent_room.home.room_id is None:
         raise LookupError(f"agent {agent_room.agent.id} has no room yet")
-    return agent_room.portal.room_id
+    return agent_room.home.room_id

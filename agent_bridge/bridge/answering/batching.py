@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.core.turns import TurnState
 
@@ -33,15 +34,15 @@ class Batching:
         """Tell whether *turn* waited for so long that it is not answered as if it were new."""
         return turn.age > self._lanes.max_message_age and turn.stop is None
 
-    async def collect(self, turn: Turn, when_busy: WhenBusy | None) -> tuple[Turn, str]:
+    async def collect(self, turn: Turn) -> tuple[Turn, str]:
         """Return *turn* with the queued messages that it answers too, and the event id of the newest message.
 
-        *when_busy* is the setting of the room, None: the configured one. May wait for further files.
+        May wait for further files.
 
         Raises:
             TurnLost: another worker took the turn.
         """
-        queued = await self._to_collect(turn, when_busy or self._lanes.when_busy)
+        queued = await self._to_collect(turn, turn.when_busy or self._lanes.when_busy)
         added = await self._turns.collect(turn, queued) if queued else []
         if not added:
             return turn, turn.event_id
@@ -66,15 +67,17 @@ def group(turn: Turn, queued: Sequence[QueuedMessage]) -> tuple[list[QueuedMessa
     ends the group.
     """
     together: list[QueuedMessage] = []
-    age, captioned = turn.age, bool(turn.payload.get("body"))
+    age, captioned = turn.age, bool(turn.body)
     for each in queued:
-        is_file = "file" in each.payload
-        if each.sender != turn.sender or age - each.age > _TOGETHER or (captioned and not is_file):
+        message = each.payload
+        if not isinstance(message, MessagePayload) or each.sender != turn.sender or age - each.age > _TOGETHER:
+            return together, False
+        if captioned and message.file is None:
             return together, False
         together.append(each)
-        if not is_file:
+        if message.file is None:
             return together, False
-        age, captioned = each.age, captioned or bool(each.payload.get("body"))
+        age, captioned = each.age, captioned or bool(message.body)
     return together, True
 
 
@@ -83,7 +86,8 @@ async def _await_files(turns: Turns, turn: Turn) -> list[QueuedMessage]:
 
     A text and a voice message are complete: nothing belongs to them, and there is nothing to wait for.
     """
-    if "file" not in turn.payload or turn.payload["file"].get("voice"):
+    file = turn.payload.file if isinstance(turn.payload, MessagePayload) else None
+    if file is None or file.voice:
         return []
     waited = 0.0
     while True:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.turns import ChangeKind, TurnState
+from agent_bridge.core.payloads import AgainPayload, EditPayload
+from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
@@ -22,7 +23,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class EditHandler:
-    """Handles the turns of kind *change*, in the order of their lane like messages."""
+    """Handles the turns of the kinds *edit* and *again*, in the order of their lane like messages."""
 
     def __init__(self, homeserver: Homeserver, outboxes: Outboxes, turns: Turns, edits: Edits, texts: Texts) -> None:
         self._homeserver = homeserver
@@ -33,8 +34,9 @@ class EditHandler:
 
     async def handle(self, turn: Turn) -> None:
         """Queue the earlier message again, next in its lane; or tell the person that its answer stays as it is."""
-        _, outbox = await self._outboxes.open(turn)
-        refused = await outbox.reply_once(partial(self._apply, turn, outbox), to=str(turn.payload["target"]))
+        _, outbox = self._outboxes.open(turn)
+        target = turn.payload.target if isinstance(turn.payload, EditPayload) else None
+        refused = await outbox.reply_once(partial(self._apply, turn, outbox), to=target)
         if not refused:
             await self._turns.finish(turn, TurnState.DONE, {})
 
@@ -46,8 +48,8 @@ class EditHandler:
         """Queue the earlier message again; return the reason if that is refused."""
         if not await self._edits.ask_again(turn):
             return self._texts.retried_edit_past
-        _log.info("an earlier message is asked again", room=turn.room_id, change=turn.payload["wish"])
-        if turn.payload["wish"] == ChangeKind.AGAIN:
+        _log.info("an earlier message is asked again", room=turn.room_id, kind=turn.kind)
+        if isinstance(turn.payload, AgainPayload):
             await self._remove_reaction(turn, outbox)
         return None
 

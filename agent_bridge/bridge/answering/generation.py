@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.turns import StopReason, Turn
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.store.agents import AgentRoom
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
 
@@ -81,8 +80,8 @@ class Generation:
         self._max_parts = answers.max_parts
         self._texts = texts
 
-    async def run(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Attempt:
-        """Ask the agent of *agent_room* the question of *turn*, and show the answer in *outbox* while it grows.
+    async def run(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
+        """Ask *agent* the question of *turn*, and show the answer in *outbox* while it grows.
 
         All ends of an attempt are results: a whole answer, a failure of the upstream, a stop.
 
@@ -92,7 +91,6 @@ class Generation:
         """
         if turn.stop is not None:
             return Attempt(ended_by=turn.stop)
-        agent = agent_room.agent
         configured = self._upstreams.get(agent.upstream)
         if configured is None or agent.state is AgentState.GONE:
             return Attempt(ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), self._texts))
@@ -102,7 +100,7 @@ class Generation:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         buffer, request = self._buffer(turn, config), _request(turn, agent, question)
         call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id)
-        streaming = agent_room.portal.streaming or config.streaming
+        streaming = turn.streaming or config.streaming
         async with AnswerStreamer(outbox, buffer, self._budget, enabled=streaming is Streaming.EDITS) as streamer:
             try:
                 answer = self._answer(call, streamer)
@@ -191,7 +189,7 @@ def _request(turn: Turn, agent: Agent, question: Question) -> AnswerRequest:
     return AnswerRequest(
         model=agent.model,
         messages=(*question.history, question.message),
-        session=f"{turn.room_id}/{turn.thread}" if turn.thread else turn.room_id,
+        session=turn.session,
         # A retry has a key of its own, so the upstream generates another answer.
         idempotency_key=f"{turn.key}.{turn.retries}" if turn.retries else turn.key,
     )

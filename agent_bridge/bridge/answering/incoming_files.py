@@ -15,9 +15,9 @@ from agent_bridge.render.content import escape, fenced
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import FilesConfig
+    from agent_bridge.core.payloads import Attachment
     from agent_bridge.files.sniff import Kind
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.matrix.attachments import Attachment
     from agent_bridge.matrix.media import Media
     from agent_bridge.upstream.base import Upstream
 

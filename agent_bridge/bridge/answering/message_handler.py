@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
     from agent_bridge.config.model import AnswersConfig, BotConfig, LanesConfig
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.store.agents import AgentRoom
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -67,13 +67,12 @@ class MessageHandler:
             HomeserverError: the outcome could not be shown. A committed outcome stays committed.
         """
         started = time.monotonic()
-        agent_room, outbox = await self._outboxes.open(turn)
-        agent = agent_room.agent.name
-        _log.info("message taken up", agent=agent, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
+        agent, outbox = self._outboxes.open(turn)
+        _log.info("message taken up", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
-        turn, newest = await self._batching.collect(turn, agent_room.portal.when_busy)
+        turn, newest = await self._batching.collect(turn)
         async with self._receipts.reading(turn.room_id, newest, outbox.user_id):
-            outcome = await self._outcome(turn, agent_room, outbox)
+            outcome = await self._outcome(turn, agent, outbox)
             if outcome is None:
                 return
             ops = outcome.ops(self._texts, self._max_parts)
@@ -91,21 +90,21 @@ class MessageHandler:
             await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
         if outcome.error is None:
-            _log.info("answer sent", agent=agent, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
+            _log.info("answer sent", agent=agent.name, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
         else:
-            _log.warning("answer failed", agent=agent, room=turn.room_id, error=outcome.error)
+            _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that *turn* ends because of *cause*, and close it as failed."""
-        _, outbox = await self._outboxes.open(turn)
+        _, outbox = self._outboxes.open(turn)
         await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
         await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
 
-    async def _outcome(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Outcome | None:
+    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox) -> Outcome | None:
         """Return the outcome of *turn*; None if the turn is queued again."""
         if turn.state is TurnState.COMMITTED:
             return committed_outcome(turn)
-        attempt = await self._attempt(turn, agent_room, outbox)
+        attempt = await self._attempt(turn, agent, outbox)
         announced = False
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
             if await self._put_back(turn, failure):
@@ -116,11 +115,11 @@ class MessageHandler:
             return None
         return outcome_of(attempt, self._texts, announced=announced)
 
-    async def _attempt(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Attempt:
+    async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         if self._batching.is_too_old(turn):
             return Attempt(ended_by=Failure(self._too_old(turn)))
         async with self._receipts.typing(turn.room_id, outbox.user_id):
-            return await self._generation.run(turn, agent_room, outbox)
+            return await self._generation.run(turn, agent, outbox)
 
     async def _put_back(self, turn: Turn, failure: Failure) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued."""

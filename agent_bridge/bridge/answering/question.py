@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.matrix.attachments import kept
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from agent_bridge.bridge.answering.incoming_files import IncomingFiles
     from agent_bridge.config.model import ThreadsConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.payloads import MessagePayload
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.turns import Turns
+    from agent_bridge.store.transcript import Transcripts
     from agent_bridge.upstream.base import Upstream
 
 #: Messages of a transcript that are read at most; the token budget usually ends earlier.
@@ -86,14 +86,14 @@ class Questions:
         self,
         homeserver: Homeserver,
         namespace: Namespace,
-        turns: Turns,
+        transcripts: Transcripts,
         incoming_files: IncomingFiles,
         threads: ThreadsConfig,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
-        self._turns = turns
+        self._transcripts = transcripts
         self._incoming_files = incoming_files
         self._room_messages = threads.room_messages
         self._texts = texts
@@ -110,13 +110,13 @@ class Questions:
         """
         ghost = self._namespace.user_id(agent.ghost)
         parts: list[FileContent] = []
-        for payload in turn.payloads:
-            parts += await self._parts(payload, turn, agent, upstream, ghost)
+        for message in turn.questions:
+            parts += await self._parts(message, turn, agent, upstream, ghost)
         root = await self._root(turn, ghost)
         history: tuple[ChatMessage, ...] = ()
         if not upstream.traits.stateful:
             history = await self._history(turn, root, history_tokens)
-        elif root is not None and not await self._turns.transcript(turn.conversation, 1):
+        elif root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
         return Question(
             history,
@@ -127,28 +127,28 @@ class Questions:
 
     async def _history(self, turn: Turn, root: ChatMessage | None, tokens: int) -> tuple[ChatMessage, ...]:
         """Return the transcript of the conversation; for a thread, behind the end of the room's and the root."""
-        earlier = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
+        earlier = await self._transcripts.of_lane(turn.conversation, _TRANSCRIPT)
         if root is None:
             return within_budget(earlier, tokens)
-        room = await self._turns.room_transcript(turn.room_id, self._room_messages) if self._room_messages else []
+        limit = self._room_messages
+        room = await self._transcripts.of_room(turn.conversation, limit) if limit else []
         # The root is never left out: the thread is about it.
         left = tokens - len(root.content.encode()) // _BYTES_PER_TOKEN
         return (*within_budget(room, left // 2), root, *within_budget(earlier, left))
 
     async def _parts(
-        self, payload: Mapping[str, Any], turn: Turn, agent: Agent, upstream: Upstream, ghost: str
+        self, message: MessagePayload, turn: Turn, agent: Agent, upstream: Upstream, ghost: str
     ) -> list[FileContent]:
         """Return one message in pieces: the quotation of the message that it replies to, its text, its file."""
         parts: list[FileContent] = []
-        body = str(payload.get("body") or "")
-        if reply := payload.get("reply_to"):
+        body, attachment = message.body, message.file
+        if message.reply_to:
             body = _FALLBACK.sub("", body)
-            quoted = await self._message(turn.room_id, str(reply), ghost)
+            quoted = await self._message(turn.room_id, message.reply_to, ghost)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent))
         parts.append(FileContent(body))
-        if "file" in payload:
-            attachment = kept(payload["file"])
+        if attachment is not None:
             try:
                 parts.append(await self._incoming_files.read(attachment, upstream, agent=agent.name, as_user=ghost))
             except HomeserverUnavailable as error:

@@ -24,9 +24,9 @@ from agent_bridge.render.rendition import ops_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.turns import Turns
 
 _log = logging.getLogger(__name__)
@@ -36,24 +36,22 @@ _PAGE = 100
 
 
 class Outboxes:
-    """Opens the outbox of a turn in an agent's room."""
+    """Opens the outbox of a turn that an agent answers."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, agents: Agents) -> None:
+    def __init__(self, homeserver: Homeserver, turns: Turns) -> None:
         self._homeserver = homeserver
         self._turns = turns
-        self._agents = agents
 
-    async def open(self, turn: Turn) -> tuple[AgentRoom, Outbox]:
-        """Return the room of *turn* with its agent, and the outbox in which the agent's ghost answers.
+    def open(self, turn: Turn) -> tuple[Agent, Outbox]:
+        """Return the agent that answers *turn*, and the outbox of the agent's ghost.
 
         Raises:
-            LookupError: *turn* is not in an agent's room.
+            LookupError: the bridge bot answers *turn*.
         """
-        if turn.portal is None:
-            raise LookupError(f"turn {turn.key} is not in an agent's room")
-        agent_room = await self._agents.by_portal(turn.portal)
-        ghost = self._homeserver.namespace.user_id(agent_room.agent.ghost)
-        return agent_room, Outbox(self._homeserver, self._turns, turn, ghost)
+        if turn.agent is None:
+            raise LookupError(f"turn {turn.key} is for no agent")
+        ghost = self._homeserver.namespace.user_id(turn.agent.ghost)
+        return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
 
 
 class Outbox:
@@ -167,8 +165,7 @@ class Outbox:
         if op.thread_of is not None and (root := self.event_ids.get(op.thread_of)) is not None:
             return in_thread(root, root)
         if self._turn.root is not None:
-            question = self._reply_to or self._turn.payload.get("event_id", self._turn.event_id)
-            return in_thread(self._turn.root, question)
+            return in_thread(self._turn.root, self._reply_to or self._turn.event_id)
         return in_reply_to(self._reply_to) if self._reply_to is not None and op.part == 0 else {}
 
     def _txn_id(self, part: int) -> str:
@@ -195,7 +192,6 @@ class Outbox:
 
     async def _find(self, marks: set[str]) -> dict[str, str]:
         """Return the events with *marks* that the room has got since the turn's own event."""
-        question = self._turn.payload.get("event_id", self._turn.event_id)
         found: dict[str, str] = {}
         start: str | None = None
         while marks - found.keys():
@@ -206,7 +202,7 @@ class Outbox:
                 if (theirs := self._mark_of(event)) in marks:
                     found[theirs] = event["event_id"]
             # An event ends the search, not a time: the clocks of the homeserver and of the database may differ.
-            if start is None or any(event.get("event_id") == question for event in events):
+            if start is None or any(event.get("event_id") == self._turn.event_id for event in events):
                 break
         return found
 

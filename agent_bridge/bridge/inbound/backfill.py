@@ -158,9 +158,9 @@ class Backfill:
 
     async def _since(self, room: HistoryCursor) -> tuple[list[RoomEvent], bool]:
         """Return the events of others since the one seen last, oldest first; tell whether that one was found."""
-        names = self._homeserver.namespace
-        reader = None if room.ghost is None else names.user_id(room.ghost)
-        only = said_by_others(names, reader)
+        namespace = self._homeserver.namespace
+        reader = None if room.reader is None else namespace.user_id(room.reader)
+        only = said_by_others(namespace, *map(namespace.user_id, room.ghosts))
         found: list[RoomEvent] = []
         start: str | None = None
         for _ in range(_PAGES):

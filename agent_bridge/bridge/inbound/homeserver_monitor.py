@@ -104,7 +104,7 @@ class HomeserverMonitor:
             await self.homeserver.set_displayname(bot, displayname)
 
     async def _event(self) -> None:
-        rooms = [agent_room.portal.room_id for agent_room in await self._agents.all() if agent_room.portal.bot_joined]
+        rooms = [agent_room.home.room_id for agent_room in await self._agents.all() if agent_room.home.bot_joined]
         for room_id in (await self._kv.get(KeyValues.SPACE), *rooms):
             if room_id is None:
                 continue

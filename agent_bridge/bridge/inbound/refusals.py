@@ -1,0 +1,75 @@
+"""Tells people why a message is refused."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.payloads import RefusalPayload, RefusalReason
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import IgnoreReason, TurnState
+from agent_bridge.render.content import escape
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.turns import Turns
+
+#: Refused messages that one answer lists.
+_EXCERPTS = 20
+
+
+class RefusalHandler:
+    """Carries out the turns of the kind *refusal*."""
+
+    def __init__(self, homeserver: Homeserver, turns: Turns, rules: Rules, texts: Texts) -> None:
+        self._homeserver = homeserver
+        self._turns = turns
+        self._namespace = rules.namespace
+        self._permissions = rules.permissions
+        self._texts = texts
+
+    async def handle(self, turn: Turn) -> None:
+        """Tell the sender why the message is refused. A person who was never invited by the bridge is told nothing."""
+        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
+        if not await outbox.reply_once(partial(self._text, turn), to=turn.event_id):
+            # The sender's next message is judged again: a person with a role may have invited the sender by then.
+            await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
+
+    async def give_up(self, turn: Turn, cause: str) -> None:
+        """Close the turn: the sender is not told."""
+        await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
+
+    async def _text(self, turn: Turn) -> str | None:
+        if not isinstance(turn.payload, RefusalPayload):
+            raise TypeError(f"turn {turn.key} is not a refusal")
+        match turn.payload.reason:
+            case RefusalReason.ENCRYPTED:
+                return self._texts.encrypted
+            case RefusalReason.FULL:
+                return await self._full(turn, turn.payload)
+            case RefusalReason.PERMISSION:
+                return self._texts.not_permitted.format(sender=turn.sender) if await self._was_invited(turn) else None
+
+    async def _full(self, turn: Turn, refusal: RefusalPayload) -> str:
+        """List the messages that found the room full, all that wait to be told at once."""
+        more = await self._turns.collect(turn, await self._turns.behind(turn))
+        payloads = (refusal, *turn.collected, *(each.payload for each in more))
+        excerpts = [each.excerpt for each in payloads if isinstance(each, RefusalPayload)]
+        if len(excerpts) == 1:
+            return self._texts.full.format(limit=refusal.limit)
+        # The excerpt of a message that was redacted is empty.
+        lines = [f"- {escape(text) or '…'}" for text in excerpts[:_EXCERPTS]]
+        if len(excerpts) > _EXCERPTS:
+            lines.append(self._texts.full_more.format(messages=len(excerpts) - _EXCERPTS))
+        return "\n".join([self._texts.full_all.format(limit=refusal.limit), "", *lines])
+
+    async def _was_invited(self, turn: Turn) -> bool:
+        """Tell whether the bridge bot or an administrator had invited the sender."""
+        event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender)
+        inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
+        return inviter == self._namespace.bot or role_of(inviter, self._permissions) >= Role.ADMIN

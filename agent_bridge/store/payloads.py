@@ -1,0 +1,84 @@
+"""The JSON form of payloads and steps. No other module knows what the columns ``turn.payload`` and ``steps`` hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from agent_bridge.core.errors import StoreRefused
+from agent_bridge.core.payloads import (
+    AgainPayload,
+    Attachment,
+    CommandPayload,
+    EditPayload,
+    InvitationPayload,
+    MediaKind,
+    MessagePayload,
+    RefusalPayload,
+    RefusalReason,
+)
+from agent_bridge.core.turns import Step, TurnKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.core.payloads import Payload
+
+#: Version of the form that :func:`encode` writes; it stands in each payload.
+_VERSION = 1
+_STEP_FIELDS = {field.name for field in fields(Step)}
+
+
+def encode(payload: Payload) -> Jsonb:
+    """Return *payload* as a value for the column ``payload``; fields that are None are left out."""
+    values = {name: value for name, value in asdict(payload).items() if value is not None}
+    return Jsonb({"v": _VERSION} | values)
+
+
+def decode(kind: str, stored: Mapping[str, Any]) -> Payload:
+    """Return the payload that *stored* holds, for a turn of kind *kind*.
+
+    Raises:
+        StoreRefused: the kind or the version is unknown: a newer program wrote it.
+    """
+    values = dict(stored)
+    if (version := values.pop("v", None)) != _VERSION:
+        raise StoreRefused(f"a turn's payload has version {version}; this program reads version {_VERSION}")
+    match kind:
+        case TurnKind.MESSAGE:
+            return _message(values)
+        case TurnKind.COMMAND:
+            return CommandPayload(**values)
+        case TurnKind.REFUSAL:
+            return RefusalPayload(**{**values, "reason": RefusalReason(values["reason"])})
+        case TurnKind.INVITATION:
+            return InvitationPayload(**values)
+        case TurnKind.EDIT:
+            return EditPayload(values["target"], _message(values["message"]))
+        case TurnKind.AGAIN:
+            return AgainPayload(**values)
+        case _:
+            raise StoreRefused(f"a turn has the kind {kind!r}, which this program does not know")
+
+
+def _message(values: Mapping[str, Any]) -> MessagePayload:
+    file = values.get("file")
+    return MessagePayload(
+        body=values["body"],
+        file=None if file is None else Attachment(**{**file, "kind": MediaKind(file["kind"])}),
+        reply_to=values.get("reply_to"),
+    )
+
+
+def encode_step(what: str, **details: float | str | None) -> Jsonb:
+    """Return a step for the function ``append_step``, which adds the time; *details* are fields of a Step."""
+    return Jsonb({"what": what} | {name: value for name, value in details.items() if value is not None})
+
+
+def decode_step(stored: Mapping[str, Any]) -> Step:
+    """Return the step that *stored* holds; details that only other programs know are left out."""
+    values = {name: value for name, value in stored.items() if name in _STEP_FIELDS}
+    return Step(**{**values, "at": datetime.fromisoformat(stored["at"])})

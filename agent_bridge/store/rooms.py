@@ -1,0 +1,62 @@
+"""Rooms: which of them the bridge knows, who takes part in them, and how they are set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.errors import StoreError
+from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room
+from agent_bridge.store.statements import Statements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from psycopg.rows import DictRow
+
+    from agent_bridge.core.rooms import Streaming, WhenBusy
+    from agent_bridge.store.database import Database
+
+_SQL = Statements("rooms")
+
+
+def _room(row: DictRow) -> Room:
+    participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
+    return Room(**{**row, "kind": KindName(row["kind"]), "participants": tuple(participants)})
+
+
+class Rooms:
+    """The tables ``room`` and ``participant``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def contexts(
+        self, room_ids: Collection[str], *, events: Collection[str] = (), replied_to: Collection[str] = ()
+    ) -> dict[str, Room]:
+        """Return those of *room_ids* that the bridge knows.
+
+        *events* are about to be written and do not count as waiting. For each of the events *replied_to* that shows an
+        answer, the room tells which agent sent it.
+        """
+        rows = await self._database.rows(
+            _SQL["contexts"], {"rooms": list(room_ids), "events": list(events), "replied_to": list(replied_to)}
+        )
+        return {row["room_id"]: _room(row) for row in rows}
+
+    async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:
+        """Record that the bridge bot has joined a room, after its invitation *seen*; return what is to compare.
+
+        A room that is known keeps its kind, except a group that turns out to be a direct conversation with the bot.
+        """
+        row = await self._database.row(_SQL["enter"], {"room_id": room_id, "kind": kind, "seen": seen})
+        if row is None:
+            raise StoreError(f"the room {room_id} was not recorded")
+        return HistoryCursor(room_id, (), None, seen, row["position"], row["backfill_requests"])
+
+    async def set_when_busy(self, room_id: str, when_busy: WhenBusy | None) -> bool:
+        """Record what happens to messages that wait in a room; tell whether the room has agents."""
+        return await self._database.execute(_SQL["set_when_busy"], {"room_id": room_id, "value": when_busy}) > 0
+
+    async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
+        """Record how answers are shown in a room; tell whether the room has agents."""
+        return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0

@@ -1,0 +1,92 @@
+-- homes --
+-- Return agents with their homes, in the order in which the agents were found: all, or those of one upstream, or one.
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room
+FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
+WHERE (%(agent)s::bigint IS NULL OR a.id = %(agent)s) AND (%(upstream)s::text IS NULL OR a.upstream = %(upstream)s)
+ORDER BY a.id
+
+-- out_of_sync --
+-- Return the agents whose ghost or home differs, on the homeserver, from its desired state. %(space)s is the Space that
+-- should list the rooms, null when none should.
+SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
+WHERE (a.state = 'active' AND (
+          r.room_id IS NULL OR NOT r.bot_joined OR a.displayname_applied IS DISTINCT FROM a.displayname
+          OR r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
+          OR r.space IS DISTINCT FROM coalesce(%(space)s, r.space)))
+   OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state)
+ORDER BY a.id
+
+-- ghosts --
+-- Return the localparts of all ghosts.
+SELECT ghost FROM agent
+
+-- lock --
+-- Let nobody else add agents until the transaction ends: of two that add the same agent at once, one could fail on the
+-- ghost, which is not a conflict to skip.
+LOCK TABLE agent IN SHARE ROW EXCLUSIVE MODE
+
+-- add --
+-- Write an agent, unless it is there already.
+INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state)
+VALUES (%(upstream)s, %(agent_id)s, %(model)s, %(name)s, %(ghost)s, %(displayname)s, %(state)s)
+ON CONFLICT (upstream, agent_id) DO NOTHING
+RETURNING id
+
+-- add_home --
+-- Write the home of a new agent, which does not exist on the homeserver yet.
+WITH home AS (
+    INSERT INTO room (kind, owner, name, topic, announced_state)
+    VALUES ('home', %(agent)s, %(room_name)s, %(room_topic)s, 'active') RETURNING id, owner
+)
+INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM home
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- update --
+-- Write the desired state of an agent and its home. Identity and ghost stay.
+WITH changed AS (
+    UPDATE agent SET model = %(model)s, name = %(name)s, displayname = %(displayname)s, state = %(state)s,
+           state_since = CASE WHEN state = %(state)s THEN state_since ELSE now() END
+    WHERE id = %(agent)s
+)
+UPDATE room SET name = %(room_name)s, topic = %(room_topic)s WHERE owner = %(agent)s AND kind = 'home'
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- displayname_applied --
+-- Record the display name that the ghost was given.
+UPDATE agent SET displayname_applied = %(displayname)s WHERE id = %(agent)s
+
+-- forget_namesake --
+-- Forget the room %(room_id)s that the bridge bot entered before it became the home %(room)s; return how far it was
+-- compared.
+DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL RETURNING last_seen, needs_backfill
+
+-- room_made --
+-- Record the room of a home, the name and the topic that it has, and how far it is compared.
+UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, topic_applied = %(topic)s, last_seen = %(last_seen)s,
+       needs_backfill = %(needs_backfill)s, backfilled_at = now()
+WHERE id = %(room)s
+RETURNING pg_notify('agent_bridge', 'rooms')
+
+-- bot_joined --
+-- Record that the bridge bot is in the room.
+UPDATE room SET bot_joined = true WHERE id = %(room)s
+
+-- linked --
+-- Record the Space that lists the room.
+UPDATE room SET space = %(space)s WHERE id = %(room)s
+
+-- invited --
+-- Record that the bridge invited a person.
+UPDATE room SET invited = array_append(invited, %(user_id)s) WHERE id = %(room)s
+
+-- name_applied --
+-- Record the name that the room was given, or was found to keep.
+UPDATE room SET name_applied = %(name)s WHERE id = %(room)s
+
+-- topic_applied --
+-- Record the topic that the room was given, or was found to keep.
+UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
+
+-- announced --
+-- Record the agent's state that the room was told.
+UPDATE room SET announced_state = %(state)s WHERE id = %(room)s

@@ -1,0 +1,42 @@
+-- require_backfill --
+-- Hold the lanes of all rooms until the rooms are compared with the homeserver's history.
+UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1 WHERE room_id IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'backfill')
+
+-- schedule_backfill --
+-- Have all rooms compared next, without holding their lanes.
+UPDATE room SET backfilled_at = NULL WHERE backfilled_at IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'backfill')
+
+-- due --
+-- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
+-- those that were not compared for %(interval)s seconds. A time in the future means that the clock was set back. Also
+-- return the last position that was given: a sequence that has given none yet holds the first one that it will give.
+SELECT r.room_id, r.last_seen, r.backfill_requests, owner.ghost AS reader,
+       (SELECT coalesce(array_agg(a.ghost ORDER BY a.id <> coalesce(r.owner, 0), p.created_at, a.id), '{}')
+        FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS ghosts,
+       (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+FROM room r LEFT JOIN agent owner ON owner.id = r.owner
+WHERE r.room_id IS NOT NULL
+  AND (r.needs_backfill OR r.backfilled_at IS NULL OR r.backfilled_at > now()
+       OR r.backfilled_at < now() - make_interval(secs => %(interval)s))
+ORDER BY r.needs_backfill DESC, r.needs_backfill AND EXISTS (
+    SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = r.room_id AND t.open
+) DESC, r.backfilled_at NULLS FIRST
+LIMIT %(limit)s
+
+-- backfilled --
+-- Record that nothing is missing in a room up to the event %(seen)s. Its lanes go on, unless another backfill was
+-- requested since the comparison began.
+UPDATE room SET last_seen = %(seen)s, needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s,
+       backfilled_at = now()
+FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
+WHERE room.id = before.id
+RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
+
+-- pass_over --
+-- Let the lanes of a room go on that cannot be compared, unless another backfill was requested since.
+UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now()
+FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
+WHERE room.id = before.id
+RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END

@@ -1,0 +1,107 @@
+-- lock --
+-- Lock the rooms %(rooms)s until the transaction ends. In the order of their keys, so that no two transactions wait for
+-- each other.
+SELECT pg_advisory_xact_lock(%(kind)s, key)
+FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS room ORDER BY key) AS keys
+
+-- accept --
+-- Write turns, in their order, and the lanes that they need. An event that has a turn already, and a turn whose once_key
+-- is taken, are skipped. Return the event and the lane of each turn that was written.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
+        %(kinds)s::text[], %(senders)s::text[], %(payloads)s::jsonb[], %(reasons)s::text[], %(once_keys)s::text[],
+        %(said_at)s::bigint[]
+    ) WITH ORDINALITY AS asked (
+        event_id, room_id, thread_id, agent, key, kind, sender, payload, reason, once_key, said_at, number
+    )
+    WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
+      AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
+), lane_wanted AS (
+    SELECT DISTINCT room_id, thread_id, agent FROM asked
+), lane_found AS (
+    SELECT c.id, c.room_id, c.thread_id, c.agent
+    FROM lane_wanted w JOIN conversation c
+      ON c.room_id = w.room_id AND c.thread_id = w.thread_id AND coalesce(c.agent, 0) = coalesce(w.agent, 0)
+), lane_made AS (
+    INSERT INTO conversation (room_id, thread_id, agent, lane_kind)
+    SELECT room_id, thread_id, agent, CASE WHEN agent IS NULL THEN 'bot' ELSE 'agent' END FROM lane_wanted w
+    WHERE NOT EXISTS (
+        SELECT 1 FROM lane_found f
+        WHERE f.room_id = w.room_id AND f.thread_id = w.thread_id AND coalesce(f.agent, 0) = coalesce(w.agent, 0)
+    )
+    ON CONFLICT (room_id, thread_id, coalesce(agent, 0)) DO UPDATE SET lane_kind = EXCLUDED.lane_kind
+    RETURNING id, room_id, thread_id, agent
+), lane AS (
+    SELECT * FROM lane_found UNION ALL SELECT * FROM lane_made
+)
+INSERT INTO turn (event_id, key, conversation, kind, sender, payload, reason, once_key, said_at)
+SELECT a.event_id, a.key, lane.id, a.kind, a.sender, a.payload, a.reason, a.once_key,
+       CASE WHEN a.said_at > 0 THEN least(now(), to_timestamp(a.said_at / 1000.0)) ELSE now() END
+FROM asked a JOIN lane
+  ON lane.room_id = a.room_id AND lane.thread_id = a.thread_id AND coalesce(lane.agent, 0) = coalesce(a.agent, 0)
+ORDER BY a.number
+ON CONFLICT (event_id, conversation) DO NOTHING
+RETURNING event_id, conversation, CASE WHEN (
+    -- No EXISTS: PostgreSQL would read the open turns of all lanes for each row.
+    SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
+) THEN pg_notify('agent_bridge', 'waiting') END
+
+-- known --
+-- Return those of the events %(events)s that have a turn or were ignored.
+SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)
+UNION
+SELECT event_id FROM ignored WHERE event_id = ANY(%(events)s)
+
+-- ignore --
+-- Note why events have no turn. Events that have one, or that were noted before, are skipped.
+INSERT INTO ignored (event_id, room_id, reason)
+SELECT event_id, room_id, reason
+FROM unnest(%(events)s::text[], %(rooms)s::text[], %(reasons)s::text[]) WITH ORDINALITY
+     AS asked (event_id, room_id, reason, number)
+WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
+ORDER BY number
+ON CONFLICT (event_id) DO NOTHING
+
+-- stop --
+-- Note that people want answers to end; return the lanes of these answers. The target %(target)s is a question, which
+-- means each of its answers, or an event of an answer. Without a target the request means the answers that are given
+-- in its own thread; if there are none, those in the thread with the oldest message. It means no message that was said
+-- after it. A question that was collected is answered by the turn that it was collected into.
+WITH head AS (
+    SELECT DISTINCT ON (t.conversation) t.id, t.position, c.thread_id
+    FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE %(target)s::text IS NULL AND c.room_id = %(room_id)s AND c.lane_kind = 'agent' AND t.kind = 'message' AND t.open
+      AND t.position < coalesce((SELECT min(position) FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
+    ORDER BY t.conversation, t.position
+), meant AS (
+    SELECT coalesce(t.collected_into, t.id) AS id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
+    UNION
+    SELECT o.turn FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s
+    UNION
+    SELECT id FROM head
+    WHERE thread_id = (SELECT thread_id FROM head ORDER BY (thread_id = %(thread)s) DESC, position LIMIT 1)
+)
+UPDATE turn SET stop = 'stopped', stopped_by = %(event_id)s, not_before = NULL
+WHERE id IN (SELECT id FROM meant) AND kind = 'message' AND state IN ('queued', 'running') AND stop IS NULL
+RETURNING conversation, pg_notify('agent_bridge', 'stops')
+
+-- put_in_order --
+-- Give the waiting turns of a room the order of %(events)s, the newest events of the room. A turn of another event that
+-- had its position (%(position)s or less) before these events were requested is older than all of them; any other turn is
+-- newer.
+WITH waiting AS (
+    SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND t.open AND t.state = 'queued' AND t.attempts = 0
+    ORDER BY CASE WHEN t.event_id = ANY(%(events)s::text[]) THEN 1 WHEN t.position <= %(position)s THEN 0 ELSE 2 END,
+             array_position(%(events)s::text[], t.event_id), t.position
+), positioned AS (
+    SELECT id, nextval('turn_position_seq') AS position FROM waiting
+)
+UPDATE turn SET position = positioned.position FROM positioned WHERE turn.id = positioned.id
+
+-- add_dead_letter --
+-- Keep what the database can never take.
+INSERT INTO dead_letter (transaction_id, reason, body) VALUES (%(transaction)s, %(reason)s, %(body)s)

@@ -1,0 +1,32 @@
+-- contexts --
+-- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages wait for an answer
+-- (those of the events %(events)s are not counted), and which agents sent the events %(replied_to)s.
+SELECT r.room_id, r.kind, r.owner,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
+        FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
+       (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
+        WHERE c.room_id = r.room_id AND t.open AND t.kind = 'message' AND t.event_id <> ALL(%(events)s)) AS waiting,
+       (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
+        FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
+        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by
+FROM room r WHERE r.room_id = ANY(%(rooms)s)
+
+-- enter --
+-- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A group
+-- may turn out to be a direct conversation; other kinds of rooms keep their kind.
+INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
+VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
+ON CONFLICT (room_id) DO UPDATE
+SET kind = CASE WHEN room.kind = 'group' THEN EXCLUDED.kind ELSE room.kind END, bot_joined = true,
+    last_seen = EXCLUDED.last_seen
+RETURNING backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+
+-- set_when_busy --
+-- Record what happens to messages that wait in a room with agents.
+UPDATE room SET when_busy = %(value)s
+WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
+
+-- set_streaming --
+-- Record how answers are shown in a room with agents.
+UPDATE room SET streaming = %(value)s
+WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)

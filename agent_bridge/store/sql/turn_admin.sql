@@ -1,0 +1,66 @@
+-- open --
+-- Return the first %(limit)s messages that are open, by lane, in the order in which they will be taken up.
+SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE t.open AND t.kind = 'message' ORDER BY c.room_id, c.id, t.position LIMIT %(limit)s
+
+-- failed --
+-- Return the last %(limit)s turns that failed, newest first.
+SELECT id FROM turn WHERE state = 'failed' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(limit)s
+
+-- find --
+-- Return the turns of an event, and the turn that an event shows the answer of.
+SELECT id FROM turn WHERE event_id = %(event_id)s
+UNION
+SELECT turn FROM outbox WHERE event_id = %(event_id)s
+ORDER BY id
+
+-- find_by_key --
+-- Return two turns at most whose keys begin with %(key)s, which is hexadecimal.
+SELECT id FROM turn WHERE key >= %(key)s AND key < %(key)s || 'g' LIMIT 2
+
+-- summaries --
+-- Return the turns %(turns)s as people ask about them, in this order.
+SELECT t.id, t.key, t.event_id, t.conversation, c.room_id, a.name AS agent, t.kind, t.sender, t.state, t.attempts,
+       t.failures, t.interruptions, t.retries, t.error, t.said_at, t.created_at, t.started_at, t.finished_at, t.steps,
+       head.event_id AS collected_into, t.collected_into AS head
+FROM turn t JOIN conversation c ON c.id = t.conversation LEFT JOIN agent a ON a.id = c.agent
+     LEFT JOIN turn head ON head.id = t.collected_into
+WHERE t.id = ANY(%(turns)s) ORDER BY array_position(%(turns)s::bigint[], t.id)
+
+-- ignored --
+-- Return why an event was ignored.
+SELECT reason FROM ignored WHERE event_id = %(event_id)s
+
+-- stopped_by --
+-- Return how many turns an event has asked to end.
+SELECT count(*) AS turns FROM turn WHERE stopped_by = %(event_id)s
+
+-- retry --
+-- Queue a closed message again, behind those that wait in its lane, once for each event that asks for it; return the lane.
+WITH queued AS (
+    UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
+           retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL,
+           extras = '{}', error = NULL, finished_at = NULL, steps = steps || (jsonb_build_object('at', now()) || %(step)s)
+    WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done') AND NOT redacted
+      AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
+    RETURNING id, conversation
+), forgotten AS (
+    DELETE FROM message USING queued WHERE message.turn = queued.id
+)
+SELECT conversation FROM queued
+UNION ALL
+SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array(%(step)s::jsonb)
+
+-- drop --
+-- Set an open message aside, once for each event that asks for it; return the lane. The turn ends at the head of its lane,
+-- where the room is told.
+WITH dropped AS (
+    UPDATE turn SET stop = 'dropped', stopped_by = %(event_id)s, not_before = NULL,
+           steps = steps || (jsonb_build_object('at', now()) || %(step)s)
+    WHERE id = %(turn)s AND kind = 'message' AND state IN ('queued', 'running')
+      AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
+    RETURNING conversation, pg_notify('agent_bridge', 'stops')
+)
+SELECT conversation FROM dropped
+UNION ALL
+SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array(%(step)s::jsonb)

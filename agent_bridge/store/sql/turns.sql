@@ -1,0 +1,150 @@
+-- take --
+-- Take up the turn at the head of the lane %(lane)s, unless it has to wait; return it with its agent and its room.
+-- The condition on `open` stands there twice: the second one is evaluated again if another worker has just closed the
+-- turn. A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
+-- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
+-- needs a backfill. The bot's lane beside agents is not held: a command must not wait there.
+UPDATE turn
+SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' END,
+    attempts = turn.attempts + 1,
+    interruptions = turn.interruptions
+        + (turn.state = 'running' OR (turn.state = 'committed' AND turn.waits_since IS NULL))::integer,
+    not_before = NULL, waits_since = NULL, started_at = coalesce(turn.started_at, now()),
+    steps = append_step(turn.steps, %(step)s)
+FROM conversation c LEFT JOIN room r ON r.room_id = c.room_id LEFT JOIN agent a ON a.id = c.agent
+WHERE c.id = turn.conversation
+  AND turn.id = (SELECT id FROM turn WHERE conversation = %(lane)s AND open ORDER BY position, id DESC LIMIT 1)
+  AND turn.open
+  AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
+  AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
+RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
+          r.owner IS NOT DISTINCT FROM c.agent AS own_room, r.when_busy, r.streaming, turn.kind, turn.sender,
+          turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries,
+          extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
+          (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
+           FROM turn part WHERE part.collected_into = turn.id) AS collected,
+          turn.answer, turn.extras, turn.error,
+          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal
+
+-- dismiss --
+-- Replace a turn by a note that its event is ignored.
+WITH dismissed AS (
+    DELETE FROM turn WHERE id = %(turn)s RETURNING event_id
+)
+INSERT INTO ignored (event_id, room_id, reason) SELECT event_id, %(room_id)s, %(reason)s FROM dismissed
+ON CONFLICT (event_id) DO NOTHING
+
+-- behind --
+-- Return the turns behind the turn %(turn)s in its lane that ask for the same and were never taken up, in their order.
+SELECT t.id, t.event_id, t.sender, t.payload, t.kind, extract(epoch FROM now() - t.said_at)::float AS age,
+       extract(epoch FROM now() - t.created_at)::float AS since
+FROM turn head JOIN turn t ON t.conversation = head.conversation
+WHERE head.id = %(turn)s AND t.open AND t.state = 'queued' AND t.attempts = 0 AND t.stop IS NULL
+  AND t.kind = head.kind AND t.reason IS NOT DISTINCT FROM head.reason AND t.position > head.position
+ORDER BY t.position
+
+-- collect --
+-- Make those of the turns %(parts)s that still wait a part of the turn %(turn)s. Return them with their payloads; return
+-- one row of nulls if none waits, and no row if another worker has taken the turn up since.
+WITH head AS (
+    SELECT id FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
+), part AS (
+    UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(),
+           steps = append_step(turn.steps, %(step)s)
+    FROM head
+    WHERE turn.id = ANY(%(parts)s) AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
+    RETURNING turn.id, turn.kind, turn.payload,
+              CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
+)
+SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
+
+-- stops --
+-- Return those of the turns %(turns)s that have to end early, and why.
+SELECT id, stop FROM turn WHERE id = ANY(%(turns)s) AND stop IS NOT NULL
+
+-- count_open --
+-- Return the number of open turns of each agent; null: of the bridge bot.
+SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation WHERE t.open GROUP BY c.agent
+
+-- put_back --
+-- Let a turn wait for %(delay)s seconds at the head of its lane. A committed answer stays committed.
+UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
+       waits_since = now(), not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
+       steps = append_step(turn.steps, %(step)s)
+WHERE id = %(turn)s AND attempts = %(attempts)s AND open
+RETURNING id, pg_notify('agent_bridge', 'lanes')
+
+-- ask_the_rest --
+-- Queue a turn again of which a part was redacted, if another part is left.
+UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = NULL, retries = retries + 1,
+       retried_at = now(), steps = append_step(turn.steps, %(step)s)
+WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
+  AND (NOT redacted OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted))
+RETURNING id
+
+-- started --
+-- Record the upstream's reference of the run that answers the turn %(turn)s, unless another worker has taken it up. The
+-- first words of the answer wait for this, so the commit does not wait for the disk.
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
+
+-- commit --
+-- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
+-- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped. A question that
+-- was redacted leaves no transcript.
+WITH answered AS (
+    UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
+           stop = CASE WHEN %(stopped)s OR stop = 'redacted' THEN stop END, steps = append_step(turn.steps, %(step)s)
+    WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
+    RETURNING id, stop
+), intended AS (
+    INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
+    ON CONFLICT (turn, part) DO NOTHING
+), said AS (
+    INSERT INTO message (conversation, turn, role, content)
+    SELECT %(lane)s, answered.id, said.role, said.content
+    FROM answered,
+         unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
+    WHERE answered.stop IS DISTINCT FROM 'redacted'
+    ORDER BY said.position
+)
+SELECT id FROM answered
+
+-- finish --
+-- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question
+-- that was redacted keeps no answer.
+WITH finished AS (
+    UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
+           answer = CASE WHEN redacted OR stop = 'redacted' THEN NULL ELSE answer END,
+           extras = CASE WHEN redacted OR stop = 'redacted' THEN '{}' ELSE extras END,
+           steps = append_step(turn.steps, %(step)s)
+    WHERE id = %(turn)s AND attempts = %(attempts)s AND open
+    RETURNING id
+), shown AS (
+    UPDATE outbox SET event_id = sent.event_id
+    FROM finished, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
+    WHERE outbox.turn = finished.id AND outbox.part = sent.part
+), forgotten AS (
+    DELETE FROM outbox USING finished WHERE outbox.turn = finished.id AND outbox.part = ANY(%(redacted)s::integer[])
+)
+SELECT id FROM finished
+
+-- was_announced --
+-- Return a row if another turn of the same lane failed with the same error within the last %(seconds)s seconds, and the
+-- room was told of it.
+SELECT 1 FROM turn
+WHERE conversation = %(lane)s AND id <> %(turn)s AND state = 'failed' AND error = %(error)s
+  AND finished_at > now() - make_interval(secs => %(seconds)s) AND coalesce(extras->>'notice', '') <> ''
+LIMIT 1
+
+-- intend --
+-- Write the intention to send a part.
+INSERT INTO outbox (turn, part) VALUES (%(turn)s, %(part)s) ON CONFLICT (turn, part) DO NOTHING
+
+-- sent --
+-- Record the event that shows a part.
+UPDATE outbox SET event_id = %(event_id)s WHERE turn = %(turn)s AND part = %(part)s
+
+-- sends --
+-- Return the parts that were sent, or may have been sent, for a turn.
+SELECT part, event_id, created_at FROM outbox WHERE turn = %(turn)s ORDER BY part
