@@ -1,4 +1,8 @@
-"""The command line. Exit code 0: done; 1: failed; 2: the configuration is wrong."""
+"""The command line. Exit code 0: done; 1: failed; 2: the configuration is wrong.
+
+Each command imports the parts that it needs when it runs: ``--help`` and ``init`` load neither the bridge nor the
+driver of the database.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from agent_bridge import __version__, log
-from agent_bridge.app import build, database_uri
-from agent_bridge.cli.doctor import Doctor
-from agent_bridge.cli.init import InitAnswers, initialise, write_registration
-from agent_bridge.config.load import load
+from agent_bridge import __version__
+from agent_bridge.cli.terminal import printable
 from agent_bridge.core.errors import BridgeError, ConfigError
-from agent_bridge.demo.run import play
-from agent_bridge.store import migrate as migrations
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -47,10 +46,10 @@ def main() -> None:
     try:
         cli()
     except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(printable(str(error)), file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except BridgeError as error:
-        print(f"agent-bridge: {error}", file=sys.stderr)  # noqa: T201
+        print(printable(f"agent-bridge: {error}"), file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 
@@ -81,6 +80,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Write config.yaml and registration.yaml for a new bridge."""
+    from agent_bridge.cli.init import InitAnswers, initialise
+
     answers = InitAnswers(
         homeserver=homeserver,
         domain=domain,
@@ -98,11 +99,13 @@ def init(
 def registration(
     *,
     config: ConfigFile = _DEFAULT,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where it goes.")] = Path("registration.yaml"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("registration.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Make registration.yaml again from a configuration."""
-    typer.echo(write_registration(load(config), output, force=force))
+    from agent_bridge.cli.init import write_registration
+
+    typer.echo(write_registration(_load(config), output, force=force))
 
 
 @cli.command()
@@ -113,17 +116,20 @@ def doctor(
         Path | None, typer.Option(help="The registration; default: registration.yaml beside the configuration.")
     ] = None,
 ) -> None:
-    """Check everything the bridge needs, one line a check; exit code 0 only if all is well."""
-    # Every check says itself what it found; what the parts log on the way would only stand between.
+    """Check everything that the bridge needs, one line per check; exit code 0 only if all checks pass."""
+    from agent_bridge.app import database_uri
+    from agent_bridge.cli.doctor import Doctor
+
+    # The findings are the output; log lines of the checked parts would stand between them.
     logging.disable()
-    patient = Doctor(load(config), config, registration or config.parent / "registration.yaml", database_uri)
+    checks = Doctor(_load(config), config, registration or config.parent / "registration.yaml", database_uri)
 
     async def examine() -> bool:
-        healthy = True
-        async for finding in patient.findings():
-            typer.echo(finding)
-            healthy = healthy and finding.ok
-        return healthy
+        all_passed = True
+        async for finding in checks.findings():
+            typer.echo(printable(str(finding)))
+            all_passed = all_passed and finding.ok
+        return all_passed
 
     raise typer.Exit(0 if asyncio.run(examine()) else 1)
 
@@ -131,8 +137,10 @@ def doctor(
 @cli.command()
 def migrate(*, config: ConfigFile = _DEFAULT) -> None:
     """Bring the database's schema up to date."""
-    settings = load(config)
-    log.configure(settings.logging.level, settings.logging.format)
+    from agent_bridge.app import database_uri
+    from agent_bridge.store import migrate as migrations
+
+    settings = _load_with_logging(config)
 
     async def bring_up() -> None:
         async with database_uri(settings) as uri:
@@ -144,18 +152,14 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 
 @cli.command()
 def run(*, config: ConfigFile = _DEFAULT) -> None:
-    """Run the bridge: door, worker and discovery."""
-    settings = load(config)
-    log.configure(settings.logging.level, settings.logging.format)
-    asyncio.run(_until_stopped(_run(settings)))
+    """Run the bridge: endpoint, worker and candidate for leader."""
+    asyncio.run(_until_stopped(_run(_load_with_logging(config))))
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
-    """Run a worker only: it answers what another process's door has taken."""
-    settings = load(config)
-    log.configure(settings.logging.level, settings.logging.format)
-    asyncio.run(_until_stopped(_work(settings)))
+    """Run a worker only: it answers messages that another process's endpoint took in."""
+    asyncio.run(_until_stopped(_work(_load_with_logging(config))))
 
 
 @cli.command()
@@ -164,15 +168,10 @@ def why(
     *,
     config: ConfigFile = _DEFAULT,
 ) -> None:
-    """Tell step by step what became of a message."""
-    # The answer is the output; what the parts log on the way would only stand between.
+    """Show step by step how the bridge handled a message."""
+    # The trace is the output; log lines would stand between.
     logging.disable()
-
-    async def tell(settings: Config) -> str:
-        async with build(settings) as bridge:
-            return await bridge.traces.tell(message)
-
-    typer.echo(asyncio.run(tell(load(config))))
+    typer.echo(printable(asyncio.run(_trace(_load(config), message))))
 
 
 @cli.command()
@@ -182,20 +181,49 @@ def demo(
     upstream: Annotated[str | None, typer.Option(help="A real upstream instead of the demo's own.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its API key; env:NAME reads it from the environment.")] = None,
 ) -> None:
-    """Bring everything up on this machine, throw-away homeserver included, and show it."""
+    """Start everything on this machine, with a throw-away homeserver, and show it."""
+    from agent_bridge.demo.run import play
+
     raise typer.Exit(asyncio.run(_until_stopped(play(once=once, upstream=upstream, api_key=api_key))) or 0)
 
 
+def _load(file: Path) -> Config:
+    from agent_bridge.config.load import load
+
+    return load(file)
+
+
+def _load_with_logging(file: Path) -> Config:
+    """Return the configuration in *file*; from now on the process logs as it says."""
+    from agent_bridge import log
+
+    config = _load(file)
+    log.configure(config.logging.level, config.logging.format)
+    return config
+
+
 async def _run(config: Config) -> None:
+    from agent_bridge.app import build
+
     async with build(config) as bridge:
         bridge.process_stats.listen()
         await bridge.run()
 
 
 async def _work(config: Config) -> None:
+    from agent_bridge.app import build
+
     async with build(config) as bridge:
         bridge.process_stats.listen()
         await bridge.work()
+
+
+async def _trace(config: Config, message: str) -> str:
+    from agent_bridge.app import build
+    from agent_bridge.commands.lookup import parse_reference
+
+    async with build(config) as bridge:
+        return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
 
 
 async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result | None:
@@ -206,12 +234,12 @@ async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result | None:
     def stop() -> None:
         nonlocal stopped
         stopped = True
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(sign)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
         task.cancel()
 
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:

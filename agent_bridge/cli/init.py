@@ -1,4 +1,4 @@
-"""The files of a new bridge: config.yaml and registration.yaml."""
+"""``agent-bridge init`` and ``registration``: write the files of a new bridge, config.yaml and registration.yaml."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REGISTRATION = "registration.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitAnswers:
-    """What a new bridge must be told."""
+    """Answers of the operator about a new bridge."""
 
     #: URL of the homeserver's client-server API.
     homeserver: str
@@ -45,10 +45,10 @@ class InitAnswers:
 
 
 def new_config(answers: InitAnswers) -> Config:
-    """Return the configuration of a new bridge, with fresh tokens.
+    """Return the configuration of a new bridge, with new random tokens.
 
     Raises:
-        ConfigError: lists every answer that cannot be, one in a line, by its key in config.yaml.
+        ConfigError: lists every invalid answer in its own line, by its key in config.yaml.
     """
     values: dict[str, Any] = {
         "homeserver": {"address": answers.homeserver, "domain": answers.domain},
@@ -73,12 +73,12 @@ def new_config(answers: InitAnswers) -> Config:
 
 
 def initialise(answers: InitAnswers, folder: Path, *, force: bool = False) -> str:
-    """Write config.yaml and registration.yaml into *folder*, which is made if need be.
+    """Write config.yaml and registration.yaml into *folder*, which is created if it does not exist.
 
-    Both hold secrets: only their owner can read them. Returns what is left to do, in words.
+    Both hold secrets: only their owner can read them. Returns the next step of the operator, in words.
 
     Raises:
-        ConfigError: an answer cannot be, a file exists and *force* is false, or the folder cannot be written.
+        ConfigError: an answer is invalid, a file exists and *force* is false, or the folder cannot be written.
             Unless writing itself failed, neither file was touched.
     """
     config = new_config(answers)
@@ -96,7 +96,7 @@ def initialise(answers: InitAnswers, folder: Path, *, force: bool = False) -> st
 def write_registration(config: Config, path: Path, *, force: bool = False) -> str:
     """Write the registration of *config* to *path*, readable only by its owner.
 
-    Returns what is left to do, in words.
+    Returns the next step of the operator, in words.
 
     Raises:
         ConfigError: the file exists and *force* is false, or it cannot be written.
@@ -108,13 +108,13 @@ def write_registration(config: Config, path: Path, *, force: bool = False) -> st
 
 
 def registration_hint(path: Path) -> str:
-    """Tell how the homeserver learns of the registration at *path*."""
+    """Return the instruction to give the registration at *path* to the homeserver."""
     return (
         "List the registration in homeserver.yaml and restart Synapse:\n\n"
         "app_service_config_files:\n"
         f"  - {flow(path.absolute())}\n\n"
         "The file holds tokens, so only its owner can read it. Synapse must read it too:\n"
-        "where it runs as another user, give that user a copy of its own and list the copy."
+        "if Synapse runs as another user, give that user a copy and list the copy."
     )
 
 
@@ -125,7 +125,7 @@ def _refuse_to_replace(*paths: Path) -> None:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Put *text* at *path* in one step, in a file that nobody but its owner could ever read."""
+    """Write *text* to *path* in one step, into a file that only its owner can read from its first byte on."""
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             fresh = Path(folder, path.name)

@@ -1,68 +1,43 @@
-"""Commands about the bridge itself: how it is, and a push to look again."""
+"""Commands about the bridge itself: help, the state of its parts, and a request to list all agents now."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from agent_bridge.commands.registry import Command
+from agent_bridge.commands.entries import upstream_entry
+from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results import CommandList, Group, StatusReport, SyncReport
 from agent_bridge.core.roles import Role
-from agent_bridge.render.content import escape
 
-if TYPE_CHECKING:
-    from agent_bridge.bridge.agents.upstream_status import Health, UpstreamStatus
-    from agent_bridge.commands.registry import Call
-    from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.store.agents import Agents
-    from agent_bridge.store.turns import Turns
-
-#: Seconds that a look at the upstreams may take before it is answered without its result.
+#: Seconds that ``sync`` waits for the leader.
 _PATIENCE = 30.0
 
 
-class StatusCommands:
-    """``sync`` and ``status``."""
+@command("help", group=Group.BRIDGE, role=Role.MEMBER)
+async def help_(ctx: CommandContext) -> CommandList:
+    """List the commands that the caller may use. Only reads."""
+    return CommandList(tuple(each.usage for each in ctx.registry.commands.values() if ctx.role >= each.role))
 
-    def __init__(self, upstream_status: UpstreamStatus, agents: Agents, turns: Turns, texts: Texts) -> None:
-        self._upstream_status = upstream_status
-        self._agents = agents
-        self._turns = turns
-        self._texts = texts
 
-    def commands(self) -> list[Command]:
-        """Return the commands."""
-        return [
-            Command("sync", "sync [all]", self._texts.help_sync, Role.ADMIN, self.sync),
-            Command("status", "status", self._texts.help_status, Role.ADMIN, self.status),
-        ]
+@command("sync", group=Group.BRIDGE, role=Role.ADMIN)
+async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
+    """Have the leader list the agents of all upstreams now; with *all_* it accepts any number of changes.
 
-    async def sync(self, call: Call) -> str:
-        """Look at all upstreams now."""
-        done = await self._upstream_status.ask(confirmed=call.arguments == "all", within=_PATIENCE)
-        lines = [self._line(health) for health in await self._upstream_status.read()]
-        return "\n".join(lines if done else [self._texts.still_looking, "", *lines])
+    Running twice lists the agents twice. That changes nothing, unless the upstream's list changed in between.
+    """
+    is_finished = await ctx.services.upstream_status.ask(confirmed=all_, within=_PATIENCE)
+    return SyncReport(is_finished, tuple(map(upstream_entry, await ctx.services.upstream_status.read())))
 
-    async def status(self, _call: Call) -> str:
-        """Tell how everything is."""
-        agents = [agent_room.agent for agent_room in await self._agents.all()]
-        states = {state: sum(agent.state is state for agent in agents) for state in AgentState}
-        waiting = await self._turns.count_open()
-        # The turn of this very command is open as well.
-        turns = max(0, sum(waiting.values()) - 1)
-        lines = [
-            self._texts.status_agents.format(
-                agents=self._texts.count(states[AgentState.ACTIVE], self._texts.agent),
-                held=states[AgentState.HELD],
-                gone=states[AgentState.GONE],
-            ),
-            self._texts.status_messages.format(messages=self._texts.count(turns, self._texts.message)),
-        ]
-        return "\n".join([*lines, *(self._line(health) for health in await self._upstream_status.read())])
 
-    def _line(self, health: Health) -> str:
-        if not health.ok:
-            cause = escape(health.error or self._texts.not_asked_yet)
-            return self._texts.status_failing.format(name=health.name, cause=cause)
-        text = self._texts.status_doubted if health.doubted else self._texts.status_upstream
-        agents = self._texts.count(health.agents, self._texts.agent)
-        return text.format(name=health.name, agents=agents, doubted=health.doubted)
+@command("status", group=Group.BRIDGE, role=Role.ADMIN)
+async def status(ctx: CommandContext) -> StatusReport:
+    """Report on agents, open turns and upstreams. Only reads."""
+    states = [each.agent.state for each in await ctx.services.agents.all()]
+    open_turns = sum((await ctx.services.turns.count_open()).values())
+    return StatusReport(
+        active=states.count(AgentState.ACTIVE),
+        held=states.count(AgentState.HELD),
+        gone=states.count(AgentState.GONE),
+        # The turn of this command is open too.
+        open_turns=max(0, open_turns - 1),
+        upstreams=tuple(map(upstream_entry, await ctx.services.upstream_status.read())),
+    )

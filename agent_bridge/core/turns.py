@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import Streaming, WhenBusy
 
@@ -160,20 +161,6 @@ class StopRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerExtras:
-    """What is shown besides an answer's text."""
-
-    #: Markdown of what the room is told about a failure, empty when it is told nothing.
-    notice: str = ""
-    #: What the agent did besides answering: the ops that show it.
-    activity: tuple[Mapping[str, Any], ...] = ()
-    #: Contents of the events that show files, uploaded already.
-    files: tuple[Mapping[str, Any], ...] = ()
-    #: Whether the first of them is what is left of an answer that is too long.
-    rest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class QueuedMessage:
     """A message that waits behind another one in its lane."""
 
@@ -206,6 +193,8 @@ class Turn:
     agent: Agent | None
     #: Whether the room is the agent's own: its conversation needs no further name than the room's.
     own_room: bool
+    #: Whether agents take part in the room.
+    in_agent_room: bool
     #: What happens to messages that wait, and how answers are shown in the room; None: as configured.
     when_busy: WhenBusy | None
     streaming: Streaming | None

@@ -133,7 +133,6 @@ class Texts:
     upstream_web_page: str
     upstream_event: str
     voice_no_path: str
-    voice_no_model: str
     voice_nonsense: str
     voice_type: str
     list_web_page: str
@@ -168,32 +167,27 @@ class Texts:
 
     #: Commands in general.
     help_head: str
+    #: Headings, by the group of commands.
+    help_groups: Mapping[str, str]
+    #: What each command does, by its name.
+    help: Mapping[str, str]
+    #: How a usage line names an argument, by the argument.
+    placeholders: Mapping[str, str]
     usage: str
+    usage_example: str
+    argument_missing: str
+    argument_surplus: str
+    argument_choice: str
+    not_a_user_id: str
+    no_such_agent: str
+    did_you_mean: str
     unknown_command: str
     unknown_command_help: str
     command_not_permitted: str
     command_failed: str
-    #: By the name of a role: who has it, in *command_not_permitted*.
+    not_an_agents_room: str
+    #: The people who have a role, in *command_not_permitted*, by the name of the role.
     roles: Mapping[str, str]
-
-    #: What each command does, and how those are used that take more than fixed words.
-    help_help: str
-    help_agents: str
-    help_invite: str
-    help_sync: str
-    help_status: str
-    help_stop: str
-    help_busy: str
-    help_stream: str
-    help_queue: str
-    help_failed: str
-    help_retry: str
-    help_drop: str
-    help_why: str
-    usage_invite: str
-    usage_retry: str
-    usage_drop: str
-    usage_why: str
 
     #: Answers to commands about agents.
     no_agents: str
@@ -202,13 +196,10 @@ class Texts:
     gone: str
     ready: str
     room_is_made: str
-    no_such_agent: str
-    did_you_mean: str
     invited: str
     already_there: str
     may_not_talk: str
     no_room_yet: str
-    not_a_user_id: str
 
     #: Answers to commands about the bridge.
     still_looking: str
@@ -219,13 +210,13 @@ class Texts:
     status_failing: str
     not_asked_yet: str
 
+    #: Answers to commands about a room, by the value of the setting.
+    busy: Mapping[str, str]
+    stream: Mapping[str, str]
+
     #: Answers to commands about messages.
     stopping: str
     nothing_runs: str
-    not_an_agents_room: str
-    #: By the value of the configuration.
-    busy: Mapping[str, str]
-    stream: Mapping[str, str]
     queue_empty: str
     none_failed: str
     no_cause: str
@@ -241,10 +232,10 @@ class Texts:
     cannot_retry: str
     dropping: str
     cannot_drop: str
-    #: By the state of a turn: how it is.
+    #: The state of a turn, as a predicate.
     states: Mapping[str, str]
 
-    #: What became of a message.
+    #: Traces of messages without a turn.
     why_ignored: str
     #: By reason: the end of *why_ignored*.
     ignored: Mapping[str, str]
@@ -255,22 +246,24 @@ class Texts:
     why_no_portal: str
     why_not_addressed: str
     why_not_a_message: str
-    why_collected: str
-    #: By the state of a turn.
-    why_state: Mapping[str, str]
-    see_below: str
+
+    #: Traces of turns.
+    trace_head: str
+    trace_head_agent: str
     #: By the kind of a turn.
     kinds: Mapping[str, str]
-    story: str
-    story_of_agent: str
-    story_said: str
-    story_received: str
-    story_started: str
-    #: By what happened.
+    #: By the state of a turn.
+    why_state: Mapping[str, str]
+    why_collected: str
+    see_below: str
+    trace_said: str
+    trace_received: str
+    trace_started: str
+    #: By the name of a step.
     steps: Mapping[str, str]
-    story_part: str
-    story_counts: str
-    story_question: str
+    trace_part: str
+    trace_counts: str
+    trace_question: str
 
     def render(self, text: Text) -> str:
         """Return *text* in this language."""

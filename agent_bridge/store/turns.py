@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from agent_bridge.core.answers import NO_EXTRAS
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.rooms import Streaming, WhenBusy
-from agent_bridge.core.turns import AnswerExtras, QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from
+from agent_bridge.store.extras import extras_from_json, extras_to_json
 from agent_bridge.store.payloads import decode, encode_step
 from agent_bridge.store.statements import Statements
 
@@ -20,14 +22,12 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.core.turns import IgnoreReason
     from agent_bridge.store.database import Database
 
 _SQL = Statements("turns")
-
-#: What is shown besides most answers.
-NO_EXTRAS = AnswerExtras()
 
 
 def _turn(row: DictRow) -> Turn:
@@ -42,14 +42,10 @@ def _turn(row: DictRow) -> Turn:
         "state": TurnState(row["state"]),
         "stop": None if stop is None else StopReason(stop),
         "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
-        "extras": _extras(row["extras"]),
+        "extras": extras_from_json(row["extras"]),
     }
+    del row["signal"]
     return Turn(**{**row, **values})
-
-
-def _extras(stored: Mapping[str, Any]) -> AnswerExtras:
-    lists = {key: tuple(stored.get(key, ())) for key in ("activity", "files")}
-    return AnswerExtras(**{**stored, **lists})
 
 
 def _queued(row: DictRow) -> QueuedMessage:
@@ -126,6 +122,14 @@ class Turns:
         values = {"turn": turn.id, "attempts": turn.attempts, "step": encode_step("again")}
         return await self._database.row(_SQL["ask_the_rest"], values) is not None
 
+    async def started(self, turn: Turn, ref: str) -> None:
+        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
+
+        It does not wait for the disk: a crash of PostgreSQL may lose the reference, a crash of the bridge may not.
+        """
+        values = {"ref": ref, "turn": turn.id, "attempts": turn.attempts}
+        await self._database.execute(_SQL["started"], values)
+
     async def commit(
         self,
         turn: Turn,
@@ -150,7 +154,7 @@ class Turns:
                 "answer": answer,
                 "error": error,
                 "parts": list(parts),
-                "extras": Jsonb(asdict(extras)),
+                "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],

@@ -1,4 +1,4 @@
-"""The reactions that show that a message waits behind another one."""
+"""Messages that wait behind another one, and the reactions that show this."""
 
 from __future__ import annotations
 
@@ -40,10 +40,15 @@ class WaitingMessages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unshown(self, seconds: float, limit: int) -> list[WaitingMessage]:
-        """Return messages that wait behind another one for longer than *seconds* and have no reaction."""
-        rows = await self._database.rows(_SQL["unshown"], {"seconds": seconds, "limit": limit})
-        return [_waiter(row) for row in rows]
+    async def unshown(self, seconds: float, limit: int) -> tuple[list[WaitingMessage], float | None]:
+        """Return messages that wait behind another one for longer than *seconds* without a reaction, *limit* at most.
+
+        And the seconds until the next message does; None when there is none, or more than *limit* are due.
+        """
+        rows = await self._database.rows(_SQL["unshown"], {"limit": limit + 1})
+        ages = [row.pop("age") for row in rows]
+        due = [_waiter(row) for row, age in zip(rows[:limit], ages, strict=False) if age > seconds]
+        return due, next((seconds - age for age in ages if age <= seconds), None)
 
     async def over(self, limit: int) -> list[WaitingMessage]:
         """Return messages that do not wait any more and have, or may have, a reaction."""

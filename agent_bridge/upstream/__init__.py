@@ -1,1 +1,1 @@
-"""Upstreams: servers that host agents. Speaks their protocols; contains no Matrix and no SQL."""
+"""Upstreams: servers that host agents. Implements their protocols. Contains no Matrix and no SQL."""

@@ -1,4 +1,4 @@
-"""The kinds of upstreams, by the name that the configuration gives them."""
+"""The kinds of upstreams, by their names in the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def make_upstream(config: UpstreamConfig, session: ClientSession) -> Upstream:
-    """Return the upstream of *config*, which sends its requests through *session*."""
+    """Return the upstream of *config*. Its HTTP requests go through *session*, which the caller closes."""
     match config.kind:
         case "openai":
             return OpenAIUpstream(config, session)

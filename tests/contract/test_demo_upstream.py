@@ -13,10 +13,11 @@ from PIL import Image
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.demo.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
-from agent_bridge.demo.upstream import DemoAgent, DemoUpstream
+from agent_bridge.demo.agents.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
+from agent_bridge.demo.agents.upstream import DemoAgent, DemoUpstream
 from agent_bridge.upstream.base import AnswerRequest, FileDelta, ReasoningDelta, TextDelta
 from agent_bridge.upstream.registry import make_upstream
+from support.answers import without_start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -119,9 +120,8 @@ async def test_without_pace_an_answer_comes_in_one_piece(http: aiohttp.ClientSes
 
 
 async def test_ada_thinks_before_she_speaks(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
-    deltas = [
-        delta async for delta in make_upstream(config(upstream), http).answer(to(upstream, "Ada", "What is time?"))
-    ]
+    asked = make_upstream(config(upstream), http)
+    deltas = without_start([delta async for delta in asked.answer(to(upstream, "Ada", "What is time?"))])
     thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
     words = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
     assert len(thoughts) > 10

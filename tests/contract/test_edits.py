@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras, Notice
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.turns import AnswerExtras, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -384,7 +385,7 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
 async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, turns: Turns, lane: int) -> None:
     turn = await take(database, lane)
     await turns.commit(
-        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice="The answer too"), transcript=TALK
+        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice=Notice("The answer too")), transcript=TALK
     )
     assert await note(database, redaction()) == [[lane]]
     assert await Transcripts(database).of_lane(lane, 9) == []

@@ -15,7 +15,10 @@ from agent_bridge.core.errors import StoreError
 from agent_bridge.store.database import Database
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import LEADER, Locks
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
 from support.conditions import eventually
+from support.sessions import open_locks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,7 +58,7 @@ class Process:
 
 @asynccontextmanager
 async def process(uri: str, *, fail: bool = False) -> AsyncIterator[Process]:
-    async with Locks(uri) as locks:
+    async with open_locks(uri) as locks:
         process = Process(locks)
         process.fail = fail
         running = asyncio.create_task(process.leader.run())
@@ -134,7 +137,7 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
 
 
 async def test_without_a_database_nobody_leads_and_nobody_falls() -> None:
-    async with Locks("postgresql://127.0.0.1:9/nowhere") as locks:
+    async with open_locks("postgresql://127.0.0.1:9/nowhere") as locks:
         alone = Process(locks)
         running = asyncio.create_task(alone.leader.run())
         done, _ = await asyncio.wait({running}, timeout=2.5)
@@ -147,8 +150,14 @@ async def test_without_a_database_nobody_leads_and_nobody_falls() -> None:
 @pytest.fixture
 async def bulletins(store_url: str) -> AsyncIterator[tuple[UpstreamStatus, UpstreamStatus]]:
     """Of the leader, and of another process."""
-    async with Database(store_url) as first, Database(store_url) as second:
-        yield UpstreamStatus(KeyValues(first)), UpstreamStatus(KeyValues(second))
+    ours, theirs = Signals(), Signals()
+    async with (
+        Database(store_url) as first,
+        Session(store_url, ours),
+        Database(store_url) as second,
+        Session(store_url, theirs),
+    ):
+        yield UpstreamStatus(KeyValues(first), ours), UpstreamStatus(KeyValues(second), theirs)
 
 
 async def test_how_upstreams_are_is_told(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:

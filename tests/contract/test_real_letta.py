@@ -14,11 +14,13 @@ from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.base import (
+    UNCHANGED,
     AgentInfo,
+    AnswerEvent,
     AnswerRequest,
-    Delta,
     End,
     ReasoningDelta,
+    RunStarted,
     TextDelta,
     ToolCall,
     ToolResult,
@@ -83,7 +85,9 @@ async def answer(upstream: Upstream, text: str, *, model: str = "Dora", session:
     return "".join(delta.text for delta in told if isinstance(delta, TextDelta))
 
 
-async def deltas(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> list[Delta]:
+async def deltas(
+    upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = ""
+) -> list[AnswerEvent]:
     ask = AnswerRequest(model, (ChatMessage("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
     async with asyncio.timeout(DEADLINE):
         return joined([delta async for delta in upstream.answer(ask)])
@@ -104,8 +108,8 @@ def by_id(agent: str) -> AgentInfo:
 
 
 async def agents(upstream: Upstream) -> set[AgentInfo]:
-    listed = await upstream.list_agents()
-    assert listed is not None
+    listed = await upstream.agents()
+    assert listed is not UNCHANGED
     return set(listed)
 
 
@@ -135,6 +139,7 @@ async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaS
     asked = len(letta.llm.asked)
     ask = AnswerRequest("Dora", (ChatMessage("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
     async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as told:
+        assert isinstance(await anext(told), RunStarted)
         assert await anext(told) == TextDelta("Echo:")
     whole = await answer(upstream, "word " * 50, session="!g:hs", key="turn-2")
     assert whole == "Echo: " + "word " * 50
@@ -143,7 +148,7 @@ async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaS
 
 async def test_a_rename_changes_the_model(letta: LettaServer, upstream: Upstream, dora: str) -> None:
     assert await agents(upstream) == {by_name("Dora")}
-    assert await upstream.list_agents() is None
+    assert await upstream.agents() is UNCHANGED
     await letta.rename_agent(dora, "Dora the Second")
     assert await agents(upstream) == {by_name("Dora the Second")}
     assert await answer(upstream, "hi", model="Dora the Second", session="!d:hs") == "Echo: hi"
@@ -171,7 +176,7 @@ async def test_a_deleted_agent_is_gone(letta: LettaServer, upstream: Upstream) -
     agent = await letta.create_agent("Egon")
     assert await agents(upstream) == {by_name("Egon")}
     await letta.delete_agent(agent)
-    assert await upstream.list_agents() == ()
+    assert await upstream.agents() == ()
     with pytest.raises(UpstreamError) as caught:
         await answer(upstream, "hi", model=agent, session="!f:hs")
     assert type(caught.value) is AgentGone
@@ -214,4 +219,4 @@ async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: U
     for _ in range(2):
         assert await answer(responses, "twice", session="!k:hs", key="turn-3") == "Echo: twice"
     assert len(letta.llm.asked) == asked + 2
-    assert not responses.idempotent
+    assert not responses.traits.idempotent

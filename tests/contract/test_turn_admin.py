@@ -8,6 +8,7 @@ import pytest
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turn_admin import TurnAdmin
@@ -228,6 +229,28 @@ async def test_what_is_not_a_closed_message_is_not_asked_anew(database: Database
     await turns.commit(turn, "x", error=None, parts=range(1))
     assert await retry(database, "$0") is None
     assert await order(database) == ["$0", "$open"]
+
+
+async def test_a_transcript_is_forgotten_only_when_its_question_is_asked_again(database: Database) -> None:
+    async def transcript() -> int:
+        row = await database.row("SELECT count(*) AS messages FROM message")
+        return 0 if row is None else int(row["messages"])
+
+    (lane,) = await accept(database, new("$1"))
+    turns, turn = Turns(database), await take(database, lane)
+    await turns.commit(turn, "x", error=None, parts=range(1), transcript=[ChatMessage("user", "hi")])
+    assert await retry(database, "$1") is None
+    assert await transcript() == 1
+    await turns.finish(turn, TurnState.DONE, {})
+    assert await retry(database, "$1") == lane
+    assert await transcript() == 0
+    again = await take(database, lane)
+    await turns.commit(again, "y", error=None, parts=range(1), transcript=[ChatMessage("user", "hi")])
+    await turns.finish(again, TurnState.DONE, {})
+    # The same request again: the turn stays answered.
+    assert await retry(database, "$1") == lane
+    assert await transcript() == 1
+    assert await order(database) == []
 
 
 async def test_an_open_message_is_dropped_at_the_head_of_its_lane(database: Database, agent: int) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import KindName, Streaming
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import (
-    AnswerExtras,
     IgnoreReason,
     Send,
     StopReason,
@@ -95,6 +95,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         thread="$root",
         agent=(await Agents(database).by_agent(agent)).agent,
         own_room=True,
+        in_agent_room=True,
         when_busy=None,
         streaming=Streaming.OFF,
         kind=TurnKind.MESSAGE,
@@ -549,3 +550,14 @@ async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(
     assert await late is None
     row = await row_of(database, "$1")
     assert (row["state"], row["attempts"]) == ("done", 1)
+
+
+async def test_the_run_that_answers_is_recorded_by_the_last_worker_only(database: Database, turns: Turns) -> None:
+    [lane] = await accept(database, new("$1"))
+    first = await take(database, lane)
+    await turns.started(first, "run-1")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
+    second = await take(database, lane)
+    await turns.started(second, "run-2")
+    await turns.started(first, "run-3")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"

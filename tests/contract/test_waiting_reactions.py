@@ -31,7 +31,7 @@ async def lane(database: Database) -> int:
 
 
 async def unshown(waiting: WaitingMessages, limit: int = 10, seconds: float = 0) -> list[str]:
-    return [waiter.event_id for waiter in await waiting.unshown(seconds, limit)]
+    return [waiter.event_id for waiter in (await waiting.unshown(seconds, limit))[0]]
 
 
 async def over(waiting: WaitingMessages, limit: int = 10) -> list[tuple[str, str | None]]:
@@ -48,7 +48,8 @@ async def test_messages_behind_another_wait(database: Database, waiting: Waiting
     assert await unshown(waiting, 1) == ["$2"]
     assert await unshown(waiting, seconds=60) == []
     await database.execute("UPDATE turn SET created_at = now() - interval '61 seconds' WHERE event_id = '$3'")
-    (waiter,) = await waiting.unshown(60, 10)
+    (waiter,), due_in = await waiting.unshown(60, 10)
+    assert 50 < (due_in or 0) <= 60
     row = await row_of(database, "$3")
     assert waiter == WaitingMessage(row["id"], "$3", row["key"], ROOM, "agent_frida", None)
 
@@ -58,7 +59,7 @@ async def test_each_agent_shows_that_a_message_waits_for_it(database: Database, 
     lanes = await accept(database, new("$1", "!group", frida, gala), new("$2", "!group", frida, gala))
     for lane in lanes:
         await take(database, lane)
-    waiters = await waiting.unshown(0, 10)
+    waiters, _ = await waiting.unshown(0, 10)
     assert [(waiter.event_id, waiter.ghost) for waiter in waiters] == [("$2", "agent_frida"), ("$2", "agent_gala")]
     assert len({waiter.key for waiter in waiters}) == 2
 

@@ -16,7 +16,7 @@ from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
-from agent_bridge.upstream.base import End
+from agent_bridge.upstream.base import End, RunStarted
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.database import Connection
-    from agent_bridge.upstream.base import AnswerRequest, Delta
+    from agent_bridge.upstream.base import AnswerEvent, AnswerRequest
 
     Picks = Callable[..., bool]
 
@@ -120,7 +120,7 @@ class Doom:
         return bool(self._event_id) and get_contextvars().get("event_id") == self._event_id
 
     def _watch_intake(self) -> None:
-        for method in ("take", "take_missed"):
+        for method in ("take", "take_backfilled"):
             _replace(Intake, method, self._watched(getattr(Intake, method)))
 
     def _watched(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -183,7 +183,7 @@ class Doom:
     def _doom_answer(self) -> None:
         original = OpenAIUpstream.answer
 
-        async def doomed(upstream: OpenAIUpstream, ask: AnswerRequest) -> AsyncGenerator[Delta, None]:
+        async def doomed(upstream: OpenAIUpstream, ask: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
             about_it = self._is_about_it
             if about_it:
                 self._reached("request", "at")
@@ -192,8 +192,8 @@ class Doom:
                     if about_it and isinstance(delta, End):
                         self._reached("last_words", "at")
                     yield delta
-                    # What follows runs once the words have been taken in.
-                    if about_it:
+                    # The code below runs when the bridge has handled the event.
+                    if about_it and not isinstance(delta, RunStarted):
                         self._reached("first_words", "at")
 
         _replace(OpenAIUpstream, "answer", doomed)

@@ -13,9 +13,10 @@ from support.scripted_upstream import ScriptedUpstream, says
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Running
+    from support.person import Person
+    from support.shared_bridge import SharedBridge
 
 BOT = "@agentbridge:test.local"
 
@@ -94,6 +95,24 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
                 assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 
 
+async def test_a_repeated_invitation_is_one_event(harness: BridgeHarness, database_url: str) -> None:
+    """A command that runs twice, because the bridge was killed before it answered, invites once."""
+    async with (
+        ScriptedUpstream("x") as upstream,
+        desk(harness, database_url, upstream, "admin") as admin,
+        harness.person() as guest,
+    ):
+        room_id = (await admin.running.contact(upstream.names[0])).home.room_id or ""
+
+        async def invitation() -> str:
+            assert "Invited" in (await admin.ask(f"invite {upstream.names[0]} {guest.user_id}")).body
+            event = await admin.running.homeserver.state(room_id, "m.room.member", guest.user_id)
+            assert event is not None
+            return str(event["event_id"])
+
+        assert await invitation() == await invitation()
+
+
 async def test_an_unknown_word_gets_the_nearest_command(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin") as admin:
         assert "`!ab agents`" in (await admin.ask("agnets")).body
@@ -109,8 +128,8 @@ async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, data
         assert "⚠️" in (await admin.ask("sync")).body
 
 
-async def test_the_prefix_works_in_an_agents_room(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
         answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
         assert "agents" in answer[0].body
@@ -169,7 +188,7 @@ async def test_the_bridge_speaks_the_language_of_its_configuration(harness: Brid
         assert admin.said()[0].body == RUSSIAN.hello
         told = (await admin.ask("help")).body.splitlines()
         assert told[0] == RUSSIAN.help_head
-        assert f"- `!ab agents`: {RUSSIAN.help_agents}" in told
+        assert f"- `!ab agents`: {RUSSIAN.help['agents']}" in told
         assert "1 агент;" in (await admin.ask("status")).body
         upstream.status = 401
         assert "сервер u не принимает api_key (401)" in ((await admin.ask("sync")).html or "")

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Message, Room
     from support.harness import BridgeHarness, Running
+    from support.person import Person
 
 BOT = f"@agentbridge:{DOMAIN}"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.queue.lanes import MAX_INTERRUPTIONS
+from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database
@@ -57,14 +56,12 @@ async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
                 await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "half of")
                 await bridge.kill()
             await talk.say("three")
-            started = time.monotonic()
             async with process(tmp_path, config) as bridge:
 
                 async def all_done() -> bool:
                     return not await Turns(database).count_open() and len(bridge.logged("answer sent")) == 3
 
                 await eventually(all_done, "three answers")
-                assert time.monotonic() - started < 15
                 await talk.person.wait_for(lambda: len(talk.answers) == 3)
                 await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: one")
                 assert await bridge.stop() == 0

@@ -12,14 +12,13 @@ from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import LIVE, message
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
-from support.people import enter
 from support.released_databases import load
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from agent_bridge.demo.client import Person
     from agent_bridge.store.database import Database
     from support.harness import BridgeHarness
+    from support.person import Person
     from support.postgres import Cluster
 
 FRIDA, GALA = "@agent_old_frida:test.local", "@agent_old_gala:test.local"
@@ -43,19 +42,19 @@ def said(person: Person, room_id: str, ghost: str) -> list[str]:
 
 
 async def test_a_bridge_goes_on_with_what_a_release_left(
-    harness: BridgeHarness, database_url: str, cluster: Cluster
+    harness: BridgeHarness, empty_database_url: str, cluster: Cluster
 ) -> None:
     async with ScriptedUpstream() as upstream, harness.person("alice") as alice:
         upstream.models = [{"id": f"old-{name}", "name": name.title()} for name in ("frida", "gala", "jana")]
         there = [{"name": "scripted", "url": upstream.url}]
         # The homeserver as the release left it: rooms, questions, and answers that are half done.
         names: dict[str, str] = {}
-        with cluster.database() as elsewhere:
+        with cluster.migrated() as elsewhere:
             async with harness.bridge(harness.config(elsewhere, there)) as running:
                 for name in ("Frida", "Gala", "Jana"):
-                    names[f"!{name.lower()}"] = (await enter(running, alice, name)).room_id
+                    names[f"!{name.lower()}"] = (await running.join(alice, name)).room_id
         frida, gala, jana = (names[name] for name in ("!frida", "!gala", "!jana"))
-        config = harness.config(database_url, there)
+        config = harness.config(empty_database_url, there)
         async with homeserver_session() as session:
             token = config.appservice.as_token.get_secret_value()
             homeserver = Homeserver(config.homeserver.address, token, config.namespace, session)
@@ -76,7 +75,7 @@ async def test_a_bridge_goes_on_with_what_a_release_left(
             names["$hello-answer"] = await show(homeserver, frida, FRIDA, hello, "Echo: hello")
             answer = await show(homeserver, frida, FRIDA, committed, "Echo: shown and not written down")
             names["$running-answer"] = await show(homeserver, gala, GALA, begun, "half of", live=True)
-        await asyncio.to_thread(load, database_url, "release_0003", names)
+        await asyncio.to_thread(load, empty_database_url, "release_0003", names)
 
         async with harness.bridge(config) as running:
             database = running.database

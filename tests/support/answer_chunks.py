@@ -1,33 +1,34 @@
-"""What a scripted agent does besides speaking, and how each of it travels in both dialects of the API."""
+"""The pieces of a scripted answer, and their JSON in both dialects of the OpenAI API."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from agent_bridge.demo.agents.openai_server import ChatFormat, Picture, Reasoning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Reasoning:
-    """A thought."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Tool:
-    """A call of a tool; with a result it is the server that carries it out (told by ``/responses`` alone)."""
+    """A call of a tool. With a result, the server runs the tool, which only ``/responses`` shows."""
 
     name: str
     arguments: str = "{}"
     result: str | None = None
+    #: None: a new id.
+    call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file in the answer; without a name it travels as an image."""
+    """A file in the answer. Without a name it is sent as an image."""
 
     url: str
     name: str | None = None
@@ -37,57 +38,77 @@ class File:
 Spoken = str | Reasoning | Tool | File
 
 
-def chat_chunks(piece: Spoken) -> list[dict[str, Any]]:
-    """Return the chunks of a chat completion that say *piece*."""
+class ScriptedChatFormat(ChatFormat):
+    """A chat completion with tool calls and files."""
+
+    def delta(self, piece: object) -> dict[str, Any]:
+        """Return the ``delta`` of the chunk for *piece*."""
+        self.finish_reason = "stop"
+        match piece:
+            case Tool(name, arguments, result):
+                self.finish_reason = "tool_calls" if result is None else "stop"
+                function = {"name": name, "arguments": arguments}
+                return {"tool_calls": [{"index": 0, "id": _call_id(piece), "type": "function", "function": function}]}
+            case File(url, None):
+                return super().delta(Picture(url))
+            case File():
+                return {"content": [{"type": "file", "file": _file(piece)}]}
+        return super().delta(piece)
+
+
+class ResponsesFormat:
+    """A response of ``/responses``."""
+
+    def __init__(self) -> None:
+        self._id = f"resp_{uuid4().hex}"
+
+    def begin(self) -> dict[str, Any]:
+        """Return the event that names the response."""
+        return {"type": "response.created", "response": self._response("in_progress")}
+
+    def events(self, piece: object) -> list[dict[str, Any]]:
+        """Return the events for *piece*."""
+        match piece:
+            case str():
+                return [{"type": "response.output_text.delta", "delta": piece}]
+            case Reasoning(text):
+                return [{"type": "response.reasoning_summary_text.delta", "delta": text}]
+        return [{"type": "response.output_item.done", "item": item} for item in _items(piece)]
+
+    def end(self) -> dict[str, Any]:
+        """Return the event that ends the response."""
+        return {"type": "response.completed", "response": self._response("completed")}
+
+    def whole(self, pieces: Sequence[object]) -> dict[str, Any]:
+        """Return the response that contains *pieces*."""
+        items = [item for piece in pieces for item in _items(piece)]
+        return self._response("completed") | {"output": items}
+
+    def _response(self, status: str) -> dict[str, Any]:
+        return {"id": self._id, "object": "response", "status": status, "output": []}
+
+
+def _items(piece: object) -> list[dict[str, Any]]:
+    """Return *piece* as output items."""
     match piece:
         case str():
-            delta: dict[str, Any] = {"content": piece}
+            return [{"type": "message", "content": [{"type": "output_text", "text": piece}]}]
         case Reasoning(text):
-            delta = {"reasoning_content": text}
-        case Tool(name, arguments):
-            function = {"name": name, "arguments": arguments}
-            delta = {"tool_calls": [{"index": 0, "id": _call_id(), "type": "function", "function": function}]}
-        case File(url, None):
-            delta = {"images": [{"type": "image_url", "image_url": {"url": url}}]}
-        case File():
-            delta = {"content": [{"type": "file", "file": _file(piece)}]}
-    return [{"choices": [{"delta": delta, "finish_reason": None}]}]
-
-
-def chat_end(last: Spoken | None) -> dict[str, Any]:
-    """Return the chunk that ends a chat completion behind *last*."""
-    reason = "tool_calls" if isinstance(last, Tool) and last.result is None else "stop"
-    return {"choices": [{"delta": {}, "finish_reason": reason}]}
-
-
-def response_events(piece: Spoken) -> list[dict[str, Any]]:
-    """Return the events of a response that say *piece*."""
-    match piece:
-        case str():
-            return [{"type": "response.output_text.delta", "delta": piece}]
-        case Reasoning(text):
-            return [{"type": "response.reasoning_summary_text.delta", "delta": text}]
+            return [{"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]}]
         case Tool(name, arguments, result):
-            call_id = _call_id()
-            items: list[dict[str, Any]] = [
-                {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
-            ]
-            if result is not None:
-                items.append({"type": "function_call_output", "call_id": call_id, "output": result})
+            call_id = _call_id(piece)
+            call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+            output = {"type": "function_call_output", "call_id": call_id, "output": result}
+            return [call] if result is None else [call, output]
         case File(url, None):
-            items = [{"type": "message", "content": [{"type": "output_image", "image_url": url}]}]
+            return [{"type": "message", "content": [{"type": "output_image", "image_url": url}]}]
         case File():
-            items = [{"type": "message", "content": [{"type": "output_file", **_file(piece)}]}]
-    return [{"type": "response.output_item.done", "item": item} for item in items]
+            return [{"type": "message", "content": [{"type": "output_file", **_file(piece)}]}]
+    raise TypeError(f"not a piece of an answer: {piece!r}")
 
 
-def response_end() -> dict[str, Any]:
-    """Return the event that ends a response."""
-    return {"type": "response.completed", "response": {"object": "response", "status": "completed", "output": []}}
-
-
-def _call_id() -> str:
-    return f"call_{next(_numbers)}"
+def _call_id(call: Tool) -> str:
+    return call.call_id or f"call_{next(_numbers)}"
 
 
 def _file(piece: File) -> dict[str, Any]:

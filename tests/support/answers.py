@@ -1,4 +1,4 @@
-"""Answers as a test reads them: the bytes of a stream in, deltas out."""
+"""Reads answers for tests: bytes of a stream in, events out."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import UpstreamError
-from agent_bridge.upstream.base import Delta, End, ReasoningDelta, TextDelta
-from agent_bridge.upstream.openai.answer import AnswerReader
-from agent_bridge.upstream.transport.failures import Failures
+from agent_bridge.upstream.base import AnswerEvent, End, ReasoningDelta, RunStarted, TextDelta
+from agent_bridge.upstream.openai.answer_reader import AnswerReader
+from agent_bridge.upstream.transport.errors import ErrorMapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent_bridge.upstream.openai.pieces import Dialect
+    from agent_bridge.upstream.openai.dialect import Dialect
 
-FAILURES = Failures("up", secrets=(), idempotent=False)
+ERRORS = ErrorMapper("up", secrets=(), idempotent=False)
 
 
 def stream(*values: Any) -> bytes:
@@ -25,10 +25,10 @@ def stream(*values: Any) -> bytes:
     return "".join(f"data: {line}\n\n" for line in lines).encode()
 
 
-def read(dialect: Dialect, chunks: Iterable[bytes]) -> tuple[list[Delta], UpstreamError | None]:
-    """Return the deltas of a stream, and what went wrong."""
-    reader = AnswerReader(FAILURES, dialect)
-    deltas: list[Delta] = []
+def read(dialect: Dialect, chunks: Iterable[bytes]) -> tuple[list[AnswerEvent], UpstreamError | None]:
+    """Return the events of a stream, and the error that ended it."""
+    reader = AnswerReader(ERRORS, dialect)
+    deltas: list[AnswerEvent] = []
     try:
         for data in chunks:
             deltas.extend(reader.feed(data))
@@ -40,10 +40,18 @@ def read(dialect: Dialect, chunks: Iterable[bytes]) -> tuple[list[Delta], Upstre
     return deltas, None
 
 
-def joined(deltas: Iterable[Delta]) -> list[Delta]:
-    """Return *deltas* with the pieces of a text that follow each other in one."""
-    found: list[Delta] = []
-    for kind, group in groupby(deltas, type):
+def without_start(events: Iterable[AnswerEvent]) -> list[AnswerEvent]:
+    """Return *events* without the start of the run, which can be the first one only."""
+    found = list(events)
+    rest = found[1:] if found and isinstance(found[0], RunStarted) else found
+    assert not any(isinstance(event, RunStarted) for event in rest)
+    return rest
+
+
+def joined(deltas: Iterable[AnswerEvent]) -> list[AnswerEvent]:
+    """Return *deltas* without the start of the run, and with consecutive pieces of a text joined."""
+    found: list[AnswerEvent] = []
+    for kind, group in groupby(without_start(deltas), type):
         same = list(group)
         if issubclass(kind, TextDelta | ReasoningDelta):
             texts = [delta.text for delta in same if isinstance(delta, TextDelta | ReasoningDelta)]

@@ -1,4 +1,4 @@
-"""An HTTP server that does what a test tells it to: the well-behaved answers, and every way of misbehaving."""
+"""An HTTP server that replies as the test scripts it: correct responses, and every kind of fault."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import asyncio
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
+from agent_bridge.demo.agents.openai_server import LocalServer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 
-#: Headers that say how the recorded body travelled; the server says that anew.
+#: Headers of the recorded connection. The server sends its own.
 _HOP_BY_HOP = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "date", "server"})
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server does with one request."""
+    """The response to one request."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: The body, each piece written on its own. Without a head, raw bytes for the socket.
+    #: The pieces of the body, each in a write of its own. Without a head they are raw bytes for the socket.
     pieces: tuple[bytes, ...] = ()
     #: Seconds before each piece.
     pause: float = 0
-    #: What follows the pieces: the end of the body, the end of the connection, silence, or the pieces again.
+    #: After the pieces: the end of the body, the end of the connection, silence, or the pieces again.
     then: Literal["end", "cut", "hang", "repeat"] = "end"
     head: bool = True
 
 
 def transcript(name: str, **changes: Any) -> Reply:
-    """Return a recorded answer (``curl -i``), byte for byte but for the headers of its own connection."""
+    """Return a recorded response (``curl -i``), byte for byte except for the headers of its connection."""
     head, _, body = (TRANSCRIPTS / f"{name}.http").read_bytes().partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     fields = (line.split(": ", 1) for line in lines)
@@ -45,28 +46,28 @@ def transcript(name: str, **changes: Any) -> Reply:
 
 
 def sse(*events: str, **changes: Any) -> Reply:
-    """Return an event stream of one ``data`` line for each of *events*, one piece each."""
+    """Return an event stream with one ``data`` line, and one piece, for each of *events*."""
     pieces = tuple(f"data: {event}\n\n".encode() for event in events)
     return replace(Reply(200, {"Content-Type": "text/event-stream"}, pieces), **changes)
 
 
 @dataclass
 class Received:
-    """A request that the server got."""
+    """A request that arrived."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: Mapping[str, str]
-    #: The JSON of the body, None without one.
+    #: The JSON of the body, None if it has none.
     json: Any
     body: bytes
-    #: Set when the server is done with it, or the client has gone away.
+    #: Set when the response is complete, or the client has gone away.
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class FaultServer:
-    """Listens on 127.0.0.1 while it is entered, and answers each request with the next scripted reply."""
+class FaultServer(LocalServer):
+    """Answers each request, at any path, with the next scripted reply."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -74,13 +75,12 @@ class FaultServer:
         self._asked = asyncio.Event()
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
-        self._port = 0
+        super().__init__(app)
 
     @property
     def url(self) -> str:
-        """Base URL of the API."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        """The base URL of the API."""
+        return self.api_url
 
     def script(self, *replies: Reply) -> None:
         """Add the replies to the next requests."""
@@ -90,18 +90,6 @@ class FaultServer:
         """Wait for the first request, and return it."""
         await self._asked.wait()
         return self.requests[0]
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

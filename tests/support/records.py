@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_bridge.core.agents import Agent, AgentState
+from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.rooms import HomeRoom
-from agent_bridge.core.turns import AnswerExtras, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import Turn, TurnKind, TurnState
 from agent_bridge.store.agents import AgentRoom, DesiredAgent
 from agent_bridge.store.turn_admin import TurnSummary
 
@@ -107,6 +108,7 @@ def turn(**changes: Any) -> Turn:
         "thread": "",
         "agent": agent(),
         "own_room": True,
+        "in_agent_room": True,
         "when_busy": None,
         "streaming": None,
         "kind": TurnKind.MESSAGE,

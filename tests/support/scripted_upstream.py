@@ -1,71 +1,65 @@
-"""An OpenAI-compatible server whose agents say what a test tells them to, and which remembers what it was asked."""
+"""An OpenAI-compatible server whose agents follow the test's script. It records the requests."""
 
 from __future__ import annotations
 
 import itertools
-import json
 from collections import deque
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from support.answer_chunks import File, Reasoning, Spoken, Tool, chat_chunks, chat_end, response_end, response_events
+from agent_bridge.demo.agents.openai_server import HangUp, OpenAIServer, Reasoning, Refusal
+from support.answer_chunks import File, ResponsesFormat, ScriptedChatFormat, Spoken, Tool
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
-    #: ``None`` cuts the connection, an int is a status instead of an answer, an exception's text is sent as an error
-    #: inside the stream; anything else is said, text or not.
+    #: ``None`` cuts the connection, an int is the status of an error response, an exception's text is sent as an error
+    #: inside the stream. Anything else is a piece of the answer.
     Piece = Spoken | int | Exception | None
-    #: What an agent does with a question.
+    #: The answer of an agent to a question.
     Script = Callable[[str], AsyncIterator[Piece]]
 
 __all__ = ["File", "Reasoning", "Script", "ScriptedUpstream", "Tool", "echo", "says", "waits_for"]
 
 
 async def echo(question: str) -> AsyncIterator[Piece]:
-    """Say the question back at once."""
+    """Repeat the question at once."""
     yield f"Echo: {question}"
 
 
 _numbers = itertools.count(1)
-_MAX_BODY = 64 * 1024 * 1024
 
 
-class ScriptedUpstream:
-    """Agents that the test sets; each question is answered by the next of :attr:`scripts`, else by :attr:`script`.
+class ScriptedUpstream(OpenAIServer):
+    """Has the agents *models*. The next of :attr:`scripts` answers a question, else :attr:`script`.
 
-    Model ids get a number that no other server of the run has, for the homeserver remembers the rooms of all.
+    Model ids get a number that no other server of the test run has, because the homeserver keeps the rooms of all.
     """
 
     def __init__(self, *models: str, **extra: Any) -> None:
+        super().__init__()
         number = next(_numbers)
         self.models: list[dict[str, Any]] = [{"id": f"{model}{number}", "object": "model", **extra} for model in models]
         self.script: Script = echo
         self.scripts: deque[Script] = deque()
-        #: Whether there is ``/responses`` beside ``/chat/completions``.
+        #: Whether the server has ``/responses`` besides ``/chat/completions``.
         self.responses = True
-        #: What is said in every voice message, and the recordings that came.
+        #: The text of every recording, and the recordings that arrived.
         self.transcript = "what was said"
         self.heard: list[bytes] = []
-        #: Paths, bodies and headers of the questions asked, in the order in which they came.
+        #: Paths, bodies and headers of the questions, in the order of their arrival.
         self.paths: list[str] = []
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         #: Status of the list of models; anything but 200 is a failure.
         self.status = 200
-        app = web.Application(client_max_size=_MAX_BODY)
-        app.router.add_get("/v1/models", self._list)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_post("/v1/responses", self._respond)
-        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
+        """The base URL of the API."""
+        return self.api_url
 
     @property
     def names(self) -> list[str]:
@@ -77,25 +71,53 @@ class ScriptedUpstream:
         """The text of the last message of each question."""
         return [_question(body) for body in self.asked]
 
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._port = self._runner.addresses[0][1]
-        return self
+    def routes(self) -> list[web.RouteDef]:
+        """Return the paths of the API."""
+        return [
+            *super().routes(),
+            web.post("/v1/responses", self.create_response),
+            web.post("/v1/audio/transcriptions", self._transcribe),
+        ]
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def model_list(self) -> list[dict[str, Any]]:
+        """Return the agents."""
+        if self.status != 200:
+            raise Refusal("", self.status)
+        return self.models
 
-    async def _list(self, _request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": self.models}, status=self.status)
+    def chat_format(self, model: str) -> ScriptedChatFormat:
+        """Return the format of an answer of *model*."""
+        return ScriptedChatFormat(model)
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, chat_chunks, chat_end)
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """Yield the pieces of the script."""
+        script = self.scripts.popleft() if self.scripts else self.script
+        async for piece in script(_question(question)):
+            if isinstance(piece, int):
+                raise Refusal("scripted", piece, headers={"Retry-After": "0"})
+            if piece is None or isinstance(piece, Exception):
+                # The response has begun when it fails.
+                yield ""
+                raise HangUp if piece is None else Refusal(str(piece))
+            yield piece
 
-    async def _respond(self, request: web.Request) -> web.StreamResponse:
+    async def chat_completions(self, request: web.Request) -> web.StreamResponse:
+        """Record the question, and answer it."""
+        await self._record(request)
+        return await super().chat_completions(request)
+
+    async def create_response(self, request: web.Request) -> web.StreamResponse:
+        """Record the question, and answer it by the Responses API."""
         if not self.responses:
             raise web.HTTPNotFound
-        return await self._answer(request, response_events, lambda _: response_end())
+        return await self.respond(request, await self._record(request), ResponsesFormat())
+
+    async def _record(self, request: web.Request) -> dict[str, Any]:
+        body: dict[str, Any] = await request.json()
+        self.paths.append(request.path)
+        self.asked.append(body)
+        self.headers.append(dict(request.headers))
+        return body
 
     async def _transcribe(self, request: web.Request) -> web.Response:
         file = (await request.post())["file"]
@@ -103,53 +125,14 @@ class ScriptedUpstream:
         self.heard.append(file.file.read())
         return web.json_response({"text": self.transcript})
 
-    async def _answer(
-        self,
-        request: web.Request,
-        spoken: Callable[[Spoken], list[dict[str, Any]]],
-        end: Callable[[Spoken | None], dict[str, Any]],
-    ) -> web.StreamResponse:
-        body = await request.json()
-        self.paths.append(request.path)
-        self.asked.append(body)
-        self.headers.append(dict(request.headers))
-        script = self.scripts.popleft() if self.scripts else self.script
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        last: Spoken | None = None
-        # Who asked may be gone.
-        with suppress(ConnectionResetError):
-            async for piece in script(_question(body)):
-                if isinstance(piece, int):
-                    error = {"error": {"message": "scripted"}}
-                    return web.json_response(error, status=piece, headers={"Retry-After": "0"})
-                if not response.prepared:
-                    await response.prepare(request)
-                if piece is None:
-                    assert request.transport is not None
-                    request.transport.abort()
-                    return response
-                if isinstance(piece, Exception):
-                    await _write(response, {"error": {"message": str(piece)}})
-                    return response
-                last = piece
-                for event in spoken(piece):
-                    await _write(response, event)
-            await _write(response, end(last))
-            await response.write(b"data: [DONE]\n\n")
-        return response
 
-
-def _question(body: dict[str, Any]) -> str:
+def _question(body: Mapping[str, Any]) -> str:
     content = body["messages" if "messages" in body else "input"][-1]["content"]
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
-async def _write(response: web.StreamResponse, chunk: dict[str, Any]) -> None:
-    await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-
-
 def says(*pieces: Piece) -> Script:
-    """Return a script that says *pieces*, whatever the question."""
+    """Return a script that says *pieces* to any question."""
 
     async def script(_question: str) -> AsyncIterator[Piece]:
         for piece in pieces:

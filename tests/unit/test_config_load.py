@@ -63,7 +63,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
         [
-            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, with /v1 where the server has it.",
+            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it.",
         ],
     ),
     "text for a whole number": (
@@ -190,7 +190,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "names of upstreams": (
         "  - {name: letta, url: http://localhost}\n",
-        ["config.yaml:7: upstreams: every upstream needs a name of its own; given twice: letta"],
+        ["config.yaml:7: upstreams: names of upstreams must be unique; given twice: letta"],
     ),
     "URL": (
         "  - name: other\n    url: localhost:1416\n",
@@ -284,8 +284,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         [
             "config.yaml:1: homeserver: is missing; add it. Your Matrix homeserver.",
             (
-                "config.yaml:1: appservice: is missing; add it. How the homeserver knows and reaches the bridge. "
-                "registration.yaml is made from this section."
+                "config.yaml:1: appservice: is missing; add it. The application service. "
+                "registration.yaml is generated from this section."
             ),
             "config.yaml:1: upstreams: is missing; add it. Servers that host agents.",
         ],
@@ -294,18 +294,18 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         "upstreams: []\nhomeserver:\nappservice:\n",
         [
             "config.yaml:1: upstreams: must list at least one server",
-            "config.yaml:2: homeserver.address: is missing; add it. Where the bridge reaches its client-server API.",
+            "config.yaml:2: homeserver.address: is missing; add it. URL of its client-server API.",
             (
                 "config.yaml:2: homeserver.domain: is missing; add it. "
-                "Its server_name: what stands behind the colon in user ids."
+                "Its server_name: the part of user ids after the colon."
             ),
             (
                 "config.yaml:3: appservice.as_token: is missing; add it. "
-                "Proves the bridge to the homeserver; agent-bridge init makes one."
+                "Token of the bridge for the homeserver; agent-bridge init generates it."
             ),
             (
                 "config.yaml:3: appservice.hs_token: is missing; add it. "
-                "Proves the homeserver to the bridge; agent-bridge init makes one."
+                "Token of the homeserver for the bridge; agent-bridge init generates it."
             ),
         ],
     ),
@@ -340,8 +340,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         GOOD.replace("appservice:\n", "appservice:\n  bot_username: agent_bot\n"),
         [
             (
-                "config.yaml:4: appservice.username_prefix: bot_username must not start with it: "
-                "the bot would be taken for a ghost"
+                "config.yaml:4: appservice.username_prefix: bot_username must not start with it, "
+                "because the bot would look like a ghost"
             )
         ],
     ),

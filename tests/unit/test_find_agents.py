@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.commands.agents import find_agents
+from agent_bridge.commands.lookup import find_agents
 from support.records import contact
 
 CONTACTS = [

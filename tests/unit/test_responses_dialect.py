@@ -1,4 +1,4 @@
-"""What the events of the Responses API say, and how questions are put."""
+"""The dialect of ``/responses``: requests and events."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.openai.answer import AnswerReader
+from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.responses import ResponsesDialect, request
-from support.answers import FAILURES, joined, read, stream
+from support.answers import ERRORS, joined, read, stream
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -131,7 +131,7 @@ SEEN = ToolResult("c1", "seen")
         pytest.param([text("<think>a</think>"), STOP], [TextDelta("<think>a</think>"), End("stop")], id="no tags here"),
     ],
 )
-def test_answers(values: list[Any], expected: list[Delta]) -> None:
+def test_answers(values: list[Any], expected: list[AnswerEvent]) -> None:
     deltas, error = read(ResponsesDialect(), [stream(*values)])
     assert error is None
     assert joined(deltas) == expected
@@ -224,7 +224,7 @@ PNG = FileDelta("data:image/png;base64,iVBO", None, "image/png")
         ({}, []),
     ],
 )
-def test_items(item: dict[str, Any], expected: list[Delta]) -> None:
+def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
     deltas, error = read(ResponsesDialect(), [stream(text("a"), done(item), over(item))])
     assert error is None
     assert deltas[1:-1] == expected
@@ -339,8 +339,8 @@ def test_named_events() -> None:
     assert read(ResponsesDialect(), [data]) == ([TextDelta("a"), End("stop")], None)
 
 
-def whole(body: Any) -> list[Delta]:
-    return list(AnswerReader(FAILURES, ResponsesDialect()).whole(json.dumps(body).encode()))
+def whole(body: Any) -> list[AnswerEvent]:
+    return list(AnswerReader(ERRORS, ResponsesDialect()).read_json(json.dumps(body).encode()))
 
 
 def test_an_answer_in_one_piece() -> None:

@@ -1,4 +1,4 @@
-"""What people may name a message by, and how states read."""
+"""References to messages, and the texts for states of turns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.commands.trace import open_state, reference_of
+from agent_bridge.commands.entries import turn_entry
+from agent_bridge.commands.lookup import MessageReference, parse_reference
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.render.results import open_state
 from support.records import summary
 
 ROOM, EVENT = "!room:example.org", "$event_-id"
@@ -44,12 +46,12 @@ ROOM, EVENT = "!room:example.org", "$event_-id"
     ],
 )
 def test_a_message_is_named_by(text: str, room: str | None, event: str) -> None:
-    assert reference_of(text) == (room, event)
+    assert parse_reference(text) == MessageReference(event, room)
 
 
 @given(st.text(max_size=60))
 def test_anything_is_a_reference(text: str) -> None:
-    room, _ = reference_of(text)
+    room = parse_reference(text).room
     assert room is None or room.startswith(("!", "#"))
 
 
@@ -63,4 +65,4 @@ def test_anything_is_a_reference(text: str) -> None:
     ],
 )
 def test_where_an_open_turn_stands(state: TurnState, attempts: int, text: str) -> None:
-    assert open_state(summary(state=state, attempts=attempts), ENGLISH) == text
+    assert open_state(turn_entry(summary(state=state, attempts=attempts)), ENGLISH) == text

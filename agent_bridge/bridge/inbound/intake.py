@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.database import Connection, Database
@@ -36,13 +37,6 @@ _TOLD_BEFORE = {
     RefusalReason.ENCRYPTED: IgnoreReason.ENCRYPTED,
     RefusalReason.PERMISSION: IgnoreReason.PERMISSION,
 }
-
-
-class Wakes(Protocol):
-    """Who works the lanes off."""
-
-    async def wake(self, connection: Connection, lanes: Sequence[int]) -> None:
-        """Have *lanes* worked off once the caller's transaction is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ class Intake:
         intake_store: IntakeStore,
         edits: Edits,
         histories: Histories,
-        lanes: Wakes,
+        lanes: Lanes,
         rules: Rules,
         *,
         max_queued: int,
@@ -215,8 +209,9 @@ class Intake:
         bounded = self._refuse_beyond(new, rooms, ())
         if bounded == new:
             return bounded
-        # An event that is handed over again has its place already.
-        return self._refuse_beyond(new, rooms, await self._intake_store.known([each.event_id for each in new]))
+        # An event that is handed over again has its place already, if it still waits.
+        known = await self._intake_store.known([each.event_id for each in new])
+        return self._refuse_beyond(new, await self._rooms.contexts(rooms), known)
 
     def _refuse_beyond(
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]

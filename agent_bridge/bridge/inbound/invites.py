@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
@@ -42,13 +43,9 @@ class InviteHandler:
 
     async def handle(self, turn: Turn) -> None:
         """Accept or decline the invitation; after joining, greet the room."""
-        text = turn.answer if turn.state is TurnState.COMMITTED else await self._answer(turn)
-        if text is None:
-            await self._turns.finish(turn, TurnState.DONE, {})
-            return
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        await outbox.recover()
-        await outbox.reply(text)
+        if not await outbox.reply_once(partial(self._answer, turn)):
+            await self._turns.finish(turn, TurnState.DONE, {})
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Close the turn: the person sees that the invitation is not answered."""

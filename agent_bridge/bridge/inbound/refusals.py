@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
@@ -34,14 +35,10 @@ class RefusalHandler:
 
     async def handle(self, turn: Turn) -> None:
         """Tell the sender why the message is refused. A person who was never invited by the bridge is told nothing."""
-        text = turn.answer if turn.state is TurnState.COMMITTED else await self._text(turn)
-        if text is None:
-            # The sender's next message is looked at again: somebody with a role may have invited them by then.
-            await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
-            return
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        await outbox.recover()
-        await outbox.reply(text, to=turn.event_id)
+        if not await outbox.reply_once(partial(self._text, turn), to=turn.event_id):
+            # The sender's next message is looked at again: an administrator may have invited them by then.
+            await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Close the turn: the sender is not told."""

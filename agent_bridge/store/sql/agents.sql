@@ -39,6 +39,7 @@ WITH home AS (
     VALUES ('home', %(agent)s, %(room_name)s, %(room_topic)s, 'active') RETURNING id, owner
 )
 INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM home
+RETURNING pg_notify('agent_bridge', 'agents')
 
 -- update --
 -- Write the desired state of an agent and its home. Identity and ghost stay.
@@ -48,6 +49,7 @@ WITH changed AS (
     WHERE id = %(agent)s
 )
 UPDATE room SET name = %(room_name)s, topic = %(room_topic)s WHERE owner = %(agent)s AND kind = 'home'
+RETURNING pg_notify('agent_bridge', 'agents')
 
 -- displayname_applied --
 -- Record the display name that the ghost was given.
@@ -63,6 +65,7 @@ DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL RETURNING last_se
 UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, topic_applied = %(topic)s, last_seen = %(last_seen)s,
        needs_backfill = %(needs_backfill)s, backfilled_at = now()
 WHERE id = %(room)s
+RETURNING pg_notify('agent_bridge', 'rooms')
 
 -- bot_joined --
 -- Record that the bridge bot is in the room.

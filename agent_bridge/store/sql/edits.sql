@@ -40,6 +40,7 @@ WITH target AS (
           WHERE later.conversation = turn.conversation AND later.open AND later.kind = 'message'
             AND later.state = 'queued'
       )
+    RETURNING pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM noted
 
@@ -73,7 +74,8 @@ WITH target AS (
            answer = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN NULL ELSE answer END,
            extras = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN '{}' ELSE extras END,
            steps = append_step(turn.steps, %(step)s)
-    FROM target WHERE turn.id = target.id AND target.kind = 'message' RETURNING turn.conversation
+    FROM target WHERE turn.id = target.id AND target.kind = 'message'
+    RETURNING turn.conversation, pg_notify('agent_bridge', 'stops'), pg_notify('agent_bridge', 'waiting')
 ), edits AS (
     UPDATE turn SET payload = %(emptied_edit)s FROM target WHERE turn.target = target.id AND turn.kind = 'edit'
 ), refusals AS (
@@ -84,6 +86,7 @@ WITH target AS (
     UPDATE turn SET stop = 'redacted', stopped_by = %(event_id)s
     FROM target
     WHERE turn.id = target.head AND turn.id <> target.id AND turn.state = 'running' AND target.kind = 'message'
+    RETURNING pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM emptied
 

@@ -1,10 +1,12 @@
 -- require_backfill --
 -- Hold the lanes of all rooms until the rooms are compared with the homeserver's history.
 UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1 WHERE room_id IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- schedule_backfill --
 -- Have all rooms compared next, without holding their lanes.
 UPDATE room SET backfilled_at = NULL WHERE backfilled_at IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- due --
 -- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
@@ -24,13 +26,17 @@ ORDER BY r.needs_backfill DESC, r.needs_backfill AND EXISTS (
 LIMIT %(limit)s
 
 -- backfilled --
--- Record that nothing is missing in a room up to the event %(seen)s. Its lanes go on, unless another backfill was
--- requested since the comparison began.
-UPDATE room SET last_seen = %(seen)s, needs_backfill = needs_backfill AND backfill_requests <> %(requests)s,
-       backfilled_at = now()
-WHERE room_id = %(room_id)s
+-- Record that nothing is missing in a room up to the event %(seen)s. Its lanes go on, and workers are told so, unless
+-- another backfill was requested since the comparison began.
+UPDATE room SET last_seen = %(seen)s,
+       needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now()
+FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
+WHERE room.id = before.id
+RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
 
 -- pass_over --
 -- Let the lanes of a room go on that cannot be compared, unless another backfill was requested since.
-UPDATE room SET needs_backfill = needs_backfill AND backfill_requests <> %(requests)s, backfilled_at = now()
-WHERE room_id = %(room_id)s
+UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now()
+FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
+WHERE room.id = before.id
+RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END

@@ -42,7 +42,10 @@ FROM asked a JOIN lane
   ON lane.room_id = a.room_id AND lane.thread_id = a.thread_id AND coalesce(lane.agent, 0) = coalesce(a.agent, 0)
 ORDER BY a.number
 ON CONFLICT (event_id, conversation) DO NOTHING
-RETURNING event_id, conversation
+RETURNING event_id, conversation, CASE WHEN (
+    -- No EXISTS: PostgreSQL would read the open turns of all lanes for each row.
+    SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
+) THEN pg_notify('agent_bridge', 'waiting') END
 
 -- known --
 -- Return those of the events %(events)s that have a turn or were ignored.
@@ -83,7 +86,7 @@ WITH head AS (
 )
 UPDATE turn SET stop = 'stopped', stopped_by = %(event_id)s, not_before = NULL
 WHERE id IN (SELECT id FROM meant) AND kind = 'message' AND state IN ('queued', 'running') AND stop IS NULL
-RETURNING conversation
+RETURNING conversation, pg_notify('agent_bridge', 'stops')
 
 -- put_in_order --
 -- Give the waiting turns of a room the order of %(events)s, the newest events of the room. A turn of another event that

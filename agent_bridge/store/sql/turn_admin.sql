@@ -59,7 +59,7 @@ WITH dropped AS (
            steps = append_step(turn.steps, %(step)s)
     WHERE id = %(turn)s AND kind = 'message' AND state IN ('queued', 'running')
       AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
-    RETURNING conversation
+    RETURNING conversation, pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM dropped
 UNION ALL

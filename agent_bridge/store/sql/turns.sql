@@ -18,12 +18,14 @@ WHERE c.id = turn.conversation
   AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
   AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
-          r.owner IS NOT DISTINCT FROM c.agent AS own_room, r.when_busy, r.streaming, turn.kind, turn.sender,
+          r.owner IS NOT DISTINCT FROM c.agent AS own_room,
+          EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming, turn.kind, turn.sender,
           turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries,
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
-          turn.answer, turn.extras, turn.error
+          turn.answer, turn.extras, turn.error,
+          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal
 
 -- dismiss --
 -- Replace a turn by a note that its event is ignored.
@@ -52,7 +54,8 @@ WITH head AS (
            steps = append_step(turn.steps, %(step)s)
     FROM head
     WHERE turn.id = ANY(%(parts)s) AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
-    RETURNING turn.id, turn.kind, turn.payload
+    RETURNING turn.id, turn.kind, turn.payload,
+              CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 )
 SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
 
@@ -70,7 +73,7 @@ UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' E
        waits_since = now(), not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
        steps = append_step(turn.steps, %(step)s)
 WHERE id = %(turn)s AND attempts = %(attempts)s AND open
-RETURNING id
+RETURNING id, pg_notify('agent_bridge', 'lanes')
 
 -- ask_the_rest --
 -- Queue a turn again of which a part was redacted, if another part is left.
@@ -79,6 +82,13 @@ UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = N
 WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
   AND (NOT redacted OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted))
 RETURNING id
+
+-- started --
+-- Record the upstream's reference of the run that answers a turn, unless another worker has taken the turn up since. The
+-- first words of the answer wait for this statement, so it does not wait for the disk: a crash of PostgreSQL may lose the
+-- reference, a crash of the bridge may not.
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages

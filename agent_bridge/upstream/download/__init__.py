@@ -1,1 +1,1 @@
-"""Downloads of files that answers link to, from public addresses only."""
+"""Downloads of the files that answers link to, from public addresses only."""

@@ -1,4 +1,4 @@
-"""Which network addresses the bridge goes to when somebody else chose them."""
+"""Decides which network addresses the bridge connects to if another party chose them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 Address = IPv4Address | IPv6Address
 
-#: Global unicast; everything else of IPv6 is for a link, a site, a group or a translation.
+#: Global unicast. All other IPv6 addresses belong to a link, a site, a multicast group or a translation.
 _GLOBAL_6 = ip_network("2000::/3")
-#: Public by their number only: they lead to other addresses, or to the machine's own provider.
+#: Addresses that count as global but lead to other addresses, or to services of the machine's provider.
 _NOT_PUBLIC = tuple(
     ip_network(network)
     for network in (
@@ -33,11 +33,11 @@ _NOT_PUBLIC = tuple(
 
 
 class Forbidden(OSError):
-    """An address that the bridge does not go to."""
+    """The bridge does not connect to this address."""
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether *address* is one host of the public internet, and stands for no other address."""
+    """Tell whether *address* is a single host of the public internet and contains no other address."""
     if isinstance(address, IPv6Address) and (address not in _GLOBAL_6 or address.scope_id):
         return False
     return (
@@ -49,10 +49,11 @@ def is_public(address: Address) -> bool:
 
 
 def guarded_connector(allow: Callable[[Address], bool], resolver: AbstractResolver | None) -> aiohttp.TCPConnector:
-    """Return a connector that connects to no address that *allow* refuses.
+    """Return a connector that connects only to addresses that *allow* accepts.
 
-    The address is looked at when its socket is made: whatever a name resolved to before, however it was spelt. Where
-    all addresses of a name are refused, the ``os_error`` of aiohttp's ClientConnectorError is :class:`Forbidden`.
+    The check takes place when the socket is made, so neither the spelling of the URL nor a later DNS answer can evade
+    it. If all addresses of a name are refused, the ``os_error`` of aiohttp's ClientConnectorError is
+    :class:`Forbidden`.
     """
 
     def make(info: AddrInfoType) -> socket.socket:

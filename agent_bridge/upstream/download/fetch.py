@@ -1,4 +1,4 @@
-"""Fetching what an answer links to: an agent, or whoever talked it into it, chose the address."""
+"""Downloads the files that answers link to. The addresses come from agents, so they are not trusted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 from yarl import URL
 
-from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
+from agent_bridge.core.errors import FileProblem, FileRefused
+from agent_bridge.core.http import read_bounded
 from agent_bridge.upstream.download.addresses import Forbidden, guarded_connector, is_public
 from agent_bridge.upstream.transport.text import storable
 
@@ -29,27 +30,27 @@ _MAX_REDIRECTS = 5
 _OK = 200
 _MAX_NAME = 150
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069<>:"/\\|?*]+')
-#: A server that does not say what it sends says this.
+#: The media type of a server that does not know the type.
 _UNKNOWN = "application/octet-stream"
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that was fetched."""
+    """A downloaded file."""
 
     data: bytes
-    #: Media type that the server gave it, without parameters; not to be believed.
+    #: The media type that the server claims, without parameters. It may be wrong.
     claimed: str
-    #: Name for people, never empty: no path, no control characters.
+    #: A name for people, never empty, without a path and control characters.
     name: str
 
 
 class Fetcher:
-    """Fetches files over HTTP from the public internet, and from nowhere else.
+    """Downloads files over HTTP from the public internet only. Use as async context manager.
 
-    *allow* tells which addresses are public, *resolver* finds the addresses of names (None: the system's). No cookies
-    are kept, no proxies used, no credentials sent. Must be entered.
+    *allow* tells which addresses are public. *resolver* resolves host names (None: the system's resolver). The fetcher
+    keeps no cookies, uses no proxy and sends no credentials.
     """
 
     def __init__(
@@ -75,15 +76,15 @@ class Fetcher:
         await self._stack.aclose()
 
     async def fetch(self, url: str, *, limit: int, types: tuple[str, ...] = (), own: URL | None = None) -> Fetched:
-        """Return the file behind *url*, at most *limit* bytes of it, after up to five redirects.
+        """Return the file at *url*, after up to five redirects.
 
-        *types* are what the media type may begin with (``image/``), none: anything; a server that gives none, or
-        ``application/octet-stream``, is asked all the same. *own* is a URL of the upstream that gave the link: its
-        origin may be reached wherever it is.
+        *types* are the accepted beginnings of the media type (``image/``); an empty tuple accepts any. A file without a
+        media type, or with ``application/octet-stream``, is always accepted. *own* is a URL of the upstream that sent
+        the link: its origin may be reached even at a private address.
 
         Raises:
-            TooLarge: there are more bytes.
-            FileRefused: the link leads to where the bridge does not go, or to no such file.
+            TooLarge: the file has more than *limit* bytes.
+            FileRefused: the address is forbidden, the server does not return the file, or its type is not accepted.
         """
         home = _origin(own) if own is not None else None
         target = _parse(url)
@@ -96,7 +97,7 @@ class Fetcher:
                         return await _file(response, limit, types)
                     target = _parse(place, target)
         except aiohttp.InvalidURL:
-            # Such as an IPv4 address in a spelling of its own.
+            # For example an IPv4 address in an unusual notation.
             raise _no_address() from None
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, Forbidden):
@@ -115,7 +116,7 @@ class Fetcher:
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept-Encoding": "identity"},
-                # What is small on its way may be endless when unpacked.
+                # A small compressed file may be endless when decompressed.
                 auto_decompress=False,
             )
         )
@@ -129,18 +130,12 @@ async def _file(response: aiohttp.ClientResponse, limit: int, types: tuple[str, 
     claimed = response.headers.get("Content-Type", "").partition(";")[0].strip().lower() or _UNKNOWN
     if types and claimed != _UNKNOWN and not claimed.startswith(types):
         raise FileRefused("the link leads to a file of another kind", FileProblem.UNSUPPORTED)
-    if (response.content_length or 0) > limit:
-        raise TooLarge(limit)
-    data = bytearray()
-    async for piece in response.content.iter_any():
-        data += piece
-        if len(data) > limit:
-            raise TooLarge(limit)
-    return Fetched(bytes(data), claimed, _name(response))
+    data = await read_bounded(response.content.iter_any(), limit, announced=response.content_length)
+    return Fetched(data, claimed, _name(response))
 
 
 def _parse(text: str, base: URL | None = None) -> URL:
-    """Return the URL *text*, seen from *base*; one that may be asked for."""
+    """Return the URL *text*, relative to *base*, if the fetcher may request it."""
     try:
         url = URL(text)
         url = base.join(url) if base else url
@@ -155,7 +150,7 @@ def _parse(text: str, base: URL | None = None) -> URL:
 
 
 def _origin(url: URL) -> tuple[str, str | None, int | None]:
-    # Not URL.origin(), for which a default port that is spelt out makes another origin.
+    # URL.origin() would tell an explicit default port from an implicit one.
     return url.scheme, url.host, url.port
 
 

@@ -1,1 +1,1 @@
-"""The upstream kind `openai`: servers with the OpenAI API."""
+"""The upstream kind ``openai``: servers with the OpenAI API."""

@@ -1,4 +1,4 @@
-"""The dialect of ``/chat/completions``: its requests, and what its chunks and completions say."""
+"""The dialect of ``/chat/completions``."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.base import ReasoningDelta, TextDelta, ToolCall
-from agent_bridge.upstream.openai.answer import TOOLS
-from agent_bridge.upstream.openai.parts import as_list, image_url, plain_text, read_content, read_files
-from agent_bridge.upstream.openai.pieces import MAX_TOOL_TEXT, Finish, call
-from agent_bridge.upstream.openai.think import ThinkSplitter
-from agent_bridge.upstream.transport.error_body import problem_of
+from agent_bridge.upstream.openai.answer_reader import TOOL_REASONS
+from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content, read_files
+from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call
+from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
+from agent_bridge.upstream.transport.error_body import parse_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from agent_bridge.core.transcript import ChatMessage
-    from agent_bridge.upstream.openai.pieces import Piece
+    from agent_bridge.upstream.openai.dialect import Piece
 
 PATH = "/chat/completions"
-#: Where reasoning is, best first: servers that use several say the same in each.
-_REASONING = ("reasoning_content", "reasoning")
-#: Calls whose arguments are collected at the same time.
+#: Keys of the reasoning, best first. A server that uses several of them sends the same text in each.
+_REASONING_KEYS = ("reasoning_content", "reasoning")
+#: Tool calls whose arguments are collected at the same time.
 _MAX_CALLS = 100
 
 
 def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
     """Return the body of a question."""
-    said = [{"role": message.role, "content": _content(message)} for message in messages]
+    contents = [{"role": message.role, "content": _content(message)} for message in messages]
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    return {"model": model, "messages": [*system, *said], "stream": True}
+    return {"model": model, "messages": [*system, *contents], "stream": True}
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
@@ -40,8 +40,8 @@ def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
 
 
 @dataclass(slots=True)
-class _Call:
-    """A call of a tool, as far as it is known."""
+class _PartialCall:
+    """A tool call that is still arriving."""
 
     index: Any
     call_id: str
@@ -53,60 +53,63 @@ class ChatDialect:
     """Reads ``chat.completion.chunk`` and ``chat.completion``."""
 
     def __init__(self) -> None:
-        self._text = ThinkSplitter()
-        self._calls: list[_Call] = []
-        self._count = 0
+        self._run = RunName()
+        self._splitter = ThinkTagSplitter()
+        self._calls: list[_PartialCall] = []
+        self._call_count = 0
 
     def read(self, value: Any) -> Iterator[Piece]:
-        """See :class:`~agent_bridge.upstream.openai.pieces.Dialect`."""
+        """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`."""
         if not isinstance(value, dict):
             return
         if value.get("error") or value.get("object") == "error":
-            yield problem_of(value)
+            yield parse_error(value)
             return
         choice = next(iter(as_list(value.get("choices"))), None)
         if not isinstance(choice, dict):
             return
-        said = choice["delta"] if isinstance(choice.get("delta"), dict) else choice.get("message")
-        if isinstance(said, dict):
-            yield from self._message(said)
+        yield from self._run.read(value.get("id"))
+        message = choice["delta"] if isinstance(choice.get("delta"), dict) else choice.get("message")
+        if isinstance(message, dict):
+            yield from self._read_message(message)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
-            yield from self._whole_calls()
-            # An agent's server may go on behind a call of a tool: it has called the tool itself.
-            yield Finish(reason, last=reason not in TOOLS)
+            yield from self._complete_calls()
+            # A server with agents may continue after a tool call, because it runs the tool itself.
+            yield Finish(reason, last=reason not in TOOL_REASONS)
 
     def close(self) -> Iterator[Piece]:
-        """See :class:`~agent_bridge.upstream.openai.pieces.Dialect`. A call that nothing ended may not be whole."""
-        yield from self._text.close()
+        """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`. An unfinished tool call is dropped."""
+        yield from self._splitter.close()
 
-    def _message(self, said: Mapping[str, Any]) -> Iterator[Piece]:
-        if thought := _reasoning(said):
-            yield ReasoningDelta(thought)
-        for piece in read_content(said.get("content") or said.get("refusal")):
-            yield from self._whole_calls()
+    def _read_message(self, message: Mapping[str, Any]) -> Iterator[Piece]:
+        if reasoning := _reasoning(message):
+            yield ReasoningDelta(reasoning)
+        for piece in read_content(message.get("content") or message.get("refusal")):
+            yield from self._complete_calls()
             if isinstance(piece, TextDelta):
-                yield from self._text.feed(piece.text)
+                yield from self._splitter.feed(piece.text)
             else:
                 yield piece
-        yield from read_files(said.get("images"))
-        for part in as_list(said.get("tool_calls")):
+        yield from read_files(message.get("images"))
+        for part in as_list(message.get("tool_calls")):
             if isinstance(part, dict):
-                self._extend(part)
+                self._extend_call(part)
         if len(self._calls) > _MAX_CALLS:
-            yield from self._whole_calls()
+            yield from self._complete_calls()
 
-    def _extend(self, part: Mapping[str, Any]) -> None:
+    def _extend_call(self, part: Mapping[str, Any]) -> None:
         """Add *part* to the call that it belongs to.
 
-        Parts of one call have the same index. Some servers have none, or the same for all calls: there a new id
+        Parts of one call have the same index. Some servers send no index, or the same one for all calls: then a new id
         begins a new call.
         """
         index, call_id, function = part.get("index"), part.get("id"), part.get("function")
-        known = [one for one in self._calls if one.index == index]
+        known = [call for call in self._calls if call.index == index]
         if not known or (isinstance(call_id, str) and call_id not in {"", known[-1].call_id}):
-            self._count += 1
-            known = [_Call(index, call_id if isinstance(call_id, str) and call_id else f"call-{self._count}")]
+            self._call_count += 1
+            has_id = isinstance(call_id, str) and bool(call_id)
+            known = [_PartialCall(index, str(call_id) if has_id else f"call-{self._call_count}")]
             self._calls += known
         if isinstance(function, dict):
             name, arguments = function.get("name"), function.get("arguments")
@@ -115,14 +118,16 @@ class ChatDialect:
             if isinstance(arguments, str) and len(known[-1].arguments) <= MAX_TOOL_TEXT:
                 known[-1].arguments += arguments
 
-    def _whole_calls(self) -> Iterator[ToolCall]:
+    def _complete_calls(self) -> Iterator[ToolCall]:
+        """Yield the collected calls: the next piece of the answer shows that they are complete."""
         calls, self._calls = self._calls, []
-        for one in filter(lambda one: one.name, calls):
-            yield call(one.call_id, one.name, one.arguments)
+        for call in calls:
+            if call.name:
+                yield tool_call(call.call_id, call.name, call.arguments)
 
 
-def _reasoning(said: Mapping[str, Any]) -> str:
-    texts = [said[key] for key in _REASONING if isinstance(said.get(key), str)]
-    details = (detail for detail in as_list(said.get("reasoning_details")) if isinstance(detail, dict))
+def _reasoning(message: Mapping[str, Any]) -> str:
+    texts = [message[key] for key in _REASONING_KEYS if isinstance(message.get(key), str)]
+    details = (detail for detail in as_list(message.get("reasoning_details")) if isinstance(detail, dict))
     texts.append("".join(plain_text(detail.get("text") or detail.get("summary")) for detail in details))
     return next(filter(None, texts), "")

@@ -1,4 +1,4 @@
-"""Server-sent events, as the WHATWG HTML standard defines their stream, taken apart as the bytes arrive."""
+"""Parses server-sent events (WHATWG HTML standard, section "Server-sent events") as the bytes arrive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 
-#: Bytes that one event may have. A server that replays a whole answer puts it into a single one.
+#: Bytes that one event may have. A server that replays an answer may send the whole answer in one event.
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -17,17 +17,17 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event with data."""
+    """An event that has data."""
 
     data: str
-    #: ``message`` where the stream gives no name.
+    #: ``message`` if the stream names none.
     name: str = "message"
 
 
 class EventParser:
-    """Turns the bytes of one stream into events, however the bytes are cut into chunks.
+    """Turns the bytes of one stream into events. The bytes may be cut into chunks anywhere.
 
-    Comments and the fields ``id`` and ``retry`` are left out. Bytes that are no UTF-8 become U+FFFD.
+    Comments and the fields ``id`` and ``retry`` are ignored. Bytes that are not UTF-8 become U+FFFD.
     """
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
@@ -43,11 +43,11 @@ class EventParser:
         """Return the events that *chunk* completes.
 
         Raises:
-            UpstreamNonsense: an event is longer than the limit.
+            UpstreamProtocolError: an event is longer than the limit.
         """
         if not chunk:
             return []
-        # A CR ends its line at once, so that no event waits for what follows; an LF behind it belongs to it.
+        # A CR ends its line at once, so that the event need not wait for the next byte. An LF after it is skipped.
         if self._after_cr:
             chunk = chunk.removeprefix(b"\n")
         self._after_cr = chunk.endswith(b"\r")
@@ -62,8 +62,8 @@ class EventParser:
     def close(self) -> list[Event]:
         """Return the event that the end of the stream completes, if any.
 
-        The standard drops an event without a blank line behind it. It is kept here: some servers end so, and
-        whether a last chunk is whole shows in its JSON.
+        The standard drops an event that no blank line ends. This parser keeps it: some servers omit that line, and the
+        JSON shows whether the event is complete.
         """
         return [*self._end_line(), *self._dispatch()]
 

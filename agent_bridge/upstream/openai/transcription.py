@@ -1,4 +1,4 @@
-"""``POST /audio/transcriptions``: speech as text."""
+"""``POST /audio/transcriptions``: the request and its response."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.text import load_json, one_line, storable
 
+PATH = "/audio/transcriptions"
 
-def recording(audio: bytes, *, name: str, content_type: str, model: str) -> aiohttp.FormData:
-    """Return the body of a request; servers look at the ending of *name* to know what *audio* is.
+
+def request(audio: bytes, *, name: str, content_type: str, model: str) -> aiohttp.FormData:
+    """Return the body of a request. Servers tell the format of *audio* by the ending of *name*.
 
     Raises:
-        UpstreamRefused: *content_type* can be no header.
+        UpstreamRefused: *content_type* cannot be sent in a header.
     """
     form = aiohttp.FormData({"model": model, "response_format": "json"})
     try:
@@ -23,11 +25,11 @@ def recording(audio: bytes, *, name: str, content_type: str, model: str) -> aioh
     return form
 
 
-def read_transcript(who: str, body: bytes) -> str:
-    """Return the text that the upstream *who* answered with.
+def read_transcript(upstream: str, body: bytes) -> str:
+    """Return the text in the response of *upstream*.
 
     Raises:
-        UpstreamNonsense: the answer holds none.
+        UpstreamProtocolError: the response contains no text.
     """
     try:
         value = load_json(body)
@@ -35,5 +37,5 @@ def read_transcript(who: str, body: bytes) -> str:
         value = None
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise UpstreamProtocolError(Text("voice_nonsense", who=who))
+        raise UpstreamProtocolError(Text("voice_nonsense", upstream=upstream))
     return storable(text).strip()

@@ -5,129 +5,137 @@ from __future__ import annotations
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 import structlog
 
-from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
+from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.openai import chat, responses
-from agent_bridge.upstream.openai.answer import AnswerReader
-from agent_bridge.upstream.openai.models import Page, listed, parse_page
-from agent_bridge.upstream.openai.transcription import read_transcript, recording
+from agent_bridge.upstream.base import UNCHANGED, Capabilities, Traits
+from agent_bridge.upstream.openai import chat, model_list, responses, transcription
+from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.transport.client import UpstreamClient
-from agent_bridge.upstream.transport.failures import PathMissing, RequestContext
+from agent_bridge.upstream.transport.errors import PathMissing, RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from agent_bridge.config.model import UpstreamConfig
-    from agent_bridge.upstream.base import AgentInfo, AnswerRequest, Delta
-    from agent_bridge.upstream.transport.client import Body
+    from agent_bridge.upstream.base import AgentInfo, AnswerEvent, AnswerRequest, Transcribe, Unchanged
+    from agent_bridge.upstream.openai.model_list import Page
+    from agent_bridge.upstream.transport.client import ResponseBody
 
 _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds that one page of the list of agents may take.
 _LIST_TIMEOUT = 30.0
-#: Pages of the list of agents, at most.
+#: Pages of the list of agents that are read.
 _MAX_PAGES = 200
-#: Seconds after which a server that lacked ``/responses`` may have been given it.
-_LACKS_FOR = 3600.0
+#: Seconds for which a server that lacks ``/responses`` is not asked for it.
+_RESPONSES_RETRY = 3600.0
 
 
 class OpenAIUpstream:
-    """One server. Every request is sent once: who calls decides about repeats.
+    """One server with the OpenAI API. Every request is sent once: the caller decides about repeats.
 
-    An answer holds a connection of *session* for as long as it takes: its connector needs ``limit=0``.
+    An answer occupies a connection of *session* until it ends, so the session's connector needs ``limit=0``. *clock*
+    returns seconds, as :func:`time.monotonic` does.
     """
 
-    def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, config: UpstreamConfig, session: aiohttp.ClientSession, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.name = config.name
-        # Letta heeds the header at /chat/completions alone, and no server is known to heed it at /responses.
-        self.idempotent = config.idempotency_header is not None and config.api == "chat"
-        self.stateful = config.history == "server"
-        self.images = config.images
-        self.transcribes = config.transcription_model is not None
+        self.traits = Traits(
+            stateful=config.history == "server",
+            # Letta ignores the header at /responses, and no other server is known to use it there.
+            idempotent=config.idempotency_header is not None and config.api == "chat",
+            images=config.images,
+        )
         self._config = config
-        self._patience = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
-        self._lacks_responses_until = 0.0
-        self._client = UpstreamClient(config, session, idempotent=self.idempotent)
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
+        self._client = UpstreamClient(config, session, idempotent=self.traits.idempotent)
+        model = config.transcription_model
+        self.can = Capabilities(transcribe=None if model is None else self._transcriber(model))
+        #: Until then the server counts as one without ``/responses``.
+        self._responses_missing_until = clock()
         self._pages: tuple[Page, ...] = ()
-        self._listed: tuple[AgentInfo, ...] | None = None
+        self._agents: tuple[AgentInfo, ...] | None = None
 
-    async def list_agents(self) -> tuple[AgentInfo, ...] | None:
-        """See :class:`~agent_bridge.upstream.base.Upstream`. Known bytes are not parsed again."""
+    async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
+        """See :class:`~agent_bridge.upstream.base.Upstream`. The bytes of an unchanged page are not parsed again."""
         pages = await self._fetch_pages()
-        if self._listed is not None and [page.raw for page in pages] == [page.raw for page in self._pages]:
-            return None
+        if self._agents is not None and [page.raw for page in pages] == [page.raw for page in self._pages]:
+            return UNCHANGED
         self._pages = pages
-        agents = listed((item for page in pages for item in page.items), self._config)
-        if agents == self._listed:
-            return None
-        self._listed = agents
+        agents = model_list.included_agents((model for page in pages for model in page.models), self._config)
+        if agents == self._agents:
+            return UNCHANGED
+        self._agents = agents
         return agents
 
-    def invalidate(self) -> None:
-        """See :class:`~agent_bridge.upstream.base.Upstream`."""
-        self._listed = None
-
-    async def answer(self, ask: AnswerRequest) -> AsyncGenerator[Delta, None]:
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         async with AsyncExitStack() as stack:
-            body, reader = await self._ask(ask, stack)
+            body, reader = await self._ask(request, stack)
             if body.media_type.endswith("json"):
-                for delta in reader.whole(await body.read_all()):
-                    yield delta
+                for event in reader.read_json(await body.read_all()):
+                    yield event
                 return
             if body.media_type == "text/html":
-                raise UpstreamProtocolError(Text("upstream_web_page", who=self.name))
+                raise UpstreamProtocolError(Text("upstream_web_page", upstream=self.name))
             while not reader.ended and (data := await body.read_some()):
-                for delta in reader.feed(data):
-                    yield delta
-            for delta in reader.close():
-                yield delta
+                for event in reader.feed(data):
+                    yield event
+            for event in reader.close():
+                yield event
 
-    async def transcribe(self, audio: bytes, *, name: str, content_type: str) -> str:
-        """See :class:`~agent_bridge.upstream.base.Upstream`."""
-        model = self._config.transcription_model
-        if model is None:
-            raise UpstreamRefused(Text("voice_no_model", who=self.name))
-        about = RequestContext(voice=True)
-        form = recording(audio, name=name, content_type=content_type, model=model)
-        async with self._client.open("POST", "/audio/transcriptions", self._patience, data=form, about=about) as body:
-            return read_transcript(self.name, await body.read_all())
+    async def aclose(self) -> None:
+        """See :class:`~agent_bridge.upstream.base.Upstream`. All connections belong to the caller's session."""
 
-    async def _ask(self, ask: AnswerRequest, stack: AsyncExitStack) -> tuple[Body, AnswerReader]:
-        """Send the question; the connection stays open as long as *stack*."""
-        messages = ask.messages[-1:] if self.stateful else ask.messages
-        prompt = None if self.stateful else self._config.system_prompt
-        about = RequestContext(ask.model, images=any(message.images for message in messages))
+    def _transcriber(self, model: str) -> Transcribe:
+        """Return the capability to transcribe with the speech model *model*."""
 
-        async def send(path: str, question: Mapping[str, Any], about: RequestContext) -> Body:
-            headers = self._turn_headers(ask)
-            request = self._client.open("POST", path, self._patience, headers=headers, json=question, about=about)
-            return await stack.enter_async_context(request)
+        async def transcribe(audio: bytes, *, name: str, content_type: str) -> str:
+            form = transcription.request(audio, name=name, content_type=content_type, model=model)
+            context = RequestContext(transcription=True)
+            async with self._client.open("POST", transcription.PATH, self._timeout, data=form, context=context) as body:
+                return transcription.read_transcript(self.name, await body.read_all())
 
-        lacks = self._config.api == "chat" or time.monotonic() < self._lacks_responses_until
-        if not lacks:
-            question = responses.request(ask.model, messages, prompt)
+        return transcribe
+
+    async def _ask(self, request: AnswerRequest, stack: AsyncExitStack) -> tuple[ResponseBody, AnswerReader]:
+        """Send the question. The connection stays open until *stack* closes."""
+        messages = request.messages[-1:] if self.traits.stateful else request.messages
+        prompt = None if self.traits.stateful else self._config.system_prompt
+        context = RequestContext(request.model, images=any(message.images for message in messages))
+
+        async def send(path: str, question: Mapping[str, Any], context: RequestContext) -> ResponseBody:
+            headers = self._turn_headers(request)
+            response = self._client.open("POST", path, self._timeout, headers=headers, json=question, context=context)
+            return await stack.enter_async_context(response)
+
+        use_responses = self._config.api == "responses" and self._clock() >= self._responses_missing_until
+        if use_responses:
+            question = responses.request(request.model, messages, prompt)
             try:
-                body = await send(responses.PATH, question, replace(about, optional=True))
-                return body, AnswerReader(self._client.failures, responses.ResponsesDialect())
+                body = await send(responses.PATH, question, replace(context, optional_path=True))
+                return body, AnswerReader(self._client.errors, responses.ResponsesDialect())
             except PathMissing:
                 pass
-        body = await send(chat.PATH, chat.request(ask.model, messages, prompt), about)
-        if not lacks:
-            # Had the agent been missing, both had said so.
-            self._lacks_responses_until = time.monotonic() + _LACKS_FOR
+        body = await send(chat.PATH, chat.request(request.model, messages, prompt), context)
+        if use_responses:
+            # The server answers at the other path, so it was the path that was missing and not the agent.
+            self._responses_missing_until = self._clock() + _RESPONSES_RETRY
             _log.warning("no /responses here, asking by /chat/completions", upstream=self.name)
-        return body, AnswerReader(self._client.failures, chat.ChatDialect())
+        return body, AnswerReader(self._client.errors, chat.ChatDialect())
 
-    def _turn_headers(self, ask: AnswerRequest) -> dict[str, str]:
+    def _turn_headers(self, request: AnswerRequest) -> dict[str, str]:
         values = {
-            self._config.session_header: ask.session,
-            self._config.idempotency_header: ask.idempotency_key,
+            self._config.session_header: request.session,
+            self._config.idempotency_header: request.idempotency_key,
         }
         return {name: value for name, value in values.items() if name is not None}
 
@@ -140,17 +148,17 @@ class OpenAIUpstream:
             pages.append(page)
             if page.next is None:
                 return tuple(pages)
-            # A server that does not know the cursor any more begins anew.
-            ids = {item.id for item in page.items}
+            # A server that no longer knows the cursor returns its first page again.
+            ids = {model.id for model in page.models}
             if ids <= seen:
-                raise UpstreamProtocolError(Text("list_repeats", who=self.name))
+                raise UpstreamProtocolError(Text("list_repeats", upstream=self.name))
             seen |= ids
             params = page.next
-        raise UpstreamProtocolError(Text("list_pages", who=self.name, limit=_MAX_PAGES))
+        raise UpstreamProtocolError(Text("list_pages", upstream=self.name, limit=_MAX_PAGES))
 
     async def _fetch_page(self, number: int, params: Mapping[str, str]) -> Page:
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT, connect=self._config.connect_timeout)
-        async with self._client.open("GET", "/models", timeout, params=params) as body:
+        async with self._client.open("GET", model_list.PATH, timeout, params=params) as body:
             raw = await body.read_all()
         known = self._pages[number] if number < len(self._pages) else None
-        return known if known is not None and known.raw == raw else parse_page(self.name, raw)
+        return known if known is not None and known.raw == raw else model_list.parse_page(self.name, raw)

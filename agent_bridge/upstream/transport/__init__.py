@@ -1,1 +1,1 @@
-"""HTTP requests to an upstream, and their failures as errors of the bridge."""
+"""HTTP requests to an upstream, and the bridge's errors for their failures."""

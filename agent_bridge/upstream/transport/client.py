@@ -1,4 +1,4 @@
-"""HTTP towards one upstream, and what goes wrong with it in the bridge's own errors."""
+"""Sends HTTP requests to one upstream, and raises the errors of the bridge when they fail."""
 
 from __future__ import annotations
 
@@ -14,85 +14,91 @@ from multidict import CIMultiDict
 
 from agent_bridge.core.errors import (
     AnswerInterrupted,
+    TooLarge,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamRefused,
     UpstreamUnreachable,
 )
+from agent_bridge.core.http import read_bounded
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.transport.failures import ErrorResponse, Failures, RequestContext
+from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from agent_bridge.config.model import UpstreamConfig
 
-#: Bytes of a body that is read whole, at most.
+#: Bytes that :meth:`ResponseBody.read_all` accepts.
 _MAX_BODY = 32 * 1024 * 1024
-#: Bytes that are read of a body that tells of a failure; the words are in the first few.
+#: Bytes that :meth:`ResponseBody.read_head` reads: the message of an error report is among the first few.
 _MAX_ERROR_BODY = 64 * 1024
 
-_LIST = RequestContext()
+_AGENT_LIST = RequestContext()
 
 
-class Body:
-    """What comes behind the head of an answer."""
+class ResponseBody:
+    """The body of a response, read as it arrives."""
 
     def __init__(
         self,
         response: aiohttp.ClientResponse,
-        failures: Failures,
+        errors: ErrorMapper,
         timeout: aiohttp.ClientTimeout,
-        about: RequestContext,
+        context: RequestContext,
     ) -> None:
         self._response = response
-        self._failures = failures
+        self._errors = errors
         self._timeout = timeout
-        self._about = about
+        self._context = context
 
     @property
     def media_type(self) -> str:
-        """Its ``Content-Type`` without parameters."""
+        """The ``Content-Type`` without parameters."""
         return self._response.content_type
 
     async def read_some(self) -> bytes:
-        """Return the bytes that came next, none at the end.
+        """Return the next bytes as soon as some arrive, empty at the end of the body.
 
         Raises:
-            AnswerBroken: the connection was cut, or was silent for too long.
+            AnswerInterrupted: the connection was cut, or no byte arrived within the timeout.
         """
         try:
             return await self._response.content.readany()
         except TimeoutError:
-            raise self._failures.cut(_too_slow(self._failures.who, self._timeout), self._about) from None
+            cause = _timed_out(self._errors.upstream, self._timeout)
         except (aiohttp.ClientError, OSError):
-            raise self._failures.cut(Text("upstream_cut", who=self._failures.who), self._about) from None
+            cause = Text("upstream_cut", upstream=self._errors.upstream)
+        raise self._errors.interrupted(cause, self._context)
 
     async def read_all(self) -> bytes:
-        """Return all of it.
+        """Return the whole body.
 
         Raises:
-            AnswerBroken: as :meth:`read_some`.
-            UpstreamNonsense: it is too large to make sense.
+            AnswerInterrupted: as in :meth:`read_some`.
+            UpstreamProtocolError: the body is too large.
         """
-        body = bytearray()
-        while data := await self.read_some():
-            body += data
-            if len(body) > _MAX_BODY:
-                raise UpstreamProtocolError(Text("upstream_bytes", who=self._failures.who, limit=_MAX_BODY))
-        return bytes(body)
+        try:
+            return await read_bounded(self._chunks(), _MAX_BODY)
+        except TooLarge as error:
+            text = Text("upstream_bytes", upstream=self._errors.upstream, limit=error.limit)
+            raise UpstreamProtocolError(text) from None
 
     async def read_head(self) -> bytes:
-        """Return its first bytes, as many as arrive: enough for the words of a failure."""
-        body = bytearray()
+        """Return the beginning of the body, long enough for an error report; less if the connection is cut."""
+        head = bytearray()
         with suppress(AnswerInterrupted):
-            while len(body) < _MAX_ERROR_BODY and (data := await self.read_some()):
-                body += data
-        return bytes(body)
+            while len(head) < _MAX_ERROR_BODY and (data := await self.read_some()):
+                head += data
+        return bytes(head)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while data := await self.read_some():
+            yield data
 
 
 class UpstreamClient:
-    """Sends the requests of one upstream, each once; *idempotent* says whether it makes a repeat harmless."""
+    """Sends the requests of one upstream, each once; *idempotent* tells whether a repeated question is harmless."""
 
     def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession, *, idempotent: bool) -> None:
         self._session = session
@@ -105,7 +111,7 @@ class UpstreamClient:
         for name, value in config.headers.items():
             secrets.append(value.get_secret_value())
             self._headers[name] = value.get_secret_value()
-        self.failures = Failures(config.name, tuple(secrets), idempotent)
+        self.errors = ErrorMapper(config.name, tuple(secrets), idempotent)
 
     @asynccontextmanager
     async def open(
@@ -118,14 +124,15 @@ class UpstreamClient:
         params: Mapping[str, str] = MappingProxyType({}),
         json: Mapping[str, object] | None = None,
         data: aiohttp.FormData | None = None,
-        about: RequestContext = _LIST,
-    ) -> AsyncGenerator[Body, None]:
-        """Send a request and give the body of its answer; leaving early closes the connection.
+        context: RequestContext = _AGENT_LIST,
+    ) -> AsyncGenerator[ResponseBody, None]:
+        """Send a request to *path* below the upstream's URL, and give the body of the response.
 
-        A redirect is a failure: behind it a question would be sent twice, and the key to somebody else.
+        Leaving the context early closes the connection. A redirect is an error: following it would send a question
+        twice, and the key to another server.
 
         Raises:
-            UpstreamError: there is no answer, or it is not a success; *about* chooses the words.
+            UpstreamError: no response arrived, or its status is not a success. *context* decides which error.
         """
         merged = self._headers.copy()
         merged.update(headers)
@@ -141,36 +148,39 @@ class UpstreamClient:
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            # aiohttp's errors show the headers of the request, and so the key, to whoever logs the chain.
-            raise self._no_answer(error, timeout, about) from None
+            # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
+            raise self._no_response(error, timeout, context) from None
         async with response:
-            body = Body(response, self.failures, timeout, about)
+            body = ResponseBody(response, self.errors, timeout, context)
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                 failed = ErrorResponse(response.status, response.headers, await body.read_head())
-                raise self.failures.of_response(failed, datetime.now(UTC), about)
+                raise self.errors.from_response(failed, datetime.now(UTC), context)
             yield body
 
-    def _no_answer(self, error: Exception, timeout: aiohttp.ClientTimeout, about: RequestContext) -> UpstreamError:
-        who = self.failures.who
+    def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
+        """Return the error for a request that got no response."""
+        upstream = self.errors.upstream
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return UpstreamUnreachable(Text("upstream_away_within", who=who, seconds=timeout.connect))
+            return UpstreamUnreachable(Text("upstream_away_within", upstream=upstream, seconds=timeout.connect))
         if isinstance(error, aiohttp.ClientConnectorError):
-            return UpstreamUnreachable(Text("upstream_away", who=who), detail=_reason(error))
+            return UpstreamUnreachable(Text("upstream_away", upstream=upstream), detail=_reason(error))
         if isinstance(error, ValueError):
-            return UpstreamRefused(Text("upstream_unusable", who=who))
+            return UpstreamRefused(Text("upstream_unusable", upstream=upstream))
         if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamProtocolError(Text("upstream_no_http", who=who))
+            return UpstreamProtocolError(Text("upstream_no_http", upstream=upstream))
         slow = isinstance(error, TimeoutError)
-        failure = UpstreamUnreachable(_too_slow(who, timeout) if slow else Text("upstream_closed", who=who))
+        failure = UpstreamUnreachable(
+            _timed_out(upstream, timeout) if slow else Text("upstream_closed", upstream=upstream)
+        )
         # The question may have arrived.
-        failure.retryable = self.failures.harmless(about)
+        failure.retryable = self.errors.may_repeat(context)
         return failure
 
 
-def _too_slow(who: str, timeout: aiohttp.ClientTimeout) -> Text:
+def _timed_out(upstream: str, timeout: aiohttp.ClientTimeout) -> Text:
     if timeout.total is not None:
-        return Text("upstream_slow", who=who, seconds=timeout.total)
-    return Text("upstream_silent", who=who, seconds=timeout.sock_read)
+        return Text("upstream_slow", upstream=upstream, seconds=timeout.total)
+    return Text("upstream_silent", upstream=upstream, seconds=timeout.sock_read)
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

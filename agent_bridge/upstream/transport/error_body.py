@@ -1,4 +1,4 @@
-"""What an upstream says of its own failure: the innermost human words in whatever shape they come."""
+"""Finds the message in the error report of an upstream, in any of the JSON shapes that servers use."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from agent_bridge.upstream.transport.text import load_json, one_line, shorten
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Characters that are shown of an upstream's words.
-MAX_WORDS = 300
+#: Characters of an upstream's message that people see.
+MAX_MESSAGE = 300
 
 _MAX_DEPTH = 10
-#: Where words are, best first: ``{"error": {"message": …}}``, ``{"detail": …}``, a list of ``{"msg": …}``.
-_WORD_KEYS = ("message", "detail", "msg", "error")
+#: Keys of the message, best first: ``{"error": {"message": …}}``, ``{"detail": …}``, a list of ``{"msg": …}``.
+_MESSAGE_KEYS = ("message", "detail", "msg", "error")
 _CODE_KEYS = ("code", "type", "error_type")
-#: Letta Code puts the JSON of a language model's answer behind that answer's status.
+#: Letta Code reports the failure of a language model as that model's status, followed by the JSON of its report.
 _EMBEDDED = re.compile(r"\s*(?:\d{3}:)?\s*([\[{].*[\]}])\s*", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _KEY = re.compile(r"\b(?:sk|pk|rk)-[\w*-]{6,}|(?<=Bearer )(?=\S*\d)\S{6,}", re.ASCII)
 _HIDDEN = "[hidden]"
-#: Shorter ones are no secrets, and hiding them would garble the words.
+#: Shorter configured values are no secrets, and replacing them would garble the message.
 _MIN_SECRET = 4
 
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -35,78 +35,80 @@ _TOO_LONG = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A failure in the upstream's words."""
+class ErrorReport:
+    """A failure as the upstream reports it."""
 
-    #: None where it has none.
-    words: str | None
-    #: Every code and type on the way to the words.
+    #: The innermost message, None if the report has none.
+    message: str | None
+    #: Every code and type on the path to the message.
     codes: frozenset[str] = frozenset()
 
     @property
     def too_long(self) -> bool:
-        """Whether the conversation does not fit the model's context."""
-        return bool(self.codes & _TOO_LONG_CODES or (self.words and _TOO_LONG.search(self.words)))
+        """Whether the conversation exceeds the model's context."""
+        return bool(self.codes & _TOO_LONG_CODES or (self.message and _TOO_LONG.search(self.message)))
 
     @property
     def no_such_model(self) -> bool:
-        """Whether there is no agent of that name."""
+        """Whether the upstream has no agent with the requested model id."""
         return "model_not_found" in self.codes
 
-    def shown(self, secrets: Iterable[str]) -> str | None:
-        """Return the words on one short line and without *secrets* or anything that looks like a key."""
-        if self.words is None:
+    def redacted(self, secrets: Iterable[str]) -> str | None:
+        """Return the message on one short line, without *secrets* and without anything that looks like a key."""
+        if self.message is None:
             return None
-        words = one_line(self.words)
+        line = one_line(self.message)
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _MIN_SECRET:
-                words = words.replace(secret, _HIDDEN)
-        return shorten(_KEY.sub(_HIDDEN, words), MAX_WORDS) or None
+                line = line.replace(secret, _HIDDEN)
+        return shorten(_KEY.sub(_HIDDEN, line), MAX_MESSAGE) or None
 
 
-def problem_of(value: Any) -> Problem:
-    """Read the JSON value, or the text, in which an upstream tells what went wrong."""
+def parse_error(value: Any) -> ErrorReport:
+    """Read a report that is a JSON value or a text."""
     codes: set[str] = set()
-    words = _dig(value, codes, _MAX_DEPTH)
-    return Problem(words, frozenset(codes))
+    message = _find_message(value, codes, _MAX_DEPTH)
+    return ErrorReport(message, frozenset(codes))
 
 
-def problem_in(body: bytes) -> Problem:
-    """Read the body of a failed answer."""
+def parse_error_body(body: bytes) -> ErrorReport:
+    """Read the body of an error response: JSON, a web page with a title, or plain text."""
     text = body.decode("utf-8", "replace")
     try:
-        return problem_of(load_json(text))
+        return parse_error(load_json(text))
     except ValueError:
         pass
     if text.lstrip().startswith("<"):
         title = _TITLE.search(text)
-        return Problem(title[1] if title else None)
-    return problem_of(text)
+        return ErrorReport(title[1] if title else None)
+    return parse_error(text)
 
 
-def _dig(value: Any, codes: set[str], depth: int) -> str | None:
+def _find_message(value: Any, codes: set[str], depth: int) -> str | None:
+    """Return the innermost message in *value*, and add the codes on the path to *codes*."""
     if depth == 0:
         return None
     if isinstance(value, str):
-        return _dig_text(value, codes, depth)
+        return _find_embedded(value, codes, depth)
     if isinstance(value, list):
-        found = (_dig(item, codes, depth - 1) for item in value)
-        return "; ".join(words for words in found if words) or None
+        found = (_find_message(item, codes, depth - 1) for item in value)
+        return "; ".join(message for message in found if message) or None
     if isinstance(value, dict):
         codes.update(str(value[key]) for key in _CODE_KEYS if isinstance(value.get(key), str | int))
-        for key in _WORD_KEYS:
-            if words := _dig(value.get(key), codes, depth - 1):
-                return words
+        for key in _MESSAGE_KEYS:
+            if message := _find_message(value.get(key), codes, depth - 1):
+                return message
     return None
 
 
-def _dig_text(text: str, codes: set[str], depth: int) -> str | None:
+def _find_embedded(text: str, codes: set[str], depth: int) -> str | None:
+    """Return the message of the JSON that is the whole of *text*, else *text* itself."""
     embedded = _EMBEDDED.fullmatch(text)
     if embedded:
         try:
-            inner = _dig(load_json(embedded[1]), codes, depth - 1)
+            message = _find_message(load_json(embedded[1]), codes, depth - 1)
         except ValueError:
-            inner = None
-        if inner:
-            return inner
+            message = None
+        if message:
+            return message
     return text.strip() or None

@@ -1,4 +1,4 @@
-"""What is done to everything that an upstream sends before the rest of the bridge sees it."""
+"""Cleans and bounds the text and the JSON that upstreams send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def load_json(text: str | bytes) -> Any:
     """Return the value of a JSON document.
 
     Raises:
-        ValueError: *text* is none, or is nested beyond reason.
+        ValueError: *text* is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(text)
@@ -19,7 +19,7 @@ def load_json(text: str | bytes) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Return *value*, which came as JSON, as JSON for people; an ellipsis where it is nested beyond reason."""
+    """Return *value*, which came as JSON, as JSON for people; an ellipsis if it is nested too deeply."""
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
@@ -27,18 +27,18 @@ def json_text(value: Any) -> str:
 
 
 def storable(text: str) -> str:
-    """Return *text* as PostgreSQL and Matrix can hold it.
+    """Return *text* without the characters that PostgreSQL or Matrix cannot hold.
 
-    NUL is left out, and half a surrogate pair becomes U+FFFD.
+    NUL is removed, and half of a surrogate pair becomes U+FFFD.
     """
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\0", "")
 
 
 def one_line(text: str) -> str:
-    """Return *text* :func:`storable`, and with every run of white space made one blank."""
+    """Return *text* made :func:`storable`, each run of white space replaced by one blank."""
     return " ".join(storable(text).split())
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return at most *limit* characters of *text*, the last one an ellipsis where something is missing."""
+    """Return *text* if it has at most *limit* characters, else its beginning with an ellipsis, *limit* in all."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
