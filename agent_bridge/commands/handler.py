@@ -63,6 +63,7 @@ class CommandHandler:
             sender=turn.sender,
             role=role,
             room_id=turn.room_id,
+            in_agent_room=turn.in_agent_room,
             event_id=turn.event_id,
         )
         try:

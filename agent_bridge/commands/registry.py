@@ -9,6 +9,7 @@ knows neither Markdown nor languages, so a chat, the command line and an API can
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
@@ -20,6 +21,7 @@ from agent_bridge.core.results import (
     InvalidArguments,
     NotPermitted,
     UnknownCommand,
+    WrongRoom,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +47,13 @@ if TYPE_CHECKING:
 
 #: The command of an empty line.
 _DEFAULT = "help"
+
+
+class Where(StrEnum):
+    """Rooms in which a command can be given."""
+
+    ANYWHERE = "anywhere"
+    AGENT_ROOM = "agent_room"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,8 @@ class CommandContext:
     role: Role
     #: The room in which the command was given.
     room_id: str
+    #: Whether that is an agent's room.
+    in_agent_room: bool
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
 
@@ -92,6 +103,7 @@ class Command:
     usage: CommandUsage
     #: The lowest role that may use it.
     role: Role
+    where: Where
     parameters: tuple[Parameter, ...]
     #: The records that it may return.
     results: tuple[type, ...]
@@ -104,7 +116,9 @@ class Command:
         return self.usage.name
 
 
-def command(name: str, *, group: Group, role: Role, example: str = "") -> Callable[[Run], Command]:
+def command(
+    name: str, *, group: Group, role: Role, where: Where = Where.ANYWHERE, example: str = ""
+) -> Callable[[Run], Command]:
     """Return a decorator that makes a command of an async function.
 
     *example*: arguments that a person may type; needed when there are required ones.
@@ -117,7 +131,7 @@ def command(name: str, *, group: Group, role: Role, example: str = "") -> Callab
         parameters = parameters_of(function)
         returned = get_type_hints(function)["return"]
         usage = CommandUsage(name, group, tuple(parameter.argument for parameter in parameters), example)
-        return Command(usage, role, parameters, get_args(returned) or (returned,), function)
+        return Command(usage, role, where, parameters, get_args(returned) or (returned,), function)
 
     return declare
 
@@ -154,6 +168,8 @@ class Registry:
             return UnknownCommand(name, nearest(name, self.commands))
         if ctx.role < found.role:
             return NotPermitted(found.name, found.role)
+        if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
+            return WrongRoom(found.name)
         try:
             values = await bind(found.parameters, arguments, ctx.services)
         except ArgumentError as error:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.results import Group, StreamingSet, WhenBusySet, WrongRoom
+from agent_bridge.commands.registry import CommandContext, Where, command
+from agent_bridge.core.results import Group, StreamingSet, WhenBusySet
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 
 
-@command("busy", group=Group.ROOM, role=Role.MODERATOR, example="collect")
-async def busy(ctx: CommandContext, mode: WhenBusy) -> WhenBusySet | WrongRoom:
+@command("busy", group=Group.ROOM, role=Role.MODERATOR, where=Where.AGENT_ROOM, example="collect")
+async def busy(ctx: CommandContext, mode: WhenBusy) -> WhenBusySet:
     """Set how messages are handled that arrive during an answer. Running twice sets the same value twice."""
-    has_agents = await ctx.services.rooms.set_when_busy(ctx.room_id, mode)
-    return WhenBusySet(mode) if has_agents else WrongRoom("busy")
+    await ctx.services.rooms.set_when_busy(ctx.room_id, mode)
+    return WhenBusySet(mode)
 
 
-@command("stream", group=Group.ROOM, role=Role.MODERATOR, example="off")
-async def stream(ctx: CommandContext, mode: Streaming) -> StreamingSet | WrongRoom:
+@command("stream", group=Group.ROOM, role=Role.MODERATOR, where=Where.AGENT_ROOM, example="off")
+async def stream(ctx: CommandContext, mode: Streaming) -> StreamingSet:
     """Set how answers are shown. Running twice sets the same value twice."""
-    has_agents = await ctx.services.rooms.set_streaming(ctx.room_id, mode)
-    return StreamingSet(mode) if has_agents else WrongRoom("stream")
+    await ctx.services.rooms.set_streaming(ctx.room_id, mode)
+    return StreamingSet(mode)

@@ -11,9 +11,7 @@ from agent_bridge.matrix.events import parse_event
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.commands.lookup import MessageReference
-    from agent_bridge.core.rooms import Room
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
     from agent_bridge.store.turns import Turns
@@ -77,17 +75,15 @@ class Traces:
             return NoTrace(event_id, NoTraceReason.NOT_VISIBLE)
         if self._rules.namespace.is_ours(event.sender):
             return NoTrace(event_id, NoTraceReason.OWN_EVENT)
-        return self._judged(event, room)
-
-    def _judged(self, event: RoomEvent, room: Room | None) -> NoTrace:
         match self._rules.decide(event, room):
             case NewTurn():
-                return NoTrace(event.event_id, NoTraceReason.NOT_RECEIVED)
+                return NoTrace(event_id, NoTraceReason.NOT_RECEIVED)
             case Ignored(reason=reason):
-                return NoTrace(event.event_id, NoTraceReason.IGNORED, reason)
+                return NoTrace(event_id, NoTraceReason.IGNORED, reason)
             case _ if room is None or not room.participants:
-                return NoTrace(event.event_id, NoTraceReason.NO_PORTAL)
+                cause = NoTraceReason.NO_PORTAL
             case _ if event.type == "m.room.message":
-                return NoTrace(event.event_id, NoTraceReason.NOT_ADDRESSED)
+                cause = NoTraceReason.NOT_ADDRESSED
             case _:
-                return NoTrace(event.event_id, NoTraceReason.NOT_A_MESSAGE, event.type)
+                cause = NoTraceReason.NOT_A_MESSAGE
+        return NoTrace(event_id, cause, event.type)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Change = Callable[[Connection, int, str], Awaitable[int | None]]
 
 _ROWS = 50
-#: The states in which a message is asked again, and those in which it is set aside, rather than in others.
+#: The states in which a turn is retried, and those in which it is dropped, rather than the other turns of its event.
 _FAILED = frozenset({TurnState.FAILED, TurnState.STOPPED})
 _OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
 
@@ -80,26 +80,24 @@ async def why(ctx: CommandContext, message: MessageReference) -> Trace | NoTrace
 async def _change(
     ctx: CommandContext, reference: MessageReference, change: Change, states: Collection[TurnState]
 ) -> tuple[TurnChange, ...]:
-    """Change the turns that *reference* names, all in one transaction, and wake their lanes."""
-    turns = await _turns_of(ctx, reference, states)
+    """Change the turns that *reference* names, all in one transaction, and wake their lanes.
+
+    Of the turns of one event, those in *states* are changed; if there are none, all of them. A repeated command changes
+    the turns that its first run changed.
+    """
+    found = await _turns_of(ctx, reference)
+    changed = [turn for turn in found if any(step.by == ctx.event_id for step in turn.steps)]
+    turns = changed or [turn for turn in found if turn.state in states] or found
     async with ctx.services.database.transaction() as connection:
         lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns]
-        await ctx.services.lanes.wake(connection, [lane for lane in lanes if lane is not None])
+        await ctx.services.lanes.wake(connection, list({lane for lane in lanes if lane is not None}))
     return tuple(
         TurnChange(turn.key, turn.state, is_changed=lane is not None) for turn, lane in zip(turns, lanes, strict=True)
     )
 
 
-async def _turns_of(
-    ctx: CommandContext, reference: MessageReference, states: Collection[TurnState]
-) -> list[TurnSummary]:
-    """Return the turns of a message; for a message that was collected into another, the turn that answers both.
-
-    A message may have several turns, one for each agent that answers it. Those in *states* are meant, and those that
-    the event of the command has changed already; all turns if there are none.
-    """
-    turn_admin = ctx.services.turn_admin
-    found = await turn_admin.find(reference.name)
-    turns = await turn_admin.summaries(list(dict.fromkeys(turn.head or turn.id for turn in found)))
-    meant = [turn for turn in turns if turn.state in states or any(step.by == ctx.event_id for step in turn.steps)]
-    return meant or turns
+async def _turns_of(ctx: CommandContext, reference: MessageReference) -> list[TurnSummary]:
+    """Return the turns of a message; for a message that was collected into another, the turn that answers both."""
+    admin = ctx.services.turn_admin
+    found = await admin.find(reference.name)
+    return await admin.summaries(list(dict.fromkeys(turn.head or turn.id for turn in found)))

@@ -111,7 +111,7 @@ class NotPermitted:
 
 @dataclass(frozen=True, slots=True)
 class WrongRoom:
-    """The command changed nothing: it belongs in a room with agents."""
+    """The command was not run: it belongs in an agent's room."""
 
     command: str
 
@@ -338,7 +338,7 @@ class NoTraceReason(StrEnum):
     NOT_RECEIVED = "not_received"
     #: The room is no agent's room, and the message no command.
     NO_PORTAL = "no_portal"
-    #: The message mentions no agent, and its room asks for that.
+    #: The message mentions no agent, and replies to none, in a room of several people.
     NOT_ADDRESSED = "not_addressed"
     #: The event is no message; the detail is its type.
     NOT_A_MESSAGE = "not_a_message"

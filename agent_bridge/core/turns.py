@@ -193,6 +193,8 @@ class Turn:
     agent: Agent | None
     #: Whether the room is the agent's own: its conversation needs no further name than the room's.
     own_room: bool
+    #: Whether agents take part in the room.
+    in_agent_room: bool
     #: What happens to messages that wait, and how answers are shown in the room; None: as configured.
     when_busy: WhenBusy | None
     streaming: Streaming | None

@@ -44,7 +44,7 @@ def _turn(row: DictRow) -> Turn:
         "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
         "extras": extras_from_json(row["extras"]),
     }
-    row.pop("signal")
+    del row["signal"]
     return Turn(**{**row, **values})
 
 
@@ -125,9 +125,10 @@ class Turns:
     async def started(self, turn: Turn, ref: str) -> None:
         """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
 
-        A crash of PostgreSQL may lose the reference, a crash of the bridge may not.
+        It does not wait for the disk: a crash of PostgreSQL may lose the reference, a crash of the bridge may not.
         """
-        await self._database.execute(_SQL["started"], {"turn": turn.id, "attempts": turn.attempts, "ref": ref})
+        values = {"ref": ref, "turn": turn.id, "attempts": turn.attempts}
+        await self._database.execute(_SQL["started"], values)
 
     async def commit(
         self,

@@ -1,4 +1,4 @@
-"""The reactions that show that a message waits behind another one."""
+"""Messages that wait behind another one, and the reactions that show this."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WaitingMessage:
 
 
 def _waiter(row: DictRow) -> WaitingMessage:
-    return WaitingMessage(row["id"], row["event_id"], row["key"], row["room_id"], row["ghost"], row["waiting_event_id"])
+    return WaitingMessage(**{"turn": row.pop("id"), **row})
 
 
 class WaitingMessages:
@@ -41,13 +41,14 @@ class WaitingMessages:
         self._database = database
 
     async def unshown(self, seconds: float, limit: int) -> tuple[list[WaitingMessage], float | None]:
-        """Return messages that wait behind another one for longer than *seconds* and have no reaction, *limit* at most.
+        """Return messages that wait behind another one for longer than *seconds* without a reaction, *limit* at most.
 
         And the seconds until the next message does; None when there is none, or more than *limit* are due.
         """
         rows = await self._database.rows(_SQL["unshown"], {"limit": limit + 1})
-        due = [_waiter(row) for row in rows[:limit] if row["age"] > seconds]
-        return due, next((seconds - row["age"] for row in rows if row["age"] <= seconds), None)
+        ages = [row.pop("age") for row in rows]
+        due = [_waiter(row) for row, age in zip(rows[:limit], ages, strict=False) if age > seconds]
+        return due, next((seconds - age for age in ages if age <= seconds), None)
 
     async def over(self, limit: int) -> list[WaitingMessage]:
         """Return messages that do not wait any more and have, or may have, a reaction."""

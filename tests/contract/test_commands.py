@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,7 +48,7 @@ from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.jobs import idle_lanes, woken
 from support.records import NAMES, wanted
-from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
+from support.turn_rows import BOB, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,8 +69,8 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
         yield CommandServices(
             database=database,
             agents=agents,
-            rooms=rooms,
             turns=turns,
+            rooms=rooms,
             turn_admin=turn_admin,
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
@@ -81,13 +82,14 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
 
 
 async def give(services: CommandServices, line: str, **changes: Any) -> Result:
-    """Give a command as an admin, and return its result."""
+    """Give a command as an admin in an agent's room, and return its result."""
     values: dict[str, Any] = {
         "services": services,
         "registry": REGISTRY,
         "sender": BOB,
         "role": Role.ADMIN,
         "room_id": ROOM,
+        "in_agent_room": True,
         "event_id": "$command",
     }
     return await REGISTRY.run(line, CommandContext(**(values | changes)))
@@ -104,9 +106,9 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
     # A caller without the role is not told how the command is typed.
     assert await give(services, "busy", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
-    assert await give(services, "busy queue") == WrongRoom("busy")
-    assert await give(services, "stream off") == WrongRoom("stream")
-    assert await give(services, "stop") == StopRequested(0)
+    assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
+    assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
+    assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
     assert await names_of(services, Role.MEMBER) == ["agents", "stop", "help"]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
@@ -228,19 +230,28 @@ async def test_a_collected_message_stands_for_the_turn_that_answers_it(
     assert await give(services, "drop $nothing") == TurnNotFound("$nothing")
 
 
-async def test_a_retry_means_the_turns_of_a_message_that_failed(services: CommandServices, database: Database) -> None:
-    """One of two agents failed; the other agent's answer stays, also when the command runs twice."""
-    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+async def test_an_event_stands_for_those_of_its_turns_that_can_be_changed(
+    services: CommandServices, database: Database
+) -> None:
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", "!gala:example.org")
     lanes = await accept(database, new("$1", "!group", frida, gala))
-    for lane, state in zip(lanes, (TurnState.FAILED, TurnState.DONE), strict=True):
-        await finish(database, await take(database, lane), state)
-    key = (await services.turn_admin.find("$1"))[0].key
-    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.FAILED, is_changed=True),))
-    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.QUEUED, is_changed=True),))
-    assert await order(database, "!group") == ["$1"]
-    result = await give(services, "retry $1", event_id="$second")
+    of_frida, of_gala = [await take(database, lane) for lane in lanes]
+    await finish(database, of_gala, TurnState.FAILED)
+    # Frida answers still.
+    assert await give(services, "drop $1") == Dropped((TurnChange(of_frida.key, TurnState.RUNNING, is_changed=True),))
+    await finish(database, of_frida)
+    retried = TurnChange(of_gala.key, TurnState.FAILED, is_changed=True)
+    assert await give(services, "retry $1", event_id="$retry") == Retried((retried,))
+    # The same command again means the same turn, whatever became of it; another one means both.
+    await finish(database, await take(database, lanes[1]))
+    assert await give(services, "retry $1", event_id="$retry") == Retried((replace(retried, state=TurnState.DONE),))
+    assert len((await services.turn_admin.find("$1"))[0].steps) == 3
+    result = await give(services, "retry $1", event_id="$another")
     assert isinstance(result, Retried)
-    assert [turn.is_changed for turn in result.turns] == [False, True]
+    assert [(turn.key, turn.is_changed) for turn in result.turns] == [(of_frida.key, True), (of_gala.key, True)]
+    trace = await give(services, "why $1")
+    assert isinstance(trace, Trace)
+    assert [turn.agent for turn in trace.turns] == ["Frida", "Gala"]
 
 
 async def test_why_finds_turns_and_what_has_none(services: CommandServices, database: Database) -> None:

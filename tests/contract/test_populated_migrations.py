@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -40,7 +40,9 @@ from support.released_databases import load
 from support.turn_rows import accept, content, finish, new, row_of, take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from support.postgres import Cluster
 
 ALICE = "@alice:test.local"
 
@@ -50,38 +52,52 @@ def rows(uri: str, query: str) -> list[dict[str, Any]]:
         return connection.execute(query.encode()).fetchall()
 
 
-@pytest.fixture
-def released(database_url: str) -> dict[str, Any]:
-    """What the database said before it was migrated, which it is now."""
-    load(database_url, "release_0003")
-    before = {
-        "turns": rows(database_url, "SELECT * FROM turn ORDER BY id"),
-        "sends": rows(database_url, "SELECT turn, part, event_id FROM send ORDER BY turn, part"),
-        "messages": rows(database_url, "SELECT id, conversation, role, content FROM message ORDER BY id"),
-        "rooms": rows(database_url, "SELECT * FROM room"),
-        "jobs": rows(database_url, "SELECT id, lock, status FROM procrastinate_jobs ORDER BY id"),
-    }
-    migrate(database_url)
-    check(database_url)
-    return before
+@dataclass(frozen=True)
+class Released:
+    """A database that was migrated, and the rows that it had before."""
+
+    uri: str
+    turns: list[dict[str, Any]]
+    sends: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    rooms: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def released(cluster: Cluster) -> Iterator[Released]:
+    with cluster.database() as uri:
+        load(uri, "release_0003")
+        before = Released(
+            uri=uri,
+            turns=rows(uri, "SELECT * FROM turn ORDER BY id"),
+            sends=rows(uri, "SELECT turn, part, event_id FROM send ORDER BY turn, part"),
+            messages=rows(uri, "SELECT id, conversation, role, content FROM message ORDER BY id"),
+            rooms=rows(uri, "SELECT * FROM room"),
+            jobs=rows(uri, "SELECT id, lock, status FROM procrastinate_jobs ORDER BY id"),
+        )
+        migrate(uri)
+        check(uri)
+        yield before
 
 
 @pytest.fixture
-async def database(database_url: str, released: dict[str, Any]) -> AsyncIterator[Database]:
-    assert released["turns"]
-    async with Database(database_url) as opened:
-        yield opened
+async def database(cluster: Cluster, released: Released) -> AsyncIterator[Database]:
+    """A copy of it for each test."""
+    with cluster.copy(released.uri) as uri:
+        async with Database(uri) as opened:
+            yield opened
 
 
 async def lane_of(database: Database, event_id: str) -> int:
     return int((await row_of(database, event_id))["conversation"])
 
 
-async def test_turns_keep_their_order_their_state_and_their_keys(released: dict[str, Any], database: Database) -> None:
+async def test_turns_keep_their_order_their_state_and_their_keys(released: Released, database: Database) -> None:
     after = await database.rows("SELECT * FROM turn ORDER BY id")
-    assert len(after) == len(released["turns"]) == 50
+    assert len(after) == len(released.turns) == 50
     states = {"answered": "committed"}
-    for old, turn in zip(released["turns"], after, strict=True):
+    for old, turn in zip(released.turns, after, strict=True):
         same = ["id", "conversation", "sender", "attempts", "failures", "retries", "answer", "error", "stop", "steps"]
         assert {name: old[name] for name in same} == {name: turn[name] for name in same}
         assert turn["position"] == old["place"]
@@ -91,13 +107,13 @@ async def test_turns_keep_their_order_their_state_and_their_keys(released: dict[
         assert turn["key"] == hashlib.sha256(old["event_id"].encode()).hexdigest()[:16]
         assert turn["waiting_event_id"] == old["hourglass"]
     found = await database.rows("SELECT turn, part, event_id FROM outbox ORDER BY turn, part")
-    assert found == released["sends"]
+    assert found == released.sends
     found = await database.rows("SELECT id, conversation, role, content FROM message ORDER BY id")
-    assert found == released["messages"]
+    assert found == released.messages
 
 
-async def test_every_payload_and_step_is_read(released: dict[str, Any], database: Database) -> None:
-    old = {row["id"]: row for row in released["turns"]}
+async def test_every_payload_and_step_is_read(released: Released, database: Database) -> None:
+    old = {row["id"]: row for row in released.turns}
     kinds: set[type[Payload]] = set()
     for row in await database.rows("SELECT id, kind, payload, steps FROM turn"):
         payload, before = decode(row["kind"], row["payload"]), old[row["id"]]["payload"]
@@ -154,7 +170,7 @@ async def test_a_refusal_that_was_told_is_not_told_again(database: Database) -> 
     assert ignored == ["$encrypted-again", "$notice", "$refused-again"]
 
 
-async def test_rooms_know_their_kinds_and_their_agents(released: dict[str, Any], database: Database) -> None:
+async def test_rooms_know_their_kinds_and_their_agents(released: Released, database: Database) -> None:
     names = ["!frida", "!gala", "!hugo", "!jana", "!dm", "!admin-dm", "!group", "!declined", "!refused-dm"]
     rooms = await Rooms(database).contexts(names)
     assert {room_id: room.kind for room_id, room in rooms.items()} == {
@@ -175,7 +191,7 @@ async def test_rooms_know_their_kinds_and_their_agents(released: dict[str, Any],
         "Jana": "!jana",
         "Kim": None,
     }
-    cursors = {room["room_id"]: room for room in released["rooms"]}
+    cursors = {room["room_id"]: room for room in released.rooms}
     found = await database.rows("SELECT * FROM room WHERE room_id IS NOT NULL")
     assert {row["room_id"] for row in found} == cursors.keys()
     for row in found:
@@ -187,7 +203,7 @@ async def test_rooms_know_their_kinds_and_their_agents(released: dict[str, Any],
     assert (readers["!frida"], readers["!group"], len(readers)) == ("agent_old_frida", None, len(cursors))
 
 
-async def test_lanes_stay_what_they_were(released: dict[str, Any], database: Database) -> None:
+async def test_lanes_stay_what_they_were(released: Released, database: Database) -> None:
     lanes = await database.rows(
         """
         SELECT c.id, c.room_id, c.thread_id, a.name AS agent, c.lane_kind
@@ -210,9 +226,9 @@ async def test_lanes_stay_what_they_were(released: dict[str, Any], database: Dat
     ]
     assert await accept(database, *asked) == [lane["id"] for lane in lanes]
     (position,) = await database.rows("SELECT min(position) AS first FROM turn WHERE event_id LIKE '$new-%%'")
-    assert position["first"] > max(turn["place"] for turn in released["turns"])
+    assert position["first"] > max(turn["place"] for turn in released.turns)
     jobs = await database.rows("SELECT id, lock, status FROM procrastinate_jobs ORDER BY id")
-    assert jobs == released["jobs"] != []
+    assert jobs == released.jobs != []
 
 
 async def test_open_turns_are_taken_up_where_they_stood(database: Database) -> None:

@@ -37,14 +37,14 @@ async def close(database: Database, lane: int, state: TurnState, error: str | No
     await turns.finish(turn, state, {0: f"$answer-to-{turn.event_id[1:]}"})
 
 
-async def retry(database: Database, event_id: str, request: str = "$retry") -> int | None:
+async def retry(database: Database, event_id: str, by: str = "$retry") -> int | None:
     async with database.transaction() as connection:
-        return await TurnAdmin(database).retry(connection, (await row_of(database, event_id))["id"], request)
+        return await TurnAdmin(database).retry(connection, (await row_of(database, event_id))["id"], by)
 
 
-async def drop(database: Database, event_id: str, request: str = "$drop") -> int | None:
+async def drop(database: Database, event_id: str, by: str = "$drop") -> int | None:
     async with database.transaction() as connection:
-        return await TurnAdmin(database).drop(connection, (await row_of(database, event_id))["id"], request)
+        return await TurnAdmin(database).drop(connection, (await row_of(database, event_id))["id"], by)
 
 
 def alike(digits: int) -> tuple[str, str]:

@@ -16,7 +16,15 @@ from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import KindName, Streaming
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import IgnoreReason, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import (
+    IgnoreReason,
+    Send,
+    StopReason,
+    StopRequest,
+    Turn,
+    TurnKind,
+    TurnState,
+)
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.payloads import encode
@@ -87,6 +95,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         thread="$root",
         agent=(await Agents(database).by_agent(agent)).agent,
         own_room=True,
+        in_agent_room=True,
         when_busy=None,
         streaming=Streaming.OFF,
         kind=TurnKind.MESSAGE,

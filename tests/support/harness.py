@@ -117,7 +117,7 @@ class Conversation:
         """Tell whether no turn of the room is open; False while the database is away."""
         query = """
             SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
-            WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed')
+            WHERE c.room_id = %s AND t.open
         """
         try:
             return not await self.running.database.rows(query, (self.room_id,))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from agent_bridge.store.embedded import start_postgres
 from agent_bridge.store.migrate import migrate
@@ -79,6 +80,12 @@ class Cluster:
             self._has_template = True
         with self._new(_TEMPLATE) as uri:
             yield uri
+
+    @contextmanager
+    def copy(self, uri: str) -> Iterator[str]:
+        """Give the URI of a copy of the database *uri*, to which nothing is connected; it is dropped afterwards."""
+        with self._new(conninfo_to_dict(uri)["dbname"]) as copied:
+            yield copied
 
     @contextmanager
     def _new(self, template: str) -> Iterator[str]:

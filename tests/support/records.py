@@ -108,6 +108,7 @@ def turn(**changes: Any) -> Turn:
         "thread": "",
         "agent": agent(),
         "own_room": True,
+        "in_agent_room": True,
         "when_busy": None,
         "streaming": None,
         "kind": TurnKind.MESSAGE,

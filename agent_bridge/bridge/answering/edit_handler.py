@@ -35,7 +35,7 @@ class EditHandler:
     async def handle(self, turn: Turn) -> None:
         """Queue the earlier message again, next in its lane; or tell the person that its answer stays as it is."""
         _, outbox = self._outboxes.open(turn)
-        target = turn.payload.target if isinstance(turn.payload, EditPayload) else None
+        target = turn.payload.target if isinstance(turn.payload, EditPayload | AgainPayload) else None
         refused = await outbox.reply_once(partial(self._apply, turn, outbox), to=target)
         if not refused:
             await self._turns.finish(turn, TurnState.DONE, {})
@@ -48,7 +48,7 @@ class EditHandler:
         """Queue the earlier message again; return the reason if that is refused."""
         if not await self._edits.ask_again(turn):
             return self._texts.retried_edit_past
-        _log.info("an earlier message is asked again", room=turn.room_id, kind=turn.kind)
+        _log.info("an earlier message is asked again", room=turn.room_id, change=turn.kind)
         if isinstance(turn.payload, AgainPayload):
             await self._remove_reaction(turn, outbox)
         return None

@@ -142,7 +142,7 @@ class Questions:
         """Return one message in pieces: the quotation of the message that it replies to, its text, its file."""
         parts: list[FileContent] = []
         body, attachment = message.body, message.file
-        if message.reply_to:
+        if message.reply_to is not None:
             body = _FALLBACK.sub("", body)
             quoted = await self._message(turn.room_id, message.reply_to, ghost)
             if quoted is not None:

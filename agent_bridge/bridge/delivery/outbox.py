@@ -36,17 +36,17 @@ _PAGE = 100
 
 
 class Outboxes:
-    """Opens the outbox of a turn that an agent answers."""
+    """Opens the outbox of a turn for an agent."""
 
     def __init__(self, homeserver: Homeserver, turns: Turns) -> None:
         self._homeserver = homeserver
         self._turns = turns
 
     def open(self, turn: Turn) -> tuple[Agent, Outbox]:
-        """Return the agent that answers *turn*, and the outbox of the agent's ghost.
+        """Return the agent of *turn*, and the outbox in which the agent's ghost answers.
 
         Raises:
-            LookupError: the bridge bot answers *turn*.
+            LookupError: *turn* is for the bridge bot.
         """
         if turn.agent is None:
             raise LookupError(f"turn {turn.key} is for no agent")

@@ -209,8 +209,9 @@ class Intake:
         bounded = self._refuse_beyond(new, rooms, ())
         if bounded == new:
             return bounded
-        # An event that is handed over again has its place already.
-        return self._refuse_beyond(new, rooms, await self._intake_store.known([each.event_id for each in new]))
+        # An event that is handed over again has its place already, if it still waits.
+        known = await self._intake_store.known([each.event_id for each in new])
+        return self._refuse_beyond(new, await self._rooms.contexts(rooms), known)
 
     def _refuse_beyond(
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]

@@ -37,7 +37,7 @@ class RefusalHandler:
         """Tell the sender why the message is refused. A person who was never invited by the bridge is told nothing."""
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
         if not await outbox.reply_once(partial(self._text, turn), to=turn.event_id):
-            # The sender's next message is judged again: a person with a role may have invited the sender by then.
+            # The sender's next message is looked at again: an administrator may have invited them by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
     async def give_up(self, turn: Turn, cause: str) -> None:

@@ -26,10 +26,10 @@ ORDER BY r.needs_backfill DESC, r.needs_backfill AND EXISTS (
 LIMIT %(limit)s
 
 -- backfilled --
--- Record that nothing is missing in a room up to the event %(seen)s. Its lanes go on, unless another backfill was
--- requested since the comparison began.
-UPDATE room SET last_seen = %(seen)s, needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s,
-       backfilled_at = now()
+-- Record that nothing is missing in a room up to the event %(seen)s. Its lanes go on, and workers are told so, unless
+-- another backfill was requested since the comparison began.
+UPDATE room SET last_seen = %(seen)s,
+       needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now()
 FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
 WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END

@@ -18,7 +18,8 @@ WHERE c.id = turn.conversation
   AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
   AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
-          r.owner IS NOT DISTINCT FROM c.agent AS own_room, r.when_busy, r.streaming, turn.kind, turn.sender,
+          r.owner IS NOT DISTINCT FROM c.agent AS own_room,
+          EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming, turn.kind, turn.sender,
           turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries,
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
@@ -83,8 +84,9 @@ WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
 RETURNING id
 
 -- started --
--- Record the upstream's reference of the run that answers the turn %(turn)s, unless another worker has taken it up. The
--- first words of the answer wait for this, so the commit does not wait for the disk.
+-- Record the upstream's reference of the run that answers a turn, unless another worker has taken the turn up since. The
+-- first words of the answer wait for this statement, so it does not wait for the disk: a crash of PostgreSQL may lose the
+-- reference, a crash of the bridge may not.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 

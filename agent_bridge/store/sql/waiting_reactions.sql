@@ -1,6 +1,5 @@
 -- unshown --
--- Return the %(limit)s messages that wait longest behind another one and have no reaction, with the seconds that each one
--- has waited.
+-- Return up to %(limit)s messages that wait behind another one and have no reaction, the longest waiting first.
 SELECT t.id, t.event_id, t.key, c.room_id, a.ghost, t.waiting_event_id,
        extract(epoch FROM now() - t.created_at)::float AS age
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
