@@ -47,7 +47,7 @@ def _translate(error: MatrixError) -> HomeserverError:
 
 
 def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(Text("homeserver_nonsense"))
+    return HomeserverUnavailable(Text("homeserver_invalid"))
 
 
 def _get(answer: Json, key: str, kind: type[Value]) -> Value:

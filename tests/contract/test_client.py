@@ -242,7 +242,7 @@ async def test_whether_power_levels_list_the_creator(
         (Reply(200, HTML, (b"<html>",)), AWAY, None, None, "cannot be reached"),
         (is_json(b'{"room'), AWAY, None, None, "its address"),
         (is_json(b"\xff\xfe\x00"), AWAY, None, None, "its"),
-        (says([]), AWAY, None, None, "not its API: is its address right?"),
+        (says([]), AWAY, None, None, "is not valid: is the address correct?"),
         (says(None), AWAY, None, None, "not its API"),
         (says("ok"), AWAY, None, None, "not its API"),
         (Reply(200, {"Content-Length": "99"}, (b"{",), then="cut"), AWAY, None, None, "cannot be reached"),
