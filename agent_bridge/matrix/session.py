@@ -1,4 +1,4 @@
-"""The HTTP session for the homeserver: its requests wait as long as a rate limit demands."""
+"""The HTTP session for the homeserver. Its requests wait as long as a rate limit demands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 120.0
 #: No total limit: it would include the waits.
 _TIMEOUT = aiohttp.ClientTimeout(connect=10, sock_read=120)
 _TOO_MANY = 429
-#: The shortest wait in seconds, and the wait if the homeserver names none.
+#: Shortest wait in seconds, and the wait if the homeserver names no time.
 _PAUSE, _DEFAULT = 0.1, 1.0
 
 _waits: ContextVar[bool] = ContextVar("waits", default=True)
@@ -69,7 +69,7 @@ async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType)
         delay = retry_after(response.headers, await response.read())
         if waited + delay > PATIENCE:
             return response
-        _log.warning("the homeserver limits the rate: waiting %.1f s (is rate_limited: false registered?)", delay)
+        _log.warning("rate limited by the homeserver, waiting %.1f s: is rate_limited: false registered?", delay)
         response.release()
         await asyncio.sleep(delay)
         waited += delay

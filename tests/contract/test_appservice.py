@@ -171,7 +171,7 @@ async def test_a_refusal_is_logged_without_the_token(
     client: AppServiceClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.put({"events": []}, headers={"Authorization": "Bearer guess-s3cret"})
-    assert "refused a request without the right hs_token from 127.0.0.1" in caplog.text
+    assert "request from 127.0.0.1 refused: the hs_token is missing or wrong" in caplog.text
     assert "s3cret" not in caplog.text
 
 
@@ -215,7 +215,7 @@ async def test_what_is_no_transaction_is_set_aside(
     assert intake.event_ids == []
     sent = body.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(body, bytes) else json.dumps(body)
     assert intake.aside == [("1", reason, sent)]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ async def test_a_body_that_is_too_large_is_set_aside(intake: Recorder) -> None:
         assert await client.put({"events": [event("$2")]}) == (200, {})
     assert intake.event_ids == ["$2"]
     assert [(txn, reason) for txn, reason, _ in intake.aside] == [("1", "too large")]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ async def test_transaction_ids_that_begin_anew_are_a_sign(client: AppServiceClie
     paths = ["7", "8", "8", "x", "9" * 30, "-1", "9", "3", "4"]
     for path in paths:
         await client.put({}, f"/transactions/{path}")
-    assert intake.signs == ["the homeserver's transaction ids began anew"]
+    assert intake.signs == ["the homeserver's transaction ids restarted"]
 
 
 async def test_a_sign_that_could_not_be_noted_is_seen_again(client: AppServiceClient, intake: Recorder) -> None:
@@ -356,7 +356,7 @@ async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: R
     junk: list[Any] = [None, 1, "x", [], {}, {"event_id": "$x"}, *(event("$x", **change) for change in unfit)]
     assert await client.put({"events": [event("$1"), *junk, event("$2")]}) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
-    assert intake.aside == [("1", f"{len(junk)} that are no room events", repr(junk))]
+    assert intake.aside == [("1", f"{len(junk)} elements that are not room events", repr(junk))]
     # It is known what is not taken: there is nothing to look for.
     assert intake.signs == []
 
@@ -415,13 +415,13 @@ async def test_an_id_that_is_left_out_is_a_sign_once(client: AppServiceClient, i
     """Other doors and other application services take ids too, so most of them may be missing here."""
     for number in (3, 5, 7, 9):
         assert await client.put({"events": [event(f"${number}")]}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver left out a transaction"]
+    assert intake.signs == ["the homeserver's transaction ids have a gap"]
 
 
 async def test_ids_that_begin_anew_are_a_sign_each_time(client: AppServiceClient, intake: Recorder) -> None:
     for number in (7, 1, 2, 1):
         assert await client.put({"events": []}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver's transaction ids began anew"] * 2
+    assert intake.signs == ["the homeserver's transaction ids restarted"] * 2
 
 
 @pytest.mark.parametrize(
