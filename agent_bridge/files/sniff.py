@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: what its sender says about it only tells one kind of text from another."""
+"""Detects the type of a file by its content. The declared type only distinguishes kinds of text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCX = f"{_OFFICE}wordprocessingml.document"
 XLSX = f"{_OFFICE}spreadsheetml.sheet"
 PPTX = f"{_OFFICE}presentationml.presentation"
 
-#: The part of an office file that says which one it is. Names in a ZIP archive are never compressed.
+#: The part of an office file that identifies its type. Names in a ZIP archive are never compressed.
 _OFFICE_PARTS = {b"word/document.xml": DOCX, b"xl/workbook.xml": XLSX, b"ppt/presentation.xml": PPTX}
 _DOCUMENT = re.compile(rf"{re.escape(PDF)}|application/(rtf|msword|epub\+zip|vnd\.(ms-|oasis|openxml).*)")
 _CONTROL = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1b")))
@@ -24,7 +24,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TEXT_TYPE = re.compile(
     r"text/[a-z0-9][a-z0-9.+-]{0,60}|application/(json|ld\+json|x-ndjson|yaml|x-yaml|toml|sql|javascript|x-sh)"
 )
-#: Text that a browser runs.
+#: Text types that a browser executes.
 _ACTIVE = re.compile(r"html|xml|svg")
 _BY_SUFFIX = {
     "csv": "text/csv",
@@ -34,37 +34,37 @@ _BY_SUFFIX = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-#: Containers of sound or film, whose first bytes are the same for both.
+#: Containers of audio or video with the same first bytes for both.
 _CONTAINER = re.compile(r"(audio|video)/(mp4|ogg|webm)")
 
 
 class Family(StrEnum):
-    """What can be done with a file."""
+    """Families of files that the bridge handles alike."""
 
     IMAGE = "image"
     AUDIO = "audio"
     VIDEO = "video"
     #: PDF, office files, books.
     DOCUMENT = "document"
-    #: Whatever people read as it is: HTML and SVG too.
+    #: Plain text, including HTML and SVG source.
     TEXT = "text"
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file is."""
+    """The type of a file."""
 
-    #: Media type without parameters. Never one of a text that a browser would run: that is ``text/plain``.
+    #: Media type without parameters. Text that a browser would execute is ``text/plain``.
     content_type: str
     family: Family
 
 
 def kind_of(data: bytes, claimed: str | None = None, name: str | None = None) -> Kind:
-    """Return what *data* is.
+    """Return the type of *data*.
 
-    *claimed*, the media type that its sender gave it, and the suffix of its *name* are not believed: they choose
-    among the kinds of text, and *claimed* between sound and film where the container is the same.
+    *claimed* (the media type that the sender declares) and the suffix of *name* are not trusted: they only choose
+    among the kinds of text, and *claimed* between audio and video in the same container.
     """
     claim = (claimed or "").partition(";")[0].strip().lower()
     if data[:1024].lstrip().startswith(b"%PDF-"):
@@ -86,7 +86,7 @@ def _is_text(data: bytes) -> bool:
         except UnicodeDecodeError:
             return False
         return _CONTROL_CHARACTER.search(characters) is None
-    # Old code pages are text as well, and have no control characters either.
+    # Text in old code pages has no control characters either.
     return len(data.translate(None, _CONTROL)) == len(data)
 
 
@@ -103,7 +103,7 @@ def _archive(data: bytes) -> Kind:
             if part in data:
                 return Kind(content_type, Family.DOCUMENT)
     guess = filetype.guess(data)
-    # By the name of its first part alone, an archive is taken for an office file.
+    # filetype takes an archive for an office file by the name of its first part alone.
     known = guess is not None and "openxml" not in guess.mime
     return _binary(guess.mime if known else "application/zip", "")
 
