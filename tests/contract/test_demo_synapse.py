@@ -300,5 +300,7 @@ async def test_without_the_package_it_says_how_to_install_it(tmp_path: Path, mon
 
 
 def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
-    asyncio.run(Synapse(tmp_path, DOMAIN).stop())
-    asyncio.run(Synapse(tmp_path, DOMAIN).kill())
+    for end in (Synapse.stop, Synapse.kill):
+        synapse = Synapse(tmp_path, DOMAIN)
+        asyncio.run(end(synapse))
+        assert synapse.pid is None

@@ -92,7 +92,7 @@ class Scene:
     talks: list[Conversation]
 
     @property
-    def door(self) -> TransactionSender:
+    def sender(self) -> TransactionSender:
         return TransactionSender(self.config)
 
 
@@ -121,8 +121,8 @@ async def execute(uri: str, *statements: LiteralString) -> list[tuple[object, ..
 
 
 async def refuses(stage: Scene, event: Event) -> bool:
-    """Tell whether the door refuses a transaction with *event* because of the database."""
-    return await stage.door.send("in vain", event) == UNAVAILABLE
+    """Tell whether the endpoint refuses a transaction with *event* because of the database."""
+    return await stage.sender.send("in vain", event) == UNAVAILABLE
 
 
 async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragile: Cluster, fragile_url: str) -> None:
@@ -163,16 +163,16 @@ async def test_a_database_without_a_free_connection(harness: BridgeHarness, frag
             held: set[asyncio.Task[int]] = set()
 
             async def refused() -> bool:
-                held.add(asyncio.create_task(stage.door.send(f"held {next(numbers)}", first)))
+                held.add(asyncio.create_task(stage.sender.send(f"held {next(numbers)}", first)))
                 done, _ = await asyncio.wait(held, timeout=PATIENCE / 4)
                 return any(task.result() == UNAVAILABLE for task in done)
 
-            await eventually(refused, "the door says that the database is not available")
+            await eventually(refused, "the endpoint says that the database is not available")
             assert OK not in {task.result() for task in held if task.done()}
             assert len(ada.answers) == 1
         await asyncio.wait(held)
         assert {task.result() for task in held} == {OK, UNAVAILABLE}
-        assert await stage.door.send("afterwards", first, second) == OK
+        assert await stage.sender.send("afterwards", first, second) == OK
         await expect_answers([ada], "Echo: zero", "Echo: one", "Echo: two")
 
 
@@ -196,7 +196,7 @@ async def test_a_database_that_cannot_write(
             await say(stage.talks, "three")
             for talk in stage.talks:
                 event = (await events_of(talk))[-1]
-                await eventually(partial(refuses, stage, event), "the door takes nothing")
+                await eventually(partial(refuses, stage, event), "the endpoint takes nothing")
             gates["one"].set()
 
             async def given_up() -> bool:
@@ -218,7 +218,7 @@ async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarne
         await execute(fragile_url, NEW_ARE_READ_ONLY, END_THE_OTHERS)
         await say([ada], "two")
         event = (await events_of(ada))[-1]
-        await eventually(lambda: refuses(stage, event), "the door takes nothing")
+        await eventually(lambda: refuses(stage, event), "the endpoint takes nothing")
         await execute(fragile_url, WRITE, NEW_CAN_WRITE)
         await say([ada], "three")
         await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from agent_bridge.app import Timeouts
 from agent_bridge.store.turns import Turns
@@ -30,27 +31,18 @@ ROOMS = ("ada", "bob", "cleo")
 Company = tuple[ScriptedUpstream, Proxy, list["Conversation"]]
 
 
-class ClosedDoor:
-    """What a load balancer answers while no bridge is behind it."""
+class GatewayWithoutBridge(TestServer):
+    """A load balancer that has no bridge to pass transactions to."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        #: How often the homeserver tried to hand something over.
-        self.knocks = 0
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._refuse)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.2)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        super().__init__(app, port=port)
+        #: Number of requests.
+        self.requests = 0
 
     async def _refuse(self, _request: web.Request) -> web.Response:
-        self.knocks += 1
+        self.requests += 1
         return web.Response(status=HTTPStatus.BAD_GATEWAY)
 
 
@@ -89,11 +81,12 @@ async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
             talks = await people.enter_async_context(conversations(harness, running, upstream.names))
             await say(talks, "hello")
             await expect_answers(talks, "Echo: hello")
-        async with ClosedDoor(config.appservice.port) as closed:
+        gateway = GatewayWithoutBridge(config.appservice.port)
+        async with gateway:
             await say(talks, *questions)
 
             async def tired() -> bool:
-                return closed.knocks >= 3
+                return gateway.requests >= 3
 
             await eventually(tired, "the homeserver waits longer and longer")
         async with harness.bridge(config) as running:

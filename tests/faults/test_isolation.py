@@ -15,6 +15,8 @@ from support.scripted_upstream import ScriptedUpstream, says
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from pytest_aiohttp import AiohttpServer
+
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Conversation
     from support.scripted_upstream import Script
@@ -90,28 +92,24 @@ async def test_a_room_whose_messages_the_homeserver_does_not_take(harness: Bridg
             await expect_answers([stuck], "Echo: one", "Echo: two")
 
 
-async def test_an_upstream_whose_list_hangs(harness: BridgeHarness, database_url: str) -> None:
-    """Another's agents are found, get their rooms and answer."""
-    silent, forever = web.Application(), asyncio.Event()
+async def test_an_upstream_whose_list_hangs(
+    harness: BridgeHarness, database_url: str, aiohttp_server: AiohttpServer
+) -> None:
+    """The agents of another upstream are found, get their rooms and answer."""
+    app, forever = web.Application(), asyncio.Event()
 
     async def wait(_request: web.Request) -> web.Response:
         await forever.wait()
         return web.Response()
 
-    silent.router.add_get("/v1/models", wait)
-    runner = web.AppRunner(silent, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        async with (
-            ScriptedUpstream("quick") as upstream,
-            harness.bridge(configured(harness, database_url, url, upstream.url)) as running,
-            conversations(harness, running, upstream.names) as (quick,),
-        ):
-            await is_answered_soon(quick)
-    finally:
-        await runner.cleanup()
+    app.router.add_get("/v1/models", wait)
+    silent = await aiohttp_server(app, handler_cancellation=True, shutdown_timeout=0.2)
+    async with (
+        ScriptedUpstream("quick") as upstream,
+        harness.bridge(configured(harness, database_url, str(silent.make_url("/v1")), upstream.url)) as running,
+        conversations(harness, running, upstream.names) as (quick,),
+    ):
+        await is_answered_soon(quick)
 
 
 async def test_a_room_that_cannot_be_made(harness: BridgeHarness, database_url: str) -> None:

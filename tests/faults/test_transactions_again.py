@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OK = 200
 
 
-def door_of(talk: Conversation) -> TransactionSender:
+def sender_of(talk: Conversation) -> TransactionSender:
     return TransactionSender(talk.running.bridge.config)
 
 
@@ -23,9 +23,9 @@ async def test_what_was_answered_is_not_answered_again(harness: BridgeHarness, d
         await say([talk], "one", "two")
         await expect_answers([talk], "Echo: one", "Echo: two")
         one, two = await events_of(talk)
-        door = door_of(talk)
+        sender = sender_of(talk)
         for txn_id, events in (("7", (one, two)), ("7", (one, two)), ("8", (two, one)), ("1", (one, one, two))):
-            assert await door.send(txn_id, *events) == OK
+            assert await sender.send(txn_id, *events) == OK
         await say([talk], "three")
         await expect_answers([talk], "Echo: one", "Echo: two", "Echo: three")
         assert upstream.questions == ["one", "two", "three"]
@@ -40,9 +40,9 @@ async def test_the_same_event_twice_at_once_is_one_question(harness: BridgeHarne
         await say([talk], "one", "two")
         events = await events_of(talk)
         async with harness.bridge(config) as running:
-            door, (talk_again,) = TransactionSender(config), with_bridge([talk], running)
-            same = await door.send_concurrently(["7"] * 4, *events)
-            others = await door.send_concurrently(map(str, range(8, 12)), *events)
+            sender, (talk_again,) = TransactionSender(config), with_bridge([talk], running)
+            same = await sender.send_concurrently(["7"] * 4, *events)
+            others = await sender.send_concurrently(map(str, range(8, 12)), *events)
             assert {*same, *others} == {OK}
             await expect_answers([talk_again], "Echo: one", "Echo: two")
             await say([talk_again], "three")
@@ -57,7 +57,7 @@ async def test_what_is_being_answered_is_not_begun_again(harness: BridgeHarness,
         await say([talk], "one", "two")
         await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["Echo:"])
         one, two = await events_of(talk)
-        assert await door_of(talk).send_concurrently(["7", "7", "8"], one, two) == [OK] * 3
+        assert await sender_of(talk).send_concurrently(["7", "7", "8"], one, two) == [OK] * 3
         gates["one"].set()
         await expect_answers([talk], "Echo: one", "Echo: two")
         assert upstream.questions == ["one", "two"]
@@ -71,8 +71,8 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeH
         await harness.synapse.restart()
         await say([talk], "two")
         await expect_answers([talk], "Echo: one", "Echo: two")
-        (one, two), door = await events_of(talk), door_of(talk)
-        assert [await door.send(txn_id, one, two) for txn_id in ("1", "2", "1")] == [OK] * 3
+        (one, two), sender = await events_of(talk), sender_of(talk)
+        assert [await sender.send(txn_id, one, two) for txn_id in ("1", "2", "1")] == [OK] * 3
         await say([talk], "three")
         await expect_answers([talk], "Echo: one", "Echo: two", "Echo: three")
 
@@ -94,6 +94,6 @@ async def test_one_transaction_id_is_no_reason_to_pass_over_what_is_new(
             for number in range(3)
         ]
         for event in news:
-            assert await door_of(ada).send("1", one, event) == OK
+            assert await sender_of(ada).send("1", one, event) == OK
         await expect_answers([ada], "Echo: one", "Echo: new 0", "Echo: new 1", "Echo: new 2")
         await ada.wait_until_idle()

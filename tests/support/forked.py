@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["agent_bridge.cli"])
+# The command line imports the application when a command runs.
+_CONTEXT.set_forkserver_preload(
+    ["agent_bridge.cli", "agent_bridge.cli.doctor", "agent_bridge.app", "agent_bridge.config.load", "agent_bridge.log"]
+)
 
 
 class ForkedProcess:
