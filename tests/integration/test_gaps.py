@@ -35,7 +35,7 @@ async def silent_endpoint(url: str) -> AsyncIterator[asyncio.Event]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", take)
     server = TestServer(app, port=URL(url).port)
-    await server.start_server(handler_cancellation=True, shutdown_timeout=0.1)
+    await server.start_server(shutdown_timeout=0.1)
     try:
         yield came
     finally:
