@@ -113,7 +113,7 @@ async def test_the_same_transaction_is_handed_on_again(client: AppServiceClient,
     ],
     ids=["header", "header in other words", "query", "query beside another scheme", "the header counts"],
 )
-async def test_who_has_the_token_comes_in(
+async def test_requests_with_the_token_are_accepted(
     client: AppServiceClient, intake: Recorder, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     assert await client.put({"events": [event("$1")]}, headers=headers, **query) == (200, {})
@@ -149,7 +149,7 @@ async def test_who_has_the_token_comes_in(
     ],
     ids=lambda value: repr(value)[:50],
 )
-async def test_nobody_else_does(
+async def test_requests_without_the_token_are_refused(
     client: AppServiceClient, intake: Recorder, method: str, path: str, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     status, answer = await client.ask(method, path, {"events": [event("$1")]}, headers=headers, **query)
@@ -183,7 +183,7 @@ async def test_ping(client: AppServiceClient, intake: Recorder) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/_matrix/app/v1"])
 @pytest.mark.parametrize("what", ["users/@agent_x:example.org", "rooms/%23agent_x:example.org", "users/a%2Fb"])
-async def test_nobody_is_made_on_a_query(client: AppServiceClient, prefix: str, what: str) -> None:
+async def test_queries_create_no_users(client: AppServiceClient, prefix: str, what: str) -> None:
     status, answer = await client.ask("GET", f"{prefix}/{what}")
     assert (status, answer["errcode"]) == (404, "M_NOT_FOUND")
 
@@ -208,7 +208,7 @@ async def test_nobody_is_made_on_a_query(client: AppServiceClient, prefix: str, 
     ],
     ids=lambda value: repr(value)[:20],
 )
-async def test_what_is_no_transaction_is_set_aside(
+async def test_bodies_that_are_no_transactions_become_dead_letters(
     client: AppServiceClient, intake: Recorder, body: Any, reason: str
 ) -> None:
     """A refusal would be answered by the same again, for ever, and nothing else."""
@@ -231,7 +231,7 @@ async def test_what_is_no_transaction_is_set_aside(
     ],
     ids=lambda value: value[:5],
 )
-async def test_events_beside_what_cannot_be_read_are_taken(
+async def test_good_events_beside_unreadable_ones_are_taken(
     client: AppServiceClient, intake: Recorder, junk: str
 ) -> None:
     spoilt = json.dumps(event("$x", content={"body": "JUNK"})).replace('"JUNK"', junk)
@@ -263,7 +263,7 @@ async def test_whole_events_of_half_a_body_are_taken(client: AppServiceClient, i
         [{"events": [event("$forged")]}],
     ],
 )
-async def test_nothing_that_somebody_wrote_into_an_event_is_taken_for_one(
+async def test_events_inside_the_content_of_events_are_not_taken(
     client: AppServiceClient, intake: Recorder, hidden: Any
 ) -> None:
     body = json.dumps(hidden)
@@ -325,7 +325,7 @@ async def test_any_transaction_id_will_do(client: AppServiceClient, intake: Reco
     assert intake.signs == []
 
 
-async def test_transaction_ids_that_begin_anew_are_a_sign(client: AppServiceClient, intake: Recorder) -> None:
+async def test_transaction_ids_that_restart_are_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     paths = ["7", "8", "8", "x", "9" * 30, "-1", "9", "3", "4"]
     for path in paths:
         await client.put({}, f"/transactions/{path}")
@@ -349,7 +349,7 @@ async def test_a_transaction_without_events_is_taken(client: AppServiceClient, i
     assert intake.event_ids == []
 
 
-async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: Recorder) -> None:
+async def test_values_that_are_no_events_become_dead_letters(client: AppServiceClient, intake: Recorder) -> None:
     unfit: list[dict[str, Any]] = [
         *({"content": None}, {"sender": 1}, {"type": []}, {"room_id": "\ud800"}, {"event_id": "a\0b"}),
         *({"state_key": "@agent_\0:example.org"}, {"event_id": "$" + "x" * 999}),
@@ -363,7 +363,9 @@ async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: R
 
 
 @pytest.mark.parametrize("depth", range(100, 1100, 25))
-async def test_whatever_can_be_read_can_be_set_aside(client: AppServiceClient, intake: Recorder, depth: int) -> None:
+async def test_every_readable_body_can_become_a_dead_letter(
+    client: AppServiceClient, intake: Recorder, depth: int
+) -> None:
     assert await client.put(b'{"events": [' + b"[" * depth + b"]" * depth + b"]}") == (200, {})
     assert len(intake.dead_letters) == 1
 
@@ -383,7 +385,7 @@ async def test_a_body_of_sixty_megabytes_is_taken(client: AppServiceClient, inta
 
 
 @pytest.mark.parametrize("error", [StoreError("the database failed: s3cret detail"), SchemaTooOld("too old")])
-async def test_what_could_not_be_stored_is_sent_again(
+async def test_a_transaction_that_could_not_be_stored_is_sent_again(
     client: AppServiceClient, intake: Recorder, error: StoreError, caplog: pytest.LogCaptureFixture
 ) -> None:
     intake.fails = error
@@ -419,7 +421,7 @@ async def test_an_id_that_is_left_out_is_a_sign_once(client: AppServiceClient, i
     assert intake.signs == ["the homeserver left out a transaction"]
 
 
-async def test_ids_that_begin_anew_are_a_sign_each_time(client: AppServiceClient, intake: Recorder) -> None:
+async def test_each_restart_of_the_ids_is_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     for number in (7, 1, 2, 1):
         assert await client.put({"events": []}, f"/transactions/{number}") == (200, {})
     assert intake.signs == ["the homeserver's transaction ids began anew"] * 2

@@ -290,7 +290,7 @@ async def test_failures(
     ids=["whoami", "capabilities", "create", "alias", "membership", "joined rooms", "members", "send", "messages"],
 )
 @pytest.mark.parametrize("answer", [{}, {"user_id": 1, "room_id": None, "event_id": [], "chunk": {}, "content": "x"}])
-async def test_an_answer_that_lacks_what_was_asked_for_is_no_answer(
+async def test_responses_without_the_expected_fields_are_errors(
     homeserver: Homeserver, server: FaultServer, call: Call, answer: Any
 ) -> None:
     server.script(says(answer))
@@ -298,7 +298,7 @@ async def test_an_answer_that_lacks_what_was_asked_for_is_no_answer(
         await call(homeserver)
 
 
-async def test_nobody_at_the_address() -> None:
+async def test_no_server_at_the_address() -> None:
     async with homeserver_session() as session:
         with pytest.raises(HomeserverUnavailable, match=r"^the homeserver cannot be reached: .*127\.0\.0\.1"):
             await Homeserver("http://127.0.0.1:9", TOKEN, NAMES, session).versions()
@@ -436,7 +436,7 @@ async def test_an_invitation_of_a_member_is_not_needed(
     "call",
     [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k"), lambda h: h.displayname(BOB)],
 )
-async def test_what_is_not_there_is_none_and_what_is_forbidden_an_error(
+async def test_missing_things_are_none_and_forbidden_things_are_errors(
     homeserver: Homeserver, server: FaultServer, call: Call
 ) -> None:
     server.script(refuses(404, "M_NOT_FOUND"), refuses(403, "M_FORBIDDEN"))

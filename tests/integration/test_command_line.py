@@ -136,7 +136,7 @@ async def test_not_ready_without_a_homeserver(harness: BridgeHarness, database_u
             assert response.status == 200
 
 
-async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+async def test_why_explains_the_outcome_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     async with ScriptedUpstream("told") as upstream, harness.talk(database_url, upstream) as talk:
         event_id = await talk.say("hello")
         await talk.wait_for_answers(1)

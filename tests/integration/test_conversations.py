@@ -172,9 +172,7 @@ async def test_a_redacted_question_that_is_being_answered_ends(shared: SharedBri
         gate.set()
 
 
-async def test_what_was_asked_together_with_a_redacted_question_is_answered(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_questions_collected_with_a_redacted_one_are_answered(harness: BridgeHarness, database_url: str) -> None:
     gates = [asyncio.Event(), asyncio.Event()]
     async with (
         ScriptedUpstream("patient") as upstream,
@@ -195,7 +193,7 @@ async def test_what_was_asked_together_with_a_redacted_question_is_answered(
         gates[1].set()
 
 
-async def test_what_was_redacted_is_forgotten(shared: SharedBridge) -> None:
+async def test_redacted_questions_leave_the_history(shared: SharedBridge) -> None:
     async with ScriptedUpstream("forgetful") as upstream, shared.talk(upstream) as talk:
         secret = await talk.say("my secret")
         await talk.wait_for_answers(1)

@@ -87,7 +87,7 @@ async def test_documents_and_voice_messages_are_read(harness: BridgeHarness, dat
         assert upstream.questions[1] == "Voice message, transcribed:\n\nturn the light on"
 
 
-async def test_what_cannot_be_taken_is_said(harness: BridgeHarness, database_url: str) -> None:
+async def test_files_that_cannot_be_used_are_reported(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("picky") as upstream,
         harness.talk(database_url, upstream, files={"max_bytes": 1000}, images=False) as talk,

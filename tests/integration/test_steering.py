@@ -53,7 +53,7 @@ async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) ->
         assert await talk.command("stop") == "Nothing is being answered in this room."
 
 
-async def test_what_was_stopped_before_its_first_word_says_so(shared: SharedBridge) -> None:
+async def test_an_answer_stopped_before_its_first_word_becomes_a_notice(shared: SharedBridge) -> None:
     async with ScriptedUpstream("mute") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
 
@@ -69,9 +69,7 @@ async def test_what_was_stopped_before_its_first_word_says_so(shared: SharedBrid
         assert (answer.body, answer.content["msgtype"]) == ("(stopped)", "m.notice")
 
 
-async def test_a_reaction_of_somebody_without_a_role_stops_nothing(
-    harness: BridgeHarness, shared: SharedBridge
-) -> None:
+async def test_a_reaction_of_a_user_without_a_role_stops_nothing(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("steady") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "on ", "and on"))
@@ -115,7 +113,7 @@ async def test_a_message_that_waits_shows_it(shared: SharedBridge) -> None:
         await talk.person.wait_for(lambda: talk.room.reactions_to(two) == [])
 
 
-async def test_what_waits_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
+async def test_waiting_messages_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("together") as upstream,
         harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
@@ -271,7 +269,7 @@ async def _later(when: float) -> bool:
     return asyncio.get_running_loop().time() > when
 
 
-async def test_what_failed_is_listed_explained_and_asked_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_failed_messages_are_listed_explained_and_retried(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("broken") as upstream,
         harness.talk(database_url, upstream, lanes={"max_attempts": 1}) as talk,
@@ -298,7 +296,7 @@ async def test_what_failed_is_listed_explained_and_asked_again(harness: BridgeHa
         assert talk.answers[0].content["msgtype"] == "m.text"
 
 
-async def test_what_waits_can_be_set_aside(harness: BridgeHarness, shared: SharedBridge) -> None:
+async def test_a_waiting_message_can_be_dropped(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("dropped") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
@@ -315,7 +313,7 @@ async def test_what_waits_can_be_set_aside(harness: BridgeHarness, shared: Share
         assert upstream.questions == ["one"]
 
 
-async def test_why_knows_what_was_ignored_and_what_it_never_saw(harness: BridgeHarness, shared: SharedBridge) -> None:
+async def test_why_knows_ignored_and_unknown_messages(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("why") as upstream, shared.talk(upstream) as talk:
         await talk.say("y")
         notice = await talk.person.send(talk.room_id, "m.room.message", {"msgtype": "m.notice", "body": "beep"})
