@@ -20,8 +20,8 @@ demo: .venv/.demo  ## bring everything up on this machine and show it (ARGS=--on
 unit: .venv/.unit  ## the tests that need no server: seconds (ARGS are pytest's)
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test: .venv/.dev  ## every test but the long ones (ARGS are pytest's)
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.dev  ## every test but the long ones, on two processes (ARGS are pytest's)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-long: .venv/.dev  ## the long tests (ARGS are pytest's)
 	@$(BIN)/python -m pytest -m long $(ARGS)

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner, RoomDefaults
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.bridge.answering.edit_handler import EditHandler
-from agent_bridge.bridge.answering.generation import AnswerSettings, Generation, UpstreamSettings
+from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
-from agent_bridge.bridge.answering.message_handler import MessageHandler, MessageSettings
+from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.outbox import Outboxes
+from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
@@ -32,9 +34,11 @@ from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.queue.lanes import Handler, Lanes
+from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.bridge.queue.leader import Leader
+from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.retention import Pruner
+from agent_bridge.bridge.queue.worker import Handler, Worker
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
@@ -42,15 +46,14 @@ from agent_bridge.commands.trace import Traces
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
-from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
-from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.render.rendition import Pace
+from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.database import Database
+from agent_bridge.store.database import POOL_TIMEOUT, Database
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.embedded import embedded_postgres
 from agent_bridge.store.history import Histories
@@ -58,6 +61,8 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -69,8 +74,7 @@ from agent_bridge.web.process_stats import ProcessStats
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import Config, UpstreamConfig
-    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.config.model import Config
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -80,7 +84,7 @@ class Bridge:
     """The bridge, built and not yet running."""
 
     config: Config
-    lanes: Lanes
+    worker: Worker
     stops: Cancellations
     door: AppServiceEndpoint
     leader: Leader
@@ -96,14 +100,14 @@ class Bridge:
         """Be door and worker, and leader while no other process is, until cancelled; then finish what runs."""
         async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
             group.create_task(_ending(leading))
-            group.create_task(self.door.run())
+            group.create_task(every(GAP_LOOK, self.door.look_for_gap, name="search for stranded transactions"))
             group.create_task(self.work())
 
     async def work(self) -> None:
         """Be a worker only, until cancelled; then finish what runs, within the drain timeout."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stops.run())
-            group.create_task(self.lanes.run())
+            group.create_task(self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -139,20 +143,6 @@ class Bridge:
             await runner.cleanup()
 
 
-def _upstream_settings(server: Upstream, config: UpstreamConfig) -> UpstreamSettings:
-    """Return what *config* says of talking to the agents of *server*."""
-    return UpstreamSettings(
-        server,
-        URL(config.url),
-        config.history_tokens,
-        config.turn_timeout,
-        config.max_answer_chars,
-        config.streaming,
-        config.reasoning,
-        config.tools,
-    )
-
-
 async def _ending(task: asyncio.Task[None]) -> None:
     await task
 
@@ -167,8 +157,21 @@ async def database_uri(config: Config) -> AsyncIterator[str]:
         yield uri
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which a server that does not respond counts as unavailable."""
+
+    #: To get a connection to the database.
+    database: float = POOL_TIMEOUT
+    #: From one byte of the homeserver's response to the next.
+    homeserver: float = READ_TIMEOUT
+
+
+_TIMEOUTS = Timeouts()
+
+
 @asynccontextmanager
-async def build(config: Config) -> AsyncIterator[Bridge]:
+async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
     """Open what the bridge stands on and put it together.
 
     Raises:
@@ -179,9 +182,12 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
     async with AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database_uri(config))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
-        database = await stack.enter_async_context(Database(uri, pool_size=config.database.pool_size))
-        locks = await stack.enter_async_context(Locks(uri))
-        matrix_session = await stack.enter_async_context(homeserver_session())
+        database = await stack.enter_async_context(
+            Database(uri, pool_size=config.database.pool_size, pool_timeout=timeouts.database)
+        )
+        signals = Signals()
+        locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
+        matrix_session = await stack.enter_async_context(homeserver_session(read_timeout=timeouts.homeserver))
         upstream_session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         )
@@ -193,23 +199,10 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         for server, _ in upstreams:
             stack.push_async_callback(server.aclose)
         rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
-        stops, upstream_status = Cancellations(turns), UpstreamStatus(kv)
+        stops, upstream_status = Cancellations(turns, signals), UpstreamStatus(kv, signals)
         rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
-        # The lanes have to be there before what carries their turns out: some of it wakes them.
-        handlers: dict[TurnKind, Handler] = {}
-        lanes = await stack.enter_async_context(
-            Lanes(
-                database,
-                turns,
-                locks,
-                Queue(database),
-                handlers,
-                max_active=config.lanes.max_active_lanes,
-                max_attempts=config.lanes.max_attempts,
-                drain_timeout=config.lanes.drain_timeout,
-                texts=texts,
-            )
-        )
+        queue = Queue(database)
+        lanes = await stack.enter_async_context(Lanes(database, queue, signals))
         intake = Intake(
             database,
             agents,
@@ -225,6 +218,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             homeserver,
             rooms,
             intake,
+            signals,
             interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
@@ -246,39 +240,37 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         fetcher = await stack.enter_async_context(Fetcher())
-        asking = Generation(
-            Questions(
-                homeserver,
-                namespace,
-                turns,
-                IncomingFiles(media, config.files, texts),
-                texts,
-                room_messages=config.threads.room_messages,
-            ),
+        incoming_files = IncomingFiles(media, config.files, texts)
+        generation = Generation(
+            Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
             turns,
-            {each.name: _upstream_settings(server, each) for server, each in upstreams},
+            upstreams,
             stops,
-            Uploads(media, fetcher, texts, max_bytes=config.files.max_bytes),
+            Uploads(media, fetcher, config.files, texts),
             EditBudget(config.answers.edits_per_second),
-            AnswerSettings(Pace(max_events=config.answers.max_events), config.answers.max_parts),
+            config.answers,
             texts,
         )
-        settings = MessageSettings(
-            config.lanes.max_attempts,
-            config.lanes.max_message_age,
-            config.lanes.when_busy,
-            prefix,
-            config.answers.max_parts,
-        )
-        handlers |= {
+        outboxes = Outboxes(homeserver, turns, agents)
+        handlers: dict[TurnKind, Handler] = {
             TurnKind.MESSAGE: MessageHandler(
-                homeserver, namespace, agents, turns, asking, StatusReactions(homeserver), settings, texts
+                outboxes,
+                turns,
+                Batching(turns, config.lanes),
+                generation,
+                Receipts(homeserver),
+                StatusReactions(homeserver),
+                config.lanes,
+                config.answers,
+                config.bot,
+                texts,
             ),
-            TurnKind.CHANGE: EditHandler(homeserver, namespace, agents, turns, edits, texts),
+            TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
             TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,
         }
+        worker = Worker(lanes, database, turns, locks, queue, signals, handlers, config.lanes, texts)
         space = Space(
             homeserver,
             namespace,
@@ -288,8 +280,10 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             powers=defaults.powers(namespace.bot),
             version=config.rooms.version,
         )
-        provisioner = Provisioner(homeserver, namespace, agents, space, defaults, texts)
-        discovery = Discovery(upstreams, agents, provisioner, namespace, config.templates, upstream_status, texts)
+        provisioner = Provisioner(homeserver, namespace, agents, space, defaults, signals, texts)
+        discovery = Discovery(
+            upstreams, agents, provisioner.request, namespace, config.templates, upstream_status, signals, texts
+        )
         duties = [
             provisioner.run,
             HomeserverMonitor(homeserver, kv, agents, intake, lanes, config.appservice).run,
@@ -298,9 +292,9 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             Pruner(database, config.retention).run,
         ]
         if config.lanes.show_waiting:
-            duties.append(WaitingReactions(homeserver, WaitingMessages(database)).run)
+            duties.append(WaitingReactions(homeserver, WaitingMessages(database), signals).run)
         if config.presence:
-            duties.append(Presence(homeserver, upstream_status, agents, texts).run)
+            duties.append(Presence(homeserver, upstream_status, agents, signals, texts).run)
         leader = Leader(locks, partial(intake.request_backfill, "the bridge was away"), duties)
         app = web.Application(client_max_size=MAX_BODY + 1)
         door = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), intake)
@@ -309,7 +303,7 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
         HealthPages(checks, upstream_status.read).add_routes(app)
         yield Bridge(
             config,
-            lanes,
+            worker,
             stops,
             door,
             leader,

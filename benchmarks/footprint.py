@@ -35,7 +35,7 @@ async def footprint(bridge: Bridge) -> dict[str, float]:
     heard, pid = bridge.program.heard, bridge.program.pid
     known = len(heard.get("vitals", []))
     bridge.program.signal(signal.SIGUSR1)
-    await bridge.program.hears(lambda: len(heard.get("vitals", [])) > known)
+    await bridge.program.wait_until(lambda: len(heard.get("vitals", [])) > known)
     process_stats = heard["vitals"][-1]
     return {
         MEMORY: resident_megabytes(pid),

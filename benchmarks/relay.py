@@ -30,7 +30,7 @@ from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import edit, message
-from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
+from agent_bridge.render.rendition import Pace, Rendition, ops_for
 from agent_bridge.upstream.base import AnswerRequest, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from agent_bridge.config.model import Config
+    from agent_bridge.core.answers import Op
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.upstream.base import Upstream
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
-    from agent_bridge.bridge.inbound.intake import Wakes
+    from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
     from agent_bridge.core.ids import Namespace
@@ -63,7 +63,7 @@ class CommandServices:
     agents: Agents
     turns: Turns
     turn_admin: TurnAdmin
-    lanes: Wakes
+    lanes: Lanes
     traces: Traces
     upstream_status: UpstreamStatus
     homeserver: Homeserver

@@ -19,7 +19,7 @@ from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.config.validation import config_from
 from agent_bridge.demo.agents.upstream import DemoUpstream
 from agent_bridge.demo.banner import Login, Scene, print_banner
-from agent_bridge.demo.bridge import BridgeProcess, DemoError
+from agent_bridge.demo.bridge import DemoBridge, DemoError
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.live import show
 from agent_bridge.demo.synapse import Synapse, free_port
@@ -45,7 +45,7 @@ class Cast:
     scene: Scene
     admin: Person
     alice: Person
-    bridge: BridgeProcess
+    bridge: DemoBridge
     #: Rooms of the agents, by id, with the ghost that answers there.
     rooms: dict[str, str]
 
@@ -58,6 +58,7 @@ async def play(*, once: bool, upstream: str | None = None, api_key: str | None =
 
     Raises:
         DemoError, SynapseError: a part could not be brought up.
+        ProgramEnded: the bridge ended by itself.
     """
     console = Console(stderr=once, soft_wrap=True)
     curtain = asyncio.Event()
@@ -71,8 +72,7 @@ async def play(*, once: bool, upstream: str | None = None, api_key: str | None =
             return await _unless_ended(cast.bridge, _say_once(cast))
         print_banner(console, cast.scene)
         curtain.set()
-        await cast.bridge.ended()
-    return 1
+        raise await cast.bridge.ended()
 
 
 @asynccontextmanager
@@ -87,7 +87,7 @@ async def _stage(
         config = _config(synapse, url, api_key)
         _write(folder, config)
         with console.status("Starting a homeserver, a database and the bridge …"):
-            bridge = await stack.enter_async_context(BridgeProcess(folder / "config.yaml", hear))
+            bridge = await stack.enter_async_context(DemoBridge(folder / "config.yaml", hear))
             await stack.enter_async_context(synapse)
             admin, alice = [await _person(stack, synapse, name) for name in ("admin", "alice")]
             people = (admin[1], alice[1])
@@ -143,13 +143,13 @@ async def _person(stack: AsyncExitStack, synapse: Synapse, name: str) -> tuple[s
     return password, await stack.enter_async_context(Person(synapse.url, synapse.user_id(name), token))
 
 
-async def _unless_ended(bridge: BridgeProcess, work: Coroutine[Any, Any, Result]) -> Result:
+async def _unless_ended(bridge: DemoBridge, work: Coroutine[Any, Any, Result]) -> Result:
     """Await *work*, but not longer than the bridge runs."""
     working, ended = asyncio.ensure_future(work), asyncio.ensure_future(bridge.ended())
     try:
         await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
-            ended.result()
+            raise ended.result()
         return await working
     finally:
         working.cancel()
@@ -170,7 +170,7 @@ def _new_invites(person: Person, accepted: set[str]) -> set[str]:
     return person.invites.keys() - accepted
 
 
-async def _rooms_of_agents(bridge: BridgeProcess, people: Sequence[Person], prefix: str) -> dict[str, str]:
+async def _rooms_of_agents(bridge: DemoBridge, people: Sequence[Person], prefix: str) -> dict[str, str]:
     """Wait until all *people* are in every agent's room; return the rooms, each with its ghost."""
 
     def rooms(person: Person) -> dict[str, str]:

@@ -65,17 +65,6 @@ class Room:
         """The room's main alias."""
         return self._state("m.room.canonical_alias").get("alias")
 
-    @property
-    def is_space(self) -> bool:
-        """Whether it is a Space."""
-        return self._state("m.room.create").get("type") == "m.space"
-
-    @property
-    def children(self) -> list[str]:
-        """Room ids of the Space's children, in the order of the spec (section "Ordering of children")."""
-        links = {room: link for (kind, room), link in self.state.items() if kind == "m.space.child" and link.get("via")}
-        return sorted(links, key=lambda room: ("order" not in links[room], links[room].get("order", ""), room))
-
     def members(self, membership: str = "join") -> set[str]:
         """Return the user ids of everyone with *membership*."""
         return {

@@ -129,7 +129,9 @@ def blurhash(data: bytes) -> str:
         FileRefused: *data* is not a picture that can be decoded.
     """
     image, _ = _load(data, _HASHED)
-    return str(blurhash_library.encode(_flat(image), x_components=4, y_components=3))
+    pixels, stride = _flat(image).tobytes(), 3 * image.width
+    rows = [[pixels[at : at + 3] for at in range(row, row + stride, 3)] for row in range(0, len(pixels), stride)]
+    return str(blurhash_library.encode(rows, components_x=4, components_y=3))
 
 
 def _load(data: bytes, box: tuple[int, int] | None = None) -> tuple[Image.Image, str]:

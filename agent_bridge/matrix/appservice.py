@@ -6,7 +6,6 @@ that it has seen in memory, and recognises repeats by transaction id.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import time
@@ -32,6 +31,8 @@ _log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024**2
 #: Seconds without a transaction after which the homeserver has repeated what it had to.
 _QUIET = 3.0
+#: Seconds between two looks whether it is quiet.
+GAP_LOOK = _QUIET / 2
 #: Seconds after which it has even if it is never quiet.
 _LONGEST = 30.0
 #: Digits of a transaction id that is a number.
@@ -139,18 +140,16 @@ class AppServiceEndpoint:
             return _error(503, "M_UNKNOWN", "the bridge's database is not available")
         return web.json_response({})
 
-    async def run(self) -> None:
-        """Have the rooms compared after whatever may have stranded a transaction, until cancelled."""
-        while True:
-            await asyncio.sleep(_QUIET / 2)
-            doubt = self._doubt
-            if doubt.is_over(time.monotonic()):
-                try:
-                    await self._intake.schedule_backfill()
-                except StoreError as error:
-                    _log.warning("cannot have the rooms compared: %s", error)
-                else:
-                    doubt.settled = True
+    async def look_for_gap(self) -> None:
+        """Have the rooms backfilled if the homeserver may have stranded a transaction; call every :data:`GAP_LOOK`.
+
+        Raises:
+            StoreError: the next call tries again.
+        """
+        doubt = self._doubt
+        if doubt.is_over(time.monotonic()):
+            await self._intake.schedule_backfill()
+            doubt.settled = True
 
     async def _check_id(self, txn_id: str) -> None:
         """Request a backfill if the ids, which Synapse counts up, have a gap or restart."""

@@ -7,11 +7,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mautrix.api import HTTPAPI, Method, Path, PathBuilder
-from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
-
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.lean_imports import in_place_of, without
 from agent_bridge.i18n.catalogue import Text
+
+# The client needs of the types, classes for the whole of the Matrix API, two names in annotations.
+with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
+    from mautrix.api import HTTPAPI, Method, Path, PathBuilder
+    from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,6 +166,16 @@ class Homeserver:
         """Set the display name of a ghost or the bot."""
         path = Path.v3.profile[user_id].displayname
         await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
+
+    async def displayname(self, user_id: str) -> str | None:
+        """Return the display name of a user of this homeserver; None when there is none."""
+        try:
+            profile = await self.request(Method.GET, Path.v3.profile[user_id].displayname)
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return profile.get("displayname")
 
     async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
         """Create a room, or adopt the room that already has its alias.

@@ -153,7 +153,8 @@ class Agents:
                 row = await cursor.fetchone()
                 if row is not None:
                     await connection.execute(
-                        "INSERT INTO portal (agent, name, topic, announced_state) VALUES (%s, %s, %s, %s)",
+                        "INSERT INTO portal (agent, name, topic, announced_state) VALUES (%s, %s, %s, %s) "
+                        "RETURNING pg_notify('agent_bridge', 'agents')",
                         (row["id"], new.room_name, new.room_topic, AgentState.ACTIVE),
                     )
 
@@ -169,7 +170,8 @@ class Agents:
                 (wanted.model, wanted.name, wanted.displayname, wanted.state, wanted.state, agent),
             )
             await connection.execute(
-                "UPDATE portal SET name = %s, topic = %s WHERE agent = %s AND kind = 'home'",
+                "UPDATE portal SET name = %s, topic = %s WHERE agent = %s AND kind = 'home' "
+                "RETURNING pg_notify('agent_bridge', 'agents')",
                 (wanted.room_name, wanted.room_topic, agent),
             )
 
@@ -185,7 +187,7 @@ class Agents:
             """
             WITH made AS (
                 UPDATE portal SET room_id = %(room)s, name_applied = %(name)s, topic_applied = %(topic)s
-                WHERE id = %(portal)s
+                WHERE id = %(portal)s RETURNING pg_notify('agent_bridge', 'rooms')
             )
             INSERT INTO room (room_id, last_seen, needs_backfill, backfilled_at)
             VALUES (%(room)s, %(seen)s, false, now())

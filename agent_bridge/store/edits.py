@@ -47,6 +47,7 @@ WITH target AS (
       AND NOT EXISTS (
           SELECT 1 FROM turn later
           WHERE later.conversation = turn.conversation AND later.kind = 'message' AND later.state = 'queued')
+    RETURNING pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM noted
 """
@@ -75,7 +76,8 @@ WITH target AS (
            extras = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN '{}' ELSE extras END,
            not_before = NULL,
            steps = steps || jsonb_build_object('at', now(), 'what', 'redacted')
-    FROM target WHERE turn.id = target.id RETURNING turn.conversation
+    FROM target WHERE turn.id = target.id
+    RETURNING turn.conversation, pg_notify('agent_bridge', 'stops'), pg_notify('agent_bridge', 'waiting')
 ), changes AS (
     UPDATE turn SET payload = turn.payload || '{"message": {}}'
     FROM target WHERE turn.kind = 'change' AND turn.conversation = target.conversation
@@ -90,6 +92,7 @@ WITH target AS (
 ), ended AS (
     UPDATE turn SET stop = %(redacted)s, stopped_by = %(event_id)s
     FROM target WHERE turn.id = target.head AND turn.id <> target.id AND turn.state = 'running'
+    RETURNING pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM emptied
 """

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 # A sequence that has not given a number yet shows the one that it will give first.
 _LAST_PLACE: LiteralString = "(SELECT last_value - (NOT is_called)::integer FROM turn_position_seq)"
+# The end of an update of one room, which tells if the room's lanes may go on since.
+_RELEASE: LiteralString = """
+FROM (SELECT room_id, needs_backfill FROM room WHERE room_id = %s FOR UPDATE) AS before
+WHERE room.room_id = before.room_id
+RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
+"""
 
 
 class Histories:
@@ -38,11 +44,17 @@ class Histories:
 
     async def require_backfill(self) -> None:
         """Hold all lanes until their rooms are compared: something may be missed in any of them."""
-        await self._database.execute("UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1")
+        await self._database.execute(
+            "UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1 "
+            "RETURNING pg_notify('agent_bridge', 'backfill')"
+        )
 
     async def schedule_backfill(self) -> None:
         """Have all rooms compared next; their lanes go on meanwhile."""
-        await self._database.execute("UPDATE room SET backfilled_at = NULL WHERE backfilled_at IS NOT NULL")
+        await self._database.execute(
+            "UPDATE room SET backfilled_at = NULL WHERE backfilled_at IS NOT NULL "
+            "RETURNING pg_notify('agent_bridge', 'backfill')"
+        )
 
     async def due(self, interval: float, limit: int) -> list[HistoryCursor]:
         """Return up to *limit* rooms to compare: suspect ones, then those last compared *interval* seconds ago.
@@ -74,10 +86,10 @@ class Histories:
         The room's lanes go on, unless something new was suspected since the comparison began.
         """
         await connection.execute(
-            """
-            UPDATE room SET last_seen = %s, needs_backfill = needs_backfill AND backfill_requests <> %s,
+            f"""
+            UPDATE room SET last_seen = %s, needs_backfill = room.needs_backfill AND room.backfill_requests <> %s,
                    backfilled_at = now()
-            WHERE room_id = %s
+            {_RELEASE}
             """,
             (seen, room.backfill_requests, room.room_id),
         )
@@ -85,7 +97,9 @@ class Histories:
     async def pass_over(self, room: HistoryCursor) -> None:
         """Let the lanes of a room go on that cannot be compared."""
         await self._database.execute(
-            "UPDATE room SET needs_backfill = needs_backfill AND backfill_requests <> %s, backfilled_at = now() "
-            "WHERE room_id = %s",
+            f"""
+            UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %s, backfilled_at = now()
+            {_RELEASE}
+            """,
             (room.backfill_requests, room.room_id),
         )

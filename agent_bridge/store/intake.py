@@ -32,7 +32,11 @@ SELECT %(event_id)s, lane.id, %(kind)s, %(sender)s, %(payload)s,
        CASE WHEN %(said_at)s::bigint > 0 THEN least(now(), to_timestamp(%(said_at)s::bigint / 1000.0)) ELSE now() END
 FROM (SELECT id FROM found UNION ALL SELECT id FROM made) AS lane
 ON CONFLICT (event_id) DO NOTHING
-RETURNING event_id, conversation
+RETURNING event_id, conversation, CASE WHEN (
+    -- No EXISTS: PostgreSQL would read the open turns of all lanes for each row.
+    SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation
+      AND ahead.state IN ('queued', 'running', 'committed') LIMIT 1
+) THEN pg_notify('agent_bridge', 'waiting') END
 """
 
 # A question that was collected into another is stopped with that one. A command stops what was said before it, and in
@@ -55,7 +59,7 @@ WITH head AS (
 )
 UPDATE turn SET stop = %(stop)s, stopped_by = %(event_id)s, not_before = NULL
 WHERE id IN (SELECT id FROM meant) AND kind = 'message' AND state IN ('queued', 'running') AND stop IS NULL
-RETURNING conversation
+RETURNING conversation, pg_notify('agent_bridge', 'stops')
 """
 
 

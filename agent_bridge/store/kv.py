@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from agent_bridge.store.signals import CHANNEL
+
 if TYPE_CHECKING:
     from agent_bridge.store.database import Database
+    from agent_bridge.store.signals import Topic
 
 
 class KeyValues:
@@ -37,21 +40,25 @@ class KeyValues:
         rows = await self._database.rows("SELECT key, value FROM kv WHERE key = ANY(%s)", (list(keys),))
         return {row["key"]: row["value"] for row in rows}
 
-    async def set(self, key: str, value: Any) -> None:
-        """Remember *value* (any JSON) as *key*."""
+    async def set(self, key: str, value: Any, *, topic: Topic | None = None) -> None:
+        """Remember *value* (any JSON) as *key*, and signal *topic*."""
         await self._database.execute(
-            "INSERT INTO kv (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
-            (key, Jsonb(value)),
+            """
+            INSERT INTO kv (key, value) VALUES (%(key)s, %(value)s)
+            ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
+            RETURNING CASE WHEN %(topic)s::text IS NOT NULL THEN pg_notify(%(channel)s, %(topic)s) END
+            """,
+            {"key": key, "value": Jsonb(value), "channel": CHANNEL, "topic": topic},
         )
 
-    async def count_up(self, key: str) -> int:
-        """Add one to the number *key*, which begins at 0, and return it."""
+    async def count_up(self, key: str, *, topic: Topic) -> int:
+        """Add one to the number *key*, which begins at 0, signal *topic*, and return the number."""
         row = await self._database.row(
             """
             INSERT INTO kv (key, value) VALUES (%s, '1')
             ON CONFLICT (key) DO UPDATE SET value = to_jsonb(kv.value::integer + 1)
-            RETURNING value::integer AS number
+            RETURNING value::integer AS number, pg_notify(%s, %s)
             """,
-            (key,),
+            (key, CHANNEL, topic),
         )
         return 0 if row is None else int(row["number"])

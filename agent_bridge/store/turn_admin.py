@@ -157,7 +157,7 @@ class TurnAdmin:
                        steps = steps || jsonb_build_object('at', now(), 'what', 'dropped', 'by', %(event)s::text)
                 WHERE id = %(turn)s AND kind = 'message' AND state IN ('queued', 'running')
                   AND NOT steps @> %(request)s
-                RETURNING conversation
+                RETURNING conversation, pg_notify('agent_bridge', 'stops')
             )
             SELECT conversation FROM stopped
             UNION ALL

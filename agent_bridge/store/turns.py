@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from agent_bridge.core.answers import NO_EXTRAS
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import AnswerExtras, QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
+from agent_bridge.store.extras import extras_from_json, extras_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -17,10 +19,8 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.store.database import Database, Params
-
-#: What is shown extras most answers.
-NO_EXTRAS = AnswerExtras()
 
 # A story of so many steps is told; one that goes on for ever must not grow for ever.
 _STEP: LiteralString = """
@@ -56,7 +56,8 @@ RETURNING turn.id, turn.event_id, turn.conversation, c.room_id, c.thread_id AS t
           turn.stop, turn.answer, turn.extras, turn.error,
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
-           FROM turn part WHERE part.collected_into = turn.id) AS collected
+           FROM turn part WHERE part.collected_into = turn.id) AS collected,
+          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal
 """
 
 
@@ -65,7 +66,7 @@ def _step(what: str, **details: Any) -> Jsonb:
 
 
 def _turn(row: DictRow) -> Turn:
-    stop = row["stop"]
+    stop, _ = row["stop"], row.pop("signal")
     return Turn(
         **{
             **row,
@@ -73,14 +74,9 @@ def _turn(row: DictRow) -> Turn:
             "state": TurnState(row["state"]),
             "stop": None if stop is None else StopReason(stop),
             "collected": tuple(row["collected"]),
-            "extras": _extras(row["extras"]),
+            "extras": extras_from_json(row["extras"]),
         }
     )
-
-
-def _extras(stored: Mapping[str, Any]) -> AnswerExtras:
-    lists = {key: tuple(stored.get(key, ())) for key in ("activity", "files")}
-    return AnswerExtras(**{**stored, **lists})
 
 
 class Turns:
@@ -152,7 +148,8 @@ class Turns:
                 UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(), steps = {_STEP}
                 FROM head
                 WHERE turn.id = ANY(%(parts)s) AND state = 'queued' AND attempts = 0 AND stop IS NULL
-                RETURNING turn.id, turn.payload
+                RETURNING turn.id, turn.payload,
+                          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
             )
             SELECT part.id, part.payload FROM head LEFT JOIN part ON true
             """,
@@ -198,7 +195,7 @@ class Turns:
                    not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
                    steps = {_STEP}
             WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running', 'committed')
-            RETURNING id
+            RETURNING id, pg_notify('agent_bridge', 'lanes')
             """,
             turn,
             {"failed": int(failed), "delay": delay, "step": _step("put_back", seconds=delay, why=why)},
@@ -224,9 +221,17 @@ class Turns:
         return row is not None
 
     async def started(self, turn: Turn, ref: str) -> None:
-        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up."""
+        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
+
+        The first words of the answer wait for this, so it does not wait for the disk: a crash of PostgreSQL may lose
+        the reference, a crash of the bridge may not.
+        """
         await self._database.execute(
-            "UPDATE turn SET upstream_ref = %s WHERE id = %s AND attempts = %s", (ref, turn.id, turn.attempts)
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+            UPDATE turn SET upstream_ref = %s FROM quick WHERE turn.id = %s AND turn.attempts = %s
+            """,
+            (ref, turn.id, turn.attempts),
         )
 
     async def commit(
@@ -271,7 +276,7 @@ class Turns:
                 "answer": answer,
                 "error": error,
                 "parts": list(parts),
-                "extras": Jsonb(asdict(extras)),
+                "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],

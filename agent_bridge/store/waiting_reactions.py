@@ -1,4 +1,4 @@
-"""Which messages wait behind another one, and which of them show it."""
+"""Messages that wait behind another one, and the reactions that show this."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.database import Database
 
 _SELECT: LiteralString = """
-SELECT t.id, t.event_id, t.waiting_event_id, c.room_id, a.ghost FROM turn t
+SELECT t.id, t.event_id, t.waiting_event_id, c.room_id, a.ghost, extract(epoch FROM now() - t.created_at)::float AS age
+FROM turn t
 JOIN conversation c ON c.id = t.conversation JOIN portal p ON p.id = c.portal JOIN agent a ON a.id = p.agent
 """
 
@@ -48,21 +49,24 @@ class WaitingMessages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unshown(self, seconds: float, limit: int) -> list[WaitingMessage]:
-        """Return messages that wait behind another for longer than *seconds*, and do not show it."""
+    async def unshown(self, seconds: float, limit: int) -> tuple[list[WaitingMessage], float | None]:
+        """Return messages that wait behind another for longer than *seconds* without showing it, *limit* at most.
+
+        And the seconds until the next message does; None when there is none, or more than *limit* are due.
+        """
         rows = await self._database.rows(
             _SELECT
             + """
             WHERE t.state = 'queued' AND t.kind = 'message' AND t.attempts = 0 AND t.waiting_event_id IS NULL
-              AND t.created_at < now() - make_interval(secs => %s)
               AND EXISTS (
                   SELECT 1 FROM turn ahead WHERE ahead.conversation = t.conversation AND ahead.position < t.position
                      AND ahead.state IN ('queued', 'running', 'committed'))
-            ORDER BY t.position LIMIT %s
+            ORDER BY t.created_at, t.position LIMIT %s
             """,
-            (seconds, limit),
+            (limit + 1,),
         )
-        return [_waiter(row) for row in rows]
+        due = [_waiter(row) for row in rows[:limit] if row["age"] > seconds]
+        return due, next((seconds - row["age"] for row in rows if row["age"] <= seconds), None)
 
     async def over(self, limit: int) -> list[WaitingMessage]:
         """Return messages that do not wait any more, and perhaps still show it."""

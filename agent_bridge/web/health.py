@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.agents.upstream_status import Health
 
-#: Maximum duration of a check in seconds.
-_PATIENCE = 5.0
-
 
 class HealthPages:
     """``/healthz`` and ``/readyz``, and mautrix's names for both.
@@ -29,9 +26,13 @@ class HealthPages:
         self,
         needed: Mapping[str, Callable[[], Awaitable[object]]],
         upstreams: Callable[[], Awaitable[Sequence[Health]]],
+        *,
+        timeout: float = 5.0,
     ) -> None:
         self._needed = needed
         self._upstreams = upstreams
+        #: Seconds that a check may take.
+        self._timeout = timeout
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes."""
@@ -68,10 +69,10 @@ class HealthPages:
 
     async def _problem(self, name: str) -> str | None:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._timeout):
                 await self._needed[name]()
         except BridgeError as error:
             return str(error)
         except TimeoutError:
-            return f"no answer within {_PATIENCE:.0f} s"
+            return f"no answer within {self._timeout:g} s"
         return None

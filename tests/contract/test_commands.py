@@ -41,37 +41,24 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Signals
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
+from support.jobs import idle_lanes, woken
 from support.records import NAMES, wanted
 from support.turn_rows import BOB, ROOM, accept, add_portal, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
     from agent_bridge.core.results import Result
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.database import Database
 
 REGISTRY = all_commands()
 
 
-class Woken:
-    """Records the lanes that a command wakes."""
-
-    def __init__(self) -> None:
-        self.lanes: list[int] = []
-
-    async def wake(self, _connection: Connection, lanes: Sequence[int]) -> None:
-        self.lanes += lanes
-
-
 @pytest.fixture
-def woken() -> Woken:
-    return Woken()
-
-
-@pytest.fixture
-async def services(database: Database, woken: Woken) -> AsyncIterator[CommandServices]:
+async def services(database: Database) -> AsyncIterator[CommandServices]:
     """The services of the bridge, with a homeserver that cannot be reached."""
     permissions = {"*": Role.ADMIN}
     agents, turns, turn_admin = Agents(database), Turns(database), TurnAdmin(database)
@@ -82,9 +69,9 @@ async def services(database: Database, woken: Woken) -> AsyncIterator[CommandSer
             agents=agents,
             turns=turns,
             turn_admin=turn_admin,
-            lanes=woken,
+            lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, agents, homeserver, Rules(NAMES, permissions, "!ab")),
-            upstream_status=UpstreamStatus(KeyValues(database)),
+            upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             homeserver=homeserver,
             namespace=NAMES,
             permissions=permissions,
@@ -189,29 +176,28 @@ async def test_a_stop_is_reported_as_intake_wrote_it(services: CommandServices, 
     assert await give(services, "stop it", event_id="$other") == StopRequested(0)
 
 
-async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, database: Database, woken: Woken) -> None:
+async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, database: Database) -> None:
     """The bridge was killed after it queued the turn, which another worker then answered."""
     (lane,) = await accept(database, new("$1"))
     await finish(database, await take(database, lane), TurnState.FAILED)
     key = await key_of(services, "$1")
     assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.FAILED, is_changed=True),))
-    assert await order(database) == ["$1"]
+    assert (await order(database), await woken(database)) == (["$1"], [lane])
     await finish(database, await take(database, lane))
     assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.DONE, is_changed=True),))
-    assert await order(database) == []
+    assert (await order(database), await woken(database)) == ([], [lane])
     assert (await row_of(database, "$1"))["retries"] == 1
     # Another command is another request.
     assert await give(services, f"retry {key}", event_id="$second") == Retried(
         (TurnChange(key, TurnState.DONE, is_changed=True),)
     )
-    assert await order(database) == ["$1"]
-    assert woken.lanes == [lane] * 3
+    assert (await order(database), await woken(database)) == (["$1"], [lane])
     assert await give(services, "retry $1", event_id="$third") == Retried(
         (TurnChange(key, TurnState.QUEUED, is_changed=False),)
     )
 
 
-async def test_a_repeated_drop_stays_what_it_was(services: CommandServices, database: Database) -> None:
+async def test_a_repeated_drop_changes_nothing(services: CommandServices, database: Database) -> None:
     """The turn ended by the first run, and was asked again before the second."""
     (lane,) = await accept(database, new("$1"))
     key = await key_of(services, "$1")
@@ -241,7 +227,7 @@ async def test_a_collected_message_stands_for_the_turn_that_answers_it(
     assert await give(services, "drop $nothing") == TurnNotFound("$nothing")
 
 
-async def test_why_finds_turns_and_what_has_none(services: CommandServices, database: Database) -> None:
+async def test_why_finds_turns_and_ignored_events(services: CommandServices, database: Database) -> None:
     (lane,) = await accept(database, new("$1"))
     await finish(database, await take(database, lane), TurnState.FAILED)
     result = await give(services, "why $1")

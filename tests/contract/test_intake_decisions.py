@@ -20,36 +20,20 @@ from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
+from support.jobs import idle_lanes, woken
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, add_portal, finish, order, row_of, take
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.database import Database
 
 LIMIT = 3
 WATCHED = HistoryCursor(ROOM, "agent_frida", "$seen", 0)
 
 
-class Alarm:
-    """Remembers which lanes were to be woken."""
-
-    def __init__(self) -> None:
-        self.woken: list[list[int]] = []
-
-    async def wake(self, _connection: Connection, lanes: Sequence[int]) -> None:
-        self.woken.append(list(lanes))
-
-
 @pytest.fixture
-def alarm() -> Alarm:
-    return Alarm()
-
-
-@pytest.fixture
-async def intake(database: Database, alarm: Alarm) -> Intake:
+async def intake(database: Database) -> Intake:
     await add_portal(database)
     return Intake(
         database,
@@ -58,7 +42,7 @@ async def intake(database: Database, alarm: Alarm) -> Intake:
         IntakeStore(database),
         Edits(database),
         Histories(database),
-        alarm,
+        idle_lanes(database),
         Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
         max_queued=LIMIT,
     )
@@ -76,9 +60,7 @@ async def kinds(database: Database) -> dict[str, str]:
     return {row["event_id"]: row["kind"] for row in rows}
 
 
-async def test_what_is_taken_is_woken_and_what_is_not_is_noted(
-    database: Database, intake: Intake, alarm: Alarm
-) -> None:
+async def test_accepted_events_wake_lanes_and_ignored_events_are_recorded(database: Database, intake: Intake) -> None:
     events = [
         said("$1"),
         said("$notice", msgtype="m.notice"),
@@ -89,19 +71,19 @@ async def test_what_is_taken_is_woken_and_what_is_not_is_noted(
     ]
     await intake.take("txn", events)
     assert list((await kinds(database)).values()) == ["message", "command", "refusal"]
-    lanes = await database.rows("SELECT id FROM conversation ORDER BY thread_id")
-    assert alarm.woken == [[row["id"] for row in lanes]]
+    lanes = await database.rows("SELECT id FROM conversation ORDER BY id")
+    assert await woken(database) == [row["id"] for row in lanes]
     rows = await database.rows("SELECT event_id FROM ignored ORDER BY event_id")
     assert [row["event_id"] for row in rows] == ["$3", "$4", "$notice"]
     # The homeserver says it again: nothing is new, nobody is woken.
     await intake.take("txn", events)
-    assert alarm.woken[1:] == [[]]
+    assert await woken(database) == []
 
 
-async def test_nothing_for_the_bridge_wakes_nobody(intake: Intake, alarm: Alarm) -> None:
+async def test_nothing_for_the_bridge_wakes_no_lane(database: Database, intake: Intake) -> None:
     await intake.take("txn", [])
     await intake.take("txn", [said("$own", sender=NAMES.bot), said("$1", room_id="!else:example.org")])
-    assert alarm.woken == []
+    assert await woken(database) == []
 
 
 async def test_a_full_lane_refuses_the_rest_in_words(database: Database, intake: Intake) -> None:
@@ -121,14 +103,13 @@ async def test_a_full_lane_refuses_the_rest_in_words(database: Database, intake:
     assert (await kinds(database))["$6"] == "message"
 
 
-async def test_a_stop_is_noted_before_its_command_is_carried_out(
-    database: Database, intake: Intake, alarm: Alarm
-) -> None:
+async def test_a_stop_is_noted_before_its_command_is_carried_out(database: Database, intake: Intake) -> None:
     await intake.take("t1", [said("$1"), said("$2")])
+    await woken(database)
     await intake.take("t2", [said("$stop", "!ab stop")])
     row, command = await row_of(database, "$1"), await row_of(database, "$stop")
     assert (row["stop"], row["stopped_by"]) == (StopReason.STOPPED, "$stop")
-    assert alarm.woken[-1] == [row["conversation"], command["conversation"]]
+    assert await woken(database) == [row["conversation"], command["conversation"]]
     (lane,) = await database.rows("SELECT thread_id FROM conversation WHERE id = %s", (command["conversation"],))
     assert lane["thread_id"] == BOT_THREAD
 
@@ -162,9 +143,7 @@ def reacted(event_id: str, key: str, target: str = "$1") -> RoomEvent:
     return said(event_id, type="m.reaction", content={"m.relates_to": relation})
 
 
-async def test_a_question_its_change_and_its_end_in_one_transaction(
-    database: Database, intake: Intake, alarm: Alarm
-) -> None:
+async def test_a_question_its_change_and_its_end_in_one_transaction(database: Database, intake: Intake) -> None:
     events = [
         said("$1"),
         changed("$edit", "secret"),
@@ -179,7 +158,7 @@ async def test_a_question_its_change_and_its_end_in_one_transaction(
         ("stopped", {"redacted": True}),
         ("queued", {"body": "hi"}),
     ]
-    assert alarm.woken == [[rows[0]["conversation"]]]
+    assert await woken(database) == [rows[0]["conversation"]]
     before = await database.rows("SELECT * FROM turn ORDER BY id")
     await intake.take("txn", events)
     assert await database.rows("SELECT * FROM turn ORDER BY id") == before
@@ -273,7 +252,7 @@ async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
     assert "hi" not in kept["reason"]
 
 
-async def test_what_was_missed_takes_its_place(database: Database, intake: Intake, alarm: Alarm) -> None:
+async def test_missed_events_take_their_place(database: Database, intake: Intake) -> None:
     await intake.take("txn", [said("$1"), said("$3")])
     await Histories(database).require_backfill()
     (room,) = await Histories(database).due(600, 1)
@@ -283,10 +262,11 @@ async def test_what_was_missed_takes_its_place(database: Database, intake: Intak
     (row,) = await database.rows("SELECT last_seen, needs_backfill FROM room")
     assert (row["last_seen"], row["needs_backfill"]) == ("$3", False)
     # Nothing missed: the room is compared all the same.
+    await woken(database)
     await intake.take_backfilled(room, found, "$4")
     (row,) = await database.rows("SELECT last_seen FROM room")
     assert row["last_seen"] == "$4"
-    assert alarm.woken[-1] == []
+    assert await woken(database) == []
 
 
 async def test_the_door_and_the_comparison_bring_the_same_event_at_once(

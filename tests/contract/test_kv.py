@@ -9,6 +9,7 @@ import pytest
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
     from agent_bridge.store.database import Database
@@ -36,17 +37,19 @@ async def test_some_are_those_that_there_are(kv: KeyValues) -> None:
     assert await kv.some() == {}
 
 
-async def test_whoever_counts_gets_a_number_of_their_own(kv: KeyValues) -> None:
-    numbers = await asyncio.gather(*(kv.count_up("looks") for _ in range(50)), kv.count_up("other"))
+async def test_concurrent_counters_get_different_numbers(kv: KeyValues) -> None:
+    numbers = await asyncio.gather(
+        *(kv.count_up("looks", topic=Topic.SYNCS) for _ in range(50)), kv.count_up("other", topic=Topic.SYNCS)
+    )
     assert sorted(numbers[:-1]) == list(range(1, 51))
     assert numbers[-1] == 1
     assert await kv.get("looks") == 50
     await kv.set("looks", 7)
-    assert await kv.count_up("looks") == 8
+    assert await kv.count_up("looks", topic=Topic.SYNCS) == 8
 
 
-async def test_what_is_no_number_is_not_counted(kv: KeyValues) -> None:
+async def test_a_value_that_is_no_number_is_not_counted(kv: KeyValues) -> None:
     await kv.set("looks", "many")
     with pytest.raises(StoreError):
-        await kv.count_up("looks")
+        await kv.count_up("looks", topic=Topic.SYNCS)
     assert await kv.get("looks") == "many"

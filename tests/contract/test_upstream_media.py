@@ -1,4 +1,4 @@
-"""Images that go to an agent, and voice that becomes text."""
+"""Images in a question, and the transcription of recordings."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from aiohttp import web
 from PIL import Image
 
 from support import sample_documents
-from support.conditions import eventually
 from support.harness import DOMAIN
 from support.proxy import Proxy
 from support.scripted_upstream import File, ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Conversation
+    from support.shared_bridge import SharedBridge
 
 
 def picture(width: int, height: int, **options: Any) -> bytes:
@@ -43,8 +43,8 @@ async def send_file(talk: Conversation, data: bytes, content_type: str, name: st
     return await talk.person.send(talk.room_id, "m.room.message", content | more)
 
 
-async def test_pictures_that_are_sent_together_are_one_question(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("seer") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_pictures_that_are_sent_together_are_one_question(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("seer") as upstream, shared.talk(upstream) as talk:
         await send_file(talk, turned(), "image/jpeg", "one.jpg")
         await send_file(talk, picture(3000, 10), "image/png", "two.png")
         await talk.say("What is on them?")
@@ -61,8 +61,8 @@ async def test_pictures_that_are_sent_together_are_one_question(harness: BridgeH
         assert sizes[1][0] <= 2048
 
 
-async def test_a_caption_goes_with_its_file(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("reader") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_caption_goes_with_its_file(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("reader") as upstream, shared.talk(upstream) as talk:
         await send_file(talk, "größe, welt".encode(), "text/plain", "letter.txt", body="Translate this")
         await talk.wait_for_answers(1)
         assert upstream.questions == ["Translate this\n\nFile letter.txt:\n\n```\ngröße, welt\n```"]
@@ -87,7 +87,7 @@ async def test_documents_and_voice_messages_are_read(harness: BridgeHarness, dat
         assert upstream.questions[1] == "Transcript of a voice message:\n\nturn the light on"
 
 
-async def test_what_cannot_be_taken_is_said(harness: BridgeHarness, database_url: str) -> None:
+async def test_files_that_cannot_be_used_are_reported(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("picky") as upstream,
         harness.talk(database_url, upstream, files={"max_bytes": 1000}, images=False) as talk,
@@ -111,8 +111,8 @@ async def test_what_cannot_be_taken_is_said(harness: BridgeHarness, database_url
         assert upstream.questions == ["And this?"]
 
 
-async def test_an_agents_files_are_sent_as_files(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("painter") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_an_agents_files_are_sent_as_files(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("painter") as upstream, shared.talk(upstream) as talk:
         data = picture(1600, 1200)
         image = f"data:image/png;base64,{base64.b64encode(data).decode()}"
         upstream.script = says("Here it is.", File(image))
@@ -131,11 +131,11 @@ async def test_an_agents_files_are_sent_as_files(harness: BridgeHarness, databas
         assert small.size == (info["thumbnail_info"]["w"], info["thumbnail_info"]["h"]) == (800, 600)
 
 
-async def test_a_link_to_a_private_address_is_not_followed(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_link_to_a_private_address_is_not_followed(shared: SharedBridge) -> None:
     async with (
         ScriptedUpstream("other") as victim,
         ScriptedUpstream("sly") as upstream,
-        harness.talk(database_url, upstream) as talk,
+        shared.talk(upstream) as talk,
     ):
         upstream.script = says("See:", File(f"{victim.url}/models"))
         await talk.say("Get it")
@@ -143,7 +143,7 @@ async def test_a_link_to_a_private_address_is_not_followed(harness: BridgeHarnes
         assert (
             "could not be sent: its link points to an address that this bridge does not fetch from" in answers[1].body
         )
-        await eventually(talk.running.idle, "every turn is closed")
+        await talk.wait_until_idle()
         assert len(talk.answers) == 2
 
 

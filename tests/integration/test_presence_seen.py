@@ -12,8 +12,8 @@ from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Signals
 from support.conditions import eventually
-from support.people import enter
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
@@ -31,7 +31,7 @@ async def room_of(
     """Put a person into the room of an agent of *upstream*."""
     config = harness.config(database_url, [{"name": "letta", "url": upstream.url}], **sections)
     async with harness.person() as person, harness.bridge(config) as running:
-        yield await enter(running, person, upstream.names[agent])
+        yield await running.join(person, upstream.names[agent])
 
 
 def looks(talk: Conversation, presence: str, message: str | None) -> Callable[[], bool]:
@@ -75,7 +75,7 @@ async def test_nothing_is_shown_unless_it_is_configured(harness: BridgeHarness, 
         proxy.refuses = lambda _number, _method, path: paths.append(path)
         homeserver = {"address": proxy.url, "domain": harness.synapse.server_name}
         async with room_of(harness, database_url, upstream, homeserver=homeserver) as talk:
-            upstream_status = UpstreamStatus(KeyValues(talk.running.database))
+            upstream_status = UpstreamStatus(KeyValues(talk.running.database), Signals())
 
             async def away() -> bool:
                 return any(health.error for health in await upstream_status.read())

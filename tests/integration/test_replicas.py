@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +72,8 @@ async def test_a_killed_process_is_replaced_by_the_other(
                 await eventually(logs(two, "door open"), "the second's door is open")
                 assert two.logged(LEADING) == []
                 await one.kill()
-                killed = time.monotonic()
                 await eventually(logs(two, LEADING), "the second leads", LEADER_WITHIN)
                 await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: question", TURN_WITHIN)
-                assert time.monotonic() - killed < TURN_WITHIN
 
                 async def idle() -> bool:
                     return not await Turns(database).count_open()
@@ -100,7 +97,7 @@ async def only_a_door(config: Config) -> AsyncIterator[None]:
         await asyncio.wait({leading})
 
 
-async def test_a_worker_answers_what_another_process_takes_in_and_ends_what_is_stopped_there(
+async def test_a_worker_answers_and_stops_messages_that_another_process_receives(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("hands") as upstream:

@@ -16,8 +16,9 @@ from support.scripted_upstream import ScriptedUpstream, says, waits_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from support.harness import BridgeHarness, Conversation
+    from support.person import Person
+    from support.shared_bridge import SharedBridge
 
 
 @asynccontextmanager
@@ -31,8 +32,8 @@ async def admin_in(harness: BridgeHarness, talk: Conversation) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("target", ["question", "answer", "command"])
-async def test_a_running_answer_is_stopped(harness: BridgeHarness, database_url: str, target: str) -> None:
-    async with ScriptedUpstream("chatty") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) -> None:
+    async with ScriptedUpstream("chatty") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
         upstream.scripts.append(waits_for(never, "Once upon a time"))
         question = await talk.say("tell me everything")
@@ -52,8 +53,8 @@ async def test_a_running_answer_is_stopped(harness: BridgeHarness, database_url:
         assert await talk.command("stop") == "No message is being answered in this room."
 
 
-async def test_what_was_stopped_before_its_first_word_says_so(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("mute") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_an_answer_stopped_before_its_first_word_becomes_a_notice(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("mute") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
 
         async def silent(_question: str) -> AsyncIterator[str]:
@@ -68,8 +69,8 @@ async def test_what_was_stopped_before_its_first_word_says_so(harness: BridgeHar
         assert (answer.body, answer.content["msgtype"]) == ("(stopped)", "m.notice")
 
 
-async def test_a_reaction_of_somebody_without_a_role_stops_nothing(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("steady") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_reaction_of_a_user_without_a_role_stops_nothing(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("steady") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "on ", "and on"))
         question = await talk.say("go")
@@ -83,8 +84,8 @@ async def test_a_reaction_of_somebody_without_a_role_stops_nothing(harness: Brid
         await talk.person.wait_for(lambda: talk.answers[0].body == "on and on")
 
 
-async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("busybody") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("busybody") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "wait"))
         await talk.say("one")
@@ -99,8 +100,8 @@ async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarn
         await talk.wait_for_answers(2)
 
 
-async def test_a_message_that_waits_shows_it(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("popular") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_message_that_waits_shows_it(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("popular") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
         one = await talk.say("one")
@@ -112,7 +113,7 @@ async def test_a_message_that_waits_shows_it(harness: BridgeHarness, database_ur
         await talk.person.wait_for(lambda: talk.room.reactions_to(two) == [])
 
 
-async def test_what_waits_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
+async def test_waiting_messages_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("together") as upstream,
         harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
@@ -134,10 +135,10 @@ async def test_what_waits_can_be_answered_together(harness: BridgeHarness, datab
         assert len(await talk.wait_for_answers(2)) == 2
 
 
-async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with (
         ScriptedUpstream("whole") as upstream,
-        harness.talk(database_url, upstream) as talk,
+        shared.talk(upstream) as talk,
         admin_in(harness, talk) as admin,
     ):
         assert "stream edits|off" in await talk.command("stream", admin)
@@ -160,8 +161,8 @@ async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, databas
         await talk.person.wait_for(lambda: talk.answers[1].body == "first and last")
 
 
-async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("whole") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("whole") as upstream, shared.talk(upstream) as talk:
         assert "moderator" in await talk.command("stream off")
         assert (await talk.running.contact(upstream.names[0])).portal.streaming is None
 
@@ -272,7 +273,7 @@ async def _later(when: float) -> bool:
     return asyncio.get_running_loop().time() > when
 
 
-async def test_what_failed_is_listed_explained_and_asked_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_failed_messages_are_listed_explained_and_retried(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("broken") as upstream,
         harness.talk(database_url, upstream, lanes={"max_attempts": 1}) as talk,
@@ -292,15 +293,15 @@ async def test_what_failed_is_listed_explained_and_asked_again(harness: BridgeHa
                 assert "taken up" in story
             assert await talk.command(f"retry {name}", admin) == f"The agent will be asked again: `{name}`."
             await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: try")
-            await eventually(talk.running.idle, "every turn is closed")
+            await talk.wait_until_idle()
             assert await talk.command("failed", admin) == "No message has failed."
             assert "It was answered" in await talk.command(f"why {name}", admin)
         assert len(talk.answers) == 1
         assert talk.answers[0].content["msgtype"] == "m.text"
 
 
-async def test_what_waits_can_be_set_aside(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("dropped") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_waiting_message_can_be_dropped(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("dropped") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
         await talk.say("one")
@@ -316,8 +317,8 @@ async def test_what_waits_can_be_set_aside(harness: BridgeHarness, database_url:
         assert upstream.questions == ["one"]
 
 
-async def test_why_knows_what_was_ignored_and_what_it_never_saw(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("why") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_why_knows_ignored_and_unknown_messages(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("why") as upstream, shared.talk(upstream) as talk:
         await talk.say("y")
         notice = await talk.person.send(talk.room_id, "m.room.message", {"msgtype": "m.notice", "body": "beep"})
         edited = await talk.person.edit(talk.room_id, notice, "x")

@@ -1,4 +1,4 @@
-"""What chunks of chat completions say, and how questions are put."""
+"""The dialect of ``/chat/completions``: requests and chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the events of the Responses API say, and how questions are put."""
+"""The dialect of ``/responses``: requests and events."""
 
 from __future__ import annotations
 

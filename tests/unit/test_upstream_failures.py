@@ -1,4 +1,4 @@
-"""What an upstream says of its failures, and what the bridge makes of it."""
+"""Error reports of upstreams, and the bridge's errors for them."""
 
 from __future__ import annotations
 

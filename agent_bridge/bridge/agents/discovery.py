@@ -1,52 +1,46 @@
-"""Discovery: asks every upstream again and again which agents it has, and writes down what should be."""
+"""Discovery: asks every upstream periodically which agents it has, and writes their desired names and states."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_bridge.bridge.agents.diff import diff_agents
 from agent_bridge.bridge.agents.upstream_status import Health
-from agent_bridge.bridge.queue.periodic import FailureLog
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
+from agent_bridge.core.errors import BridgeError, UpstreamError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
+from agent_bridge.store.signals import Topic
 from agent_bridge.upstream.base import UNCHANGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.config.model import TemplatesConfig, UpstreamConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.signals import Signals
     from agent_bridge.upstream.base import AgentInfo, Upstream
 
 _log = structlog.stdlib.get_logger(__name__)
 
 _CAP = 30.0
-#: Seconds between two looks for what people ask.
-_OBEY = 0.5
 #: Good answers in a row without an agent after which it is gone.
 GONE_AFTER = 3
 #: Synapse takes display names of up to 256 characters.
 _LONGEST_NAME = 255
 #: So many agents may go at once without an operator's word, and any number up to half of all.
 _FEW = 3
-
-
-class Provisions(Protocol):
-    """Who makes things so."""
-
-    def request(self, agent: int) -> None:
-        """Have the agent with row id *agent* made what it should be, soon."""
 
 
 @dataclass
@@ -74,18 +68,21 @@ class Discovery:
         self,
         upstreams: Iterable[tuple[Upstream, UpstreamConfig]],
         agents: Agents,
-        provisioner: Provisions,
+        reconcile: Callable[[int], None],
         namespace: Namespace,
         templates: TemplatesConfig,
         upstream_status: UpstreamStatus,
+        signals: Signals,
         texts: Texts,
     ) -> None:
         self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
         self._agents = agents
-        self._provisioner = provisioner
+        #: Has the agent with a row id reconciled soon.
+        self._reconcile = reconcile
         self._namespace = namespace
         self._templates = templates
         self._upstream_status = upstream_status
+        self._signals = signals
         self._texts = texts
         self._published: list[Health] = []
 
@@ -94,11 +91,13 @@ class Discovery:
         return [watch.health for watch in self._watches]
 
     async def run(self) -> None:
-        """Watch all upstreams, each on its own, and do as people ask, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._obey())
-            for watch in self._watches:
-                group.create_task(self._watch(watch))
+        """Watch all upstreams, each on its own, publish how they are, and sync on request, until cancelled."""
+        with self._signals.subscription(Topic.SYNCS) as wake:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(every(FALLBACK, self._report, name="report on the upstreams", wake=wake))
+                for watch in self._watches:
+                    work = partial(self._watch, watch)
+                    group.create_task(every(watch.config.poll_interval, work, name="look at an upstream"))
 
     async def sync(self, *, confirmed: bool = False) -> list[Health]:
         """Look at all upstreams now and return how they are.
@@ -109,31 +108,27 @@ class Discovery:
         await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
         return self.health()
 
-    async def _obey(self) -> None:
-        """Look at all upstreams whenever somebody asked for it, in whatever process, and tell how they are."""
-        grumble = FailureLog(_log, "cannot tell how the upstreams are")
-        while True:
-            try:
-                requested_syncs, done = await self._upstream_status.requested_syncs()
-                if requested_syncs != done:
-                    await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
-                if self.health() != self._published:
-                    self._published = self.health()
-                    await self._upstream_status.publish(self._published)
-                if requested_syncs != done:
-                    await self._upstream_status.done(requested_syncs)
-            except StoreError as error:
-                grumble.over(error)
-            else:
-                grumble.well()
-            await asyncio.sleep(_OBEY)
+    async def _report(self) -> None:
+        """Sync if any process asked for it, and publish how the upstreams are if that has changed."""
+        requested_syncs, done = await self._upstream_status.requested_syncs()
+        if requested_syncs != done:
+            await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
+        if self.health() != self._published:
+            published = self.health()
+            await self._upstream_status.publish(published)
+            self._published = published
+        if requested_syncs != done:
+            await self._upstream_status.done(requested_syncs)
 
-    async def _watch(self, watch: Watch) -> None:
-        backoff = Backoff(first=watch.config.poll_interval, cap=max(_CAP, watch.config.poll_interval))
-        while True:
-            await self._guarded_pass(watch)
-            delay = backoff.delay(watch.failures) if watch.failures else watch.config.poll_interval
-            await asyncio.sleep(delay)
+    async def _watch(self, watch: Watch) -> float | None:
+        before = watch.health
+        await self._guarded_pass(watch)
+        if watch.health != before:
+            # The report is due.
+            self._signals.send(Topic.SYNCS)
+        interval = watch.config.poll_interval
+        backoff = Backoff(first=interval, cap=max(_CAP, interval))
+        return backoff.delay(watch.failures) if watch.failures else None
 
     async def _guarded_pass(self, watch: Watch, *, confirmed: bool = False) -> None:
         async with watch.lock:
@@ -209,7 +204,7 @@ class Discovery:
             became = {AgentState.GONE: "gone", AgentState.ACTIVE: "back", AgentState.HELD: "held"}[state]
             _log.info(f"agent {became}", upstream=agent.upstream, agent=agent.name, name=name)
         await self._agents.update(agent.id, wanted)
-        self._provisioner.request(agent.id)
+        self._reconcile(agent.id)
 
     async def _add(
         self, watch: Watch, added: Sequence[AgentInfo], known: Iterable[AgentRoom], *, confirmed: bool
@@ -237,7 +232,7 @@ class Discovery:
             )
         for agent_room in await self._agents.of_upstream(watch.config.name):
             if agent_room.portal.room_id is None:
-                self._provisioner.request(agent_room.agent.id)
+                self._reconcile(agent_room.agent.id)
 
     def _wanted(
         self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState

@@ -1,7 +1,7 @@
-"""Provisioner: makes ghosts, rooms and the Space what they should be.
+"""Provisioner: makes ghosts, rooms and the Space on the homeserver what the tables say that they should be.
 
-A ladder for each agent; each rung is skipped if the row says done, else carried out, then written down. Killed between
-any two steps, the next climb finishes what is left.
+Each agent has the same steps. A step is skipped if the row says that it is done; else it is carried out and then
+recorded. After a kill between two steps the next run completes the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.core.agents import AgentState
@@ -22,6 +23,7 @@ from agent_bridge.core.roles import Role
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, portal_content
 from agent_bridge.render.content import escape, message
+from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +35,11 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=60)
-#: Seconds between two looks for agents that are not settled.
-_LOOK_ROUND = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class RoomDefaults:
 
 
 class Provisioner:
-    """Climbs the ladders, a few at a time, one at a time for each agent."""
+    """Reconciles agents, a few at a time, one at a time for each agent."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Provisioner:
         agents: Agents,
         space: Space,
         defaults: RoomDefaults,
+        signals: Signals,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
@@ -72,54 +74,53 @@ class Provisioner:
         self._agents = agents
         self._space = space
         self._defaults = defaults
+        self._signals = signals
         self._texts = texts
         self._queues = [asyncio.Queue[int]() for _ in range(defaults.rooms.concurrency)]
         self._queued: set[int] = set()
         self._failures: dict[int, int] = {}
+        #: Whether every agent was requested once: a crash may have left any of them half done.
+        self._requested_all = False
         self._lists_creator: bool | None = None
 
     def request(self, agent: int) -> None:
-        """Have the agent with row id *agent* made what it should be, soon."""
+        """Have the agent with row id *agent* reconciled soon."""
         if agent not in self._queued:
             self._queued.add(agent)
             self._queues[agent % len(self._queues)].put_nowait(agent)
 
     async def run(self) -> None:
-        """Work until cancelled, beginning with everybody: a crash may have left anything half done."""
-        async with asyncio.TaskGroup() as group:
-            for queue in self._queues:
-                group.create_task(self._work(queue, group))
-            group.create_task(self._look_round())
+        """Reconcile all agents, then those that are out of sync, until cancelled."""
+        self._requested_all = False
+        with self._signals.subscription(Topic.AGENTS) as wake:
+            async with asyncio.TaskGroup() as group:
+                for queue in self._queues:
+                    group.create_task(self._work(queue, group))
+                group.create_task(every(FALLBACK, self._find, name="search for agents out of sync", wake=wake))
 
-    async def _look_round(self) -> None:
-        """Request everybody once, then again and again whoever is not settled, whoever left it so."""
-        everybody = True
-        while True:
-            try:
-                if everybody:
-                    for agent_room in await self._agents.all():
-                        self.request(agent_room.agent.id)
-                    everybody = False
-                else:
-                    for agent in await self._agents.out_of_sync(await self._space.room_id()):
-                        # One that failed waits for its own next try.
-                        if agent not in self._failures:
-                            self.request(agent)
-            except BridgeError as error:
-                _log.warning("cannot look for unsettled agents", error=str(error))
-            await asyncio.sleep(_LOOK_ROUND)
+    async def _find(self) -> None:
+        """Request all agents at first, then each that is out of sync, in whatever process the cause was written."""
+        if not self._requested_all:
+            for agent_room in await self._agents.all():
+                self.request(agent_room.agent.id)
+            self._requested_all = True
+            return
+        for agent in await self._agents.out_of_sync(await self._space.room_id()):
+            # An agent that failed waits for its own next try.
+            if agent not in self._failures:
+                self.request(agent)
 
     async def _work(self, queue: asyncio.Queue[int], group: asyncio.TaskGroup) -> None:
         while True:
             agent = await queue.get()
-            # From here on a new wish needs a new climb.
+            # A request from here on needs another run.
             self._queued.discard(agent)
             try:
                 await self.reconcile(agent)
             except BridgeError as error:
                 failures = self._failures[agent] = self._failures.get(agent, 0) + 1
                 delay = _RETRY.delay(failures)
-                _log.warning("agent not settled, trying again", agent=agent, error=str(error), seconds=delay)
+                _log.warning("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
                 group.create_task(self._request_later(agent, delay))
             else:
                 self._failures.pop(agent, None)
@@ -129,10 +130,10 @@ class Provisioner:
         self.request(agent)
 
     async def reconcile(self, agent: int) -> None:
-        """Climb the ladder of the agent with row id *agent* to its top.
+        """Carry out the steps of the agent with row id *agent* that are not done.
 
         Raises:
-            HomeserverError, StoreError: a rung failed; those below it are done and written down.
+            HomeserverError, StoreError: a step failed; the steps before it are done and recorded.
         """
         agent_room = await self._agents.by_agent(agent)
         if agent_room.agent.state is AgentState.HELD:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.agents import Agents
@@ -32,13 +33,6 @@ _log = structlog.stdlib.get_logger(__name__)
 _EXCERPT = 60
 #: Characters that are kept of what can never be taken.
 _KEPT = 1_000_000
-
-
-class Wakes(Protocol):
-    """Who works the lanes off."""
-
-    async def wake(self, connection: Connection, lanes: Sequence[int]) -> None:
-        """Have *lanes* worked off once the caller's transaction is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class Intake:
         intake_store: IntakeStore,
         edits: Edits,
         rooms: Histories,
-        lanes: Wakes,
+        lanes: Lanes,
         rules: Rules,
         *,
         max_queued: int,

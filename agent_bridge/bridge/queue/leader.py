@@ -1,4 +1,4 @@
-"""Leader: of all processes on one database, one at a time has the duties that are not a lane's."""
+"""Leader: of all processes on one database, one at a time runs the duties that are not a lane's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FailureLog
-from agent_bridge.core.errors import StoreError
+from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.core.backoff import Backoff
 from agent_bridge.store.locks import LEADER
 
 if TYPE_CHECKING:
@@ -26,29 +26,24 @@ _TRY = 1.0
 
 
 class Leader:
-    """Carries out *duties* while it is this process that leads; *elected* comes first, each time."""
+    """Runs *duties* while this process leads; *elected* runs first, at each election."""
 
     def __init__(self, locks: Locks, elected: Duty, duties: Sequence[Duty]) -> None:
         self._locks = locks
         self._elected = elected
         self._duties = duties
-        #: Set once it is known whether another process leads, and if none does, after *elected*.
+        #: Set once it is known that another process leads, or that this one does and *elected* has ended.
         self.settled = asyncio.Event()
 
     async def run(self) -> None:
         """Lead, or stand by, until cancelled."""
-        grumble = FailureLog(_log, "cannot lead")
-        while True:
-            try:
-                async with self._locks.hold(LEADER, 0) as held:
-                    if held:
-                        await self._lead()
-                self.settled.set()
-            except StoreError as error:
-                grumble.over(error)
-            else:
-                grumble.well()
-            await asyncio.sleep(_TRY)
+        await every(_TRY, self._try, name="leadership", retry=Backoff(first=_TRY, cap=_TRY))
+
+    async def _try(self) -> None:
+        async with self._locks.hold(LEADER, 0) as held:
+            if held:
+                await self._lead()
+        self.settled.set()
 
     async def _lead(self) -> None:
         await self._elected()

@@ -1,4 +1,4 @@
-"""Lists of agents in every shape that servers give them."""
+"""Lists of agents in the formats of different servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer as text, and what its end means, in the dialect of chat completions."""
+"""Reading an answer in the dialect of chat completions: its text, and whether it is complete."""
 
 from __future__ import annotations
 
