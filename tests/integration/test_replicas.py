@@ -97,7 +97,7 @@ async def only_a_door(config: Config) -> AsyncIterator[None]:
         await asyncio.wait({leading})
 
 
-async def test_a_worker_answers_what_another_process_takes_in_and_ends_what_is_stopped_there(
+async def test_a_worker_answers_and_stops_messages_that_another_process_receives(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("hands") as upstream:

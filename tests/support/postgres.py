@@ -84,7 +84,7 @@ class Cluster:
     @contextmanager
     def copy(self, uri: str) -> Iterator[str]:
         """Give the URI of a copy of the database *uri*, to which nothing is connected; it is dropped afterwards."""
-        with self._new(conninfo_to_dict(uri)["dbname"]) as copied:
+        with self._new(str(conninfo_to_dict(uri)["dbname"])) as copied:
             yield copied
 
     @contextmanager

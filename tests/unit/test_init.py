@@ -105,7 +105,7 @@ def test_tokens_are_long_and_never_the_same() -> None:
         ),
         (
             {"api_key": "secret\n"},
-            ["upstreams[0].api_key: must be one line of printable characters, and not empty"],
+            ["upstreams[0].api_key: must be one line of printable characters and must not be empty"],
         ),
     ],
 )
