@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @contextmanager
 def without(*packages: str) -> Iterator[None]:
     """Have the imports of the block find *packages* not installed, unless they are imported already."""
-    with _in_place({name: None for name in packages}):
+    with _in_place(dict.fromkeys(packages)):
         yield
 
 
