@@ -31,7 +31,7 @@ BRIDGES = (
     *("throughput-courteous", "durability-relay"),
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
-    *("streaming", "first-words", "deltas"),
+    *("streaming", "first-words", "deltas", "idle"),
 )
 #: What bridges are measured beside. They take no ephemeral events, as stock application services take none.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
@@ -91,6 +91,11 @@ class Ground:
     def processes(self) -> dict[str, int]:
         """Process ids of what every service shares, by name."""
         return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres["pid"]}
+
+    @property
+    def postgres_log(self) -> Path:
+        """The file that PostgreSQL logs to."""
+        return self._postgres.log
 
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
         """Return the configuration of the service called *name*, with an empty database of its own."""
