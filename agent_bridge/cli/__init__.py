@@ -67,14 +67,14 @@ def init(
     *,
     homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="URL at which the bridge reaches Synapse.")],
     domain: Annotated[
-        str, typer.Option(prompt="Homeserver's server_name", help="The part of user ids after the colon.")
+        str, typer.Option(prompt="Homeserver's server_name", help="Part of user ids after the colon.")
     ],
     upstream: Annotated[str, typer.Option(prompt="Upstream URL (ends in /v1)", help="A server that hosts agents.")],
     admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="The administrator of the bridge.")],
     api_key: Annotated[
         str,
         typer.Option(
-            prompt="Upstream's API key (empty: none; env:NAME reads it from the environment)", prompt_required=True
+            prompt="Upstream's API key (empty: none; env:NAME: from the environment)", prompt_required=True
         ),
     ] = "",
     upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
