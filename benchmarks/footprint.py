@@ -33,10 +33,10 @@ def rows_of(table: str) -> str:
 async def footprint(bridge: Bridge) -> dict[str, float]:
     """Return the current resources of *bridge*, by the names above and by :func:`rows_of` for every table."""
     heard, pid = bridge.program.heard, bridge.program.pid
-    known = len(heard.get("vitals", []))
+    known = len(heard.get("process_stats", []))
     bridge.program.signal(signal.SIGUSR1)
-    await bridge.program.wait_until(lambda: len(heard.get("vitals", [])) > known)
-    process_stats = heard["vitals"][-1]
+    await bridge.program.wait_until(lambda: len(heard.get("process_stats", [])) > known)
+    process_stats = heard["process_stats"][-1]
     return {
         MEMORY: resident_megabytes(pid),
         TASKS: process_stats["tasks"],

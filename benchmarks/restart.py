@@ -24,7 +24,7 @@ _SILENT, _HALF = (60.0,), (0.0, 60.0)
 #: Seconds between the start of a process and the next question, in which the process finishes its start.
 _SETTLE = 2.0
 _PATIENCE = 60.0
-_OPEN = "door open"
+_OPEN = "listening"
 _LEADING = "leading: discovers agents and compares rooms"
 _TAKEN_UP = "message taken up"
 
