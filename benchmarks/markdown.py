@@ -1,4 +1,4 @@
-"""What it costs to render an answer."""
+"""The cost of rendering an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BYTES = 100_000
 _RUNS = 15
-#: Characters by which the growing answer grows, and bytes that it has in the end: what fits one event.
+#: Growth of the answer per step in characters, and its final size in bytes, which fits into one event.
 _STEP, _PART = 60, 9_000
 _SECTION = """## Section {0} about *things*
 
@@ -61,18 +61,18 @@ async def markdown(_ground: Ground) -> list[Figure]:
         Figure(
             "markdown_100kb_ms",
             median(cold),
-            f"CPU time of rendering {_BYTES // 1000} kB of mixed Markdown to sanitised HTML with nothing remembered, "
-            f"median of {_RUNS}. The baseline is markdown-it's own CommonMark of the same text, without any extension "
-            "and without a sanitiser, in turns with it: the parser, written in Python, is what the time goes into.",
+            f"CPU time to render {_BYTES // 1000} kB of mixed Markdown to sanitised HTML with empty caches, median of "
+            f"{_RUNS}. The baseline renders the same text with markdown-it's CommonMark, without extensions and "
+            "without a sanitiser; the two alternate. The parser, which is written in Python, takes most of the time.",
             Aim(50),
             cold,
-            {"CommonMark alone, ms": median(plain), "the same text and one word more, ms": median(warm)},
+            {"CommonMark alone, ms": median(plain), "the same text with one more word, ms": median(warm)},
         ),
         Figure(
             "markdown_growing_ms",
             median(growing),
-            f"CPU time of an edit: an answer grows by {_STEP} characters at a time to {_PART // 1000} kB, what one "
-            "event takes, and is rendered at each step.",
+            f"CPU time per edit: an answer grows in steps of {_STEP} characters to {_PART // 1000} kB, the size of "
+            "one event, and is rendered at each step.",
             None,
             (),
             {"slowest ms": max(growing), "all steps together ms": sum(growing)},
