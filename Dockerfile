@@ -1,11 +1,16 @@
 # syntax=docker/dockerfile:1
+# Each package has a wheel for this Python, so that the image needs no compiler.
 FROM python:3.13-slim AS build
 WORKDIR /src
-RUN python -m venv /opt/agent-bridge
+RUN python -m venv /opt/tools && python -m venv --without-pip /opt/agent-bridge
+ENV PATH=/opt/tools/bin:$PATH UV_PYTHON=/opt/agent-bridge/bin/python UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1
+COPY locks/tools.txt locks/run.txt locks/
+RUN pip install --no-cache-dir --require-hashes --requirement locks/tools.txt
+RUN uv pip install --only-binary :all: --require-hashes --requirement locks/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY agent_bridge agent_bridge
 COPY alembic alembic
-RUN /opt/agent-bridge/bin/pip install --no-cache-dir .
+RUN hatchling build --target wheel --directory /wheel && uv pip install --no-deps /wheel/*.whl
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="agent_bridge" \

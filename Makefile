@@ -5,24 +5,26 @@ KILLS = 200
 MINUTES = 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format examples migration crash soak bench clean
+.PHONY: help demo unit test test-long lint all format lock examples migration crash soak bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-.venv/.demo: pyproject.toml scripts/venv
-	@scripts/venv demo
-	@touch $@
-
-.venv/.dev: pyproject.toml scripts/venv
-	@scripts/venv dev
-	@touch $@ .venv/.demo
+# A set of packages, see scripts/packages.py. The script writes the stamp.
+.venv/.%: locks/%.txt locks/tools.txt pyproject.toml scripts/venv scripts/packages.py
+	@scripts/venv install $*
 
 demo: .venv/.demo  ## bring everything up on this machine and show it (ARGS=--once: say one thing, then end)
 	@$(BIN)/agent-bridge demo $(ARGS)
 
-test: lint  ## lint, then every test (ARGS are pytest's)
-	@$(BIN)/python -m pytest $(ARGS)
+unit: .venv/.unit  ## the tests that need no server: seconds (ARGS are pytest's)
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test: .venv/.dev  ## every test but the long ones, on two processes (ARGS are pytest's)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-long: .venv/.dev  ## the long tests (ARGS are pytest's)
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: .venv/.dev  ## style, types, floors, example files
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
@@ -30,6 +32,11 @@ lint: .venv/.dev  ## style, types, floors, example files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python scripts/examples.py --check
+
+all: lint test test-long  ## all that must pass before a release
+
+lock: .venv/.tools  ## write locks/ from pyproject.toml (ARGS=--upgrade: with the newest versions)
+	@scripts/venv lock $(ARGS)
 
 format: .venv/.dev  ## put the code in form
 	@$(BIN)/ruff check --quiet --fix-only $(PYTHON_FILES)

@@ -1,4 +1,4 @@
-"""``python -m agent_bridge`` is ``agent-bridge``."""
+"""``python -m agent_bridge`` runs the command line, as ``agent-bridge`` does."""
 
 from agent_bridge.cli import main
 

@@ -11,67 +11,70 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 from aiohttp import web
-from yarl import URL
 
-from agent_bridge import upstream
-from agent_bridge.bridge.asking import Answers, Asking, Talk
-from agent_bridge.bridge.attachments import Attachments
-from agent_bridge.bridge.budget import EditBudget
-from agent_bridge.bridge.bulletin import Bulletin
-from agent_bridge.bridge.changes import Changer
-from agent_bridge.bridge.comparison import Comparison
-from agent_bridge.bridge.discovery import Discovery
-from agent_bridge.bridge.doorman import Doorman
-from agent_bridge.bridge.enclosures import Enclosures
-from agent_bridge.bridge.hourglass import Hourglass
-from agent_bridge.bridge.housekeeping import Housekeeping
-from agent_bridge.bridge.intake import Intake
-from agent_bridge.bridge.lanes import Handler, Lanes
-from agent_bridge.bridge.leader import Leader
-from agent_bridge.bridge.presence import Presence
-from agent_bridge.bridge.provisioner import HouseRules, Provisioner
-from agent_bridge.bridge.question import Questions
-from agent_bridge.bridge.relay import Manners, Relay
-from agent_bridge.bridge.rules import Rules
-from agent_bridge.bridge.signs import Signs
-from agent_bridge.bridge.space import Space
-from agent_bridge.bridge.stops import Stops
-from agent_bridge.bridge.wakeup import WakeUp
-from agent_bridge.commands.agents import AgentCommands
-from agent_bridge.commands.bot import Bot
-from agent_bridge.commands.house import HouseCommands
-from agent_bridge.commands.story import Stories
-from agent_bridge.commands.turns import TurnCommands
+from agent_bridge.bridge.agents.discovery import Discovery
+from agent_bridge.bridge.agents.presence import Presence
+from agent_bridge.bridge.agents.provisioner import Provisioner, RoomDefaults
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.answering.batching import Batching
+from agent_bridge.bridge.answering.cancellation import Cancellations
+from agent_bridge.bridge.answering.edit_handler import EditHandler
+from agent_bridge.bridge.answering.generation import Generation
+from agent_bridge.bridge.answering.incoming_files import IncomingFiles
+from agent_bridge.bridge.answering.message_handler import MessageHandler
+from agent_bridge.bridge.answering.question import Questions
+from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.outbox import Outboxes
+from agent_bridge.bridge.delivery.receipts import Receipts
+from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+from agent_bridge.bridge.delivery.uploads import Uploads
+from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
+from agent_bridge.bridge.inbound.backfill import Backfill
+from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.invites import InviteHandler
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.bridge.queue.leader import Leader
+from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.retention import Pruner
+from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.commands.handler import CommandHandler, all_commands
+from agent_bridge.commands.registry import CommandServices
+from agent_bridge.commands.trace import Traces
 from agent_bridge.core.errors import CannotListen
-from agent_bridge.core.model import TurnKind
-from agent_bridge.matrix.door import MAX_BODY, Door
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.core.turns import TurnKind
+from agent_bridge.i18n import texts_in
+from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, AppServiceEndpoint
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
-from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.render.rendition import Pace
+from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
+from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
-from agent_bridge.store.changes import Changes
-from agent_bridge.store.contacts import Contacts
-from agent_bridge.store.database import Database
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.database import POOL_TIMEOUT, Database
+from agent_bridge.store.edits import Edits
 from agent_bridge.store.embedded import embedded_postgres
-from agent_bridge.store.facts import Facts
-from agent_bridge.store.inbox import Inbox
-from agent_bridge.store.ledger import Ledger
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.locks import Locks
 from agent_bridge.store.queue import Queue
-from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
+from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
-from agent_bridge.store.waiting import Waiting
-from agent_bridge.upstream.fetch import Fetcher
+from agent_bridge.store.waiting_reactions import WaitingMessages
+from agent_bridge.upstream.download.fetch import Fetcher
+from agent_bridge.upstream.registry import make_upstream
 from agent_bridge.web.health import HealthPages
-from agent_bridge.web.vitals import Vitals
-from agent_bridge.words import words_in
+from agent_bridge.web.process_stats import ProcessStats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import Config, UpstreamConfig
-    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.config.model import Config
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -81,29 +84,30 @@ class Bridge:
     """The bridge, built and not yet running."""
 
     config: Config
-    lanes: Lanes
-    stops: Stops
-    door: Door
+    worker: Worker
+    stops: Cancellations
+    door: AppServiceEndpoint
     leader: Leader
     discovery: Discovery
     provisioner: Provisioner
     homeserver: Homeserver
-    stories: Stories
-    vitals: Vitals
+    traces: Traces
+    renderer: ResultRenderer
+    process_stats: ProcessStats
     web: web.Application
 
     async def run(self) -> None:
         """Be door and worker, and leader while no other process is, until cancelled; then finish what runs."""
         async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
             group.create_task(_ending(leading))
-            group.create_task(self.door.run())
+            group.create_task(every(GAP_LOOK, self.door.look_for_gap, name="search for stranded transactions"))
             group.create_task(self.work())
 
     async def work(self) -> None:
         """Be a worker only, until cancelled; then finish what runs, within the drain timeout."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stops.run())
-            group.create_task(self.lanes.run())
+            group.create_task(self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -139,20 +143,6 @@ class Bridge:
             await runner.cleanup()
 
 
-def _talk(server: Upstream, config: UpstreamConfig) -> Talk:
-    """Return what *config* says of talking to the agents of *server*."""
-    return Talk(
-        server,
-        URL(config.url),
-        config.history_tokens,
-        config.turn_timeout,
-        config.max_answer_chars,
-        config.stream,
-        config.reasoning,
-        config.tools,
-    )
-
-
 async def _ending(task: asyncio.Task[None]) -> None:
     await task
 
@@ -167,132 +157,161 @@ async def database_uri(config: Config) -> AsyncIterator[str]:
         yield uri
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which a server that does not respond counts as unavailable."""
+
+    #: To get a connection to the database.
+    database: float = POOL_TIMEOUT
+    #: From one byte of the homeserver's response to the next.
+    homeserver: float = READ_TIMEOUT
+
+
+_TIMEOUTS = Timeouts()
+
+
 @asynccontextmanager
-async def build(config: Config) -> AsyncIterator[Bridge]:
+async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
     """Open what the bridge stands on and put it together.
 
     Raises:
         StoreError: the database cannot be used, or its schema is not this program's.
     """
-    names, permissions, prefix = config.names, config.permissions, config.bot.prefix
-    words = words_in(config.language)
+    namespace, permissions, prefix = config.namespace, config.permissions, config.bot.prefix
+    texts = texts_in(config.language)
     async with AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database_uri(config))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
-        database = await stack.enter_async_context(Database(uri, pool_size=config.database.pool_size))
-        locks = await stack.enter_async_context(Locks(uri))
-        matrix_session = await stack.enter_async_context(homeserver_session())
+        database = await stack.enter_async_context(
+            Database(uri, pool_size=config.database.pool_size, pool_timeout=timeouts.database)
+        )
+        signals = Signals()
+        locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
+        matrix_session = await stack.enter_async_context(homeserver_session(read_timeout=timeouts.homeserver))
         upstream_session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         )
-        contacts, turns, facts = Contacts(database), Turns(database), Facts(database)
+        agents, turns, kv = Agents(database), Turns(database), KeyValues(database)
         homeserver = Homeserver(
-            config.homeserver.address, config.appservice.as_token.get_secret_value(), names, matrix_session
+            config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
-        upstreams = [(upstream.make(each, upstream_session), each) for each in config.upstreams]
-        rules, house = Rules(names, permissions, prefix), HouseRules(config.rooms, permissions)
-        stops, bulletin = Stops(turns), Bulletin(facts)
-        rooms, ledger, changes = Rooms(database), Ledger(database), Changes(database)
-        # The lanes have to be there before what carries their turns out: some of it wakes them.
-        handlers: dict[TurnKind, Handler] = {}
-        lanes = await stack.enter_async_context(
-            Lanes(
-                database,
-                turns,
-                locks,
-                Queue(database),
-                handlers,
-                max_active=config.lanes.max_active_lanes,
-                max_attempts=config.lanes.max_attempts,
-                drain_timeout=config.lanes.drain_timeout,
-                words=words,
-            )
-        )
+        upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
+        for server, _ in upstreams:
+            stack.push_async_callback(server.aclose)
+        rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
+        stops, upstream_status = Cancellations(turns, signals), UpstreamStatus(kv, signals)
+        rooms, turn_admin, edits = Histories(database), TurnAdmin(database), Edits(database)
+        queue = Queue(database)
+        lanes = await stack.enter_async_context(Lanes(database, queue, signals))
         intake = Intake(
             database,
-            contacts,
+            agents,
             turns,
-            Inbox(database),
-            changes,
+            IntakeStore(database),
+            edits,
             rooms,
             lanes,
             rules,
             max_queued=config.lanes.max_queued_per_room,
         )
-        comparison = Comparison(
+        backfill = Backfill(
             homeserver,
             rooms,
             intake,
-            interval=config.homeserver.compare_interval,
+            signals,
+            interval=config.homeserver.backfill_interval,
             horizon=config.retention.turns_days * 86400,
         )
-        stories = Stories(ledger, turns, contacts, homeserver, rules, words)
-        commands = [
-            *AgentCommands(homeserver, names, contacts, permissions, prefix, words).commands(),
-            *TurnCommands(database, ledger, contacts, lanes, stories, prefix, words).commands(),
-            *HouseCommands(bulletin, contacts, turns, words).commands(),
-        ]
-        doorman = Doorman(homeserver, turns, rooms, comparison, rules, words)
-        media = Media(config.homeserver.address, config.appservice.as_token.get_secret_value(), names, matrix_session)
+        traces, renderer = Traces(turn_admin, turns, agents, homeserver, rules), ResultRenderer(texts, prefix)
+        services = CommandServices(
+            database=database,
+            agents=agents,
+            turns=turns,
+            turn_admin=turn_admin,
+            lanes=lanes,
+            traces=traces,
+            upstream_status=upstream_status,
+            homeserver=homeserver,
+            namespace=namespace,
+            permissions=permissions,
+        )
+        invites = InviteHandler(homeserver, turns, rooms, backfill, rules, texts)
+        media = Media(
+            config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
+        )
         fetcher = await stack.enter_async_context(Fetcher())
-        asking = Asking(
-            Questions(
-                homeserver,
-                names,
-                turns,
-                Attachments(media, config.files, words),
-                words,
-                room_messages=config.threads.room_messages,
-            ),
-            {each.name: _talk(server, each) for server, each in upstreams},
+        incoming_files = IncomingFiles(media, config.files, texts)
+        generation = Generation(
+            Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
+            turns,
+            upstreams,
             stops,
-            Enclosures(media, fetcher, words, max_bytes=config.files.max_bytes),
+            Uploads(media, fetcher, config.files, texts),
             EditBudget(config.answers.edits_per_second),
-            Answers(Pace(max_events=config.answers.max_events), config.answers.max_parts),
-            words,
+            config.answers,
+            texts,
         )
-        manners = Manners(
-            config.lanes.max_attempts,
-            config.lanes.max_message_age,
-            config.lanes.busy,
-            prefix,
-            config.answers.max_parts,
-        )
-        handlers |= {
-            TurnKind.MESSAGE: Relay(homeserver, names, contacts, turns, asking, Signs(homeserver), manners, words),
-            TurnKind.CHANGE: Changer(homeserver, names, contacts, turns, changes, words),
-            TurnKind.COMMAND: Bot(homeserver, names, turns, commands, permissions, prefix, words),
-            TurnKind.REFUSAL: doorman,
-            TurnKind.INVITATION: doorman,
+        outboxes = Outboxes(homeserver, turns, agents)
+        handlers: dict[TurnKind, Handler] = {
+            TurnKind.MESSAGE: MessageHandler(
+                outboxes,
+                turns,
+                Batching(turns, config.lanes),
+                generation,
+                Receipts(homeserver),
+                StatusReactions(homeserver),
+                config.lanes,
+                config.answers,
+                config.bot,
+                texts,
+            ),
+            TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
+            TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
+            TurnKind.REFUSAL: invites,
+            TurnKind.INVITATION: invites,
         }
+        worker = Worker(lanes, database, turns, locks, queue, signals, handlers, config.lanes, texts)
         space = Space(
             homeserver,
-            names,
-            facts,
+            namespace,
+            kv,
             config.space,
             invite=config.rooms.invite,
-            powers=house.powers(names.bot),
+            powers=defaults.powers(namespace.bot),
             version=config.rooms.version,
         )
-        provisioner = Provisioner(homeserver, names, contacts, space, house, words)
-        discovery = Discovery(upstreams, contacts, provisioner, names, config.templates, bulletin, words)
+        provisioner = Provisioner(homeserver, namespace, agents, space, defaults, signals, texts)
+        discovery = Discovery(
+            upstreams, agents, provisioner.request, namespace, config.templates, upstream_status, signals, texts
+        )
         duties = [
             provisioner.run,
-            WakeUp(homeserver, facts, contacts, intake, lanes, config.appservice).run,
+            HomeserverMonitor(homeserver, kv, agents, intake, lanes, config.appservice).run,
             discovery.run,
-            comparison.run,
-            Housekeeping(database, config.retention).run,
+            backfill.run,
+            Pruner(database, config.retention).run,
         ]
         if config.lanes.show_waiting:
-            duties.append(Hourglass(homeserver, Waiting(database)).run)
+            duties.append(WaitingReactions(homeserver, WaitingMessages(database), signals).run)
         if config.presence:
-            duties.append(Presence(homeserver, bulletin, contacts, words).run)
-        leader = Leader(locks, partial(intake.suspect, "the bridge was away"), duties)
+            duties.append(Presence(homeserver, upstream_status, agents, signals, texts).run)
+        leader = Leader(locks, partial(intake.request_backfill, "the bridge was away"), duties)
         app = web.Application(client_max_size=MAX_BODY + 1)
-        door = Door(config.appservice.hs_token.get_secret_value(), intake)
+        door = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), intake)
         door.add_routes(app)
         checks = {"database": database.ping, "homeserver": homeserver.versions}
-        HealthPages(checks, bulletin.read).add_routes(app)
+        HealthPages(checks, upstream_status.read).add_routes(app)
         yield Bridge(
-            config, lanes, stops, door, leader, discovery, provisioner, homeserver, stories, Vitals(database), app
+            config,
+            worker,
+            stops,
+            door,
+            leader,
+            discovery,
+            provisioner,
+            homeserver,
+            traces,
+            renderer,
+            ProcessStats(database),
+            app,
         )

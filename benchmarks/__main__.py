@@ -14,7 +14,7 @@ from benchmarks.deltas import deltas
 from benchmarks.durability import durability
 from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
-from benchmarks.machine import Others, facts
+from benchmarks.machine import Others, kv
 from benchmarks.markdown import markdown
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
@@ -89,7 +89,7 @@ def main() -> None:
 
 def _write(figures: dict[str, Entry], *, anew: bool) -> None:
     before: dict[str, Entry] = {} if anew else json.loads(_RESULTS.read_text("utf-8"))["figures"]
-    together, machine = before | figures, facts()
+    together, machine = before | figures, kv()
     document = {"figures": together, "machine": machine}
     _RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _PAGE.write_text(page(together, machine), encoding="utf-8")

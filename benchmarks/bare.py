@@ -25,7 +25,7 @@ class Bare:
 
     def __init__(self, config: Config, invite: str) -> None:
         self._config = config
-        self._names = config.names
+        self._namespace = config.namespace
         self._invite = invite
         self._numbers = itertools.count(1)
 
@@ -40,15 +40,15 @@ class Bare:
 
     async def space(self) -> None:
         """Make the bot and the Space."""
-        await self._register(self._names.bot_username)
-        plan = self._plan(self._names.space_alias_localpart, self._names.bot)
+        await self._register(self._namespace.bot_username)
+        plan = self._plan(self._namespace.space_alias_localpart, self._namespace.bot)
         self._space: str = (await self._ask("POST", "/createRoom", space_content(plan)))["room_id"]
 
     async def room(self) -> str:
         """Make one ghost and its room, and return the room id."""
         number = next(self._numbers)
-        localpart = f"{self._names.username_prefix}{number}"
-        ghost, domain, bot = self._names.user_id(localpart), self._names.domain, self._names.bot
+        localpart = f"{self._namespace.username_prefix}{number}"
+        ghost, domain, bot = self._namespace.user_id(localpart), self._namespace.domain, self._namespace.bot
         await self._register(localpart)
         await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
         content = portal_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain)
@@ -64,7 +64,7 @@ class Bare:
         await self._ask("POST", "/register", content)
 
     async def _ask(self, method: str, path: str, content: dict[str, Any], as_user: str | None = None) -> Any:
-        return await call(self._http, method, _V3 + path, content, query={"user_id": as_user or self._names.bot})
+        return await call(self._http, method, _V3 + path, content, query={"user_id": as_user or self._namespace.bot})
 
     def _plan(self, alias: str, creator: str) -> RoomPlan:
         return RoomPlan(
@@ -73,7 +73,7 @@ class Bare:
             topic=f"Chat with {alias}",
             creator=creator,
             lists_creator=False,
-            powers={self._names.bot: ADMIN_POWER},
+            powers={self._namespace.bot: ADMIN_POWER},
         )
 
 

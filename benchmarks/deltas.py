@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.cpu import used_by
 from benchmarks.figure import Figure, median
 from benchmarks.household import household, question, told
-from benchmarks.program import Program
+from benchmarks.program import LoggedProgram
 from benchmarks.prose import EVERY, prose
 
 if TYPE_CHECKING:
@@ -60,6 +60,6 @@ async def _read(home: Household, telling: Telling) -> float:
     """Return the CPU seconds of a process that only reads *telling* as often as the bridge did."""
     questions = [question() for _ in home.rooms]
     home.upstream.tellings.update(dict.fromkeys(questions, telling))
-    async with Program("benchmarks.reader", home.upstream.api_url, *questions) as reader:
-        await reader.hears(lambda: "read" in reader.heard, within=_SECONDS + _PATIENCE)
+    async with LoggedProgram("benchmarks.reader", home.upstream.api_url, *questions) as reader:
+        await reader.wait_until(lambda: "read" in reader.heard, within=_SECONDS + _PATIENCE)
     return float(reader.heard["read"][0]["seconds"])

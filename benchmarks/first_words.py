@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.rendition import Pace
 from benchmarks.figure import Aim, Figure, median, percentile
@@ -35,7 +35,7 @@ async def first_words(ground: Ground) -> list[Figure]:
     async with household(ground, "first-words", 1) as home, homeserver_session() as http:
         config = home.bridge.config
         token = config.appservice.as_token.get_secret_value()
-        homeserver = Homeserver(config.homeserver.address, token, config.names, http)
+        homeserver = Homeserver(config.homeserver.address, token, config.namespace, http)
         for _ in range(_WARM_UP):
             await _answer(home)
             await _plain(home, homeserver)

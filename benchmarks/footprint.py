@@ -35,12 +35,12 @@ async def footprint(bridge: Bridge) -> dict[str, float]:
     heard, pid = bridge.program.heard, bridge.program.pid
     known = len(heard.get("vitals", []))
     bridge.program.signal(signal.SIGUSR1)
-    await bridge.program.hears(lambda: len(heard.get("vitals", [])) > known)
-    vitals = heard["vitals"][-1]
+    await bridge.program.wait_until(lambda: len(heard.get("vitals", [])) > known)
+    process_stats = heard["vitals"][-1]
     return {
         MEMORY: resident_megabytes(pid),
-        TASKS: vitals["tasks"],
-        POOLED: vitals["connections"],
+        TASKS: process_stats["tasks"],
+        POOLED: process_stats["connections"],
         DESCRIPTORS: open_files(pid),
         **_of_database(bridge.config.database.url),
     }

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 
 from agent_bridge.config.example import render
-from agent_bridge.config.mistakes import config_from
 from agent_bridge.config.registration import registration, to_yaml
+from agent_bridge.config.validation import config_from
 from agent_bridge.demo.client import Person
 from agent_bridge.demo.synapse import Synapse, free_port
-from agent_bridge.store.embedded import start_postgres
-from benchmarks.program import Program
+from benchmarks.program import LoggedProgram
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +43,7 @@ class Bridge:
     """A bridge under test: ``agent-bridge run`` in a process of its own."""
 
     config: Config
-    program: Program
+    program: LoggedProgram
 
     @property
     def rooms(self) -> dict[str, str]:
@@ -53,7 +52,7 @@ class Bridge:
 
     async def ready(self, count: int) -> None:
         """Wait until *count* agents have everything that belongs to them."""
-        await self.program.hears(lambda: len(self.program.heard.get("room ready", [])) >= count, within=300 + count)
+        await self.program.wait_until(lambda: len(self.rooms) >= count, within=300 + count)
 
 
 class Ground:
@@ -76,8 +75,11 @@ class Ground:
             _write(file, to_yaml(document))
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._stack.aclose)
-            self._postgres = start_postgres(self._folder / "pg")
-            self._stack.callback(self._postgres.cleanup)
+            # In a process that ends with this one, even if this one is killed.
+            postgres = LoggedProgram("benchmarks.postgres", str(self._folder / "pg"))
+            await self._stack.enter_async_context(postgres)
+            await postgres.logs("listening")
+            self._postgres = postgres.heard["listening"][0]
             await self._stack.enter_async_context(self.synapse)
             undo.pop_all()
         return self
@@ -88,7 +90,7 @@ class Ground:
     @property
     def processes(self) -> dict[str, int]:
         """Process ids of what every service shares, by name."""
-        return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres.get_pid() or 0}
+        return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres["pid"]}
 
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
         """Return the configuration of the service called *name*, with an empty database of its own."""
@@ -103,9 +105,10 @@ class Ground:
 
     def database(self, name: str) -> str:
         """Make an empty database and return its URI."""
-        with psycopg.connect(self._postgres.get_uri(), autocommit=True) as admin:
+        url: str = self._postgres["url"]
+        with psycopg.connect(url, autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        return self._postgres.get_uri(database=name)
+        return url.replace("/postgres?", f"/{name}?")
 
     @asynccontextmanager
     async def bridge(self, name: str, upstream: str, **sections: Any) -> AsyncIterator[Bridge]:
@@ -118,13 +121,13 @@ class Ground:
     @asynccontextmanager
     async def process(self, config: Config, command: str = "run") -> AsyncIterator[Bridge]:
         """Run ``agent-bridge`` *command* with *config*: again, or as one more process on its database."""
-        async with Program("agent_bridge", command, "--config", self._file(config)) as program:
+        async with LoggedProgram("agent_bridge", command, "--config", self._file(config)) as program:
             yield Bridge(config, program)
 
     @asynccontextmanager
-    async def baseline(self, name: str, upstream: str, module: str, *options: str) -> AsyncIterator[Program]:
+    async def baseline(self, name: str, upstream: str, module: str, *options: str) -> AsyncIterator[LoggedProgram]:
         """Run *module* as the service called *name*."""
-        async with Program(module, self._file(self.config(name, upstream)), *options) as program:
+        async with LoggedProgram(module, self._file(self.config(name, upstream)), *options) as program:
             await program.logs("listening")
             yield program
 

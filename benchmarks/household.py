@@ -37,7 +37,7 @@ class Household:
 
     def ghost(self, number: int) -> str:
         """Return the user id of the agent in the room at index *number*."""
-        names = self.bridge.config.names
+        names = self.bridge.config.namespace
         return names.user_id(names.localpart(f"agent-{number + 1}"))
 
 

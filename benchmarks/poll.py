@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 import psycopg
 
-from agent_bridge import upstream
-from agent_bridge.bridge.bulletin import Bulletin
-from agent_bridge.bridge.discovery import Discovery
+from agent_bridge.bridge.agents.discovery import Discovery
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store import migrate
-from agent_bridge.store.contacts import Contacts
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.database import Database
-from agent_bridge.store.facts import Facts
-from agent_bridge.words.english import ENGLISH
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Signals
+from agent_bridge.upstream.registry import make_upstream
 from benchmarks.figure import Aim, Figure, median
-from benchmarks.program import Program
+from benchmarks.program import LoggedProgram
 
 if TYPE_CHECKING:
     from benchmarks.ground import Ground
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 _AGENTS = 1000
 _BATCHES = 5
 _POLLS = 40
-
-
-class _Nobody:
-    """Makes no rooms: the figure is about looking."""
-
-    def request(self, agent: int) -> None:
-        """Do nothing."""
 
 
 _LAST_STATEMENTS = """
@@ -50,15 +44,26 @@ async def idle_poll(ground: Ground) -> list[Figure]:
     uri = ground.database("poll")
     migrate.migrate(uri)
     async with (
-        Program("benchmarks.upstream", str(_AGENTS)) as server,
+        LoggedProgram("benchmarks.upstream", str(_AGENTS)) as server,
         Database(uri) as database,
         aiohttp.ClientSession() as session,
     ):
         await server.logs("listening")
         config = ground.config("rename", server.heard["listening"][0]["url"])
-        watched = [(upstream.make(each, session), each) for each in config.upstreams]
-        bulletin = Bulletin(Facts(database))
-        discovery = Discovery(watched, Contacts(database), _Nobody(), config.names, config.templates, bulletin, ENGLISH)
+        watched = [(make_upstream(each, session), each) for each in config.upstreams]
+        signals = Signals()
+        upstream_status = UpstreamStatus(KeyValues(database), signals)
+        # No rooms are made: the figure is about looking.
+        discovery = Discovery(
+            watched,
+            Agents(database),
+            lambda _agent: None,
+            config.namespace,
+            config.templates,
+            upstream_status,
+            signals,
+            ENGLISH,
+        )
         await discovery.sync()
         before = _last_statements(uri)
         cpu, elapsed = [], []

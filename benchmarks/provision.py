@@ -17,7 +17,7 @@ from benchmarks.upstream import Upstream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import AppService
+    from agent_bridge.config.model import AppServiceConfig
     from benchmarks.ground import Bridge, Ground
 
 _AGENTS = 200
@@ -27,7 +27,7 @@ _IDLE = 10.0
 
 
 @asynccontextmanager
-async def _sink(service: AppService) -> AsyncIterator[None]:
+async def _sink(service: AppServiceConfig) -> AsyncIterator[None]:
     """Take the homeserver's transactions and forget them: an application service is told of its rooms."""
 
     async def take(request: web.Request) -> web.Response:

@@ -19,23 +19,26 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
-from agent_bridge import log, upstream
-from agent_bridge.bridge.question import within_budget
-from agent_bridge.bridge.rules import Place, Rules
+from agent_bridge import log
+from agent_bridge.bridge.answering.question import within_budget
+from agent_bridge.bridge.inbound.rules import RoomContext, Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
-from agent_bridge.core.model import NewTurn, Said, TurnKind
-from agent_bridge.matrix.door import MAX_BODY, Door
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import NewTurn, TurnKind
+from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import edit, message
-from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
-from agent_bridge.upstream.base import Ask, TextDelta
+from agent_bridge.render.rendition import Pace, Rendition, ops_for
+from agent_bridge.upstream.base import AnswerRequest, TextDelta
+from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from agent_bridge.config.model import Config
+    from agent_bridge.core.answers import Op
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.upstream.base import Upstream
 
@@ -47,13 +50,13 @@ class StatelessRelay:
     """Answers what comes through the door, each message in a task of its own."""
 
     def __init__(self, config: Config, homeserver: Homeserver, agents: Upstream) -> None:
-        self._names = config.names
-        self._rules = Rules(config.names, config.permissions, config.bot.prefix)
+        self._namespace = config.namespace
+        self._rules = Rules(config.namespace, config.permissions, config.bot.prefix)
         self._history_tokens = config.upstreams[0].history_tokens
         self._homeserver = homeserver
         self._agents = agents
         self._ghosts: dict[str, str] = {}
-        self._transcripts: defaultdict[str, deque[Said]] = defaultdict(lambda: deque(maxlen=_TRANSCRIPT))
+        self._transcripts: defaultdict[str, deque[ChatMessage]] = defaultdict(lambda: deque(maxlen=_TRANSCRIPT))
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
@@ -62,31 +65,31 @@ class StatelessRelay:
         for event in events:
             if event.type == "m.room.member" and event.state_key is not None:
                 self._learn(event.room_id, event.state_key)
-            turn = self._rules.decide(event, Place(portal=1))
+            turn = self._rules.decide(event, RoomContext(portal=1))
             if isinstance(turn, NewTurn) and turn.kind is TurnKind.MESSAGE:
                 task = asyncio.create_task(self._answer(turn))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def set_aside(self, transaction_id: str, reason: str, body: str) -> None:
+    async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
         """Forget what cannot be taken."""
 
-    async def suspect(self, sign: str) -> None:
+    async def request_backfill(self, sign: str) -> None:
         """Look for nothing: what the homeserver lost is lost."""
 
-    async def compare_soon(self) -> None:
+    async def schedule_backfill(self) -> None:
         """Look for nothing, as :meth:`suspect` does."""
 
     def _learn(self, room_id: str, user_id: str) -> None:
         """Have the ghost that made the room speak in it."""
-        if self._names.is_ours(user_id) and user_id != self._names.bot:
+        if self._namespace.is_ours(user_id) and user_id != self._namespace.bot:
             self._ghosts.setdefault(room_id, user_id)
 
     async def _answer(self, turn: NewTurn) -> None:
         ghost, body = self._ghosts[turn.room_id], str(turn.payload["body"])
         key, transcript = turn_key(turn.event_id), self._transcripts[turn.room_id]
         history = within_budget(list(transcript), self._history_tokens)
-        ask = Ask(ghost, (*history, Said("user", body)), session=turn.room_id, idempotency_key=key)
+        ask = AnswerRequest(ghost, (*history, ChatMessage("user", body)), session=turn.room_id, idempotency_key=key)
         voice = Voice(self._homeserver, turn.room_id, ghost, key)
         reading = asyncio.create_task(self._homeserver.read(turn.room_id, turn.event_id, ghost))
         rendition = Rendition(Pace(), max_parts=8)
@@ -96,7 +99,7 @@ class StatelessRelay:
                     rendition.feed(delta.text, time.monotonic())
                 for op in rendition.take(time.monotonic()):
                     await voice.show(op)
-        transcript.extend((Said("user", body), Said("assistant", rendition.text.strip())))
+        transcript.extend((ChatMessage("user", body), ChatMessage("assistant", rendition.text.strip())))
         for op in ops_for(rendition.text):
             await voice.show(op)
         await reading
@@ -152,10 +155,10 @@ async def serve(config: Config) -> None:
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         token = service.as_token.get_secret_value()
-        homeserver = Homeserver(config.homeserver.address, token, config.names, matrix)
-        relay = StatelessRelay(config, homeserver, upstream.make(config.upstreams[0], session))
+        homeserver = Homeserver(config.homeserver.address, token, config.namespace, matrix)
+        relay = StatelessRelay(config, homeserver, make_upstream(config.upstreams[0], session))
         app = web.Application(client_max_size=MAX_BODY + 1)
-        Door(service.hs_token.get_secret_value(), relay).add_routes(app)
+        AppServiceEndpoint(service.hs_token.get_secret_value(), relay).add_routes(app)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, service.hostname, service.port).start()

@@ -72,7 +72,7 @@ async def rename(ground: Ground) -> list[Figure]:
 
 
 async def _seen(person: Person, room_id: str, config: Config, agent_id: str, name: str) -> None:
-    ghost = config.names.user_id(config.names.localpart(agent_id))
+    ghost = config.namespace.user_id(config.namespace.localpart(agent_id))
     displayname = config.templates.displayname.replace("{name}", name)
     room_name = config.templates.room_name.replace("{name}", name)
 

@@ -51,7 +51,7 @@ async def _interrupt(home: Household, bridge: Bridge, number: int) -> tuple[str,
         await home.person.wait_for(lambda: answered(home.person, room_id, text, whole=False), within=_PATIENCE)
     else:
         heard = bridge.program.heard
-        await bridge.program.hears(
+        await bridge.program.wait_until(
             lambda: any(each["event_id"] == event_id for each in heard.get("message received", []))
         )
     return room_id, text
@@ -62,7 +62,7 @@ async def _recover(home: Household, bridge: Bridge, since: float, asked: tuple[s
     await home.person.wait_for(lambda: answered(home.person, *asked), within=_PATIENCE)
     whole = time.monotonic() - since
     first = bridge.program.first_heard
-    await bridge.program.hears(lambda: {_LEADING, _TAKEN_UP} <= first.keys())
+    await bridge.program.wait_until(lambda: {_LEADING, _TAKEN_UP} <= first.keys())
     opened = first.get(_OPEN)
     return Recovery(opened and opened - since, first[_LEADING] - since, first[_TAKEN_UP] - since, whole)
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from benchmarks.cpu import used_by
 from benchmarks.figure import Figure, median
@@ -90,13 +90,13 @@ async def _homeserver_alone(home: Household, concurrency: int) -> float:
     async def work() -> None:
         for number, room_id in left:
             await home.person.send(room_id, _NOTHING, {"body": "question"})
-            ghost = config.names.user_id(config.names.localpart(f"agent-{number}"))
+            ghost = config.namespace.user_id(config.namespace.localpart(f"agent-{number}"))
             content = {"msgtype": "m.text", "body": "answer"}
             await homeserver.send(room_id, content, txn_id=str(uuid4()), as_user=ghost)
 
     async with homeserver_session() as http:
         token = config.appservice.as_token.get_secret_value()
-        homeserver = Homeserver(config.homeserver.address, token, config.names, http)
+        homeserver = Homeserver(config.homeserver.address, token, config.namespace, http)
         started = time.monotonic()
         await asyncio.gather(*(work() for _ in range(concurrency)))
         return time.monotonic() - started

@@ -19,7 +19,7 @@ from benchmarks.cpu import resident_megabytes
 from benchmarks.footprint import CONNECTIONS, DESCRIPTORS, MEMORY, POOLED, TASKS, footprint
 from benchmarks.ground import Ground
 from benchmarks.household import answered, household, question
-from benchmarks.machine import facts
+from benchmarks.machine import kv
 from benchmarks.soak_page import Course, Soak, page, table
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def main() -> int:
     arguments = parser.parse_args()
     log.configure("warning", "console")
     soaked = asyncio.run(soak(arguments.minutes))
-    arguments.report.write_text(page(soaked, facts()), encoding="utf-8")
+    arguments.report.write_text(page(soaked, kv()), encoding="utf-8")
     print("\n".join([*table(soaked), *soaked.faults, soaked.verdict]))
     return 1 if soaked.faults else 0
 

@@ -7,15 +7,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.answers import Op
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import edit, message
-from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
+from agent_bridge.render.rendition import Pace, Rendition, ops_for
 from benchmarks.figure import Aim, Figure, median
 from benchmarks.household import household, told
 from benchmarks.prose import EVERY, prose
 
 if TYPE_CHECKING:
-    from agent_bridge.demo.sight import Event
+    from agent_bridge.demo.timeline import Event
     from benchmarks.ground import Ground
     from benchmarks.household import Household
     from benchmarks.upstream import Telling

@@ -1,6 +1,6 @@
-"""An OpenAI-compatible server that costs next to nothing: it answers with what it was told, at once or at a pace.
+"""An OpenAI-compatible server that costs next to nothing: it repeats the question, at once or at a pace.
 
-Where a telling is set for a question, that is the answer.
+A question that has a telling is answered with that instead.
 
 ``python -m benchmarks.upstream COUNT`` serves so many agents and logs its URL.
 """
@@ -12,124 +12,106 @@ import json
 import sys
 import time
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from agent_bridge.demo.agents.openai_server import ChatFormat, OpenAIServer, sse
 
-    #: Pieces of an answer, and when each is said, in seconds since the question.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    #: The pieces of an answer, and when each is sent, in seconds since the question.
     Telling = Sequence[tuple[float, str]]
 
 
-class Upstream:
-    """Listens on 127.0.0.1 from entering to leaving the context. An agent's id is ``agent-<number>``.
-
-    Times are those of :func:`time.monotonic`.
-    """
+class Upstream(OpenAIServer):
+    """Has agents with the ids ``agent-<number>``. Times are those of :func:`time.monotonic`."""
 
     def __init__(self) -> None:
+        super().__init__()
         #: Seconds before each piece of an answer, for as many pieces; none: it comes whole and at once.
         self.pace: Sequence[float] = ()
-        #: What is said to a question instead, by its text.
+        #: Answers to certain questions, by the question's text.
         self.tellings: dict[str, Telling] = {}
-        #: Answers that were under way at the same time, at most.
+        #: The highest number of simultaneous answers.
         self.busiest = 0
         self._answering = 0
         self._names: dict[str, str] = {}
         self._list = b""
-        #: When the present list was first asked for, None while it was not.
+        #: When the present list was first requested, None if it was not.
         self.listed_at: float | None = None
-        #: When each question was asked, by its text.
+        #: When each question arrived, by its text.
         self.asked_at: dict[str, float] = {}
-        #: When the first piece of an answer that comes in pieces was said, by the question's text.
+        #: When the first piece of an answer in pieces was sent, by the question's text.
         self.began_at: dict[str, float] = {}
         self.add(())
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_patch("/agents/{id}", self._rename)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
 
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._port: int = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        """Return the paths of the API, and the one that renames agents."""
+        return [*super().routes(), web.patch("/agents/{id}", self._rename)]
 
     @property
     def url(self) -> str:
         """Where agents are renamed: ``PATCH /agents/{id}`` with ``{"name": …}``."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def api_url(self) -> str:
-        """Base URL of the OpenAI-compatible API."""
-        return f"{self.url}/v1"
+        return self.root_url
 
     def add(self, names: Iterable[str]) -> None:
-        """Make agents, all in one moment."""
+        """Add agents, all at once."""
         for name in names:
             self._names[f"agent-{len(self._names) + 1}"] = name
-        data = [{"id": key, "object": "model", "created": 0, "name": name} for key, name in self._names.items()]
-        self._list = json.dumps({"object": "list", "data": data}).encode()
+        # Rendered once: a benchmark asks for the list all the time.
+        self._list = json.dumps({"object": "list", "data": self.model_list()}).encode()
         self.listed_at = None
 
-    async def _models(self, _request: web.Request) -> web.Response:
+    def model_list(self) -> list[dict[str, Any]]:
+        """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
+        return [{"id": key, "object": "model", "created": 0, "name": name} for key, name in self._names.items()]
+
+    def chat_format(self, model: str) -> ChatFormat:
+        """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
+        return ChatFormat(model)
+
+    async def list_models(self, _request: web.Request) -> web.Response:
+        """Answer ``GET /v1/models``."""
         self.listed_at = self.listed_at or time.monotonic()
         return web.Response(body=self._list, content_type="application/json")
+
+    async def chat_completions(self, request: web.Request) -> web.StreamResponse:
+        """Answer ``POST /v1/chat/completions``: in one write if the answer is not cut into pieces."""
+        body = await request.json()
+        question = body["messages"][-1]["content"]
+        self.asked_at[question] = time.monotonic()
+        self._answering += 1
+        self.busiest = max(self.busiest, self._answering)
+        answer = self.chat_format(body["model"])
+        try:
+            if question in self.tellings or self.pace:
+                return await self.respond(request, body, answer)
+            events = sse([*answer.events(question), answer.end()])
+            return web.Response(body=events + b"data: [DONE]\n\n", content_type="text/event-stream")
+        finally:
+            self._answering -= 1
+
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """Yield the pieces of the answer when they are due."""
+        text = question["messages"][-1]["content"]
+        asked = self.asked_at[text]
+        for at, piece in self.tellings.get(text) or _cut(text, self.pace):
+            await asyncio.sleep(asked + at - time.monotonic())
+            self.began_at.setdefault(text, time.monotonic())
+            yield piece
 
     async def _rename(self, request: web.Request) -> web.Response:
         self._names[request.match_info["id"]] = (await request.json())["name"]
         self.add(())
         return web.json_response({})
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        question = (await request.json())["messages"][-1]["content"]
-        self.asked_at[question] = time.monotonic()
-        self._answering += 1
-        self.busiest = max(self.busiest, self._answering)
-        try:
-            telling = self.tellings.get(question) or _cut(question, self.pace)
-            if telling:
-                return await self._tell(request, question, telling)
-            return web.Response(text=_piece(question) + _END, content_type="text/event-stream")
-        finally:
-            self._answering -= 1
-
-    async def _tell(self, request: web.Request, question: str, telling: Telling) -> web.StreamResponse:
-        asked = self.asked_at[question]
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for at, piece in telling:
-            await asyncio.sleep(asked + at - time.monotonic())
-            self.began_at.setdefault(question, time.monotonic())
-            await response.write(_piece(piece).encode())
-        await response.write(_END.encode())
-        return response
-
 
 def _cut(text: str, pace: Sequence[float]) -> Telling:
     """Return *text* in as many pieces as *pace* has pauses before each."""
     size = -(-len(text) // max(1, len(pace)))
     return [(at, text[number * size :][:size]) for number, at in enumerate(accumulate(pace))]
-
-
-def _piece(text: str) -> str:
-    return _event({"role": "assistant", "content": text}, None)
-
-
-def _event(delta: dict[str, Any], finish_reason: str | None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "choices": [choice]}
-    return f"data: {json.dumps(chunk)}\n\n"
-
-
-_END = _event({}, "stop") + "data: [DONE]\n\n"
 
 
 async def _serve(count: int) -> None:

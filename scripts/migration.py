@@ -9,7 +9,8 @@ from pathlib import Path
 from alembic import command
 
 from agent_bridge.store.embedded import start_postgres
-from agent_bridge.store.migrate import alembic_config, engine, migrate, migrations_folder
+from agent_bridge.store.migrate import migrate, migrations_folder
+from agent_bridge.store.revisions import alembic_config, engine
 
 
 def main(message: str) -> None:

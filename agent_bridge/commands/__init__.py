@@ -1,1 +1,1 @@
-"""Levers that people pull: commands to the bridge bot, and what the command line does beside running the bridge."""
+"""Commands to the bridge bot: a registry of functions that return records, and the handler that answers in a room."""

@@ -1,13 +1,15 @@
-"""config.yaml → :class:`~agent_bridge.config.model.Config`."""
+"""Reads config.yaml into a :class:`~agent_bridge.config.model.Config`."""
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 from agent_bridge.config.document import parse
-from agent_bridge.config.mistakes import check
+from agent_bridge.config.renamed import rename_old_keys
 from agent_bridge.config.types import Origin
+from agent_bridge.config.validation import check
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,36 +19,42 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
 
 
+_log = logging.getLogger(__name__)
+
+
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Return the configuration in the file *path*.
 
-    ``env:NAME`` in the place of a secret is replaced from *environ*; a relative ``database.data_dir`` becomes
-    absolute, relative to the file's folder.
+    ``env:NAME`` in place of a secret is replaced by the value in *environ*. A relative ``database.data_dir`` is
+    resolved from the folder of the file.
 
     Raises:
-        ConfigError: lists every mistake, one in a line, as ``file:line: key: what is wrong``. A file that is
-            not YAML has one mistake. The value of a secret is never shown.
+        ConfigError: lists every fault in its own line, as ``file:line: key: fault``. A file that is not YAML has
+            one fault. Secrets are never shown.
     """
     document = parse(_read(path), str(path))
     if document.root is None:
         raise ConfigError(f"{path}: is empty; agent-bridge init writes a new one")
     if not isinstance(document.root, dict):
         raise ConfigError(f"{path}:1: must be a mapping (key: value)")
-    mistakes = list(document.duplicates)
+    warnings, faults = rename_old_keys(document)
+    for line, warning in warnings:
+        _log.warning("%s:%d: %s", path, line, warning)
+    faults += document.duplicates
     found = check(document.root, Origin(path.absolute().parent, environ))
     if isinstance(found, list):
-        mistakes += [(document.line(mistake.place), mistake) for mistake in found]
-    elif not mistakes:
+        faults += [(document.line(fault.place), fault) for fault in found]
+    elif not faults:
         return found
-    mistakes.sort(key=lambda entry: entry[0])
-    raise ConfigError("\n".join(f"{path}:{line}: {mistake}" for line, mistake in mistakes))
+    faults.sort(key=lambda entry: entry[0])
+    raise ConfigError("\n".join(f"{path}:{line}: {fault}" for line, fault in faults))
 
 
 def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; agent-bridge init writes one") from None
+        raise ConfigError(f"{path}: does not exist; agent-bridge init writes one") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     try:

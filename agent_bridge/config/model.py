@@ -1,4 +1,4 @@
-"""The configuration as frozen types. Descriptions become the comments of ``config.example.yaml``."""
+"""The schema of config.yaml. The descriptions are the comments of ``config.example.yaml``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from agent_bridge.config.types import (
     HeaderName,
     Localpart,
     LocalPath,
+    PermissionKey,
     RoleName,
     Secret,
     SecretText,
@@ -29,90 +30,89 @@ from agent_bridge.config.types import (
     UpstreamName,
     Url,
     UserId,
-    Who,
 )
-from agent_bridge.core.ids import Names
-from agent_bridge.core.model import Busy, Show, Streaming
+from agent_bridge.core.ids import Namespace
+from agent_bridge.core.rooms import Show, Streaming, WhenBusy
 
 
 class Section(BaseModel):
-    """Base of every section: frozen, and an unknown key is an error."""
+    """Base of all sections: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _nothing_is_empty(cls, value: Any) -> Any:
-        """Take a section whose keys are all commented out as one without keys."""
+        """Accept a section whose keys are all commented out."""
         return {} if value is None else value
 
 
-class Homeserver(Section):
+class HomeserverConfig(Section):
     """Your Matrix homeserver."""
 
-    address: Url = Field(description="Where the bridge reaches its client-server API.")
-    domain: ServerName = Field(description="Its server_name: what stands behind the colon in user ids.")
-    compare_interval: StrictFloat = Field(
+    address: Url = Field(description="URL of its client-server API.")
+    domain: ServerName = Field(description="Its server_name: the part of user ids after the colon.")
+    backfill_interval: StrictFloat = Field(
         600,
         ge=1,
         le=31_536_000,
-        description="Seconds after which every room is compared with the homeserver's own history again, for what it "
-        "did not hand over. After a start of the bridge or of the homeserver that is done at once.",
+        description="Seconds between two backfills of a room. A backfill reads the room's history for messages that "
+        "the homeserver did not deliver. It also runs after each start of the bridge or the homeserver.",
     )
 
 
-class AppService(Section):
-    """How the homeserver knows and reaches the bridge. registration.yaml is made from this section."""
+class AppServiceConfig(Section):
+    """The application service. registration.yaml is generated from this section."""
 
     id: str = Field("agent-bridge", min_length=1, description="Unique id of the registration.")
     address: Url | None = Field(
         None,
-        description="Where the homeserver reaches the bridge. Default: http://localhost:<port>.",
+        description="URL at which the homeserver reaches the bridge. Default: http://localhost:<port>.",
         examples=["http://localhost:29340"],
     )
-    hostname: str = Field("127.0.0.1", min_length=1, description="Address that the bridge listens on.")
-    port: StrictInt = Field(29340, ge=0, le=65535, description="Port that the bridge listens on.")
-    as_token: Secret = Field(description="Proves the bridge to the homeserver; agent-bridge init makes one.")
-    hs_token: Secret = Field(description="Proves the homeserver to the bridge; agent-bridge init makes one.")
+    hostname: str = Field("127.0.0.1", min_length=1, description="Address on which the bridge listens.")
+    port: StrictInt = Field(29340, ge=0, le=65535, description="Port on which the bridge listens.")
+    as_token: Secret = Field(description="Token of the bridge for the homeserver; agent-bridge init generates it.")
+    hs_token: Secret = Field(description="Token of the homeserver for the bridge; agent-bridge init generates it.")
     bot_username: BotLocalpart = Field("agentbridge", description="Localpart of the bridge bot.")
     bot_displayname: str = Field("Agent Bridge", description="Display name of the bridge bot.")
     username_prefix: Localpart = Field(
         "agent_",
         min_length=1,
         validate_default=True,
-        description="What every ghost's localpart starts with.",
+        description="Prefix of the localparts of all ghosts.",
     )
 
     @property
     def url(self) -> str:
-        """Where the homeserver reaches the bridge."""
+        """URL at which the homeserver reaches the bridge."""
         return self.address or f"http://localhost:{self.port}"
 
     @field_validator("username_prefix")
     @classmethod
-    def _bot_is_no_ghost(cls, value: str, info: ValidationInfo) -> str:
+    def _bot_is_not_a_ghost(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("bot_username", "").startswith(value):
-            raise ValueError("bot_username must not start with it: the bot would be taken for a ghost")
+            raise ValueError("bot_username must not start with it, because the bot would look like a ghost")
         return value
 
 
-class Database(Section):
-    """Where the bridge keeps everything that must survive."""
+class DatabaseConfig(Section):
+    """The database. All durable state of the bridge is in it."""
 
     url: SecretText = Field(
         "embedded",
         repr=False,  # it may hold a password
-        description='"embedded" runs a PostgreSQL of the bridge\'s own; or postgresql://user:password@host/name'
-        ", version 13 or newer. env:NAME reads it from the environment.",
+        description='"embedded" starts a private PostgreSQL; otherwise postgresql://user:password@host/name, version '
+        "13 or newer. env:NAME reads the URL from the environment.",
     )
     data_dir: LocalPath = Field(
         "data",  # validated like a value from the file
         validate_default=True,
-        description="Folder of the embedded PostgreSQL, relative to this file. Started by root, it runs as a user of "
-        "its own, for whom the folders above are opened.",
+        description="Folder of the embedded PostgreSQL, relative to this file. If the bridge runs as root, PostgreSQL "
+        "runs as an unprivileged user, and the parent folders are made accessible to that user.",
     )
-    migrate: bool = Field(True, description="Bring the schema up to date at start. Otherwise: agent-bridge migrate.")
-    pool_size: StrictInt = Field(10, ge=4, le=500, description="Connections kept to the database, at most.")
+    migrate: bool = Field(True, description="Upgrade the schema at start. If false, run agent-bridge migrate.")
+    pool_size: StrictInt = Field(10, ge=4, le=500, description="Maximum number of pooled connections.")
 
     @field_validator("url")
     @classmethod
@@ -123,264 +123,275 @@ class Database(Section):
 
     @property
     def embedded(self) -> bool:
-        """Whether the bridge runs PostgreSQL itself."""
+        """Whether the bridge starts PostgreSQL itself."""
         return self.url == "embedded"
 
 
 class UpstreamConfig(Section):
     """A server that hosts agents."""
 
-    name: UpstreamName = Field(description="Its name in commands, logs and the database.")
+    name: UpstreamName = Field(description="Name in commands, logs and the database.")
     kind: Literal["openai"] = Field(
-        "openai", description="openai: any server with /v1/models and /v1/chat/completions."
+        "openai", description="Protocol. openai: a server with /v1/models and /v1/chat/completions."
     )
-    url: Url = Field(description="Base URL, with /v1 where the server has it.", examples=["http://localhost:1416/v1"])
+    url: Url = Field(
+        description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]
+    )
     api_key: Secret | None = Field(
         None,
-        description="Sent as Bearer token. env:NAME reads it from the environment.",
+        description="Bearer token. env:NAME reads it from the environment.",
         examples=["env:LETTA_API_KEY"],
     )
     api: Literal["chat", "responses"] = Field(
         "chat",
-        description="chat: /chat/completions. responses: /responses, and /chat/completions where the server lacks it.",
+        description="chat: /chat/completions. responses: /responses, or /chat/completions if the server has no "
+        "/responses.",
     )
-    poll_interval: StrictFloat = Field(0.5, ge=0.05, le=3600, description="Seconds between two looks at its agents.")
-    include: tuple[str, ...] = Field(("*",), description="Only agents whose id or name matches one of these globs.")
-    exclude: tuple[str, ...] = Field((), description="No agents whose id or name matches one of these globs.")
+    poll_interval: StrictFloat = Field(
+        0.5, ge=0.05, le=3600, description="Seconds between two requests for the list of agents."
+    )
+    include: tuple[str, ...] = Field(("*",), description="Globs: only agents whose id or name matches one of them.")
+    exclude: tuple[str, ...] = Field((), description="Globs: no agents whose id or name matches one of them.")
     max_new_agents: StrictInt = Field(
-        100, ge=0, description="New rooms made in one pass without an operator's word (!ab sync all)."
+        100, ge=0, description="Maximum number of new agents accepted at once. !ab sync all accepts the others."
     )
     model_ids: Literal["auto", "stable", "names"] = Field(
         "auto",
-        description="names: a model id is the agent's name, so one gone and one new at once is a rename. "
-        "stable: an id never changes. auto: names where the server says owned_by: letta.",
+        description="names: a model id is the agent's name, so one missing and one new id in the same list are a "
+        "rename. stable: model ids never change. auto: names if the server sends owned_by: letta, "
+        "otherwise stable.",
     )
     history: Literal["bridge", "server"] = Field(
         "bridge",
-        description="bridge: every request carries the last turns of the room. server: it remembers itself.",
+        description="bridge: each request contains the last messages of the room. server: the server remembers them.",
     )
-    history_tokens: StrictInt = Field(
-        8000, ge=0, description="Budget of the history sent along, in (estimated) tokens."
-    )
+    history_tokens: StrictInt = Field(8000, ge=0, description="Maximum length of this history in (estimated) tokens.")
     system_prompt: str | None = Field(
         None,
-        description="First message of every request, if any.",
+        description="Optional system message of each request.",
         examples=["You talk with people in a Matrix room."],
     )
     session_header: HeaderName | None = Field(
         None,
-        description="Header that names the conversation to a server that remembers.",
+        description="Header with the id of the conversation, for servers that keep the history.",
         examples=["X-Letta-Chat-Key"],
     )
     idempotency_header: HeaderName | None = Field(
         None,
-        description="Header that names the turn; set it only if the server then answers a repeat without acting twice.",
+        description="Header with the id of the turn. Set it only if the server answers a repeated id without acting "
+        "twice.",
         examples=["Idempotency-Key"],
     )
     headers: dict[HeaderName, Secret] = Field(
         default_factory=dict,
-        description="Further headers of every request. env:NAME reads a value from the environment.",
+        description="Additional headers of each request. env:NAME reads a value from the environment.",
         examples=[{"X-Team": "env:TEAM_KEY"}],
     )
-    stream: Streaming = Field(
+    streaming: Streaming = Field(
         Streaming.EDITS,
-        description="edits: an answer is seen as it grows. off: only once it is whole. !ab stream says otherwise for "
-        "one room.",
+        description="edits: a growing answer is shown by edits. off: the answer is sent when it is complete. !ab "
+        "stream changes it for a room.",
     )
     reasoning: Show = Field(
-        Show.COLLAPSED, description="What people see of an agent's reasoning: hidden, collapsed, or thread."
+        Show.COLLAPSED, description="How reasoning is shown: hidden, collapsed (in a folded section) or thread."
     )
     tools: Show = Field(
-        Show.COLLAPSED, description="What people see of an agent's calls of tools: hidden, collapsed, or thread."
+        Show.COLLAPSED, description="How tool calls are shown: hidden, collapsed (in a folded section) or thread."
     )
-    images: bool = Field(True, description="Whether its models take images.")
+    images: bool = Field(True, description="Whether the models accept images.")
     transcription_model: str | None = Field(
         None,
         min_length=1,
-        description="Model that makes text of voice messages (/audio/transcriptions); without it they are not taken.",
+        description="Model that transcribes voice messages (/audio/transcriptions). Without it they are not accepted.",
         examples=["whisper-1"],
     )
-    connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds to wait for a connection.")
+    connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds after which an attempt to connect fails.")
     idle_timeout: StrictFloat = Field(
-        300, gt=0, description="Seconds without a byte after which an answer counts as cut."
+        300, gt=0, description="Seconds without data after which an answer counts as broken off."
     )
-    turn_timeout: StrictFloat = Field(3600, gt=0, description="Seconds that one answer may take in all.")
+    turn_timeout: StrictFloat = Field(3600, gt=0, description="Maximum duration of an answer in seconds.")
     max_answer_chars: StrictInt = Field(
-        200_000, ge=100, description="Characters after which an answer is ended, and the room is told."
+        200_000,
+        ge=100,
+        description="Maximum length of an answer in characters. The room is told if an answer is longer.",
     )
 
 
-class Templates(Section):
-    """Names of what people see. Placeholders: {name}, {id}, {upstream}."""
+class TemplatesConfig(Section):
+    """Names in Matrix. Placeholders: {name}, {id}, {upstream}."""
 
     displayname: Template = Field("Letta Agent: {name}", description="Display name of a ghost.")
     room_name: Template = Field("{name} - Letta Agent Chat", description="Name of an agent's room.")
     room_topic: Template = Field("Chat with {name} (Letta Agent)", description="Topic of an agent's room.")
 
 
-class Space(Section):
-    """The Matrix Space that gathers the rooms."""
+class SpaceConfig(Section):
+    """The Matrix Space that lists the rooms."""
 
-    enabled: bool = Field(True, description="Without it rooms still work.")
+    enabled: bool = Field(True, description="Whether there is a Space. Rooms work without it.")
     name: str = Field("Letta Agents", description="Name of the Space.")
     topic: str = Field("All Letta AI agent conversations", description="Topic of the Space.")
 
 
-class Rooms(Section):
-    """How rooms are made."""
+class RoomsConfig(Section):
+    """The rooms of agents."""
 
     invite: tuple[UserId, ...] = Field(
-        (), description="Invited to the Space and to every agent's room.", examples=[["@admin:example.org"]]
+        (),
+        description="Users that are invited to the Space and to each agent's room.",
+        examples=[["@admin:example.org"]],
     )
-    version: str | None = Field(None, description="Room version; default: the homeserver's own.", examples=["12"])
-    concurrency: StrictInt = Field(4, ge=1, le=64, description="Rooms made at the same time.")
+    version: str | None = Field(
+        None, description="Room version. Default: the default of the homeserver.", examples=["12"]
+    )
+    concurrency: StrictInt = Field(
+        4, ge=1, le=64, description="Maximum number of rooms that are created at the same time."
+    )
 
 
-class Bot(Section):
+class BotConfig(Section):
     """The bridge bot."""
 
-    prefix: CommandPrefix = Field("!ab", description="What starts a command in a bridged room.")
+    prefix: CommandPrefix = Field("!ab", description="Prefix of commands in rooms of the bridge.")
 
 
-class Lanes(Section):
-    """How messages are worked off."""
+class LanesConfig(Section):
+    """Lanes: the queues of messages, one per room and thread."""
 
-    max_active_lanes: StrictInt = Field(50, ge=1, le=1000, description="Rooms that a process answers at the same time.")
-    max_attempts: StrictInt = Field(
-        4, ge=1, description="Tries of one message when the upstream fails in a way worth trying."
+    max_active_lanes: StrictInt = Field(
+        50, ge=1, le=1000, description="Maximum number of lanes that a process answers at the same time."
     )
-    busy: Busy = Field(
-        Busy.QUEUE,
-        description="Messages that arrive while the agent answers. queue: each gets its own answer, one after the "
-        "other. collect: they are answered together, as one. !ab busy says otherwise for one room.",
+    max_attempts: StrictInt = Field(4, ge=1, description="Attempts for a message if the upstream fails temporarily.")
+    when_busy: WhenBusy = Field(
+        WhenBusy.QUEUE,
+        description="Messages that arrive while the agent answers. queue: each message gets an answer. collect: one "
+        "answer for all of them. !ab busy changes it for a room.",
     )
     max_queued_per_room: StrictInt = Field(
-        100, ge=1, description="Messages that may wait in one room; whoever says more is told which were not taken."
+        100, ge=1, description="Maximum number of waiting messages in a room. The room is told if a message is refused."
     )
     max_message_age: StrictFloat = Field(
         86400,
         gt=0,
         le=31_536_000,
-        description="Seconds after which a message is too old to be answered as if it were new; the room is told.",
+        description="Seconds after which a waiting message is too old to be answered. The room is told.",
     )
-    show_waiting: bool = Field(True, description="Whether a message that waits behind another one gets a ⏳.")
+    show_waiting: bool = Field(True, description="Whether waiting messages get a ⏳ reaction.")
     drain_timeout: StrictFloat = Field(
-        20, ge=0, description="Seconds that running answers get to finish at a clean stop."
+        20, ge=0, description="Seconds that running answers have to finish when the bridge stops."
     )
 
 
-class Answers(Section):
-    """How answers are shown."""
+class AnswersConfig(Section):
+    """How answers are sent to rooms."""
 
     edits_per_second: StrictFloat = Field(
         5,
         gt=0,
         le=1000,
-        description="Edits in all rooms together by which growing answers are shown. First words and whole answers do "
-        "not wait for it.",
+        description="Maximum rate of the edits of growing answers in all rooms together. First words and complete "
+        "answers are not limited.",
     )
-    max_events: StrictInt = Field(40, ge=2, le=1000, description="Events that show one growing answer, at most.")
+    max_events: StrictInt = Field(40, ge=2, le=1000, description="Maximum number of events of a growing answer.")
     max_parts: StrictInt = Field(
-        8, ge=1, le=100, description="Messages that one long answer is split into; what is left is sent as a file."
+        8, ge=1, le=100, description="Maximum number of messages of an answer. The rest is sent as a file."
     )
 
 
-class Files(Section):
-    """Files that people and agents send."""
+class FilesConfig(Section):
+    """Files of people and agents."""
 
-    max_bytes: StrictInt = Field(
-        20_000_000, ge=1, le=1_000_000_000, description="Bytes of a file that is taken, from people or agents."
-    )
+    max_bytes: StrictInt = Field(20_000_000, ge=1, le=1_000_000_000, description="Maximum size of a file in bytes.")
     max_image_bytes: StrictInt = Field(
-        1_500_000, ge=10_000, description="Bytes that an image is shrunk to before an agent gets it."
+        1_500_000, ge=10_000, description="Size in bytes to which images for agents are reduced."
     )
     max_text_chars: StrictInt = Field(
-        60_000, ge=100, description="Characters of a text file or document that an agent gets."
+        60_000, ge=100, description="Maximum number of characters of a document that are sent to an agent."
     )
 
 
-class Threads(Section):
-    """Conversations of their own within a room."""
+class ThreadsConfig(Section):
+    """Threads: separate conversations in a room."""
 
     room_messages: StrictInt = Field(
         0,
         ge=0,
         le=200,
-        description="Messages of the room that an agent is told when a thread begins, besides the one it is about.",
+        description="Number of messages of the room that are added to the history of a thread.",
     )
 
 
-class Retention(Section):
-    """How long the bridge keeps what it does not need any more. The homeserver keeps the rooms."""
+class RetentionConfig(Section):
+    """Retention of closed turns and transcripts. The history of the rooms stays on the homeserver."""
 
     turns_days: StrictFloat = Field(
         30,
         ge=1,
         le=36_500,
-        description="Days for which !ab why and !ab retry know what became of a message; as long as its "
-        "transcript is kept, where there is one.",
+        description="Days for which closed turns are kept, for !ab why and !ab retry. A turn with a transcript is kept "
+        "as long as the transcript.",
     )
     transcript_days: StrictFloat = Field(
         180,
         ge=1,
         le=36_500,
-        description="Days for which a message may be sent along as history to an upstream that keeps none.",
+        description="Days for which messages are kept as history for upstreams with history: bridge.",
     )
 
 
-class Logging(Section):
-    """What the bridge logs, to standard error."""
+class LoggingConfig(Section):
+    """The log, written to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
-    format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level.")
+    format: Literal["console", "json"] = Field("console", description="console: for people. json: for machines.")
 
 
 class Config(Section):
-    """The whole of config.yaml.
+    """All of config.yaml.
 
-    Validated without an :class:`~agent_bridge.config.types.Origin` as context, it holds what is written:
-    ``env:NAME`` and relative paths stay as they are.
+    Validated without an :class:`~agent_bridge.config.types.Origin` as context, it contains the values as written:
+    ``env:NAME`` and relative paths are not resolved.
     """
 
-    homeserver: Homeserver
-    appservice: AppService
-    # Validated even where it is left out: the default data_dir is relative to the file too.
-    database: Database = Field({}, validate_default=True)
+    homeserver: HomeserverConfig
+    appservice: AppServiceConfig
+    # The default is validated too, because the default data_dir is relative to the file.
+    database: DatabaseConfig = Field({}, validate_default=True)
     upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
-    templates: Templates = Templates()
-    space: Space = Space()
-    rooms: Rooms = Rooms()
-    permissions: dict[Who, RoleName] = Field(
+    templates: TemplatesConfig = TemplatesConfig()
+    space: SpaceConfig = SpaceConfig()
+    rooms: RoomsConfig = RoomsConfig()
+    permissions: dict[PermissionKey, RoleName] = Field(
         default_factory=dict,
-        description="Who may do what: none < member (talks) < moderator < admin (invites, sees all) < owner. "
-        'The most particular entry wins: user id, then domain, then "*". '
-        "Nobody may do anything unless named here.",
+        description="Roles: none < member (talks to agents) < moderator < admin (invites people, sees all rooms) < "
+        'owner. A user id has priority over a domain, and a domain over "*". A user without an entry has '
+        "the role none.",
     )
-    bot: Bot = Bot()
-    lanes: Lanes = Lanes()
-    answers: Answers = Answers()
-    files: Files = Files()
-    threads: Threads = Threads()
-    language: Literal["en", "ru"] = Field("en", description="Language of what the bridge itself says: en or ru.")
+    bot: BotConfig = BotConfig()
+    lanes: LanesConfig = LanesConfig()
+    answers: AnswersConfig = AnswersConfig()
+    files: FilesConfig = FilesConfig()
+    threads: ThreadsConfig = ThreadsConfig()
+    language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
     presence: bool = Field(
-        False, description="Whether an agent is shown as online while its server answers, and unavailable while not."
+        False, description="Whether agents are shown as online, or as unavailable if their server does not answer."
     )
-    retention: Retention = Retention()
-    logging: Logging = Logging()
+    retention: RetentionConfig = RetentionConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @field_validator("upstreams")
     @classmethod
-    def _told_apart(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
+    def _names_are_unique(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
         if not value:
             raise ValueError("must list at least one server")
         names = [upstream.name for upstream in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"every upstream needs a name of its own; given twice: {', '.join(twice)}")
+            raise ValueError(f"names of upstreams must be unique; these occur twice: {', '.join(twice)}")
         return value
 
     @property
-    def names(self) -> Names:
-        """The bridge's part of the homeserver's name space."""
+    def namespace(self) -> Namespace:
+        """The names on the homeserver that belong to the bridge."""
         service = self.appservice
-        return Names(self.homeserver.domain, service.bot_username, service.username_prefix)
+        return Namespace(self.homeserver.domain, service.bot_username, service.username_prefix)

@@ -10,7 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from agent_bridge.demo.upstream import curl
+from agent_bridge.demo.agents.upstream import curl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.demo.account import Account
-from agent_bridge.demo.sight import Room
+from agent_bridge.demo.timeline import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -118,7 +118,7 @@ class Synapse:
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C at the terminal is for us, and we stop what we started in order.
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent_bridge.demo.companion", str(os.getpid())),
+                *(sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid())),
                 *("synapse.app.homeserver", "-c", "homeserver.yaml"),
                 cwd=self._folder,
                 stdin=asyncio.subprocess.DEVNULL,

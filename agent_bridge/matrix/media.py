@@ -1,4 +1,4 @@
-"""The homeserver's store of files (Matrix spec, "Content repository")."""
+"""The homeserver's content repository (Matrix spec, "Content repository")."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import aiohttp
 from yarl import URL
 
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, TooLarge
+from agent_bridge.core.http import read_bounded
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.attachments import parse_mxc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agent_bridge.core.ids import Names
+    from agent_bridge.core.ids import Namespace
 
 _OK = 200
 _REDIRECTS = frozenset({307, 308})
@@ -25,31 +27,31 @@ _MAX_REDIRECTS = 3
 _TOO_LARGE = 413
 _TOO_MANY = 429
 _SERVER_ERROR = 500
-#: Bytes that are read of an answer that is no file.
-_MAX_ANSWER = 64 * 1024
+#: Bytes of a JSON response that are read.
+_MAX_JSON = 64 * 1024
 
 
 class Media:
-    """Files of the homeserver, taken and given as the bridge bot or as any ghost.
+    """Downloads and uploads files as the bridge bot or as a ghost.
 
-    *session* waits out a 429 as :func:`agent_bridge.matrix.session.homeserver_session` does. Both methods raise
-    :class:`HomeserverUnavailable` when trying again may help and :class:`HomeserverRefused` when not.
+    *session* comes from :func:`agent_bridge.matrix.session.homeserver_session`, which waits out a 429. Both methods
+    raise :class:`HomeserverUnavailable` if a repeat may succeed, else :class:`HomeserverRefused`.
     """
 
-    def __init__(self, address: str, as_token: str, names: Names, session: aiohttp.ClientSession) -> None:
+    def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
         self._base = URL(address.rstrip("/"))
         self._headers = {"Authorization": f"Bearer {as_token}"}
-        self._names = names
+        self._namespace = namespace
         self._session = session
 
     async def download(self, url: str, *, limit: int, as_user: str | None = None) -> bytes:
-        """Return the file behind an ``mxc://`` URL (``GET /_matrix/client/v1/media/download/…``).
+        """Return the file at an ``mxc://`` URL (``GET /_matrix/client/v1/media/download/…``).
 
-        The homeserver may send the bridge on to a store of its own (307 or 308), which gets no token.
+        The homeserver may redirect the request to another server (307 or 308). That server does not get the token.
 
         Raises:
-            ValueError: *url* is no such URL.
-            TooLarge: the file has more than *limit* bytes; no more than that was read, one piece aside.
+            ValueError: *url* is not an ``mxc://`` URL.
+            TooLarge: the file has more than *limit* bytes. At most one chunk beyond the limit was read.
         """
         server, media = parse_mxc(url)
         target = self._base / "_matrix/client/v1/media/download" / server / media
@@ -58,22 +60,22 @@ class Media:
             async with self._request("GET", target, headers=headers, params=query) as response:
                 if response.status not in _REDIRECTS:
                     await _check(response)
-                    return await _body(response, limit)
-                target, headers, query = _elsewhere(response), {}, {}
-        raise _nonsense()
+                    return await read_bounded(response.content.iter_any(), limit, announced=response.content_length)
+                target, headers, query = _redirect_target(response), {}, {}
+        raise _invalid()
 
     async def upload(self, data: bytes, content_type: str, filename: str, as_user: str | None = None) -> str:
         """Store a file and return its ``mxc://`` URL (``POST /_matrix/media/v3/upload``).
 
-        A repeat stores another copy: all that is left of the first is a file that no event names.
+        A repeat stores a second copy. No event refers to the first one then.
 
         Raises:
-            TooLarge: the homeserver says that it takes no file of that size.
+            TooLarge: the file is larger than the homeserver's limit.
         """
         try:
             return await self._upload(data, content_type, filename, as_user)
         except HomeserverError as error:
-            # A homeserver may close the connection while it is still sent what is too large.
+            # A homeserver may close the connection during the upload of a file that is too large.
             if error.status in {None, _TOO_LARGE} and len(data) > (limit := await self._upload_limit(as_user)):
                 raise TooLarge(limit) from error
             raise
@@ -88,11 +90,11 @@ class Media:
         try:
             parse_mxc(url if isinstance(url, str) else "")
         except ValueError:
-            raise _nonsense() from None
+            raise _invalid() from None
         return str(url)
 
     async def _upload_limit(self, as_user: str | None) -> int:
-        """Return the bytes of a file that the homeserver takes (``m.upload.size``), as far as it says."""
+        """Return the homeserver's limit in bytes (``m.upload.size``); ``sys.maxsize`` if it names none."""
         target = self._base / "_matrix/client/v1/media/config"
         try:
             async with self._request("GET", target, headers=self._headers, params=self._query(as_user)) as response:
@@ -103,7 +105,7 @@ class Media:
         return limit if isinstance(limit, int) else sys.maxsize
 
     def _query(self, as_user: str | None) -> dict[str, str]:
-        return {"user_id": as_user or self._names.bot}
+        return {"user_id": as_user or self._namespace.bot}
 
     @asynccontextmanager
     async def _request(
@@ -115,23 +117,23 @@ class Media:
             ) as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
-            # Not from the error: those of aiohttp show the request's headers, and so the token.
+            # aiohttp's errors contain the headers of the request: a log of the chain would show the token.
             name = type(error).__name__
-            raise HomeserverUnavailable(lambda words: words.homeserver_away.format(said=name)) from None
+            raise HomeserverUnavailable(Text("homeserver_away", said=name)) from None
 
 
-def _elsewhere(response: aiohttp.ClientResponse) -> URL:
+def _redirect_target(response: aiohttp.ClientResponse) -> URL:
     try:
         url = response.url.join(URL(response.headers.get("Location", "")))
     except ValueError:
-        raise _nonsense() from None
+        raise _invalid() from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise _nonsense()
+        raise _invalid()
     return url
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
-    """Raise what the status of *response* means, if it is no success."""
+    """Raise the error that the status of *response* stands for, if it is not a success."""
     status = response.status
     if status == _OK:
         return
@@ -139,37 +141,24 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     errcode = answer.get("errcode") if isinstance(answer.get("errcode"), str) else None
     said = f"{errcode}: {answer.get('error')}" if errcode else f"HTTP {status}"
     if status >= _SERVER_ERROR or status == _TOO_MANY:
-        raise HomeserverUnavailable(
-            lambda words: words.homeserver_failed.format(said=said), status=status, errcode=errcode
-        )
-    raise HomeserverRefused(lambda words: words.homeserver_refused.format(said=said), status=status, errcode=errcode)
+        raise HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
+    raise HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 
 
 async def _json(response: aiohttp.ClientResponse, *, lenient: bool = False) -> dict[str, Any]:
-    """Return the JSON object of *response*; with *lenient* an empty one in place of what is none."""
+    """Return the JSON object of *response*; with *lenient* an empty one if the body is anything else."""
     try:
-        # What says 429 has been read by the session, which waited.
-        limited = response.status == _TOO_MANY
-        answer = json.loads(await response.read() if limited else await _body(response, _MAX_ANSWER))
+        # The session has read the body of a 429 already.
+        body = response.read() if response.status == _TOO_MANY else read_bounded(response.content.iter_any(), _MAX_JSON)
+        answer = json.loads(await body)
     except (TooLarge, ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         return answer
     if lenient:
         return {}
-    raise _nonsense()
+    raise _invalid()
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    if (response.content_length or 0) > limit:
-        raise TooLarge(limit)
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            raise TooLarge(limit)
-    return bytes(body)
-
-
-def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(lambda words: words.homeserver_nonsense)
+def _invalid() -> HomeserverUnavailable:
+    return HomeserverUnavailable(Text("homeserver_invalid"))

@@ -1,16 +1,17 @@
-"""The HTTP session towards the homeserver: one that waits when the homeserver asks it to."""
+"""The HTTP session for the homeserver. Its requests wait as long as a rate limit demands."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import aiohttp
+
+from agent_bridge.core.http import delay_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,22 +20,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: The longest that one request waits, in seconds, before the homeserver's 429 is an error.
+#: Seconds that one request waits in all before the homeserver's 429 becomes an error.
 PATIENCE = 120.0
-#: No limit in total: that would count the waiting as well.
-_TIMEOUT = aiohttp.ClientTimeout(connect=10, sock_read=120)
+#: Seconds to connect, and seconds from one byte of a response to the next.
+_CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 _TOO_MANY = 429
-#: The least wait in seconds, whatever the homeserver says.
-_PAUSE = 0.1
-_DEFAULT = 1.0
-
+#: Shortest wait in seconds, and the wait if the homeserver names no time.
+_PAUSE, _DEFAULT = 0.1, 1.0
 
 _waits: ContextVar[bool] = ContextVar("waits", default=True)
 
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Have a 429 be an error at once, for what may as well come later or never."""
+    """Make a 429 an error at once, for requests that can be repeated later or left out."""
     token = _waits.set(False)
     try:
         yield
@@ -43,43 +42,53 @@ def at_once() -> Iterator[None]:
 
 
 def retry_after(headers: Mapping[str, str], body: bytes) -> float:
-    """Return the seconds that a 429 asks for: ``Retry-After``, else ``retry_after_ms``, else 1; never quite none.
+    """Return the seconds that a 429 demands, at least 0.1: ``Retry-After``, else ``retry_after_ms``, else 1.
 
     Matrix spec, "Rate limiting".
     """
+    delay = delay_of(headers.get("Retry-After"))
+    if delay is None:
+        milliseconds = delay_of(_retry_after_ms(body))
+        delay = _DEFAULT if milliseconds is None else milliseconds / 1000
+    return max(_PAUSE, delay)
+
+
+def _retry_after_ms(body: bytes) -> object:
     try:
-        return _seconds(float(headers["Retry-After"]))
-    except (KeyError, ValueError):
-        pass
-    try:
-        return _seconds(float(json.loads(body)["retry_after_ms"]) / 1000)
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return _DEFAULT
+        return json.loads(body)["retry_after_ms"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
 
 
-def _seconds(asked: float) -> float:
-    return _DEFAULT if math.isnan(asked) else max(_PAUSE, asked)
+class _WaitWhenLimited:
+    """A middleware that repeats a request after a 429, until the waits exceed *patience* seconds."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        waited = 0.0
+        while True:
+            response = await handler(request)
+            if response.status != _TOO_MANY or not _waits.get():
+                return response
+            delay = retry_after(response.headers, await response.read())
+            if waited + delay > self._patience:
+                return response
+            _log.warning("rate limited by the homeserver, waiting %.1f s: is rate_limited: false registered?", delay)
+            response.release()
+            await asyncio.sleep(delay)
+            waited += delay
 
 
-async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    waited = 0.0
-    while True:
-        response = await handler(request)
-        if response.status != _TOO_MANY or not _waits.get():
-            return response
-        delay = retry_after(response.headers, await response.read())
-        if waited + delay > PATIENCE:
-            return response
-        _log.warning("the homeserver limits the rate: waiting %.1f s (is rate_limited: false registered?)", delay)
-        response.release()
-        await asyncio.sleep(delay)
-        waited += delay
+def homeserver_session(*, patience: float = PATIENCE, read_timeout: float = READ_TIMEOUT) -> aiohttp.ClientSession:
+    """Return a session whose requests wait out a 429, *patience* seconds at most; within :func:`at_once` not.
 
-
-def homeserver_session() -> aiohttp.ClientSession:
-    """Return a session whose requests wait out a 429, up to :data:`PATIENCE`, or not :func:`at_once`."""
+    A response fails when *read_timeout* seconds pass without a byte. The waits do not count.
+    """
     return aiohttp.ClientSession(
-        timeout=_TIMEOUT,
-        middlewares=(_wait_when_limited,),
+        # No total limit: it would include the waits.
+        timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
+        middlewares=(_WaitWhenLimited(patience),),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
     )

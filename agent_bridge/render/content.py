@@ -106,6 +106,11 @@ def escape(text: str) -> str:
     return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", " ".join(text.split())))
 
 
+def in_backticks(text: str) -> str:
+    """Return *text* for a place between backticks, in one line; its own backticks become apostrophes."""
+    return " ".join(text.replace("`", "'").split())
+
+
 def link(url: str, text: str) -> str:
     """Return a Markdown link whose *text* is taken literally."""
     return f"[{escape(text)}]({url})"

@@ -1,4 +1,4 @@
-"""Brings the schema up to date: our tables by alembic, the queue's by procrastinate's own SQL files."""
+"""Brings the schema up to date: the bridge's tables by alembic, the queue's by procrastinate's own SQL files."""
 
 from __future__ import annotations
 
@@ -10,23 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import procrastinate
 import psycopg
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from procrastinate.schema import SchemaManager
+from psycopg import sql
 from psycopg.types.json import Jsonb
-from sqlalchemy import create_engine
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from agent_bridge.core.errors import SchemaTooNew, SchemaTooOld, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sqlalchemy import Connection, Engine
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +25,11 @@ _log = logging.getLogger(__name__)
 _LOCK = 4_279_114_021
 #: Major version of PostgreSQL that the queue's functions need.
 _OLDEST_SERVER = 13
-_QUEUE_FACT = "procrastinate_migration"
+_QUEUE_KEY = "procrastinate_migration"
 
-# procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waited for its lock would
-# wait for the next poll. This makes the end of a job an occasion to look as well.
+# procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waits for its lock would
+# wait for the next poll. This trigger has them look when a job ends, too. A change of it needs a revision of its own,
+# which may be empty: a database of the newest revision is not migrated.
 _LOCK_RELEASED = """
 CREATE OR REPLACE FUNCTION agent_bridge_notify_lock_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -62,20 +54,6 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "alembic"
 
 
-def alembic_config(connection: Connection | None = None) -> AlembicConfig:
-    """Return alembic's configuration; *connection* is what its ``env.py`` works on."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def engine(uri: str) -> Engine:
-    """Return a SQLAlchemy engine for *uri*, which may be any that libpq takes."""
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(uri), poolclass=NullPool)
-
-
 def migrate(uri: str) -> None:
     """Bring the database at *uri* up to date. Safe to repeat, and for several processes at once.
 
@@ -83,48 +61,65 @@ def migrate(uri: str) -> None:
         SchemaTooNew: a newer program migrated it; nothing was changed.
         StoreError: the database cannot be reached or refuses.
     """
-    with _as_store_error("the database cannot be migrated"), psycopg.connect(uri, autocommit=True) as lock:
-        _refuse_old_server(lock)
-        lock.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        with engine(uri).connect() as connection:
-            if _refuse_newer(connection) is not None:
-                _refuse_newer_queue(lock)
-            command.upgrade(alembic_config(connection), "head")
-            connection.commit()
-        _migrate_queue(lock)
+    with _as_store_error("the database cannot be migrated"), psycopg.connect(uri, autocommit=True) as connection:
+        _refuse_old_server(connection)
+        if _is_up_to_date(connection):
+            return
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        _refuse_newer(connection)
+        from agent_bridge.store.revisions import upgrade
+
+        upgrade(uri)
+        _migrate_queue(connection)
 
 
 def check(uri: str) -> None:
-    """Return if the schema at *uri* is the one this program was made for.
+    """Return if the schema at *uri* is the one that this program needs.
 
     Raises:
         SchemaTooNew, SchemaTooOld: it is not.
         StoreError: the database cannot be reached.
     """
-    with _as_store_error("the database cannot be reached"):
-        with engine(uri).connect() as connection:
-            revision = _refuse_newer(connection)
-            head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-            if revision != head:
-                found = f"is at revision {revision}" if revision else "is empty"
-                raise SchemaTooOld(f"the database {found}, this program needs {head}: run agent-bridge migrate")
-        with psycopg.connect(uri) as queue:
-            if _refuse_newer_queue(queue) != _queue_files()[-1].name:
-                raise SchemaTooOld("the queue's tables are older than this program: run agent-bridge migrate")
+    with _as_store_error("the database cannot be reached"), psycopg.connect(uri, autocommit=True) as connection:
+        if _is_up_to_date(connection):
+            return
+        _refuse_newer(connection)
+        revision, newest = _revision(connection), _revisions()[-1]
+        if revision != newest:
+            found = f"is at revision {revision}" if revision else "is empty"
+            raise SchemaTooOld(f"the database {found}, this program needs {newest}: run agent-bridge migrate")
+        raise SchemaTooOld("the queue's tables are older than this program: run agent-bridge migrate")
 
 
 @contextmanager
 def _as_store_error(what: str) -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
-        # Its own words are about its statement; the driver's are about the matter.
-        raise StoreError(f"{what}: {str(error.__cause__ or error).strip()}") from error
     except psycopg.Error as error:
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-            # libpq quotes what it could not read, which may be a part of the password.
+            # libpq quotes the part that it could not read, which may be a part of the password.
             raise StoreError(f"{what}: database.url is no PostgreSQL URL") from None
         raise StoreError(f"{what}: {str(error).strip()}") from error
+
+
+def _revisions() -> list[str]:
+    """Return the revisions that this program knows, oldest first. The names of their files begin with them."""
+    return sorted(file.name.partition("_")[0] for file in (migrations_folder() / "versions").glob("[0-9]*_*.py"))
+
+
+def _is_up_to_date(connection: psycopg.Connection[Any]) -> bool:
+    if _revision(connection) != _revisions()[-1]:
+        return False
+    return _queue_version(connection) == _queue_files()[-1].name
+
+
+def _revision(connection: psycopg.Connection[Any]) -> str | None:
+    """Return the revision of the bridge's tables, None without tables."""
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    return None if row is None else str(row[0])
 
 
 def _refuse_old_server(connection: psycopg.Connection[Any]) -> None:
@@ -133,27 +128,21 @@ def _refuse_old_server(connection: psycopg.Connection[Any]) -> None:
         raise StoreError(f"PostgreSQL {version} is too old: {_OLDEST_SERVER} or newer is needed")
 
 
-def _refuse_newer(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is not None:
-        try:
-            ScriptDirectory.from_config(alembic_config()).get_revision(revision)
-        except CommandError:
-            raise SchemaTooNew(
-                f"the database was migrated by a newer agent-bridge (revision {revision}): "
-                "install that version or restore an older database"
-            ) from None
-    return revision
-
-
-def _refuse_newer_queue(connection: psycopg.Connection[Any]) -> str | None:
+def _refuse_newer(connection: psycopg.Connection[Any]) -> None:
+    revision = _revision(connection)
+    if revision is None:
+        return
+    if revision not in _revisions():
+        raise SchemaTooNew(
+            f"the database was migrated by a newer agent-bridge (revision {revision}): "
+            "install that version or restore an older database"
+        )
     version = _queue_version(connection)
     if version is not None and version > _queue_files()[-1].name:
         raise SchemaTooNew(
             f"the queue's tables were made by a newer procrastinate ({version}) than this one "
             f"({procrastinate.__version__}): install that version or restore an older database"
         )
-    return version
 
 
 def _queue_files() -> list[Path]:
@@ -161,7 +150,11 @@ def _queue_files() -> list[Path]:
 
 
 def _queue_version(connection: psycopg.Connection[Any]) -> str | None:
-    row = connection.execute("SELECT value FROM fact WHERE key = %s", (_QUEUE_FACT,)).fetchone()
+    # Before revision 0004 the table had another name.
+    found = connection.execute("SELECT coalesce(to_regclass('kv'), to_regclass('fact'))::text").fetchone()
+    table = sql.Identifier(found[0] if found else "kv")
+    query = sql.SQL("SELECT value FROM {} WHERE key = %s").format(table)
+    row = connection.execute(query, (_QUEUE_KEY,)).fetchone()
     return None if row is None else str(row[0])
 
 
@@ -177,10 +170,10 @@ def _queue_steps(version: str | None) -> Iterator[str]:
 
 def _migrate_queue(connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
-        for sql in _queue_steps(_queue_version(connection)):
-            connection.execute(sql.encode())
+        for step in _queue_steps(_queue_version(connection)):
+            connection.execute(step.encode())
         connection.execute(_LOCK_RELEASED.encode())
         connection.execute(
-            "INSERT INTO fact (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
-            (_QUEUE_FACT, Jsonb(_queue_files()[-1].name)),
+            "INSERT INTO kv (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
+            (_QUEUE_KEY, Jsonb(_queue_files()[-1].name)),
         )

@@ -35,8 +35,8 @@ DELETE FROM ignored WHERE event_id IN (
 )
 """
 _SET_ASIDE: LiteralString = """
-DELETE FROM set_aside WHERE id IN (
-    SELECT id FROM set_aside WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY id LIMIT %s
+DELETE FROM dead_letter WHERE id IN (
+    SELECT id FROM dead_letter WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY id LIMIT %s
 )
 """
 

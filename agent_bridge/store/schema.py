@@ -67,9 +67,9 @@ portal = Table(
     Column("bot_joined", Boolean, nullable=False, server_default="false"),
     Column("space", Text, comment="room id of the Space that lists the room"),
     Column("invited", ARRAY(Text), nullable=False, server_default="{}"),
-    Column("told", Text, nullable=False, comment="the agent's state that the room was last told"),
-    Column("busy", Text, comment="what happens to messages that wait; null: as configured"),
-    Column("stream", Text, comment="how answers are shown; null: as configured"),
+    Column("announced_state", Text, nullable=False, comment="the agent's state that the room was last told"),
+    Column("when_busy", Text, comment="what happens to messages that wait; null: as configured"),
+    Column("streaming", Text, comment="how answers are shown; null: as configured"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 Index("portal_home_key", portal.c.agent, unique=True, postgresql_where=text("kind = 'home'"))
@@ -93,17 +93,17 @@ conversation = Table(
     UniqueConstraint("room_id", "thread_id"),
 )
 
-turn_place = Sequence("turn_place_seq", metadata=metadata)
+turn_position = Sequence("turn_position_seq", metadata=metadata)
 
 turn = Table(
     "turn",
     metadata,
     _id(),
     Column(
-        "place",
+        "position",
         BigInteger,
-        turn_place,
-        server_default=turn_place.next_value(),
+        turn_position,
+        server_default=turn_position.next_value(),
         nullable=False,
         comment="order within its lane",
     ),
@@ -122,11 +122,11 @@ turn = Table(
     Column("stop", Text, comment="how a person wants it to end"),
     Column("stopped_by", Text, comment="event that asked for that"),
     Column("collected_into", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="answered with this one"),
-    Column("hourglass", Text, comment="event that shows that it waits; empty: intended, perhaps sent"),
+    Column("waiting_event_id", Text, comment="event that shows that it waits; empty: intended, perhaps sent"),
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("answer", Text),
-    Column("besides", JSONB, nullable=False, server_default="{}", comment="what is shown besides the answer"),
+    Column("extras", JSONB, nullable=False, server_default="{}", comment="what is shown besides the answer"),
     Column("error", Text),
     Column("said_at", DateTime(timezone=True), nullable=False, server_default=_now, comment="by the homeserver"),
     Column("retried_at", DateTime(timezone=True), comment="when it was asked anew"),
@@ -137,16 +137,16 @@ turn = Table(
 Index(
     "turn_open_idx",
     turn.c.conversation,
-    turn.c.place,
-    postgresql_where=text("state IN ('queued', 'running', 'answered')"),
+    turn.c.position,
+    postgresql_where=text("state IN ('queued', 'running', 'committed')"),
 )
 Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collected_into IS NOT NULL"))
-Index("turn_hourglass_idx", turn.c.id, postgresql_where=text("hourglass IS NOT NULL"))
+Index("turn_waiting_event_id_idx", turn.c.id, postgresql_where=text("waiting_event_id IS NOT NULL"))
 Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 
-send = Table(
-    "send",
+outbox = Table(
+    "outbox",
     metadata,
     Column("turn", BigInteger, ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True),
     Column("part", Integer, primary_key=True),
@@ -170,10 +170,12 @@ room = Table(
     "room",
     metadata,
     Column("room_id", Text, primary_key=True),
-    Column("seen", Text, comment="event up to which nothing is missed; null: the room's beginning"),
-    Column("suspect", Boolean, nullable=False, server_default="true", comment="something may be missed: lanes wait"),
-    Column("suspicions", Integer, nullable=False, server_default="0", comment="how often that was so"),
-    Column("compared_at", DateTime(timezone=True), comment="with the homeserver's history"),
+    Column("last_seen", Text, comment="event up to which nothing is missed; null: the room's beginning"),
+    Column(
+        "needs_backfill", Boolean, nullable=False, server_default="true", comment="something may be missed: lanes wait"
+    ),
+    Column("backfill_requests", Integer, nullable=False, server_default="0", comment="how often that was so"),
+    Column("backfilled_at", DateTime(timezone=True), comment="with the homeserver's history"),
 )
 
 ignored = Table(
@@ -185,8 +187,8 @@ ignored = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
 )
 
-set_aside = Table(
-    "set_aside",
+dead_letter = Table(
+    "dead_letter",
     metadata,
     _id(),
     Column("transaction_id", Text, nullable=False),
@@ -195,8 +197,8 @@ set_aside = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 
-fact = Table(
-    "fact",
+kv = Table(
+    "kv",
     metadata,
     Column("key", Text, primary_key=True),
     Column("value", JSONB, nullable=False),

@@ -1,28 +1,31 @@
-"""A migrated database for the tests of what stands on it: one for all, emptied for each."""
+"""What the contract tests share: a migrated database, emptied for each test, and the two ends of an HTTP connection."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import aiohttp
 import psycopg
 import pytest
 from psycopg import sql
 
 from agent_bridge.store.database import Database
-from agent_bridge.store.migrate import migrate
+from support.fault_server import FaultServer
+
+# The suites are no test modules: without this their failures show no values.
+pytest.register_assert_rewrite("contract.upstream_suite", "contract.upstream_http_suite")
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
 @pytest.fixture(scope="session")
 def migrated_url(cluster: Cluster) -> Iterator[str]:
-    with cluster.database() as uri:
-        migrate(uri)
+    with cluster.migrated() as uri:
         yield uri
 
 
@@ -39,3 +42,16 @@ def store_url(migrated_url: str) -> str:
 async def database(store_url: str) -> AsyncIterator[Database]:
     async with Database(store_url) as database:
         yield database
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[FaultServer]:
+    """A server that replies with any bytes."""
+    async with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.model import Said
-from agent_bridge.demo.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
-from agent_bridge.demo.upstream import DemoAgent, DemoUpstream
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.demo.agents.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
+from agent_bridge.demo.agents.upstream import DemoAgent, DemoUpstream
+from agent_bridge.upstream.base import AnswerRequest, FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.upstream.registry import make_upstream
+from support.answers import without_start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,8 +52,8 @@ def config(upstream: DemoUpstream) -> UpstreamConfig:
     return UpstreamConfig.model_validate({"name": "demo", "url": upstream.api_url})
 
 
-def to(upstream: DemoUpstream, name: str, text: str) -> Ask:
-    return Ask(agent(upstream, name).id, (Said("user", text),), session="s", idempotency_key="k")
+def to(upstream: DemoUpstream, name: str, text: str) -> AnswerRequest:
+    return AnswerRequest(agent(upstream, name).id, (ChatMessage("user", text),), session="s", idempotency_key="k")
 
 
 async def events(response: aiohttp.ClientResponse) -> list[Any]:
@@ -119,7 +120,8 @@ async def test_without_pace_an_answer_comes_in_one_piece(http: aiohttp.ClientSes
 
 
 async def test_ada_thinks_before_she_speaks(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
-    deltas = [delta async for delta in make(config(upstream), http).answer(to(upstream, "Ada", "What is time?"))]
+    asked = make_upstream(config(upstream), http)
+    deltas = without_start([delta async for delta in asked.answer(to(upstream, "Ada", "What is time?"))])
     thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
     words = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
     assert len(thoughts) > 10
@@ -129,7 +131,7 @@ async def test_ada_thinks_before_she_speaks(upstream: DemoUpstream, http: aiohtt
 
 
 async def test_iris_paints(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
-    deltas = [delta async for delta in make(config(upstream), http).answer(to(upstream, "Iris", "a red boat"))]
+    deltas = [delta async for delta in make_upstream(config(upstream), http).answer(to(upstream, "Iris", "a red boat"))]
     [picture] = [delta for delta in deltas if isinstance(delta, FileDelta)]
     assert picture.content_type == "image/png"
     with Image.open(BytesIO(base64.b64decode(picture.url.partition(",")[2]))) as image:

@@ -7,25 +7,30 @@ import os
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-import papers
 from agent_bridge.core.errors import FileProblem, FileRefused
 from agent_bridge.files import worker
 from agent_bridge.files.documents import as_markdown
 from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX, Family, Kind, kind_of
-from agent_bridge.files.text import Text
-from conditions import eventually
+from agent_bridge.files.text import DecodedText
+from support import sample_documents
+from support.conditions import eventually
 
-SLOW = papers.docx("<w:p/>" * 2_000_000)
+SLOW = sample_documents.docx("<w:p/>" * 2_000_000)
 
 
 def children() -> set[str]:
     """Workers of this process that have not ended."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {pid for task in tasks for pid in (task / "children").read_text().split() if _is_worker(pid)}
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end in the meantime.
+        with suppress(FileNotFoundError):
+            found.update((task / "children").read_text().split())
+    return {pid for pid in found if _is_worker(pid)}
 
 
 def _is_worker(pid: str) -> bool:
@@ -45,11 +50,11 @@ async def refusal(data: bytes, kind: Kind | None = None, seconds: float = 60) ->
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (papers.pdf("Hello from a PDF"), "Hello from a PDF"),
-        (papers.docx(), "Hello from Word"),
-        (papers.xlsx([["name", "age"], ["Frida", 7]]), "| name | age |\n| --- | --- |\n| Frida | 7 |"),
-        (papers.pptx("Hello from a slide"), "# Hello from a slide"),
-        (papers.docx("<w:p><w:r><w:t>Привет 👋</w:t></w:r></w:p>"), "Привет 👋"),
+        (sample_documents.pdf("Hello from a PDF"), "Hello from a PDF"),
+        (sample_documents.docx(), "Hello from Word"),
+        (sample_documents.xlsx([["name", "age"], ["Frida", 7]]), "| name | age |\n| --- | --- |\n| Frida | 7 |"),
+        (sample_documents.pptx("Hello from a slide"), "# Hello from a slide"),
+        (sample_documents.docx("<w:p><w:r><w:t>Привет 👋</w:t></w:r></w:p>"), "Привет 👋"),
     ],
     ids=["pdf", "docx", "xlsx", "pptx", "unicode"],
 )
@@ -61,28 +66,28 @@ async def test_documents(data: bytes, text: str) -> None:
 
 
 async def test_the_bound_of_characters_is_exact() -> None:
-    data = papers.docx("<w:p><w:r><w:t>0123456789</w:t></w:r></w:p>")
-    assert await as_markdown(data, kind_of(data), max_chars=10) == Text("0123456789", cut=False)
-    assert await as_markdown(data, kind_of(data), max_chars=9) == Text("012345678", cut=True)
+    data = sample_documents.docx("<w:p><w:r><w:t>0123456789</w:t></w:r></w:p>")
+    assert await as_markdown(data, kind_of(data), max_chars=10) == DecodedText("0123456789", cut=False)
+    assert await as_markdown(data, kind_of(data), max_chars=9) == DecodedText("012345678", cut=True)
 
 
 @pytest.mark.parametrize(
     ("data", "kind", "problem"),
     [
-        (papers.pdf(""), None, FileProblem.NO_TEXT),
-        (papers.pdf()[:100], None, FileProblem.UNREADABLE),
+        (sample_documents.pdf(""), None, FileProblem.NO_TEXT),
+        (sample_documents.pdf()[:100], None, FileProblem.UNREADABLE),
         (b"%PDF-", None, FileProblem.UNREADABLE),
-        (papers.docx()[:-40], None, FileProblem.UNREADABLE),
+        (sample_documents.docx()[:-40], None, FileProblem.UNREADABLE),
         (b"PK\x03\x04", Kind(DOCX, Family.DOCUMENT), FileProblem.UNREADABLE),
         (b"", Kind(XLSX, Family.DOCUMENT), FileProblem.UNREADABLE),
-        (papers.pdf(), Kind(PPTX, Family.DOCUMENT), FileProblem.UNREADABLE),
+        (sample_documents.pdf(), Kind(PPTX, Family.DOCUMENT), FileProblem.UNREADABLE),
         (rb"{\rtf1 hello}", None, FileProblem.UNSUPPORTED),
         (b"hello", None, FileProblem.UNSUPPORTED),
         (b"PK\x03\x04", None, FileProblem.UNSUPPORTED),
     ],
     ids=range(10),
 )
-async def test_what_gives_no_text(data: bytes, kind: Kind | None, problem: FileProblem) -> None:
+async def test_documents_without_text(data: bytes, kind: Kind | None, problem: FileProblem) -> None:
     assert await refusal(data, kind) is problem
 
 
@@ -90,7 +95,7 @@ async def test_a_slow_document_is_given_up() -> None:
     assert await refusal(SLOW, seconds=3) is FileProblem.TOO_HARD
 
 
-async def test_who_gives_up_leaves_no_process_behind() -> None:
+async def test_a_cancelled_caller_leaves_no_process_behind() -> None:
     reading = asyncio.create_task(as_markdown(SLOW, kind_of(SLOW), max_chars=10))
 
     async def started() -> set[str]:
@@ -103,12 +108,12 @@ async def test_who_gives_up_leaves_no_process_behind() -> None:
     assert not children()
 
 
-async def test_what_unpacks_without_end_is_given_up() -> None:
+async def test_a_decompression_bomb_is_refused() -> None:
     """A page of 14 kB that is six gigabytes long."""
     packer, space = zlib.compressobj(9), b" " * 2**20
     first, again = (packer.compress(space) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     page = zlib.compress(first + again * 6000 + packer.flush(), 9)
-    bomb = papers.pdf_of(page, "/Filter [/FlateDecode /FlateDecode]")
+    bomb = sample_documents.pdf_of(page, "/Filter [/FlateDecode /FlateDecode]")
     assert len(bomb) < 20_000
     assert await refusal(bomb) is FileProblem.TOO_HARD
 
@@ -117,8 +122,8 @@ async def test_a_document_reads_no_other_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("s3cret")
     entity = f'<!DOCTYPE a [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'
-    types = papers.docx(f"{entity}<w:p><w:r><w:t>&x;</w:t></w:r></w:p>")
-    picture = papers.docx(
+    types = sample_documents.docx(f"{entity}<w:p><w:r><w:t>&x;</w:t></w:r></w:p>")
+    picture = sample_documents.docx(
         "<w:p><w:r><w:t>seen</w:t></w:r><w:r><w:drawing><wp:inline "
         'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" '
         'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
@@ -126,7 +131,7 @@ async def test_a_document_reads_no_other_file(tmp_path: Path) -> None:
         'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><wp:docPr id="1" name="a"/>'
         '<a:graphic><a:graphicData><pic:pic><pic:blipFill><a:blip r:link="r9"/></pic:blipFill></pic:pic>'
         "</a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>",
-        {"word/_rels/document.xml.rels": papers.link_to(secret.as_uri())},
+        {"word/_rels/document.xml.rels": sample_documents.link_to(secret.as_uri())},
     )
     for data in (types, picture):
         try:
@@ -137,7 +142,7 @@ async def test_a_document_reads_no_other_file(tmp_path: Path) -> None:
         assert "czNjcmV0" not in text
 
 
-def test_the_worker_reaches_nobody_starts_nothing_and_writes_nothing(tmp_path: Path) -> None:
+def test_the_worker_opens_no_connection_starts_no_process_and_writes_no_file(tmp_path: Path) -> None:
     attempts = [
         "import socket; socket.create_connection(('127.0.0.1', 9))",
         "import urllib.request; urllib.request.urlopen('file:///etc/hostname')",
@@ -158,7 +163,9 @@ def test_the_worker_reaches_nobody_starts_nothing_and_writes_nothing(tmp_path: P
 def test_the_worker_says_that_the_extra_is_missing(tmp_path: Path) -> None:
     """An interpreter without any library."""
     command = [sys.executable, "-I", "-S", worker.__file__, "pdf", "10"]
-    done = subprocess.run(command, check=False, input=papers.pdf(), capture_output=True, timeout=30, cwd=tmp_path)
+    done = subprocess.run(
+        command, check=False, input=sample_documents.pdf(), capture_output=True, timeout=30, cwd=tmp_path
+    )
     assert done.returncode == worker.NOT_INSTALLED
 
 
@@ -168,7 +175,7 @@ async def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(bare))
-    assert await refusal(papers.pdf()) is FileProblem.NOT_INSTALLED
+    assert await refusal(sample_documents.pdf()) is FileProblem.NOT_INSTALLED
 
 
 async def test_the_worker_gets_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -178,6 +185,6 @@ async def test_the_worker_gets_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_p
     spy.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(spy))
     monkeypatch.setitem(os.environ, "LETTA_API_KEY", "s3cret")
-    await as_markdown(papers.pdf(), Kind(PDF, Family.DOCUMENT), max_chars=10)
+    await as_markdown(sample_documents.pdf(), Kind(PDF, Family.DOCUMENT), max_chars=10)
     assert "LANG=" in shown.read_text()
     assert "s3cret" not in shown.read_text()

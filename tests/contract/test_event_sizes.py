@@ -8,39 +8,39 @@ import pytest
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import MAX_CONTENT, edit, in_thread, message
 from agent_bridge.render.markdown import is_plain, to_html
 from agent_bridge.render.rendition import ops_for
-from sizes import at_the_border, wire_size
+from support.event_sizes import at_the_border, wire_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from house import House
+    from support.harness import BridgeHarness
 
 GHOST = "agent_sizes"
 
 
 @pytest.fixture(scope="module")
-async def homeserver(house: House) -> AsyncIterator[Homeserver]:
-    config = house.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
+async def homeserver(harness: BridgeHarness) -> AsyncIterator[Homeserver]:
+    config = harness.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
     token = config.appservice.as_token.get_secret_value()
     async with homeserver_session() as session:
-        homeserver = Homeserver(house.synapse.url, token, config.names, session)
+        homeserver = Homeserver(harness.synapse.url, token, config.namespace, session)
         await homeserver.register(GHOST)
         yield homeserver
 
 
 @pytest.fixture(scope="module")
 async def room(homeserver: Homeserver) -> str:
-    return (await homeserver.create_room({}, homeserver.names.user_id(GHOST))).room_id
+    return (await homeserver.create_room({}, homeserver.namespace.user_id(GHOST))).room_id
 
 
 @pytest.mark.parametrize("piece", ["a", '"', "\\", "<", "&", "\x01", "🐈", "ж", "**ж** ", "`<` ", "- a\n"])
 async def test_the_longest_part_and_its_edit_are_taken(homeserver: Homeserver, room: str, piece: str) -> None:
-    ghost, key = homeserver.names.user_id(GHOST), mark("0123456789abcdef", 9999)
+    ghost, key = homeserver.namespace.user_id(GHOST), mark("0123456789abcdef", 9999)
     below, behind = at_the_border(piece)
     root = await homeserver.send(room, message("root", mark=key), txn_id=f"{piece!r}.root", as_user=ghost)
     for number, op in enumerate([*ops_for(below), *ops_for(behind)]):
@@ -59,9 +59,9 @@ async def test_the_longest_part_and_its_edit_are_taken(homeserver: Homeserver, r
         assert newest.get("formatted_body") == content.get("formatted_body")
 
 
-async def test_what_is_much_longer_would_not_be_taken(homeserver: Homeserver, room: str) -> None:
+async def test_a_much_longer_event_is_refused(homeserver: Homeserver, room: str) -> None:
     """The limit is real, and not far from ours."""
-    ghost = homeserver.names.user_id(GHOST)
+    ghost = homeserver.namespace.user_id(GHOST)
     content = message("ж" * 8000, mark="m")
     filler = 65_536 - wire_size(content)
     assert filler > 0

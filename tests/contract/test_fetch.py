@@ -13,10 +13,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
-from agent_bridge.upstream.addresses import is_public
-from agent_bridge.upstream.fetch import Fetched, Fetcher, _origin
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.download.addresses import is_public
+from agent_bridge.upstream.download.fetch import Fetched, Fetcher, _origin
+from support.fault_server import FaultServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ PNG = {"Content-Type": "image/png"}
 QUICK = aiohttp.ClientTimeout(total=0.5)
 
 
-class Names(AbstractResolver):
+class Namespace(AbstractResolver):
     """Resolves every name to the next of *answers*, the last one for ever."""
 
     def __init__(self, *answers: list[str]) -> None:
@@ -62,7 +62,7 @@ async def server() -> AsyncIterator[FaultServer]:
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
     """One for which this machine is the public internet."""
-    async with Fetcher(allow=lambda address: address.is_loopback, resolver=Names(["127.0.0.1"])) as fetcher:
+    async with Fetcher(allow=lambda address: address.is_loopback, resolver=Namespace(["127.0.0.1"])) as fetcher:
         yield fetcher
 
 
@@ -229,11 +229,9 @@ async def test_the_upstream_itself_may_be_anywhere(server: FaultServer) -> None:
     ],
     ids=["rebinding", "private", "several"],
 )
-async def test_a_name_is_what_it_resolves_to_when_it_is_connected(
-    server: FaultServer, answers: list[list[str]]
-) -> None:
+async def test_the_address_of_a_name_is_checked_at_connection(server: FaultServer, answers: list[list[str]]) -> None:
     port = URL(server.url).port
-    names = Names(*answers)
+    names = Namespace(*answers)
     if len(answers) > 1:
         # Somebody looked before, and saw a public address.
         (looked,) = await names.resolve("rebind.test", 80)
@@ -244,7 +242,7 @@ async def test_a_name_is_what_it_resolves_to_when_it_is_connected(
     assert not server.requests
 
 
-async def test_each_request_is_looked_at_anew(server: FaultServer) -> None:
+async def test_each_redirect_is_checked_again(server: FaultServer) -> None:
     """A name that was good for the first request, and is resolved to another address for the redirect."""
     seen = []
 
@@ -253,7 +251,7 @@ async def test_each_request_is_looked_at_anew(server: FaultServer) -> None:
         return len(seen) == 1
 
     server.script(to("/again"))
-    async with Fetcher(allow=allow, resolver=Names(["127.0.0.1"])) as fetcher:
+    async with Fetcher(allow=allow, resolver=Namespace(["127.0.0.1"])) as fetcher:
         error = await refusal(fetcher, f"http://rebind.test:{URL(server.url).port}/")
     assert error.problem is FORBIDDEN
     assert seen == ["127.0.0.1"] * 2
@@ -262,7 +260,7 @@ async def test_each_request_is_looked_at_anew(server: FaultServer) -> None:
 
 async def test_of_several_addresses_the_allowed_one_is_taken(server: FaultServer) -> None:
     server.script(file(b"a"))
-    names = Names(["169.254.169.254", "127.0.0.1"])
+    names = Namespace(["169.254.169.254", "127.0.0.1"])
     async with Fetcher(allow=lambda address: address.is_loopback, resolver=names) as fetcher:
         url = f"http://both.test:{URL(server.url).port}/"
         assert (await fetcher.fetch(url, limit=1)).data == b"a"
@@ -321,7 +319,7 @@ async def test_bytes_are_bounded(
     ],
     ids=range(15),
 )
-async def test_what_gives_no_file(server: FaultServer, reply: Reply, problem: FileProblem) -> None:
+async def test_responses_without_a_file(server: FaultServer, reply: Reply, problem: FileProblem) -> None:
     server.script(reply)
     async with Fetcher(allow=lambda address: address.is_loopback, timeout=QUICK) as fetcher:
         error = await refusal(fetcher, server.url, types=("image/",))
@@ -337,7 +335,7 @@ async def test_a_server_that_does_not_know_is_asked(
     assert (await fetcher.fetch(server.url, limit=1, types=("image/",))).data == b"a"
 
 
-async def test_nobody_at_the_address(fetcher: Fetcher) -> None:
+async def test_no_server_at_the_address(fetcher: Fetcher) -> None:
     assert (await refusal(fetcher, "http://127.0.0.1:9/")).problem is UNREACHABLE
 
 
@@ -364,5 +362,5 @@ def test_origins(one: str, other: str, same: bool) -> None:  # noqa: FBT001
     assert (_origin(URL(one)) == _origin(URL(other))) is same
 
 
-def test_what_is_public_is_the_rule() -> None:
+def test_public_addresses() -> None:
     assert Fetcher()._allow is is_public

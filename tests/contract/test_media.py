@@ -15,17 +15,17 @@ from agent_bridge.core.errors import (
     HomeserverUnavailable,
     TooLarge,
 )
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
-from conditions import eventually
-from faults import FaultServer, Reply
-from records import NAMES
+from support.conditions import eventually
+from support.fault_server import FaultServer, Reply
+from support.records import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from house import House
+    from support.harness import BridgeHarness
 
 TOKEN, GHOST = "as-s3cret", "@agent_frida:example.org"
 MXC = "mxc://example.org:8448/abc_-9"
@@ -53,15 +53,15 @@ def refuses(status: int, errcode: str) -> Reply:
 
 
 @pytest.mark.parametrize("as_user", [None, "agent_media"])
-async def test_a_real_homeserver_keeps_files(house: House, as_user: str | None) -> None:
-    config = house.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
-    names = config.names
+async def test_a_real_homeserver_keeps_files(harness: BridgeHarness, as_user: str | None) -> None:
+    config = harness.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
+    names = config.namespace
     async with homeserver_session() as session:
         token = config.appservice.as_token.get_secret_value()
-        media = Media(house.synapse.url, token, names, session)
+        media = Media(harness.synapse.url, token, names, session)
         user = names.user_id(as_user) if as_user else None
         if as_user:
-            await Homeserver(house.synapse.url, token, names, session).register(as_user)
+            await Homeserver(harness.synapse.url, token, names, session).register(as_user)
         url = await media.upload(DATA, "application/x-thing", "кот & пёс?.bin", user)
         assert url.startswith("mxc://")
         assert await media.download(url, limit=len(DATA), as_user=user) == DATA
@@ -74,22 +74,22 @@ async def test_a_real_homeserver_keeps_files(house: House, as_user: str | None) 
             assert await media.download(each, limit=len(DATA)) == DATA
 
 
-async def test_what_a_real_homeserver_does_not_have(house: House) -> None:
-    config = house.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
+async def test_media_that_a_real_homeserver_does_not_have(harness: BridgeHarness) -> None:
+    config = harness.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
     async with homeserver_session() as session:
         token = config.appservice.as_token.get_secret_value()
-        media = Media(house.synapse.url, token, config.names, session)
+        media = Media(harness.synapse.url, token, config.namespace, session)
         with pytest.raises(HomeserverRefused, match="M_NOT_FOUND") as missing:
-            await media.download(f"mxc://{config.names.domain}/none", limit=9)
+            await media.download(f"mxc://{config.namespace.domain}/none", limit=9)
         assert missing.value.status == 404
         with pytest.raises(TooLarge) as large:
             await media.upload(bytes(60_000_000), "text/plain", "a")
         assert large.value.limit == 50 * 2**20
         with pytest.raises(HomeserverRefused, match="M_UNKNOWN_TOKEN"):
-            await Media(house.synapse.url, "wrong", config.names, session).download("mxc://a/b", limit=9)
+            await Media(harness.synapse.url, "wrong", config.namespace, session).download("mxc://a/b", limit=9)
 
 
-async def test_what_is_asked(media: Media, server: FaultServer) -> None:
+async def test_requests_for_media(media: Media, server: FaultServer) -> None:
     server.script(Reply(pieces=(b"he", b"llo")), says({"content_uri": MXC}))
     assert await media.download(MXC, limit=5, as_user=GHOST) == b"hello"
     assert await media.upload(b'{"a": 1}', "application/json", "a/b?.json") == MXC
@@ -125,7 +125,7 @@ async def test_too_large_for_the_homeserver(
 
 
 @pytest.mark.parametrize("url", ["", "mxc://a", "mxc://../../v3/x", "mxc://a/../b", "https://a/b", "mxc://a/b?c"])
-async def test_what_is_no_mxc_url_is_not_asked_for(media: Media, server: FaultServer, url: str) -> None:
+async def test_other_urls_than_mxc_are_not_requested(media: Media, server: FaultServer, url: str) -> None:
     with pytest.raises(ValueError, match="mxc"):
         await media.download(url, limit=1)
     assert not server.requests
@@ -175,7 +175,7 @@ async def test_failures(
 )
 async def test_an_upload_that_names_no_file(media: Media, server: FaultServer, reply: Reply) -> None:
     server.script(reply)
-    with pytest.raises(HomeserverUnavailable, match="not its API"):
+    with pytest.raises(HomeserverUnavailable, match="response is not valid"):
         await media.upload(b"1", "text/plain", "a")
 
 
@@ -223,7 +223,7 @@ async def test_a_redirect_to_no_web_address(media: Media, server: FaultServer, p
 
 async def test_redirects_come_to_an_end(media: Media, server: FaultServer) -> None:
     server.script(*[Reply(307, {"Location": "/x"})] * 9)
-    with pytest.raises(HomeserverUnavailable, match="not its API"):
+    with pytest.raises(HomeserverUnavailable, match="response is not valid"):
         await media.download(MXC, limit=5)
     assert len(server.requests) == 4
 
@@ -235,7 +235,7 @@ async def test_an_upload_is_not_redirected(media: Media, server: FaultServer) ->
     assert len(server.requests) == 1
 
 
-async def test_nobody_at_the_address() -> None:
+async def test_no_server_at_the_address() -> None:
     async with homeserver_session() as session, asyncio.timeout(10):
         with pytest.raises(BridgeError, match="cannot be reached") as caught:
             await Media("http://127.0.0.1:9/", TOKEN, NAMES, session).download(MXC, limit=1)

@@ -12,24 +12,25 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from agent_bridge.bridge import presence as module
-from agent_bridge.bridge.bulletin import Bulletin, Health
-from agent_bridge.bridge.presence import Presence
-from agent_bridge.core.model import AgentState
-from agent_bridge.matrix.homeserver import Homeserver
+from agent_bridge.bridge.agents.presence import Presence
+from agent_bridge.bridge.agents.upstream_status import Health, UpstreamStatus
+from agent_bridge.core.agents import AgentState
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.store.contacts import Contacts
-from agent_bridge.store.facts import Facts
-from agent_bridge.words.english import ENGLISH
-from conditions import eventually
-from proxy import Proxy
-from records import wanted
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
+from support.conditions import eventually
+from support.proxy import Proxy
+from support.records import wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from agent_bridge.store.database import Database
-    from house import House
+    from support.harness import BridgeHarness
 
 UP, DOWN, UNASKED = Health("up", None, 1), Health("up", "no route to host", 1), Health("up")
 
@@ -41,11 +42,12 @@ def says(status: int, content: dict[str, str] | None = None) -> web.Response:
 class Stage:
     """Agents with rooms, and a homeserver that counts how often each is shown anew, by localpart."""
 
-    def __init__(self, homeserver: Homeserver, proxy: Proxy, database: Database) -> None:
+    def __init__(self, homeserver: Homeserver, proxy: Proxy, database: Database, signals: Signals) -> None:
         self.homeserver = homeserver
         self.proxy = proxy
-        self.contacts = Contacts(database)
-        self.bulletin = Bulletin(Facts(database))
+        self.agents = Agents(database)
+        self.signals = signals
+        self.upstream_status = UpstreamStatus(KeyValues(database), signals)
         self.puts: Counter[str] = Counter()
         #: Ghosts whose presence the homeserver refuses, and with what status.
         self.refused: dict[str, int] = {}
@@ -62,12 +64,12 @@ class Stage:
 
     async def add(self, *names: str, upstream: str = "up", state: AgentState = AgentState.ACTIVE) -> list[str]:
         """Have agents that are at home, and return the localparts of their ghosts."""
-        await self.contacts.add(wanted(f"Present_{name}", upstream=upstream, state=state) for name in names)
+        await self.agents.add(wanted(f"Present_{name}", upstream=upstream, state=state) for name in names)
         ghosts = []
-        for contact in await self.contacts.all():
+        for contact in await self.agents.all():
             if contact.portal.room_id is None:
                 await self.homeserver.register(contact.agent.ghost)
-                await self.contacts.room_made(contact.portal.id, f"!{contact.agent.ghost}", None, None)
+                await self.agents.room_made(contact.portal.id, f"!{contact.agent.ghost}", None, None)
                 ghosts.append(contact.agent.ghost)
         return ghosts
 
@@ -84,23 +86,26 @@ class Stage:
         """Return a condition: the homeserver shows *message* beside *ghost*."""
 
         async def says() -> bool:
-            return await self.homeserver.status_message(self.homeserver.names.user_id(ghost)) == message
+            return await self.homeserver.status_message(self.homeserver.namespace.user_id(ghost)) == message
 
         return says
 
 
 @pytest.fixture
-async def stage(house: House, database: Database) -> AsyncIterator[Stage]:
-    config = house.config("postgresql://unused", [{"name": "up", "url": "http://127.0.0.1:9"}])
+async def stage(harness: BridgeHarness, database: Database) -> AsyncIterator[Stage]:
+    config = harness.config("postgresql://unused", [{"name": "up", "url": "http://127.0.0.1:9"}])
     token = config.appservice.as_token.get_secret_value()
-    async with Proxy(house.synapse.url) as proxy, homeserver_session() as session:
-        yield Stage(Homeserver(proxy.url, token, config.names, session), proxy, database)
+    signals = Signals()
+    async with Proxy(harness.synapse.url) as proxy, homeserver_session() as session, Session(database.uri, signals):
+        yield Stage(Homeserver(proxy.url, token, config.namespace, session), proxy, database, signals)
 
 
 @asynccontextmanager
-async def showing(stage: Stage) -> AsyncIterator[None]:
+async def streamer(stage: Stage, **options: float) -> AsyncIterator[None]:
     """Show how the agents of *stage* are; what lasts is shown anew at each look."""
-    presence = Presence(stage.homeserver, stage.bulletin, stage.contacts, ENGLISH, refresh=0.1)
+    presence = Presence(
+        stage.homeserver, stage.upstream_status, stage.agents, stage.signals, ENGLISH, refresh=0.1, **options
+    )
     task = asyncio.create_task(presence.run())
     try:
         yield
@@ -110,11 +115,11 @@ async def showing(stage: Stage) -> AsyncIterator[None]:
     assert task.cancelled()
 
 
-async def test_whoever_begins_shows_what_was_known_before(stage: Stage) -> None:
+async def test_a_new_leader_shows_the_known_presence(stage: Stage) -> None:
     (up,) = await stage.add("up")
     (down,) = await stage.add("down", upstream="down")
-    await stage.bulletin.publish([UP, replace(DOWN, name="down")])
-    async with showing(stage):
+    await stage.upstream_status.publish([UP, replace(DOWN, name="down")])
+    async with streamer(stage):
         await eventually(stage.says(up, "Ready"), "one is ready")
         await eventually(stage.says(down, "down cannot be reached"), "the other is away")
         # It lasts as long as it is said again.
@@ -126,13 +131,13 @@ async def test_agents_of_a_server_that_was_not_asked_yet_are_left_as_they_are(st
     (known,) = await stage.add("known")
     (unknown,) = await stage.add("unknown", upstream="new")
     (removed,) = await stage.add("removed", upstream="no longer configured")
-    await stage.bulletin.publish([UP, replace(UNASKED, name="new")])
-    async with showing(stage):
+    await stage.upstream_status.publish([UP, replace(UNASKED, name="new")])
+    async with streamer(stage):
         await eventually(stage.shown(known, 2), "the one that is known is shown anew")
         assert stage.puts[unknown] == stage.puts[removed] == 0
-        await stage.bulletin.publish([UP, replace(UP, name="new")])
+        await stage.upstream_status.publish([UP, replace(UP, name="new")])
         await eventually(stage.says(unknown, "Ready"), "it is shown once it is known")
-        await stage.bulletin.publish([UP, replace(UNASKED, name="new")])
+        await stage.upstream_status.publish([UP, replace(UNASKED, name="new")])
         await eventually(stage.shown(known, 2), "the one that is known is shown anew")
         assert await stage.says(unknown, "Ready")()
 
@@ -141,12 +146,12 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
     (there,) = await stage.add("there")
     (leaves,) = await stage.add("leaves")
     (held,) = await stage.add("held", state=AgentState.HELD)
-    await stage.contacts.add([wanted("Present_roomless")])
-    await stage.bulletin.publish([UP])
-    async with showing(stage):
+    await stage.agents.add([wanted("Present_roomless")])
+    await stage.upstream_status.publish([UP])
+    async with streamer(stage):
         await eventually(stage.says(leaves, "Ready"), "it is shown")
-        agent = next(each.agent for each in await stage.contacts.all() if each.agent.ghost == leaves)
-        await stage.contacts.update(agent.id, wanted("Present_leaves", state=AgentState.GONE))
+        agent = next(each.agent for each in await stage.agents.all() if each.agent.ghost == leaves)
+        await stage.agents.update(agent.id, wanted("Present_leaves", state=AgentState.GONE))
         await eventually(stage.says(leaves, None), "it is offline")
         after = stage.puts[leaves]
         await eventually(stage.shown(there, 2), "the other is shown anew")
@@ -160,15 +165,15 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
     ("status", "content"),
     [(200, {"presence": "offline"}), (404, None)],
 )
-async def test_where_nobody_can_be_seen_one_agent_tries_for_all(
+async def test_without_presence_on_the_homeserver_one_agent_tries_for_all(
     stage: Stage, status: int, content: dict[str, str] | None
 ) -> None:
     scout, *others = await stage.add("first", "second", "third")
-    await stage.bulletin.publish([UP])
+    await stage.upstream_status.publish([UP])
     stage.proxy.replaces = lambda _number, method, path: (
         says(status, content) if method == "GET" and "/presence/" in path else None
     )
-    async with showing(stage):
+    async with streamer(stage):
         await eventually(stage.shown(scout, 4), "one is shown anew")
         assert [stage.puts[ghost] for ghost in others] == [1, 1]
         stage.proxy.replaces = lambda _number, _method, _path: None
@@ -180,21 +185,20 @@ async def test_where_nobody_can_be_seen_one_agent_tries_for_all(
 async def test_an_agent_that_cannot_be_shown_is_left_alone(stage: Stage, status: int) -> None:
     refused, other = await stage.add("refused", "other")
     stage.refused[refused] = status
-    await stage.bulletin.publish([UP])
-    async with showing(stage):
+    await stage.upstream_status.publish([UP])
+    async with streamer(stage):
         await eventually(stage.shown(other, 2), "the other is shown anew")
-        await stage.bulletin.publish([DOWN])
+        await stage.upstream_status.publish([DOWN])
         await eventually(stage.says(other, "up cannot be reached"), "the other is away")
     assert stage.puts[refused] == 1
 
 
-async def test_a_homeserver_that_hangs_is_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+async def test_a_homeserver_that_hangs_is_asked_again(stage: Stage) -> None:
     (ghost,) = await stage.add("hanging")
     gate = asyncio.Event()
     stage.proxy.holds = lambda _number, _method, _path: gate
-    await stage.bulletin.publish([UP])
-    async with showing(stage):
+    await stage.upstream_status.publish([UP])
+    async with streamer(stage, request_timeout=0.2):
         await eventually(stage.shown(ghost, 2), "it is tried again")
         gate.set()
         await eventually(stage.says(ghost, "Ready"), "it is shown in the end")
@@ -203,9 +207,9 @@ async def test_a_homeserver_that_hangs_is_asked_again(stage: Stage, monkeypatch:
 async def test_a_homeserver_that_fails_is_grumbled_about_once(stage: Stage) -> None:
     ghosts = await stage.add(*(f"of_many_{number}" for number in range(6)))
     stage.failing = True
-    await stage.bulletin.publish([UP])
+    await stage.upstream_status.publish([UP])
     with capture_logs() as logs:
-        async with showing(stage):
+        async with streamer(stage):
             await eventually(stage.shown(ghosts[0], 2), "it is tried again")
             # Nobody else is tried when the first few could not be shown.
             assert stage.puts[ghosts[-1]] == 0
@@ -213,4 +217,4 @@ async def test_a_homeserver_that_fails_is_grumbled_about_once(stage: Stage) -> N
             for ghost in ghosts:
                 # One that failed while another was shown already rests for half a minute.
                 await eventually(stage.says(ghost, "Ready"), "it is shown in the end", 60)
-    assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["cannot show how the agents are"]
+    assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["periodic work failed"]

@@ -13,18 +13,19 @@ import psycopg
 import pytest
 from procrastinate.jobs import DeleteJobCondition
 
-from agent_bridge.core.model import BOT_THREAD
-from agent_bridge.store.locks import LANE, Locks
+from agent_bridge.core.turns import BOT_THREAD
+from agent_bridge.store.history import Histories
+from agent_bridge.store.locks import LANE
 from agent_bridge.store.queue import QUEUE, Queue
-from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
-from lane import accept, add_portal, finish, new, take
+from support.sessions import open_locks
+from support.turn_rows import accept, add_portal, finish, new, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.store.database import Database
-    from postgres import Cluster
+    from support.postgres import Cluster
 
 CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
 
@@ -77,7 +78,7 @@ async def listening(uri: str) -> AsyncIterator[Ear]:
         yield Ear(connection)
 
 
-async def test_a_running_job_whose_lane_nobody_holds_is_an_orphan(
+async def test_a_running_job_without_a_lock_on_its_lane_is_an_orphan(
     app: procrastinate.App, queue: Queue, store_url: str
 ) -> None:
     orphan = await defer(app, 1, running=True)
@@ -85,16 +86,16 @@ async def test_a_running_job_whose_lane_nobody_holds_is_an_orphan(
     await defer(app, 1)
     await defer(app, 3)
     await defer(app, 4, queue="another", running=True)
-    async with Locks(store_url) as locks, locks.hold(LANE, 2):
-        assert await queue.orphans() == {orphan}
-    assert await queue.orphans() == {orphan, held}
+    async with open_locks(store_url) as locks, locks.hold(LANE, 2):
+        assert (await queue.look()).orphans == {orphan}
+    assert (await queue.look()).orphans == {orphan, held}
 
 
 @pytest.mark.parametrize("kind", [LANE, LANE + 1])
 async def test_only_the_lanes_own_lock_counts(app: procrastinate.App, queue: Queue, store_url: str, kind: int) -> None:
     job = await defer(app, 2**31 + 7, running=True)
-    async with Locks(store_url) as locks, locks.hold(kind, 7):
-        assert await queue.orphans() == (set() if kind == LANE else {job})
+    async with open_locks(store_url) as locks, locks.hold(kind, 7):
+        assert (await queue.look()).orphans == (set() if kind == LANE else {job})
 
 
 async def test_a_lock_of_another_database_does_not_count(
@@ -102,9 +103,9 @@ async def test_a_lock_of_another_database_does_not_count(
 ) -> None:
     job = await defer(app, 1, running=True)
     with cluster.database() as elsewhere:
-        async with Locks(elsewhere) as locks, locks.hold(LANE, 1) as held:
+        async with open_locks(elsewhere) as locks, locks.hold(LANE, 1) as held:
             assert held
-            assert await queue.orphans() == {job}
+            assert (await queue.look()).orphans == {job}
 
 
 async def test_a_lane_is_free_when_the_worker_that_held_it_is_killed(
@@ -113,14 +114,14 @@ async def test_a_lane_is_free_when_the_worker_that_held_it_is_killed(
     job = await defer(app, 1, running=True)
     async with await psycopg.AsyncConnection.connect(store_url, autocommit=True) as worker:
         await worker.execute("SELECT pg_advisory_lock(%s, %s)", (LANE, 1))
-        assert await queue.orphans() == set()
+        assert (await queue.look()).orphans == set()
         async with await psycopg.AsyncConnection.connect(store_url, autocommit=True) as killer:
             # Waits until the other connection has ended.
             cursor = await killer.execute("SELECT pg_terminate_backend(%s, 10000)", (worker.info.backend_pid,))
             assert await cursor.fetchone() == (True,)
-        assert await queue.orphans() == {job}
+        assert (await queue.look()).orphans == {job}
         await queue.remove({job})
-        assert await queue.orphans() == set()
+        assert (await queue.look()).orphans == set()
 
 
 async def test_removing_takes_these_jobs_only(app: procrastinate.App, queue: Queue, database: Database) -> None:
@@ -142,26 +143,26 @@ async def test_lanes_with_open_turns_and_no_job_are_idle(
     # A job of an ended lane, or of another, wakes nobody.
     job = await defer(app, first, running=True)
     await database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", (job,))
-    assert await queue.idle_lanes() == [later, first]
-    await Turns(database).answered(await take(database, later), "x", error=None, parts=range(1))
-    assert await queue.idle_lanes() == [later, first]
+    assert list((await queue.look()).idle) == [later, first]
+    await Turns(database).commit(await take(database, later), "x", error=None, parts=range(1))
+    assert list((await queue.look()).idle) == [later, first]
     await defer(app, later)
-    assert await queue.idle_lanes() == [first]
+    assert list((await queue.look()).idle) == [first]
 
 
 async def test_a_lane_whose_head_waits_for_its_next_try_is_not_idle(queue: Queue, database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turns = Turns(database)
     await turns.put_back(await take(database, lane), delay=60, failed=False, why="the homeserver is away")
-    assert await queue.idle_lanes() == []
-    await queue.hurry()
-    assert await queue.idle_lanes() == [lane]
+    assert list((await queue.look()).idle) == []
+    await queue.retry_now()
+    assert list((await queue.look()).idle) == [lane]
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
-    await queue.hurry()
-    assert await queue.idle_lanes() == []
+    await queue.retry_now()
+    assert list((await queue.look()).idle) == []
     await database.execute("UPDATE turn SET not_before = NULL")
     await turns.put_back(await take(database, lane), delay=0, failed=True, why="the upstream is away")
-    assert await queue.idle_lanes() == [lane]
+    assert list((await queue.look()).idle) == [lane]
 
 
 async def test_a_clock_that_was_set_back_holds_no_lane(queue: Queue, database: Database) -> None:
@@ -170,7 +171,7 @@ async def test_a_clock_that_was_set_back_holds_no_lane(queue: Queue, database: D
     await database.execute(
         "UPDATE turn SET not_before = not_before + interval '1 hour', waits_since = waits_since + interval '1 hour'"
     )
-    assert await queue.idle_lanes() == [lane]
+    assert list((await queue.look()).idle) == [lane]
 
 
 async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, database: Database) -> None:
@@ -178,12 +179,12 @@ async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, databa
     lane, bots, elsewhere = await accept(
         database, new("$1", portal=portal), new("$2", portal=portal, thread=BOT_THREAD), new("$3", "!not-watched")
     )
-    rooms = Rooms(database)
-    await rooms.suspect_all()
-    assert await queue.idle_lanes() == [bots, elsewhere]
+    rooms = Histories(database)
+    await rooms.require_backfill()
+    assert list((await queue.look()).idle) == [bots, elsewhere]
     (room,) = await rooms.due(600, 10)
     await rooms.pass_over(room)
-    assert await queue.idle_lanes() == [lane, bots, elsewhere]
+    assert list((await queue.look()).idle) == [lane, bots, elsewhere]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,23 @@ import pytest
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
-from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, Delta, End, Listed, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from answers import joined
-from fake_llm import ARGUMENTS, THOUGHT
-from letta_server import LettaServer
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.upstream.base import (
+    UNCHANGED,
+    AgentInfo,
+    AnswerEvent,
+    AnswerRequest,
+    End,
+    ReasoningDelta,
+    RunStarted,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
+from agent_bridge.upstream.registry import make_upstream
+from support.answers import joined
+from support.fake_llm import ARGUMENTS, THOUGHT
+from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +57,7 @@ async def speaking(letta: LettaServer, api: str) -> AsyncIterator[Upstream]:
         }
     )
     async with aiohttp.ClientSession() as session:
-        yield make(config, session)
+        yield make_upstream(config, session)
 
 
 @pytest.fixture
@@ -74,8 +85,10 @@ async def answer(upstream: Upstream, text: str, *, model: str = "Dora", session:
     return "".join(delta.text for delta in told if isinstance(delta, TextDelta))
 
 
-async def deltas(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> list[Delta]:
-    ask = Ask(model, (Said("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
+async def deltas(
+    upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = ""
+) -> list[AnswerEvent]:
+    ask = AnswerRequest(model, (ChatMessage("user", text),), session=session, idempotency_key=key or uuid.uuid4().hex)
     async with asyncio.timeout(DEADLINE):
         return joined([delta async for delta in upstream.answer(ask)])
 
@@ -86,17 +99,17 @@ def said(question: Any) -> list[str]:
     return [content if isinstance(content, str) else content[-1]["text"] for content in contents]
 
 
-def by_name(name: str) -> Listed:
-    return Listed(name, name, named=True)
+def by_name(name: str) -> AgentInfo:
+    return AgentInfo(name, name, id_is_name=True)
 
 
-def by_id(agent: str) -> Listed:
-    return Listed(agent, agent)
+def by_id(agent: str) -> AgentInfo:
+    return AgentInfo(agent, agent)
 
 
-async def agents(upstream: Upstream) -> set[Listed]:
-    listed = await upstream.list_agents()
-    assert listed is not None
+async def agents(upstream: Upstream) -> set[AgentInfo]:
+    listed = await upstream.agents()
+    assert listed is not UNCHANGED
     return set(listed)
 
 
@@ -124,8 +137,9 @@ async def test_a_repeat_is_answered_without_acting_again(letta: LettaServer, ups
 @pytest.mark.usefixtures("dora")
 async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaServer, upstream: Upstream) -> None:
     asked = len(letta.llm.asked)
-    ask = Ask("Dora", (Said("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
+    ask = AnswerRequest("Dora", (ChatMessage("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
     async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as told:
+        assert isinstance(await anext(told), RunStarted)
         assert await anext(told) == TextDelta("Echo:")
     whole = await answer(upstream, "word " * 50, session="!g:hs", key="turn-2")
     assert whole == "Echo: " + "word " * 50
@@ -134,11 +148,11 @@ async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaS
 
 async def test_a_rename_changes_the_model(letta: LettaServer, upstream: Upstream, dora: str) -> None:
     assert await agents(upstream) == {by_name("Dora")}
-    assert await upstream.list_agents() is None
+    assert await upstream.agents() is UNCHANGED
     await letta.rename_agent(dora, "Dora the Second")
     assert await agents(upstream) == {by_name("Dora the Second")}
     assert await answer(upstream, "hi", model="Dora the Second", session="!d:hs") == "Echo: hi"
-    with pytest.raises(AgentGone, match=r"^letta has no agent 'Dora' any more$"):
+    with pytest.raises(AgentGone, match=r"^letta no longer has an agent 'Dora'$"):
         await answer(upstream, "hi", model="Dora", session="!d:hs")
 
 
@@ -162,7 +176,7 @@ async def test_a_deleted_agent_is_gone(letta: LettaServer, upstream: Upstream) -
     agent = await letta.create_agent("Egon")
     assert await agents(upstream) == {by_name("Egon")}
     await letta.delete_agent(agent)
-    assert await upstream.list_agents() == ()
+    assert await upstream.agents() == ()
     with pytest.raises(UpstreamError) as caught:
         await answer(upstream, "hi", model=agent, session="!f:hs")
     assert type(caught.value) is AgentGone
@@ -205,4 +219,4 @@ async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: U
     for _ in range(2):
         assert await answer(responses, "twice", session="!k:hs", key="turn-3") == "Echo: twice"
     assert len(letta.llm.asked) == asked + 2
-    assert not responses.idempotent
+    assert not responses.traits.idempotent

@@ -1,47 +1,37 @@
-"""The upstream kind ``openai`` by way of ``/responses``, and back to ``/chat/completions`` where that is missing."""
+"""The upstream kind ``openai``: its requests to ``/responses``, and to the other path if that one is missing."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
+    AnswerInterrupted,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
     UpstreamRefused,
-    UpstreamUnreachable,
 )
-from agent_bridge.core.model import Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask, Delta, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.openai import OpenAIUpstream
-from agent_bridge.words.english import ENGLISH
-from answers import joined
-from faults import FaultServer, Reply, sse, transcript
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AnswerEvent, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.openai.upstream import OpenAIUpstream
+from support.fault_server import FaultServer, Reply, sse, transcript
+from support.scripted_upstream import ScriptedUpstream, Tool, says
+from support.upstream_kinds import ask
+from support.upstream_kinds import connect as connect_any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import aiohttp
+
     from agent_bridge.upstream.base import Upstream
 
-DEADLINE = 10
-ASK = Ask(
-    model="Dora",
-    messages=(Said("user", "one"), Said("assistant", "two"), Said("user", "three")),
-    session="!room:example.org",
-    idempotency_key="0123456789abcdef",
-)
 HELLO = json.dumps({"type": "response.output_text.delta", "delta": "Hello"})
 HM = json.dumps({"type": "response.reasoning_summary_text.delta", "delta": "Hm"})
 DONE = json.dumps({"type": "response.completed", "response": {"status": "completed", "output": []}})
@@ -50,37 +40,18 @@ CHAT = sse(json.dumps({"choices": [{"delta": {"content": "Chat"}, "finish_reason
 RESPONSES, COMPLETIONS = "/v1/responses", "/v1/chat/completions"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[FaultServer]:
-    async with FaultServer() as server:
-        yield server
+def connect(wire: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
+    return connect_any(wire.url, session, api="responses", **keys)
 
 
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        yield session
+async def answer(upstream: Upstream) -> tuple[list[AnswerEvent], UpstreamError | None]:
+    """Return the events of an answer, and the error that ended it."""
+    found = await ask(upstream)
+    return found.events, found.error
 
 
-def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
-    config = {"name": "up", "url": server.url, "api": "responses", **keys}
-    return make(UpstreamConfig.model_validate(config), session)
-
-
-async def answer(upstream: Upstream) -> tuple[list[Delta], UpstreamError | None]:
-    """Return the deltas of an answer, and what went wrong."""
-    told: list[Delta] = []
-    try:
-        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ASK)) as deltas:
-            async for delta in deltas:
-                told += [delta]
-    except UpstreamError as error:
-        return joined(told), error
-    return joined(told), None
-
-
-def paths(server: FaultServer) -> list[str]:
-    return [request.path for request in server.requests]
+def paths(wire: FaultServer) -> list[str]:
+    return [request.path for request in wire.requests]
 
 
 @pytest.mark.parametrize(
@@ -100,17 +71,19 @@ def paths(server: FaultServer) -> list[str]:
         ("responses", [TextDelta("Echo: three"), End("stop")]),
     ],
 )
-async def test_recorded(server: FaultServer, session: aiohttp.ClientSession, name: str, expected: list[Delta]) -> None:
-    server.script(transcript(f"letta-code/{name}"))
-    assert await answer(upstream(server, session)) == (expected, None)
-    assert paths(server) == [RESPONSES]
+async def test_recorded(
+    wire: FaultServer, session: aiohttp.ClientSession, name: str, expected: list[AnswerEvent]
+) -> None:
+    wire.script(transcript(f"letta-code/{name}"))
+    assert await answer(connect(wire, session)) == (expected, None)
+    assert paths(wire) == [RESPONSES]
 
 
-async def test_the_question_of_a_server_that_forgets(server: FaultServer, session: aiohttp.ClientSession) -> None:
-    server.script(sse(HELLO, DONE))
-    asked = upstream(server, session, system_prompt="Be kind.")
+async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(sse(HELLO, DONE))
+    asked = connect(wire, session, system_prompt="Be kind.")
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
-    [request] = server.requests
+    [request] = wire.requests
     assert request.json == {
         "model": "Dora",
         "instructions": "Be kind.",
@@ -124,13 +97,13 @@ async def test_the_question_of_a_server_that_forgets(server: FaultServer, sessio
     }
 
 
-async def test_the_question_of_a_server_that_remembers(server: FaultServer, session: aiohttp.ClientSession) -> None:
-    server.script(sse(HELLO, DONE))
+async def test_the_question_of_a_server_that_remembers(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(sse(HELLO, DONE))
     keys = {"session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
-    asked = upstream(server, session, history="server", system_prompt="Be kind.", **keys)
+    asked = connect(wire, session, history="server", system_prompt="Be kind.", **keys)
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
-    assert not asked.idempotent
-    [request] = server.requests
+    assert not asked.traits.idempotent
+    [request] = wire.requests
     assert request.json == {
         "model": "Dora",
         "input": [{"type": "message", "role": "user", "content": "three"}],
@@ -143,112 +116,92 @@ async def test_the_question_of_a_server_that_remembers(server: FaultServer, sess
 
 @pytest.mark.parametrize("status", [404, 405, 501])
 async def test_without_the_path_it_asks_by_chat_completions_from_then_on(
-    server: FaultServer, session: aiohttp.ClientSession, status: int
+    wire: FaultServer, session: aiohttp.ClientSession, status: int
 ) -> None:
-    server.script(Reply(status, {}, (b'{"detail": "Not Found"}',)), CHAT, CHAT)
-    asked = upstream(server, session)
+    wire.script(Reply(status, {}, (b'{"detail": "Not Found"}',)), CHAT, CHAT)
+    asked = connect(wire, session)
     with capture_logs() as logs:
         for _ in range(2):
             assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
-    assert paths(server) == [RESPONSES, COMPLETIONS, COMPLETIONS]
+    assert paths(wire) == [RESPONSES, COMPLETIONS, COMPLETIONS]
     assert [(log["log_level"], log["upstream"]) for log in logs] == [("warning", "up")]
 
 
 async def test_a_path_that_was_missing_is_looked_for_again_in_time(
-    server: FaultServer, session: aiohttp.ClientSession
+    wire: FaultServer, session: aiohttp.ClientSession
 ) -> None:
-    server.script(Reply(404), CHAT, sse(HELLO, DONE))
-    asked = upstream(server, session)
-    assert isinstance(asked, OpenAIUpstream)
+    wire.script(Reply(404), CHAT, CHAT, sse(HELLO, DONE))
+    now = 0.0
+    config = UpstreamConfig.model_validate({"name": "up", "url": wire.url, "api": "responses"})
+    asked = OpenAIUpstream(config, session, clock=lambda: now)
     assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
-    assert 3500 < asked._lacks_responses_until - time.monotonic() <= 3600
-    asked._lacks_responses_until = time.monotonic()
+    now = 3500.0
+    assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
+    now = 3600.0
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
-    assert paths(server) == [RESPONSES, COMPLETIONS, RESPONSES]
+    assert paths(wire) == [RESPONSES, COMPLETIONS, COMPLETIONS, RESPONSES]
 
 
 async def test_an_agent_that_is_gone_does_not_mean_that_the_path_is_missing(
-    server: FaultServer, session: aiohttp.ClientSession
+    wire: FaultServer, session: aiohttp.ClientSession
 ) -> None:
-    server.script(transcript("letta-code/unknown-model"), Reply(404), Reply(404), sse(HELLO, DONE))
-    asked = upstream(server, session)
+    wire.script(transcript("letta-code/unknown-model"), Reply(404), Reply(404), sse(HELLO, DONE))
+    asked = connect(wire, session)
     for _ in range(2):
         told, error = await answer(asked)
         assert told == []
         assert type(error) is AgentGone
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
-    assert paths(server) == [RESPONSES, RESPONSES, COMPLETIONS, RESPONSES]
+    assert paths(wire) == [RESPONSES, RESPONSES, COMPLETIONS, RESPONSES]
 
 
-async def test_a_failure_of_the_other_way_is_the_failure(server: FaultServer, session: aiohttp.ClientSession) -> None:
-    server.script(Reply(404), Reply(429), Reply(404), CHAT)
-    asked = upstream(server, session)
+async def test_a_failure_of_the_other_way_is_the_failure(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(Reply(404), Reply(429), Reply(404), CHAT)
+    asked = connect(wire, session)
     told, error = await answer(asked)
     assert told == []
     assert type(error) is UpstreamBusy
     assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
-    assert paths(server) == [RESPONSES, COMPLETIONS] * 2
+    assert paths(wire) == [RESPONSES, COMPLETIONS] * 2
 
 
-@pytest.mark.parametrize("key", [None, "Idempotency-Key"])
-@pytest.mark.parametrize(
-    ("reply", "told", "kind", "says", "retryable"),
-    [
-        pytest.param(Reply(429), [], UpstreamBusy, "up is busy (429)", True, id="busy"),
-        pytest.param(Reply(502), [], UpstreamFailed, "up failed (502)", True, id="gateway"),
-        pytest.param(Reply(500), [], UpstreamFailed, "up failed (500)", False, id="failed"),
-        pytest.param(Reply(400), [], UpstreamRefused, "up refused the request (400)", False, id="refused"),
-        pytest.param(
-            sse(HM, then="cut"), [ReasoningDelta("Hm")], AnswerBroken, "the connection to up was cut", False, id="cut"
-        ),
-        pytest.param(sse(then="cut"), [], AnswerBroken, "the connection to up was cut", False, id="cut at once"),
-        pytest.param(
-            sse(HELLO, then="hang"), [TextDelta("Hello")], AnswerBroken, "up was silent for 0.4 s", False, id="silent"
-        ),
-        pytest.param(
-            Reply(head=False, then="cut"),
-            [],
-            UpstreamUnreachable,
-            "up closed the connection before it answered",
-            False,
-            id="closed",
-        ),
-        pytest.param(
-            sse(HM, FAILED), [ReasoningDelta("Hm")], AnswerBroken, "up reported a failure: no", False, id="failure"
-        ),
-        pytest.param(
-            Reply(200, {"Content-Type": "text/event-stream"}, (b'event: error\ndata: {"message": "no"}\n\n',)),
-            [],
-            AnswerBroken,
-            "up reported a failure: no",
-            False,
-            id="error event",
-        ),
-    ],
-)
-async def test_failures(
-    server: FaultServer,
-    session: aiohttp.ClientSession,
-    reply: Reply,
-    told: list[Delta],
-    kind: type[UpstreamError],
-    says: str,
-    key: str | None,
-    *,
-    retryable: bool,
-) -> None:
-    server.script(reply)
-    heard, error = await answer(upstream(server, session, idle_timeout=0.4, idempotency_header=key))
-    assert heard == told
-    assert type(error) is kind
-    assert error.says(ENGLISH) == says
-    assert error.retryable is retryable
-    assert paths(server) == [RESPONSES]
+async def test_a_failed_response(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(sse(HM, FAILED))
+    heard, error = await answer(connect(wire, session))
+    assert heard == [ReasoningDelta("Hm")]
+    assert type(error) is AnswerInterrupted
+    assert error.says(ENGLISH) == "up reported an error: no"
+    assert not error.retryable
+    assert paths(wire) == [RESPONSES]
 
 
-async def test_closing_ends_the_request(server: FaultServer, session: aiohttp.ClientSession) -> None:
-    server.script(sse(HM, then="repeat", pause=0.001))
-    deltas = upstream(server, session).answer(ASK)
-    assert await anext(deltas) == ReasoningDelta("Hm")
-    await deltas.aclose()
-    await asyncio.wait_for(server.requests[0].over.wait(), DEADLINE)
+async def test_a_failure_does_not_lead_to_the_other_path(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(Reply(429), Reply(502), Reply(500), Reply(400))
+    asked = connect(wire, session)
+    for kind in (UpstreamBusy, UpstreamFailed, UpstreamFailed, UpstreamRefused):
+        told, error = await answer(asked)
+        assert told == []
+        assert type(error) is kind
+    assert paths(wire) == [RESPONSES] * 4
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedUpstream]:
+    async with ScriptedUpstream("dora") as server:
+        yield server
+
+
+async def test_a_tool_that_the_server_runs(scripted: ScriptedUpstream, session: aiohttp.ClientSession) -> None:
+    scripted.script = says(Tool("look", result="seen"), "so")
+    (call, result, *rest), _ = await answer(connect_any(scripted.url, session, api="responses"))
+    assert isinstance(call, ToolCall)
+    assert result == ToolResult(call.call_id, "seen")
+    assert rest == [TextDelta("so"), End("stop")]
+
+
+async def test_a_scripted_server_without_the_path(scripted: ScriptedUpstream, session: aiohttp.ClientSession) -> None:
+    scripted.responses = False
+    scripted.script = says("so")
+    asked = connect_any(scripted.url, session, api="responses")
+    assert await answer(asked) == ([TextDelta("so"), End("stop")], None)
+    assert scripted.paths == ["/v1/chat/completions"]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.errors import TurnLost
-from agent_bridge.core.model import BOT_THREAD, Besides, Said, Send, Stop, StopRequest, Turn, TurnKind, TurnState
-from agent_bridge.store.rooms import Rooms
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import BOT_THREAD, Send, StopReason, StopRequest, Turn, TurnKind, TurnState
+from agent_bridge.store.history import Histories
 from agent_bridge.store.turns import Turns
-from conditions import eventually
-from lane import (
+from support.conditions import eventually
+from support.turn_rows import (
     BOB,
     OTHER,
     ROOM,
@@ -82,7 +84,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         stop=None,
         collected=(),
         answer=None,
-        besides=Besides(),
+        extras=AnswerExtras(),
         error=None,
     )
 
@@ -124,7 +126,7 @@ async def test_only_workers_that_died_count_as_interruptions(database: Database,
     assert seen == [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)]
     # Showing what is committed may be what they die of.
     turn = await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=range(1))
+    await turns.commit(turn, "x", error=None, parts=range(1))
     seen = []
     for again in (None, put_back, None, None):
         turn = await take(database, lane)
@@ -173,26 +175,26 @@ async def test_a_suspect_room_holds_its_lane_and_not_the_bots(database: Database
         database, new("$1", portal=portal), new("$2", portal=portal, kind=TurnKind.COMMAND, thread=BOT_THREAD)
     )
     (elsewhere,) = await accept(database, new("$3", OTHER))
-    rooms = Rooms(database)
-    await rooms.suspect_all()
+    rooms = Histories(database)
+    await rooms.require_backfill()
     assert await turns.take(lane) is None
     assert (await take(database, bots)).event_id == "$2"
     assert (await take(database, elsewhere)).event_id == "$3"
     (room,) = await rooms.due(600, 10)
     async with database.transaction() as connection:
-        await rooms.compared(connection, room, "$1")
+        await rooms.backfilled(connection, room, "$1")
     assert (await take(database, lane)).event_id == "$1"
 
 
 async def test_an_answered_turn_is_never_asked_again(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
-    await turns.answered(turn, "The answer", error="cut short", parts=range(2))
+    await turns.commit(turn, "The answer", error="cut short", parts=range(2))
     for _ in range(2):
         turn = await take(database, lane)
-        assert (turn.state, turn.answer, turn.error) == (TurnState.ANSWERED, "The answer", "cut short")
+        assert (turn.state, turn.answer, turn.error) == (TurnState.COMMITTED, "The answer", "cut short")
         with pytest.raises(TurnLost):
-            await turns.answered(turn, "Another", error=None, parts=range(1))
+            await turns.commit(turn, "Another", error=None, parts=range(1))
         await put_back(turns, turn, failed=True)
     await finish(database, turn, TurnState.FAILED)
     assert (await take(database, lane)).event_id == "$2"
@@ -202,10 +204,10 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
     (lane,) = await accept(database, new("$1"))
     turn = await take(database, lane)
     before = datetime.now(UTC) - timedelta(seconds=1)
-    said = [Said("user", "Question 🐈"), Said("assistant", "")]
+    said = [ChatMessage("user", "Question 🐈"), ChatMessage("assistant", "")]
     await turns.intend(turn.id, 0)
     await turns.sent(turn.id, 0, "$shown")
-    await turns.answered(turn, "", error=None, parts=range(3), transcript=said)
+    await turns.commit(turn, "", error=None, parts=range(3), transcript=said)
     sends = await turns.sends(turn.id)
     assert [(send.part, send.event_id) for send in sends] == [(0, "$shown"), (1, None), (2, None)]
     assert all(before < send.created_at <= datetime.now(UTC) + timedelta(seconds=1) for send in sends)
@@ -216,7 +218,7 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
 async def test_any_number_of_parts(database: Database, turns: Turns, parts: int) -> None:
     (lane,) = await accept(database, new("$1"))
     turn = await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=range(parts))
+    await turns.commit(turn, "x", error=None, parts=range(parts))
     assert [send.part for send in await turns.sends(turn.id)] == list(range(parts))
     await turns.finish(turn, TurnState.DONE, {part: f"$part{part}" for part in range(parts)})
     assert [send.event_id for send in await turns.sends(turn.id)] == [f"$part{part}" for part in range(parts)]
@@ -261,7 +263,9 @@ WRITES = [
     pytest.param(partial(put_back, delay=0), id="put back"),
     pytest.param(partial(put_back, delay=5, failed=True), id="put back as failed"),
     pytest.param(
-        lambda turns, turn: turns.answered(turn, "old", error=None, parts=range(2), transcript=[Said("user", "old")]),
+        lambda turns, turn: turns.commit(
+            turn, "old", error=None, parts=range(2), transcript=[ChatMessage("user", "old")]
+        ),
         id="answered",
     ),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.DONE, {}), id="finish"),
@@ -277,7 +281,7 @@ async def go_on(_turns: Turns, _turn: Turn) -> None:
 SINCE = [
     pytest.param(go_on, id="taken up"),
     pytest.param(partial(put_back, delay=30), id="waiting"),
-    pytest.param(lambda turns, turn: turns.answered(turn, "new", error=None, parts=range(1)), id="answered"),
+    pytest.param(lambda turns, turn: turns.commit(turn, "new", error=None, parts=range(1)), id="answered"),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.DONE, {0: "$new"}), id="done"),
     pytest.param(lambda turns, turn: turns.finish(turn, TurnState.FAILED, {}), id="failed"),
 ]
@@ -315,7 +319,7 @@ async def test_a_closed_turn_is_not_opened(
     assert await all_rows(database) == before
 
 
-async def test_what_waits_is_collected_in_order(database: Database, turns: Turns) -> None:
+async def test_waiting_turns_are_collected_in_order(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, *(new(f"${number}") for number in (1, 4, 2, 3)))
     turn = await take(database, lane)
     assert await collect(database, turn) == ["$4", "$2", "$3"]
@@ -333,7 +337,7 @@ async def test_what_waits_is_collected_in_order(database: Database, turns: Turns
     assert await turns.count_open() == {None: 1}
 
 
-async def test_only_what_is_alike_is_collected(database: Database) -> None:
+async def test_only_similar_turns_are_collected(database: Database) -> None:
     lane, _ = await accept(
         database,
         new("$1"),
@@ -355,14 +359,14 @@ async def test_only_what_is_alike_is_collected(database: Database) -> None:
     assert await collect(database, await take(database, lane)) == ["$full2"]
 
 
-async def test_what_was_taken_up_once_is_not_collected(database: Database, turns: Turns) -> None:
+async def test_a_turn_that_was_taken_up_is_not_collected(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
     await database.execute("UPDATE turn SET attempts = 1 WHERE event_id = '$2'")
     assert await turns.behind(turn) == []
 
 
-async def test_what_waits_is_told_with_its_age(database: Database, turns: Turns) -> None:
+async def test_waiting_turns_are_listed_with_their_age(database: Database, turns: Turns) -> None:
     now = int(datetime.now(UTC).timestamp() * 1000)
     ages = {"$1": 9000, "$2": 8000, "$3": 3000, "$4": 7000, "$5": 0}
     (lane,) = await accept(database, *(new(event, said_at=now - age * 1000) for event, age in ages.items()))
@@ -374,7 +378,7 @@ async def test_what_waits_is_told_with_its_age(database: Database, turns: Turns)
     assert [each.sender for each in waits] == [BOB] * 4
 
 
-async def test_only_what_is_named_and_still_waits_is_collected(database: Database, turns: Turns) -> None:
+async def test_only_named_turns_that_still_wait_are_collected(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, *(new(f"${number}") for number in range(1, 6)))
     turn = await take(database, lane)
     waits = await turns.behind(turn)
@@ -387,22 +391,22 @@ async def test_only_what_is_named_and_still_waits_is_collected(database: Databas
     assert (await row_of(database, "$5"))["state"] == TurnState.QUEUED
 
 
-async def test_a_turn_without_a_text_is_taken_up_with_what_was_collected(database: Database) -> None:
+async def test_a_turn_without_a_text_is_taken_up_with_its_collected_turns(database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3"))
     turn = await take(database, lane)
     await collect(database, turn)
     assert (await take(database, lane)).body == "body of $1\n\nbody of $3"
 
 
-async def test_stops_are_seen_by_whoever_works(database: Database, turns: Turns) -> None:
+async def test_workers_see_stops(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
     assert await turns.stops([turn.id]) == {}
     assert await turns.stops([]) == {}
     await stop(database, StopRequest(ROOM, "$w", "$1"), StopRequest(ROOM, "$w", "$2"))
-    assert await turns.stops({turn.id: None}) == {turn.id: Stop.STOPPED}
+    assert await turns.stops({turn.id: None}) == {turn.id: StopReason.STOPPED}
     assert turn.stop is None
-    assert (await take(database, lane)).stop is Stop.STOPPED
+    assert (await take(database, lane)).stop is StopReason.STOPPED
 
 
 async def test_the_story_of_a_turn_is_told_step_by_step(database: Database, turns: Turns) -> None:
@@ -410,7 +414,7 @@ async def test_the_story_of_a_turn_is_told_step_by_step(database: Database, turn
     turn = await take(database, lane)
     await put_back(turns, turn, 0, failed=True)
     turn = await take(database, lane)
-    await turns.answered(turn, "four", error="cut {%}", parts=range(1))
+    await turns.commit(turn, "four", error="cut {%}", parts=range(1))
     await turns.finish(turn, TurnState.FAILED, {0: "$a"})
     assert await steps(database, "$1") == [
         {"what": "taken_up"},
@@ -437,8 +441,8 @@ async def test_a_transcript_is_the_last_of_its_lane_oldest_first(database: Datab
     lane, other = await accept(database, new("$1"), new("$2"), new("$3", OTHER))
     for question in ("one", "two"):
         turn = await take(database, lane)
-        said = [Said("user", question), Said("assistant", f"Echo: {question}")]
-        await turns.answered(turn, said[1].content, error=None, parts=range(1), transcript=said)
+        said = [ChatMessage("user", question), ChatMessage("assistant", f"Echo: {question}")]
+        await turns.commit(turn, said[1].content, error=None, parts=range(1), transcript=said)
         await finish(database, turn)
     assert [said.content for said in await turns.transcript(lane, 3)] == ["Echo: one", "two", "Echo: two"]
     assert await turns.transcript(lane, 0) == []
@@ -452,7 +456,7 @@ async def test_open_turns_are_counted_by_portal(database: Database, turns: Turns
     turn = await take(database, lane)
     await collect(database, turn)
     assert await turns.count_open() == {portal: 1, None: 1}
-    await turns.answered(turn, "x", error=None, parts=range(1))
+    await turns.commit(turn, "x", error=None, parts=range(1))
     assert await turns.count_open() == {portal: 1, None: 1}
 
 
@@ -467,15 +471,15 @@ async def test_rooms_of_the_bot(database: Database, turns: Turns) -> None:
 async def test_a_turn_that_is_forgotten_may_come_again(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
-    await turns.answered(turn, "x", error=None, parts=range(2), transcript=[Said("user", "stays")])
+    await turns.commit(turn, "x", error=None, parts=range(2), transcript=[ChatMessage("user", "stays")])
     await turns.remove(turn.id)
     assert await turns.sends(turn.id) == []
-    assert await turns.transcript(lane, 10) == [Said("user", "stays")]
+    assert await turns.transcript(lane, 10) == [ChatMessage("user", "stays")]
     assert (await take(database, lane)).event_id == "$2"
     assert await accept(database, new("$1")) == [lane]
 
 
-async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(
+async def test_a_closed_turn_is_not_reopened_by_a_waiting_worker(
     database: Database, turns: Turns, store_url: str
 ) -> None:
     """Two work on one lane: the second takes up its head while the first closes it."""
@@ -488,3 +492,14 @@ async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(
     assert await late is None
     row = await row_of(database, "$1")
     assert (row["state"], row["attempts"]) == ("done", 1)
+
+
+async def test_the_run_that_answers_is_recorded_by_the_last_worker_only(database: Database, turns: Turns) -> None:
+    [lane] = await accept(database, new("$1"))
+    first = await take(database, lane)
+    await turns.started(first, "run-1")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
+    second = await take(database, lane)
+    await turns.started(second, "run-2")
+    await turns.started(first, "run-3")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"

@@ -1,69 +1,53 @@
-"""Images that go to an agent, and voice that becomes text."""
+"""Images in a question, and the transcription of recordings."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamNonsense, UpstreamRefused
-from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream import make
-from agent_bridge.upstream.base import Ask
-from agent_bridge.words.english import ENGLISH
-from faults import FaultServer, Reply, sse
+from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamProtocolError, UpstreamRefused
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AnswerRequest
+from support.fault_server import FaultServer, Reply, sse
+from support.upstream_kinds import DEADLINE, connect
+from support.upstream_kinds import ask as ask_upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    import aiohttp
 
     from agent_bridge.upstream.base import Upstream
 
-DEADLINE = 10
-PICTURE = Said("user", "what is this?", (Image(b"\x89PNG", "image/png"),))
+PICTURE = ChatMessage("user", "what is this?", (Image(b"\x89PNG", "image/png"),))
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[FaultServer]:
-    async with FaultServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-def upstream(server: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
-    return make(UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys}), session)
-
-
-async def ask(upstream: Upstream, *said: Said) -> None:
-    async with asyncio.timeout(DEADLINE):
-        async for _ in upstream.answer(Ask("Dora", said, session="s", idempotency_key="k")):
-            pass
+async def ask(upstream: Upstream, *said: ChatMessage) -> None:
+    """Ask, and raise the error of the answer."""
+    answer = await ask_upstream(upstream, AnswerRequest("Dora", said, session="s", idempotency_key="k"))
+    if answer.error is not None:
+        raise answer.error
 
 
 async def transcribe(upstream: Upstream, *, name: str = "voice.ogg", content_type: str = "audio/ogg") -> str:
+    assert upstream.can.transcribe is not None
     async with asyncio.timeout(DEADLINE):
-        return await upstream.transcribe(b"OggS\0", name=name, content_type=content_type)
+        return await upstream.can.transcribe(b"OggS\0", name=name, content_type=content_type)
 
 
 class TestImages:
     @pytest.mark.parametrize("images", [True, False])
     async def test_whether_they_are_taken_is_configured(
-        self, server: FaultServer, session: aiohttp.ClientSession, *, images: bool
+        self, wire: FaultServer, session: aiohttp.ClientSession, *, images: bool
     ) -> None:
-        assert upstream(server, session, images=images).images is images
+        assert connect(wire.url, session, images=images).traits.images is images
 
-    async def test_they_go_along(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        server.script(sse(json.dumps({"choices": [{"delta": {"content": "A"}, "finish_reason": "stop"}]})))
-        await ask(upstream(server, session), Said("user", "hi"), Said("assistant", "ho"), PICTURE)
-        [request] = server.requests
+    async def test_they_go_along(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        wire.script(sse(json.dumps({"choices": [{"delta": {"content": "A"}, "finish_reason": "stop"}]})))
+        await ask(connect(wire.url, session), ChatMessage("user", "hi"), ChatMessage("assistant", "ho"), PICTURE)
+        [request] = wire.requests
         assert request.json["messages"] == [
             {"role": "user", "content": "hi"},
             {"role": "assistant", "content": "ho"},
@@ -78,31 +62,32 @@ class TestImages:
 
     @pytest.mark.parametrize("api", ["chat", "responses"])
     async def test_a_refusal_may_be_about_them(
-        self, server: FaultServer, session: aiohttp.ClientSession, api: str
+        self, wire: FaultServer, session: aiohttp.ClientSession, api: str
     ) -> None:
-        server.script(*[Reply(400, {}, (b'{"detail": "no"}',))] * 3)
-        asked = upstream(server, session, api=api)
+        wire.script(*[Reply(400, {}, (b'{"detail": "no"}',))] * 3)
+        asked = connect(wire.url, session, api=api)
         with pytest.raises(UpstreamRefused) as caught:
             await ask(asked, PICTURE)
         assert (
-            caught.value.says(ENGLISH) == "up refused the request (400): perhaps the agent's model takes no images: no"
+            caught.value.says(ENGLISH)
+            == "up refused the request (400): perhaps the agent's model does not accept images: no"
         )
         with pytest.raises(UpstreamRefused) as caught:
-            await ask(asked, Said("user", "hi"))
+            await ask(asked, ChatMessage("user", "hi"))
         assert caught.value.says(ENGLISH) == "up refused the request (400): no"
         # What is not sent cannot be the matter.
         with pytest.raises(UpstreamRefused) as caught:
-            await ask(upstream(server, session, api=api, history="server"), PICTURE, Said("user", "hi"))
+            await ask(connect(wire.url, session, api=api, history="server"), PICTURE, ChatMessage("user", "hi"))
         assert caught.value.says(ENGLISH) == "up refused the request (400): no"
 
 
 class TestVoice:
-    async def test_it_becomes_text(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        server.script(Reply(200, {"Content-Type": "application/json"}, (b'{"text": " Hello\\u0000 there \\n"}',)))
-        hearing = upstream(server, session, transcription_model="whisper-1", api_key="s3cret-key")
-        assert hearing.transcribes
+    async def test_it_becomes_text(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        wire.script(Reply(200, {"Content-Type": "application/json"}, (b'{"text": " Hello\\u0000 there \\n"}',)))
+        hearing = connect(wire.url, session, transcription_model="whisper-1", api_key="s3cret-key")
+        assert hearing.can.transcribe is not None
         assert await transcribe(hearing) == "Hello there"
-        [request] = server.requests
+        [request] = wire.requests
         assert (request.method, request.path) == ("POST", "/v1/audio/transcriptions")
         assert request.headers["Authorization"] == "Bearer s3cret-key"
         assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
@@ -115,16 +100,12 @@ class TestVoice:
         assert b"Content-Type: audio/ogg\r\n" in file
         assert file.endswith(b"\r\n\r\nOggS\0")
 
-    async def test_silence_is_no_failure(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        server.script(Reply(200, {}, (b'{"text": ""}',)))
-        assert await transcribe(upstream(server, session, transcription_model="whisper-1")) == ""
+    async def test_silence_is_no_failure(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        wire.script(Reply(200, {}, (b'{"text": ""}',)))
+        assert await transcribe(connect(wire.url, session, transcription_model="whisper-1")) == ""
 
-    async def test_it_needs_a_model(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        deaf = upstream(server, session)
-        assert not deaf.transcribes
-        with pytest.raises(UpstreamRefused, match=r"^up has no transcription_model$"):
-            await transcribe(deaf)
-        assert server.requests == []
+    async def test_it_needs_a_model(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        assert connect(wire.url, session).can.transcribe is None
 
     @pytest.mark.parametrize(
         ("reply", "kind", "says", "retryable"),
@@ -132,19 +113,29 @@ class TestVoice:
             (
                 Reply(404, {}, (b'{"detail": "Not Found"}',)),
                 UpstreamRefused,
-                "up makes no text of voice messages (404): is its transcription_model right?: Not Found",
+                "up does not transcribe voice messages (404): is its transcription_model correct?: Not Found",
                 False,
             ),
             (Reply(400), UpstreamRefused, "up refused the request (400)", False),
             (Reply(429), UpstreamBusy, "up is busy (429)", True),
             (Reply(500), UpstreamFailed, "up failed (500)", True),
-            (Reply(200, {}, (b"[]",)), UpstreamNonsense, "up answered with something that is no transcription", False),
-            (Reply(200, {}, (b"<",)), UpstreamNonsense, "up answered with something that is no transcription", False),
+            (
+                Reply(200, {}, (b"[]",)),
+                UpstreamProtocolError,
+                "the response of up is not a transcription",
+                False,
+            ),
+            (
+                Reply(200, {}, (b"<",)),
+                UpstreamProtocolError,
+                "the response of up is not a transcription",
+                False,
+            ),
         ],
     )
     async def test_failures(
         self,
-        server: FaultServer,
+        wire: FaultServer,
         session: aiohttp.ClientSession,
         reply: Reply,
         kind: type[UpstreamError],
@@ -152,30 +143,28 @@ class TestVoice:
         *,
         retryable: bool,
     ) -> None:
-        server.script(reply)
+        wire.script(reply)
         with pytest.raises(UpstreamError) as caught:
-            await transcribe(upstream(server, session, transcription_model="whisper-1"))
+            await transcribe(connect(wire.url, session, transcription_model="whisper-1"))
         assert type(caught.value) is kind
         assert caught.value.says(ENGLISH) == says
         assert caught.value.retryable is retryable
 
-    async def test_a_silent_server_may_be_asked_again(
-        self, server: FaultServer, session: aiohttp.ClientSession
-    ) -> None:
-        server.script(Reply(then="hang"))
-        hearing = upstream(server, session, transcription_model="whisper-1", idle_timeout=0.3)
-        with pytest.raises(UpstreamError, match=r"^up was silent for 0.3 s$") as caught:
+    async def test_a_silent_server_may_be_asked_again(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        wire.script(Reply(then="hang"))
+        hearing = connect(wire.url, session, transcription_model="whisper-1", idle_timeout=0.3)
+        with pytest.raises(UpstreamError, match=r"^up sent nothing for 0.3 s$") as caught:
             await transcribe(hearing)
         assert caught.value.retryable
 
-    async def test_any_name_can_be_sent(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        server.script(Reply(200, {}, (b'{"text": "a"}',)))
-        hearing = upstream(server, session, transcription_model="whisper-1")
+    async def test_any_name_can_be_sent(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        wire.script(Reply(200, {}, (b'{"text": "a"}',)))
+        hearing = connect(wire.url, session, transcription_model="whisper-1")
         assert await transcribe(hearing, name='grüß "Gott"\r\nX: y\0.ogg') == "a"
-        assert b"\r\nX: y" not in server.requests[0].body
+        assert b"\r\nX: y" not in wire.requests[0].body
 
-    async def test_a_type_that_no_header_can_carry(self, server: FaultServer, session: aiohttp.ClientSession) -> None:
-        hearing = upstream(server, session, transcription_model="whisper-1")
-        with pytest.raises(UpstreamRefused, match=r"^the recording is of a type that makes no sense$"):
+    async def test_a_type_that_no_header_can_carry(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
+        hearing = connect(wire.url, session, transcription_model="whisper-1")
+        with pytest.raises(UpstreamRefused, match=r"^the media type of the recording is not valid$"):
             await transcribe(hearing, content_type="audio/ogg\r\nX: y")
-        assert server.requests == []
+        assert wire.requests == []

@@ -1,4 +1,4 @@
-"""The wheel, installed where no checkout is: the command is there, and it brings its migrations along."""
+"""The wheel, built from the source distribution, where no checkout is: it has the command and its migrations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def wheel(folder: Path) -> Path:
     isolation = ["--no-isolation"] if importlib.util.find_spec("hatchling") else []
-    run(sys.executable, "-m", "build", "--wheel", *isolation, "--outdir", folder / "dist", CHECKOUT, folder=folder)
+    run(sys.executable, "-m", "build", *isolation, "--outdir", folder / "dist", CHECKOUT, folder=folder)
     (wheel,) = (folder / "dist").glob("*.whl")
     return wheel
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crash.driver import Driver, Plan
-from house import House
-from postgres import Cluster
+from support.harness import BridgeHarness
+from support.postgres import Cluster
 
 if TYPE_CHECKING:
     from crash.report import Report
@@ -23,8 +23,8 @@ async def _play(plan: Plan) -> Report:
     with tempfile.TemporaryDirectory(prefix="ab-crash-") as name:
         folder = Path(name)
         with Cluster(folder) as cluster, cluster.database() as url:
-            async with House(folder, cluster) as house:
-                return await Driver(plan, house, url, folder).run()
+            async with BridgeHarness(folder) as harness:
+                return await Driver(plan, harness, url, folder).run()
 
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

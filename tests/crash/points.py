@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from agent_bridge.bridge.intake import Intake
-from agent_bridge.bridge.lanes import Lanes
-from agent_bridge.matrix.homeserver import Homeserver
-from agent_bridge.store.inbox import Inbox
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
-from agent_bridge.upstream.base import End
-from agent_bridge.upstream.openai import OpenAIUpstream
+from agent_bridge.upstream.base import End, RunStarted
+from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from agent_bridge.core.model import Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.database import Connection
-    from agent_bridge.upstream.base import Ask, Delta
+    from agent_bridge.upstream.base import AnswerEvent, AnswerRequest
 
     Picks = Callable[..., bool]
 
@@ -42,7 +42,7 @@ def _first_sends(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
     return "m.new_content" not in content and content.get("msgtype") == "m.text"
 
 
-def _words(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return "m.new_content" not in content and content.get("msgtype") == "m.notice"
 
 
@@ -59,15 +59,15 @@ class Step:
 #: By name: what happens while the turn is written down or carried out. The transaction of ``accept`` and ``wake`` is
 #: committed when ``intake`` ends.
 STEPS = {
-    "accept": Step(Inbox, "accept"),
+    "accept": Step(IntakeStore, "accept"),
     "wake": Step(Lanes, "wake"),
     "read": Step(Homeserver, "read"),
     "intend": Step(Turns, "intend"),
     "send": Step(Homeserver, "send", _first_sends),
     "sent": Step(Turns, "sent"),
-    "answered": Step(Turns, "answered"),
+    "commit": Step(Turns, "commit"),
     "edit": Step(Homeserver, "send", _edits),
-    "word": Step(Homeserver, "send", _words),
+    "word": Step(Homeserver, "send", _texts),
     "redact": Step(Homeserver, "redact"),
     "search": Step(Homeserver, "messages"),
     "put_back": Step(Turns, "put_back"),
@@ -120,7 +120,7 @@ class Doom:
         return bool(self._event_id) and get_contextvars().get("event_id") == self._event_id
 
     def _watch_intake(self) -> None:
-        for method in ("take", "take_missed"):
+        for method in ("take", "take_backfilled"):
             _replace(Intake, method, self._watched(getattr(Intake, method)))
 
     def _watched(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -183,7 +183,7 @@ class Doom:
     def _doom_answer(self) -> None:
         original = OpenAIUpstream.answer
 
-        async def doomed(upstream: OpenAIUpstream, ask: Ask) -> AsyncGenerator[Delta, None]:
+        async def doomed(upstream: OpenAIUpstream, ask: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
             about_it = self._is_about_it
             if about_it:
                 self._reached("request", "at")
@@ -192,8 +192,8 @@ class Doom:
                     if about_it and isinstance(delta, End):
                         self._reached("last_words", "at")
                     yield delta
-                    # What follows runs once the words have been taken in.
-                    if about_it:
+                    # The code below runs when the bridge has handled the event.
+                    if about_it and not isinstance(delta, RunStarted):
                         self._reached("first_words", "at")
 
         _replace(OpenAIUpstream, "answer", doomed)

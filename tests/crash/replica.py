@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from process import BridgeProcess
+from support.process import BridgeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ class Replica:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._process.__aexit__(kind, error, trace)
+        await self._process.stop()
 
     async def start(self) -> None:
         """Start it and return when its door is open."""

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from agent_bridge.core.errors import HomeserverUnavailable
-from agent_bridge.demo.sight import Room
-from agent_bridge.store.contacts import Contacts
+from agent_bridge.demo.timeline import Room
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.turns import Turns
-from conditions import eventually
 from crash.verdict import Shown, Verdict, judge
+from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from agent_bridge.store.database import Database
     from crash.asked import Question
+    from support.person import Person
 
 _SETTLED_WITHIN = 90.0
 _SEEN_WITHIN = 15.0
@@ -78,18 +78,18 @@ class Spot:
 
 async def enter(database: Database, config: Config, person: Person, count: int) -> list[Spot]:
     """Wait until *count* agents have rooms, and have *person*, who is invited, enter them; sort by agents' names."""
-    contacts = Contacts(database)
+    agents = Agents(database)
 
     async def settled() -> bool:
-        found = await contacts.all()
+        found = await agents.all()
         return sum(bool(each.portal.bot_joined and each.portal.name_applied) for each in found) == count
 
     await eventually(settled, "every agent has a room", _SETTLED_WITHIN)
     spots = []
-    for contact in sorted(await contacts.all(), key=lambda each: each.agent.name):
+    for contact in sorted(await agents.all(), key=lambda each: each.agent.name):
         room_id = contact.portal.room_id or ""
         await person.join(room_id)
-        spots.append(Spot(room_id, config.names.user_id(contact.agent.ghost), person))
+        spots.append(Spot(room_id, config.namespace.user_id(contact.agent.ghost), person))
     await person.wait_for(lambda: all(spot.room_id in person.rooms for spot in spots))
     return spots
 

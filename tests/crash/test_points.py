@@ -14,8 +14,8 @@ from agent_bridge.store.database import Database
 from crash.asked import Fate, Question
 from crash.points import ANSWER
 from crash.spots import enter, until_closed
-from process import BridgeProcess
-from scripted import ScriptedUpstream
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from crash.spots import Spot
     from crash.verdict import Verdict
-    from house import House
-    from postgres import Cluster
+    from support.harness import BridgeHarness
+    from support.postgres import Cluster
 
 _DIES_WITHIN = 15.0
 _CLOSED_WITHIN = 60.0
-_WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "answered", "edit", "finish")
+_WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "commit", "edit", "finish")
 _LONG_PART = " ".join(["brook"] * 1400)
 
 
@@ -121,14 +121,14 @@ class Chain:
         """Ask, have processes die over it, return their exit codes."""
         codes = []
         for number, point in enumerate(case.points):
-            program = ("-m", "crash.doomed", point, case.doomed.text)
-            async with BridgeProcess(self._folder, self._config, program=program) as process:
+            launcher = ("crash.doomed", point, case.doomed.text)
+            async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
                 await process.wait_for("door open")
                 if not number:
                     await spot.ask(case.doomed)
                 code = None
                 with contextlib.suppress(TimeoutError):
-                    code = await process.ended(_DIES_WITHIN)
+                    code = await asyncio.wait_for(process.wait(), _DIES_WITHIN)
                 codes.append(code)
         await spot.ask(case.next)
         return tuple(codes)
@@ -136,16 +136,16 @@ class Chain:
 
 @pytest.fixture(scope="module")
 async def aftermath(
-    house: House, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+    harness: BridgeHarness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Aftermath]]:
     """Everything that the cases ask for was done once, and an ordinary process finished it."""
     folder = tmp_path_factory.mktemp("doomed")
-    with cluster.database() as url:
+    with cluster.migrated() as url:
         upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(CASES))))
         upstream.script = Answerer().script
-        async with upstream, house.person() as person, Database(url) as database:
+        async with upstream, harness.person() as person, Database(url) as database:
             there = {"name": "points", "url": upstream.url, "poll_interval": 5}
-            config = house.config(
+            config = harness.config(
                 url, [there], logging={"format": "json"}, rooms={"invite": [person.user_id], "concurrency": 4}
             )
             async with BridgeProcess(folder, config) as process:
@@ -162,6 +162,8 @@ async def aftermath(
             yield found
 
 
+# The first case waits for the fixture, which carries every case out.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_death_at_any_point_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[case.name]

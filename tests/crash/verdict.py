@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agent_bridge.demo.sight import Message
+    from agent_bridge.demo.timeline import Message
     from crash.asked import Question
 
 _KEYED = re.compile(r"(?P<key>\S+)/(?P<part>\d+)(?: |$)")

@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.words.russian import RUSSIAN
-from scripted import ScriptedUpstream, says
+from agent_bridge.i18n.russian import RUSSIAN
+from support.scripted_upstream import ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
-    from agent_bridge.demo.sight import Message
-    from house import House, Running
+    from agent_bridge.demo.timeline import Message
+    from support.harness import BridgeHarness, Running
+    from support.person import Person
+    from support.shared_bridge import SharedBridge
 
 BOT = "@agentbridge:test.local"
 
@@ -40,10 +41,10 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    house: House, database_url: str, upstream: ScriptedUpstream, name: str | None, language: str = "en"
+    harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, name: str | None, language: str = "en"
 ) -> AsyncIterator[Desk]:
-    config = house.config(database_url, [{"name": "u", "url": upstream.url}], language=language)
-    async with house.bridge(config) as running, house.person(name) as person:
+    config = harness.config(database_url, [{"name": "u", "url": upstream.url}], language=language)
+    async with harness.bridge(config) as running, harness.person(name) as person:
         for agent in upstream.names:
             await running.contact(agent)
         room_id = await person.create_dm(BOT)
@@ -52,8 +53,10 @@ async def desk(
         yield desk
 
 
-async def test_a_dm_begins_with_a_hello_and_help_lists_what_one_may(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
+async def test_a_dm_begins_with_a_greeting_and_help_lists_the_permitted_commands(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         assert "help" in member.said()[0].body
         answer = (await member.ask("help")).body
         assert "agents" in answer
@@ -62,10 +65,10 @@ async def test_a_dm_begins_with_a_hello_and_help_lists_what_one_may(house: House
         assert "admin" in refusal
 
 
-async def test_agents_are_a_table_of_links(house: House, database_url: str) -> None:
+async def test_agents_are_a_table_of_links(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("x") as upstream:
         upstream.models[0]["name"] = "Ada | *Lovelace*"
-        async with desk(house, database_url, upstream, None) as member:
+        async with desk(harness, database_url, upstream, None) as member:
             room_id = (await member.running.contact("Ada | *Lovelace*")).portal.room_id or ""
             html = (await member.ask("agents")).html or ""
             assert "<table>" in html
@@ -73,11 +76,11 @@ async def test_agents_are_a_table_of_links(house: House, database_url: str) -> N
             assert f"https://matrix.to/#/{room_id}?via=test.local" in html
 
 
-async def test_an_admin_lets_people_in(house: House, database_url: str) -> None:
+async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("ada", "adam", "bert") as upstream:
         for model, name in zip(upstream.models, ("Ada", "Adam", "Bert the Great"), strict=True):
             model["name"] = name
-        async with desk(house, database_url, upstream, "admin") as admin, house.person() as guest:
+        async with desk(harness, database_url, upstream, "admin") as admin, harness.person() as guest:
             rooms = {name: (await admin.running.contact(name)).portal.room_id or "" for name in upstream.names}
             assert "Invited" in (await admin.ask("invite ada")).body
             await admin.person.wait_for(lambda: rooms["Ada"] in admin.person.invites)
@@ -90,18 +93,36 @@ async def test_an_admin_lets_people_in(house: House, database_url: str) -> None:
             assert "No agent" in (await admin.ask("invite zzzzzz")).body
             assert "Usage" in (await admin.ask("invite")).body
             assert "no Matrix user id" in (await admin.ask("invite ada @broken")).body
-            async with house.person("stranger") as stranger:
+            async with harness.person("stranger") as stranger:
                 assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 
 
-async def test_an_unknown_word_gets_the_nearest_command(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin") as admin:
+async def test_a_repeated_invitation_is_one_event(harness: BridgeHarness, database_url: str) -> None:
+    """A command that runs twice, because the bridge was killed before it answered, invites once."""
+    async with (
+        ScriptedUpstream("x") as upstream,
+        desk(harness, database_url, upstream, "admin") as admin,
+        harness.person() as guest,
+    ):
+        room_id = (await admin.running.contact(upstream.names[0])).portal.room_id or ""
+
+        async def invitation() -> str:
+            assert "Invited" in (await admin.ask(f"invite {upstream.names[0]} {guest.user_id}")).body
+            event = await admin.running.homeserver.state(room_id, "m.room.member", guest.user_id)
+            assert event is not None
+            return str(event["event_id"])
+
+        assert await invitation() == await invitation()
+
+
+async def test_an_unknown_word_gets_the_nearest_command(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin") as admin:
         assert "`!ab agents`" in (await admin.ask("agnets")).body
         assert "help" in (await admin.ask("qwertyuiop")).body
 
 
-async def test_status_and_sync_tell_how_servers_are(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin") as admin:
+async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin") as admin:
         assert "1 agent," in (await admin.ask("status")).body
         upstream.models.append({"id": upstream.names[0] + "-more", "object": "model"})
         assert "2 agents" in (await admin.ask("sync")).body
@@ -109,21 +130,23 @@ async def test_status_and_sync_tell_how_servers_are(house: House, database_url: 
         assert "⚠️" in (await admin.ask("sync")).body
 
 
-async def test_the_prefix_works_in_an_agents_room(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, house.talk(database_url, upstream) as talk:
+async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
-        answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
+        answer = await talk.person.wait_for(lambda: talk.from_bot)
         assert "agents" in answer[0].body
         await talk.say("!about this")
         await talk.wait_for_answers(1)
         assert upstream.questions == ["!about this"]
 
 
-async def test_in_a_room_of_several_the_bot_listens_to_its_prefix_only(house: House, database_url: str) -> None:
+async def test_in_a_room_of_several_the_bot_listens_to_its_prefix_only(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with (
         ScriptedUpstream("x") as upstream,
-        desk(house, database_url, upstream, None) as member,
-        house.person() as other,
+        desk(harness, database_url, upstream, None) as member,
+        harness.person() as other,
     ):
         room_id = await member.person.create_room(preset="private_chat", invite=[other.user_id])
         await other.join(room_id)
@@ -136,9 +159,9 @@ async def test_in_a_room_of_several_the_bot_listens_to_its_prefix_only(house: Ho
         assert len(room(room_id).said_by(BOT)) == 2
 
 
-async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
-        async with house.person("stranger") as stranger:
+async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
+        async with harness.person("stranger") as stranger:
             room_id = await stranger.create_dm(BOT)
             await stranger.wait_for(lambda: BOT in stranger.room(room_id).members("leave"))
         ghost = f"@{(await member.running.contact(upstream.names[0])).agent.ghost}:test.local"
@@ -148,9 +171,9 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(house: Hous
         assert BOT in reason
 
 
-async def test_what_was_said_before_the_bot_had_joined_is_answered(house: House, database_url: str) -> None:
+async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeHarness, database_url: str) -> None:
     """Clients send the first message with the invitation; the homeserver never pushes it."""
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, None) as member:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         room_id = await member.person.create_dm(BOT)
         await member.person.say(room_id, "help")
 
@@ -161,13 +184,13 @@ async def test_what_was_said_before_the_bot_had_joined_is_answered(house: House,
         assert "agents" in answers()[1]
 
 
-async def test_the_bridge_speaks_the_language_of_its_configuration(house: House, database_url: str) -> None:
+async def test_the_bridge_speaks_the_language_of_its_configuration(harness: BridgeHarness, database_url: str) -> None:
     """Commands are typed the same in any language; all else that people read is translated."""
-    async with ScriptedUpstream("x") as upstream, desk(house, database_url, upstream, "admin", "ru") as admin:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin", "ru") as admin:
         assert admin.said()[0].body == RUSSIAN.hello
         told = (await admin.ask("help")).body.splitlines()
         assert told[0] == RUSSIAN.help_head
-        assert f"- `!ab agents`: {RUSSIAN.help_agents}" in told
+        assert f"- `!ab agents`: {RUSSIAN.help['agents']}" in told
         assert "1 агент;" in (await admin.ask("status")).body
         upstream.status = 401
         assert "сервер u не принимает api_key (401)" in ((await admin.ask("sync")).html or "")
@@ -180,10 +203,12 @@ async def test_the_bridge_speaks_the_language_of_its_configuration(house: House,
             assert not line or re.search("[\u0400-\u04ff]", line), line
 
 
-async def test_a_failure_is_told_in_the_language_of_the_configuration(house: House, database_url: str) -> None:
+async def test_a_failure_is_told_in_the_language_of_the_configuration(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with (
         ScriptedUpstream("x") as upstream,
-        house.talk(database_url, upstream, language="ru") as talk,
+        harness.talk(database_url, upstream, language="ru") as talk,
     ):
         upstream.script = says(401)
         await talk.say("hi")

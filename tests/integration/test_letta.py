@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.model import AgentState
-from conditions import eventually
-from letta_server import LettaServer
+from agent_bridge.core.agents import AgentState
+from support.conditions import eventually
+from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
-    from house import House
+    from support.harness import BridgeHarness
 
 
-async def test_letta_agents_are_contacts(house: House, database_url: str) -> None:
-    async with LettaServer() as letta, house.person() as alice:
+async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: str) -> None:
+    async with LettaServer() as letta, harness.person() as alice:
         dora = await letta.create_agent("Dora")
         upstream = {
             "name": "letta",
@@ -22,8 +22,8 @@ async def test_letta_agents_are_contacts(house: House, database_url: str) -> Non
             "session_header": "X-Letta-Chat-Key",
             "idempotency_header": "Idempotency-Key",
         }
-        config = house.config(database_url, [upstream], rooms={"invite": [alice.user_id]})
-        async with house.bridge(config) as running:
+        config = harness.config(database_url, [upstream], rooms={"invite": [alice.user_id]})
+        async with harness.bridge(config) as running:
             contact = await running.contact("Dora")
             room_id, ghost = contact.portal.room_id or "", f"@{contact.agent.ghost}:test.local"
             await alice.wait_for(lambda: room_id in alice.invites)
@@ -44,14 +44,14 @@ async def test_letta_agents_are_contacts(house: House, database_url: str) -> Non
             twin = await letta.create_agent("Theodora")
 
             async def twins() -> bool:
-                active = [c for c in await running.contacts.all() if c.agent.state is AgentState.ACTIVE]
+                active = [c for c in await running.agents.all() if c.agent.state is AgentState.ACTIVE]
                 return {c.agent.model for c in active} == {dora, twin}
 
             await eventually(twins, "both agents of one name are listed by their ids")
             await letta.delete_agent(twin)
 
             async def one_again() -> bool:
-                active = [c for c in await running.contacts.all() if c.agent.state is AgentState.ACTIVE]
+                active = [c for c in await running.agents.all() if c.agent.state is AgentState.ACTIVE]
                 return [c.portal.room_id for c in active] == [room_id]
 
             await eventually(one_again, "the first room is Theodora's again")

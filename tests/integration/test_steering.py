@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conditions import eventually
-from house import DOMAIN
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
-    from house import House, Talk
+    from support.harness import BridgeHarness, Conversation
+    from support.person import Person
+    from support.shared_bridge import SharedBridge
 
 
 @asynccontextmanager
-async def admin_in(house: House, talk: Talk) -> AsyncIterator[Person]:
+async def admin_in(harness: BridgeHarness, talk: Conversation) -> AsyncIterator[Person]:
     """Give an admin who is in the room of *talk*."""
-    async with house.person("admin") as admin:
+    async with harness.person("admin") as admin:
         await talk.running.homeserver.invite(talk.room_id, admin.user_id)
         await admin.join(talk.room_id)
         await admin.wait_for(lambda: talk.room_id in admin.rooms)
@@ -31,8 +32,8 @@ async def admin_in(house: House, talk: Talk) -> AsyncIterator[Person]:
 
 
 @pytest.mark.parametrize("target", ["question", "answer", "command"])
-async def test_a_running_answer_is_stopped(house: House, database_url: str, target: str) -> None:
-    async with ScriptedUpstream("chatty") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) -> None:
+    async with ScriptedUpstream("chatty") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
         upstream.scripts.append(waits_for(never, "Once upon a time"))
         question = await talk.say("tell me everything")
@@ -49,11 +50,11 @@ async def test_a_running_answer_is_stopped(house: House, database_url: str, targ
         assert [answer.body for answer in answers] == ["Once upon a time\n\n*(stopped)*", "Echo: next"]
         assert upstream.questions == ["tell me everything", "next"]
         # The upstream's own end of the line is closed: it need not go on.
-        assert await talk.command("stop") == "Nothing is being answered in this room."
+        assert await talk.command("stop") == "No message is being answered in this room."
 
 
-async def test_what_was_stopped_before_its_first_word_says_so(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("mute") as upstream, house.talk(database_url, upstream) as talk:
+async def test_an_answer_stopped_before_its_first_word_becomes_a_notice(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("mute") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
 
         async def silent(_question: str) -> AsyncIterator[str]:
@@ -68,13 +69,13 @@ async def test_what_was_stopped_before_its_first_word_says_so(house: House, data
         assert (answer.body, answer.content["msgtype"]) == ("(stopped)", "m.notice")
 
 
-async def test_a_reaction_of_somebody_without_a_role_stops_nothing(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("steady") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_reaction_of_a_user_without_a_role_stops_nothing(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("steady") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "on ", "and on"))
         question = await talk.say("go")
         await talk.person.wait_for(lambda: talk.answers)
-        async with house.person("stranger") as stranger:
+        async with harness.person("stranger") as stranger:
             await talk.running.homeserver.invite(talk.room_id, stranger.user_id)
             await stranger.join(talk.room_id)
             await stranger.react(talk.room_id, question, "🛑")
@@ -83,24 +84,24 @@ async def test_a_reaction_of_somebody_without_a_role_stops_nothing(house: House,
         await talk.person.wait_for(lambda: talk.answers[0].body == "on and on")
 
 
-async def test_commands_are_answered_while_the_agent_answers(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("busybody") as upstream, house.talk(database_url, upstream) as talk:
+async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("busybody") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "wait"))
         await talk.say("one")
         await talk.say("two")
         await talk.person.wait_for(lambda: talk.answers)
-        async with admin_in(house, talk) as admin:
+        async with admin_in(harness, talk) as admin:
             queue = await talk.command("queue", admin)
-            assert "is answered" in queue
-            assert ": waits" in queue
+            assert "being answered" in queue
+            assert ": waiting" in queue
             assert queue.count(upstream.names[0]) == 2
         gate.set()
         await talk.wait_for_answers(2)
 
 
-async def test_a_message_that_waits_shows_it(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("popular") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_message_that_waits_shows_it(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("popular") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
         one = await talk.say("one")
@@ -112,10 +113,10 @@ async def test_a_message_that_waits_shows_it(house: House, database_url: str) ->
         await talk.person.wait_for(lambda: talk.room.reactions_to(two) == [])
 
 
-async def test_what_waits_can_be_answered_together(house: House, database_url: str) -> None:
+async def test_waiting_messages_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("together") as upstream,
-        house.talk(database_url, upstream, lanes={"busy": "collect"}) as talk,
+        harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
     ):
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
@@ -127,18 +128,18 @@ async def test_what_waits_can_be_answered_together(house: House, database_url: s
         answers = await talk.wait_for_answers(2)
         assert [answer.body for answer in answers] == ["first", "Echo: two\n\nthree\n\nfour"]
         await talk.person.wait_for(lambda: talk.room.receipts.get(talk.ghost) == events[-1])
-        async with admin_in(house, talk) as admin:
+        async with admin_in(harness, talk) as admin:
             assert "answered together with" in await talk.command(f"why {events[1]}", admin)
             assert "queue" in await talk.command("busy sometimes", admin)
             assert "its own answer" in await talk.command("busy queue", admin)
         assert len(await talk.wait_for_answers(2)) == 2
 
 
-async def test_a_room_can_have_its_answers_whole(house: House, database_url: str) -> None:
+async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with (
         ScriptedUpstream("whole") as upstream,
-        house.talk(database_url, upstream) as talk,
-        admin_in(house, talk) as admin,
+        shared.talk(upstream) as talk,
+        admin_in(harness, talk) as admin,
     ):
         assert "stream edits|off" in await talk.command("stream", admin)
         assert "once they are whole" in await talk.command("stream OFF", admin)
@@ -160,16 +161,16 @@ async def test_a_room_can_have_its_answers_whole(house: House, database_url: str
         await talk.person.wait_for(lambda: talk.answers[1].body == "first and last")
 
 
-async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("whole") as upstream, house.talk(database_url, upstream) as talk:
+async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("whole") as upstream, shared.talk(upstream) as talk:
         assert "moderator" in await talk.command("stream off")
-        assert (await talk.running.contact(upstream.names[0])).portal.stream is None
+        assert (await talk.running.contact(upstream.names[0])).portal.streaming is None
 
 
-async def test_a_full_room_says_which_messages_it_did_not_take(house: House, database_url: str) -> None:
+async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("full") as upstream,
-        house.talk(database_url, upstream, lanes={"max_queued_per_room": 2}) as talk,
+        harness.talk(database_url, upstream, lanes={"max_queued_per_room": 2}) as talk,
     ):
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
@@ -178,7 +179,10 @@ async def test_a_full_room_says_which_messages_it_did_not_take(house: House, dat
         await talk.person.wait_for(
             lambda: "three" in "".join(_told(talk)) and ("four" in "".join(_told(talk)) or len(_told(talk)) == 2)
         )
-        assert all("2 messages wait here already" in message.body for message in talk.from_bot)
+        assert all(
+            "too many messages already wait in this room (`max_queued_per_room`: 2)" in message.body
+            for message in talk.from_bot
+        )
         replied = talk.from_bot[0].content["m.relates_to"]["m.in_reply_to"]["event_id"]
         assert talk.room.messages[replied].body == "three *one*"
         gate.set()
@@ -186,7 +190,7 @@ async def test_a_full_room_says_which_messages_it_did_not_take(house: House, dat
         assert last is not None
 
 
-def _told(talk: Talk) -> list[str]:
+def _told(talk: Conversation) -> list[str]:
     """Return what was not taken: by the answers' own words, or by what they answer."""
     told = []
     for message in talk.from_bot:
@@ -195,10 +199,10 @@ def _told(talk: Talk) -> list[str]:
     return told
 
 
-async def test_an_answer_without_end_is_ended(house: House, database_url: str) -> None:
+async def test_an_answer_without_end_is_ended(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("endless") as upstream,
-        house.talk(database_url, upstream, max_answer_chars=500) as talk,
+        harness.talk(database_url, upstream, max_answer_chars=500) as talk,
     ):
 
         async def endless(_question: str) -> AsyncIterator[str]:
@@ -211,14 +215,14 @@ async def test_an_answer_without_end_is_ended(house: House, database_url: str) -
         answers = await talk.wait_for_answers(3)
         assert answers[0].body == ("and so on " * 50).strip()
         assert (
-            answers[1].body
-            == "⚠️ The answer ends here: it grew beyond 500 characters (`max_answer_chars`). Ask for less at once."
+            answers[1].body == "⚠️ The answer ends here: the limit of 500 characters was reached (`max_answer_chars`). "
+            "Ask for a shorter answer."
         )
         assert answers[2].body == "Echo: and now?"
 
 
-async def test_an_answer_that_takes_too_long_is_ended(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("endless") as upstream, house.talk(database_url, upstream, turn_timeout=1) as talk:
+async def test_an_answer_that_takes_too_long_is_ended(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("endless") as upstream, harness.talk(database_url, upstream, turn_timeout=1) as talk:
 
         async def dripping(_question: str) -> AsyncIterator[str]:
             while True:
@@ -230,23 +234,26 @@ async def test_an_answer_that_takes_too_long_is_ended(house: House, database_url
         answers = await talk.wait_for_answers(2)
         assert answers[0].body.startswith("drip drip")
         assert (
-            answers[1].body == "⚠️ The answer ends here: it took longer than 1 s (`turn_timeout`). Ask for less at once."
+            answers[1].body
+            == "⚠️ The answer ends here: the limit of 1 s was reached (`turn_timeout`). Ask for a shorter answer."
         )
 
 
-async def test_a_message_that_comes_too_late_is_told_and_not_answered(house: House, database_url: str) -> None:
+async def test_a_message_that_comes_too_late_is_told_and_not_answered(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("late") as upstream:
-        async with house.talk(database_url, upstream) as talk:
+        async with harness.talk(database_url, upstream) as talk:
             pass
-        async with house.watching(talk) as talk:
+        async with harness.watching(talk) as talk:
             for text in ("one", "two"):
                 await talk.say(text)
             # The homeserver's clock tells the age; the messages grow old while no bridge runs.
             oldest = asyncio.get_running_loop().time()
             await eventually(lambda: _later(oldest + 2), "the messages are old")
             lanes = {"max_message_age": 1.5, "drain_timeout": 2}
-            config = house.config(database_url, [{"name": "scripted", "url": upstream.url}], lanes=lanes)
-            async with house.bridge(config) as running:
+            config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], lanes=lanes)
+            async with harness.bridge(config) as running:
                 await talk.person.wait_for(lambda: talk.answers)
                 await eventually(running.idle, "every turn is closed")
                 (told,) = talk.answers
@@ -254,7 +261,7 @@ async def test_a_message_that_comes_too_late_is_told_and_not_answered(house: Hou
                 assert upstream.asked == []
                 name = re.search(r"retry (\w+)", told.body)
                 assert name is not None
-                async with house.person("admin") as admin:
+                async with harness.person("admin") as admin:
                     await running.homeserver.invite(talk.room_id, admin.user_id)
                     await admin.join(talk.room_id)
                     await admin.say(talk.room_id, f"!ab retry {name[1]}")
@@ -266,16 +273,16 @@ async def _later(when: float) -> bool:
     return asyncio.get_running_loop().time() > when
 
 
-async def test_what_failed_is_listed_explained_and_asked_again(house: House, database_url: str) -> None:
+async def test_failed_messages_are_listed_explained_and_retried(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("broken") as upstream,
-        house.talk(database_url, upstream, lanes={"max_attempts": 1}) as talk,
+        harness.talk(database_url, upstream, lanes={"max_attempts": 1}) as talk,
     ):
         upstream.scripts.append(says(503))
         question = await talk.say("try")
         (told,) = await talk.wait_for_answers(1)
         assert told.body.startswith("⚠️ No answer")
-        async with admin_in(house, talk) as admin:
+        async with admin_in(harness, talk) as admin:
             failed = await talk.command("failed", admin)
             assert "scripted" in failed
             name = re.findall(r"`(\w{16})`", failed)[0]
@@ -284,43 +291,43 @@ async def test_what_failed_is_listed_explained_and_asked_again(house: House, dat
                 story = await talk.command(f"why {reference}", admin)
                 assert "It failed" in story
                 assert "taken up" in story
-            assert await talk.command(f"retry {name}", admin) == f"`{name}` is asked again."
+            assert await talk.command(f"retry {name}", admin) == f"The agent will be asked again: `{name}`."
             await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: try")
-            await eventually(talk.running.idle, "every turn is closed")
-            assert await talk.command("failed", admin) == "No message failed."
+            await talk.wait_until_idle()
+            assert await talk.command("failed", admin) == "No message has failed."
             assert "It was answered" in await talk.command(f"why {name}", admin)
         assert len(talk.answers) == 1
         assert talk.answers[0].content["msgtype"] == "m.text"
 
 
-async def test_what_waits_can_be_set_aside(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("dropped") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_waiting_message_can_be_dropped(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("dropped") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
         await talk.say("one")
         two = await talk.say("two")
         await talk.person.wait_for(lambda: talk.answers)
-        async with admin_in(house, talk) as admin:
-            assert "is set aside" in await talk.command(f"drop {two}", admin)
+        async with admin_in(harness, talk) as admin:
+            assert "Dropped" in await talk.command(f"drop {two}", admin)
             assert "cannot be asked again" in await talk.command(f"retry {two}", admin)
-            assert "I know no message" in await talk.command("drop nothing", admin)
+            assert "matches no message" in await talk.command("drop nothing", admin)
         gate.set()
         answers = await talk.wait_for_answers(2)
-        assert answers[1].body == "⚠️ No answer: an administrator set this message aside."
+        assert answers[1].body == "⚠️ No answer: an administrator dropped this message."
         assert upstream.questions == ["one"]
 
 
-async def test_why_knows_what_was_ignored_and_what_it_never_saw(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("why") as upstream, house.talk(database_url, upstream) as talk:
+async def test_why_knows_ignored_and_unknown_messages(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("why") as upstream, shared.talk(upstream) as talk:
         await talk.say("y")
         notice = await talk.person.send(talk.room_id, "m.room.message", {"msgtype": "m.notice", "body": "beep"})
         edited = await talk.person.edit(talk.room_id, notice, "x")
         sticker = await talk.person.send(talk.room_id, "m.sticker", {"body": "s", "url": "mxc://x/y", "info": {}})
         await talk.wait_for_answers(1)
-        async with admin_in(house, talk) as admin:
-            assert "changes what is no message" in await talk.command(f"why {edited}", admin)
+        async with admin_in(harness, talk) as admin:
+            assert "the agent did not get" in await talk.command(f"why {edited}", admin)
             assert "it is a notice" in await talk.command(f"why {notice}", admin)
-            assert "I know nothing of" in await talk.command(f"why {sticker}", admin)
+            assert "The bridge has no record of" in await talk.command(f"why {sticker}", admin)
             link = f"matrix:roomid/{talk.room_id[1:]}/e/{sticker[1:]}"
             assert "no message but a `m.sticker`" in await talk.command(f"why {link}", admin)
 

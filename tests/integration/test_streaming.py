@@ -15,19 +15,20 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.demo.account import call
-from company import company
-from conditions import eventually
-from house import DOMAIN
-from proxy import Proxy
-from scripted import ScriptedUpstream, says, waits_for
+from support.conditions import eventually
+from support.harness import DOMAIN
+from support.people import conversations
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
-    from agent_bridge.demo.sight import Event
-    from house import House, Talk
-    from scripted import Script
+    from agent_bridge.demo.timeline import Event
+    from support.harness import BridgeHarness, Conversation
+    from support.person import Person
+    from support.scripted_upstream import Script
+    from support.shared_bridge import SharedBridge
 
 LIVE = "org.matrix.msc4357.live"
 #: Words of an answer that is longer than all the parts that it may have.
@@ -63,36 +64,36 @@ def dripping(until: asyncio.Event, end: str) -> Script:
 
 @asynccontextmanager
 async def talks_with(
-    house: House, database_url: str, upstream: ScriptedUpstream, **sections: Any
-) -> AsyncIterator[list[Talk]]:
+    harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, **sections: Any
+) -> AsyncIterator[list[Conversation]]:
     """Run a bridge with *sections* of its configuration, and put a person into the room of each agent."""
-    config = house.config(database_url, [{"name": "scripted", "url": upstream.url}], **sections)
-    async with house.bridge(config) as running, company(house, running, upstream.names) as talks:
+    config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **sections)
+    async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as talks:
         yield talks
 
 
-def versions(talk: Talk) -> int:
+def versions(talk: Conversation) -> int:
     """Return how often the person saw the only answer, as it was sent and as each edit made it."""
     return sum(len(answer.versions) for answer in talk.answers)
 
 
-def reads(talk: Talk, text: str) -> bool:
+def reads(talk: Conversation, text: str) -> bool:
     """Tell whether the only answer is *text* now."""
     return [answer.body for answer in talk.answers] == [text]
 
 
-def ends(talk: Talk, text: str) -> bool:
+def ends(talk: Conversation, text: str) -> bool:
     """Tell whether the newest answer ends in *text*."""
     return bool(talk.answers) and talk.answers[-1].body.endswith(text)
 
 
-async def events_of(talk: Talk) -> list[Event]:
+async def events_of(talk: Conversation) -> list[Event]:
     """Return the messages and edits of the agent, oldest first, as the homeserver tells of them."""
     events = await talk.person.history(talk.room_id)
     return [event for event in events if event["type"] == "m.room.message" and event["sender"] == talk.ghost]
 
 
-async def see_story(talk: Talk, upstream: ScriptedUpstream) -> list[Event]:
+async def see_story(talk: Conversation, upstream: ScriptedUpstream) -> list[Event]:
     """Have STORY told, each piece after the one before was seen; return the events that showed it."""
     gates = [asyncio.Event() for _ in STORY[1:]]
     upstream.scripts.append(paced(gates, *STORY))
@@ -105,10 +106,8 @@ async def see_story(talk: Talk, upstream: ScriptedUpstream) -> list[Event]:
     return await events_of(talk)
 
 
-async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end(
-    house: House, database_url: str
-) -> None:
-    async with ScriptedUpstream("live") as upstream, house.talk(database_url, upstream) as talk:
+async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("live") as upstream, shared.talk(upstream) as talk:
         first, *edits = [event["content"] for event in await see_story(talk, upstream)]
         assert (first["body"], LIVE in first) == (STORY[0], True)
         assert len(edits) == len(STORY) - 1
@@ -120,8 +119,8 @@ async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end
         assert edits[-1]["m.new_content"]["body"] == "".join(STORY)
 
 
-async def test_an_edit_reads_well_where_edits_are_unknown_and_mentions_nobody(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("modest") as upstream, house.talk(database_url, upstream) as talk:
+async def test_edits_have_a_fallback_and_mention_no_user(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("modest") as upstream, shared.talk(upstream) as talk:
         first, *edits = await see_story(talk, upstream)
         assert first["content"]["m.mentions"] == {}
         assert "m.relates_to" not in first["content"]
@@ -136,21 +135,21 @@ async def test_an_edit_reads_well_where_edits_are_unknown_and_mentions_nobody(ho
         assert edits[-1]["content"]["m.new_content"]["formatted_body"].count("<em>fox</em>") == 1
 
 
-async def unread(talk: Talk) -> int:
+async def unread(talk: Conversation) -> int:
     """Return how many notifications the room has for the person."""
     answer = await talk.person.ask("GET", "/sync")
     return int(answer["rooms"]["join"][talk.room_id]["unread_notifications"]["notification_count"])
 
 
-async def test_a_person_is_notified_once(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("quiet") as upstream, house.talk(database_url, upstream) as talk:
+async def test_a_person_is_notified_once(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("quiet") as upstream, shared.talk(upstream) as talk:
         edits = (await see_story(talk, upstream))[1:]
         assert len(edits) > 1
         assert await unread(talk) == 1
 
 
-async def test_an_answer_that_does_not_stream_is_one_event(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("whole") as upstream, house.talk(database_url, upstream, stream="off") as talk:
+async def test_an_answer_that_does_not_stream_is_one_event(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("whole") as upstream, harness.talk(database_url, upstream, streaming="off") as talk:
         gate = asyncio.Event()
         upstream.script = waits_for(gate, *STORY)
         await talk.say("tell me")
@@ -163,8 +162,8 @@ async def test_an_answer_that_does_not_stream_is_one_event(house: House, databas
         assert LIVE not in event["content"]
 
 
-async def test_an_answer_that_is_stopped_is_not_live(house: House, database_url: str) -> None:
-    async with ScriptedUpstream("stopped") as upstream, house.talk(database_url, upstream) as talk:
+async def test_an_answer_that_is_stopped_is_not_live(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("stopped") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
         upstream.script = dripping(never, "")
         await talk.say("count")
@@ -200,13 +199,13 @@ class Overloaded:
 
 
 async def test_a_homeserver_that_has_enough_gets_fewer_edits_and_the_whole_answer(
-    house: House, database_url: str
+    harness: BridgeHarness, database_url: str
 ) -> None:
     async with (
         ScriptedUpstream("patient") as upstream,
-        Proxy(house.synapse.url) as proxy,
+        Proxy(harness.synapse.url) as proxy,
         talks_with(
-            house,
+            harness,
             database_url,
             upstream,
             homeserver={"address": proxy.url, "domain": DOMAIN},
@@ -229,14 +228,14 @@ async def test_a_homeserver_that_has_enough_gets_fewer_edits_and_the_whole_answe
         assert numbers == [str(number) for number in range(len(numbers))]
 
 
-async def download(house: House, person: Person, mxc: str) -> str:
+async def download(harness: BridgeHarness, person: Person, mxc: str) -> str:
     """Return the text file behind *mxc* as the client of *person* gets it."""
     credentials = {
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": person.user_id},
         "password": "password",
     }
-    async with aiohttp.ClientSession(house.synapse.url) as http:
+    async with aiohttp.ClientSession(harness.synapse.url) as http:
         token = (await call(http, "POST", "/_matrix/client/v3/login", credentials))["access_token"]
         path = f"/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}"
         async with http.get(path, headers={"Authorization": f"Bearer {token}"}) as response:
@@ -244,26 +243,26 @@ async def download(house: House, person: Person, mxc: str) -> str:
             return (await response.read()).decode()
 
 
-def words_in(text: str) -> list[int]:
+def texts_in(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"слово(\d+)", text)]
 
 
 @pytest.mark.parametrize(("max_parts", "files"), [(30, 0), (3, 1)])
 async def test_a_very_long_answer_is_shown_in_parts_and_the_rest_as_a_file(
-    house: House, database_url: str, max_parts: int, files: int
+    harness: BridgeHarness, database_url: str, max_parts: int, files: int
 ) -> None:
     pieces = [f"слово{number}" + (".\n\n" if number % 50 == 0 else " ") for number in range(WORDS)]
     assert len("".join(pieces).encode()) > 100_000
     async with (
         ScriptedUpstream("endless") as upstream,
-        talks_with(house, database_url, upstream, answers={"max_parts": max_parts}) as (talk,),
+        talks_with(harness, database_url, upstream, answers={"max_parts": max_parts}) as (talk,),
     ):
         gate = asyncio.Event()
         upstream.script = waits_for(gate, "".join(pieces[: WORDS // 4]), "".join(pieces[WORDS // 4 :]))
         await talk.say("all of it")
         await talk.person.wait_for(lambda: len(talk.answers) > 1)
         gate.set()
-        await eventually(talk.running.idle, "every turn is closed", 60)
+        await talk.wait_until_idle(60)
         last = (await events_of(talk))[-1]["content"]
         await talk.person.wait_for(lambda: talk.answers[-1].content == last.get("m.new_content", last))
         parts, rest = talk.answers[: len(talk.answers) - files], talk.answers[len(talk.answers) - files :]
@@ -273,27 +272,29 @@ async def test_a_very_long_answer_is_shown_in_parts_and_the_rest_as_a_file(
         if rest:
             assert len(parts) == max_parts
             assert rest[0].content["info"]["mimetype"] == "text/markdown"
-            texts.append(await download(house, talk.person, rest[0].content["url"]))
-        assert words_in("\n".join(texts)) == list(range(WORDS))
+            texts.append(await download(harness, talk.person, rest[0].content["url"]))
+        assert texts_in("\n".join(texts)) == list(range(WORDS))
 
 
-async def test_a_very_long_answer_that_breaks_off_fills_the_room_no_more(house: House, database_url: str) -> None:
+async def test_a_very_long_answer_that_breaks_off_fills_the_room_no_more(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with (
         ScriptedUpstream("cut") as upstream,
-        talks_with(house, database_url, upstream, answers={"max_parts": 2}) as (talk,),
+        talks_with(harness, database_url, upstream, answers={"max_parts": 2}) as (talk,),
     ):
         upstream.script = says("".join(f"word{number} " for number in range(WORDS)), None)
         await talk.say("all of it")
-        await eventually(talk.running.idle, "every turn is closed", 60)
+        await talk.wait_until_idle(60)
         answers = await talk.wait_for_answers(4)
         kinds = [answer.content["msgtype"] for answer in answers]
         assert kinds == ["m.text", "m.text", "m.notice", "m.file"]
 
 
-async def test_rooms_that_stream_at_once_share_the_edits_fairly(house: House, database_url: str) -> None:
+async def test_rooms_that_stream_at_once_share_the_edits_fairly(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("left", "right") as upstream,
-        talks_with(house, database_url, upstream, answers={"edits_per_second": 1}) as talks,
+        talks_with(harness, database_url, upstream, answers={"edits_per_second": 1}) as talks,
     ):
         until = asyncio.Event()
         upstream.script = dripping(until, "and done.")
@@ -312,10 +313,10 @@ async def test_rooms_that_stream_at_once_share_the_edits_fairly(house: House, da
         assert len(times) - 2 <= times[-1] - times[0] + 0.5
 
 
-async def test_first_words_and_whole_answers_wait_for_no_other_room(house: House, database_url: str) -> None:
+async def test_first_words_and_whole_answers_wait_for_no_other_room(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("greedy", "brief") as upstream,
-        talks_with(house, database_url, upstream, answers={"edits_per_second": 0.01}) as (greedy, brief),
+        talks_with(harness, database_url, upstream, answers={"edits_per_second": 0.01}) as (greedy, brief),
     ):
         until = asyncio.Event()
         upstream.script = dripping(until, "and done.")
@@ -330,11 +331,11 @@ async def test_first_words_and_whole_answers_wait_for_no_other_room(house: House
         assert (versions(greedy), versions(brief)) == (3, 2)
 
 
-def has_grown(talk: Talk, count: int) -> bool:
+def has_grown(talk: Conversation, count: int) -> bool:
     """Tell whether the person saw the only answer in so many versions."""
     return versions(talk) >= count
 
 
-async def edit_times(talk: Talk) -> list[float]:
+async def edit_times(talk: Conversation) -> list[float]:
     """Return when the growing answer was edited, in seconds; the edit that shows it whole aside."""
     return [event["origin_server_ts"] / 1000 for event in (await events_of(talk))[1:-1]]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.upstream.addresses import is_public
+from agent_bridge.upstream.download.addresses import is_public
 
 
 @pytest.mark.parametrize(

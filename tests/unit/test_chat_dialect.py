@@ -1,4 +1,4 @@
-"""What chunks of chat completions say, and how questions are put."""
+"""The dialect of ``/chat/completions``: requests and chunks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.core.errors import AnswerBroken, AnswerEmpty, UpstreamError
-from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream.answer import AnswerReader
-from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
-from agent_bridge.upstream.chat import ChatDialect, request
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, joined, read, stream
+from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamError
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
+from agent_bridge.upstream.openai.answer_reader import AnswerReader
+from agent_bridge.upstream.openai.chat import ChatDialect, request
+from support.answers import ERRORS, joined, read, stream
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 IMAGE = {"type": "image_url", "image_url": {"url": PNG}}
@@ -78,7 +78,7 @@ def part(index: Any, arguments: str = "", **more: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_chunk(delta: dict[str, Any], expected: list[Delta]) -> None:
+def test_a_chunk(delta: dict[str, Any], expected: list[AnswerEvent]) -> None:
     assert says(chunk(**delta)) == expected
     assert says({"choices": [{"message": delta}]}) == expected
 
@@ -113,8 +113,8 @@ def test_what_says_nothing(value: Any) -> None:
     ],
 )
 def test_an_error(value: Any, words: str | None) -> None:
-    [problem] = says(value)
-    assert problem.words == words
+    [report] = says(value)
+    assert report.message == words
 
 
 ONE = ToolCall("c1", "look", '{"a": 1}')
@@ -202,7 +202,7 @@ TWO = ToolCall("c2", "find", "{}")
         ),
     ],
 )
-def test_calls_of_tools(values: list[Any], expected: list[Delta]) -> None:
+def test_calls_of_tools(values: list[Any], expected: list[AnswerEvent]) -> None:
     assert [piece for piece in says(*values) if isinstance(piece, ToolCall | TextDelta)] == expected
 
 
@@ -244,7 +244,7 @@ def test_calls_without_end_are_not_collected_for_ever() -> None:
         ),
     ],
 )
-def test_answers(values: list[Any], expected: list[Delta]) -> None:
+def test_answers(values: list[Any], expected: list[AnswerEvent]) -> None:
     deltas, error = read(ChatDialect(), [stream(*values)])
     assert error is None
     assert joined(deltas) == expected
@@ -257,47 +257,47 @@ def test_answers(values: list[Any], expected: list[Delta]) -> None:
             [chunk(reasoning="hm"), chunk("stop")],
             [ReasoningDelta("hm")],
             AnswerEmpty,
-            "up worked on it, and gave no answer",
+            "up worked on the message but gave no answer",
         ),
         (
             [chunk(content="<think>hm, <"), chunk("stop")],
             [ReasoningDelta("hm, <")],
             AnswerEmpty,
-            "up worked on it, and gave no answer",
+            "up worked on the message but gave no answer",
         ),
         (
             [chunk(reasoning="hm"), chunk("length")],
             [ReasoningDelta("hm")],
             AnswerEmpty,
-            "up reached its length limit before it said anything",
+            "up reached its length limit before the answer began",
         ),
         (
             [calls(part(0, "{}", id="c2", name="find")), chunk("tool_calls"), "[DONE]"],
             [TWO],
             AnswerEmpty,
-            "up answered with a call of a tool only, and this bridge has no tools",
+            "up answered only with a tool call, and this bridge has no tools",
         ),
         (
             [chunk(reasoning="hm"), {"error": {"message": "no", "code": "context_length_exceeded"}}],
             [ReasoningDelta("hm")],
-            AnswerBroken,
-            "up reported a failure: no",
+            AnswerInterrupted,
+            "up reported an error: no",
         ),
         (
             [calls(part(0, "{}", id="c2", name="find")), chunk("tool_calls"), {"error": {"code": "model_not_found"}}],
             [TWO],
-            AnswerBroken,
-            "up reported a failure",
+            AnswerInterrupted,
+            "up reported an error",
         ),
         (
             [chunk(reasoning="x" * 999_999), chunk(content="yy"), chunk("stop")],
             [ReasoningDelta("x" * 999_999)],
-            AnswerBroken,
-            "up answered with more than 1000000 characters",
+            AnswerInterrupted,
+            "the answer of up is longer than 1000000 characters",
         ),
     ],
 )
-def test_no_answers(values: list[Any], told: list[Delta], kind: type[UpstreamError], says: str) -> None:
+def test_no_answers(values: list[Any], told: list[AnswerEvent], kind: type[UpstreamError], says: str) -> None:
     deltas, error = read(ChatDialect(), [stream(*values)])
     assert joined(deltas) == told
     assert type(error) is kind
@@ -306,27 +306,27 @@ def test_no_answers(values: list[Any], told: list[Delta], kind: type[UpstreamErr
 
 
 def test_files_without_end() -> None:
-    reader = AnswerReader(FAILURES, ChatDialect())
+    reader = AnswerReader(ERRORS, ChatDialect())
     urls = [f"data:,{number:02}".ljust(4_000_000, "x") for number in range(17)]
     for url in urls[:16]:
         assert list(reader.feed(stream(chunk(images=[{"image_url": url}])))) == [FileDelta(url, None, None)]
-    with pytest.raises(AnswerBroken, match="files that are too large, beyond 67108864 characters"):
+    with pytest.raises(AnswerInterrupted, match="are larger than 67108864 characters"):
         list(reader.feed(stream(chunk(images=[{"image_url": urls[16]}]))))
 
 
 def test_an_answer_in_one_piece() -> None:
     message = {"content": "<think>hm</think>yes", "images": [IMAGE]}
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    deltas = list(AnswerReader(FAILURES, ChatDialect()).whole(json.dumps(body).encode()))
+    deltas = list(AnswerReader(ERRORS, ChatDialect()).read_json(json.dumps(body).encode()))
     assert deltas == [ReasoningDelta("hm"), TextDelta("yes"), FileDelta(PNG, None, "image/png"), End("stop")]
 
 
 def test_a_question() -> None:
     said = (
-        Said("user", "one"),
-        Said("assistant", "two"),
-        Said("user", "look", (Image(b"\0", "image/png"), Image(b"\1", "image/jpeg"))),
-        Said("user", "", (Image(b"\0", "image/png"),)),
+        ChatMessage("user", "one"),
+        ChatMessage("assistant", "two"),
+        ChatMessage("user", "look", (Image(b"\0", "image/png"), Image(b"\1", "image/jpeg"))),
+        ChatMessage("user", "", (Image(b"\0", "image/png"),)),
     )
     png = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     assert request("m", said, "Be kind.") == {

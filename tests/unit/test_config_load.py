@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from agent_bridge.config.load import load
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
-from agent_bridge.core.model import Role
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Streaming, WhenBusy
 
 GOOD = """\
 homeserver:
@@ -31,13 +32,13 @@ upstreams:
 WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "unknown section, near": (
         "loging: {}\n",
-        ["config.yaml:10: loging: is no known key; did you mean logging?"],
+        ["config.yaml:10: loging: is not a known key; did you mean logging?"],
     ),
     "unknown section": (
         "matrix: {}\n",
         [
             (
-                "config.yaml:10: matrix: is no known key; known are homeserver, appservice, database, upstreams, "
+                "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
                 "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
                 "presence, retention, logging"
             )
@@ -45,24 +46,24 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown key, near": (
         "rooms:\n  concurrency: 2\n  invites: []\n",
-        ["config.yaml:12: rooms.invites: is no known key; did you mean invite?"],
+        ["config.yaml:12: rooms.invites: is not a known key; did you mean invite?"],
     ),
     "unknown key": (
         "logging:\n  colour: red\n",
-        ["config.yaml:11: logging.colour: is no known key; known are level, format"],
+        ["config.yaml:11: logging.colour: is not a known key; known keys: level, format"],
     ),
     "unknown key in a list": (
         "  - name: other\n    url: http://localhost:1\n    apikey: x\n",
-        ["config.yaml:12: upstreams[1].apikey: is no known key; did you mean api_key?"],
+        ["config.yaml:12: upstreams[1].apikey: is not a known key; did you mean api_key?"],
     ),
     "key that is no text": (
         "bot: {1: x}\n",
-        ["config.yaml:10: bot[1]: is no known key; known are prefix"],
+        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix"],
     ),
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
         [
-            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, with /v1 where the server has it.",
+            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it.",
         ],
     ),
     "text for a whole number": (
@@ -149,9 +150,9 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "logging:\n  level: loud\n",
         ["config.yaml:11: logging.level: must be 'debug', 'info', 'warning' or 'error'"],
     ),
-    "busy": (
-        "lanes:\n  busy: wait\n",
-        ["config.yaml:11: lanes.busy: must be 'queue' or 'collect'"],
+    "when_busy": (
+        "lanes:\n  when_busy: wait\n",
+        ["config.yaml:11: lanes.when_busy: must be 'queue' or 'collect'"],
     ),
     "nothing may wait": (
         "lanes:\n  max_queued_per_room: 0\n  max_message_age: 0\n",
@@ -189,7 +190,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "names of upstreams": (
         "  - {name: letta, url: http://localhost}\n",
-        ["config.yaml:7: upstreams: every upstream needs a name of its own; given twice: letta"],
+        ["config.yaml:7: upstreams: names of upstreams must be unique; these occur twice: letta"],
     ),
     "URL": (
         "  - name: other\n    url: localhost:1416\n",
@@ -236,17 +237,17 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "secret of two lines": (
         '  - name: other\n    url: http://localhost\n    api_key: "one\\ntwo"\n',
-        ["config.yaml:12: upstreams[1].api_key: must be one line of printable characters, and not empty"],
+        ["config.yaml:12: upstreams[1].api_key: must be one line of printable characters and must not be empty"],
     ),
     "unset variables": (
         "database:\n  url: env:NO_URL\n",
-        ["config.yaml:11: database.url: the environment variable NO_URL is not set: set it, or write the value here"],
+        ["config.yaml:11: database.url: the environment variable NO_URL is not set; set it, or write the value here"],
     ),
     "empty variable": (
         "  - name: other\n    url: http://localhost\n    headers:\n      X-Key: env:EMPTY\n",
         [
             (
-                "config.yaml:13: upstreams[1].headers.X-Key: the environment variable EMPTY is not set: "
+                "config.yaml:13: upstreams[1].headers.X-Key: the environment variable EMPTY is not set; "
                 "set it, or write the value here"
             )
         ],
@@ -268,7 +269,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             "config.yaml:12: upstreams[1].name: is given twice, first on line 10; remove one of them",
             "config.yaml:13: homeserver: is given twice, first on line 1; remove one of them",
             "config.yaml:15: domain: is given twice, first on line 14; remove one of them",
-            "config.yaml:16: space.a: is no known key; known are enabled, name, topic",
+            "config.yaml:16: space.a: is not a known key; known keys: enabled, name, topic",
         ],
     ),
 }
@@ -283,8 +284,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         [
             "config.yaml:1: homeserver: is missing; add it. Your Matrix homeserver.",
             (
-                "config.yaml:1: appservice: is missing; add it. How the homeserver knows and reaches the bridge. "
-                "registration.yaml is made from this section."
+                "config.yaml:1: appservice: is missing; add it. The application service. "
+                "registration.yaml is generated from this section."
             ),
             "config.yaml:1: upstreams: is missing; add it. Servers that host agents.",
         ],
@@ -293,18 +294,18 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         "upstreams: []\nhomeserver:\nappservice:\n",
         [
             "config.yaml:1: upstreams: must list at least one server",
-            "config.yaml:2: homeserver.address: is missing; add it. Where the bridge reaches its client-server API.",
+            "config.yaml:2: homeserver.address: is missing; add it. URL of its client-server API.",
             (
                 "config.yaml:2: homeserver.domain: is missing; add it. "
-                "Its server_name: what stands behind the colon in user ids."
+                "Its server_name: the part of user ids after the colon."
             ),
             (
                 "config.yaml:3: appservice.as_token: is missing; add it. "
-                "Proves the bridge to the homeserver; agent-bridge init makes one."
+                "Token of the bridge for the homeserver; agent-bridge init generates it."
             ),
             (
                 "config.yaml:3: appservice.hs_token: is missing; add it. "
-                "Proves the homeserver to the bridge; agent-bridge init makes one."
+                "Token of the homeserver for the bridge; agent-bridge init generates it."
             ),
         ],
     ),
@@ -321,8 +322,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
             "config.yaml:8: appservice.bot_username: may contain only a-z, 0-9 and . _ / -",
             "config.yaml:9: appservice.username_prefix: must have at most 32 characters",
             (
-                "config.yaml:10: appservice.as_token: is still the placeholder of the example: "
-                "agent-bridge init writes a real one"
+                "config.yaml:10: appservice.as_token: is the placeholder of the example; "
+                "agent-bridge init writes a real value"
             ),
         ],
     ),
@@ -339,8 +340,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         GOOD.replace("appservice:\n", "appservice:\n  bot_username: agent_bot\n"),
         [
             (
-                "config.yaml:4: appservice.username_prefix: bot_username must not start with it: "
-                "the bot would be taken for a ghost"
+                "config.yaml:4: appservice.username_prefix: bot_username must not start with it, "
+                "because the bot would look like a ghost"
             )
         ],
     ),
@@ -376,7 +377,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
     ),
     "no anchor": (
         "space: *other\n",
-        ["config.yaml:1:8: refers to an anchor that there is not; quote text that begins with *"],
+        ["config.yaml:1:8: refers to an anchor that does not exist; quote text that begins with *"],
     ),
     "unknown tag": (
         "space: !x!y z\n",
@@ -384,7 +385,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
     ),
     "impossible date": (
         "space:\n  name: 2001-13-45\n",
-        ["config.yaml:2:9: is no value that YAML knows; quote what is meant as text"],
+        ["config.yaml:2:9: is not a valid YAML value; quote it if it is text"],
     ),
     "two documents": (
         "space: {}\n---\nspace: {}\n",
@@ -392,7 +393,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
     ),
     "control character": (
         "space:\n  name: \x07\n",
-        ["config.yaml:2: holds a control character, which YAML does not allow"],
+        ["config.yaml:2: contains a control character, which YAML does not allow"],
     ),
 }
 
@@ -423,7 +424,7 @@ def test_bad_file(file: Path, text: str, expected: list[str]) -> None:
 
 
 def test_no_file(file: Path) -> None:
-    assert errors(file) == ["config.yaml: there is no such file; agent-bridge init writes one"]
+    assert errors(file) == ["config.yaml: does not exist; agent-bridge init writes one"]
 
 
 def test_unreadable_file(file: Path) -> None:
@@ -473,7 +474,7 @@ def test_secrets_are_not_shown(file: Path, text: str) -> None:
 def test_values_from_the_environment_are_not_shown(file: Path) -> None:
     file.write_text(GOOD.replace("first-token", "env:TOKEN") + "database: {url: env:TOKEN}\n")
     assert errors(file, {"TOKEN": f"{SECRET}\n"}) == [
-        "config.yaml:5: appservice.as_token: must be one line of printable characters, and not empty",
+        "config.yaml:5: appservice.as_token: must be one line of printable characters and must not be empty",
         'config.yaml:10: database.url: must be "embedded" or start with postgresql://',
     ]
 
@@ -532,7 +533,7 @@ def test_defaults(file: Path) -> None:
     config = load(file, {})
     assert config.appservice.url == "http://localhost:29340"
     assert config.database.embedded
-    assert config.names.bot == "@agentbridge:example.org"
+    assert config.namespace.bot == "@agentbridge:example.org"
     assert config.upstreams[0].poll_interval == 0.5
     assert config.permissions == {}
 
@@ -584,3 +585,28 @@ def test_any_file_is_a_configuration_or_a_config_error(
     if isinstance(found, str):
         line = re.compile(re.escape(str(file)) + r"(:\d+(:\d+)?)?: .+", re.DOTALL)
         assert [part for part in found.split("\n") if not line.fullmatch(part)] == []
+
+
+def test_a_renamed_key_keeps_its_meaning_under_its_old_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "config.yaml"
+    old = "    stream: 'off'\nlanes:\n  busy: collect\n"
+    file.write_text(GOOD.replace("  domain:", "  compare_interval: 7\n  domain:") + old)
+    config = load(file, {})
+    assert config.homeserver.backfill_interval == 7
+    assert config.upstreams[0].streaming is Streaming.OFF
+    assert config.lanes.when_busy is WhenBusy.COLLECT
+    assert [record.getMessage().removeprefix(f"{tmp_path}/") for record in caplog.records] == [
+        "config.yaml:3: homeserver.backfill_interval: has its old name compare_interval; rename it",
+        "config.yaml:13: lanes.when_busy: has its old name busy; rename it",
+        "config.yaml:11: upstreams[0].streaming: has its old name stream; rename it",
+    ]
+
+
+def test_a_key_under_both_names_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "lanes:\n  when_busy: queue\n  busy: collect\n")
+    with pytest.raises(ConfigError) as raised:
+        load(file, {})
+    assert str(raised.value).removeprefix(f"{tmp_path}/") == (
+        "config.yaml:12: lanes.busy: is the old name of when_busy, which is also set; remove it"
+    )

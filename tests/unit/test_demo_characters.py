@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.demo.characters import ARCHIVIST, CHARACTERS, SCEPTIC, STORYTELLER, Character, Mishap, Talk
+from agent_bridge.demo.agents.characters import ARCHIVIST, CHARACTERS, SCEPTIC, STORYTELLER, Character, Mishap, Talk
 
 EVERYBODY = list(CHARACTERS.values())
 SAID = st.text(max_size=200)

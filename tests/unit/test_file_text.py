@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.files.text import Text, as_text
+from agent_bridge.files.text import DecodedText, as_text
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ from agent_bridge.files.text import Text, as_text
     ],
 )
 def test_texts(data: bytes, text: str) -> None:
-    assert as_text(data, max_chars=100) == Text(text, cut=False)
+    assert as_text(data, max_chars=100) == DecodedText(text, cut=False)
 
 
 @pytest.mark.parametrize(("max_chars", "text", "cut"), [(5, "Grüße", False), (4, "Grüß", True), (1, "G", True)])
 def test_the_bound_is_exact(max_chars: int, text: str, cut: bool) -> None:  # noqa: FBT001
-    assert as_text("Grüße".encode(), max_chars=max_chars) == Text(text, cut)
+    assert as_text("Grüße".encode(), max_chars=max_chars) == DecodedText(text, cut)
 
 
 @given(st.binary(), st.integers(1, 50))
@@ -53,5 +53,5 @@ def test_what_is_written_is_read(text: str) -> None:
 
 def test_of_a_large_file_the_beginning_alone_is_looked_at() -> None:
     started = time.process_time()
-    assert as_text(b"\r" * 20_000_000, max_chars=1000) == Text("\n" * 1000, cut=True)
+    assert as_text(b"\r" * 20_000_000, max_chars=1000) == DecodedText("\n" * 1000, cut=True)
     assert time.process_time() - started < 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from html_checker import check
+from support.html_checker import check
 
 
 @pytest.mark.parametrize(

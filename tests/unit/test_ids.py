@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.ids import (
     MARK,
     MAX_ID_BYTES,
-    Names,
+    Namespace,
     escape_localpart,
     mark,
     parse_user_id,
@@ -19,7 +19,7 @@ from agent_bridge.core.ids import (
     turn_key,
 )
 
-NAMES = Names("example.org", "agentbridge", "agent_")
+NAMES = Namespace("example.org", "agentbridge", "agent_")
 #: Matrix spec, appendix "User Identifiers".
 GRAMMAR = re.compile(r"[a-z0-9._=/+-]+")
 ANY_TEXT = st.text(st.characters(), max_size=400)  # half surrogate pairs too: JSON can carry them
@@ -87,7 +87,7 @@ def test_the_hash_depends_on_the_salt() -> None:
 
 
 def test_no_ghost_gets_the_alias_of_the_space() -> None:
-    names = Names("example.org", "ab", "ab_")
+    names = Namespace("example.org", "ab", "ab_")
     assert names.space_alias_localpart == "ab_space"
     assert names.localpart("space") == f"ab_space_{short_hash('/space')}"
 
@@ -97,12 +97,12 @@ def test_no_ghost_gets_the_alias_of_the_space() -> None:
     [("ai-", "ai-7", "ai-7"), ("ai-", "ai_7", "ai-7"), ("ai=", "ai=7", "ai=7"), ("ai=", "", "ai=" + short_hash("/"))],
 )
 def test_any_prefix_is_not_repeated(prefix: str, agent_id: str, expected: str) -> None:
-    assert Names("example.org", "bot", prefix).localpart(agent_id) == expected
+    assert Namespace("example.org", "bot", prefix).localpart(agent_id) == expected
 
 
 @given(domain=DOMAINS, prefix=LOCALPARTS, agent_id=ANY_TEXT, others=st.lists(ANY_TEXT, max_size=5))
 def test_every_localpart_is_valid_and_its_own(domain: str, prefix: str, agent_id: str, others: list[str]) -> None:
-    names = Names(domain, "bot", prefix)
+    names = Namespace(domain, "bot", prefix)
     taken: set[str] = set()
     for each in (*others, agent_id, agent_id):
         localpart = names.localpart(each, taken)

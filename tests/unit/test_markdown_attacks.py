@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.plain import to_plain
 from agent_bridge.render.sanitise import sanitise
-from attacks import ATTACKS
-from html_checker import check
+from support.attacks import ATTACKS
+from support.html_checker import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ import pytest
 
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.plain import to_plain
-from html_checker import check
+from support.html_checker import check
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "markdown"
 CASES = sorted(FOLDER.glob("*.md"))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from agent_bridge.render.content import message
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.mend import mend_inline
-from attacks import ATTACKS
-from html_checker import check
+from support.attacks import ATTACKS
+from support.html_checker import check
 
 HEAD = "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n"
 #: Blocks, some of which have no end.

@@ -10,8 +10,8 @@ import pytest
 
 from agent_bridge.render.markdown import MAX_MARKDOWN, to_html
 from agent_bridge.render.plain import to_plain
-from growth import growth
-from html_checker import check
+from support.growth import growth
+from support.html_checker import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable

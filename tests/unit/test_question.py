@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.question import Question, within_budget
-from agent_bridge.core.model import Image, Said
+from agent_bridge.bridge.answering.question import Question, within_budget
+from agent_bridge.core.transcript import ChatMessage, Image
 
 
-def talk(*contents: str) -> list[Said]:
+def talk(*contents: str) -> list[ChatMessage]:
     """Return *contents* as said in turns, a person first."""
-    return [Said("assistant" if at % 2 else "user", content) for at, content in enumerate(contents)]
+    return [ChatMessage("assistant" if at % 2 else "user", content) for at, content in enumerate(contents)]
 
 
 @pytest.mark.parametrize(
@@ -28,18 +28,18 @@ def talk(*contents: str) -> list[Said]:
         pytest.param(talk("x" * 400, "b"), 101, [], id="just not"),
         pytest.param(talk("ж" * 200, "b"), 101, [], id="bytes count, not characters"),
         pytest.param(talk("a", "b", "x" * 400, "c", "d", "e"), 50, ["d", "e"], id="a long one ends it"),
-        pytest.param([Said("assistant", "a"), Said("assistant", "b")], 50, [], id="answers only"),
+        pytest.param([ChatMessage("assistant", "a"), ChatMessage("assistant", "b")], 50, [], id="answers only"),
     ],
 )
-def test_history_within_budget(history: list[Said], tokens: int, kept: list[str]) -> None:
+def test_history_within_budget(history: list[ChatMessage], tokens: int, kept: list[str]) -> None:
     assert [said.content for said in within_budget(history, tokens)] == kept
 
 
 @given(
-    st.lists(st.builds(Said, st.sampled_from(["user", "assistant"]), st.text(max_size=30)), max_size=20),
+    st.lists(st.builds(ChatMessage, st.sampled_from(["user", "assistant"]), st.text(max_size=30)), max_size=20),
     st.integers(0, 60),
 )
-def test_history_is_the_newest_in_order(history: list[Said], tokens: int) -> None:
+def test_history_is_the_newest_in_order(history: list[ChatMessage], tokens: int) -> None:
     kept = list(within_budget(history, tokens))
     assert kept == history[len(history) - len(kept) :]
     assert not kept or kept[0].role == "user"
@@ -48,7 +48,7 @@ def test_history_is_the_newest_in_order(history: list[Said], tokens: int) -> Non
 
 
 def test_of_a_message_that_is_too_long_the_beginning_is_told() -> None:
-    history = [Said("user", "ж" * 5_000), *talk("short")]
+    history = [ChatMessage("user", "ж" * 5_000), *talk("short")]
     (file, short) = within_budget(history, 1_000)
     assert short == history[1]
     assert file.content.rstrip("…") == "ж" * ((1_000 - 2 - 2) * 4 // 2)
@@ -58,11 +58,11 @@ def test_of_a_message_that_is_too_long_the_beginning_is_told() -> None:
 @pytest.mark.parametrize(
     ("said", "empty"),
     [
-        (Said("user", ""), True),
-        (Said("user", " \n"), True),
-        (Said("user", "hi"), False),
-        (Said("user", "", (Image(b"x", "image/png"),)), False),
+        (ChatMessage("user", ""), True),
+        (ChatMessage("user", " \n"), True),
+        (ChatMessage("user", "hi"), False),
+        (ChatMessage("user", "", (Image(b"x", "image/png"),)), False),
     ],
 )
-def test_a_question_may_have_nothing_left_to_ask(said: Said, *, empty: bool) -> None:
+def test_a_question_may_have_nothing_left_to_ask(said: ChatMessage, *, empty: bool) -> None:
     assert Question((), said, said.content, ("The file was too large.",)).empty is empty

@@ -1,20 +1,15 @@
-"""The registration file, as the bridge writes it and as Synapse reads it."""
+"""The registration file, as the bridge writes it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
-from synapse.config.appservice import load_appservices
 
 from agent_bridge.config.example import example
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def config(**appservice: Any) -> Config:
@@ -68,47 +63,8 @@ def test_yaml_begins_with_one_comment() -> None:
     assert [line.startswith("#") for line in lines] == [True] + [False] * (len(lines) - 1)
 
 
-@pytest.mark.parametrize(
-    "appservice",
-    [
-        {},
-        {"id": "yes", "as_token": "0x1f", "hs_token": "- &'\"\\{}#: ", "bot_username": "null"},
-        {"id": "12\n\u2028é\x7f", "as_token": "1e3", "bot_username": "2001-02-03", "username_prefix": "a.b+c=-/"},
-    ],
-)
-def test_synapse_reads_what_is_meant(tmp_path: Path, appservice: dict[str, Any]) -> None:
-    meant = registration(config(**appservice))
-    file = tmp_path / "registration.yaml"
-    file.write_text(to_yaml(meant), encoding="utf-8")
-    assert YAML(typ="safe", pure=True).load(file) == meant
-
-    (service,) = load_appservices("example.org", [str(file)])
-    assert service.id == meant["id"]
-    assert service.url == meant["url"]
-    assert service.token == meant["as_token"]
-    assert service.hs_token == meant["hs_token"]
-    assert service.sender.to_string() == config(**appservice).names.bot
-    assert not service.is_rate_limited()
-    assert service.supports_ephemeral
-
-
-def test_synapse_gives_the_bridge_its_names_and_no_others(tmp_path: Path) -> None:
-    file = tmp_path / "registration.yaml"
-    file.write_text(to_yaml(registration(config())))
-    (service,) = load_appservices("example.org", [str(file)])
-    users = ["@agent_:example.org", "@agent_4bea=c3:example.org", "@agentbridge:example.org"]
-    aliases = ["#agent_4bea:example.org", "#agentbridge_space:example.org"]
-    assert all(service.is_exclusive_user(user) for user in users)
-    assert all(service.is_exclusive_alias(alias) for alias in aliases)
-    foreign = ["@agent:example.org", "@agentbridge2:example.org", "@agent_x:example.org.evil.net", "@x:example.org"]
-    foreign += ["@agent_x:exampleXorg", "@agent_x:example.org:8448", "@agent_x:other.net", "@x@agent_x:example.org"]
-    assert not [user for user in foreign if service.is_user_in_namespace(user)]
-    assert not [user for user in foreign if service.is_exclusive_alias(user.replace("@", "#"))]
-    assert not service.is_exclusive_room("!room:example.org")
-
-
 def test_namespaces_are_regular_expressions_of_the_names() -> None:
-    names = example().names
+    names = example().namespace
     assert re.fullmatch(names.user_regex, names.user_id(names.localpart("agent-4bea")))
     assert re.fullmatch(names.alias_regex, names.alias(names.localpart("Ärger + Spaß")))
     assert re.fullmatch(names.bot_regex, names.bot)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_bridge.core.answers import Op
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import is_plain, to_html
-from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
+from agent_bridge.render.rendition import Pace, Rendition, ops_for
 from agent_bridge.render.split import PART_BYTES
-from sizes import EVENT, at_the_border, wire_size
+from support.event_sizes import EVENT, at_the_border, wire_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -166,7 +167,7 @@ def test_ops_show_the_whole_text(text: str) -> None:
     assert not any(op.notice or op.live for op in ops)
 
 
-def words_in(text: str) -> str:
+def texts_in(text: str) -> str:
     """Return *text* without blanks, and without the ends of code blocks, which a cut adds."""
     return "".join(text.split()).replace("```py", "").replace("`", "")
 
@@ -178,10 +179,10 @@ def test_whatever_the_pieces_the_whole_text_is_shown_in_the_end(
     rendition, taken = play(deltas, pace, lags=lags)
     whole = "".join(text for text, _ in deltas)
     assert rendition.text == whole
-    assert words_in("".join(op.text for op in ops_for(whole))) == words_in(whole)
+    assert texts_in("".join(op.text for op in ops_for(whole))) == texts_in(whole)
     # Never is more shown than has arrived.
     for _, ops in taken:
-        assert all(words_in(op.text) in words_in(whole) for op in ops)
+        assert all(texts_in(op.text) in texts_in(whole) for op in ops)
 
 
 @given(DELTAS, PACES, LAGS, st.integers(1, 3))

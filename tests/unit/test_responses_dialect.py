@@ -1,4 +1,4 @@
-"""What the events of the Responses API say, and how questions are put."""
+"""The dialect of ``/responses``: requests and events."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerBroken,
     AnswerEmpty,
+    AnswerInterrupted,
     ConversationTooLong,
     UpstreamError,
-    UpstreamNonsense,
+    UpstreamProtocolError,
 )
-from agent_bridge.core.model import Image, Said
-from agent_bridge.upstream.answer import AnswerReader
-from agent_bridge.upstream.base import Delta, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.responses import ResponsesDialect, request
-from agent_bridge.words.english import ENGLISH
-from answers import FAILURES, joined, read, stream
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.openai.answer_reader import AnswerReader
+from agent_bridge.upstream.openai.responses import ResponsesDialect, request
+from support.answers import ERRORS, joined, read, stream
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -131,7 +131,7 @@ SEEN = ToolResult("c1", "seen")
         pytest.param([text("<think>a</think>"), STOP], [TextDelta("<think>a</think>"), End("stop")], id="no tags here"),
     ],
 )
-def test_answers(values: list[Any], expected: list[Delta]) -> None:
+def test_answers(values: list[Any], expected: list[AnswerEvent]) -> None:
     deltas, error = read(ResponsesDialect(), [stream(*values)])
     assert error is None
     assert joined(deltas) == expected
@@ -224,7 +224,7 @@ PNG = FileDelta("data:image/png;base64,iVBO", None, "image/png")
         ({}, []),
     ],
 )
-def test_items(item: dict[str, Any], expected: list[Delta]) -> None:
+def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
     deltas, error = read(ResponsesDialect(), [stream(text("a"), done(item), over(item))])
     assert error is None
     assert deltas[1:-1] == expected
@@ -233,69 +233,77 @@ def test_items(item: dict[str, Any], expected: list[Delta]) -> None:
 @pytest.mark.parametrize(
     ("values", "told", "kind", "says"),
     [
-        pytest.param([thought("hm"), STOP], 1, AnswerEmpty, "up worked on it, and gave no answer", id="thoughts only"),
+        pytest.param(
+            [thought("hm"), STOP], 1, AnswerEmpty, "up worked on the message but gave no answer", id="thoughts only"
+        ),
         pytest.param(
             [done(CALL), over(CALL)],
             1,
             AnswerEmpty,
-            "up answered with a call of a tool only, and this bridge has no tools",
+            "up answered only with a tool call, and this bridge has no tools",
             id="a call only",
         ),
         pytest.param(
-            [done(CALL), done(OUTPUT), STOP], 2, AnswerEmpty, "up worked on it, and gave no answer", id="deeds only"
+            [done(CALL), done(OUTPUT), STOP],
+            2,
+            AnswerEmpty,
+            "up worked on the message but gave no answer",
+            id="deeds only",
         ),
-        pytest.param([STOP], 0, AnswerEmpty, "up gave an empty answer", id="nothing"),
+        pytest.param([STOP], 0, AnswerEmpty, "the answer of up is empty", id="nothing"),
         pytest.param(
             [over(status="incomplete", incomplete_details={"reason": "max_output_tokens"})],
             0,
             AnswerEmpty,
-            "up reached its length limit before it said anything",
+            "up reached its length limit before the answer began",
             id="no room",
         ),
-        pytest.param([text("a")], 1, AnswerBroken, "up broke off in the middle of the answer", id="no end"),
-        pytest.param([text("a"), "[DONE]"], 1, AnswerBroken, "up broke off in the middle of the answer", id="[DONE]"),
-        pytest.param([text("a"), "{"], 1, AnswerBroken, "up sent a chunk that is not JSON", id="no JSON"),
+        pytest.param([text("a")], 1, AnswerInterrupted, "up broke off the answer", id="no end"),
+        pytest.param([text("a"), "[DONE]"], 1, AnswerInterrupted, "up broke off the answer", id="[DONE]"),
+        pytest.param([text("a"), "{"], 1, AnswerInterrupted, "up sent a chunk that is not JSON", id="no JSON"),
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details={"reason": "content_filter"})],
             1,
-            AnswerBroken,
+            AnswerInterrupted,
             "up did not finish: its content filter stopped the answer",
             id="filter",
         ),
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details=None)],
             1,
-            AnswerBroken,
-            "up did not finish: it gave the answer up",
+            AnswerInterrupted,
+            "up did not finish: it cancelled the answer",
             id="incomplete",
         ),
         pytest.param(
             [text("a"), over(status="cancelled")],
             1,
-            AnswerBroken,
-            "up did not finish: it gave the answer up",
+            AnswerInterrupted,
+            "up did not finish: it cancelled the answer",
             id="cancelled",
         ),
         pytest.param(
             [text("a"), over(status="failed", error={"code": "server_error", "message": "no"})],
             1,
-            AnswerBroken,
-            "up reported a failure: no",
+            AnswerInterrupted,
+            "up reported an error: no",
             id="failed",
         ),
         pytest.param(
             [text("a"), over(status="failed")],
             1,
-            AnswerBroken,
-            "up did not finish: it reported a failure",
+            AnswerInterrupted,
+            "up did not finish: it reported an error",
             id="failed without a word",
         ),
-        pytest.param([{"error": {"message": "no"}}], 0, AnswerBroken, "up reported a failure: no", id="error at once"),
+        pytest.param(
+            [{"error": {"message": "no"}}], 0, AnswerInterrupted, "up reported an error: no", id="error at once"
+        ),
         pytest.param(
             [{"type": "error", "code": "model_not_found", "message": "who?"}],
             0,
             AgentGone,
-            "up has no such agent any more: who?",
+            "up no longer has this agent: who?",
             id="no agent",
         ),
         pytest.param(
@@ -308,8 +316,8 @@ def test_items(item: dict[str, Any], expected: list[Delta]) -> None:
         pytest.param(
             [done(CALL), over(status="failed", error={"code": "context_length_exceeded", "message": "no"})],
             1,
-            AnswerBroken,
-            "up reported a failure: no",
+            AnswerInterrupted,
+            "up reported an error: no",
             id="context, when it has acted",
         ),
     ],
@@ -325,7 +333,7 @@ def test_no_answers(values: list[Any], told: int, kind: type[UpstreamError], say
 def test_an_error_event() -> None:
     _, error = read(ResponsesDialect(), [b'event: error\ndata: {"type": "error", "message": "no"}\n\n'])
     assert error is not None
-    assert error.says(ENGLISH) == "up reported a failure: no"
+    assert error.says(ENGLISH) == "up reported an error: no"
 
 
 def test_named_events() -> None:
@@ -335,8 +343,8 @@ def test_named_events() -> None:
     assert read(ResponsesDialect(), [data]) == ([TextDelta("a"), End("stop")], None)
 
 
-def whole(body: Any) -> list[Delta]:
-    return list(AnswerReader(FAILURES, ResponsesDialect()).whole(json.dumps(body).encode()))
+def whole(body: Any) -> list[AnswerEvent]:
+    return list(AnswerReader(ERRORS, ResponsesDialect()).read_json(json.dumps(body).encode()))
 
 
 def test_an_answer_in_one_piece() -> None:
@@ -347,11 +355,11 @@ def test_an_answer_in_one_piece() -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        ([], UpstreamNonsense, "up answered with something that is no completion"),
-        ({"choices": []}, UpstreamNonsense, "up answered with something that is no completion"),
-        ({"error": {"message": "no"}}, AnswerBroken, "up reported a failure: no"),
-        (over(status="queued")["response"], AnswerBroken, "up did not finish: it gave the answer up"),
-        (over()["response"], AnswerEmpty, "up gave an empty answer"),
+        ([], UpstreamProtocolError, "the response of up is not a completion"),
+        ({"choices": []}, UpstreamProtocolError, "the response of up is not a completion"),
+        ({"error": {"message": "no"}}, AnswerInterrupted, "up reported an error: no"),
+        (over(status="queued")["response"], AnswerInterrupted, "up did not finish: it cancelled the answer"),
+        (over()["response"], AnswerEmpty, "the answer of up is empty"),
     ],
 )
 def test_failures_in_one_piece(body: Any, kind: type[UpstreamError], says: str) -> None:
@@ -362,7 +370,11 @@ def test_failures_in_one_piece(body: Any, kind: type[UpstreamError], says: str) 
 
 
 def test_a_question() -> None:
-    said = (Said("user", "one"), Said("assistant", "two"), Said("user", "look", (Image(b"\0", "image/png"),)))
+    said = (
+        ChatMessage("user", "one"),
+        ChatMessage("assistant", "two"),
+        ChatMessage("user", "look", (Image(b"\0", "image/png"),)),
+    )
     assert request("m", said, "Be kind.") == {
         "model": "m",
         "stream": True,

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.rules import Place, Rules
-from agent_bridge.core.model import (
+from agent_bridge.bridge.inbound.rules import RoomContext, Rules
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import (
     BOT_THREAD,
-    Change,
+    ChangeKind,
+    ChangeRequest,
     Ignored,
+    IgnoreReason,
     NewTurn,
-    Reason,
-    Role,
     StopRequest,
     TurnKind,
-    Wish,
 )
 from agent_bridge.matrix.attachments import MediaKind, attachment_of, kept
 from agent_bridge.matrix.events import RoomEvent, parse_event
-from records import NAMES
+from support.records import NAMES
 
 ROOM, PORTAL = "!room:example.org", 7
 BOB, STRANGER = "@bob:example.org", "@stranger:other.org"
@@ -46,9 +46,9 @@ def member(membership: Any, who: str, **more: Any) -> RoomEvent:
     return event({"membership": membership}, kind="m.room.member", state_key=who, **more)
 
 
-IN_PORTAL, IN_BOT_ROOM, ELSEWHERE = Place(PORTAL), Place(None, bot_room=True), Place(None)
+IN_PORTAL, IN_BOT_ROOM, ELSEWHERE = RoomContext(PORTAL), RoomContext(None, bot_room=True), RoomContext(None)
 
-Decision = NewTurn | Change | Ignored | None
+Decision = NewTurn | ChangeRequest | Ignored | None
 
 
 def in_portal(asked: RoomEvent) -> Decision:
@@ -155,32 +155,34 @@ def test_in_the_bots_room_everything_is_a_command(body: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        pytest.param(event(text("hi", msgtype="m.notice")), Reason.NOTICE, id="notice"),
+        pytest.param(event(text("hi", msgtype="m.notice")), IgnoreReason.NOTICE, id="notice"),
         pytest.param(
-            event(text("!ab help", msgtype="m.notice")), Reason.NOTICE, id="notice of a bot that knows the prefix"
+            event(text("!ab help", msgtype="m.notice")), IgnoreReason.NOTICE, id="notice of a bot that knows the prefix"
         ),
-        pytest.param(event(text("hi", msgtype="m.notice"), sender=STRANGER), Reason.NOTICE, id="a stranger's notice"),
-        pytest.param(event(text("")), Reason.NO_TEXT, id="empty"),
-        pytest.param(event(text(" \n\u200a")), Reason.NO_TEXT, id="blank"),
-        pytest.param(event(text(None)), Reason.NO_TEXT, id="no body"),
-        pytest.param(event(text(["hi"])), Reason.NO_TEXT, id="body of another type"),
-        pytest.param(event(text("hi", msgtype=None)), Reason.NO_TEXT, id="no msgtype"),
-        pytest.param(event(text("hi", msgtype=["m.text"])), Reason.NO_TEXT, id="msgtype of another type"),
-        pytest.param(event(text("hi", msgtype="m.location")), Reason.NO_TEXT, id="unknown msgtype"),
+        pytest.param(
+            event(text("hi", msgtype="m.notice"), sender=STRANGER), IgnoreReason.NOTICE, id="a stranger's notice"
+        ),
+        pytest.param(event(text("")), IgnoreReason.NO_TEXT, id="empty"),
+        pytest.param(event(text(" \n\u200a")), IgnoreReason.NO_TEXT, id="blank"),
+        pytest.param(event(text(None)), IgnoreReason.NO_TEXT, id="no body"),
+        pytest.param(event(text(["hi"])), IgnoreReason.NO_TEXT, id="body of another type"),
+        pytest.param(event(text("hi", msgtype=None)), IgnoreReason.NO_TEXT, id="no msgtype"),
+        pytest.param(event(text("hi", msgtype=["m.text"])), IgnoreReason.NO_TEXT, id="msgtype of another type"),
+        pytest.param(event(text("hi", msgtype="m.location")), IgnoreReason.NO_TEXT, id="unknown msgtype"),
         pytest.param(
             event(text("* hi", **{"m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}})),
-            Reason.CHANGE,
+            IgnoreReason.CHANGE,
             id="edit",
         ),
         pytest.param(
             event(text("!ab help", **{"m.relates_to": {"rel_type": "m.replace"}})),
-            Reason.CHANGE,
+            IgnoreReason.CHANGE,
             id="edit into a command",
         ),
-        pytest.param(event({}), Reason.NO_TEXT, id="redacted"),
+        pytest.param(event({}), IgnoreReason.NO_TEXT, id="redacted"),
     ],
 )
-def test_what_a_person_may_wonder_about_is_ignored_with_a_reason(asked: RoomEvent, reason: Reason) -> None:
+def test_what_a_person_may_wonder_about_is_ignored_with_a_reason(asked: RoomEvent, reason: IgnoreReason) -> None:
     assert in_portal(asked) == in_bot_room(asked) == Ignored("$e", ROOM, reason)
 
 
@@ -262,7 +264,7 @@ def test_a_members_file_is_for_the_agent(msgtype: str, names: dict[str, str], ca
 @pytest.mark.parametrize("msgtype", [*MediaKind])
 def test_a_file_is_for_nobody_else(msgtype: str) -> None:
     content = text("cat.png", msgtype=msgtype, url="mxc://example.org/cat")
-    assert in_bot_room(event(content)) == Ignored("$e", ROOM, Reason.NO_TEXT)
+    assert in_bot_room(event(content)) == Ignored("$e", ROOM, IgnoreReason.NO_TEXT)
     assert elsewhere(event(content)) is None
     refusal = turn_of(in_portal(event(content, sender=STRANGER)))
     assert (refusal.kind, refusal.payload) == (TurnKind.REFUSAL, {"reason": "permission", "event_id": "$e"})
@@ -276,8 +278,8 @@ def edit_of(target: Any, body: Any, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(("body", "said"), [("better", "better"), ("  a\n", "  a\n"), ("a\0b", "a\ufffdb")])
 def test_a_member_changes_a_message(body: str, said: str) -> None:
     asked = event(edit_of("$x", body), origin_server_ts=5)
-    assert in_portal(asked) == Change("$e", ROOM, BOB, Wish.EDIT, "$x", {"body": said}, said_at=5)
-    assert in_bot_room(asked) == Ignored("$e", ROOM, Reason.CHANGE)
+    assert in_portal(asked) == ChangeRequest("$e", ROOM, BOB, ChangeKind.EDIT, "$x", {"body": said}, said_at=5)
+    assert in_bot_room(asked) == Ignored("$e", ROOM, IgnoreReason.CHANGE)
     assert elsewhere(asked) is None
 
 
@@ -285,7 +287,7 @@ def test_a_member_changes_a_message(body: str, said: str) -> None:
 def test_a_member_changes_what_a_file_says(caption: str, said: str) -> None:
     new = {"msgtype": "m.image", "body": caption, "filename": "cat.png", "url": "mxc://example.org/cat"}
     change = in_portal(event(edit_of("$x", "", **{"m.new_content": new})))
-    assert isinstance(change, Change)
+    assert isinstance(change, ChangeRequest)
     assert change.payload["body"] == said
     assert kept(change.payload["file"]) == attachment_of(new)
 
@@ -293,17 +295,17 @@ def test_a_member_changes_what_a_file_says(caption: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("content", "sender", "decided"),
     [
-        pytest.param(edit_of("$x", " "), BOB, Reason.CHANGE, id="into nothing"),
-        pytest.param(edit_of("$x", ["b"]), BOB, Reason.CHANGE, id="into junk"),
-        pytest.param(edit_of("$x", "!ab help"), BOB, Reason.CHANGE, id="into a command"),
-        pytest.param(edit_of("$x", "b", **{"m.new_content": "b"}), BOB, Reason.CHANGE, id="new content is text"),
-        pytest.param(edit_of("$x", "b", **{"m.new_content": None}), BOB, Reason.CHANGE, id="no new content"),
-        pytest.param(edit_of("$x", "b"), STRANGER, Reason.PERMISSION, id="by a stranger"),
+        pytest.param(edit_of("$x", " "), BOB, IgnoreReason.CHANGE, id="into nothing"),
+        pytest.param(edit_of("$x", ["b"]), BOB, IgnoreReason.CHANGE, id="into junk"),
+        pytest.param(edit_of("$x", "!ab help"), BOB, IgnoreReason.CHANGE, id="into a command"),
+        pytest.param(edit_of("$x", "b", **{"m.new_content": "b"}), BOB, IgnoreReason.CHANGE, id="new content is text"),
+        pytest.param(edit_of("$x", "b", **{"m.new_content": None}), BOB, IgnoreReason.CHANGE, id="no new content"),
+        pytest.param(edit_of("$x", "b"), STRANGER, IgnoreReason.PERMISSION, id="by a stranger"),
         pytest.param(edit_of(None, "b"), BOB, None, id="of nothing"),
         pytest.param(edit_of("", "b"), BOB, None, id="of an empty id"),
     ],
 )
-def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Reason | None) -> None:
+def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: IgnoreReason | None) -> None:
     expected = None if decided is None else Ignored("$e", ROOM, decided)
     assert in_portal(event(content, sender=sender)) == expected
 
@@ -320,7 +322,7 @@ def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Rea
 def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
     """The homeserver has decided who may."""
     asked = event(kind="m.room.redaction", sender=sender, **raw)
-    assert in_portal(asked) == Change("$e", ROOM, sender, Wish.REDACT, "$x", {})
+    assert in_portal(asked) == ChangeRequest("$e", ROOM, sender, ChangeKind.REDACT, "$x", {})
     assert (in_bot_room(asked), elsewhere(asked)) == (None, None)
     assert RULES.stop(asked, IN_PORTAL) is None
 
@@ -342,7 +344,7 @@ def test_redactions_of_ours_are_no_wishes() -> None:
 
 @pytest.mark.parametrize("sign", ["🔁", "🔁\ufe0f"])
 def test_a_member_wants_another_answer(sign: str) -> None:
-    assert in_portal(reaction(sign)) == Change("$e", ROOM, BOB, Wish.AGAIN, "$x", {})
+    assert in_portal(reaction(sign)) == ChangeRequest("$e", ROOM, BOB, ChangeKind.AGAIN, "$x", {})
     assert in_portal(reaction(sign, sender=STRANGER)) is None
     assert (in_bot_room(reaction(sign)), elsewhere(reaction(sign))) == (None, None)
     assert RULES.stop(reaction(sign), IN_PORTAL) is None
@@ -498,20 +500,23 @@ JUNK = (
 def test_every_event_is_decided(
     *, kind: str, content: dict[str, Any], state_key: str | None, sender: str, portal: int | None, bot_room: bool
 ) -> None:
-    asked, place = event(content, kind=kind, sender=sender, state_key=state_key), Place(portal, bot_room=bot_room)
-    decision = RULES.decide(asked, place)
+    asked, context = (
+        event(content, kind=kind, sender=sender, state_key=state_key),
+        RoomContext(portal, bot_room=bot_room),
+    )
+    decision = RULES.decide(asked, context)
     if isinstance(decision, Ignored):
-        assert place.known
+        assert context.known
         assert (decision.event_id, decision.room_id) == ("$e", ROOM)
-    elif isinstance(decision, Change):
+    elif isinstance(decision, ChangeRequest):
         assert portal is not None
-        assert sender == BOB or (sender == STRANGER and decision.wish is Wish.REDACT)
+        assert sender == BOB or (sender == STRANGER and decision.wish is ChangeKind.REDACT)
         assert decision.target
-        assert (decision.wish is Wish.EDIT) == bool(decision.payload.get("body") or decision.payload.get("file"))
+        assert (decision.wish is ChangeKind.EDIT) == bool(decision.payload.get("body") or decision.payload.get("file"))
     elif decision is not None:
         assert sender in {BOB, STRANGER}
         assert decision.portal == (None if decision.kind is TurnKind.INVITATION else portal)
         assert decision.kind is not TurnKind.MESSAGE or (sender == BOB and portal is not None)
         assert decision.thread in ({"", "$x", BOT_THREAD} if portal is not None else {""})
-    wish = RULES.stop(asked, place)
+    wish = RULES.stop(asked, context)
     assert wish is None or (portal is not None and sender != STRANGER)

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-import papers
 from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX, Family, Kind, kind_of
+from support import sample_documents
 
 TEXT, IMAGE, AUDIO, VIDEO, DOCUMENT, OTHER = (
     Family.TEXT,
@@ -62,12 +62,12 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
         (MP3, "audio/mpeg", AUDIO),
         (MP4, "video/mp4", VIDEO),
         (WEBM, "video/webm", VIDEO),
-        (papers.pdf(), PDF, DOCUMENT),
-        (b"\r\n" + papers.pdf(), PDF, DOCUMENT),
+        (sample_documents.pdf(), PDF, DOCUMENT),
+        (b"\r\n" + sample_documents.pdf(), PDF, DOCUMENT),
         (b"%PDF-1.4 all of it text", PDF, DOCUMENT),
-        (papers.docx(), DOCX, DOCUMENT),
-        (papers.xlsx([["a"]]), XLSX, DOCUMENT),
-        (papers.pptx("a"), PPTX, DOCUMENT),
+        (sample_documents.docx(), DOCX, DOCUMENT),
+        (sample_documents.xlsx([["a"]]), XLSX, DOCUMENT),
+        (sample_documents.pptx("a"), PPTX, DOCUMENT),
         (rb"{\rtf1\ansi hello}", "application/rtf", DOCUMENT),
         (packed({"mimetype": b"application/epub+zip", "a": b"b"}), "application/epub+zip", DOCUMENT),
         (packed({"a.txt": b"a"}), "application/zip", OTHER),
@@ -126,7 +126,7 @@ def test_kinds_by_content(data: bytes, content_type: str, family: Family) -> Non
         (OGG, "video/ogg", None, "video/ogg"),
         (OGG, "audio/mp4", None, "audio/ogg"),
         (MP4, "image/mp4", None, "video/mp4"),
-        (papers.docx(), "application/zip", "a.zip", DOCX),
+        (sample_documents.docx(), "application/zip", "a.zip", DOCX),
     ],
 )  # fmt: skip
 def test_what_is_claimed(data: bytes, claimed: str | None, name: str | None, content_type: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent_bridge.render.parser import parser
 from agent_bridge.render.split import PART_BYTES, split
-from growth import growth
+from support.growth import growth
 
 #: Smaller limits are not kept to: a part holds at least a fence's two ends and some text.
 LEAST = 64

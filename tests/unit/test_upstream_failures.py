@@ -1,10 +1,10 @@
-"""What an upstream says of its failures, and what the bridge makes of it."""
+"""Error reports of upstreams, and the bridge's errors for them."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,20 +18,17 @@ from agent_bridge.core.errors import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from agent_bridge.upstream.failures import Failures, PathMissing, Reply, Subject, retry_after
-from agent_bridge.upstream.problems import MAX_WORDS, problem_in, problem_of
-from agent_bridge.words.english import ENGLISH
-from faults import TRANSCRIPTS
-
-if TYPE_CHECKING:
-    from agent_bridge.words.catalogue import Words
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.upstream.transport.error_body import MAX_MESSAGE, parse_error, parse_error_body
+from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, PathMissing, RequestContext, retry_after
+from support.fault_server import TRANSCRIPTS
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"
 
 
-def cut(words: Words) -> str:
-    return words.answer_cut
+CUT = Text("answer_cut", upstream="up")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +60,7 @@ def cut(words: Words) -> str:
     ],
 )
 def test_words(value: Any, words: str | None) -> None:
-    assert problem_of(value).words == words
+    assert parse_error(value).message == words
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ def test_words(value: Any, words: str | None) -> None:
     ],
 )
 def test_words_of_bodies(body: bytes, words: str | None) -> None:
-    assert problem_in(body).words == words
+    assert parse_error_body(body).message == words
 
 
 @pytest.mark.parametrize(
@@ -108,10 +105,10 @@ def test_words_of_bodies(body: bytes, words: str | None) -> None:
     ],
 )
 def test_recorded_failures(name: str, words: str, *, too_long: bool, no_such_model: bool) -> None:
-    problem = problem_in((TRANSCRIPTS / f"{name}.http").read_bytes().partition(b"\r\n\r\n")[2])
-    assert problem.words == words
-    assert problem.too_long is too_long
-    assert problem.no_such_model is no_such_model
+    report = parse_error_body((TRANSCRIPTS / f"{name}.http").read_bytes().partition(b"\r\n\r\n")[2])
+    assert report.message == words
+    assert report.too_long is too_long
+    assert report.no_such_model is no_such_model
 
 
 @pytest.mark.parametrize(
@@ -125,7 +122,7 @@ def test_recorded_failures(name: str, words: str, *, too_long: bool, no_such_mod
     ],
 )
 def test_too_long_by_its_words(words: str, *, too_long: bool) -> None:
-    assert problem_of({"error": {"message": words}}).too_long is too_long
+    assert parse_error({"error": {"message": words}}).too_long is too_long
 
 
 @pytest.mark.parametrize(
@@ -139,19 +136,19 @@ def test_too_long_by_its_words(words: str, *, too_long: bool) -> None:
         ("invalid Bearer token", "invalid Bearer token"),
         ("a task-based disk-shaped risk-free word", "a task-based disk-shaped risk-free word"),
         ("one", "one"),
-        ("x" * 400, "x" * (MAX_WORDS - 1) + "…"),
-        ("x" * (MAX_WORDS - 5) + KEY, "x" * (MAX_WORDS - 5) + "[hid…"),
+        ("x" * 400, "x" * (MAX_MESSAGE - 1) + "…"),
+        ("x" * (MAX_MESSAGE - 5) + KEY, "x" * (MAX_MESSAGE - 5) + "[hid…"),
     ],
 )
 def test_shown(words: str, shown: str) -> None:
-    assert problem_of(words).shown([KEY, "one", ""]) == shown
+    assert parse_error(words).redacted([KEY, "one", ""]) == shown
 
 
 @given(st.text(), st.text(max_size=3))
 def test_what_is_shown_is_one_short_line(words: str, rest: str) -> None:
-    shown = problem_of({"error": {"message": f"{words} {KEY}{rest}"}}).shown([KEY])
+    shown = parse_error({"error": {"message": f"{words} {KEY}{rest}"}}).redacted([KEY])
     assert shown is not None
-    assert len(shown) <= MAX_WORDS
+    assert len(shown) <= MAX_MESSAGE
     assert len(shown.splitlines()) == 1
     assert KEY not in shown
     assert "\0" not in shown
@@ -179,9 +176,9 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
-def reply(status: int, message: str = "why", code: str | None = None, **headers: str) -> Reply:
+def reply(status: int, message: str = "why", code: str | None = None, **headers: str) -> ErrorResponse:
     body = json.dumps({"error": {"message": message, "code": code}}).encode()
-    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+    return ErrorResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +190,8 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
         (reply(500), UpstreamFailed, False, "up failed (500): why"),
         (reply(504), UpstreamFailed, False, "up failed (504): why"),
         (reply(529), UpstreamFailed, False, "up failed (529): why"),
-        (reply(404), AgentGone, False, "up has no agent 'Dora' any more: why"),
-        (reply(400, code="model_not_found"), AgentGone, False, "up has no agent 'Dora' any more: why"),
+        (reply(404), AgentGone, False, "up no longer has an agent 'Dora': why"),
+        (reply(400, code="model_not_found"), AgentGone, False, "up no longer has an agent 'Dora': why"),
         (reply(401), UpstreamRefused, False, "up does not accept the api_key (401): why"),
         (reply(403), UpstreamRefused, False, "up does not accept the api_key (403): why"),
         (reply(400), UpstreamRefused, False, "up refused the request (400): why"),
@@ -215,44 +212,48 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
             reply(307),
             UpstreamRefused,
             False,
-            "up answered with a redirect (307): configure the url that it leads to: why",
+            "up redirects to another address (307): set its url to that address: why",
         ),
-        (Reply(500, {}, b""), UpstreamFailed, False, "up failed (500)"),
+        (ErrorResponse(500, {}, b""), UpstreamFailed, False, "up failed (500)"),
         (reply(400, f"bad {KEY}"), UpstreamRefused, False, "up refused the request (400): bad [hidden]"),
     ],
 )
-def test_replies(answer: Reply, kind: type[UpstreamError], says: str, *, retryable: bool) -> None:
-    failures = Failures("up", secrets=(KEY,), idempotent=False)
-    error = failures.of_reply(answer, NOW, Subject("Dora"))
+def test_replies(answer: ErrorResponse, kind: type[UpstreamError], says: str, *, retryable: bool) -> None:
+    errors = ErrorMapper("up", secrets=(KEY,), idempotent=False)
+    error = errors.from_response(answer, NOW, RequestContext("Dora"))
     assert type(error) is kind
     assert error.says(ENGLISH) == says
     assert error.retryable is retryable
-    assert KEY not in repr(failures)
+    assert KEY not in repr(errors)
 
 
 def test_without_agents() -> None:
-    error = Failures("up", secrets=(), idempotent=False).of_reply(Reply(404, {}, b""), NOW, Subject())
+    error = ErrorMapper("up", secrets=(), idempotent=False).from_response(
+        ErrorResponse(404, {}, b""), NOW, RequestContext()
+    )
     assert type(error) is UpstreamRefused
-    assert str(error) == "up has no list of agents (404): is its url right? It usually ends in /v1"
+    assert str(error) == "up has no list of agents (404): is its url correct? It usually ends in /v1"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_repeat_that_is_harmless_may_be_tried(status: int) -> None:
-    error = Failures("up", secrets=(), idempotent=True).of_reply(reply(status, retry_after="3"), NOW, Subject("x"))
+    error = ErrorMapper("up", secrets=(), idempotent=True).from_response(
+        reply(status, retry_after="3"), NOW, RequestContext("x")
+    )
     assert error.retryable
     assert error.retry_after == 3
 
 
 def test_a_cut_may_be_mended_by_a_harmless_repeat() -> None:
-    assert Failures("up", secrets=(), idempotent=True).cut(cut, Subject("x")).retryable
-    assert not Failures("up", secrets=(), idempotent=False).cut(cut, Subject("x")).retryable
+    assert ErrorMapper("up", secrets=(), idempotent=True).interrupted(CUT, RequestContext("x")).retryable
+    assert not ErrorMapper("up", secrets=(), idempotent=False).interrupted(CUT, RequestContext("x")).retryable
 
 
 @pytest.mark.parametrize("status", [500, 504])
 def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
-    failures = Failures("up", secrets=(), idempotent=False)
-    assert failures.of_reply(reply(status), NOW, Subject(voice=True)).retryable
-    assert failures.cut(cut, Subject(voice=True)).retryable
+    errors = ErrorMapper("up", secrets=(), idempotent=False)
+    assert errors.from_response(reply(status), NOW, RequestContext(transcription=True)).retryable
+    assert errors.interrupted(CUT, RequestContext(transcription=True)).retryable
 
 
 @pytest.mark.parametrize(
@@ -268,18 +269,25 @@ def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
         (reply(502), UpstreamFailed),
     ],
 )
-def test_a_path_that_there_is_another_way_for(answer: Reply, kind: type[UpstreamError]) -> None:
-    failures = Failures("up", secrets=(), idempotent=False)
-    assert type(failures.of_reply(answer, NOW, Subject("Dora", optional=True))) is kind
+def test_a_path_that_there_is_another_way_for(answer: ErrorResponse, kind: type[UpstreamError]) -> None:
+    errors = ErrorMapper("up", secrets=(), idempotent=False)
+    assert type(errors.from_response(answer, NOW, RequestContext("Dora", optional_path=True))) is kind
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])
 def test_a_refusal_may_be_about_the_images(status: int) -> None:
-    failures = Failures("up", secrets=(), idempotent=False)
-    error = failures.of_reply(reply(status), NOW, Subject("Dora", images=True))
-    assert error.says(ENGLISH) == f"up refused the request ({status}): perhaps the agent's model takes no images: why"
+    errors = ErrorMapper("up", secrets=(), idempotent=False)
+    error = errors.from_response(reply(status), NOW, RequestContext("Dora", images=True))
+    assert (
+        error.says(ENGLISH)
+        == f"up refused the request ({status}): perhaps the agent's model does not accept images: why"
+    )
 
 
 def test_a_path_that_is_missing_says_what_for() -> None:
-    error = Failures("up", secrets=(), idempotent=False).of_reply(reply(404), NOW, Subject(voice=True))
-    assert error.says(ENGLISH) == "up makes no text of voice messages (404): is its transcription_model right?: why"
+    error = ErrorMapper("up", secrets=(), idempotent=False).from_response(
+        reply(404), NOW, RequestContext(transcription=True)
+    )
+    assert (
+        error.says(ENGLISH) == "up does not transcribe voice messages (404): is its transcription_model correct?: why"
+    )

@@ -1,0 +1,1 @@
+"""Agents: discovery, provisioning, presence and the status of upstreams. Knows nothing of turns."""

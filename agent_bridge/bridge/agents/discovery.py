@@ -1,0 +1,275 @@
+"""Discovery: asks every upstream periodically which agents it has, and writes their desired names and states."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.agents.diff import diff_agents
+from agent_bridge.bridge.agents.upstream_status import Health
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import BridgeError, UpstreamError
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.agents import DesiredAgent
+from agent_bridge.store.signals import Topic
+from agent_bridge.upstream.base import UNCHANGED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.config.model import TemplatesConfig, UpstreamConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.signals import Signals
+    from agent_bridge.upstream.base import AgentInfo, Upstream
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_CAP = 30.0
+#: Good answers in a row without an agent after which it is gone.
+GONE_AFTER = 3
+#: Synapse takes display names of up to 256 characters.
+_LONGEST_NAME = 255
+#: So many agents may go at once without an operator's word, and any number up to half of all.
+_FEW = 3
+
+
+@dataclass
+class Watch:
+    """One upstream under watch."""
+
+    upstream: Upstream
+    config: UpstreamConfig
+    health: Health
+    #: The last list of agents that the upstream returned.
+    listed: Sequence[AgentInfo] = ()
+    #: Whether the tables contain that list.
+    digested: bool = False
+    #: How many good answers in a row lacked an agent, by row id.
+    missed: dict[int, int] = field(default_factory=dict)
+    failures: int = 0
+    #: One pass at a time, whether the clock or a person asked for it.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Discovery:
+    """Keeps the tables of agents like the upstreams' lists."""
+
+    def __init__(
+        self,
+        upstreams: Iterable[tuple[Upstream, UpstreamConfig]],
+        agents: Agents,
+        reconcile: Callable[[int], None],
+        namespace: Namespace,
+        templates: TemplatesConfig,
+        upstream_status: UpstreamStatus,
+        signals: Signals,
+        texts: Texts,
+    ) -> None:
+        self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
+        self._agents = agents
+        #: Has the agent with a row id reconciled soon.
+        self._reconcile = reconcile
+        self._namespace = namespace
+        self._templates = templates
+        self._upstream_status = upstream_status
+        self._signals = signals
+        self._texts = texts
+        self._published: list[Health] = []
+
+    def health(self) -> list[Health]:
+        """Return how each upstream is, in the order of the configuration."""
+        return [watch.health for watch in self._watches]
+
+    async def run(self) -> None:
+        """Watch all upstreams, each on its own, publish how they are, and sync on request, until cancelled."""
+        with self._signals.subscription(Topic.SYNCS) as wake:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(every(FALLBACK, self._report, name="report on the upstreams", wake=wake))
+                for watch in self._watches:
+                    work = partial(self._watch, watch)
+                    group.create_task(every(watch.config.poll_interval, work, name="look at an upstream"))
+
+    async def sync(self, *, confirmed: bool = False) -> list[Health]:
+        """Look at all upstreams now and return how they are.
+
+        *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
+        are believed to be gone.
+        """
+        await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
+        return self.health()
+
+    async def _report(self) -> None:
+        """Sync if any process asked for it, and publish how the upstreams are if that has changed."""
+        requested_syncs, done = await self._upstream_status.requested_syncs()
+        if requested_syncs != done:
+            await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
+        if self.health() != self._published:
+            published = self.health()
+            await self._upstream_status.publish(published)
+            self._published = published
+        if requested_syncs != done:
+            await self._upstream_status.done(requested_syncs)
+
+    async def _watch(self, watch: Watch) -> float | None:
+        before = watch.health
+        await self._guarded_pass(watch)
+        if watch.health != before:
+            # The report is due.
+            self._signals.send(Topic.SYNCS)
+        interval = watch.config.poll_interval
+        backoff = Backoff(first=interval, cap=max(_CAP, interval))
+        return backoff.delay(watch.failures) if watch.failures else None
+
+    async def _guarded_pass(self, watch: Watch, *, confirmed: bool = False) -> None:
+        async with watch.lock:
+            try:
+                health = await self._pass(watch, confirmed=confirmed)
+            except Exception as error:  # noqa: BLE001  # whatever one upstream answers, it is asked again
+                watch.failures += 1
+                self._note(watch, error)
+            else:
+                if not watch.health.ok:
+                    _log.info("upstream reachable", upstream=health.name, agents=health.agents)
+                watch.failures = 0
+                watch.health = health
+
+    def _note(self, watch: Watch, error: Exception) -> None:
+        unexpected = None if isinstance(error, BridgeError) else error
+        says = error.says(self._texts) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
+        if watch.health.error != says:
+            logged = error.says(ENGLISH) if isinstance(error, BridgeError) else says
+            kind = "upstream" if isinstance(error, UpstreamError) else "discovery"
+            _log.warning(f"{kind} failed", upstream=watch.config.name, error=logged, exc_info=unexpected)
+        watch.health = Health(watch.config.name, says, watch.health.agents, watch.health.doubted)
+
+    async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
+        listed = await watch.upstream.agents()
+        if listed is not UNCHANGED:
+            watch.listed, watch.digested = listed, False
+        if watch.digested and not confirmed:
+            # The list lacks the same agents as before.
+            watch.missed = {agent: count + 1 for agent, count in watch.missed.items()}
+            if GONE_AFTER not in watch.missed.values():
+                return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
+        watch.digested = False
+        health = await self._digest(watch, watch.listed, confirmed=confirmed)
+        watch.digested = True
+        return health
+
+    async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
+        known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}
+        diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
+        watch.missed = {agent.id: watch.missed.get(agent.id, 0) + 1 for agent in diff.missing}
+        gone = [agent for agent in diff.missing if watch.missed[agent.id] >= GONE_AFTER]
+        active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
+        doubted = len(gone) if not confirmed and len(gone) > max(_FEW, active // 2) else 0
+        if doubted and doubted != watch.health.doubted:
+            _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
+        for agent, item in diff.present:
+            state = AgentState.ACTIVE if confirmed else agent.state
+            await self._update(known[agent.id], item.model, item.name, state)
+        for agent, item in diff.back:
+            # One that never got a room was held when it went.
+            housed = confirmed or known[agent.id].portal.room_id is not None
+            await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
+        for agent in () if doubted else gone:
+            await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
+            del watch.missed[agent.id]
+        if diff.added:
+            await self._add(watch, diff.added, known.values(), confirmed=confirmed)
+        return Health(watch.config.name, None, len(listed), doubted)
+
+    async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
+        agent, portal = agent_room.agent, agent_room.portal
+        wanted = self._wanted(agent.upstream, agent.agent_id, model, name, agent.ghost, state)
+        if (model, name, state) == (agent.model, agent.name, agent.state) and (
+            wanted.displayname,
+            wanted.room_name,
+            wanted.room_topic,
+        ) == (agent.displayname, portal.name, portal.topic):
+            return
+        if name != agent.name:
+            _log.info("agent renamed", upstream=agent.upstream, agent=agent.name, name=name)
+        if state is not agent.state:
+            became = {AgentState.GONE: "gone", AgentState.ACTIVE: "back", AgentState.HELD: "held"}[state]
+            _log.info(f"agent {became}", upstream=agent.upstream, agent=agent.name, name=name)
+        await self._agents.update(agent.id, wanted)
+        self._reconcile(agent.id)
+
+    async def _add(
+        self, watch: Watch, added: Sequence[AgentInfo], known: Iterable[AgentRoom], *, confirmed: bool
+    ) -> None:
+        limit = len(added) if confirmed else watch.config.max_new_agents
+        ghosts = await self._agents.ghosts()
+        identities = {agent_room.agent.agent_id for agent_room in known}
+        wanted: list[DesiredAgent] = []
+        for count, item in enumerate(added):
+            agent_id = fresh_identity(item.model, identities)
+            identities.add(agent_id)
+            ghost = self._namespace.localpart(agent_id, ghosts, salt=watch.config.name)
+            ghosts.add(ghost)
+            state = AgentState.ACTIVE if count < limit else AgentState.HELD
+            wanted.append(self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state))
+        await self._agents.add(wanted)
+        for new in wanted:
+            _log.info("agent added", upstream=new.upstream, agent=new.name, name=new.name, state=new.state)
+        if len(added) > limit:
+            _log.warning(
+                "too many new agents at once: the rest waits for `sync all`",
+                upstream=watch.config.name,
+                waiting=len(added) - limit,
+                max_new_agents=limit,
+            )
+        for agent_room in await self._agents.of_upstream(watch.config.name):
+            if agent_room.portal.room_id is None:
+                self._reconcile(agent_room.agent.id)
+
+    def _wanted(
+        self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState
+    ) -> DesiredAgent:
+        fields = {"name": name, "id": agent_id, "upstream": upstream}
+        return DesiredAgent(
+            upstream=upstream,
+            agent_id=agent_id,
+            model=model,
+            name=name,
+            ghost=ghost,
+            displayname=_shorten(fill(self._templates.displayname, fields)),
+            room_name=_shorten(fill(self._templates.room_name, fields)),
+            room_topic=_shorten(fill(self._templates.room_topic, fields)),
+            state=state,
+        )
+
+
+def fill(template: str, fields: Mapping[str, str]) -> str:
+    """Return *template* with ``{key}`` replaced by its field; braces within a field stay as they are."""
+    return "".join(
+        piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(re.split(r"\{([^{}]*)\}", template))
+    )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def fresh_identity(model: str, taken: set[str]) -> str:
+    """Return an identity for an agent whose model id is *model*: that id, or with a number behind it.
+
+    Needed where model ids are names: a new agent may be called what another was called first.
+    """
+    if model not in taken:
+        return model
+    number = 2
+    while f"{model}~{number}" in taken:
+        number += 1
+    return f"{model}~{number}"

@@ -1,0 +1,197 @@
+"""Generation: asks an agent once, streams the answer, and returns how the attempt ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from yarl import URL
+
+from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
+from agent_bridge.bridge.answering.outcome import Attempt, Failure, beyond
+from agent_bridge.bridge.answering.streaming import AnswerStreamer
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import AgentGone, AnswerTooLong, StoreError, UpstreamError
+from agent_bridge.core.rooms import Show, Streaming
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.render.activity import Activity
+from agent_bridge.render.rendition import Pace, Rendition
+from agent_bridge.render.split import with_ending
+from agent_bridge.upstream.base import AnswerRequest, RunStarted, TextDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent_bridge.bridge.answering.cancellation import Cancellations
+    from agent_bridge.bridge.answering.question import Question, Questions
+    from agent_bridge.bridge.delivery.edit_budget import EditBudget
+    from agent_bridge.bridge.delivery.outbox import Outbox
+    from agent_bridge.bridge.delivery.uploads import Uploads
+    from agent_bridge.config.model import AnswersConfig, UpstreamConfig
+    from agent_bridge.core.agents import Agent
+    from agent_bridge.core.answers import AnswerFile
+    from agent_bridge.core.turns import StopReason, Turn
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.turns import Turns
+    from agent_bridge.upstream.base import Upstream
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of an upstream, and the buffer of its answer."""
+
+    turn: Turn
+    upstream: Upstream
+    config: UpstreamConfig
+    request: AnswerRequest
+    question: Question
+    buffer: AnswerBuffer
+    #: User id of the ghost that answers.
+    user_id: str
+
+
+class Generation:
+    """Asks the agents of *upstreams*, each with its section of the configuration."""
+
+    def __init__(
+        self,
+        questions: Questions,
+        turns: Turns,
+        upstreams: Iterable[tuple[Upstream, UpstreamConfig]],
+        cancellations: Cancellations,
+        uploads: Uploads,
+        budget: EditBudget,
+        answers: AnswersConfig,
+        texts: Texts,
+    ) -> None:
+        self._questions = questions
+        self._turns = turns
+        self._upstreams = {config.name: (upstream, config) for upstream, config in upstreams}
+        self._cancellations = cancellations
+        self._uploads = uploads
+        self._budget = budget
+        self._pace = Pace(max_events=answers.max_events)
+        self._max_parts = answers.max_parts
+        self._texts = texts
+
+    async def run(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Attempt:
+        """Ask the agent of *agent_room* the question of *turn*, and show the answer in *outbox* while it grows.
+
+        All ends of an attempt are results: a whole answer, a failure of the upstream, a stop.
+
+        Raises:
+            HomeserverUnavailable: a file or a message that the question refers to cannot be fetched now.
+            StoreError: the transcript cannot be read.
+        """
+        if turn.stop is not None:
+            return Attempt(ended_by=turn.stop)
+        agent = agent_room.agent
+        configured = self._upstreams.get(agent.upstream)
+        if configured is None or agent.state is AgentState.GONE:
+            return Attempt(ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), self._texts))
+        upstream, config = configured
+        question = await self._questions.build(turn, agent, upstream, history_tokens=config.history_tokens)
+        if question.empty:
+            return Attempt(ended_by=Failure("; ".join(question.notes)))
+        buffer, request = self._buffer(turn, config), _request(turn, agent, question)
+        call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id)
+        streaming = agent_room.portal.streaming or config.streaming
+        async with AnswerStreamer(outbox, buffer, self._budget, enabled=streaming is Streaming.EDITS) as streamer:
+            try:
+                answer = self._answer(call, streamer)
+                result: Attempt | Failure | StopReason = await self._cancellations.unless_stopped(turn, answer)
+            except UpstreamError as error:
+                result = Failure.of(error, self._texts)
+        return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:
+        reasoning, tools = config.reasoning, config.tools
+        if turn.root is not None:
+            # Threads do not nest.
+            reasoning, tools = (Show.COLLAPSED if show is Show.THREAD else show for show in (reasoning, tools))
+        rendition = Rendition(self._pace, max_parts=self._max_parts)
+        return AnswerBuffer(rendition, Activity(self._texts, reasoning=reasoning, tools=tools))
+
+    async def _answer(self, call: _Call, streamer: AnswerStreamer) -> Attempt:
+        """Read the whole answer, and upload its files: the text goes on growing before people's eyes.
+
+        Raises:
+            UpstreamError: the upstream gives no whole answer.
+        """
+        await self._read(call, streamer)
+        text = call.buffer.text
+        if call.buffer.finish_reason == "length":
+            text = with_ending(text, f"*({self._texts.truncated})*")
+        files: tuple[AnswerFile, ...] = ()
+        notes: tuple[str, ...] = ()
+        if call.buffer.files:
+            own = URL(call.config.url)
+            files, notes = await self._uploads.upload_all(call.buffer.files, own=own, as_user=call.user_id)
+        return Attempt(
+            text=text,
+            question=call.question.kept,
+            activity=call.buffer.activity.whole(time.monotonic()),
+            files=files,
+            rest=await self._rest(text, call.user_id),
+            notes=(*call.question.notes, *notes),
+        )
+
+    async def _read(self, call: _Call, streamer: AnswerStreamer) -> None:
+        left = limit = call.config.max_answer_chars
+        try:
+            async with (
+                asyncio.timeout(call.config.turn_timeout),
+                aclosing(call.upstream.answer(call.request)) as deltas,
+            ):
+                async for delta in deltas:
+                    if isinstance(delta, RunStarted):
+                        await self._record_run(call.turn, delta.ref)
+                    elif isinstance(delta, TextDelta):
+                        call.buffer.feed(TextDelta(delta.text[:left]), time.monotonic())
+                        left -= len(delta.text)
+                    else:
+                        call.buffer.feed(delta, time.monotonic())
+                    streamer.changed()
+                    if left < 0:
+                        raise AnswerTooLong(Text("too_long", limit=limit))
+        except TimeoutError:
+            raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
+
+    async def _record_run(self, turn: Turn, ref: str) -> None:
+        try:
+            await self._turns.started(turn, ref)
+        except StoreError as error:
+            # The answer goes on: the database may be back before it has to be committed.
+            _log.warning("the reference of the run was not stored", run=ref, error=str(error))
+
+    async def _unfinished(self, call: _Call, ended_by: Failure | StopReason) -> Attempt:
+        """Return the attempt with as much of the answer as had arrived; its files are left out."""
+        buffer = call.buffer
+        return Attempt(
+            ended_by=ended_by,
+            text=buffer.text,
+            question=call.question.kept,
+            activity=buffer.activity.whole(time.monotonic()),
+            rest=await self._rest(buffer.text, call.user_id),
+        )
+
+    async def _rest(self, text: str, user_id: str) -> AnswerFile | None:
+        rest = beyond(text, self._max_parts)
+        return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
+
+
+def _request(turn: Turn, agent: Agent, question: Question) -> AnswerRequest:
+    return AnswerRequest(
+        model=agent.model,
+        messages=(*question.history, question.message),
+        session=f"{turn.room_id}/{turn.thread}" if turn.thread else turn.room_id,
+        # A retry has a key of its own, so the upstream generates another answer.
+        idempotency_key=f"{turn.key}.{turn.retries}" if turn.retries else turn.key,
+    )

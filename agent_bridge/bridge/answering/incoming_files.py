@@ -1,0 +1,109 @@
+"""Files that people send: their contents as an agent gets them, or the reason why the agent gets none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, TooLarge, UpstreamError
+from agent_bridge.core.transcript import Image
+from agent_bridge.files.documents import as_markdown
+from agent_bridge.files.sniff import Family, kind_of
+from agent_bridge.files.text import as_text
+from agent_bridge.render.content import escape, fenced
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import FilesConfig
+    from agent_bridge.files.sniff import Kind
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.attachments import Attachment
+    from agent_bridge.matrix.media import Media
+    from agent_bridge.upstream.base import Upstream
+
+#: Documents and pictures that are decoded at the same time: each may take much memory.
+_DECODERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A piece of a question: a file, or text."""
+
+    #: Text for the agent.
+    text: str = ""
+    images: tuple[Image, ...] = ()
+    #: A sentence for the person without a full stop: why the file is not taken, or not whole. Empty: it is taken.
+    note: str = ""
+    #: Whether it quotes an earlier message. No transcript keeps quotations: their message may be redacted.
+    quoted: bool = False
+
+
+class IncomingFiles:
+    """Downloads files and reads them, within *limits*."""
+
+    def __init__(self, media: Media, limits: FilesConfig, texts: Texts) -> None:
+        self._media = media
+        self._limits = limits
+        self._texts = texts
+        self._characters = texts.count(limits.max_text_chars, texts.character)
+        self._decoders = asyncio.Semaphore(_DECODERS)
+
+    async def read(self, attachment: Attachment, upstream: Upstream, *, agent: str, as_user: str) -> FileContent:
+        """Return *attachment*, downloaded as the user *as_user*, as *agent* of *upstream* gets it.
+
+        Raises:
+            HomeserverUnavailable: it cannot be downloaded now; trying again may help.
+        """
+        name = escape(attachment.name) or attachment.kind.removeprefix("m.")
+        try:
+            data = await self._download(attachment, as_user)
+            kind = kind_of(data, attachment.content_type, attachment.name)
+            return await self._content(data, kind, name, upstream, agent)
+        except TooLarge as error:
+            limit = self._texts.bytes(error.limit or self._limits.max_bytes)
+            return FileContent(note=self._texts.too_large.format(name=name, limit=limit))
+        except FileRefused as error:
+            return FileContent(note=self._texts.not_read.format(name=name, cause=error.says(self._texts)))
+        except (HomeserverRefused, UpstreamError) as error:
+            return FileContent(note=self._texts.not_fetched.format(name=name, cause=error.says(self._texts)))
+
+    async def _download(self, attachment: Attachment, as_user: str) -> bytes:
+        limit = self._limits.max_bytes
+        if attachment.size is not None and attachment.size > limit:
+            raise TooLarge(limit)
+        if attachment.url is None:
+            raise FileRefused("the file is encrypted", FileProblem.ENCRYPTED)
+        return await self._media.download(attachment.url, limit=limit, as_user=as_user)
+
+    async def _content(self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str) -> FileContent:
+        match kind.family:
+            case Family.IMAGE if upstream.traits.images:
+                return await self._picture(data, name)
+            case Family.IMAGE:
+                return FileContent(note=self._texts.no_images.format(agent=agent))
+            case Family.AUDIO if upstream.can.transcribe is not None:
+                words = await upstream.can.transcribe(data, name=name, content_type=kind.content_type)
+                return FileContent(f"{self._texts.transcript}\n\n{words}")
+            case Family.AUDIO:
+                return FileContent(note=self._texts.no_voice)
+            case Family.TEXT | Family.DOCUMENT:
+                return await self._text(data, kind, name)
+            case _:
+                return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
+
+    async def _picture(self, data: bytes, name: str) -> FileContent:
+        from agent_bridge.files.picture import for_model  # loads Pillow, for the first picture only
+
+        async with self._decoders:
+            picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
+        return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))
+
+    async def _text(self, data: bytes, kind: Kind, name: str) -> FileContent:
+        limit = self._limits.max_text_chars
+        if kind.family is Family.TEXT:
+            read = as_text(data, max_chars=limit)
+        else:
+            async with self._decoders:
+                read = await as_markdown(data, kind, max_chars=limit)
+        note = self._texts.cut.format(name=name, characters=self._characters) if read.cut else ""
+        return FileContent(f"{self._texts.attachment.format(name=name)}\n\n{fenced(read.text)}", note=note)

@@ -1,0 +1,140 @@
+"""The handler of messages to agents: question, answer, commit, publication."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.turns import StopReason, TurnState
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.answering.batching import Batching
+    from agent_bridge.bridge.answering.generation import Generation
+    from agent_bridge.bridge.answering.outcome import Outcome
+    from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
+    from agent_bridge.bridge.delivery.receipts import Receipts
+    from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+    from agent_bridge.config.model import AnswersConfig, BotConfig, LanesConfig
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.turns import Turns
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_RETRY = Backoff(first=1, cap=30)
+#: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
+_LONGEST_WAIT = 900.0
+#: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.
+_ANNOUNCED = 60.0
+
+
+class MessageHandler:
+    """Handles the turns of kind *message*."""
+
+    def __init__(
+        self,
+        outboxes: Outboxes,
+        turns: Turns,
+        batching: Batching,
+        generation: Generation,
+        receipts: Receipts,
+        status_reactions: StatusReactions,
+        lanes: LanesConfig,
+        answers: AnswersConfig,
+        bot: BotConfig,
+        texts: Texts,
+    ) -> None:
+        self._outboxes = outboxes
+        self._turns = turns
+        self._batching = batching
+        self._generation = generation
+        self._receipts = receipts
+        self._status_reactions = status_reactions
+        self._max_attempts = lanes.max_attempts
+        self._max_parts = answers.max_parts
+        self._prefix = bot.prefix
+        self._texts = texts
+
+    async def handle(self, turn: Turn) -> None:
+        """Have the agent answer *turn*, commit the outcome, show it, close the turn; or queue the turn again.
+
+        Raises:
+            HomeserverError: the outcome could not be shown. A committed outcome stays committed.
+        """
+        started = time.monotonic()
+        agent_room, outbox = await self._outboxes.open(turn)
+        agent = agent_room.agent.name
+        _log.info("message taken up", agent=agent, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
+        await outbox.recover()
+        turn, newest = await self._batching.collect(turn, agent_room.portal.when_busy)
+        async with self._receipts.reading(turn.room_id, newest, outbox.user_id):
+            outcome = await self._outcome(turn, agent_room, outbox)
+            if outcome is None:
+                return
+            ops = outcome.ops(self._texts, self._max_parts)
+            if turn.state is not TurnState.COMMITTED:
+                await self._turns.commit(
+                    turn,
+                    outcome.text,
+                    error=outcome.error,
+                    parts=[op.part for op in ops],
+                    extras=outcome.extras,
+                    stopped=outcome.stopped is not None,
+                    transcript=outcome.transcript,
+                )
+            await self._status_reactions.show(turn, outcome.state, outbox.user_id)
+            await outbox.publish(ops, outcome.state)
+        seconds = round(time.monotonic() - started, 3)
+        if outcome.error is None:
+            _log.info("answer sent", agent=agent, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
+        else:
+            _log.warning("answer failed", agent=agent, room=turn.room_id, error=outcome.error)
+
+    async def give_up(self, turn: Turn, cause: str) -> None:
+        """Tell the room that *turn* ends because of *cause*, and close it as failed."""
+        _, outbox = await self._outboxes.open(turn)
+        await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
+        await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
+
+    async def _outcome(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Outcome | None:
+        """Return the outcome of *turn*; None if the turn is queued again."""
+        if turn.state is TurnState.COMMITTED:
+            return committed_outcome(turn)
+        attempt = await self._attempt(turn, agent_room, outbox)
+        announced = False
+        if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
+            if await self._put_back(turn, failure):
+                return None
+            announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
+        if attempt.ended_by is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
+            # One of several messages was redacted: the turn asks the others again.
+            return None
+        return outcome_of(attempt, self._texts, announced=announced)
+
+    async def _attempt(self, turn: Turn, agent_room: AgentRoom, outbox: Outbox) -> Attempt:
+        if self._batching.is_too_old(turn):
+            return Attempt(ended_by=Failure(self._too_old(turn)))
+        async with self._receipts.typing(turn.room_id, outbox.user_id):
+            return await self._generation.run(turn, agent_room, outbox)
+
+    async def _put_back(self, turn: Turn, failure: Failure) -> bool:
+        """Queue *turn* again if another attempt may succeed; return whether it is queued."""
+        error = failure.error
+        if error is None or not error.retryable or turn.failures + 1 >= self._max_attempts:
+            return False
+        delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
+        _log.warning("asking again", error=str(error), room=turn.room_id, seconds=delay)
+        await self._turns.put_back(turn, delay=delay, failed=True, why=error.says(self._texts))
+        return True
+
+    def _too_old(self, turn: Turn) -> str:
+        return self._texts.too_old.format(
+            messages=self._texts.count(1 + len(turn.collected), self._texts.message),
+            age=self._texts.duration(turn.age),
+            command=f"{self._prefix} retry {turn.key}",
+        )

@@ -1,0 +1,122 @@
+"""Streaming: an answer is shown by edits while it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Self
+
+import structlog
+
+from agent_bridge.core.errors import BridgeError, HomeserverError
+from agent_bridge.matrix.session import at_once
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
+    from agent_bridge.bridge.delivery.edit_budget import EditBudget
+    from agent_bridge.bridge.delivery.outbox import Outbox
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_TOO_MANY = 429
+
+
+class AnswerStreamer:
+    """Shows the messages of *buffer* through *outbox* when they are due, within *budget*.
+
+    Use as async context manager around the generation of the answer, and call :meth:`changed` after each delta. The end
+    of the block waits for a request that was sent already; cancellation does not. A message that the homeserver does
+    not take is left out: the whole answer follows in any case.
+
+    The streaming task starts when the first messages are due, so an answer that is whole before costs no task.
+    """
+
+    def __init__(self, outbox: Outbox, buffer: AnswerBuffer, budget: EditBudget, *, enabled: bool) -> None:
+        self._outbox = outbox
+        self._buffer = buffer
+        self._budget = budget
+        self._enabled = enabled
+        self._ended = False
+        #: The due time that the timer or the task waits for.
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        #: Set when the due time has changed, when the budget permits an edit, and at the end.
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended = True
+        self._news.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            if kind is not None and issubclass(kind, asyncio.CancelledError):
+                self._task.cancel()
+            await self._task
+
+    def changed(self) -> None:
+        """Note that the buffer has changed."""
+        due = self._buffer.due
+        if due == self._due or not self._enabled:
+            return
+        self._due = due
+        if self._task is not None:
+            self._news.set()
+        elif due is not None:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._stream())
+
+    async def _stream(self) -> None:
+        while not self._ended:
+            due = self._buffer.due
+            pause = None if due is None else due - time.monotonic()
+            if pause is None or pause > 0:
+                await self._wait(pause)
+            elif self._buffer.urgent or await self._budget_permits():
+                with nullcontext() if self._buffer.urgent else at_once():
+                    await self._flush()
+
+    async def _wait(self, pause: float | None) -> None:
+        """Return after *pause* seconds, or when there is news."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(pause):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    async def _budget_permits(self) -> bool:
+        """Wait until the budget permits an edit; return False if the first words arrive or the answer ends before."""
+        permit = asyncio.create_task(self._budget.wait())
+        permit.add_done_callback(lambda _: self._news.set())
+        try:
+            while not (permit.done() or self._ended or self._buffer.urgent):
+                self._news.clear()
+                await self._news.wait()
+            return permit.done() and not self._ended
+        finally:
+            permit.cancel()
+
+    async def _flush(self) -> None:
+        self._due = None
+        for op in self._buffer.take(time.monotonic()):
+            try:
+                await self._outbox.show(op)
+            except BridgeError as error:
+                _log.info("a part of a growing answer was not shown", error=str(error))
+                if isinstance(error, HomeserverError) and error.status == _TOO_MANY:
+                    self._budget.refused()
+            else:
+                self._budget.taken()

@@ -1,0 +1,1 @@
+"""Delivery: messages, reactions, uploads and receipts on the homeserver. Knows nothing of upstreams."""

@@ -1,0 +1,53 @@
+"""The reaction ⚠️ of a ghost to a message that got no whole answer; it is removed when the message gets one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.ids import MARK
+from agent_bridge.core.turns import TurnState
+from agent_bridge.render.content import reaction
+
+if TYPE_CHECKING:
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.matrix.client import Homeserver
+
+_log = structlog.stdlib.get_logger(__name__)
+
+WARNING = "⚠️"
+
+
+class StatusReactions:
+    """Adds and removes the reactions. A repeat changes nothing."""
+
+    def __init__(self, homeserver: Homeserver) -> None:
+        self._homeserver = homeserver
+
+    async def show(self, turn: Turn, state: TurnState, ghost: str) -> None:
+        """Make the reaction of the user *ghost* to the message of *turn* match *state*, in which the turn ends.
+
+        Raises:
+            HomeserverUnavailable: the homeserver did not answer; trying again may help.
+        """
+        try:
+            if state is TurnState.FAILED:
+                await self._warn(turn, ghost)
+            elif turn.retries or turn.failures:
+                await self._clear(turn, ghost)
+        except HomeserverRefused as error:
+            # The message was redacted, or the room does not permit reactions. The answer is shown all the same.
+            _log.info("the status reaction of a message was refused", room=turn.room_id, error=str(error))
+
+    async def _warn(self, turn: Turn, ghost: str) -> None:
+        content = reaction(turn.event_id, WARNING) | {MARK: f"{turn.key}.warning"}
+        txn_id = f"ab.{turn.key}.warning.{turn.retries}"
+        await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=txn_id, as_user=ghost)
+
+    async def _clear(self, turn: Turn, ghost: str) -> None:
+        for event in await self._homeserver.annotations(turn.room_id, turn.event_id, ghost):
+            if event.get("sender") == ghost and event["content"].get(MARK) == f"{turn.key}.warning":
+                txn_id = f"ab.{turn.key}.warning.{event['event_id']}.redact"
+                await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=ghost)

@@ -1,0 +1,140 @@
+"""Files of an answer: fetched from the agent, uploaded to the homeserver's media repository."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.core.answers import AnswerFile, MediaFile
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.files import data_urls
+from agent_bridge.files.sniff import Family, kind_of
+from agent_bridge.render.attachment import shown_name
+from agent_bridge.upstream.download.fetch import Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yarl import URL
+
+    from agent_bridge.config.model import FilesConfig
+    from agent_bridge.files.picture import Picture, PictureInfo
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.media import Media
+    from agent_bridge.upstream.base import FileDelta
+    from agent_bridge.upstream.download.fetch import Fetcher
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Pictures that are decoded at the same time: each may take much memory.
+_DECODERS = 2
+_MARKDOWN = "text/markdown"
+_REST = "answer.md"
+#: Seconds that an answer waits for all its files.
+_PATIENCE = 60.0
+#: Pauses between the tries of one upload, and their number: half a minute in all.
+_BACKOFF, _TRIES = Backoff(first=1, cap=16), 5
+_SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Preview:
+    info: PictureInfo
+    thumbnail: Picture
+    blurhash: str
+
+
+def _preview(data: bytes) -> _Preview:
+    from agent_bridge.files import picture  # loads Pillow, for the first picture only
+
+    thumbnail = picture.thumbnail(data)
+    return _Preview(picture.info_of(data), thumbnail, picture.blurhash(thumbnail.data))
+
+
+class Uploads:
+    """Uploads the files of answers, each as the ghost that sends it (*as_user*)."""
+
+    def __init__(self, media: Media, fetcher: Fetcher, files: FilesConfig, texts: Texts) -> None:
+        self._media = media
+        self._fetcher = fetcher
+        self._max_bytes = files.max_bytes
+        self._texts = texts
+        self._decoders = asyncio.Semaphore(_DECODERS)
+
+    async def upload_all(
+        self, files: Sequence[FileDelta], *, own: URL, as_user: str
+    ) -> tuple[tuple[AnswerFile, ...], tuple[str, ...]]:
+        """Return *files* uploaded, and a sentence about each file that could not be.
+
+        *own* is the URL of the upstream that gave the files: links to its host may be followed.
+        """
+        uploaded, notes = [], []
+        end = asyncio.get_running_loop().time() + _PATIENCE
+        for number, file in enumerate(files, 1):
+            name = file.name or str(number)
+            try:
+                async with asyncio.timeout_at(end):
+                    fetched = await self._fetch(file, own)
+                    name = file.name or fetched.name or name
+                    uploaded.append(await self._upload_file(fetched, name, as_user))
+            except TimeoutError:
+                cause = self._texts.file_problems[FileProblem.UNREACHABLE]
+                notes.append(self._texts.not_sent.format(name=name, cause=cause))
+            except (FileRefused, HomeserverRefused, HomeserverUnavailable) as error:
+                notes.append(self._texts.not_sent.format(name=name, cause=error.says(self._texts)))
+        return tuple(uploaded), tuple(notes)
+
+    async def upload_rest(self, text: str, *, as_user: str) -> AnswerFile | None:
+        """Return the Markdown *text*, the rest of an answer, uploaded as a file; None if the homeserver refuses it."""
+        data = text.encode()
+        try:
+            url = await self._upload(data, _MARKDOWN, _REST, as_user)
+        except (FileRefused, HomeserverRefused, HomeserverUnavailable) as error:
+            _log.warning("the rest of an answer is not sent as a file", error=str(error))
+            return None
+        return AnswerFile(MediaFile(url, _MARKDOWN, len(data)), _REST)
+
+    async def _fetch(self, file: FileDelta, own: URL) -> Fetched:
+        if file.url[:5].lower() != "data:":
+            return await self._fetcher.fetch(file.url, limit=self._max_bytes, own=own)
+        # In a thread: a data URL may have millions of characters.
+        content_type, data = await asyncio.to_thread(data_urls.parse, file.url, limit=self._max_bytes)
+        return Fetched(data, content_type, "")
+
+    async def _upload_file(self, fetched: Fetched, name: str, as_user: str) -> AnswerFile:
+        kind = kind_of(fetched.data, fetched.claimed, fetched.name)
+        if kind.family is Family.IMAGE:
+            try:
+                async with self._decoders:
+                    preview = await asyncio.to_thread(_preview, fetched.data)
+            except FileRefused as error:
+                # A client may be able to show a picture that the bridge cannot decode.
+                _log.info("a picture is sent as a file", error=str(error))
+            else:
+                return await self._upload_picture(fetched.data, preview, name, as_user)
+        url = await self._upload(fetched.data, kind.content_type, name, as_user)
+        return AnswerFile(MediaFile(url, kind.content_type, len(fetched.data)), shown_name(name))
+
+    async def _upload_picture(self, data: bytes, preview: _Preview, name: str, as_user: str) -> AnswerFile:
+        info, small = preview.info, preview.thumbnail
+        name = name if "." in name else name + _SUFFIXES.get(info.content_type, "")
+        url = await self._upload(data, info.content_type, name, as_user)
+        small_url = await self._upload(small.data, small.content_type, name, as_user)
+        return AnswerFile(
+            MediaFile(url, info.content_type, info.size, info.width, info.height),
+            shown_name(name),
+            thumbnail=MediaFile(small_url, small.content_type, len(small.data), small.width, small.height),
+            blurhash=preview.blurhash,
+        )
+
+    async def _upload(self, data: bytes, content_type: str, name: str, as_user: str) -> str:
+        for tries in range(1, _TRIES):
+            try:
+                return await self._media.upload(data, content_type, name, as_user)
+            except HomeserverUnavailable:
+                await asyncio.sleep(_BACKOFF.delay(tries))
+        return await self._media.upload(data, content_type, name, as_user)

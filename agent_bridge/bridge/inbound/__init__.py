@@ -1,0 +1,1 @@
+"""Inbound: events become turns; invitations, refusals and backfill. Knows nothing of upstreams."""

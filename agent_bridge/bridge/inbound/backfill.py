@@ -1,0 +1,178 @@
+"""Backfill: events that the homeserver never pushed are found in its own history of the room.
+
+Synapse keeps events that wait for the bridge in memory: those behind a slow transaction are gone when it restarts, and
+events from before the bot joined are never pushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, StoreError
+from agent_bridge.matrix.events import parse_event
+from agent_bridge.matrix.filters import said_by_others
+from agent_bridge.store.signals import Topic
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.inbound.intake import Intake
+    from agent_bridge.core.rooms import HistoryCursor
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.store.history import Histories
+    from agent_bridge.store.signals import Signals
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Events of one request, and requests for one room at most.
+_PAGE, _PAGES = 100, 100
+#: Rooms that are backfilled at the same time.
+_TOGETHER = 4
+#: Failures in a row after which a room is passed over, so that its lanes go on.
+_HOPELESS = 5
+#: Seconds that the backfill of one room may take: the room's lanes wait for it.
+_PATIENCE = 20.0
+_RETRY = Backoff(first=0.5, cap=4)
+
+
+class Backfill:
+    """Compares rooms with the homeserver's history: those that need it at once, and every room periodically."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        rooms: Histories,
+        intake: Intake,
+        signals: Signals,
+        *,
+        interval: float,
+        horizon: float,
+    ) -> None:
+        self._homeserver = homeserver
+        self._histories = rooms
+        self._intake = intake
+        self._signals = signals
+        self._interval = interval
+        self._horizon = horizon
+        #: Rooms whose backfill runs.
+        self._running: set[str] = set()
+        #: How often each room failed in a row, and when it may be tried again, by a monotonic clock.
+        self._failures: dict[str, int] = {}
+        self._later: dict[str, float] = {}
+        #: How often in a row the homeserver was away, and until when no backfill begins.
+        self._away = 0
+        self._away_until = 0.0
+
+    async def run(self) -> None:
+        """Backfill the rooms that are due, a few at a time, until cancelled."""
+        self._running.clear()
+        with self._signals.subscription(Topic.BACKFILL) as wake:
+            async with asyncio.TaskGroup() as group:
+                begin = partial(self._begin, group, wake)
+                await every(min(FALLBACK, self._interval), begin, name="search for rooms to backfill", wake=wake)
+
+    async def _begin(self, group: asyncio.TaskGroup, wake: asyncio.Event) -> float | None:
+        """Begin the backfill of rooms that are due; return the seconds until a room may be tried again."""
+        now = time.monotonic()
+        if now >= self._away_until:
+            for room in await self._due(now):
+                self._running.add(room.room_id)
+                task = group.create_task(self._attempt(room))
+                task.add_done_callback(partial(self._ended, room.room_id, wake))
+        tries = [at for at in (self._away_until, *self._later.values()) if at > now]
+        return min(tries) - now if tries else None
+
+    def _ended(self, room_id: str, wake: asyncio.Event, _task: asyncio.Task[None]) -> None:
+        self._running.discard(room_id)
+        # Another room may begin.
+        wake.set()
+
+    async def _due(self, now: float) -> list[HistoryCursor]:
+        """Return the rooms to begin with now: those that do not run, nor wait for their own next try."""
+        free = _TOGETHER - len(self._running)
+        if free <= 0:
+            return []
+        passed = {*self._running, *(room_id for room_id, at in self._later.items() if at > now)}
+        rooms = await self._histories.due(self._interval, free + len(passed))
+        return [room for room in rooms if room.room_id not in passed][:free]
+
+    async def backfill(self, room: HistoryCursor) -> None:
+        """Take the missing events of *room*, in order.
+
+        Raises:
+            HomeserverError, StoreError: nothing was taken; the room needs the backfill still.
+        """
+        events, complete = await self._since(room)
+        if not complete:
+            # The last event that was seen is not there: take none that may have been answered and forgotten.
+            oldest = (time.time() - self._horizon) * 1000
+            events = [event for event in events if event.timestamp > oldest]
+        await self._intake.take_backfilled(room, events, events[-1].event_id if events else room.last_seen)
+
+    async def _attempt(self, room: HistoryCursor) -> None:
+        """Backfill *room*. After a failure other rooms go on, and in the end this one does too."""
+        try:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self.backfill(room)
+            except HomeserverRefused as error:
+                _log.warning("a room cannot be backfilled", room=room.room_id, error=str(error))
+                await self._histories.pass_over(room)
+            except (HomeserverUnavailable, TimeoutError) as error:
+                await self._failed(room, str(error) or f"no answer within {_PATIENCE:g} s")
+                return
+        except StoreError as error:
+            _log.debug("a room is not backfilled yet", room=room.room_id, error=str(error))
+            self._later[room.room_id] = time.monotonic() + _RETRY.first
+            return
+        self._away = 0
+        self._failures.pop(room.room_id, None)
+        self._later.pop(room.room_id, None)
+
+    async def _failed(self, room: HistoryCursor, error: str) -> None:
+        # Away for all, or unable to tell of this room only?
+        if not await self._answers():
+            self._away += 1
+            self._away_until = time.monotonic() + _RETRY.delay(self._away)
+            return
+        failures = self._failures[room.room_id] = self._failures.get(room.room_id, 0) + 1
+        if failures < _HOPELESS:
+            self._later[room.room_id] = time.monotonic() + _RETRY.delay(failures)
+            return
+        _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=error)
+        await self._histories.pass_over(room)
+        del self._failures[room.room_id]
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._homeserver.answers()
+        except TimeoutError:
+            return False
+
+    async def _since(self, room: HistoryCursor) -> tuple[list[RoomEvent], bool]:
+        """Return the events of others since the one seen last, oldest first; tell whether that one was found."""
+        names = self._homeserver.namespace
+        reader = None if room.ghost is None else names.user_id(room.ghost)
+        only = said_by_others(names, reader)
+        found: list[RoomEvent] = []
+        start: str | None = None
+        for _ in range(_PAGES):
+            page, start = await self._homeserver.messages(
+                room.room_id, limit=_PAGE, start=start, as_user=reader, only=only
+            )
+            for event in map(parse_event, page):
+                if event is not None and event.event_id == room.last_seen:
+                    return found[::-1], True
+                if event is not None:
+                    found.append(event)
+            if start is None:
+                return found[::-1], room.last_seen is None
+        _log.error("a room has more new events than are read", room=room.room_id, events=len(found))
+        return found[::-1], False

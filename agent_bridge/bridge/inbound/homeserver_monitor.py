@@ -1,0 +1,125 @@
+"""Homeserver monitor: has the homeserver deliver its events at once after each start, of the bridge or of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.store.kv import KeyValues
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from agent_bridge.bridge.inbound.intake import Intake
+    from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.config.model import AppServiceConfig
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Agents
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_RETRY = Backoff(first=1, cap=30)
+#: Seconds between two checks that the homeserver answers: less than it takes to start.
+_LOOK = 1.0
+_LOOK_AGAIN = Backoff(first=_LOOK, cap=_LOOK)
+#: A state event of this type makes the homeserver send to the bridge again. It means nothing to people.
+STARTED = "agent_bridge.started"
+
+
+class HomeserverMonitor:
+    """Notices that the homeserver is away or back, and wakes it up after each start of the bridge and of its own."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        kv: KeyValues,
+        agents: Agents,
+        intake: Intake,
+        lanes: Lanes,
+        service: AppServiceConfig,
+    ) -> None:
+        self.homeserver = homeserver
+        self._kv = kv
+        self._agents = agents
+        self._intake = intake
+        self._lanes = lanes
+        self._service = service
+        self._away = False
+        #: Whether the homeserver was away and the rooms do not need a backfill yet.
+        self._owes_backfill = False
+        self._waking: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Wake the homeserver up, now and whenever it is back, until cancelled."""
+        self._away = False
+        async with asyncio.TaskGroup() as group:
+            self._begin(group)
+            await every(_LOOK, partial(self._look, group), name="check of the homeserver", retry=_LOOK_AGAIN)
+
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        """Wake the homeserver up from the first step."""
+        if self._waking is not None:
+            self._waking.cancel()
+        # Synapse's sender starts with the first event after its own start; only then a ping helps.
+        wake = partial(self._wake, [self._bot, self._event, self._ping])
+        self._waking = group.create_task(every(math.inf, wake, name="waking the homeserver", retry=_RETRY))
+
+    async def _wake(self, steps: list[Callable[[], Awaitable[None]]]) -> None:
+        """Take *steps* in their order, and remove each that is done."""
+        while steps:
+            try:
+                await steps[0]()
+            except HomeserverRefused as error:
+                # Another try would be refused too; the next step may help all the same.
+                _log.warning("the homeserver refused a part of its waking up", error=str(error))
+            del steps[0]
+
+    async def _look(self, group: asyncio.TaskGroup) -> None:
+        answers = await self.homeserver.answers()
+        if not answers and not self._away:
+            self._away = self._owes_backfill = True
+        if self._owes_backfill:
+            # While it is away, not after: no event that it brings may be taken up before the rooms are backfilled.
+            await self._intake.request_backfill("the homeserver is away")
+            self._owes_backfill = False
+        if answers and self._away:
+            self._away = False
+            _log.info("the homeserver is back")
+            self._begin(group)
+            await self._lanes.retry_now()
+
+    async def _bot(self) -> None:
+        await self.homeserver.register(self._service.bot_username)
+        bot, displayname = self.homeserver.namespace.bot, self._service.bot_displayname
+        # Synapse renews the bot's membership in every one of its rooms each time, even for an unchanged name.
+        if await self.homeserver.displayname(bot) != displayname:
+            await self.homeserver.set_displayname(bot, displayname)
+
+    async def _event(self) -> None:
+        rooms = [agent_room.portal.room_id for agent_room in await self._agents.all() if agent_room.portal.bot_joined]
+        for room_id in (await self._kv.get(KeyValues.SPACE), *rooms):
+            if room_id is None:
+                continue
+            try:
+                await self.homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
+            except HomeserverRefused as error:
+                _log.warning("the bot cannot speak in its room", room=room_id, error=str(error))
+            else:
+                return
+
+    async def _ping(self) -> None:
+        try:
+            milliseconds = await self.homeserver.ping(self._service.id)
+        except BridgeError:
+            _log.error("the homeserver cannot reach the bridge", address=self._service.url)
+            raise
+        if milliseconds is not None:
+            _log.info("the homeserver reaches the bridge", milliseconds=milliseconds)

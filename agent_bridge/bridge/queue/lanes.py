@@ -1,0 +1,135 @@
+"""Lanes: each conversation's turns in strict order, all conversations in parallel, spread over processes.
+
+The queue (procrastinate) holds at most one waiting job for a lane, not one for each message: the job takes turns from
+the head of its lane until none is left. The table of turns is the truth; a job is only an occasion to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+import procrastinate
+import structlog
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import DeleteJobCondition
+
+from agent_bridge.core.errors import StoreError
+from agent_bridge.store.queue import JOB_CHANNEL, QUEUE
+from agent_bridge.store.signals import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from procrastinate.connector import Notify
+
+    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.queue import Queue
+    from agent_bridge.store.signals import Signals
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_TASK = "lane"
+#: Seconds between two looks for jobs whose signal was lost.
+POLLING_INTERVAL = 30.0
+#: Seconds after which a worker is told of jobs a second time: it forgets a signal that comes while it looks for jobs.
+_AGAIN = 0.25
+_JOB_INSERTED = '{"type": "job_inserted", "job_id": 0}'
+
+
+class _Connector(procrastinate.PsycopgConnector):
+    """Procrastinate's access to the database. Workers hear of jobs by the process's one session.
+
+    The library's own listener is a further connection, and jobs that are deferred while it connects wait for the next
+    poll.
+    """
+
+    def __init__(self, signals: Signals) -> None:
+        super().__init__()
+        self._signals = signals
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:  # noqa: ARG002  # theirs
+        with self._signals.subscription(Topic.JOBS) as news:
+            # The worker may have looked for jobs before the subscription.
+            news.set()
+            while True:
+                await news.wait()
+                while news.is_set():
+                    news.clear()
+                    await on_notification(channel=JOB_CHANNEL, payload=_JOB_INSERTED)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_AGAIN):
+                            await news.wait()
+                await on_notification(channel=JOB_CHANNEL, payload=_JOB_INSERTED)
+
+
+class Lanes:
+    """The queue of the lanes' jobs. Use as async context manager."""
+
+    def __init__(self, database: Database, queue: Queue, signals: Signals) -> None:
+        self._database = database
+        self._queue = queue
+        self._app = procrastinate.App(connector=_Connector(signals))
+
+    async def __aenter__(self) -> Self:
+        await self._app.connector.open_async(self._database.pool)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._app.connector.close_async()
+
+    async def wake(self, connection: Connection, lanes: Sequence[int]) -> None:
+        """Have *lanes* processed once the transaction of *connection* is committed.
+
+        Raises:
+            StoreError: the transaction has to be rolled back.
+        """
+        # Sorted, so that two transactions that wake the same lanes never wait for each other.
+        for lane in sorted(lanes):
+            await self._defer(connection, lane)
+
+    async def retry_now(self) -> None:
+        """Make the turns due that wait for the homeserver: it may have recovered."""
+        try:
+            await self._queue.retry_now()
+        except StoreError as error:
+            _log.warning("turns that wait for the homeserver stay put back", error=str(error))
+
+    def set_processor(self, process: Callable[[int], Awaitable[None]]) -> None:
+        """Have :meth:`work` call *process* with the row id of each lane that has a job."""
+
+        async def job(lane: int) -> None:
+            await process(lane)
+
+        self._app.task(name=_TASK, queue=QUEUE)(job)
+
+    async def work(self, *, concurrency: int, drain_timeout: float) -> None:
+        """Process *concurrency* lanes at once, until cancelled; then finish them, within *drain_timeout* seconds.
+
+        Raises:
+            StoreError: the database is away.
+        """
+        try:
+            await self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=concurrency,
+                fetch_job_polling_interval=POLLING_INTERVAL,
+                shutdown_graceful_timeout=drain_timeout,
+                delete_jobs=DeleteJobCondition.ALWAYS,
+                install_signal_handlers=False,
+            )
+        except ConnectorException as error:
+            raise StoreError(f"the queue failed: {error}") from error
+
+    async def _defer(self, connection: Connection, lane: int) -> None:
+        name = f"lane-{lane}"
+        job = self._app.configure_task(_TASK, connection=connection, queue=QUEUE, lock=name, queueing_lock=name)
+        try:
+            # A violated queueing lock aborts the transaction that it happens in.
+            async with connection.transaction():
+                await job.defer_async(lane=lane)
+        except AlreadyEnqueued:
+            pass
+        except ConnectorException as error:
+            raise StoreError(f"the queue failed: {error}") from error

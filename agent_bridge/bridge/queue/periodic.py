@@ -1,0 +1,70 @@
+"""Periodic work: one loop for all parts that look at something again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Never
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds between two runs of work that signals wake: they find the changes whose signal was lost.
+FALLBACK = 15.0
+#: Seconds between two runs at least, however many signals come.
+_REST = 0.02
+_RETRY = Backoff(first=0.5, cap=5)
+
+
+async def every(
+    seconds: float,
+    work: Callable[[], Awaitable[float | None]],
+    *,
+    name: str,
+    wake: asyncio.Event | None = None,
+    retry: Backoff = _RETRY,
+) -> Never:
+    """Run *work* now and again and again, until cancelled.
+
+    After each run there is a pause: the seconds that *work* returns, *seconds* if it returns None, those of *retry* if
+    it raises a :class:`BridgeError`. Setting *wake* ends the pause. Of several failures in a row the log has the first,
+    and the success that ends them, under *name*. Any other error ends the loop and is raised.
+    """
+    loop = asyncio.get_running_loop()
+    failures = 0
+    while True:
+        if wake is not None:
+            wake.clear()
+        started = loop.time()
+        try:
+            due = await work()
+        except BridgeError as error:
+            # Work that went on for long, as a worker's or a leader's does, did not fail in a row.
+            failures = failures + 1 if loop.time() - started <= retry.cap else 1
+            if failures == 1:
+                _log.warning("periodic work failed", work=name, error=str(error))
+            pause = retry.delay(failures)
+        else:
+            if failures:
+                _log.info("periodic work succeeds again", work=name, failures=failures)
+            failures = 0
+            pause = seconds if due is None else due
+        await _pause(pause, wake)
+
+
+async def _pause(seconds: float, wake: asyncio.Event | None) -> None:
+    if wake is None:
+        await asyncio.sleep(seconds)
+        return
+    await asyncio.sleep(min(_REST, seconds))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds - _REST):
+            await wake.wait()

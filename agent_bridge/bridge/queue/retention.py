@@ -1,0 +1,38 @@
+"""Retention: deletes the rows that are older than configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.store.prune import prune
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import RetentionConfig
+    from agent_bridge.store.database import Database
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds between two runs.
+_INTERVAL = 600.0
+
+
+class Pruner:
+    """Deletes old rows every ten minutes."""
+
+    def __init__(self, database: Database, retention: RetentionConfig) -> None:
+        self._database = database
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Prune now and every ten minutes, until cancelled."""
+        await every(_INTERVAL, self._prune, name="retention")
+
+    async def _prune(self) -> None:
+        deleted = await prune(
+            self._database, turns_days=self._retention.turns_days, transcript_days=self._retention.transcript_days
+        )
+        if deleted:
+            _log.info("deleted old rows", rows=deleted)

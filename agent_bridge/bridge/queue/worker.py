@@ -1,0 +1,182 @@
+"""Worker: takes turns from the heads of the lanes and hands each to the handler of its kind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
+from agent_bridge.core.turns import TurnState
+from agent_bridge.store.locks import LANE
+from agent_bridge.store.signals import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.config.model import LanesConfig
+    from agent_bridge.core.turns import Turn, TurnKind
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.database import Database
+    from agent_bridge.store.locks import Locks
+    from agent_bridge.store.queue import Queue, QueueState
+    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.turns import Turns
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds between two looks at the queue: while it has jobs, and while it has none.
+_BUSY, _IDLE = 0.5, 2.0
+#: Seconds for which a job has to look like an orphan: one that starts or ends does so for a moment. To remove a job in
+#: error does no harm: the lane's lock decides which worker processes the lane.
+_ORPHANED = 0.4
+#: Workers that may die over one turn before the turn is given up.
+MAX_INTERRUPTIONS = 15
+_PUT_BACK = Backoff(first=1, cap=60)
+_RESTART = Backoff(first=0.5, cap=10)
+
+
+class Handler(Protocol):
+    """Handles the turns of one kind."""
+
+    async def handle(self, turn: Turn, /) -> None:
+        """Handle *turn* and close it, or put it back; when this returns, one of both is committed.
+
+        Finds the traces of an earlier attempt, and continues from there.
+        """
+
+    async def give_up(self, turn: Turn, cause: str, /) -> None:
+        """Tell the people that *turn* failed because of *cause*, and close it."""
+
+
+class Worker:
+    """Processes lanes, as many at once as configured; :meth:`run` works until it is cancelled."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        database: Database,
+        turns: Turns,
+        locks: Locks,
+        queue: Queue,
+        signals: Signals,
+        handlers: Mapping[TurnKind, Handler],
+        config: LanesConfig,
+        texts: Texts,
+    ) -> None:
+        self._lanes = lanes
+        self._database = database
+        self._turns = turns
+        self._locks = locks
+        self._queue = queue
+        self._signals = signals
+        self._handlers = handlers
+        self._config = config
+        self._texts = texts
+        self._stopping = False
+        #: Jobs that looked like orphans at the last look, and since when, by a monotonic clock.
+        self._suspects: dict[int, float] = {}
+        lanes.set_processor(self._process_lane)
+
+    async def run(self) -> None:
+        """Process lanes until cancelled; then finish the turns that run, within the drain timeout."""
+        await self._lanes.retry_now()
+        with self._signals.subscription(Topic.LANES) as wake:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(every(_IDLE, self._sweep, name="sweep of the lanes", wake=wake))
+                group.create_task(every(_RESTART.first, self._work, name="worker of the queue", retry=_RESTART))
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    # Before the queue's worker ends: its lanes must not take up another turn.
+                    self._stopping = True
+                    _log.info("finishing what runs", seconds=self._config.drain_timeout)
+
+    async def _work(self) -> None:
+        await self._lanes.work(concurrency=self._config.max_active_lanes, drain_timeout=self._config.drain_timeout)
+
+    async def _sweep(self) -> float:
+        """Free the lanes of dead workers, and wake each lane that has a turn to take up and no job.
+
+        Returns the seconds until the next look.
+        """
+        state = await self._queue.look()
+        if lost := self._lost(state):
+            _log.warning("taking over the lanes of a dead worker", lanes=len(lost))
+            await self._queue.remove(lost)
+            state = await self._queue.look()
+        if state.idle:
+            async with self._database.transaction() as connection:
+                await self._lanes.wake(connection, state.idle)
+        if state.startable:
+            # The queue's worker may have missed the signal.
+            self._signals.send(Topic.JOBS)
+        pauses = [_BUSY if state.busy or state.idle else _IDLE]
+        pauses += [] if state.due_in is None else [state.due_in]
+        pauses += [since + _ORPHANED - time.monotonic() for since in self._suspects.values()]
+        return max(0.0, min(pauses))
+
+    def _lost(self, state: QueueState) -> list[int]:
+        """Return the jobs that have been orphans for long enough, and remember the others."""
+        now = time.monotonic()
+        suspects = {job: self._suspects.get(job, now) for job in state.orphans}
+        lost = [job for job, since in suspects.items() if now - since >= _ORPHANED]
+        self._suspects = {job: since for job, since in suspects.items() if job not in lost}
+        return lost
+
+    async def _process_lane(self, lane: int) -> None:
+        try:
+            async with self._locks.hold(LANE, lane) as held:
+                # The worker that holds the lock takes all turns; the sweep finds those that it leaves.
+                while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
+                    await self._process_turn(turn)
+        except StoreError as error:
+            _log.warning("a lane is left to the sweep", lane=lane, error=str(error))
+
+    async def _process_turn(self, turn: Turn) -> None:
+        with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
+            try:
+                if turn.interruptions >= MAX_INTERRUPTIONS:
+                    times = self._texts.count(turn.interruptions, self._texts.time)
+                    await self._give_up(turn, self._texts.bridge_ended.format(times=times))
+                else:
+                    await self._handlers[turn.kind].handle(turn)
+            except StoreRefused as error:
+                await self._fail(turn, error)
+            except StoreError:
+                # Without the database nothing can be written down; the job ends, and the sweep finds the lane again.
+                raise
+            except HomeserverUnavailable as error:
+                _log.warning("turn waits for the homeserver", error=str(error))
+                await self._wait_for_homeserver(turn, error)
+            except Exception as error:  # noqa: BLE001  # the failure of one turn must not end the lane
+                await self._fail(turn, error)
+
+    async def _wait_for_homeserver(self, turn: Turn, error: HomeserverUnavailable) -> None:
+        delay = _PUT_BACK.delay(turn.attempts)
+        await self._turns.put_back(turn, delay=delay, failed=False, why=error.says(self._texts))
+
+    async def _fail(self, turn: Turn, error: Exception) -> None:
+        unexpected = not isinstance(error, BridgeError)
+        cause = error.says(self._texts) if isinstance(error, BridgeError) else self._texts.bridge_failed
+        _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
+        if turn.failures + 1 < self._config.max_attempts:
+            delay = _PUT_BACK.delay(turn.failures + 1)
+            await self._turns.put_back(turn, delay=delay, failed=True, why=cause)
+            return
+        await self._give_up(turn, cause)
+
+    async def _give_up(self, turn: Turn, cause: str) -> None:
+        _log.error("turn set aside: `!ab retry` asks it again", cause=cause)
+        try:
+            await self._handlers[turn.kind].give_up(turn, cause)
+        except HomeserverUnavailable as error:
+            await self._wait_for_homeserver(turn, error)
+        except Exception as error:  # noqa: BLE001  # likewise: the lane goes on, and the log says that the room was not told
+            _log.error("turn failed, and the room cannot be told", error=str(error))
+            await self._turns.finish(turn, TurnState.FAILED, {}, error=f"{cause}; the room was not told: {error}")

@@ -1,0 +1,1 @@
+"""Rooms: permissions, power levels, names and the Space. Knows nothing of turns."""

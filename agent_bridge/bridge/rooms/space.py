@@ -1,0 +1,103 @@
+"""The Space that gathers the rooms: made once, found again, never needed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.rooms.naming import rename_room
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused
+from agent_bridge.matrix.rooms import RoomPlan, space_content
+from agent_bridge.store.kv import KeyValues
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_bridge.config.model import SpaceConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.matrix.client import Homeserver
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds after which a Space that could not be made is tried again.
+_AGAIN = 10.0
+
+
+class Space:
+    """The Space; where it is disabled or cannot be made, rooms do without."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        namespace: Namespace,
+        kv: KeyValues,
+        config: SpaceConfig,
+        *,
+        invite: Sequence[str],
+        powers: Mapping[str, int],
+        version: str | None,
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = namespace
+        self._kv = kv
+        self._config = config
+        self._invite = invite
+        self._powers = powers
+        self._version = version
+        self._lock = asyncio.Lock()
+        self._room_id: str | None = None
+        self._not_before = 0.0
+
+    async def room_id(self) -> str | None:
+        """Return the Space's room id, making it if need be; None when there is none now."""
+        async with self._lock:
+            if self._room_id is None and self._config.enabled and time.monotonic() >= self._not_before:
+                try:
+                    self._room_id = await self._reconcile()
+                except HomeserverError as error:
+                    self._not_before = time.monotonic() + _AGAIN
+                    _log.error("no Space for now, rooms go without", error=str(error))
+            return self._room_id
+
+    async def _reconcile(self) -> str:
+        room_id = await self._kv.get(KeyValues.SPACE)
+        if room_id is not None and await self._is_lost(room_id):
+            _log.warning("the Space is gone, making another", room=room_id)
+            room_id = None
+            await self._kv.set(KeyValues.SPACE_INVITED, [])
+        if room_id is None:
+            plan = RoomPlan(
+                alias=self._namespace.space_alias_localpart,
+                name=self._config.name,
+                topic=self._config.topic,
+                creator=self._namespace.bot,
+                lists_creator=await self._homeserver.lists_creator(self._version),
+                powers=self._powers,
+                version=self._version,
+            )
+            room_id = (await self._homeserver.create_room(space_content(plan))).room_id
+            await self._kv.set(KeyValues.SPACE, room_id)
+        await rename_room(self._homeserver, room_id, "name", self._config.name)
+        await rename_room(self._homeserver, room_id, "topic", self._config.topic)
+        await self._invite_people(room_id)
+        return str(room_id)
+
+    async def _is_lost(self, room_id: str) -> bool:
+        """Tell whether the bot is no longer in the Space: somebody deleted it."""
+        return room_id not in await self._homeserver.joined_rooms()
+
+    async def _invite_people(self, room_id: str) -> None:
+        invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
+        for user_id in self._invite:
+            if user_id in invited:
+                continue
+            try:
+                await self._homeserver.invite(room_id, user_id)
+            except HomeserverRefused as error:
+                _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
+            else:
+                invited.append(user_id)
+                await self._kv.set(KeyValues.SPACE_INVITED, invited)

@@ -1,0 +1,248 @@
+"""The command line. Exit code 0: done; 1: failed; 2: the configuration is wrong.
+
+Each command imports the parts that it needs when it runs: ``--help`` and ``init`` load neither the bridge nor the
+driver of the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from agent_bridge import __version__
+from agent_bridge.cli.terminal import printable
+from agent_bridge.core.errors import BridgeError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from agent_bridge.config.model import Config
+
+cli = typer.Typer(
+    name="agent-bridge",
+    help="Turns every AI agent into a Matrix contact.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="AGENT_BRIDGE_CONFIG", help="The configuration file.", show_default=True),
+]
+_DEFAULT = Path("config.yaml")
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli()
+    except ConfigError as error:
+        print(printable(str(error)), file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except BridgeError as error:
+        print(printable(f"agent-bridge: {error}"), file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+@cli.callback(invoke_without_command=True)
+def _root(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.command()
+def init(
+    *,
+    homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="Where the bridge reaches Synapse.")],
+    domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="What follows the colon in user ids.")],
+    upstream: Annotated[str, typer.Option(prompt="Upstream URL (ends in /v1)", help="A server that hosts agents.")],
+    admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="Who administers the bridge.")],
+    api_key: Annotated[
+        str,
+        typer.Option(prompt="Upstream's API key (empty: none; env:NAME reads it from there)", prompt_required=True),
+    ] = "",
+    upstream_name: Annotated[str, typer.Option(help="The upstream's name in the bridge.")] = "letta",
+    address: Annotated[str | None, typer.Option(help="Where Synapse reaches the bridge.")] = None,
+    port: Annotated[int, typer.Option(help="Port that the bridge listens on.")] = 29340,
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Write config.yaml and registration.yaml for a new bridge."""
+    from agent_bridge.cli.init import InitAnswers, initialise
+
+    answers = InitAnswers(
+        homeserver=homeserver,
+        domain=domain,
+        upstream=upstream,
+        admin=admin,
+        upstream_name=upstream_name,
+        api_key=api_key or None,
+        address=address,
+        port=port,
+    )
+    typer.echo(initialise(answers, folder, force=force))
+
+
+@cli.command()
+def registration(
+    *,
+    config: ConfigFile = _DEFAULT,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("registration.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Make registration.yaml again from a configuration."""
+    from agent_bridge.cli.init import write_registration
+
+    typer.echo(write_registration(_load(config), output, force=force))
+
+
+@cli.command()
+def doctor(
+    *,
+    config: ConfigFile = _DEFAULT,
+    registration: Annotated[
+        Path | None, typer.Option(help="The registration; default: registration.yaml beside the configuration.")
+    ] = None,
+) -> None:
+    """Check everything that the bridge needs, one line per check; exit code 0 only if all checks pass."""
+    from agent_bridge.app import database_uri
+    from agent_bridge.cli.doctor import Doctor
+
+    # The findings are the output; log lines of the checked parts would stand between them.
+    logging.disable()
+    checks = Doctor(_load(config), config, registration or config.parent / "registration.yaml", database_uri)
+
+    async def examine() -> bool:
+        all_passed = True
+        async for finding in checks.findings():
+            typer.echo(printable(str(finding)))
+            all_passed = all_passed and finding.ok
+        return all_passed
+
+    raise typer.Exit(0 if asyncio.run(examine()) else 1)
+
+
+@cli.command()
+def migrate(*, config: ConfigFile = _DEFAULT) -> None:
+    """Bring the database's schema up to date."""
+    from agent_bridge.app import database_uri
+    from agent_bridge.store import migrate as migrations
+
+    settings = _load_with_logging(config)
+
+    async def bring_up() -> None:
+        async with database_uri(settings) as uri:
+            await asyncio.to_thread(migrations.migrate, uri)
+
+    asyncio.run(bring_up())
+    typer.echo("The database is up to date.")
+
+
+@cli.command()
+def run(*, config: ConfigFile = _DEFAULT) -> None:
+    """Run the bridge: endpoint, worker and candidate for leader."""
+    asyncio.run(_until_stopped(_run(_load_with_logging(config))))
+
+
+@cli.command()
+def worker(*, config: ConfigFile = _DEFAULT) -> None:
+    """Run a worker only: it answers messages that another process's endpoint took in."""
+    asyncio.run(_until_stopped(_work(_load_with_logging(config))))
+
+
+@cli.command()
+def why(
+    message: Annotated[str, typer.Argument(help="A link to the message, its event id, or the name of its turn.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+) -> None:
+    """Show step by step how the bridge handled a message."""
+    # The trace is the output; log lines would stand between.
+    logging.disable()
+    typer.echo(printable(asyncio.run(_trace(_load(config), message))))
+
+
+@cli.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Say one thing, print the answer, end.")] = False,
+    upstream: Annotated[str | None, typer.Option(help="A real upstream instead of the demo's own.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its API key; env:NAME reads it from the environment.")] = None,
+) -> None:
+    """Start everything on this machine, with a throw-away homeserver, and show it."""
+    from agent_bridge.demo.run import play
+
+    raise typer.Exit(asyncio.run(_until_stopped(play(once=once, upstream=upstream, api_key=api_key))) or 0)
+
+
+def _load(file: Path) -> Config:
+    from agent_bridge.config.load import load
+
+    return load(file)
+
+
+def _load_with_logging(file: Path) -> Config:
+    """Return the configuration in *file*; from now on the process logs as it says."""
+    from agent_bridge import log
+
+    config = _load(file)
+    log.configure(config.logging.level, config.logging.format)
+    return config
+
+
+async def _run(config: Config) -> None:
+    from agent_bridge.app import build
+
+    async with build(config) as bridge:
+        bridge.process_stats.listen()
+        await bridge.run()
+
+
+async def _work(config: Config) -> None:
+    from agent_bridge.app import build
+
+    async with build(config) as bridge:
+        bridge.process_stats.listen()
+        await bridge.work()
+
+
+async def _trace(config: Config, message: str) -> str:
+    from agent_bridge.app import build
+    from agent_bridge.commands.lookup import parse_reference
+
+    async with build(config) as bridge:
+        return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Await *work*; SIGINT or SIGTERM cancels it, a second one ends the process at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return None

@@ -1,0 +1,236 @@
+"""``agent-bridge doctor``: checks everything that the bridge needs, and names the remedy where a check fails."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from agent_bridge.config.registration import registration
+from agent_bridge.core.errors import (
+    HomeserverError,
+    HomeserverRefused,
+    SchemaTooOld,
+    StoreError,
+    UpstreamError,
+)
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.appservice import AppServiceEndpoint
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store import migrate
+from agent_bridge.upstream.base import UNCHANGED, describe
+from agent_bridge.upstream.registry import make_upstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.matrix.events import RoomEvent
+
+    DatabaseUri = Callable[[Config], AbstractAsyncContextManager[str]]
+
+_NOT_FOUND = 404
+#: A localpart, behind the prefix, that no ghost can have: the bridge replaces "-" by "_".
+_PROBE = "doctor-probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check."""
+
+    #: Name of the check.
+    check: str
+    ok: bool
+    text: str
+    #: How to repair it; empty where nothing has to be repaired or no remedy is known.
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """One line for the operator."""
+        line = f"{'ok  ' if self.ok else 'FAIL'}  {self.check}: {self.text}"
+        return f"{line} → {self.remedy}" if self.remedy else line
+
+
+class _RejectingIntake:
+    """The intake of the doctor's endpoint: stores nothing, so that the homeserver sends its events again later."""
+
+    async def take(self, _transaction_id: str, _events: Sequence[RoomEvent]) -> None:
+        raise StoreError("agent-bridge doctor stores no events")
+
+    async def add_dead_letter(self, _transaction_id: str, _reason: str, _body: str) -> None:
+        raise StoreError("agent-bridge doctor stores no dead letters")
+
+    async def request_backfill(self, _reason: str) -> None:
+        raise StoreError("agent-bridge doctor requests no backfill")
+
+    async def schedule_backfill(self) -> None:
+        raise StoreError("agent-bridge doctor schedules no backfill")
+
+
+class Doctor:
+    """Checks one configuration. Each check returns a finding; expected failures are findings, not exceptions."""
+
+    def __init__(self, config: Config, file: Path, registration_file: Path, database_uri: DatabaseUri) -> None:
+        self._config = config
+        self._file = file
+        self._registration_file = registration_file
+        self._database_uri = database_uri
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        """Yield each finding as soon as its check ends.
+
+        The checks that need the homeserver are left out when it cannot be reached.
+        """
+        yield self._configuration()
+        yield await self._database()
+        async with homeserver_session() as session:
+            token = self._config.appservice.as_token.get_secret_value()
+            homeserver = Homeserver(self._config.homeserver.address, token, self._config.namespace, session)
+            reachable = await self._homeserver(homeserver)
+            yield reachable
+            if reachable.ok:
+                yield await self._as_token(homeserver)
+                yield await self._namespaces(homeserver)
+            yield await asyncio.to_thread(self._registration)
+            if reachable.ok:
+                yield await self._ping(homeserver)
+        async with aiohttp.ClientSession() as session:
+            for each in self._config.upstreams:
+                yield await self._upstream(each, session)
+
+    def _configuration(self) -> Finding:
+        """Check that only its owner can read the configuration."""
+        if self._file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            remedy = f"it holds tokens: chmod 600 {self._file}"
+            return Finding("configuration", False, f"{self._file} can be read by other users", remedy)
+        return Finding("configuration", True, str(self._file))
+
+    async def _database(self) -> Finding:
+        """Check that the database answers and has the schema of this program."""
+        kind = "embedded PostgreSQL" if self._config.database.embedded else "PostgreSQL"
+        try:
+            async with self._database_uri(self._config) as uri:
+                await asyncio.to_thread(migrate.check, uri)
+        except SchemaTooOld as error:
+            if self._config.database.migrate:
+                return Finding("database", True, f"{kind} answers; the next start brings its schema up to date")
+            return Finding("database", False, str(error), "agent-bridge migrate")
+        except StoreError as error:
+            return Finding("database", False, str(error), "check database.url, and that PostgreSQL runs")
+        return Finding("database", True, f"{kind} answers, its schema is up to date")
+
+    async def _homeserver(self, homeserver: Homeserver) -> Finding:
+        """Check that the homeserver answers."""
+        address = self._config.homeserver.address
+        try:
+            await homeserver.versions()
+        except HomeserverError as error:
+            # A homeserver that rejects the token is reachable; the next check reports the token.
+            if error.errcode != "M_UNKNOWN_TOKEN":
+                remedy = "check homeserver.address, and that Synapse runs"
+                return Finding("homeserver", False, f"{address}: {error}", remedy)
+        return Finding("homeserver", True, f"{address} answers")
+
+    async def _as_token(self, homeserver: Homeserver) -> Finding:
+        """Check that the homeserver accepts the token, as the bot's."""
+        bot = self._config.namespace.bot
+        remedy = "list registration.yaml under app_service_config_files in homeserver.yaml and restart Synapse"
+        try:
+            user_id = await homeserver.whoami()
+        except HomeserverError as error:
+            return Finding("as_token", False, str(error), remedy)
+        if user_id != bot:
+            remedy = "homeserver.domain must be Synapse's server_name, and bot_username the sender_localpart"
+            return Finding("as_token", False, f"accepted, but as {user_id} and not as {bot}", remedy)
+        return Finding("as_token", True, f"accepted as {bot}")
+
+    async def _namespaces(self, homeserver: Homeserver) -> Finding:
+        """Check that the registration gives the ghosts and their aliases to the bridge."""
+        names = self._config.namespace
+        remedy = "write registration.yaml again with agent-bridge registration --force; then restart Synapse"
+        ghost, alias = names.user_id(names.username_prefix + _PROBE), names.alias(names.username_prefix + _PROBE)
+        try:
+            await homeserver.whoami(ghost)
+        except HomeserverError as error:
+            if "has not registered" not in str(error):
+                return Finding("namespaces", False, f"ghosts such as {ghost} are not the bridge's ({error})", remedy)
+        try:
+            await homeserver.remove_alias(alias)
+        except HomeserverRefused as error:
+            if error.status != _NOT_FOUND:
+                return Finding("namespaces", False, f"aliases such as {alias} are not the bridge's ({error})", remedy)
+        except HomeserverError as error:
+            return Finding("namespaces", False, str(error))
+        return Finding("namespaces", True, f"{names.user_regex} and its aliases are the bridge's")
+
+    def _registration(self) -> Finding:
+        """Check that the registration belongs to the configuration and switches rate limiting off."""
+        file, remedy = self._registration_file, "agent-bridge registration --force; then restart Synapse"
+        check = "rate limiting"
+        try:
+            found = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, YAMLError) as error:
+            reason = getattr(error, "strerror", None) or "is no YAML"
+            return Finding(check, False, f"{file}: {reason}", "name the file that Synapse reads with --registration")
+        if not isinstance(found, dict) or found.get("rate_limited", True) is not False:
+            return Finding(check, False, f"{file} does not say rate_limited: false", remedy)
+        expected = registration(self._config)
+        stale = [key for key in expected if found.get(key) != expected[key]]
+        if stale:
+            return Finding(check, False, f"off, but {file} differs from the configuration ({', '.join(stale)})", remedy)
+        return Finding(check, True, f"off in {file}, which matches the configuration")
+
+    async def _ping(self, homeserver: Homeserver) -> Finding:
+        """Check that the homeserver reaches the bridge."""
+        service = self._config.appservice
+        check = "homeserver → bridge"
+        async with self._endpoint() as process:
+            try:
+                milliseconds = await homeserver.ping(service.id)
+            except HomeserverError as error:
+                remedy = (
+                    f"Synapse must reach appservice.address, {service.url}, and know the same hs_token"
+                    " (restart it after a new registration)"
+                )
+                return Finding(check, False, f"{error}", remedy)
+        return Finding(check, True, f"reached {process} in {milliseconds or 0:.0f} ms")
+
+    @asynccontextmanager
+    async def _endpoint(self) -> AsyncIterator[str]:
+        """Listen on the bridge's port, unless the running bridge does; give the name of the process that listens."""
+        app = web.Application()
+        AppServiceEndpoint(self._config.appservice.hs_token.get_secret_value(), _RejectingIntake()).add_routes(app)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, self._config.appservice.hostname, self._config.appservice.port).start()
+            except OSError:
+                yield "the running bridge"
+            else:
+                yield "this command in the bridge's place"
+        finally:
+            await runner.cleanup()
+
+    async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> Finding:
+        """Check that an upstream lists its agents."""
+        check = f"upstream {config.name}"
+        try:
+            async with aclosing(make_upstream(config, session)) as upstream:
+                agents = await upstream.agents()
+        except UpstreamError as error:
+            remedy = "check its url and api_key, and that it runs"
+            return Finding(check, False, f"{config.url}: {error.says(ENGLISH)}", remedy)
+        count = 0 if agents is UNCHANGED else len(agents)
+        text = ", ".join([f"{config.url} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
+        return Finding(check, True, text)

@@ -1,0 +1,234 @@
+"""Arguments of commands: a function's signature is their specification, and text becomes values of its types.
+
+========================= ========================================================== =====================
+annotation                words                                                      usage line
+========================= ========================================================== =====================
+a ``StrEnum``             one of its values, in any case                             ``queue|collect``
+``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
+``UserId``                a Matrix user id                                           ``<@user:server>``
+``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
+keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
+========================= ========================================================== =====================
+
+A parameter with a default is optional (``[…]``). Quotes keep several words together. A command without parameters
+ignores the words behind its name: ``help me`` is ``help``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NewType, get_args, get_type_hints
+
+from agent_bridge.commands.entries import agent_entry
+from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference
+from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.results import Argument, ArgumentProblem
+from agent_bridge.store.agents import AgentRoom
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from agent_bridge.commands.registry import CommandServices
+    from agent_bridge.core.results import AgentEntry
+
+    #: Returns the value that the words of an argument stand for, or raises :class:`ArgumentError`.
+    Convert = Callable[[Argument, str, CommandServices], Awaitable[object]]
+
+UserId = NewType("UserId", str)
+
+#: A quoted text between blanks, or a word.
+_WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|“[^”]+”|„[^“]+“|«[^»]+»)(?!\S)|\S+""")
+
+
+class ArgumentError(Exception):
+    """Words that a command cannot use as its arguments."""
+
+    def __init__(
+        self,
+        problem: ArgumentProblem,
+        argument: Argument | None = None,
+        value: str = "",
+        candidates: tuple[AgentEntry, ...] = (),
+    ) -> None:
+        super().__init__(problem, value)
+        self.problem = problem
+        #: The argument that has the problem; None for surplus words.
+        self.argument = argument
+        self.value = value
+        #: The agents that *value* may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+        self.candidates = candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of argument."""
+
+    convert: Convert
+    #: Whether the argument takes all the words that the others leave.
+    spans: bool = False
+    #: How a word begins that may be an optional argument behind one that spans.
+    begins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a command's function."""
+
+    #: As in the function's signature.
+    name: str
+    argument: Argument
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    text: str
+    start: int
+    end: int
+
+
+def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
+    """Return the parameters of *function* behind its first, which is the context.
+
+    Raises:
+        TypeError: an annotation is no kind of argument, or the order of the parameters is ambiguous.
+    """
+    hints = get_type_hints(function)
+    _, *declared = inspect.signature(function).parameters.values()
+    parameters = tuple(_parameter(each, hints[each.name]) for each in declared)
+    spanning = [number for number, parameter in enumerate(parameters) if parameter.kind.spans]
+    if spanning and any(each.argument.required or each.kind.spans for each in parameters[spanning[0] + 1 :]):
+        raise TypeError(f"{function}: behind an argument of several words, only optional single words can follow")
+    return parameters
+
+
+async def bind(parameters: Sequence[Parameter], text: str, services: CommandServices) -> dict[str, object]:
+    """Return the value of each parameter that *text* gives, by the parameter's name.
+
+    Raises:
+        ArgumentError: *text* does not fit *parameters*.
+    """
+    given = split_arguments(parameters, text)
+    return {
+        parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], services)
+        for parameter in parameters
+        if parameter.name in given
+    }
+
+
+def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str]:
+    """Return the words of *text* that belong to each parameter, by the parameter's name.
+
+    Raises:
+        ArgumentError: a required argument is missing, or words are left over.
+    """
+    if not parameters:
+        return {}
+    words = list(_words(text))
+    given = _take_flags(parameters, words) | _take_positional(parameters, words, text)
+    if words:
+        raise ArgumentError(ArgumentProblem.SURPLUS, value=_joined(text, words))
+    for parameter in parameters:
+        if parameter.argument.required and parameter.name not in given:
+            raise ArgumentError(ArgumentProblem.MISSING, parameter.argument)
+    return given
+
+
+def _take_flags(parameters: Sequence[Parameter], words: list[_Word]) -> dict[str, str]:
+    """Remove the flags from the end of *words*, and return them by parameter."""
+    flags = {each.argument.name: each.name for each in parameters if each.argument.is_flag}
+    given: dict[str, str] = {}
+    while words and (name := flags.get(words[-1].text.lower())) is not None:
+        given[name] = words.pop().text
+    return given
+
+
+def _take_positional(parameters: Sequence[Parameter], words: list[_Word], text: str) -> dict[str, str]:
+    """Remove the positional arguments from *words*, and return them by parameter."""
+    positional = [each for each in parameters if not each.argument.is_flag]
+    spanning_at = next((number for number, each in enumerate(positional) if each.kind.spans), len(positional))
+    required = sum(each.argument.required for each in positional)
+    given: dict[str, str] = {}
+    for parameter in reversed(positional[spanning_at + 1 :]):
+        if len(words) > required and words[-1].text.startswith(parameter.kind.begins):
+            given[parameter.name] = words.pop().text
+    for parameter in positional[: spanning_at + 1]:
+        if words:
+            taken = words[:] if parameter.kind.spans else words[:1]
+            given[parameter.name] = _joined(text, taken)
+            del words[: len(taken)]
+    return given
+
+
+def _words(text: str) -> Iterator[_Word]:
+    for match in _WORD.finditer(text):
+        quoted = match["quoted"]
+        yield _Word(match[0] if quoted is None else quoted[1:-1].strip(), match.start(), match.end())
+
+
+def _joined(text: str, words: Sequence[_Word]) -> str:
+    """Return *words*, which follow one another, as they stand in *text*; a single one without its quotes."""
+    return words[0].text if len(words) == 1 else text[words[0].start : words[-1].end]
+
+
+def _parameter(declared: inspect.Parameter, hint: Any) -> Parameter:
+    """Return the parameter that the signature declares with the type *hint*."""
+    types = [each for each in get_args(hint) if each is not NoneType] or [hint]
+    required = declared.default is inspect.Parameter.empty
+    if declared.kind is inspect.Parameter.KEYWORD_ONLY and types == [bool]:
+        # The underscore keeps the name apart from one of Python's own.
+        flag = Argument(declared.name.rstrip("_"), required=False, is_flag=True)
+        return Parameter(declared.name, flag, Kind(_given))
+    if isinstance(types[0], type) and issubclass(types[0], StrEnum):
+        choices = tuple(str(each) for each in types[0])
+        return Parameter(declared.name, Argument(declared.name, required, choices), Kind(_choice_of(types[0])))
+    if types[0] not in _KINDS:
+        raise TypeError(f"{hint} is no kind of argument")
+    return Parameter(declared.name, Argument(declared.name, required), _KINDS[types[0]])
+
+
+def _choice_of(choices: type[StrEnum]) -> Convert:
+    async def convert(argument: Argument, value: str, _services: CommandServices) -> StrEnum:
+        try:
+            return choices(value.lower())
+        except ValueError:
+            raise ArgumentError(ArgumentProblem.NOT_A_CHOICE, argument, value) from None
+
+    return convert
+
+
+async def _given(_argument: Argument, _value: str, _services: CommandServices) -> bool:
+    return True
+
+
+async def _agent(argument: Argument, value: str, services: CommandServices) -> AgentRoom:
+    found = find_agents(value, await services.agents.all())
+    if not found:
+        raise ArgumentError(ArgumentProblem.NO_SUCH_AGENT, argument, value)
+    if len(found) > 1:
+        candidates = tuple(agent_entry(each, services.namespace.domain) for each in found)
+        raise ArgumentError(ArgumentProblem.SEVERAL_AGENTS, argument, value, candidates)
+    return found[0]
+
+
+async def _user(argument: Argument, value: str, _services: CommandServices) -> UserId:
+    try:
+        parse_user_id(value)
+    except ValueError:
+        raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, argument, value) from None
+    return UserId(value)
+
+
+async def _reference(_argument: Argument, value: str, _services: CommandServices) -> MessageReference:
+    return parse_reference(value)
+
+
+_KINDS: dict[Any, Kind] = {
+    AgentRoom: Kind(_agent, spans=True),
+    UserId: Kind(_user, begins="@"),
+    MessageReference: Kind(_reference, spans=True),
+}

@@ -1,0 +1,43 @@
+"""Entries of results, made from the store's records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.results import AgentEntry, RoomAddress, TurnEntry, UpstreamEntry
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.agents.upstream_status import Health
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.turn_admin import TurnSummary
+
+
+def agent_entry(agent_room: AgentRoom, domain: str) -> AgentEntry:
+    """Return the entry of an agent; *domain* is the bridge's homeserver."""
+    agent, room_id = agent_room.agent, agent_room.portal.room_id
+    return AgentEntry(
+        name=agent.name,
+        ghost=agent.ghost,
+        upstream=agent.upstream,
+        state=agent.state,
+        room=None if room_id is None else RoomAddress(room_id, domain),
+    )
+
+
+def turn_entry(summary: TurnSummary) -> TurnEntry:
+    """Return the entry of a turn, with its age at this moment."""
+    return TurnEntry(
+        key=summary.key,
+        sender=summary.sender,
+        agent=summary.agent,
+        state=summary.state,
+        attempts=summary.attempts,
+        age=(datetime.now(UTC) - summary.said_at).total_seconds(),
+        error=summary.error,
+    )
+
+
+def upstream_entry(health: Health) -> UpstreamEntry:
+    """Return the entry of an upstream."""
+    return UpstreamEntry(name=health.name, error=health.error, agents=health.agents, doubted=health.doubted)

@@ -1,0 +1,75 @@
+"""The handler of command turns: checks the role, runs the command, answers once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.commands import agents, rooms, status, turns
+from agent_bridge.commands.registry import CommandContext, Registry
+from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.core.results import CommandFailed
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import TurnState
+
+if TYPE_CHECKING:
+    from agent_bridge.commands.registry import CommandServices
+    from agent_bridge.core.results import Result
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.render.results import ResultRenderer
+
+
+def all_commands() -> Registry:
+    """Return the registry of all commands."""
+    return Registry.of(agents, turns, rooms, status)
+
+
+class CommandHandler:
+    """Handles the turns of kind *command*."""
+
+    def __init__(self, services: CommandServices, registry: Registry, renderer: ResultRenderer, texts: Texts) -> None:
+        self._services = services
+        self._registry = registry
+        self._renderer = renderer
+        self._texts = texts
+        self._homeserver = services.homeserver
+        self._turns = services.turns
+        self._namespace = services.namespace
+
+    async def handle(self, turn: Turn) -> None:
+        """Run the command and answer it. A caller without a role gets no answer."""
+        role = role_of(turn.sender, self._services.permissions)
+        if role < Role.MEMBER:
+            await self._turns.finish(turn, TurnState.DONE, {})
+            return
+        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
+        await outbox.reply_once(partial(self._answer, turn, role))
+
+    async def give_up(self, turn: Turn, cause: str) -> None:
+        """Tell the room that the command failed."""
+        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
+        await outbox.give_up(self._renderer.render(CommandFailed(turn.body, cause)), cause)
+
+    async def _answer(self, turn: Turn, role: Role) -> str:
+        return self._renderer.render(await self._run(turn, role))
+
+    async def _run(self, turn: Turn, role: Role) -> Result:
+        ctx = CommandContext(
+            services=self._services,
+            registry=self._registry,
+            sender=turn.sender,
+            role=role,
+            room_id=turn.room_id,
+            in_agent_room=turn.portal is not None,
+            event_id=turn.event_id,
+        )
+        try:
+            return await self._registry.run(turn.body, ctx)
+        except (HomeserverUnavailable, StoreError):
+            # The lane tries the turn again later.
+            raise
+        except BridgeError as error:
+            return CommandFailed(turn.body.partition(" ")[0], error.says(self._texts))

@@ -1,0 +1,71 @@
+"""How people name things: agents by name, messages by link, commands by a word that may have a typo."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent_bridge.store.agents import AgentRoom
+
+#: Similarity of two names, between 0 and 1, from which one may be meant by the other.
+_SIMILAR = 0.6
+#: The same for the names of commands, which are short.
+_SIMILAR_WORD = 0.5
+_LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?)\s]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReference:
+    """A message, as a person names it."""
+
+    #: An event id, a turn's name or the beginning of one.
+    name: str
+    #: Room id or alias; None when the person gave no link.
+    room: str | None = None
+
+
+def find_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
+    """Return the agents that *name* may mean: all that the strictest comparison with a match finds.
+
+    Comparisons, strictest first: id, ghost or room; name; name in any case; beginning; part; similar name.
+    """
+    folded = name.casefold()
+    comparisons = (
+        lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.portal.room_id},
+        lambda c: name in {c.agent.name, c.portal.name, c.agent.displayname},
+        lambda c: folded in {c.agent.name.casefold(), c.agent.ghost, c.agent.agent_id.casefold()},
+        lambda c: c.agent.name.casefold().startswith(folded),
+        lambda c: folded in c.agent.name.casefold(),
+        lambda c: difflib.SequenceMatcher(None, folded, c.agent.name.casefold()).ratio() >= _SIMILAR,
+    )
+    for matches in comparisons:
+        if found := [agent_room for agent_room in agents if matches(agent_room)]:
+            return found
+    return []
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the one of *names* that is most similar to *word*; None when none is similar."""
+    similar = difflib.get_close_matches(word.casefold(), list(names), n=1, cutoff=_SIMILAR_WORD)
+    return similar[0] if similar else None
+
+
+def parse_reference(text: str) -> MessageReference:
+    """Return the message that *text* names: by a link (matrix.to or ``matrix:`` URI), an event id, or a turn's name.
+
+    A link may stand inside other text. Event ids and names may stand in backticks or angle brackets.
+    """
+    text = text.strip().strip("<>`")
+    found = _LINK.search(text)
+    if found is None:
+        return MessageReference(text)
+    room, event = unquote(found["room"]), unquote(found["event"])
+    return MessageReference(
+        event if event.startswith("$") else f"${event}", room if room.startswith(("!", "#")) else f"!{room}"
+    )

@@ -1,0 +1,175 @@
+"""The registry of commands: what a command is, how a module declares one, and how a line of text runs one.
+
+A command is an async function with a typed signature, declared by :func:`command`. The signature specifies the
+arguments (see ``commands.arguments``). Help and usage texts come from the catalogue, by the command's name. The
+function gets a :class:`CommandContext` with everything that it acts on, and returns a record of ``core.results``. It
+knows neither Markdown nor languages, so a chat, the command line and an API can call the same function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, get_args, get_type_hints
+
+from agent_bridge.commands.arguments import ArgumentError, bind, parameters_of
+from agent_bridge.commands.lookup import nearest
+from agent_bridge.core.results import (
+    CommandUsage,
+    Group,
+    InvalidArguments,
+    NotPermitted,
+    UnknownCommand,
+    WrongRoom,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from types import ModuleType
+    from typing import Any
+
+    from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.commands.arguments import Parameter
+    from agent_bridge.commands.trace import Traces
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.results import Result
+    from agent_bridge.core.roles import Role
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.database import Database
+    from agent_bridge.store.turn_admin import TurnAdmin
+    from agent_bridge.store.turns import Turns
+
+    Run = Callable[..., Coroutine[Any, Any, Result]]
+
+#: The command of an empty line.
+_DEFAULT = "help"
+
+
+class Where(StrEnum):
+    """Rooms in which a command can be given."""
+
+    ANYWHERE = "anywhere"
+    AGENT_ROOM = "agent_room"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandServices:
+    """The parts of the bridge that commands act on."""
+
+    database: Database
+    agents: Agents
+    turns: Turns
+    turn_admin: TurnAdmin
+    lanes: Lanes
+    traces: Traces
+    upstream_status: UpstreamStatus
+    homeserver: Homeserver
+    namespace: Namespace
+    #: By user id, domain or ``*``.
+    permissions: Mapping[str, Role]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandContext:
+    """One call of a command."""
+
+    services: CommandServices
+    registry: Registry
+    #: User id of the caller.
+    sender: str
+    role: Role
+    #: The room in which the command was given.
+    room_id: str
+    #: Whether that is an agent's room.
+    in_agent_room: bool
+    #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command.
+
+    The bridge may run a command again for the same event, when it was killed after the command acted and before the
+    answer was committed. A command that changes something must have the same effect when it runs twice with the same
+    ``event_id``.
+    """
+
+    usage: CommandUsage
+    #: The lowest role that may use it.
+    role: Role
+    where: Where
+    parameters: tuple[Parameter, ...]
+    #: The records that it may return.
+    results: tuple[type, ...]
+    #: Raises :class:`BridgeError` when it fails.
+    run: Run
+
+    @property
+    def name(self) -> str:
+        """The word that gives the command."""
+        return self.usage.name
+
+
+def command(
+    name: str, *, group: Group, role: Role, where: Where = Where.ANYWHERE, example: str = ""
+) -> Callable[[Run], Command]:
+    """Return a decorator that makes a command of an async function.
+
+    *example*: arguments that a person may type; needed when there are required ones.
+
+    Raises:
+        TypeError: the function's signature cannot be a specification of arguments.
+    """
+
+    def declare(function: Run) -> Command:
+        parameters = parameters_of(function)
+        returned = get_type_hints(function)["return"]
+        usage = CommandUsage(name, group, tuple(parameter.argument for parameter in parameters), example)
+        return Command(usage, role, where, parameters, get_args(returned) or (returned,), function)
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Commands by name, in the order of their groups."""
+
+    commands: Mapping[str, Command]
+
+    @classmethod
+    def of(cls, *modules: ModuleType) -> Registry:
+        """Return the registry of the commands that *modules* declare.
+
+        Raises:
+            ValueError: two commands have the same name.
+        """
+        declared = [each for module in modules for each in vars(module).values() if isinstance(each, Command)]
+        declared.sort(key=lambda each: list(Group).index(each.usage.group))
+        commands = {each.name: each for each in declared}
+        if len(commands) < len(declared):
+            raise ValueError("two commands have the same name")
+        return cls(MappingProxyType(commands))
+
+    async def run(self, line: str, ctx: CommandContext) -> Result:
+        """Run the command that *line* gives, without the prefix; an empty line is ``help``.
+
+        Raises:
+            BridgeError: the command failed.
+        """
+        name, arguments = (*line.split(maxsplit=1), "", "")[:2]
+        found = self.commands.get(name.lower() or _DEFAULT)
+        if found is None:
+            return UnknownCommand(name, nearest(name, self.commands))
+        if ctx.role < found.role:
+            return NotPermitted(found.name, found.role)
+        if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
+            return WrongRoom(found.name)
+        try:
+            values = await bind(found.parameters, arguments, ctx.services)
+        except ArgumentError as error:
+            return InvalidArguments(found.usage, error.problem, error.argument, error.value, error.candidates)
+        return await found.run(ctx, **values)

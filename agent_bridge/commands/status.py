@@ -1,0 +1,43 @@
+"""Commands about the bridge itself: help, the state of its parts, and a request to list all agents now."""
+
+from __future__ import annotations
+
+from agent_bridge.commands.entries import upstream_entry
+from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results import CommandList, Group, StatusReport, SyncReport
+from agent_bridge.core.roles import Role
+
+#: Seconds that ``sync`` waits for the leader.
+_PATIENCE = 30.0
+
+
+@command("help", group=Group.BRIDGE, role=Role.MEMBER)
+async def help_(ctx: CommandContext) -> CommandList:
+    """List the commands that the caller may use. Only reads."""
+    return CommandList(tuple(each.usage for each in ctx.registry.commands.values() if ctx.role >= each.role))
+
+
+@command("sync", group=Group.BRIDGE, role=Role.ADMIN)
+async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
+    """Have the leader list the agents of all upstreams now; with *all_* it accepts any number of changes.
+
+    Running twice lists the agents twice. That changes nothing, unless the upstream's list changed in between.
+    """
+    is_finished = await ctx.services.upstream_status.ask(confirmed=all_, within=_PATIENCE)
+    return SyncReport(is_finished, tuple(map(upstream_entry, await ctx.services.upstream_status.read())))
+
+
+@command("status", group=Group.BRIDGE, role=Role.ADMIN)
+async def status(ctx: CommandContext) -> StatusReport:
+    """Report on agents, open turns and upstreams. Only reads."""
+    states = [each.agent.state for each in await ctx.services.agents.all()]
+    open_turns = sum((await ctx.services.turns.count_open()).values())
+    return StatusReport(
+        active=states.count(AgentState.ACTIVE),
+        held=states.count(AgentState.HELD),
+        gone=states.count(AgentState.GONE),
+        # The turn of this command is open too.
+        open_turns=max(0, open_turns - 1),
+        upstreams=tuple(map(upstream_entry, await ctx.services.upstream_status.read())),
+    )

@@ -1,0 +1,90 @@
+"""Traces: all that the bridge knows about its handling of a message, for ``why`` in a room and on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.inbound.rules import RoomContext
+from agent_bridge.core.results import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
+from agent_bridge.core.turns import Ignored, NewTurn
+from agent_bridge.matrix.events import parse_event
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.commands.lookup import MessageReference
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
+    from agent_bridge.store.turns import Turns
+
+
+class Traces:
+    """Finds them, in the database and, for an event that is not there, on the homeserver."""
+
+    def __init__(
+        self, turn_admin: TurnAdmin, turns: Turns, agents: Agents, homeserver: Homeserver, rules: Rules
+    ) -> None:
+        self._turn_admin = turn_admin
+        self._turns = turns
+        self._agents = agents
+        self._homeserver = homeserver
+        self._rules = rules
+
+    async def find(self, message: MessageReference) -> Trace | NoTrace:
+        """Return the turns of *message*, or why it has none.
+
+        Raises:
+            StoreError: the database cannot be read.
+            HomeserverError: the homeserver had to be asked for the event, and failed.
+        """
+        summary = await self._turn_admin.find(message.name)
+        if summary is not None:
+            return Trace(message.name, (await self._turn(summary),))
+        reason = await self._turn_admin.ignored(message.name)
+        if reason is not None:
+            return NoTrace(message.name, NoTraceReason.IGNORED, reason)
+        if message.room is None:
+            return NoTrace(message.name, NoTraceReason.UNKNOWN)
+        return await self._without_turn(message.room, message.name)
+
+    async def _turn(self, summary: TurnSummary) -> TurnTrace:
+        sends = await self._turns.sends(summary.id)
+        return TurnTrace(
+            key=summary.key,
+            event_id=summary.event_id,
+            kind=summary.kind,
+            sender=summary.sender,
+            agent=summary.agent,
+            state=summary.state,
+            error=summary.error,
+            collected_into=summary.collected_into,
+            said_at=summary.said_at,
+            created_at=summary.created_at,
+            started_at=summary.started_at,
+            attempts=summary.attempts,
+            failures=summary.failures,
+            interruptions=summary.interruptions,
+            steps=tuple(TraceStep(step.at, step.what, step.details) for step in summary.steps),
+            parts=tuple(
+                TracePart(send.part, send.event_id, send.created_at) for send in sends if send.event_id is not None
+            ),
+        )
+
+    async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:
+        """Return what the rules decide about an event that the bridge has not stored."""
+        portals = await self._agents.portals_in([room_id])
+        found = await self._homeserver.event(room_id, event_id)
+        event = None if found is None else parse_event(found)
+        if event is None:
+            return NoTrace(event_id, NoTraceReason.NOT_VISIBLE)
+        if self._rules.namespace.is_ours(event.sender):
+            return NoTrace(event_id, NoTraceReason.OWN_EVENT)
+        match self._rules.decide(event, RoomContext(portals.get(room_id))):
+            case NewTurn():
+                return NoTrace(event_id, NoTraceReason.NOT_RECEIVED)
+            case Ignored(reason=reason):
+                return NoTrace(event_id, NoTraceReason.IGNORED, reason)
+            case _ if room_id not in portals:
+                return NoTrace(event_id, NoTraceReason.NO_PORTAL)
+            case _:
+                return NoTrace(event_id, NoTraceReason.NOT_A_MESSAGE, event.type)

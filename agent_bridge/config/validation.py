@@ -1,0 +1,127 @@
+"""Faults of a configuration as sentences. pydantic finds the faults."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import ValidationError
+
+from agent_bridge.config.model import Config, Section
+from agent_bridge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+    from agent_bridge.config.types import Origin
+
+#: Path to a value: keys of mappings, indices of lists.
+Place = tuple[str | int, ...]
+
+# By the error types of pydantic; the context of an error fills the placeholders.
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping (key: value)",
+    "enum": "must be {expected}",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a section (key: value)",
+    "path_type": "must be a path, as text",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text (in quotes, if it looks like a number or a date)",
+    "tuple_type": "must be a list",
+    "value_error": "{error}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFault:
+    """One fault of a configuration."""
+
+    place: Place
+    #: The fault and its remedy, without the value, which may be a secret.
+    words: str
+
+    @property
+    def key(self) -> str:
+        """The place in the form ``upstreams[1].url``."""
+        dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.place)
+        return dotted.removeprefix(".")
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.words}" if self.place else self.words
+
+
+def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | list[ConfigFault]:
+    """Return the configuration with *values*, or every fault of them."""
+    try:
+        return Config.model_validate(values, context=origin)
+    except ValidationError as error:
+        return [_fault(details) for details in error.errors(include_url=False)]
+
+
+def config_from(values: Mapping[str, Any]) -> Config:
+    """Return the configuration with *values*; ``env:NAME`` and relative paths stay as they are written.
+
+    Raises:
+        ConfigError: lists every fault in its own line, as ``key: fault``.
+    """
+    found = check(values)
+    if isinstance(found, Config):
+        return found
+    raise ConfigError("\n".join(map(str, found)))
+
+
+def _fault(details: ErrorDetails) -> ConfigFault:
+    place, kind = details["loc"], details["type"]
+    if place[-1:] == ("[key]",):  # pydantic's mark for the key of a mapping
+        place = place[:-1]
+    if kind == "missing":
+        return ConfigFault(place, _missing(place))
+    if kind in {"extra_forbidden", "invalid_key"}:
+        return ConfigFault(place, _unknown(place))
+    template = _WORDS.get(kind)
+    words = template.format(**details.get("ctx", {})) if template else details["msg"]
+    if details["input"] is None:
+        words = f"has no value; it {words}"
+    return ConfigFault(place, words)
+
+
+def _missing(place: Place) -> str:
+    field = _section(place[:-1]).model_fields[str(place[-1])]
+    inner = _section_in(field.annotation)
+    about = field.description or (inspect.getdoc(inner) if inner else None)
+    return f"is missing; add it. {about}"
+
+
+def _unknown(place: Place) -> str:
+    known = list(_section(place[:-1]).model_fields)
+    near = difflib.get_close_matches(str(place[-1]), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+    return f"is not a known key; {hint}"
+
+
+def _section(place: Place) -> type[Section]:
+    """Return the section at *place* in the schema."""
+    section: type[Section] = Config
+    for part in place:
+        if isinstance(part, str):
+            section = _section_in(section.model_fields[part].annotation) or section
+    return section
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    """Return the section that is the type of a field or of its items; None if there is none."""
+    candidates = (annotation, *get_args(annotation))
+    return next((kind for kind in candidates if inspect.isclass(kind) and issubclass(kind, Section)), None)

@@ -1,0 +1,46 @@
+"""Agents: the records of the table ``agent``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class AgentState(StrEnum):
+    """States of an agent."""
+
+    #: Its upstream lists it: it has a ghost and a room, or gets them next.
+    ACTIVE = "active"
+    #: Its upstream lists it, but listed too many new agents at once: an operator must accept it.
+    HELD = "held"
+    #: Its upstream no longer lists it: the room stays, the ghost does not answer.
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent of an upstream, and its ghost."""
+
+    #: Row id.
+    id: int
+    #: Name of the upstream in the configuration.
+    upstream: str
+    #: Id within the upstream; never changes.
+    agent_id: str
+    #: Its current name in the upstream's API: the ``model`` of a request.
+    model: str
+    #: Its name on the upstream, for people.
+    name: str
+    #: Localpart of its ghost; never changes.
+    ghost: str
+    #: Desired display name of the ghost.
+    displayname: str
+    #: Display name that the ghost was given last; None before the ghost exists.
+    displayname_applied: str | None
+    #: Its state, and the time of the last change of the state.
+    state: AgentState
+    state_since: datetime

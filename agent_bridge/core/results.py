@@ -1,0 +1,414 @@
+"""Results of commands: frozen records of plain data, without language and without layout.
+
+A command returns one record. ``render.results`` makes Markdown of it; an API can make JSON of the same record. The
+records live in ``core`` because ``commands`` creates them and ``render``, two floors below, reads them.
+
+Fields hold text, numbers, booleans, None, enums, aware datetimes, other records, and tuples or mappings of these. Text
+from outside (names, user ids, causes) is raw: the renderer escapes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from agent_bridge.core.agents import AgentState
+    from agent_bridge.core.roles import Role
+    from agent_bridge.core.rooms import Streaming, WhenBusy
+    from agent_bridge.core.turns import TurnKind, TurnState
+
+
+class Group(StrEnum):
+    """Groups of commands, in the order in which ``help`` lists them."""
+
+    AGENTS = "agents"
+    #: The room in which the command is given.
+    ROOM = "room"
+    MESSAGES = "messages"
+    BRIDGE = "bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a command, as a usage line or a schema describes it."""
+
+    #: Key of the catalogue's ``placeholders``; the word itself for a flag.
+    name: str
+    required: bool
+    #: The permitted values; empty when the argument is free text.
+    choices: tuple[str, ...] = ()
+    #: Whether the argument is a word that is given or left out.
+    is_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandUsage:
+    """A command and its arguments."""
+
+    name: str
+    group: Group
+    arguments: tuple[Argument, ...]
+    #: Arguments that a person may type, empty for a command without arguments.
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandList:
+    """Commands that the caller may use."""
+
+    commands: tuple[CommandUsage, ...]
+
+
+class ArgumentProblem(StrEnum):
+    """Why the arguments of a command are rejected."""
+
+    MISSING = "missing"
+    #: More words than the command takes.
+    SURPLUS = "surplus"
+    #: A value that is not permitted.
+    NOT_A_CHOICE = "not_a_choice"
+    NOT_A_USER_ID = "not_a_user_id"
+    NO_SUCH_AGENT = "no_such_agent"
+    SEVERAL_AGENTS = "several_agents"
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidArguments:
+    """The command was not run: its arguments cannot be used."""
+
+    usage: CommandUsage
+    problem: ArgumentProblem
+    #: The argument that has the problem; None for surplus words.
+    argument: Argument | None
+    #: The words that have the problem, empty for a missing argument.
+    value: str = ""
+    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+    candidates: tuple[AgentEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCommand:
+    """No command has this name."""
+
+    name: str
+    #: The command whose name is nearest; None when no name is near.
+    nearest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotPermitted:
+    """The command was not run: the caller lacks a role."""
+
+    command: str
+    #: The lowest role that may use the command.
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class WrongRoom:
+    """The command was not run: it belongs in an agent's room."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFailed:
+    """The command was started and failed."""
+
+    command: str
+    #: The end of a sentence, in the language of the configuration.
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomAddress:
+    """A room, and a server through which it can be joined."""
+
+    room_id: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEntry:
+    """An agent in a list."""
+
+    name: str
+    #: Localpart of its ghost.
+    ghost: str
+    upstream: str
+    state: AgentState
+    #: None before the room exists.
+    room: RoomAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentList:
+    """All agents, by name."""
+
+    agents: tuple[AgentEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A person is invited into an agent's room, or was a member already."""
+
+    agent: AgentEntry
+    #: User id of the person.
+    user: str
+    #: Whether the person was in the room already.
+    was_member: bool
+    #: Whether the person has a role, so that agents answer.
+    may_talk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoomYet:
+    """The agent's room does not exist yet."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Intake wrote the request to stop when it received the command."""
+
+    #: Number of turns that end by it.
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhenBusySet:
+    """The room has this setting from now on."""
+
+    when_busy: WhenBusy
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingSet:
+    """The room has this setting from now on."""
+
+    streaming: Streaming
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEntry:
+    """A turn in a list."""
+
+    #: Public name of the turn.
+    key: str
+    sender: str
+    #: Name of the agent; None in a room of the bridge bot.
+    agent: str | None
+    state: TurnState
+    #: Number of times that a worker started the turn.
+    attempts: int
+    #: Seconds since the message was sent.
+    age: float
+    #: Why the turn failed; None when it did not, or when the cause is not known.
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurns:
+    """Messages that wait or are being answered, by lane, in their order."""
+
+    turns: tuple[TurnEntry, ...]
+    #: Whether there are more than are listed.
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTurns:
+    """Turns that failed, newest first."""
+
+    turns: tuple[TurnEntry, ...]
+    #: Whether there are more than are listed.
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnChange:
+    """A turn that a command was to change."""
+
+    #: Public name of the turn.
+    key: str
+    #: Its state before the command.
+    state: TurnState
+    #: Whether the command changed the turn; False where its state does not permit that.
+    is_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The turns of one reference, to be asked again."""
+
+    turns: tuple[TurnChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The turns of one reference, to be dropped."""
+
+    turns: tuple[TurnChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnNotFound:
+    """The reference names no turn."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """Something that happened to a turn."""
+
+    at: datetime
+    #: A name of the catalogue's ``steps``; older versions of the bridge wrote an English sentence.
+    what: str
+    #: Values for the placeholders of the step's text, and perhaps ``error``.
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TracePart:
+    """A part of an answer, and the event that shows it."""
+
+    part: int
+    event_id: str
+    #: When the bridge decided to send the part.
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTrace:
+    """The history of one turn."""
+
+    #: Public name of the turn.
+    key: str
+    #: The event of the question.
+    event_id: str
+    kind: TurnKind
+    sender: str
+    #: Name of the agent; None in a room of the bridge bot.
+    agent: str | None
+    state: TurnState
+    error: str | None
+    #: The event of the turn that answers this one too; None when the turn has an answer for itself.
+    collected_into: str | None
+    #: When the message was sent, by the homeserver's clock.
+    said_at: datetime
+    #: When the turn was written.
+    created_at: datetime
+    #: When a worker first started it; None before that.
+    started_at: datetime | None
+    attempts: int
+    failures: int
+    interruptions: int
+    steps: tuple[TraceStep, ...]
+    parts: tuple[TracePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The turns of one message: one for each agent that the message is for."""
+
+    #: The event id or the turn's name that was looked up.
+    reference: str
+    turns: tuple[TurnTrace, ...]
+
+
+class NoTraceReason(StrEnum):
+    """Why a message has no turn."""
+
+    #: The bridge received the message and ignored it; the detail is the reason.
+    IGNORED = "ignored"
+    #: The reference names nothing that the bridge knows.
+    UNKNOWN = "unknown"
+    #: The bridge may not see the event, or it does not exist.
+    NOT_VISIBLE = "not_visible"
+    #: The bridge sent the event itself.
+    OWN_EVENT = "own_event"
+    #: The homeserver has not delivered the message yet, or its turn was deleted.
+    NOT_RECEIVED = "not_received"
+    #: The room is not an agent's room, and the message is not a command.
+    NO_PORTAL = "no_portal"
+    #: The event is not a message; the detail is its type.
+    NOT_A_MESSAGE = "not_a_message"
+
+
+@dataclass(frozen=True, slots=True)
+class NoTrace:
+    """The message has no turn."""
+
+    #: The event id or the turn's name that was looked up.
+    reference: str
+    reason: NoTraceReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamEntry:
+    """An upstream, as the leader last saw it."""
+
+    name: str
+    #: Why the upstream cannot be used; empty before its first answer; None when the last answer was good.
+    error: str | None
+    #: Agents in its last list.
+    agents: int
+    #: Agents that left the list, too many at once to be removed without ``sync all``.
+    doubted: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The upstreams after a request to list their agents."""
+
+    #: Whether the leader asked them in time; False: the entries are older than the command.
+    is_finished: bool
+    upstreams: tuple[UpstreamEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The bridge and its upstreams."""
+
+    #: Agents that their upstream lists.
+    active: int
+    #: New agents that wait for ``sync all``.
+    held: int
+    #: Agents that their upstream does not list any more.
+    gone: int
+    #: Messages that wait or are being answered.
+    open_turns: int
+    upstreams: tuple[UpstreamEntry, ...]
+
+
+Result: TypeAlias = (
+    AgentList
+    | CommandFailed
+    | CommandList
+    | Dropped
+    | FailedTurns
+    | InvalidArguments
+    | Invited
+    | NoRoomYet
+    | NoTrace
+    | NotPermitted
+    | OpenTurns
+    | Retried
+    | StatusReport
+    | StopRequested
+    | StreamingSet
+    | SyncReport
+    | Trace
+    | TurnNotFound
+    | UnknownCommand
+    | WhenBusySet
+    | WrongRoom
+)

@@ -1,0 +1,121 @@
+"""What a person sees of a room: events in, the picture on the screen out. Does no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: An event as the client-server API gives it.
+Event = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Message:
+    """One message on the screen."""
+
+    event_id: str
+    sender: str
+    #: The content as it was sent, then as each edit made it.
+    versions: list[dict[str, Any]]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The content as it stands now."""
+        return self.versions[-1]
+
+    @property
+    def body(self) -> str:
+        """The plain text as it stands now."""
+        return str(self.content.get("body", ""))
+
+    @property
+    def html(self) -> str | None:
+        """The formatted text as it stands now, None when there is none."""
+        return self.content.get("formatted_body")
+
+
+@dataclass(slots=True)
+class Room:
+    """A room as one person sees it: since they joined, as far back as the homeserver shows it."""
+
+    room_id: str
+    #: Content of the current state, by (type, state key).
+    state: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    #: What was said, oldest first, by event id; edits applied, redacted messages left out.
+    messages: dict[str, Message] = field(default_factory=dict)
+    #: Reactions: what is reacted to, with what, by event id.
+    reactions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: User ids of those who are typing now.
+    typing: frozenset[str] = frozenset()
+    #: The event up to which each user has read, by user id.
+    receipts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str | None:
+        """The room's name."""
+        return self._state("m.room.name").get("name")
+
+    @property
+    def topic(self) -> str | None:
+        """The room's topic."""
+        return self._state("m.room.topic").get("topic")
+
+    @property
+    def alias(self) -> str | None:
+        """The room's main alias."""
+        return self._state("m.room.canonical_alias").get("alias")
+
+    def members(self, membership: str = "join") -> set[str]:
+        """Return the user ids of everyone with *membership*."""
+        return {
+            user
+            for (kind, user), content in self.state.items()
+            if kind == "m.room.member" and content.get("membership") == membership
+        }
+
+    def displayname(self, user_id: str) -> str:
+        """Return the name under which *user_id* appears."""
+        return self._state("m.room.member", user_id).get("displayname") or user_id
+
+    def said_by(self, user_id: str) -> list[Message]:
+        """Return the messages of *user_id*, oldest first."""
+        return [message for message in self.messages.values() if message.sender == user_id]
+
+    def reactions_to(self, event_id: str) -> list[str]:
+        """Return what people reacted with to an event, oldest first."""
+        return [key for target, key in self.reactions.values() if target == event_id]
+
+    def see(self, event: Event) -> None:
+        """Take in *event*, the next of the room's state or timeline."""
+        content = event["content"]
+        if "state_key" in event:
+            self.state[event["type"], event["state_key"]] = content
+        elif event["type"] == "m.room.redaction":
+            redacted = content.get("redacts") or event.get("redacts", "")
+            self.messages.pop(redacted, None)
+            self.reactions.pop(redacted, None)
+        elif event["type"] == "m.reaction" and content:
+            relation = content.get("m.relates_to", {})
+            self.reactions[event["event_id"]] = (relation.get("event_id", ""), relation.get("key", ""))
+        elif event["type"] == "m.room.message" and content:  # a redacted message has lost its content
+            self._see_message(event, content)
+
+    def see_ephemeral(self, event: Event) -> None:
+        """Take in *event*, which says who is typing or has read what."""
+        if event["type"] == "m.typing":
+            self.typing = frozenset(event["content"]["user_ids"])
+        elif event["type"] == "m.receipt":
+            for event_id, kinds in event["content"].items():
+                self.receipts.update(dict.fromkeys(kinds.get("m.read", {}), event_id))
+
+    def _see_message(self, event: Event, content: dict[str, Any]) -> None:
+        relation = content.get("m.relates_to", {})
+        if relation.get("rel_type") != "m.replace":
+            self.messages[event["event_id"]] = Message(event["event_id"], event["sender"], [content])
+            return
+        original = self.messages.get(relation.get("event_id"))
+        if original and original.sender == event["sender"]:
+            original.versions.append(content.get("m.new_content", {}))
+
+    def _state(self, kind: str, key: str = "") -> dict[str, Any]:
+        return self.state.get((kind, key), {})

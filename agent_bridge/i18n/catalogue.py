@@ -1,0 +1,296 @@
+"""The catalogue: a name for each text that people read in a room, and the grammar that a language needs.
+
+Texts are Markdown. A placeholder gets the value that its name describes; a placeholder with the name of a countable
+noun in the plural, such as ``{messages}``, gets the result of :meth:`Texts.count`, in :attr:`Texts.full_more` a number.
+
+Terminals, logs and health checks are English in every language, because operators read them beside code and
+configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_THOUSAND = 1000
+#: The forms of a noun; :attr:`Texts.plural` returns their indices.
+Noun = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """One text of the catalogue and the values of its placeholders, without a language.
+
+    Errors carry a text: the log renders it in English and a room in the configured language.
+    """
+
+    #: An attribute of :class:`Texts`.
+    name: str
+    #: Placeholders with their values.
+    values: tuple[tuple[str, object], ...]
+
+    def __init__(self, name: str, /, **values: object) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "values", tuple(values.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """All texts in one language."""
+
+    #: Returns the index of the form of a noun that follows a number.
+    plural: Callable[[int], int]
+    agent: Noun
+    message: Noun
+    time: Noun
+    failure: Noun
+    interruption: Noun
+    character: Noun
+    #: Lengths of time, in the grammatical case of ``{age}`` and ``{duration}``.
+    day: Noun
+    hour: Noun
+    minute: Noun
+    second: Noun
+
+    #: Refusals of messages and files.
+    not_permitted: str
+    encrypted: str
+    full: str
+    full_all: str
+    full_more: str
+    too_large: str
+    unreadable_kind: str
+    not_fetched: str
+    not_read: str
+    not_sent: str
+    #: By :class:`~agent_bridge.core.errors.FileProblem`: the ``{cause}`` of *not_read*, *not_fetched* and *not_sent*.
+    file_problems: Mapping[str, str]
+    #: Units of a number of bytes; each unit is a thousand times the one before.
+    units: tuple[str, ...]
+    no_images: str
+    no_voice: str
+    cut: str
+
+    #: Rooms of agents.
+    ghost_declines: str
+    agent_left: str
+    agent_back: str
+    hello: str
+    hello_all: str
+    presence_ready: str
+    presence_away: str
+
+    #: Notices around an answer, reasoning and tool calls.
+    failed: str
+    failed_midway: str
+    truncated: str
+    stopped: str
+    rest_as_file: str
+    retried_edit_past: str
+    details: str
+    reasoning: str
+    thought_for: str
+    used_tool: str
+    used_tools: str
+
+    #: Headings of the quotes, files and transcripts in a question to an agent.
+    quote: str
+    attachment: str
+    transcript: str
+
+    #: Causes of a missing or incomplete answer: the end of a sentence, without a full stop.
+    dropped: str
+    too_long: str
+    too_slow: str
+    too_old: str
+    agent_gone: str
+    agent_gone_named: str
+    agent_gone_upstream: str
+    conversation_too_long: str
+    bridge_failed: str
+    bridge_ended: str
+    database_failed: str
+    homeserver_away: str
+    homeserver_failed: str
+    homeserver_refused: str
+    homeserver_invalid: str
+    upstream_busy: str
+    upstream_failed: str
+    upstream_refused: str
+    upstream_no_images: str
+    upstream_redirects: str
+    upstream_key: str
+    upstream_no_list: str
+    upstream_away: str
+    upstream_away_within: str
+    upstream_unusable: str
+    upstream_no_http: str
+    upstream_closed: str
+    upstream_slow: str
+    upstream_silent: str
+    upstream_cut: str
+    upstream_bytes: str
+    upstream_web_page: str
+    upstream_event: str
+    voice_no_path: str
+    voice_invalid: str
+    voice_type: str
+    list_web_page: str
+    list_no_json: str
+    list_no_list: str
+    list_no_ids: str
+    list_repeats: str
+    list_pages: str
+    answer_problem: str
+    answer_characters: str
+    answer_files: str
+    answer_no_completion: str
+    answer_no_json: str
+    answer_cut: str
+    answer_filtered: str
+    answer_error: str
+    answer_aborted: str
+    empty: str
+    empty_tool: str
+    empty_length: str
+    empty_work: str
+    empty_end: str
+
+    #: Remedies: whole sentences.
+    try_again: str
+    try_later: str
+    look_at_server: str
+    look_at_config: str
+    shorten: str
+    ask_for_less: str
+    ask_another: str
+
+    #: Commands in general.
+    help_head: str
+    #: Headings, by the group of commands.
+    help_groups: Mapping[str, str]
+    #: Descriptions of the commands, by name.
+    help: Mapping[str, str]
+    #: Names of arguments in a usage line, by argument.
+    placeholders: Mapping[str, str]
+    usage: str
+    usage_example: str
+    argument_missing: str
+    argument_surplus: str
+    argument_choice: str
+    not_a_user_id: str
+    no_such_agent: str
+    did_you_mean: str
+    unknown_command: str
+    unknown_command_help: str
+    command_not_permitted: str
+    command_failed: str
+    not_an_agents_room: str
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
+    roles: Mapping[str, str]
+
+    #: Answers to commands about agents.
+    no_agents: str
+    agents_head: str
+    held: str
+    gone: str
+    ready: str
+    room_is_made: str
+    invited: str
+    already_there: str
+    may_not_talk: str
+    no_room_yet: str
+
+    #: Answers to commands about the bridge.
+    sync_unfinished: str
+    status_agents: str
+    status_messages: str
+    status_upstream: str
+    status_doubted: str
+    status_failing: str
+    not_asked_yet: str
+
+    #: Answers to commands about a room, by the value of the setting.
+    busy: Mapping[str, str]
+    stream: Mapping[str, str]
+
+    #: Answers to commands about messages.
+    stopping: str
+    nothing_runs: str
+    queue_empty: str
+    none_failed: str
+    no_cause: str
+    listed: str
+    the_bot: str
+    more: str
+    waits: str
+    waits_again: str
+    is_answered: str
+    is_shown: str
+    no_such_turn: str
+    retrying: str
+    cannot_retry: str
+    dropping: str
+    cannot_drop: str
+    #: States of a turn as a predicate: the ``{state}`` of *cannot_retry* and *cannot_drop*.
+    states: Mapping[str, str]
+
+    #: Traces of messages without a turn.
+    why_ignored: str
+    #: By :class:`~agent_bridge.core.turns.IgnoreReason`: the ``{reason}`` of *why_ignored*.
+    ignored: Mapping[str, str]
+    why_unknown: str
+    why_unseen: str
+    why_ours: str
+    why_not_handed_over: str
+    why_no_portal: str
+    why_not_a_message: str
+
+    #: Traces of turns.
+    trace_head: str
+    trace_head_agent: str
+    #: By :class:`~agent_bridge.core.turns.TurnKind`.
+    kinds: Mapping[str, str]
+    #: By :class:`~agent_bridge.core.turns.TurnState`.
+    why_state: Mapping[str, str]
+    why_collected: str
+    see_below: str
+    trace_said: str
+    trace_received: str
+    trace_started: str
+    #: By the name of a step.
+    steps: Mapping[str, str]
+    trace_part: str
+    trace_counts: str
+    trace_question: str
+
+    def render(self, text: Text) -> str:
+        """Return *text* in this language."""
+        return str(getattr(self, text.name)).format(**dict(text.values))
+
+    def count(self, number: int, noun: Noun) -> str:
+        """Return *number* and the form of *noun* that follows it."""
+        return f"{number} {noun[self.plural(number)]}"
+
+    def duration(self, seconds: float) -> str:
+        """Return a length of time in its largest unit, rounded down."""
+        for size, noun in ((86400, self.day), (3600, self.hour), (60, self.minute)):
+            if seconds >= size:
+                return self.count(int(seconds // size), noun)
+        return self.count(max(0, int(seconds)), self.second)
+
+    def bytes(self, number: int) -> str:
+        """Return a number of bytes in the largest unit of which it has at least one, with three digits at most."""
+        size, units = float(number), iter(self.units)
+        unit = next(units)
+        while size >= _THOUSAND and (larger := next(units, None)):
+            size, unit = size / _THOUSAND, larger
+        return f"{size:.3g} {unit}"
+
+
+def cause(text: str) -> str:
+    """Return *text* as the end of a sentence: without spaces around it and without a full stop."""
+    return text.strip().rstrip(".")

@@ -1,0 +1,340 @@
+"""The client-server API of the homeserver. Every call can be repeated without a second effect."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.lean_imports import in_place_of, without
+from agent_bridge.i18n.catalogue import Text
+
+# The client needs of the types, classes for the whole of the Matrix API, two names in annotations.
+with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
+    from mautrix.api import HTTPAPI, Method, Path, PathBuilder
+    from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aiohttp
+    from mautrix.util.logging import TraceLogger
+
+    from agent_bridge.core.ids import Namespace
+
+_log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix creates loggers of this type
+
+Json = dict[str, Any]
+Value = TypeVar("Value")
+
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+_SERVER_ERROR = 500
+#: Synapse's responses to a ping during its delivery of stored transactions; the bridge is reachable.
+_DELIVERING = ("AlreadyCancelled", "AlreadyCalled")
+_TOO_MANY = 429
+#: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
+_LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
+
+
+def _translate(error: MatrixError) -> HomeserverError:
+    if not isinstance(error, MatrixRequestError):
+        return HomeserverUnavailable(Text("homeserver_away", said=error))
+    status, errcode = error.http_status, error.errcode
+    said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
+    if status >= _SERVER_ERROR or status == _TOO_MANY:
+        return HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
+    return HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
+
+
+def _invalid() -> HomeserverUnavailable:
+    return HomeserverUnavailable(Text("homeserver_invalid"))
+
+
+def _get(answer: Json, key: str, kind: type[Value]) -> Value:
+    value = answer.get(key)
+    if not isinstance(value, kind):
+        raise _invalid()
+    return value
+
+
+def _events(answer: Json) -> list[Json]:
+    """Return the valid events of a ``chunk``."""
+    return [
+        event
+        for event in _get(answer, "chunk", list)
+        if isinstance(event, dict) and isinstance(event.get("event_id"), str) and isinstance(event.get("content"), dict)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedRoom:
+    """The result of :meth:`Homeserver.create_room`."""
+
+    room_id: str
+    #: True: the room is new. False: the room existed, and may be incomplete.
+    fresh: bool
+
+
+class Homeserver:
+    """Makes requests to the homeserver as the bridge bot or as a ghost.
+
+    ``as_user`` is a user id in the bridge's name space; None is the bot. Every method raises
+    :class:`HomeserverUnavailable` if a repeat may succeed, else :class:`HomeserverRefused`.
+    """
+
+    def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
+        self.namespace = namespace
+        self._api = HTTPAPI(address, as_token, client_session=session, log=_log)
+
+    async def request(
+        self,
+        method: Method,
+        path: PathBuilder,
+        content: Json | None = None,
+        *,
+        as_user: str | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Json:
+        """Make one request and return its JSON object."""
+        params = {"user_id": as_user or self.namespace.bot, **(query or {})}
+        try:
+            answer = await self._api.request(method, path, content, query_params=params)
+        except (MatrixConnectionError, MatrixRequestError) as error:
+            raise _translate(error) from error
+        except (ValueError, TypeError) as error:
+            # The response is cut off or comes from a proxy.
+            raise _invalid() from error
+        if not isinstance(answer, dict):
+            raise _invalid()
+        return answer
+
+    async def versions(self) -> Json:
+        """Return ``GET /_matrix/client/versions``."""
+        return await self.request(Method.GET, Path.versions)
+
+    async def answers(self) -> bool:
+        """Tell whether the homeserver responds, even with a refusal."""
+        try:
+            await self.versions()
+        except HomeserverUnavailable:
+            return False
+        except HomeserverRefused:
+            pass
+        return True
+
+    async def whoami(self, as_user: str | None = None) -> str:
+        """Return the user id as which the homeserver sees this request."""
+        answer = await self.request(Method.GET, Path.v3.account.whoami, as_user=as_user)
+        return _get(answer, "user_id", str)
+
+    async def lists_creator(self, version: str | None) -> bool:
+        """Tell whether the power levels of a new room must list its creator.
+
+        *version* None is the default room version of the homeserver.
+        """
+        if version is None:
+            answer = await self.request(Method.GET, Path.v3.capabilities)
+            version = str(_get(answer, "capabilities", dict).get("m.room_versions", {}).get("default", "1"))
+        return version in _LISTED_CREATOR
+
+    async def ping(self, appservice_id: str) -> float | None:
+        """Let the homeserver ping the bridge (``POST …/appservice/{id}/ping``) and return the duration in milliseconds.
+
+        The ping makes Synapse deliver its stored transactions at once. Returns None during such a delivery.
+        """
+        try:
+            answer = await self.request(Method.POST, Path.v1.appservice[appservice_id].ping)
+        except HomeserverUnavailable as error:
+            if any(name in str(error) for name in _DELIVERING):
+                return None
+            raise
+        return float(_get(answer, "duration_ms", int))
+
+    async def register(self, localpart: str) -> None:
+        """Create the ghost or bot *localpart*, unless it exists."""
+        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self.request(Method.POST, Path.v3.register, content)
+        except HomeserverRefused as error:
+            if error.errcode != "M_USER_IN_USE":
+                raise
+
+    async def set_displayname(self, user_id: str, displayname: str) -> None:
+        """Set the display name of a ghost or the bot."""
+        path = Path.v3.profile[user_id].displayname
+        await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
+
+    async def displayname(self, user_id: str) -> str | None:
+        """Return the display name of a user of this homeserver; None when there is none."""
+        try:
+            profile = await self.request(Method.GET, Path.v3.profile[user_id].displayname)
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return profile.get("displayname")
+
+    async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
+        """Create a room, or adopt the room that already has its alias.
+
+        *content* must have ``room_alias_name``: this request has no transaction id, so a repeat finds the first room
+        by its alias. *as_user* is a member of an adopted room.
+        """
+        try:
+            answer = await self.request(Method.POST, Path.v3.createRoom, content, as_user=as_user)
+        except HomeserverRefused as error:
+            if error.errcode != "M_ROOM_IN_USE":
+                raise
+            room_id = await self.resolve_alias(self.namespace.alias(content["room_alias_name"]))
+            if room_id is None:
+                raise
+            await self.join(room_id, as_user)
+            return CreatedRoom(room_id, fresh=False)
+        return CreatedRoom(_get(answer, "room_id", str), fresh=True)
+
+    async def resolve_alias(self, alias: str) -> str | None:
+        """Return the room that *alias* points to; None if the alias does not exist."""
+        try:
+            answer = await self.request(Method.GET, Path.v3.directory.room[alias])
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return _get(answer, "room_id", str)
+
+    async def remove_alias(self, alias: str) -> None:
+        """Remove an alias from its room. An alias that does not exist is refused with status 404."""
+        await self.request(Method.DELETE, Path.v3.directory.room[alias])
+
+    async def join(self, room_id: str, as_user: str | None = None) -> None:
+        """Join a room; no effect for a member."""
+        await self.request(Method.POST, Path.v3.rooms[room_id].join, {}, as_user=as_user)
+
+    async def leave(self, room_id: str, reason: str, as_user: str | None = None) -> None:
+        """Leave a room or decline its invitation."""
+        await self.request(Method.POST, Path.v3.rooms[room_id].leave, {"reason": reason}, as_user=as_user)
+
+    async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:
+        """Invite a person. Returns False if the person is already a member."""
+        try:
+            await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
+        except HomeserverRefused as error:
+            if error.status == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
+                return False
+            raise
+        return True
+
+    async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
+        """Return the ``membership`` of *user_id* in a room; None if the room never had one."""
+        event = await self.state(room_id, "m.room.member", user_id, as_user)
+        return None if event is None else _get(_get(event, "content", dict), "membership", str)
+
+    async def joined_rooms(self, as_user: str | None = None) -> list[str]:
+        """Return the rooms of a ghost or the bot."""
+        answer = await self.request(Method.GET, Path.v3.joined_rooms, as_user=as_user)
+        return [str(room_id) for room_id in _get(answer, "joined_rooms", list)]
+
+    async def count_members(self, room_id: str, as_user: str | None = None) -> int:
+        """Return the number of members and invited users of a room."""
+        path = Path.v3.rooms[room_id].members
+        answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
+        return sum(event["content"].get("membership") in {"join", "invite"} for event in _get(answer, "chunk", list))
+
+    async def state(self, room_id: str, kind: str, key: str = "", as_user: str | None = None) -> Json | None:
+        """Return a complete state event of a room; None if it does not exist."""
+        path = Path.v3.rooms[room_id].state[kind][key] if key else Path.v3.rooms[room_id].state[kind]
+        try:
+            return await self.request(Method.GET, path, as_user=as_user, query={"format": "event"})
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def set_state(
+        self, room_id: str, kind: str, content: Json, *, key: str = "", as_user: str | None = None
+    ) -> None:
+        """Set the state of a room."""
+        path = Path.v3.rooms[room_id].state[kind][key] if key else Path.v3.rooms[room_id].state[kind]
+        await self.request(Method.PUT, path, content, as_user=as_user)
+
+    async def send(
+        self,
+        room_id: str,
+        content: Json,
+        *,
+        txn_id: str,
+        kind: str = "m.room.message",
+        as_user: str | None = None,
+    ) -> str:
+        """Send an event and return its id.
+
+        A repeat with the same *txn_id* returns the same event, as long as the homeserver remembers the id.
+        """
+        path = Path.v3.rooms[room_id].send[kind][txn_id]
+        answer = await self.request(Method.PUT, path, content, as_user=as_user)
+        return _get(answer, "event_id", str)
+
+    async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:
+        """Redact an event."""
+        await self.request(Method.PUT, Path.v3.rooms[room_id].redact[event_id][txn_id], {}, as_user=as_user)
+
+    async def messages(
+        self,
+        room_id: str,
+        *,
+        limit: int,
+        start: str | None = None,
+        as_user: str | None = None,
+        only: Json | None = None,
+    ) -> tuple[list[Json], str | None]:
+        """Return up to *limit* events, newest first, and the start of the next page (None: this is the last page).
+
+        *only* is a ``RoomEventFilter`` of the Matrix spec. With a filter a page may be empty without being the last.
+        """
+        query = {"dir": "b", "limit": str(limit), **({"from": start} if start else {})}
+        if only is not None:
+            query["filter"] = json.dumps(only)
+        answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
+        return _events(answer), answer.get("end")
+
+    async def annotations(self, room_id: str, event_id: str, as_user: str | None = None) -> list[Json]:
+        """Return the newest reactions to an event (``GET …/relations/…/m.annotation/m.reaction``)."""
+        path = Path.v1.rooms[room_id].relations[event_id]["m.annotation"]["m.reaction"]
+        return _events(await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"}))
+
+    async def event(self, room_id: str, event_id: str, as_user: str | None = None) -> Json | None:
+        """Return one event; None if the user may not see it or it does not exist."""
+        try:
+            return await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=as_user)
+        except HomeserverRefused as error:
+            if error.status in {_FORBIDDEN, _NOT_FOUND}:
+                return None
+            raise
+
+    async def presence(self, user_id: str, state: str, message: str = "") -> None:
+        """Set the presence of a ghost to ``online``, ``unavailable`` or ``offline``, with *message* unless it is empty.
+
+        A homeserver with presence switched off accepts the request and shows nothing.
+        """
+        content = {"presence": state} | ({"status_msg": message} if message else {})
+        await self.request(Method.PUT, Path.v3.presence[user_id].status, content, as_user=user_id)
+
+    async def status_message(self, user_id: str) -> str | None:
+        """Return the status message of a ghost; None if it has none."""
+        answer = await self.request(Method.GET, Path.v3.presence[user_id].status, as_user=user_id)
+        return answer.get("status_msg")
+
+    async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
+        """Show a ghost as typing for *seconds*; 0 ends the display."""
+        content: Json = {"typing": seconds > 0}
+        if seconds > 0:
+            content["timeout"] = int(seconds * 1000)
+        await self.request(Method.PUT, Path.v3.rooms[room_id].typing[user_id], content, as_user=user_id)
+
+    async def read(self, room_id: str, event_id: str, user_id: str) -> None:
+        """Set the read receipt of a ghost to *event_id*."""
+        path = Path.v3.rooms[room_id].receipt["m.read"][event_id]
+        await self.request(Method.POST, path, {}, as_user=user_id)

@@ -1,0 +1,252 @@
+"""Results of commands as Markdown, in one language. Pure: the same record gives the same text."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results import (
+    AgentEntry,
+    AgentList,
+    Argument,
+    ArgumentProblem,
+    CommandFailed,
+    CommandList,
+    CommandUsage,
+    Dropped,
+    FailedTurns,
+    InvalidArguments,
+    Invited,
+    NoRoomYet,
+    NotPermitted,
+    NoTrace,
+    OpenTurns,
+    Result,
+    Retried,
+    StatusReport,
+    StopRequested,
+    StreamingSet,
+    SyncReport,
+    Trace,
+    TurnEntry,
+    TurnNotFound,
+    UnknownCommand,
+    UpstreamEntry,
+    WhenBusySet,
+    WrongRoom,
+)
+from agent_bridge.core.turns import TurnState
+from agent_bridge.i18n.catalogue import cause
+from agent_bridge.render.content import escape, in_backticks, link
+from agent_bridge.render.trace import render_no_trace, render_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from agent_bridge.i18n.catalogue import Texts
+
+#: Rows of a table. A long answer is split between tables, so that each message has the head.
+_ROWS = 25
+#: A list of more commands than these gets headings.
+_WITHOUT_HEADINGS = 6
+
+
+class ResultRenderer:
+    """Renders the results of commands in the language of *texts*; *prefix* starts a command in a room."""
+
+    def __init__(self, texts: Texts, prefix: str) -> None:
+        self._texts = texts
+        self._prefix = prefix
+        self._renderers: Mapping[type, Callable[[Any], str]] = {
+            AgentList: self._agent_list,
+            CommandFailed: self._command_failed,
+            CommandList: self._command_list,
+            Dropped: self._dropped,
+            FailedTurns: self._failed_turns,
+            InvalidArguments: self._invalid_arguments,
+            Invited: self._invited,
+            NoRoomYet: lambda result: texts.no_room_yet.format(name=escape(result.agent)),
+            NoTrace: lambda result: render_no_trace(result, texts, prefix),
+            NotPermitted: self._not_permitted,
+            OpenTurns: self._open_turns,
+            Retried: self._retried,
+            StatusReport: self._status_report,
+            StopRequested: lambda result: texts.stopping if result.turns else texts.nothing_runs,
+            StreamingSet: lambda result: texts.stream[result.streaming],
+            SyncReport: self._sync_report,
+            Trace: lambda result: render_trace(result, texts),
+            TurnNotFound: lambda result: texts.no_such_turn.format(turn=escape(result.reference), prefix=prefix),
+            UnknownCommand: self._unknown_command,
+            WhenBusySet: lambda result: texts.busy[result.when_busy],
+            WrongRoom: lambda _: texts.not_an_agents_room,
+        }
+
+    def render(self, result: Result) -> str:
+        """Return *result* as Markdown."""
+        return self._renderers[type(result)](result)
+
+    def usage(self, usage: CommandUsage) -> str:
+        """Return how the command is typed, without the prefix: ``invite <agent> [@user:server]``."""
+        return " ".join([usage.name, *map(self._argument, usage.arguments)])
+
+    def _argument(self, argument: Argument) -> str:
+        if argument.is_flag:
+            return f"[{argument.name}]"
+        if argument.choices:
+            choices = "|".join(argument.choices)
+            return choices if argument.required else f"[{choices}]"
+        placeholder = self._texts.placeholders[argument.name]
+        return f"<{placeholder}>" if argument.required else f"[{placeholder}]"
+
+    def _command_list(self, result: CommandList) -> str:
+        with_headings = len(result.commands) > _WITHOUT_HEADINGS
+        blocks = [self._texts.help_head]
+        for group, commands in groupby(result.commands, lambda usage: usage.group if with_headings else None):
+            lines = [f"- `{self._prefix} {self.usage(each)}`: {self._texts.help[each.name]}" for each in commands]
+            blocks += [*([] if group is None else [f"**{self._texts.help_groups[group]}**"]), "\n".join(lines)]
+        return "\n\n".join(blocks)
+
+    def _invalid_arguments(self, result: InvalidArguments) -> str:
+        texts, value = self._texts, escape(result.value)
+        argument = "" if result.argument is None else self._argument(result.argument)
+        match result.problem:
+            case ArgumentProblem.NO_SUCH_AGENT:
+                return texts.no_such_agent.format(value=value)
+            case ArgumentProblem.SEVERAL_AGENTS:
+                names = ", ".join(f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates)
+                return texts.did_you_mean.format(value=value, names=names)
+            case ArgumentProblem.MISSING:
+                fault = texts.argument_missing.format(argument=argument)
+            case ArgumentProblem.NOT_A_CHOICE:
+                choices = ", ".join(f"`{each}`" for each in result.argument.choices) if result.argument else ""
+                fault = texts.argument_choice.format(value=value, choices=choices)
+            case ArgumentProblem.NOT_A_USER_ID:
+                fault = texts.not_a_user_id.format(value=value)
+            case ArgumentProblem.SURPLUS:
+                fault = texts.argument_surplus.format(value=value)
+        return "\n\n".join([fault, *self._how_to_use(result.usage)])
+
+    def _how_to_use(self, usage: CommandUsage) -> list[str]:
+        lines = [self._texts.usage.format(prefix=self._prefix, usage=self.usage(usage))]
+        if usage.example:
+            example = f"{usage.name} {usage.example}"
+            lines.append(self._texts.usage_example.format(prefix=self._prefix, example=example))
+        return lines
+
+    def _unknown_command(self, result: UnknownCommand) -> str:
+        if result.nearest is None:
+            return self._texts.unknown_command_help.format(word=in_backticks(result.name), prefix=self._prefix)
+        return self._texts.unknown_command.format(
+            word=in_backticks(result.name), nearest=f"{self._prefix} {result.nearest}"
+        )
+
+    def _not_permitted(self, result: NotPermitted) -> str:
+        role = self._texts.roles[result.role.name.lower()]
+        return self._texts.command_not_permitted.format(word=result.command, role=role)
+
+    def _command_failed(self, result: CommandFailed) -> str:
+        return self._texts.command_failed.format(word=in_backticks(result.command), cause=cause(result.cause))
+
+    def _agent_list(self, result: AgentList) -> str:
+        if not result.agents:
+            return self._texts.no_agents.format(prefix=self._prefix)
+        rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
+        tables = [
+            "\n".join([self._texts.agents_head, "|---|---|---|", *rows[start : start + _ROWS]])
+            for start in range(0, len(rows), _ROWS)
+        ]
+        return "\n\n".join(tables)
+
+    def _state(self, agent: AgentEntry) -> str:
+        match agent.state:
+            case AgentState.HELD:
+                return self._texts.held.format(prefix=self._prefix)
+            case AgentState.GONE:
+                return self._texts.gone
+        return self._texts.ready if agent.room else self._texts.room_is_made
+
+    def _invited(self, result: Invited) -> str:
+        text = self._texts.already_there if result.was_member else self._texts.invited
+        answer = text.format(user=escape(result.user), room=_room(result.agent))
+        if result.may_talk:
+            return answer
+        return f"{answer} {self._texts.may_not_talk.format(user=escape(result.user))}"
+
+    def _open_turns(self, result: OpenTurns) -> str:
+        if not result.turns:
+            return self._texts.queue_empty
+        lines = [self._turn(each, open_state(each, self._texts)) for each in result.turns]
+        return self._list(lines, has_more=result.has_more)
+
+    def _failed_turns(self, result: FailedTurns) -> str:
+        if not result.turns:
+            return self._texts.none_failed
+        lines = [self._turn(each, escape(each.error or self._texts.no_cause)) for each in result.turns]
+        return self._list(lines, has_more=result.has_more)
+
+    def _turn(self, turn: TurnEntry, state: str) -> str:
+        return self._texts.listed.format(
+            turn=turn.key,
+            sender=escape(turn.sender),
+            agent=escape(turn.agent or self._texts.the_bot),
+            age=self._texts.duration(turn.age),
+            state=state,
+        )
+
+    def _list(self, lines: Sequence[str], *, has_more: bool) -> str:
+        return "\n".join([*lines, *([self._texts.more] if has_more else [])])
+
+    def _retried(self, result: Retried) -> str:
+        return self._changes(result, self._texts.retrying, self._texts.cannot_retry)
+
+    def _dropped(self, result: Dropped) -> str:
+        return self._changes(result, self._texts.dropping, self._texts.cannot_drop)
+
+    def _changes(self, result: Retried | Dropped, changed: str, unchanged: str) -> str:
+        lines = [
+            (changed if turn.is_changed else unchanged).format(turn=turn.key, state=self._texts.states[turn.state])
+            for turn in result.turns
+        ]
+        return "\n\n".join(lines)
+
+    def _sync_report(self, result: SyncReport) -> str:
+        lines = list(map(self._upstream, result.upstreams))
+        return "\n".join(lines if result.is_finished else [self._texts.sync_unfinished, "", *lines])
+
+    def _status_report(self, result: StatusReport) -> str:
+        texts = self._texts
+        agents = texts.count(result.active, texts.agent)
+        messages = texts.count(result.open_turns, texts.message)
+        lines = [
+            texts.status_agents.format(agents=agents, held=result.held, gone=result.gone),
+            texts.status_messages.format(messages=messages),
+        ]
+        return "\n".join([*lines, *map(self._upstream, result.upstreams)])
+
+    def _upstream(self, upstream: UpstreamEntry) -> str:
+        texts, name = self._texts, escape(upstream.name)
+        if upstream.error is not None:
+            return texts.status_failing.format(name=name, cause=escape(upstream.error or texts.not_asked_yet))
+        text = texts.status_doubted if upstream.doubted else texts.status_upstream
+        return text.format(name=name, agents=texts.count(upstream.agents, texts.agent), doubted=upstream.doubted)
+
+
+def open_state(turn: TurnEntry, texts: Texts) -> str:
+    """Return a few words about the state of an open turn."""
+    match turn.state:
+        case TurnState.RUNNING:
+            return texts.is_answered
+        case TurnState.COMMITTED:
+            return texts.is_shown
+        case _:
+            return texts.waits_again if turn.attempts else texts.waits
+
+
+def _room(agent: AgentEntry) -> str:
+    """Return the agent's name, as a link to its room when that exists."""
+    if agent.room is None:
+        return escape(agent.name)
+    room_id, via = quote(agent.room.room_id, safe="!:"), quote(agent.room.via, safe="")
+    return link(f"https://matrix.to/#/{room_id}?via={via}", agent.name)

@@ -1,0 +1,91 @@
+"""Traces of messages as Markdown: one line for each thing that happened, in its order, with its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.results import NoTrace, NoTraceReason
+from agent_bridge.i18n.catalogue import cause
+from agent_bridge.render.content import escape, in_backticks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from agent_bridge.core.results import Trace, TraceStep, TurnTrace
+    from agent_bridge.i18n.catalogue import Texts
+
+
+def render_trace(trace: Trace, texts: Texts) -> str:
+    """Return the traces of the message's turns, one below the other."""
+    return "\n\n".join(_turn(turn, trace.reference, texts) for turn in trace.turns)
+
+
+def render_no_trace(result: NoTrace, texts: Texts, prefix: str) -> str:
+    """Return why the message has no turn; *prefix* starts a command in a room."""
+    text = {
+        NoTraceReason.IGNORED: texts.why_ignored,
+        NoTraceReason.UNKNOWN: texts.why_unknown,
+        NoTraceReason.NOT_VISIBLE: texts.why_unseen,
+        NoTraceReason.OWN_EVENT: texts.why_ours,
+        NoTraceReason.NOT_RECEIVED: texts.why_not_handed_over,
+        NoTraceReason.NO_PORTAL: texts.why_no_portal,
+        NoTraceReason.NOT_A_MESSAGE: texts.why_not_a_message,
+    }[result.reason]
+    return text.format(
+        # Older versions of the bridge stored an English sentence in place of a reason.
+        reason=texts.ignored.get(result.detail, result.detail),
+        reference=in_backticks(result.reference),
+        prefix=prefix,
+        type=in_backticks(result.detail),
+    )
+
+
+def _turn(turn: TurnTrace, reference: str, texts: Texts) -> str:
+    lines = [_head(turn, texts), "", *(f"- {_time(at)}: {text}" for at, text in _moments(turn, texts))]
+    lines.append(
+        texts.trace_counts.format(
+            times=texts.count(turn.attempts, texts.time),
+            failures=texts.count(turn.failures, texts.failure),
+            interruptions=texts.count(turn.interruptions, texts.interruption),
+        )
+    )
+    if any(part.event_id == reference for part in turn.parts):
+        lines.append(texts.trace_question.format(event=turn.event_id))
+    return "\n".join(lines)
+
+
+def _head(turn: TurnTrace, texts: Texts) -> str:
+    if turn.collected_into is not None:
+        state = texts.why_collected.format(event=turn.collected_into)
+    else:
+        state = texts.why_state[turn.state].format(error=cause(turn.error or texts.see_below))
+    return (texts.trace_head_agent if turn.agent else texts.trace_head).format(
+        turn=turn.key,
+        kind=texts.kinds[turn.kind],
+        agent=escape(turn.agent or ""),
+        sender=escape(turn.sender),
+        state=state,
+    )
+
+
+def _moments(turn: TurnTrace, texts: Texts) -> Iterator[tuple[datetime, str]]:
+    yield turn.said_at, texts.trace_said
+    yield turn.created_at, texts.trace_received.format(kind=texts.kinds[turn.kind])
+    if turn.started_at is not None:
+        waited = (turn.started_at - turn.created_at).total_seconds()
+        yield turn.started_at, texts.trace_started.format(seconds=waited)
+    for step in turn.steps:
+        yield step.at, escape(_step(step, texts))
+    for part in turn.parts:
+        yield part.at, texts.trace_part.format(part=part.part, event=part.event_id)
+
+
+def _step(step: TraceStep, texts: Texts) -> str:
+    # Older versions of the bridge stored an English sentence in place of a name.
+    text = texts.steps[step.what].format(**step.details) if step.what in texts.steps else step.what
+    return f"{text}; {error}" if (error := step.details.get("error")) else text
+
+
+def _time(when: datetime) -> str:
+    return when.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

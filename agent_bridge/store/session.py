@@ -1,0 +1,153 @@
+"""Session: one database connection of the process's own, which holds its advisory locks and receives its signals."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import StoreError
+from agent_bridge.store.queue import JOB_CHANNEL
+from agent_bridge.store.signals import CHANNEL, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent_bridge.store.signals import Signals
+
+#: Seconds between two checks that the server still answers.
+_HEARTBEAT = 2.0
+#: Seconds after which a server that does not answer counts as lost.
+_PATIENCE = 5.0
+#: With these settings a server frees the locks of a machine that lost its power within about 10 s; the default is two
+#: hours. The process has noticed the loss by then: _HEARTBEAT + _PATIENCE is less.
+_KEEPALIVES = (
+    "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
+)
+_RECONNECT = Backoff(first=0.1, cap=2)
+
+
+class Session:
+    """One connection, made again whenever it is lost. Use as async context manager.
+
+    Between two statements the event loop watches the socket, so a signal is delivered, and a server that closes the
+    connection is noticed, at once. A server that only falls silent is noticed within seven seconds.
+    """
+
+    def __init__(self, uri: str, signals: Signals) -> None:
+        self._uri = uri
+        self._signals = signals
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        #: File descriptor of the connection's socket.
+        self._socket = -1
+        self._turn = asyncio.Lock()
+        self._lost = asyncio.Event()
+        #: Called when the connection is lost, before anything else can use a new one.
+        self.on_lost: list[Callable[[], None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._keeping = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._keeping.cancel()
+        await asyncio.wait({self._keeping})
+        self._close()
+
+    async def execute(self, query: str, params: tuple[int, ...] = ()) -> tuple[Any, ...] | None:
+        """Run one statement that returns rows, and return its first row. Connects if there is no connection.
+
+        Raises:
+            StoreError: the server is not there or does not answer. The connection, if there was one, is lost.
+        """
+        async with self._turn:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    connection = self._connection or await self._connect()
+                    with self._alone(connection):
+                        cursor = await connection.execute(query.encode(), params)
+                        row = await cursor.fetchone()
+            except (psycopg.OperationalError, TimeoutError) as error:
+                self._lose()
+                raise StoreError(f"the database failed: {str(error).strip() or 'no answer'}") from error
+            if connection is not self._connection:
+                # The row may say that a lock is held, and the lock is lost already.
+                raise StoreError("the database failed: the connection was closed behind the answer")
+            return row
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        options = f"{conninfo_to_dict(self._uri).get('options') or ''} {_KEEPALIVES}"
+        connection = await psycopg.AsyncConnection.connect(self._uri, autocommit=True, options=options)
+        try:
+            connection.add_notify_handler(lambda notice: self._deliver(notice.channel, notice.payload))
+            for channel in (CHANNEL, JOB_CHANNEL):
+                await connection.execute(f'LISTEN "{channel}"'.encode())
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection, self._socket = connection, connection.fileno()
+        # Signals that were sent while there was no connection are lost.
+        self._signals.send_all()
+        return connection
+
+    @contextmanager
+    def _alone(self, connection: psycopg.AsyncConnection[Any]) -> Iterator[None]:
+        """Leave the socket to psycopg, which watches it while a statement runs."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        try:
+            yield
+        finally:
+            if not connection.closed:
+                loop.add_reader(self._socket, self._read)
+                self._read()
+
+    def _read(self) -> None:
+        """Take what the server has sent between two statements: signals, or the end of the connection."""
+        if self._connection is None:
+            return
+        server = self._connection.pgconn
+        try:
+            server.consume_input()
+            while (notice := server.notifies()) is not None:
+                self._deliver(notice.relname.decode(), notice.extra.decode())
+        except psycopg.OperationalError:
+            self._lose()
+
+    def _deliver(self, channel: str, payload: str) -> None:
+        self._signals.send(payload if channel == CHANNEL else Topic.JOBS)
+
+    async def _keep(self) -> None:
+        """Keep a connection, and check that the server answers, until cancelled."""
+        failures = 0
+        while True:
+            self._lost.clear()
+            try:
+                await self.execute("SELECT 1")
+            except StoreError:
+                failures += 1
+                await asyncio.sleep(_RECONNECT.delay(failures))
+            else:
+                failures = 0
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_HEARTBEAT):
+                        await self._lost.wait()
+
+    def _lose(self) -> None:
+        if self._connection is None:
+            return
+        self._close()
+        self._lost.set()
+        for call in self.on_lost:
+            call()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # First: libpq may have closed the socket already, and its number may be another's soon.
+            asyncio.get_running_loop().remove_reader(self._socket)
+            connection.pgconn.finish()

@@ -1,0 +1,70 @@
+"""Signals: a transaction that changes rows tells every process which kind of rows (PostgreSQL's NOTIFY and LISTEN).
+
+The statement that changes the rows has ``pg_notify('agent_bridge', TOPIC)``; PostgreSQL sends the signal when the
+transaction commits, and equal signals of one transaction once. A signal carries no data and may be lost with the
+connection, so it only ends a pause: each subscriber reads the rows, and reads them at a slow rate without a signal too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Channel of the bridge's own signals; the payload is the topic.
+CHANNEL = "agent_bridge"
+
+
+class Topic(StrEnum):
+    """The kind of rows that changed."""
+
+    #: A person wants a turn to end.
+    STOPS = "stops"
+    #: The head of a lane may be taken up now, or has another time from which it may be.
+    LANES = "lanes"
+    #: A message began to wait behind another one, or a message that shows this does not wait any more.
+    WAITING = "waiting"
+    #: A room needs a backfill.
+    BACKFILL = "backfill"
+    #: The desired names or state of an agent.
+    AGENTS = "agents"
+    #: An agent got its room.
+    ROOMS = "rooms"
+    #: A request for a sync, or the completion of one.
+    SYNCS = "syncs"
+    #: The status of the upstreams.
+    UPSTREAMS = "upstreams"
+    #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.
+    JOBS = "jobs"
+
+
+class Signals:
+    """Delivers signals inside this process: those that its session receives from the database, and its own."""
+
+    def __init__(self) -> None:
+        self._subscribed: list[tuple[frozenset[str], asyncio.Event]] = []
+
+    @contextmanager
+    def subscription(self, *topics: Topic) -> Iterator[asyncio.Event]:
+        """Give an event that each signal of *topics* sets for the length of the block. The subscriber clears it."""
+        entry = (frozenset(topics), asyncio.Event())
+        self._subscribed.append(entry)
+        try:
+            yield entry[1]
+        finally:
+            self._subscribed.remove(entry)
+
+    def send(self, topic: str) -> None:
+        """Set the events of the subscribers to *topic*. A topic that this program does not know has none."""
+        for topics, event in self._subscribed:
+            if topic in topics:
+                event.set()
+
+    def send_all(self) -> None:
+        """Set the events of all subscribers: signals may have been lost."""
+        for _, event in self._subscribed:
+            event.set()

@@ -1,0 +1,1 @@
+"""Downloads of the files that answers link to, from public addresses only."""

@@ -1,0 +1,1 @@
+"""The upstream kind ``openai``: servers with the OpenAI API."""

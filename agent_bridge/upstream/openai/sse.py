@@ -1,0 +1,98 @@
+"""Parses server-sent events (WHATWG HTML standard, section "Server-sent events") as the bytes arrive."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.i18n.catalogue import Text
+
+#: Bytes that one event may have. A server that replays an answer may send the whole answer in one event.
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that has data."""
+
+    data: str
+    #: ``message`` if the stream names none.
+    name: str = "message"
+
+
+class EventParser:
+    """Turns the bytes of one stream into events. The bytes may be cut into chunks anywhere.
+
+    Comments and the fields ``id`` and ``retry`` are ignored. Bytes that are not UTF-8 become U+FFFD.
+    """
+
+    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
+        self._limit = limit
+        self._size = 0
+        self._line = bytearray()
+        self._data: list[str] = []
+        self._name = ""
+        self._at_start = True
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events that *chunk* completes.
+
+        Raises:
+            UpstreamProtocolError: an event is longer than the limit.
+        """
+        if not chunk:
+            return []
+        # A CR ends its line at once, so that the event need not wait for the next byte. An LF after it is skipped.
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")
+        self._after_cr = chunk.endswith(b"\r")
+        events: list[Event] = []
+        *lines, rest = _LINE_END.split(chunk)
+        for line in lines:
+            self._extend(line)
+            events += self._end_line()
+        self._extend(rest)
+        return events
+
+    def close(self) -> list[Event]:
+        """Return the event that the end of the stream completes, if any.
+
+        The standard drops an event that no blank line ends. This parser keeps it: some servers omit that line, and the
+        JSON shows whether the event is complete.
+        """
+        return [*self._end_line(), *self._dispatch()]
+
+    def _extend(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise UpstreamProtocolError(Text("upstream_event", limit=self._limit))
+        self._line += part
+
+    def _end_line(self) -> list[Event]:
+        line = bytes(self._line)
+        self._line.clear()
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if not line:
+            return self._dispatch()
+        field, _, value = line.decode("utf-8", "replace").partition(":")
+        if field == "data":
+            self._data.append(value.removeprefix(" "))
+        else:
+            self._size -= len(line)
+            if field == "event":
+                self._name = value.removeprefix(" ")
+        return []
+
+    def _dispatch(self) -> list[Event]:
+        events = [Event("\n".join(self._data), self._name or "message")] if self._data else []
+        self._data.clear()
+        self._name = ""
+        self._size = 0
+        return events

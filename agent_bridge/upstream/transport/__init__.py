@@ -1,0 +1,1 @@
+"""HTTP requests to an upstream, and the bridge's errors for their failures."""

@@ -1,0 +1,190 @@
+"""Sends HTTP requests to one upstream, and raises the errors of the bridge when they fail."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import aiohttp
+from multidict import CIMultiDict
+
+from agent_bridge.core.errors import (
+    AnswerInterrupted,
+    TooLarge,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
+from agent_bridge.core.http import read_bounded
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    from agent_bridge.config.model import UpstreamConfig
+
+#: Bytes that :meth:`ResponseBody.read_all` accepts.
+_MAX_BODY = 32 * 1024 * 1024
+#: Bytes that :meth:`ResponseBody.read_head` reads: the message of an error report is among the first few.
+_MAX_ERROR_BODY = 64 * 1024
+
+_AGENT_LIST = RequestContext()
+
+
+class ResponseBody:
+    """The body of a response, read as it arrives."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        errors: ErrorMapper,
+        timeout: aiohttp.ClientTimeout,
+        context: RequestContext,
+    ) -> None:
+        self._response = response
+        self._errors = errors
+        self._timeout = timeout
+        self._context = context
+
+    @property
+    def media_type(self) -> str:
+        """The ``Content-Type`` without parameters."""
+        return self._response.content_type
+
+    async def read_some(self) -> bytes:
+        """Return the next bytes as soon as some arrive, empty at the end of the body.
+
+        Raises:
+            AnswerInterrupted: the connection was cut, or no byte arrived within the timeout.
+        """
+        try:
+            return await self._response.content.readany()
+        except TimeoutError:
+            cause = _timed_out(self._errors.upstream, self._timeout)
+        except (aiohttp.ClientError, OSError):
+            cause = Text("upstream_cut", upstream=self._errors.upstream)
+        raise self._errors.interrupted(cause, self._context)
+
+    async def read_all(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            AnswerInterrupted: as in :meth:`read_some`.
+            UpstreamProtocolError: the body is too large.
+        """
+        try:
+            return await read_bounded(self._chunks(), _MAX_BODY)
+        except TooLarge as error:
+            text = Text("upstream_bytes", upstream=self._errors.upstream, limit=error.limit)
+            raise UpstreamProtocolError(text) from None
+
+    async def read_head(self) -> bytes:
+        """Return the beginning of the body, long enough for an error report; less if the connection is cut."""
+        head = bytearray()
+        with suppress(AnswerInterrupted):
+            while len(head) < _MAX_ERROR_BODY and (data := await self.read_some()):
+                head += data
+        return bytes(head)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while data := await self.read_some():
+            yield data
+
+
+class UpstreamClient:
+    """Sends the requests of one upstream, each once; *idempotent* tells whether a repeated question is harmless."""
+
+    def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession, *, idempotent: bool) -> None:
+        self._session = session
+        self._url = config.url
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        secrets: list[str] = []
+        if config.api_key is not None:
+            secrets.append(config.api_key.get_secret_value())
+            self._headers["Authorization"] = f"Bearer {secrets[0]}"
+        for name, value in config.headers.items():
+            secrets.append(value.get_secret_value())
+            self._headers[name] = value.get_secret_value()
+        self.errors = ErrorMapper(config.name, tuple(secrets), idempotent)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        path: str,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own, one for each phase
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        params: Mapping[str, str] = MappingProxyType({}),
+        json: Mapping[str, object] | None = None,
+        data: aiohttp.FormData | None = None,
+        context: RequestContext = _AGENT_LIST,
+    ) -> AsyncGenerator[ResponseBody, None]:
+        """Send a request to *path* below the upstream's URL, and give the body of the response.
+
+        Leaving the context early closes the connection. A redirect is an error: following it would send a question
+        twice, and the key to another server.
+
+        Raises:
+            UpstreamError: no response arrived, or its status is not a success. *context* decides which error.
+        """
+        merged = self._headers.copy()
+        merged.update(headers)
+        try:
+            response = await self._session.request(
+                method,
+                self._url + path,
+                params=params,
+                json=json,
+                data=data,
+                headers=merged,
+                timeout=timeout,
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
+            raise self._no_response(error, timeout, context) from None
+        async with response:
+            body = ResponseBody(response, self.errors, timeout, context)
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                failed = ErrorResponse(response.status, response.headers, await body.read_head())
+                raise self.errors.from_response(failed, datetime.now(UTC), context)
+            yield body
+
+    def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
+        """Return the error for a request that got no response."""
+        upstream = self.errors.upstream
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return UpstreamUnreachable(Text("upstream_away_within", upstream=upstream, seconds=timeout.connect))
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return UpstreamUnreachable(Text("upstream_away", upstream=upstream), detail=_reason(error))
+        if isinstance(error, ValueError):
+            return UpstreamRefused(Text("upstream_unusable", upstream=upstream))
+        if isinstance(error, aiohttp.ClientResponseError):
+            return UpstreamProtocolError(Text("upstream_no_http", upstream=upstream))
+        slow = isinstance(error, TimeoutError)
+        failure = UpstreamUnreachable(
+            _timed_out(upstream, timeout) if slow else Text("upstream_closed", upstream=upstream)
+        )
+        # The question may have arrived.
+        failure.retryable = self.errors.may_repeat(context)
+        return failure
+
+
+def _timed_out(upstream: str, timeout: aiohttp.ClientTimeout) -> Text:
+    if timeout.total is not None:
+        return Text("upstream_slow", upstream=upstream, seconds=timeout.total)
+    return Text("upstream_silent", upstream=upstream, seconds=timeout.sock_read)
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    cause = error.os_error
+    if cause.errno is not None and cause.errno > 0 and not isinstance(error, aiohttp.ClientSSLError):
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause)

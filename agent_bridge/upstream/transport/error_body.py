@@ -1,0 +1,114 @@
+"""Finds the message in the error report of an upstream, in any of the JSON shapes that servers use."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.upstream.transport.text import load_json, one_line, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Characters of an upstream's message that people see.
+MAX_MESSAGE = 300
+
+_MAX_DEPTH = 10
+#: Keys of the message, best first: ``{"error": {"message": …}}``, ``{"detail": …}``, a list of ``{"msg": …}``.
+_MESSAGE_KEYS = ("message", "detail", "msg", "error")
+_CODE_KEYS = ("code", "type", "error_type")
+#: Letta Code reports the failure of a language model as that model's status, followed by the JSON of its report.
+_EMBEDDED = re.compile(r"\s*(?:\d{3}:)?\s*([\[{].*[\]}])\s*", re.DOTALL)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_KEY = re.compile(r"\b(?:sk|pk|rk)-[\w*-]{6,}|(?<=Bearer )(?=\S*\d)\S{6,}", re.ASCII)
+_HIDDEN = "[hidden]"
+#: Shorter configured values are no secrets, and replacing them would garble the message.
+_MIN_SECRET = 4
+
+_TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_TOO_LONG = re.compile(
+    r"maximum context length|exceeds the available context|prompt is too long"
+    r"|context[ _]?window[ _]?exceeded",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """A failure as the upstream reports it."""
+
+    #: The innermost message, None if the report has none.
+    message: str | None
+    #: Every code and type on the path to the message.
+    codes: frozenset[str] = frozenset()
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the conversation exceeds the model's context."""
+        return bool(self.codes & _TOO_LONG_CODES or (self.message and _TOO_LONG.search(self.message)))
+
+    @property
+    def no_such_model(self) -> bool:
+        """Whether the upstream has no agent with the requested model id."""
+        return "model_not_found" in self.codes
+
+    def redacted(self, secrets: Iterable[str]) -> str | None:
+        """Return the message on one short line, without *secrets* and without anything that looks like a key."""
+        if self.message is None:
+            return None
+        line = one_line(self.message)
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _MIN_SECRET:
+                line = line.replace(secret, _HIDDEN)
+        return shorten(_KEY.sub(_HIDDEN, line), MAX_MESSAGE) or None
+
+
+def parse_error(value: Any) -> ErrorReport:
+    """Read a report that is a JSON value or a text."""
+    codes: set[str] = set()
+    message = _find_message(value, codes, _MAX_DEPTH)
+    return ErrorReport(message, frozenset(codes))
+
+
+def parse_error_body(body: bytes) -> ErrorReport:
+    """Read the body of an error response: JSON, a web page with a title, or plain text."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return parse_error(load_json(text))
+    except ValueError:
+        pass
+    if text.lstrip().startswith("<"):
+        title = _TITLE.search(text)
+        return ErrorReport(title[1] if title else None)
+    return parse_error(text)
+
+
+def _find_message(value: Any, codes: set[str], depth: int) -> str | None:
+    """Return the innermost message in *value*, and add the codes on the path to *codes*."""
+    if depth == 0:
+        return None
+    if isinstance(value, str):
+        return _find_embedded(value, codes, depth)
+    if isinstance(value, list):
+        found = (_find_message(item, codes, depth - 1) for item in value)
+        return "; ".join(message for message in found if message) or None
+    if isinstance(value, dict):
+        codes.update(str(value[key]) for key in _CODE_KEYS if isinstance(value.get(key), str | int))
+        for key in _MESSAGE_KEYS:
+            if message := _find_message(value.get(key), codes, depth - 1):
+                return message
+    return None
+
+
+def _find_embedded(text: str, codes: set[str], depth: int) -> str | None:
+    """Return the message of the JSON that is the whole of *text*, else *text* itself."""
+    embedded = _EMBEDDED.fullmatch(text)
+    if embedded:
+        try:
+            message = _find_message(load_json(embedded[1]), codes, depth - 1)
+        except ValueError:
+            message = None
+        if message:
+            return message
+    return text.strip() or None

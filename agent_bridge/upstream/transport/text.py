@@ -1,0 +1,44 @@
+"""Cleans and bounds the text and the JSON that upstreams send."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def load_json(text: str | bytes) -> Any:
+    """Return the value of a JSON document.
+
+    Raises:
+        ValueError: *text* is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def json_text(value: Any) -> str:
+    """Return *value*, which came as JSON, as JSON for people; an ellipsis if it is nested too deeply."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"
+
+
+def storable(text: str) -> str:
+    """Return *text* without the characters that PostgreSQL or Matrix cannot hold.
+
+    NUL is removed, and half of a surrogate pair becomes U+FFFD.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\0", "")
+
+
+def one_line(text: str) -> str:
+    """Return *text* made :func:`storable`, each run of white space replaced by one blank."""
+    return " ".join(storable(text).split())
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return *text* if it has at most *limit* characters, else its beginning with an ellipsis, *limit* in all."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,166 @@
+"""Install a set of packages from locks/ into .venv, or write locks/ from pyproject.toml.
+
+Only the standard library is needed. uv does the work; where uv cannot be installed or fails, pip installs instead.
+A stamp, .venv/.SET, is written when everything of the set is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import fcntl
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+TOP: Final = Path(__file__).resolve().parent.parent
+VENV: Final = TOP / ".venv"
+PYTHON: Final = VENV / "bin" / "python"
+UV: Final = VENV / "bin" / "uv"
+LOCKS: Final = TOP / "locks"
+
+#: The sets, each with its sources in pyproject.toml. The versions of the first set hold for the others.
+SETS: Final = {
+    "dev": ("pyproject.toml", "--extra", "demo", "--extra", "documents", "--group", "dev"),
+    "demo": ("pyproject.toml", "--extra", "demo", "--group", "build"),
+    "unit": ("pyproject.toml", "--group", "build", "--group", "unit"),
+    "run": ("pyproject.toml",),
+    "tools": ("--group", "tools"),
+}
+#: The stamps that an installed set may write: the set holds every package of these sets.
+STAMPS: Final = {
+    "dev": ("dev", "demo", "unit", "tools"),
+    "demo": ("demo", "tools"),
+    "unit": ("unit", "tools"),
+    "tools": ("tools",),
+}
+#: pip's settings and the environment variables by which uv takes the same. Further indexes are left out: a lock
+#: file names packages of the main index only.
+SETTINGS: Final = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "no-index": "UV_NO_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+
+
+def main() -> int:
+    """Return the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("install").add_argument("set", choices=STAMPS)
+    commands.add_parser("lock").add_argument("--upgrade", action="store_true", help="take the newest versions")
+    arguments = parser.parse_args()
+    os.chdir(TOP)
+    try:
+        if arguments.command == "lock":
+            lock(upgrade=arguments.upgrade)
+        else:
+            install(arguments.set)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"{' '.join(error.cmd[:4])} … failed with exit code {error.returncode}\n")
+        return 1
+    return 0
+
+
+def install(name: str) -> None:
+    """Bring every package of the set *name* and the checkout itself into .venv.
+
+    One process at a time installs. An installation that does not come to its end leaves no stamp.
+    """
+    with Path("pyproject.toml").open("rb") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if _is_current(name):
+            return
+        print(f"Installing the packages of locks/{name}.txt into .venv", flush=True)
+        stamps = [VENV / f".{each}" for each in STAMPS]
+        if not any(stamp.exists() for stamp in stamps) or not _has_pip():
+            # Either there is no environment, or it is what an interrupted installation left.
+            _run(sys.executable, "-m", "venv", "--clear", str(VENV))
+        for stamp in stamps:
+            stamp.unlink(missing_ok=True)
+        _fill(name)
+        for each in STAMPS[name]:
+            (VENV / f".{each}").touch()
+
+
+def lock(*, upgrade: bool) -> None:
+    """Write every file of locks/. Versions stay as they are where pyproject.toml allows them and *upgrade* is false."""
+    # Another index may hold fewer files of a package, so that hashes would be missing: no find-links here.
+    environment = os.environ | _pip_settings()
+    environment.pop("UV_FIND_LINKS", None)
+    for name, sources in SETS.items():
+        same = () if name == "dev" else ("--constraints", "locks/dev.txt")
+        _run(
+            *(str(UV), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate"),
+            *("--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command", "make lock"),
+            *(*(("--upgrade",) if upgrade else ()), *sources, *same, "--output-file", f"locks/{name}.txt"),
+            environment=environment,
+        )
+
+
+def uv_settings(listing: str) -> dict[str, str]:
+    """Return what uv has to find in its environment to use the index that pip uses.
+
+    *listing* is the output of ``pip config list``. Options of ``pip install`` come before general ones, environment
+    variables before both.
+    """
+    found: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):
+        for line in listing.splitlines():
+            match = re.fullmatch(rf"{section}\.([a-z-]+)=('.*'|\".*\")", line)
+            if match and match[1] in SETTINGS:
+                values = str(ast.literal_eval(match[2])).split()
+                found[SETTINGS[match[1]]] = ",".join(values)
+    return found
+
+
+def _is_current(name: str) -> bool:
+    stamp = VENV / f".{name}"
+    sources = (TOP / "pyproject.toml", LOCKS / f"{name}.txt", LOCKS / "tools.txt", Path(__file__))
+    return stamp.exists() and all(stamp.stat().st_mtime >= source.stat().st_mtime for source in sources)
+
+
+def _has_pip() -> bool:
+    try:
+        return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _fill(name: str) -> None:
+    pip = (str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+    uv = (str(UV), "pip", "install", "--quiet", "--python", str(PYTHON))
+    try:
+        _run(*pip, "--only-binary", ":all:", "--require-hashes", "--requirement", "locks/tools.txt")
+        if name != "tools":
+            # Tests start hundreds of processes: they find byte code even where Python is told to write none.
+            compiled = ("--compile-bytecode",) if name == "dev" else ()
+            _packages(name, *uv, *compiled, environment=os.environ | _pip_settings())
+    except (subprocess.CalledProcessError, OSError):
+        if name == "tools":
+            raise
+        print("uv cannot install them; pip tries, which takes longer", flush=True)
+        _packages(name, *pip)
+
+
+def _packages(name: str, *install: str, environment: dict[str, str] | None = None) -> None:
+    _run(*install, "--require-hashes", "--requirement", f"locks/{name}.txt", environment=environment)
+    _run(*install, "--no-deps", "--no-build-isolation", "--editable", ".", environment=environment)
+
+
+def _pip_settings() -> dict[str, str]:
+    """Return pip's own settings as uv's; an environment variable that is set already counts more."""
+    listing = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
+    return {key: value for key, value in uv_settings(listing).items() if key not in os.environ}
+
+
+def _run(*command: str, environment: dict[str, str] | None = None) -> None:
+    subprocess.run(command, check=True, env=environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,445 @@
+"""The homeserver's API against a server that behaves well, and badly in every way that one can."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.matrix.client import CreatedRoom, Homeserver
+from agent_bridge.matrix.session import PATIENCE, homeserver_session
+from support.fault_server import FaultServer, Reply
+from support.records import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Call = Callable[[Homeserver], Awaitable[object]]
+
+TOKEN = "as-s3cret"
+ROOM, GHOST, BOB = "!room/1:example.org", "@agent_frida:example.org", "@bob:hs"
+CLIENT = "/_matrix/client/v3"
+IN_ROOM = f"{CLIENT}/rooms/{ROOM}"
+
+_EVENT = {"event_id": "$e", "content": {}}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FaultServer]:
+    async with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def homeserver(server: FaultServer) -> AsyncIterator[Homeserver]:
+    async with homeserver_session() as session:
+        yield Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
+
+
+def says(body: Any, status: int = 200, **headers: str) -> Reply:
+    return Reply(status, {"Content-Type": "application/json"} | headers, (json.dumps(body).encode(),))
+
+
+def refuses(status: int, errcode: str, message: str = "no", **more: Any) -> Reply:
+    return says({"errcode": errcode, "error": message, **more}, status)
+
+
+def is_json(body: bytes, status: int = 200) -> Reply:
+    """Say of *body* that it is JSON."""
+    return Reply(status, {"Content-Type": "application/json"}, (body,))
+
+
+AWAY, REFUSED = HomeserverUnavailable, HomeserverRefused
+HTML = {"Content-Type": "text/html"}
+LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "request_", "result"),
+    [
+        pytest.param(
+            lambda h: h.versions(), {"versions": ["v1.11"]}, ("GET", "/_matrix/client/versions", None, NAMES.bot),
+            {"versions": ["v1.11"]}, id="versions",
+        ),
+        pytest.param(
+            lambda h: h.whoami(GHOST), {"user_id": GHOST}, ("GET", f"{CLIENT}/account/whoami", None, GHOST), GHOST,
+            id="whoami",
+        ),
+        pytest.param(
+            lambda h: h.ping("my bridge"), {"duration_ms": 7},
+            ("POST", "/_matrix/client/v1/appservice/my bridge/ping", {}, NAMES.bot), 7.0, id="ping",
+        ),
+        pytest.param(
+            lambda h: h.register("agent_frida"), {"user_id": GHOST},
+            ("POST", f"{CLIENT}/register",
+             {"type": "m.login.application_service", "username": "agent_frida", "inhibit_login": True}, NAMES.bot),
+            None, id="register",
+        ),
+        pytest.param(
+            lambda h: h.set_displayname(GHOST, "Frida"), {},
+            ("PUT", f"{CLIENT}/profile/{GHOST}/displayname", {"displayname": "Frida"}, GHOST), None,
+            id="set displayname",
+        ),
+        pytest.param(
+            lambda h: h.displayname(GHOST), {"displayname": "Frida"},
+            ("GET", f"{CLIENT}/profile/{GHOST}/displayname", None, NAMES.bot), "Frida", id="displayname of a user",
+        ),
+        pytest.param(
+            lambda h: h.create_room({"room_alias_name": "agent_frida"}, GHOST), {"room_id": ROOM},
+            ("POST", f"{CLIENT}/createRoom", {"room_alias_name": "agent_frida"}, GHOST), CreatedRoom(ROOM, fresh=True),
+            id="createRoom",
+        ),
+        pytest.param(
+            lambda h: h.resolve_alias("#a b:example.org"), {"room_id": ROOM, "servers": []},
+            ("GET", f"{CLIENT}/directory/room/#a b:example.org", None, NAMES.bot), ROOM, id="alias",
+        ),
+        pytest.param(
+            lambda h: h.remove_alias("#a:example.org"), {},
+            ("DELETE", f"{CLIENT}/directory/room/#a:example.org", {}, NAMES.bot), None, id="remove alias",
+        ),
+        pytest.param(
+            lambda h: h.join(ROOM, GHOST), {"room_id": ROOM}, ("POST", f"{IN_ROOM}/join", {}, GHOST), None, id="join"
+        ),
+        pytest.param(
+            lambda h: h.leave(ROOM, "bye"), {}, ("POST", f"{IN_ROOM}/leave", {"reason": "bye"}, NAMES.bot), None,
+            id="leave",
+        ),
+        pytest.param(
+            lambda h: h.invite(ROOM, BOB, GHOST), {}, ("POST", f"{IN_ROOM}/invite", {"user_id": BOB}, GHOST),
+            True, id="invite",
+        ),
+        pytest.param(
+            lambda h: h.membership(ROOM, BOB), {"content": {"membership": "invite"}},
+            ("GET", f"{IN_ROOM}/state/m.room.member/{BOB}", None, NAMES.bot), "invite", id="membership",
+        ),
+        pytest.param(
+            lambda h: h.joined_rooms(GHOST), {"joined_rooms": [ROOM]}, ("GET", f"{CLIENT}/joined_rooms", None, GHOST),
+            [ROOM], id="joined rooms",
+        ),
+        pytest.param(
+            lambda h: h.count_members(ROOM),
+            {"chunk": [{"content": {"membership": each}} for each in ("join", "invite", "ban", "knock", "join")]},
+            ("GET", f"{IN_ROOM}/members", None, NAMES.bot), 3, id="members",
+        ),
+        pytest.param(
+            lambda h: h.state(ROOM, "m.room.name"), {"content": {"name": "Frida"}},
+            ("GET", f"{IN_ROOM}/state/m.room.name", None, NAMES.bot), {"content": {"name": "Frida"}}, id="state",
+        ),
+        pytest.param(
+            lambda h: h.set_state(ROOM, "m.space.child", {"via": []}, key="!x"), {"event_id": "$e"},
+            ("PUT", f"{IN_ROOM}/state/m.space.child/!x", {"via": []}, NAMES.bot), None, id="set state",
+        ),
+        pytest.param(
+            lambda h: h.send(ROOM, {"body": "hi"}, txn_id="ab.1/2.0", as_user=GHOST), {"event_id": "$e"},
+            ("PUT", f"{IN_ROOM}/send/m.room.message/ab.1/2.0", {"body": "hi"}, GHOST), "$e", id="send",
+        ),
+        pytest.param(
+            lambda h: h.redact(ROOM, "$e", txn_id="t"), {"event_id": "$r"},
+            ("PUT", f"{IN_ROOM}/redact/$e/t", {}, NAMES.bot), None, id="redact",
+        ),
+        pytest.param(
+            lambda h: h.messages(ROOM, limit=5, start="t1"), {"chunk": [_EVENT, {"event_id": 1}, None], "end": "t2"},
+            ("GET", f"{IN_ROOM}/messages", None, NAMES.bot), ([_EVENT], "t2"), id="messages",
+        ),
+        pytest.param(
+            lambda h: h.messages(ROOM, limit=5), {"chunk": []},
+            ("GET", f"{IN_ROOM}/messages", None, NAMES.bot), ([], None), id="the last messages",
+        ),
+        pytest.param(
+            lambda h: h.presence(GHOST, "unavailable", "away"), {},
+            ("PUT", f"{CLIENT}/presence/{GHOST}/status", {"presence": "unavailable", "status_msg": "away"}, GHOST),
+            None, id="presence",
+        ),
+        pytest.param(
+            lambda h: h.presence(GHOST, "offline"), {},
+            ("PUT", f"{CLIENT}/presence/{GHOST}/status", {"presence": "offline"}, GHOST), None, id="offline",
+        ),
+        pytest.param(
+            lambda h: h.status_message(GHOST), {"presence": "offline", "status_msg": "Ready"},
+            ("GET", f"{CLIENT}/presence/{GHOST}/status", None, GHOST), "Ready", id="status message",
+        ),
+        pytest.param(
+            lambda h: h.status_message(GHOST), {"presence": "offline"},
+            ("GET", f"{CLIENT}/presence/{GHOST}/status", None, GHOST), None, id="no status message",
+        ),
+        pytest.param(
+            lambda h: h.typing(ROOM, GHOST, 1.5), {},
+            ("PUT", f"{IN_ROOM}/typing/{GHOST}", {"typing": True, "timeout": 1500}, GHOST), None, id="typing",
+        ),
+        pytest.param(
+            lambda h: h.typing(ROOM, GHOST, 0), {},
+            ("PUT", f"{IN_ROOM}/typing/{GHOST}", {"typing": False}, GHOST), None, id="not typing",
+        ),
+        pytest.param(
+            lambda h: h.read(ROOM, "$e", GHOST), {},
+            ("POST", f"{IN_ROOM}/receipt/m.read/$e", {}, GHOST), None, id="read",
+        ),
+    ],
+)  # fmt: skip
+async def test_requests(
+    homeserver: Homeserver,
+    server: FaultServer,
+    call: Call,
+    answer: Any,
+    request_: tuple[str, str, Any, str],
+    result: object,
+) -> None:
+    server.script(says(answer))
+    assert await call(homeserver) == result
+    (request,) = server.requests
+    method, path, body, user = request_
+    assert (request.method, request.path) == (method, path)
+    assert (request.json or {}) == (body or {})
+    assert request.query["user_id"] == user
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert "access_token" not in request.query
+
+
+async def test_pages_and_whole_events_are_asked_for(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(says({"chunk": []}), says({"content": {}}), says({"chunk": []}))
+    await homeserver.messages(ROOM, limit=5, start="t1")
+    await homeserver.state(ROOM, "m.room.name")
+    await homeserver.count_members(ROOM)
+    messages, state, members = (request.query for request in server.requests)
+    assert (messages["dir"], messages["limit"], messages["from"]) == ("b", "5", "t1")
+    assert state["format"] == "event"
+    assert members["not_membership"] == "leave"
+
+
+@pytest.mark.parametrize(
+    ("version", "default", "lists"),
+    [("11", None, True), ("12", None, False), ("1", None, True), ("org.example.new", None, False),
+     (None, {"m.room_versions": {"default": "10"}}, True), (None, {"m.room_versions": {"default": "12"}}, False),
+     (None, {}, True)],
+)  # fmt: skip
+async def test_whether_power_levels_list_the_creator(
+    homeserver: Homeserver,
+    server: FaultServer,
+    version: str | None,
+    default: Any,
+    lists: bool,  # noqa: FBT001
+) -> None:
+    server.script(says({"capabilities": default}))
+    assert await homeserver.lists_creator(version) is lists
+    assert [request.path for request in server.requests] == ([] if version else [f"{CLIENT}/capabilities"])
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "status", "errcode", "says_"),
+    [
+        (refuses(403, "M_FORBIDDEN", "you may not"), REFUSED, 403, "M_FORBIDDEN", "M_FORBIDDEN: you may not"),
+        (refuses(401, "M_UNKNOWN_TOKEN"), REFUSED, 401, "M_UNKNOWN_TOKEN", "M_UNKNOWN_TOKEN: no"),
+        (refuses(413, "M_TOO_LARGE"), REFUSED, 413, "M_TOO_LARGE", "M_TOO_LARGE: no"),
+        (refuses(400, "ORG.EXAMPLE.OWN"), REFUSED, 400, "ORG.EXAMPLE.OWN", "ORG.EXAMPLE.OWN: no"),
+        (Reply(404, {}, (b"not here",)), REFUSED, 404, None, "HTTP 404"),
+        (says({"errcode": "M_X"}, 400), REFUSED, 400, "M_X", "M_X"),
+        (refuses(500, "M_UNKNOWN", "Internal"), AWAY, 500, "M_UNKNOWN", "M_UNKNOWN: Internal"),
+        (Reply(502, HTML, (b"<h1>Bad Gateway</h1>",)), AWAY, 502, None, "502"),
+        (Reply(503), AWAY, 503, None, "HTTP 503"),
+        (is_json(b"[]", 504), AWAY, None, None, "is the address correct"),
+        (is_json(b"{", 502), AWAY, 502, None, "HTTP 502"),
+        (Reply(200, HTML, (b"<html>",)), AWAY, None, None, "cannot be reached"),
+        (is_json(b'{"room'), AWAY, None, None, "is the address correct"),
+        (is_json(b"\xff\xfe\x00"), AWAY, None, None, "is the address correct"),
+        (says([]), AWAY, None, None, "is not valid: is the address correct?"),
+        (says(None), AWAY, None, None, "response is not valid"),
+        (says("ok"), AWAY, None, None, "response is not valid"),
+        (Reply(200, {"Content-Length": "99"}, (b"{",), then="cut"), AWAY, None, None, "cannot be reached"),
+        (Reply(head=False, then="cut"), AWAY, None, None, "cannot be reached"),
+        (Reply(head=False, pieces=(b"SSH-2.0\r\n",), then="cut"), AWAY, None, None, "cannot be reached"),
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_failures(
+    homeserver: Homeserver,
+    server: FaultServer,
+    reply: Reply,
+    kind: type[HomeserverError],
+    status: int | None,
+    errcode: str | None,
+    says_: str,
+) -> None:
+    server.script(reply)
+    with pytest.raises(HomeserverError) as caught:
+        await homeserver.join(ROOM)
+    error = caught.value
+    assert (type(error), error.status, error.errcode) == (kind, status, errcode)
+    assert says_ in str(error)
+    assert error.retryable is (kind is HomeserverUnavailable)
+    assert TOKEN not in str(error)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda h: h.whoami(),
+        lambda h: h.lists_creator(None),
+        lambda h: h.create_room({"room_alias_name": "a"}),
+        lambda h: h.resolve_alias("#a:hs"),
+        lambda h: h.membership(ROOM, BOB),
+        lambda h: h.joined_rooms(),
+        lambda h: h.count_members(ROOM),
+        lambda h: h.send(ROOM, {}, txn_id="t"),
+        lambda h: h.messages(ROOM, limit=1),
+    ],
+    ids=["whoami", "capabilities", "create", "alias", "membership", "joined rooms", "members", "send", "messages"],
+)
+@pytest.mark.parametrize("answer", [{}, {"user_id": 1, "room_id": None, "event_id": [], "chunk": {}, "content": "x"}])
+async def test_responses_without_the_expected_fields_are_errors(
+    homeserver: Homeserver, server: FaultServer, call: Call, answer: Any
+) -> None:
+    server.script(says(answer))
+    with pytest.raises(HomeserverUnavailable, match="response is not valid"):
+        await call(homeserver)
+
+
+async def test_no_server_at_the_address() -> None:
+    async with homeserver_session() as session:
+        with pytest.raises(HomeserverUnavailable, match=r"^the homeserver cannot be reached: .*127\.0\.0\.1"):
+            await Homeserver("http://127.0.0.1:9", TOKEN, NAMES, session).versions()
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(head=False, then="hang"), Reply(200, {}, (b"{",), then="hang")], ids=["silent", "half"]
+)
+async def test_a_silent_homeserver_is_unavailable(server: FaultServer, reply: Reply) -> None:
+    server.script(reply)
+    async with homeserver_session(read_timeout=0.3) as session, asyncio.timeout(10):
+        homeserver = Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
+        with pytest.raises(HomeserverUnavailable, match="cannot be reached"):
+            await homeserver.versions()
+
+
+async def test_a_base_path_is_kept(server: FaultServer) -> None:
+    server.script(says({}))
+    async with homeserver_session() as session:
+        await Homeserver(server.url, TOKEN, NAMES, session).versions()
+    assert server.requests[0].path == "/v1/_matrix/client/versions"
+
+
+async def test_a_limited_request_waits_and_is_repeated(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(
+        LIMITED, says({"errcode": "M_LIMIT_EXCEEDED"}, 429, **{"Retry-After": "0.15"}), says({"event_id": "$e"})
+    )
+    started = time.monotonic()
+    assert await homeserver.send(ROOM, {"body": "hi"}, txn_id="t", as_user=GHOST) == "$e"
+    assert time.monotonic() - started >= 0.3
+    assert len(server.requests) == 3
+    assert all(request.json == {"body": "hi"} for request in server.requests)
+    assert {(request.path, request.query["user_id"]) for request in server.requests} == {
+        (f"{IN_ROOM}/send/m.room.message/t", GHOST)
+    }
+
+
+async def test_a_limit_that_asks_for_too_much_is_an_error_at_once(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(refuses(429, "M_LIMIT_EXCEEDED", "slow down", retry_after_ms=1000 * (PATIENCE + 1)))
+    started = time.monotonic()
+    with pytest.raises(HomeserverUnavailable, match="M_LIMIT_EXCEEDED: slow down") as caught:
+        await homeserver.join(ROOM)
+    assert caught.value.status == 429
+    assert time.monotonic() - started < 10
+    assert len(server.requests) == 1
+
+
+async def test_patience_bounds_the_sum_of_all_waits(server: FaultServer) -> None:
+    server.script(*[LIMITED] * 5)
+    async with homeserver_session(patience=0.4) as session:
+        with pytest.raises(HomeserverUnavailable, match="M_LIMIT_EXCEEDED"):
+            await Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session).join(ROOM)
+    assert len(server.requests) == 3
+
+
+async def test_waits_do_not_count_as_silence(server: FaultServer) -> None:
+    server.script(*[refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=400)] * 2, says({"versions": []}))
+    async with homeserver_session(read_timeout=0.3) as session:
+        await Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session).versions()
+    assert len(server.requests) == 3
+
+
+async def test_a_session_has_no_time_limit_for_a_request_with_its_waits() -> None:
+    async with homeserver_session() as session:
+        assert session.timeout.total is None
+
+
+async def test_a_room_whose_alias_is_taken_is_adopted(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(refuses(400, "M_ROOM_IN_USE"), says({"room_id": ROOM}), says({"room_id": ROOM}))
+    made = await homeserver.create_room({"room_alias_name": "agent_frida"}, GHOST)
+    assert made == CreatedRoom(ROOM, fresh=False)
+    assert [(request.method, request.path, request.query["user_id"]) for request in server.requests] == [
+        ("POST", f"{CLIENT}/createRoom", GHOST),
+        ("GET", f"{CLIENT}/directory/room/#agent_frida:example.org", NAMES.bot),
+        ("POST", f"{IN_ROOM}/join", GHOST),
+    ]
+
+
+async def test_an_alias_that_is_gone_again_is_not_adopted(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(refuses(400, "M_ROOM_IN_USE"), refuses(404, "M_NOT_FOUND"))
+    with pytest.raises(HomeserverRefused, match="M_ROOM_IN_USE"):
+        await homeserver.create_room({"room_alias_name": "agent_frida"}, GHOST)
+
+
+async def test_a_room_that_does_not_let_in_is_not_adopted(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(refuses(400, "M_ROOM_IN_USE"), says({"room_id": ROOM}), refuses(403, "M_FORBIDDEN"))
+    with pytest.raises(HomeserverRefused, match="M_FORBIDDEN"):
+        await homeserver.create_room({"room_alias_name": "agent_frida"}, GHOST)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (refuses(401, "M_UNKNOWN_TOKEN"), HomeserverRefused),
+        (refuses(403, "M_FORBIDDEN"), HomeserverRefused),
+        (refuses(400, "M_EXCLUSIVE"), HomeserverRefused),
+        (refuses(500, "M_UNKNOWN"), HomeserverUnavailable),
+        (Reply(502), HomeserverUnavailable),
+    ],
+    ids=["401", "403", "400", "500", "502"],
+)
+async def test_other_failures_adopt_nothing(
+    homeserver: Homeserver, server: FaultServer, reply: Reply, kind: type[HomeserverError]
+) -> None:
+    server.script(reply)
+    with pytest.raises(kind):
+        await homeserver.create_room({"room_alias_name": "agent_frida"}, GHOST)
+    assert len(server.requests) == 1
+
+
+async def test_a_user_that_exists_is_registered(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(refuses(400, "M_USER_IN_USE"), refuses(400, "M_EXCLUSIVE"))
+    await homeserver.register("agent_frida")
+    with pytest.raises(HomeserverRefused, match="M_EXCLUSIVE"):
+        await homeserver.register("agent_frida")
+
+
+@pytest.mark.parametrize(("membership", "needed"), [("join", False), ("invite", None), ("ban", None), (None, None)])
+async def test_an_invitation_of_a_member_is_not_needed(
+    homeserver: Homeserver,
+    server: FaultServer,
+    membership: str | None,
+    needed: bool | None,  # noqa: FBT001
+) -> None:
+    found = says({"content": {"membership": membership}}) if membership else refuses(404, "M_NOT_FOUND")
+    server.script(refuses(403, "M_FORBIDDEN"), found)
+    if needed is None:
+        with pytest.raises(HomeserverRefused, match="M_FORBIDDEN"):
+            await homeserver.invite(ROOM, BOB)
+    else:
+        assert await homeserver.invite(ROOM, BOB) is needed
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k"), lambda h: h.displayname(BOB)],
+)
+async def test_missing_things_are_none_and_forbidden_things_are_errors(
+    homeserver: Homeserver, server: FaultServer, call: Call
+) -> None:
+    server.script(refuses(404, "M_NOT_FOUND"), refuses(403, "M_FORBIDDEN"))
+    assert await call(homeserver) is None
+    with pytest.raises(HomeserverRefused, match="M_FORBIDDEN"):
+        await call(homeserver)

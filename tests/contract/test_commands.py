@@ -1,0 +1,245 @@
+"""Commands on a real PostgreSQL: whom they let in, what they find, and that a repeat acts once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.commands.handler import all_commands
+from agent_bridge.commands.registry import CommandContext, CommandServices
+from agent_bridge.commands.trace import Traces
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results import (
+    AgentList,
+    ArgumentProblem,
+    CommandList,
+    Dropped,
+    InvalidArguments,
+    NoRoomYet,
+    NotPermitted,
+    NoTrace,
+    NoTraceReason,
+    OpenTurns,
+    Retried,
+    StatusReport,
+    StopRequested,
+    StreamingSet,
+    Trace,
+    TurnChange,
+    TurnNotFound,
+    UnknownCommand,
+    WhenBusySet,
+    WrongRoom,
+)
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.turns import StopReason, StopRequest, TurnState
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Signals
+from agent_bridge.store.turn_admin import TurnAdmin
+from agent_bridge.store.turns import Turns
+from support.jobs import idle_lanes, woken
+from support.records import NAMES, wanted
+from support.turn_rows import BOB, ROOM, accept, add_portal, collect, finish, new, order, row_of, stop, take
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.core.results import Result
+    from agent_bridge.store.database import Database
+
+REGISTRY = all_commands()
+
+
+@pytest.fixture
+async def services(database: Database) -> AsyncIterator[CommandServices]:
+    """The services of the bridge, with a homeserver that cannot be reached."""
+    permissions = {"*": Role.ADMIN}
+    agents, turns, turn_admin = Agents(database), Turns(database), TurnAdmin(database)
+    async with homeserver_session() as session:
+        homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
+        yield CommandServices(
+            database=database,
+            agents=agents,
+            turns=turns,
+            turn_admin=turn_admin,
+            lanes=idle_lanes(database),
+            traces=Traces(turn_admin, turns, agents, homeserver, Rules(NAMES, permissions, "!ab")),
+            upstream_status=UpstreamStatus(KeyValues(database), Signals()),
+            homeserver=homeserver,
+            namespace=NAMES,
+            permissions=permissions,
+        )
+
+
+async def give(services: CommandServices, line: str, **changes: Any) -> Result:
+    """Give a command as an admin in an agent's room, and return its result."""
+    values: dict[str, Any] = {
+        "services": services,
+        "registry": REGISTRY,
+        "sender": BOB,
+        "role": Role.ADMIN,
+        "room_id": ROOM,
+        "in_agent_room": True,
+        "event_id": "$command",
+    }
+    return await REGISTRY.run(line, CommandContext(**(values | changes)))
+
+
+async def names_of(services: CommandServices, role: Role) -> list[str]:
+    result = await give(services, "", role=role)
+    assert isinstance(result, CommandList)
+    return [usage.name for usage in result.commands]
+
+
+async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: CommandServices) -> None:
+    assert await give(services, "agents", role=Role.MEMBER) == AgentList(())
+    assert await give(services, "busy queue", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
+    # A caller without the role is not told how the command is typed.
+    assert await give(services, "busy", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
+    assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
+    assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
+    assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
+    assert await names_of(services, Role.MEMBER) == ["agents", "stop", "help"]
+    assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
+
+
+async def test_lines_are_forgiven_much(services: CommandServices) -> None:
+    assert await give(services, "AGENTS now") == AgentList(())
+    assert await give(services, "agents\nnow") == AgentList(())
+    assert isinstance(await give(services, "  "), CommandList)
+    assert await give(services, "agnets") == UnknownCommand("agnets", "agents")
+    assert await give(services, "Qwertyuiop x") == UnknownCommand("Qwertyuiop", None)
+
+
+async def test_arguments_are_checked_before_the_command_runs(services: CommandServices, database: Database) -> None:
+    for name in ("Ada", "Adam"):
+        await Agents(database).add([wanted(name)])
+
+    async def rejected(line: str) -> InvalidArguments:
+        result = await give(services, line)
+        assert isinstance(result, InvalidArguments), result
+        return result
+
+    assert (await rejected("invite")).problem is ArgumentProblem.MISSING
+    assert (await rejected("invite zzz")).problem is ArgumentProblem.NO_SUCH_AGENT
+    assert (await rejected("invite Ada @broken")).problem is ArgumentProblem.NOT_A_USER_ID
+    assert (await rejected("busy sometimes")).problem is ArgumentProblem.NOT_A_CHOICE
+    assert (await rejected("sync al")).problem is ArgumentProblem.SURPLUS
+    several = await rejected("invite ad")
+    assert (several.problem, several.value) == (ArgumentProblem.SEVERAL_AGENTS, "ad")
+    assert [each.name for each in several.candidates] == ["Ada", "Adam"]
+    assert await give(services, "invite ada") == NoRoomYet("Ada")
+
+
+async def test_agents_are_listed_by_name(services: CommandServices, database: Database) -> None:
+    await add_portal(database, "bert")
+    await Agents(database).add([wanted("Ada", state=AgentState.HELD)])
+    result = await give(services, "agents")
+    assert isinstance(result, AgentList)
+    assert [(each.name, each.state, each.room and each.room.room_id) for each in result.agents] == [
+        ("Ada", AgentState.HELD, None),
+        ("bert", AgentState.ACTIVE, ROOM),
+    ]
+    await accept(database, new("$1"), new("$2"))
+    # One of the open turns is the command's own, which this test does not have.
+    assert await give(services, "status") == StatusReport(1, 1, 0, 1, ())
+
+
+async def test_settings_of_a_room(services: CommandServices, database: Database) -> None:
+    await add_portal(database)
+    assert await give(services, "busy COLLECT") == WhenBusySet(WhenBusy.COLLECT)
+    assert await give(services, "stream off") == StreamingSet(Streaming.OFF)
+    (agent_room,) = await Agents(database).all()
+    assert (agent_room.portal.when_busy, agent_room.portal.streaming) == (WhenBusy.COLLECT, Streaming.OFF)
+
+
+async def test_long_lists_say_that_there_is_more(services: CommandServices, database: Database) -> None:
+    await accept(database, *(new(f"${number}") for number in range(51)))
+    result = await give(services, "queue")
+    assert isinstance(result, OpenTurns)
+    assert (len(result.turns), result.has_more) == (50, True)
+    assert all(turn.age < 60 for turn in result.turns)
+
+
+async def test_a_stop_is_reported_as_intake_wrote_it(services: CommandServices, database: Database) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await take(database, lane)
+    await stop(database, StopRequest(ROOM, "$command", "$1"))
+    assert await give(services, "stop") == StopRequested(1)
+    assert await give(services, "stop it", event_id="$other") == StopRequested(0)
+
+
+async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, database: Database) -> None:
+    """The bridge was killed after it queued the turn, which another worker then answered."""
+    (lane,) = await accept(database, new("$1"))
+    await finish(database, await take(database, lane), TurnState.FAILED)
+    key = await key_of(services, "$1")
+    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.FAILED, is_changed=True),))
+    assert (await order(database), await woken(database)) == (["$1"], [lane])
+    await finish(database, await take(database, lane))
+    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.DONE, is_changed=True),))
+    assert (await order(database), await woken(database)) == ([], [lane])
+    assert (await row_of(database, "$1"))["retries"] == 1
+    # Another command is another request.
+    assert await give(services, f"retry {key}", event_id="$second") == Retried(
+        (TurnChange(key, TurnState.DONE, is_changed=True),)
+    )
+    assert (await order(database), await woken(database)) == (["$1"], [lane])
+    assert await give(services, "retry $1", event_id="$third") == Retried(
+        (TurnChange(key, TurnState.QUEUED, is_changed=False),)
+    )
+
+
+async def test_a_repeated_drop_changes_nothing(services: CommandServices, database: Database) -> None:
+    """The turn ended by the first run, and was asked again before the second."""
+    (lane,) = await accept(database, new("$1"))
+    key = await key_of(services, "$1")
+    assert await give(services, "drop $1") == Dropped((TurnChange(key, TurnState.QUEUED, is_changed=True),))
+    turn = await take(database, lane)
+    assert turn.stop is StopReason.DROPPED
+    await finish(database, turn, TurnState.FAILED)
+    assert await give(services, "drop $1") == Dropped((TurnChange(key, TurnState.FAILED, is_changed=True),))
+    await give(services, "retry $1", event_id="$retry")
+    await give(services, "drop $1")
+    assert (await take(database, lane)).stop is None
+    assert [step["what"] for step in (await row_of(database, "$1"))["steps"]] == [
+        *("dropped", "taken_up", "failed", "retried", "taken_up"),
+    ]
+
+
+async def test_a_collected_message_stands_for_the_turn_that_answers_it(
+    services: CommandServices, database: Database
+) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await finish(database, turn, TurnState.FAILED)
+    result = await give(services, "retry $2")
+    assert result == Retried((TurnChange(turn.key, TurnState.FAILED, is_changed=True),))
+    assert await give(services, "retry nothing") == TurnNotFound("nothing")
+    assert await give(services, "drop $nothing") == TurnNotFound("$nothing")
+
+
+async def test_why_finds_turns_and_ignored_events(services: CommandServices, database: Database) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await finish(database, await take(database, lane), TurnState.FAILED)
+    result = await give(services, "why $1")
+    assert isinstance(result, Trace)
+    assert [(turn.event_id, turn.state, [step.what for step in turn.steps]) for turn in result.turns] == [
+        ("$1", TurnState.FAILED, ["taken_up", "failed"])
+    ]
+    assert await give(services, "why $2") == NoTrace("$2", NoTraceReason.UNKNOWN)
+
+
+async def key_of(services: CommandServices, event_id: str) -> str:
+    """Return the public name of the turn that *event_id* started."""
+    summary = await services.turn_admin.find(event_id)
+    assert summary is not None
+    return summary.key

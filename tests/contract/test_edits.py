@@ -1,0 +1,650 @@
+"""Changes of earlier messages, on a real PostgreSQL: whatever stands where, what was wanted last is what counts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.core.answers import AnswerExtras, Notice
+from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.turns import BOT_THREAD, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turn_admin import TurnAdmin
+from agent_bridge.store.turns import Turns
+from support.change_requests import TALK, again, answer, asked, edit, note, redaction
+from support.conditions import eventually
+from support.turn_rows import BOB, OTHER, ROOM, accept, add_portal, all_rows, collect, finish, order, row_of, stop, take
+
+if TYPE_CHECKING:
+    from agent_bridge.core.turns import ChangeRequest
+    from agent_bridge.store.database import Database
+
+CAROL = "@carol:example.org"
+CLOSED = [TurnState.DONE, TurnState.FAILED, TurnState.STOPPED]
+
+
+@pytest.fixture
+def turns(database: Database) -> Turns:
+    return Turns(database)
+
+
+@pytest.fixture
+async def portal(database: Database) -> int:
+    return await add_portal(database)
+
+
+@pytest.fixture
+async def lane(database: Database, portal: int) -> int:
+    """The lane of an agent's room, in which ``$q`` waits."""
+    (lane,) = await accept(database, asked("$q", portal))
+    return lane
+
+
+async def carry_out(database: Database, lane: int) -> bool:
+    """Carry out the change at the head of *lane*; tell whether it was taken."""
+    turn = await take(database, lane)
+    assert turn.kind is TurnKind.CHANGE
+    taken = await Edits(database).ask_again(turn)
+    await finish(database, turn)
+    return taken
+
+
+async def texts_in(database: Database) -> str:
+    """Return all that the database has of what people and agents said."""
+    rows = await database.rows(
+        "SELECT payload::text || coalesce(answer, '') || extras::text AS text FROM turn "
+        "UNION ALL SELECT content FROM message"
+    )
+    return "\n".join(row["text"] for row in rows)
+
+
+async def test_a_waiting_question_says_the_new_text(database: Database, lane: int) -> None:
+    assert await note(database, edit("better")) == [lane]
+    turn = await take(database, lane)
+    assert (turn.event_id, turn.body, turn.retries) == ("$q", "better", 0)
+    await answer(database, turn)
+    # It was answered as it is now.
+    assert await carry_out(database, lane)
+    assert await order(database) == []
+    assert (await row_of(database, "$q"))["retries"] == 0
+
+
+async def test_a_question_that_waits_for_another_try_says_the_new_text(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    await turns.put_back(await take(database, lane), delay=0, failed=True, why="busy")
+    await note(database, edit("better"))
+    assert (await take(database, lane)).body == "better"
+
+
+async def test_an_edit_keeps_the_other_parts_of_the_message(database: Database, portal: int) -> None:
+    payload = {"body": "a", "file": {"name": "cat.png"}, "reply_to": "$x"}
+    (lane,) = await accept(database, asked("$q", portal, payload=payload))
+    await note(database, edit("b"))
+    turn = await take(database, lane)
+    assert {**turn.payload} == payload | {"body": "b", "edited_by": "$edit"}
+    await answer(database, turn)
+    assert await carry_out(database, lane)
+    await note(database, edit("c", "$edit2"))
+    assert await carry_out(database, lane)
+    assert {**(await take(database, lane)).payload} == payload | {"body": "c", "edited_by": "$edit2"}
+
+
+async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, lane: int) -> None:
+    turn = await take(database, lane)
+    assert await note(database, edit("better")) == [lane]
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.EDITED}
+    assert (await row_of(database, "$q"))["stopped_by"] == "$edit"
+    await answer(database, turn, "Half", TurnState.STOPPED)
+    assert await carry_out(database, lane)
+    anew = await take(database, lane)
+    assert (anew.event_id, anew.body, anew.retries, anew.stop, anew.answer) == ("$q", "better", 1, None, None)
+    # What is shown is edited; what was said of the old text is forgotten.
+    assert [send.event_id for send in await turns.sends(anew.id)] == ["$aq"]
+    assert await turns.transcript(lane, 9) == []
+
+
+async def test_an_answer_that_is_being_shown_is_shown_first(database: Database, turns: Turns, lane: int) -> None:
+    turn = await take(database, lane)
+    await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
+    await note(database, edit("better"))
+    assert await turns.stops([turn.id]) == {}
+    await turns.finish(turn, TurnState.DONE, {0: "$aq"})
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "better"
+
+
+@pytest.mark.parametrize("state", CLOSED)
+async def test_a_closed_question_is_asked_again(database: Database, turns: Turns, lane: int, state: TurnState) -> None:
+    await answer(database, await take(database, lane), state=state)
+    assert await note(database, edit("better")) == [lane]
+    # Not before its place in the lane.
+    assert (await row_of(database, "$q"))["payload"] == {"body": "body of $q"}
+    assert await carry_out(database, lane)
+    anew = await take(database, lane)
+    assert (anew.event_id, anew.body, anew.retries) == ("$q", "better", 1)
+    assert (anew.error, anew.answer, anew.extras, anew.stop) == (None, None, AnswerExtras(), None)
+    assert await turns.transcript(lane, 9) == []
+    assert (await row_of(database, "$q"))["steps"][-2]["what"] == "edited"
+
+
+async def test_people_cannot_edit_the_messages_of_others(database: Database, lane: int) -> None:
+    before = await all_rows(database)
+    assert await note(database, edit("worse", sender=CAROL)) == [None]
+    assert await note(database, edit("worse", room_id=OTHER)) == [None]
+    assert await note(database, edit("worse", target="$unknown")) == [None]
+    assert await all_rows(database) == before
+    assert (await take(database, lane)).body == "body of $q"
+
+
+async def test_commands_are_not_changed(database: Database, portal: int) -> None:
+    await accept(database, asked("$q", portal, kind=TurnKind.COMMAND, thread=BOT_THREAD))
+    assert await note(database, edit("worse"), again(), redaction()) == [None, None, None]
+
+
+async def test_an_edit_is_noted_once(database: Database, lane: int) -> None:
+    assert await note(database, edit("better"), edit("better")) == [lane, None]
+    before = await all_rows(database)
+    assert await note(database, edit("better")) == [None]
+    assert await all_rows(database) == before
+
+
+async def test_two_edits_of_a_waiting_question_are_one_answer(database: Database, lane: int) -> None:
+    await note(database, edit("better", "$1"))
+    await note(database, edit("best", "$2"))
+    turn = await take(database, lane)
+    assert turn.body == "best"
+    await answer(database, turn)
+    assert await carry_out(database, lane)
+    assert await carry_out(database, lane)
+    # It was never asked as it was in between.
+    assert await order(database) == []
+    assert (await row_of(database, "$q"))["payload"]["body"] == "best"
+
+
+async def test_two_edits_of_an_answered_question_end_with_the_last(database: Database, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, edit("better", "$1"), edit("best", "$2"))
+    bodies = []
+    while await order(database):
+        if (turn := await take(database, lane)).kind is TurnKind.CHANGE:
+            assert await Edits(database).ask_again(turn)
+            await finish(database, turn)
+        else:
+            bodies.append(turn.body)
+            await answer(database, turn)
+    assert bodies[-1] == "best"
+
+
+async def test_an_edit_ends_a_repeated_question(database: Database, turns: Turns, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, edit("better", "$1"))
+    await carry_out(database, lane)
+    anew = await take(database, lane)
+    await note(database, edit("best", "$2"))
+    assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
+    await answer(database, anew, "Half", TurnState.STOPPED)
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "best"
+
+
+async def test_the_past_stays_where_more_was_said(database: Database, turns: Turns, lane: int, portal: int) -> None:
+    turn = await take(database, lane)
+    await accept(database, asked("$later", portal))
+    await note(database, edit("better"))
+    assert await turns.stops([turn.id]) == {}
+    await answer(database, turn)
+    await answer(database, await take(database, lane))
+    before = await row_of(database, "$q")
+    assert not await carry_out(database, lane)
+    assert await row_of(database, "$q") == before
+    assert len(await turns.transcript(lane, 9)) == 2 * len(TALK)
+
+
+async def test_messages_after_an_edit_are_answered_after_it(database: Database, lane: int, portal: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, edit("better"))
+    await accept(database, asked("$later", portal))
+    assert await carry_out(database, lane)
+    assert await order(database) == ["$q", "$later"]
+
+
+async def test_messages_of_other_conversations_do_not_count(database: Database, lane: int, portal: int) -> None:
+    await answer(database, await take(database, lane))
+    await accept(database, asked("$t", portal, thread="$root"), asked("$c", portal, kind=TurnKind.COMMAND, thread="!"))
+    await note(database, edit("better"))
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "better"
+
+
+async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Database, lane: int, portal: int) -> None:
+    """It was said before what came through the door since."""
+    await answer(database, await take(database, lane))
+    await accept(database, asked("$later", portal))
+    room = await Histories(database).watch(ROOM, "$seen")
+    async with database.transaction() as connection:
+        intake_store = IntakeStore(database)
+        await intake_store.lock(connection, [ROOM], alone=True)
+        assert await Edits(database).note(connection, edit("better")) == lane
+        await intake_store.put_in_order(connection, room, ["$q", "$edit", "$later"])
+    assert await order(database) == ["$edit", "$later"]
+    assert await carry_out(database, lane)
+    assert await order(database) == ["$q", "$later"]
+    assert (await take(database, lane)).body == "better"
+
+
+@pytest.mark.parametrize("which", ["$q", "$part"])
+async def test_a_collected_question_is_asked_again_with_its_companions(
+    database: Database, turns: Turns, lane: int, portal: int, which: str
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    assert await collect(database, turn) == ["$part"]
+    await note(database, edit("better", target=which))
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.EDITED}
+    await answer(database, turn, "Half", TurnState.STOPPED)
+    assert await carry_out(database, lane)
+    anew = await take(database, lane)
+    bodies = {"$q": "body of $q", "$part": "body of $part"} | {which: "better"}
+    assert (anew.event_id, anew.body) == ("$q", "\n\n".join(bodies.values()))
+    assert (await row_of(database, "$part"))["state"] == "collected"
+
+
+async def test_a_collected_question_that_waits_for_another_try_says_the_new_text(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await turns.put_back(turn, delay=0, failed=True, why="busy")
+    await note(database, edit("better", target="$part"))
+    anew = await take(database, lane)
+    assert anew.body == "body of $q\n\nbetter"
+    await answer(database, anew)
+    assert await carry_out(database, lane)
+    assert await order(database) == []
+
+
+@pytest.mark.parametrize("target", ["$q", "$aq"])
+@pytest.mark.parametrize("sender", [BOB, CAROL])
+@pytest.mark.parametrize("state", CLOSED)
+async def test_any_member_has_it_answered_again(
+    database: Database, turns: Turns, lane: int, target: str, sender: str, state: TurnState
+) -> None:
+    await answer(database, await take(database, lane), state=state)
+    for number in (1, 2):
+        wish = again(target, f"$again{number}", sender=sender)
+        assert await note(database, wish, wish) == [lane, None]
+        assert await carry_out(database, lane)
+        anew = await take(database, lane)
+        assert (anew.event_id, anew.body, anew.retries, anew.error) == ("$q", "body of $q", number, None)
+        assert await turns.transcript(lane, 9) == []
+        await answer(database, anew)
+
+
+async def test_it_is_answered_again_though_more_was_said(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$later", portal))
+    for _ in range(2):
+        await answer(database, await take(database, lane))
+    await note(database, again())
+    assert await carry_out(database, lane)
+    assert len(await turns.transcript(lane, 9)) == len(TALK)
+    assert (await take(database, lane)).event_id == "$q"
+
+
+async def test_it_is_answered_again_twice_where_two_want_it_at_once(database: Database, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, again(event_id="$1"), again(event_id="$2", sender=CAROL))
+    for retries in (1, 2):
+        assert await carry_out(database, lane)
+        turn = await take(database, lane)
+        assert (turn.event_id, turn.retries) == ("$q", retries)
+        await answer(database, turn)
+    assert await order(database) == []
+
+
+async def test_another_answer_does_not_end_the_one_that_is_coming(database: Database, turns: Turns, lane: int) -> None:
+    turn = await take(database, lane)
+    await note(database, again())
+    assert await turns.stops([turn.id]) == {}
+    assert (await row_of(database, "$q"))["payload"] == {"body": "body of $q"}
+
+
+async def test_an_answer_elsewhere_is_not_given_again(database: Database, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    assert await note(database, again("$aq", room_id=OTHER), again("$unknown")) == [None, None]
+
+
+async def test_a_waiting_question_is_dropped(database: Database, lane: int, portal: int) -> None:
+    await accept(database, asked("$later", portal))
+    assert await note(database, redaction()) == [lane]
+    row = await row_of(database, "$q")
+    assert (row["state"], row["payload"], row["stop"]) == ("stopped", {"redacted": True}, "redacted")
+    assert row["finished_at"] is not None
+    assert (await take(database, lane)).event_id == "$later"
+
+
+async def test_a_question_that_waits_for_another_try_is_closed_by_its_worker(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    """It may have shown something, which has to be taken back."""
+    await turns.put_back(await take(database, lane), delay=60, failed=True, why="busy")
+    assert await note(database, redaction()) == [lane]
+    turn = await take(database, lane)
+    assert (turn.stop, turn.body) == (StopReason.REDACTED, "")
+
+
+async def test_an_answer_to_a_redacted_question_ends_and_leaves_nothing(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    assert await note(database, redaction()) == [lane]
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
+    await answer(database, turn, state=TurnState.STOPPED)
+    await forgotten(database, lane)
+
+
+async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Database, turns: Turns, lane: int) -> None:
+    """The worker did not see that it was taken back."""
+    turn = await take(database, lane)
+    await note(database, redaction())
+    await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
+    assert await turns.transcript(lane, 9) == []
+    assert (await row_of(database, "$q"))["stop"] == "redacted"
+    await turns.finish(turn, TurnState.DONE, {0: "$aq"})
+    await forgotten(database, lane)
+
+
+async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, turns: Turns, lane: int) -> None:
+    turn = await take(database, lane)
+    await turns.commit(
+        turn, "The answer", error=None, parts=[0], extras=AnswerExtras(notice=Notice("The answer too")), transcript=TALK
+    )
+    assert await note(database, redaction()) == [lane]
+    assert await turns.transcript(lane, 9) == []
+    await turns.finish(turn, TurnState.DONE, {0: "$aq"})
+    await forgotten(database, lane)
+
+
+async def forgotten(database: Database, lane: int) -> None:
+    row = await row_of(database, "$q")
+    assert (row["payload"], row["answer"], row["extras"]) == ({"redacted": True}, None, {})
+    assert await Turns(database).transcript(lane, 9) == []
+
+
+@pytest.mark.parametrize("state", CLOSED)
+async def test_a_redacted_question_is_forgotten_with_its_answer(
+    database: Database, turns: Turns, lane: int, state: TurnState
+) -> None:
+    turn = await take(database, lane)
+    await answer(database, turn, state=state)
+    assert await note(database, redaction()) == [lane]
+    await forgotten(database, lane)
+    row = await row_of(database, "$q")
+    assert (row["state"], row["stop"]) == (state, None)
+    # What shows it stays known.
+    assert [send.event_id for send in await turns.sends(turn.id)] == ["$aq"]
+
+
+@pytest.mark.parametrize("state", [TurnState.QUEUED, TurnState.RUNNING, TurnState.DONE])
+async def test_taking_back_twice_changes_nothing_more(database: Database, lane: int, state: TurnState) -> None:
+    if state is not TurnState.QUEUED:
+        turn = await take(database, lane)
+        if state is TurnState.DONE:
+            await answer(database, turn)
+    assert await note(database, redaction()) == [lane]
+    before = await all_rows(database)
+    assert await note(database, redaction(), redaction(event_id="$another")) == [None, None]
+    assert await all_rows(database) == before
+
+
+async def test_a_redaction_of_an_unknown_event_changes_nothing(database: Database, lane: int) -> None:
+    before = await all_rows(database)
+    assert await note(database, redaction("$unknown"), redaction(room_id=OTHER)) == [None, None]
+    assert await all_rows(database) == before
+    assert (await take(database, lane)).body == "body of $q"
+
+
+async def test_redactions_by_others_count(database: Database, lane: int) -> None:
+    assert await note(database, redaction(sender=CAROL)) == [lane]
+
+
+async def test_a_collected_question_is_forgotten_with_its_answer(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await answer(database, turn)
+    assert await note(database, redaction("$part")) == [lane]
+    assert await turns.transcript(lane, 9) == []
+    part = await row_of(database, "$part")
+    assert (part["state"], part["payload"], part["stop"]) == ("collected", {"redacted": True}, None)
+    assert (await row_of(database, "$q"))["payload"] == {"body": "body of $q"}
+    # Asked again, the rest is asked.
+    await note(database, again())
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "body of $q"
+
+
+async def test_an_answer_to_a_collected_question_ends(database: Database, turns: Turns, lane: int, portal: int) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    assert await note(database, redaction("$part")) == [lane]
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
+
+
+async def test_an_answer_that_is_just_committed_leaves_no_transcript(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+
+    async def waits_for_it() -> bool:
+        return bool(await database.row("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE turn SET state = 'committed' WHERE id = %s", (turn.id,))
+        await connection.execute(
+            "INSERT INTO message (conversation, turn, role, content) VALUES (%s, %s, 'user', 'body of $part')",
+            (lane, turn.id),
+        )
+        forgetting = asyncio.create_task(note(database, redaction("$part")))
+        await eventually(waits_for_it, "the redaction waits for the answer")
+    await forgetting
+    assert await turns.transcript(lane, 9) == []
+
+
+async def test_others_that_were_collected_keep_their_answer(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await note(database, redaction("$q"))
+    assert await turns.ask_the_rest(turn)
+    rest = await take(database, lane)
+    assert (rest.event_id, rest.body, rest.stop, rest.retries) == ("$q", "body of $part", None, 1)
+    await note(database, redaction("$part", "$other_redaction"))
+    assert not await turns.ask_the_rest(rest)
+    # Who took it up before has no say any more.
+    assert not await turns.ask_the_rest(turn)
+
+
+async def test_a_collected_question_is_as_late_as_its_companions(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await answer(database, turn)
+    await accept(database, asked("$later", portal))
+    await answer(database, await take(database, lane))
+    async with database.transaction() as connection:
+        assert await TurnAdmin(database).retry(connection, turn.id, "$retry") == lane
+    anew = await take(database, lane)
+    await note(database, edit("better", target="$part"))
+    assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
+    await answer(database, anew, "Half", TurnState.STOPPED)
+    # Its answer was ended for this change.
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "body of $q\n\nbetter"
+
+
+async def test_no_version_of_a_redacted_message_stays(database: Database, lane: int, portal: int) -> None:
+    await accept(database, asked("$other", portal))
+    await answer(database, await take(database, lane))
+    await note(database, edit("secret one", "$1"), edit("secret two", "$2"), edit("kept", "$3", "$other"))
+    await note(database, redaction())
+    texts = await texts_in(database)
+    assert "secret" not in texts
+    assert "body of $q" not in texts
+    assert texts.count("kept") == 2
+
+
+async def test_a_refused_and_redacted_message_leaves_no_excerpt(database: Database, portal: int) -> None:
+    turns, kind = Turns(database), TurnKind.REFUSAL
+    excerpts = [asked(f"${body}", portal, kind=kind, payload={"reason": "full", "body": body}) for body in ("a", "b")]
+    (lane,) = await accept(database, *excerpts)
+    turn = await take(database, lane)
+    assert await collect(database, turn) == ["$b"]
+    await turns.commit(turn, "not taken: a, b", error=None, parts=[0])
+    await finish(database, turn)
+    assert await note(database, redaction("$b")) == [None]
+    first, second = await row_of(database, "$a"), await row_of(database, "$b")
+    assert (first["payload"]["body"], first["answer"]) == ("a", None)
+    assert (second["payload"]["body"], second["answer"]) == ("", None)
+
+
+async def test_a_redacted_message_does_not_come_back(database: Database, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, edit("secret"))
+    await note(database, redaction())
+    # The change that waited finds nothing to change.
+    assert await carry_out(database, lane)
+    # Whatever is found late.
+    assert (
+        await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [None] * 3
+    )
+    async with database.transaction() as connection:
+        assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"], "$retry") is None
+    assert await order(database) == []
+    assert "secret" not in await texts_in(database)
+
+
+async def test_an_edit_that_is_found_late_brings_nothing_back(
+    database: Database, turns: Turns, lane: int, portal: int
+) -> None:
+    await accept(database, asked("$part", portal))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await turns.put_back(turn, delay=0, failed=True, why="busy")
+    await note(database, redaction("$part"))
+    assert await note(database, edit("secret", target="$part")) == [None]
+    assert (await take(database, lane)).body == "body of $q"
+
+
+@pytest.mark.parametrize("wish", [edit("better"), again()])
+async def test_a_change_is_carried_out_by_its_last_worker(database: Database, lane: int, wish: ChangeRequest) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, wish)
+    first, second = await take(database, lane), await take(database, lane)
+    before = await all_rows(database)
+    with pytest.raises(TurnLost):
+        await Edits(database).ask_again(first)
+    assert await all_rows(database) == before
+    assert await Edits(database).ask_again(second)
+    # It comes first in the lane, the change behind it.
+    assert (await row_of(database, "$q"))["state"] == "queued"
+
+
+@pytest.mark.parametrize(("wish", "body"), [(edit("better"), "better"), (again(), "body of $q")])
+async def test_a_change_whose_worker_died_half_way_is_carried_out_once(
+    database: Database, lane: int, wish: ChangeRequest, body: str
+) -> None:
+    """It was asked anew, and the change was not closed."""
+    await answer(database, await take(database, lane))
+    await note(database, wish)
+    assert await Edits(database).ask_again(await take(database, lane))
+    retries = []
+    while await order(database):
+        turn = await take(database, lane)
+        if turn.kind is TurnKind.CHANGE:
+            assert await Edits(database).ask_again(turn)
+            await finish(database, turn)
+        else:
+            retries.append((turn.body, turn.retries))
+            await answer(database, turn)
+    assert retries == [(body, 1)]
+
+
+async def test_a_thread_is_a_lane_of_its_own(database: Database, lane: int, portal: int) -> None:
+    (thread,) = await accept(database, asked("$t", portal, thread="$root"))
+    assert thread != lane
+    assert [(await take(database, each)).thread for each in (lane, thread)] == ["", "$root"]
+    assert await note(database, edit("better", target="$t"), edit("best", "$2")) == [thread, lane]
+
+
+async def test_lanes_of_threads_are_held_with_their_room(database: Database, turns: Turns, portal: int) -> None:
+    await Histories(database).watch(ROOM, "$seen")
+    room, thread, bot = [
+        (await accept(database, asked(f"${n}", portal, thread=name)))[0] for n, name in enumerate(("", "$root", "!"))
+    ]
+    await Histories(database).require_backfill()
+    assert [await turns.take(each) for each in (room, thread)] == [None, None]
+    assert (await take(database, bot)).event_id == "$2"
+    (watched,) = await Histories(database).due(3600, 9)
+    async with database.transaction() as connection:
+        await Histories(database).backfilled(connection, watched, "$seen")
+    assert [(await take(database, each)).event_id for each in (room, thread)] == ["$0", "$1"]
+
+
+async def test_waiting_messages_in_threads_count(database: Database, portal: int) -> None:
+    await accept(database, *(asked(f"${n}", portal, thread=name) for n, name in enumerate(("", "$r", "$r", "$s", "!"))))
+    async with database.transaction() as connection:
+        assert await IntakeStore(database).depths(connection, [ROOM], excluding=["$2"]) == {ROOM: 3}
+
+
+@pytest.mark.parametrize(
+    ("thread", "ends"),
+    [
+        pytest.param("", "$room", id="in the room"),
+        pytest.param("$r", "$r1", id="in a thread"),
+        pytest.param("$s", "$s1", id="in another"),
+        pytest.param("$quiet", "$room", id="where nothing is answered: what was asked first"),
+    ],
+)
+async def test_a_stop_ends_the_answer_of_its_thread_first(
+    database: Database, portal: int, thread: str, ends: str
+) -> None:
+    threads = {"$room": "", "$r1": "$r", "$s1": "$s", "$r2": "$r", "$room2": ""}
+    lanes = await accept(database, *(asked(event, portal, thread=name) for event, name in threads.items()))
+    assert len(lanes) == 3
+    await stop(database, StopRequest(ROOM, "$stop", None, thread))
+    rows = await database.rows("SELECT event_id FROM turn WHERE stop IS NOT NULL")
+    assert [row["event_id"] for row in rows] == [ends]
+
+
+async def test_threads_take_the_homeservers_order_too(database: Database, portal: int) -> None:
+    threads = {"$4": "", "$2": "$r", "$3": "", "$1": "$r"}
+    await accept(database, *(asked(event, portal, thread=name) for event, name in threads.items()))
+    room = await Histories(database).watch(ROOM, "$seen")
+    async with database.transaction() as connection:
+        await IntakeStore(database).lock(connection, [ROOM], alone=True)
+        await IntakeStore(database).put_in_order(connection, room, ["$1", "$2", "$3", "$4"])
+    assert await order(database) == ["$1", "$2", "$3", "$4"]
+    heads = await database.rows(
+        """
+        SELECT c.thread_id, min(t.position) = min(t.position) FILTER (WHERE t.event_id IN ('$1', '$3')) AS right
+        FROM turn t JOIN conversation c ON c.id = t.conversation GROUP BY c.thread_id ORDER BY c.thread_id
+        """
+    )
+    assert [tuple(row.values()) for row in heads] == [("", True), ("$r", True)]

@@ -1,0 +1,301 @@
+"""Intake on a real PostgreSQL: what the door and the comparison bring, even at once, is taken once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import HistoryCursor
+from agent_bridge.core.turns import BOT_THREAD, IgnoreReason, StopReason
+from agent_bridge.matrix.events import parse_event
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turns import Turns
+from support.conditions import eventually
+from support.jobs import idle_lanes, woken
+from support.records import NAMES
+from support.turn_rows import BOB, ROOM, add_portal, finish, order, row_of, take
+
+if TYPE_CHECKING:
+    from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.store.database import Database
+
+LIMIT = 3
+WATCHED = HistoryCursor(ROOM, "agent_frida", "$seen", 0)
+
+
+@pytest.fixture
+async def intake(database: Database) -> Intake:
+    await add_portal(database)
+    return Intake(
+        database,
+        Agents(database),
+        Turns(database),
+        IntakeStore(database),
+        Edits(database),
+        Histories(database),
+        idle_lanes(database),
+        Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
+        max_queued=LIMIT,
+    )
+
+
+def said(event_id: str, body: str = "hi", *, sender: str = BOB, msgtype: str = "m.text", **more: Any) -> RoomEvent:
+    raw = {"event_id": event_id, "room_id": ROOM, "type": "m.room.message", "sender": sender}
+    event = parse_event(raw | {"content": {"msgtype": msgtype, "body": body}} | more)
+    assert event is not None
+    return event
+
+
+async def kinds(database: Database) -> dict[str, str]:
+    rows = await database.rows("SELECT event_id, kind FROM turn ORDER BY position")
+    return {row["event_id"]: row["kind"] for row in rows}
+
+
+async def test_accepted_events_wake_lanes_and_ignored_events_are_recorded(database: Database, intake: Intake) -> None:
+    events = [
+        said("$1"),
+        said("$notice", msgtype="m.notice"),
+        said("$2", "!ab help"),
+        said("$own", sender=NAMES.bot),
+        said("$3", sender="@x:other.org"),
+        said("$4", sender="@x:other.org"),
+    ]
+    await intake.take("txn", events)
+    assert list((await kinds(database)).values()) == ["message", "command", "refusal"]
+    lanes = await database.rows("SELECT id FROM conversation ORDER BY id")
+    assert await woken(database) == [row["id"] for row in lanes]
+    rows = await database.rows("SELECT event_id FROM ignored ORDER BY event_id")
+    assert [row["event_id"] for row in rows] == ["$3", "$4", "$notice"]
+    # The homeserver says it again: nothing is new, nobody is woken.
+    await intake.take("txn", events)
+    assert await woken(database) == []
+
+
+async def test_nothing_for_the_bridge_wakes_no_lane(database: Database, intake: Intake) -> None:
+    await intake.take("txn", [])
+    await intake.take("txn", [said("$own", sender=NAMES.bot), said("$1", room_id="!else:example.org")])
+    assert await woken(database) == []
+
+
+async def test_a_full_lane_refuses_the_rest_in_words(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$2")])
+    await intake.take("t2", [said("$3"), said("$4", "x" * 70), said("$command", "!ab queue"), said("$5", "y")])
+    expected = {"$1": "message", "$2": "message", "$3": "message"}
+    assert await kinds(database) == expected | {"$4": "refusal", "$command": "command", "$5": "refusal"}
+    row = await row_of(database, "$4")
+    assert row["payload"] == {"reason": "full", "event_id": "$4", "limit": LIMIT, "body": "x" * 60 + "…"}
+    lane = (await row_of(database, "$1"))["conversation"]
+    assert row["conversation"] != lane
+    # Said again by the homeserver, what was taken stays taken, and what was refused refused.
+    await intake.take("t2", [said(f"${number}") for number in range(1, 6)])
+    assert [kind for kind in (await kinds(database)).values() if kind == "message"] == ["message"] * 3
+    await finish(database, await take(database, lane))
+    await intake.take("t3", [said("$6")])
+    assert (await kinds(database))["$6"] == "message"
+
+
+async def test_a_stop_is_noted_before_its_command_is_carried_out(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$2")])
+    await woken(database)
+    await intake.take("t2", [said("$stop", "!ab stop")])
+    row, command = await row_of(database, "$1"), await row_of(database, "$stop")
+    assert (row["stop"], row["stopped_by"]) == (StopReason.STOPPED, "$stop")
+    assert await woken(database) == [row["conversation"], command["conversation"]]
+    (lane,) = await database.rows("SELECT thread_id FROM conversation WHERE id = %s", (command["conversation"],))
+    assert lane["thread_id"] == BOT_THREAD
+
+
+async def test_a_stop_in_the_same_transaction_as_its_question(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$stop", "!ab stop"), said("$2")])
+    assert [(await row_of(database, event))["stop"] for event in ("$1", "$2")] == [StopReason.STOPPED, None]
+
+
+async def test_a_stop_that_is_handed_over_again_stops_nothing_more(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$stop", "!ab stop")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    await finish(database, await take(database, lane))
+    await intake.take("t2", [said("$2")])
+    await intake.take("t1", [said("$1"), said("$stop", "!ab stop")])
+    assert (await row_of(database, "$2"))["stop"] is None
+
+
+def changed(event_id: str, body: str, target: str = "$1", **more: Any) -> RoomEvent:
+    relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": target}}
+    content = {"msgtype": "m.text", "body": f"* {body}", "m.new_content": {"msgtype": "m.text", "body": body}}
+    return said(event_id, content=content | relation, **more)
+
+
+def taken_back(event_id: str, target: str = "$1") -> RoomEvent:
+    return said(event_id, type="m.room.redaction", content={}, redacts=target)
+
+
+def reacted(event_id: str, key: str, target: str = "$1") -> RoomEvent:
+    relation = {"rel_type": "m.annotation", "event_id": target, "key": key}
+    return said(event_id, type="m.reaction", content={"m.relates_to": relation})
+
+
+async def test_a_question_its_change_and_its_end_in_one_transaction(database: Database, intake: Intake) -> None:
+    events = [
+        said("$1"),
+        changed("$edit", "secret"),
+        said("$2"),
+        taken_back("$redaction"),
+        reacted("$again", "🔁", "$2"),
+    ]
+    await intake.take("txn", events)
+    assert await kinds(database) == {"$1": "message", "$edit": "change", "$2": "message", "$again": "change"}
+    rows = [await row_of(database, event) for event in ("$1", "$2")]
+    assert [(row["state"], row["payload"]) for row in rows] == [
+        ("stopped", {"redacted": True}),
+        ("queued", {"body": "hi"}),
+    ]
+    assert await woken(database) == [rows[0]["conversation"]]
+    before = await database.rows("SELECT * FROM turn ORDER BY id")
+    await intake.take("txn", events)
+    assert await database.rows("SELECT * FROM turn ORDER BY id") == before
+    assert "secret" not in str(before)
+
+
+async def test_an_edit_of_nothing_is_ignored_with_a_reason(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1"), said("$command", "!ab help")])
+    await intake.take(
+        "t2",
+        [
+            changed("$unknown", "x", "$nothing"),
+            changed("$others", "x", sender="@carol:example.org"),
+            changed("$of-command", "x", "$command"),
+            reacted("$again", "🔁", "$nothing"),
+            taken_back("$redaction", "$nothing"),
+        ],
+    )
+    assert list(await kinds(database)) == ["$1", "$command"]
+    rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [
+        ("$of-command", IgnoreReason.CHANGE),
+        ("$others", IgnoreReason.CHANGE),
+        ("$unknown", IgnoreReason.CHANGE),
+    ]
+    assert (await row_of(database, "$1"))["payload"] == {"body": "hi"}
+
+
+async def test_an_edit_that_was_missed_takes_its_place(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    await finish(database, await take(database, lane))
+    await intake.take("t2", [said("$2")])
+    await intake.take_backfilled(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
+    assert await order(database) == ["$edit", "$2"]
+    # Seen again in the history, it is known.
+    await intake.take_backfilled(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
+    assert await order(database) == ["$edit", "$2"]
+
+
+async def test_a_redaction_that_was_missed_is_carried_out_each_time_it_is_seen(
+    database: Database, intake: Intake
+) -> None:
+    """It leaves no turn by which it is known; it changes nothing the second time."""
+    await intake.take("t1", [said("$1"), said("$2")])
+    for _ in range(2):
+        await intake.take_backfilled(WATCHED, [said("$1"), said("$2"), taken_back("$redaction")], "$redaction")
+        assert await order(database) == ["$2"]
+
+
+async def test_changes_find_room_in_a_full_lane(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said(f"${number}") for number in range(1, LIMIT + 1)])
+    await intake.take("t2", [changed("$edit", "better"), said("$more")])
+    assert (await kinds(database))["$edit"] == "change"
+    assert (await kinds(database))["$more"] == "refusal"
+    assert (await row_of(database, "$1"))["payload"]["body"] == "better"
+
+
+async def test_a_full_room_is_told_in_the_thread_where_it_was_noticed(database: Database, intake: Intake) -> None:
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}
+    picture = {"msgtype": "m.image", "body": "cat.png", "url": "mxc://example.org/cat"} | thread
+    await intake.take("t1", [said(f"${number}") for number in range(1, LIMIT + 1)])
+    await intake.take("t2", [said("$picture", content=picture)])
+    row = await row_of(database, "$picture")
+    expected = {"reason": "full", "event_id": "$picture", "limit": LIMIT, "body": "cat.png", "thread": "$root"}
+    assert (row["kind"], row["payload"]) == ("refusal", expected)
+
+
+async def test_a_stop_in_a_thread_is_noted_there(database: Database, intake: Intake) -> None:
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}
+    inside, stop = ({"msgtype": "m.text", "body": body} | thread for body in ("hi", "!ab stop"))
+    await intake.take("t1", [said("$room"), said("$thread", content=inside), said("$stop", content=stop)])
+    assert [(await row_of(database, event))["stop"] for event in ("$room", "$thread")] == [None, StopReason.STOPPED]
+    assert (await row_of(database, "$stop"))["payload"]["thread"] == "$root"
+
+
+async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
+    database: Database, intake: Intake
+) -> None:
+    # What the parser lets through by mistake one day: here the reason is the database's own.
+    await database.execute("ALTER TABLE turn ADD CONSTRAINT odd CHECK (event_id <> '$odd')")
+    try:
+        await intake.take("txn", [said("$1"), said("$odd"), said("$2")])
+    finally:
+        await database.execute("ALTER TABLE turn DROP CONSTRAINT odd")
+    assert await order(database) == ["$1", "$2"]
+    (kept,) = await database.rows("SELECT transaction_id, reason, body FROM dead_letter")
+    assert kept["transaction_id"] == "txn"
+    assert "odd" in kept["reason"]
+    assert "$odd" in kept["body"]
+    assert "hi" not in kept["reason"]
+
+
+async def test_missed_events_take_their_place(database: Database, intake: Intake) -> None:
+    await intake.take("txn", [said("$1"), said("$3")])
+    await Histories(database).require_backfill()
+    (room,) = await Histories(database).due(600, 1)
+    found = [said("$1"), said("$2"), said("$notice", msgtype="m.notice"), said("$3")]
+    await intake.take_backfilled(room, found, "$3")
+    assert await order(database) == ["$1", "$2", "$3"]
+    (row,) = await database.rows("SELECT last_seen, needs_backfill FROM room")
+    assert (row["last_seen"], row["needs_backfill"]) == ("$3", False)
+    # Nothing missed: the room is compared all the same.
+    await woken(database)
+    await intake.take_backfilled(room, found, "$4")
+    (row,) = await database.rows("SELECT last_seen FROM room")
+    assert row["last_seen"] == "$4"
+    assert await woken(database) == []
+
+
+async def test_the_door_and_the_comparison_bring_the_same_event_at_once(
+    database: Database, intake: Intake, store_url: str
+) -> None:
+    """Neither fails of it: whoever comes second waits, and finds it known."""
+    await intake.take("t1", [said("$1")])
+    # Stops the comparison half-way, after it has accepted the message.
+    async with database.transaction() as brake:
+        await brake.execute("INSERT INTO ignored (event_id, room_id, reason) VALUES ('$notice', '!', '')")
+        comparing = asyncio.create_task(
+            intake.take_backfilled(WATCHED, [said("$1"), said("$2"), said("$notice", msgtype="m.notice")], "$notice")
+        )
+        await waiting(store_url, 1)
+        taking = asyncio.create_task(intake.take("t2", [said("$2")]))
+        await waiting(store_url, 2)
+    results = [*await asyncio.gather(comparing, taking, return_exceptions=True)]
+    assert results == [None, None]
+    assert await order(database) == ["$1", "$2"]
+
+
+async def waiting(uri: str, number: int) -> None:
+    """Return once *number* transactions wait for another."""
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as observer:
+
+        async def wait() -> bool:
+            cursor = await observer.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return await cursor.fetchone() == (number,)
+
+        await eventually(wait, f"{number} transactions wait")

@@ -1,0 +1,55 @@
+"""Single values, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_bridge.core.errors import StoreError
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.signals import Topic
+
+if TYPE_CHECKING:
+    from agent_bridge.store.database import Database
+
+
+@pytest.fixture
+def kv(database: Database) -> KeyValues:
+    return KeyValues(database)
+
+
+@pytest.mark.parametrize("value", ["!space:hs", 1, 1.5, True, None, [], ["@a:hs"], {"a": {"b": [None]}}, "🐈"])
+async def test_a_fact_comes_back_as_it_was(kv: KeyValues, value: Any) -> None:
+    assert await kv.get("key") is None
+    await kv.set("key", "another")
+    await kv.set("key", value)
+    assert await kv.get("key") == value
+    assert await kv.get("other") is None
+
+
+async def test_some_are_those_that_there_are(kv: KeyValues) -> None:
+    await kv.set("a", [1])
+    await kv.set("none", None)
+    await kv.set("other", 2)
+    assert await kv.some("a", "none", "missing", "a") == {"a": [1], "none": None}
+    assert await kv.some() == {}
+
+
+async def test_concurrent_counters_get_different_numbers(kv: KeyValues) -> None:
+    numbers = await asyncio.gather(
+        *(kv.count_up("looks", topic=Topic.SYNCS) for _ in range(50)), kv.count_up("other", topic=Topic.SYNCS)
+    )
+    assert sorted(numbers[:-1]) == list(range(1, 51))
+    assert numbers[-1] == 1
+    assert await kv.get("looks") == 50
+    await kv.set("looks", 7)
+    assert await kv.count_up("looks", topic=Topic.SYNCS) == 8
+
+
+async def test_a_value_that_is_no_number_is_not_counted(kv: KeyValues) -> None:
+    await kv.set("looks", "many")
+    with pytest.raises(StoreError):
+        await kv.count_up("looks", topic=Topic.SYNCS)
+    assert await kv.get("looks") == "many"

@@ -1,0 +1,219 @@
+"""Several processes on one PostgreSQL: one leads, and tells the others; they can ask it to look again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from agent_bridge.bridge.agents.upstream_status import Health, SyncRequests, UpstreamStatus
+from agent_bridge.bridge.queue.leader import Leader
+from agent_bridge.core.errors import StoreError
+from agent_bridge.store.database import Database
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.locks import LEADER, Locks
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
+from support.conditions import eventually
+from support.sessions import open_locks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Process:
+    """A process that leads or stands by."""
+
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
+        self.elected = 0
+        self.leads = False
+        self.fail = False
+        self.leader = Leader(locks, self._elect, [self._lead, self._idle])
+
+    async def _elect(self) -> None:
+        self.elected += 1
+        if self.fail:
+            raise StoreError("it cannot be asked")
+
+    async def _lead(self) -> None:
+        self.leads = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.leads = False
+
+    async def _idle(self) -> None:
+        await asyncio.Event().wait()
+
+    async def until_it_leads(self) -> None:
+        async def look() -> bool:
+            return self.leads
+
+        await eventually(look, "it leads", within=5)
+
+
+@asynccontextmanager
+async def process(uri: str, *, fail: bool = False) -> AsyncIterator[Process]:
+    async with open_locks(uri) as locks:
+        process = Process(locks)
+        process.fail = fail
+        running = asyncio.create_task(process.leader.run())
+        try:
+            yield process
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+
+async def cut_the_leader(uri: str) -> None:
+    """End the connection of whoever leads."""
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
+        cursor = await admin.execute(
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE d.datname = current_database() AND locktype = 'advisory' AND granted AND classid = %s::bigint",
+            (LEADER,),
+        )
+        assert await cursor.fetchall() == [(True,)]
+
+
+async def test_one_leads_and_the_other_knows(store_url: str) -> None:
+    async with process(store_url) as first:
+        await first.until_it_leads()
+        async with process(store_url) as second:
+            async with asyncio.timeout(5):
+                await asyncio.gather(first.leader.settled.wait(), second.leader.settled.wait())
+            assert (first.leads, second.leads) == (True, False)
+            assert (first.elected, second.elected) == (1, 0)
+
+
+async def test_the_other_takes_over_when_the_leader_ends(store_url: str) -> None:
+    async with process(store_url) as second:
+        async with process(store_url) as first:
+            leader, standing_by = (first, second)
+            await eventually(lambda: one_leads(first, second), "one leads", within=5)
+            if second.leads:
+                leader, standing_by = second, first
+            assert (leader.elected, standing_by.elected) == (1, 0)
+        await second.until_it_leads()
+        assert not first.leads
+
+
+async def one_leads(first: Process, second: Process) -> bool:
+    return first.leads or second.leads
+
+
+async def test_a_leader_without_its_lock_stops_and_another_leads(store_url: str) -> None:
+    async with process(store_url) as first:
+        await first.until_it_leads()
+        async with process(store_url) as second:
+            for _ in range(3):
+                elected = first.elected + second.elected
+                await cut_the_leader(store_url)
+
+                async def elected_anew(before: int = elected) -> bool:
+                    return first.elected + second.elected > before and first.leads is not second.leads
+
+                await eventually(elected_anew, "one leads again", within=5)
+
+
+async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> None:
+    async with process(store_url, fail=True) as first:
+
+        async def tried() -> bool:
+            return first.elected > 0
+
+        await eventually(tried, "the first tried", within=5)
+        assert not first.leader.settled.is_set()
+        async with process(store_url) as second:
+            await second.until_it_leads()
+            assert not first.leads
+        first.fail = False
+        await first.until_it_leads()
+        assert first.leader.settled.is_set()
+
+
+async def test_without_a_database_no_process_leads_and_none_ends() -> None:
+    async with open_locks("postgresql://127.0.0.1:9/nowhere") as locks:
+        alone = Process(locks)
+        running = asyncio.create_task(alone.leader.run())
+        done, _ = await asyncio.wait({running}, timeout=2.5)
+        running.cancel()
+        await asyncio.wait({running})
+    assert not done
+    assert (alone.elected, alone.leader.settled.is_set()) == (0, False)
+
+
+@pytest.fixture
+async def bulletins(store_url: str) -> AsyncIterator[tuple[UpstreamStatus, UpstreamStatus]]:
+    """Of the leader, and of another process."""
+    ours, theirs = Signals(), Signals()
+    async with (
+        Database(store_url) as first,
+        Session(store_url, ours),
+        Database(store_url) as second,
+        Session(store_url, theirs),
+    ):
+        yield UpstreamStatus(KeyValues(first), ours), UpstreamStatus(KeyValues(second), theirs)
+
+
+async def test_how_upstreams_are_is_told(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+    leader, other = bulletins
+    assert await other.read() == []
+    healths = [Health("good", None, 3), Health("bad", "refused: {}"), Health("new"), Health("odd", None, 0, 7)]
+    await leader.publish(healths)
+    assert await other.read() == healths
+    assert [health.ok for health in healths] == [True, False, False, True]
+    await leader.publish([])
+    assert await other.read() == []
+
+
+async def test_no_sync_was_requested_yet(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+    assert await bulletins[0].requested_syncs() == (SyncRequests(), SyncRequests())
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_a_request_waits_until_its_sync_is_done(
+    bulletins: tuple[UpstreamStatus, UpstreamStatus], *, confirmed: bool
+) -> None:
+    leader, other = bulletins
+    asking = [asyncio.create_task(each.ask(confirmed=confirmed, within=20)) for each in (other, other, leader)]
+
+    async def all_asked() -> SyncRequests | None:
+        asked, done = await leader.requested_syncs()
+        assert done == SyncRequests()
+        return asked if max(asked.requested, asked.confirmed) == 3 else None
+
+    asked = await eventually(all_asked, "all three asked")
+    assert asked == (SyncRequests(0, 3) if confirmed else SyncRequests(3, 0))
+    late = asyncio.create_task(other.ask(confirmed=confirmed, within=20))
+    await eventually(lambda: another_asked(leader, asked), "another asked")
+    await leader.done(asked)
+    assert await asyncio.gather(*asking) == [True, True, True]
+    assert not late.done()
+    again, done = await leader.requested_syncs()
+    assert done == asked
+    await leader.done(again)
+    assert await late
+
+
+async def another_asked(leader: UpstreamStatus, before: SyncRequests) -> bool:
+    asked, _ = await leader.requested_syncs()
+    return asked != before
+
+
+async def test_a_plain_sync_does_not_answer_a_confirmed_request(
+    bulletins: tuple[UpstreamStatus, UpstreamStatus],
+) -> None:
+    leader, other = bulletins
+    await leader.done(SyncRequests(requested=5))
+    assert await other.ask(confirmed=False, within=5)
+    assert not await other.ask(confirmed=True, within=0.3)
+
+
+async def test_a_request_without_a_leader_times_out(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+    assert not await bulletins[1].ask(confirmed=False, within=0.3)
+    assert not await bulletins[1].ask(confirmed=False, within=0)

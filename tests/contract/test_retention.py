@@ -1,0 +1,118 @@
+"""What is forgotten, on a real PostgreSQL: only what is closed, and only when it is old."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.core.errors import StoreError
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import Ignored, IgnoreReason, TurnState
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.prune import prune
+from agent_bridge.store.turns import Turns
+from support.turn_rows import ROOM, accept, collect, finish, new, take
+
+if TYPE_CHECKING:
+    from agent_bridge.store.database import Database
+
+
+async def age(database: Database, days: float) -> None:
+    """Let *days* go by for everything that is there."""
+    await database.execute("UPDATE turn SET finished_at = finished_at - %s * interval '1 day'", (days,))
+    await database.execute("UPDATE message SET created_at = created_at - %s * interval '1 day'", (days,))
+    await database.execute("UPDATE ignored SET created_at = created_at - %s * interval '1 day'", (days,))
+
+
+async def events(database: Database) -> list[str]:
+    return [row["event_id"] for row in await database.rows("SELECT event_id FROM turn ORDER BY id")]
+
+
+@pytest.mark.parametrize("state", [TurnState.DONE, TurnState.FAILED, TurnState.STOPPED])
+async def test_a_closed_turn_is_forgotten_when_it_is_old(database: Database, state: TurnState) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"), new("$3"))
+    turns, turn = Turns(database), await take(database, lane)
+    await collect(database, turn)
+    await turns.commit(turn, "x", error=None, parts=range(2))
+    await turns.finish(turn, state, {0: "$a0", 1: "$a1"})
+    await accept(database, new("$4"))
+    await age(database, 29.9)
+    assert await prune(database, turns_days=30, transcript_days=180) == 0
+    await age(database, 0.2)
+    assert await prune(database, turns_days=30, transcript_days=180) == 3
+    assert await events(database) == ["$4"]
+    assert await turns.sends(turn.id) == []
+
+
+async def test_messages_in_the_history_can_be_redacted(database: Database) -> None:
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    turns, turn = Turns(database), await take(database, lane)
+    await collect(database, turn)
+    said = [ChatMessage("user", "hi"), ChatMessage("assistant", "x")]
+    await turns.commit(turn, "x", error=None, parts=range(1), transcript=said)
+    await turns.finish(turn, TurnState.DONE, {0: "$a0"})
+    await age(database, 179)
+    assert await prune(database, turns_days=30, transcript_days=180) == 0
+    assert await turns.transcript(lane, 10) == said
+    await age(database, 2)
+    assert await prune(database, turns_days=30, transcript_days=180) == 4
+    assert await events(database) == []
+    assert await turns.transcript(lane, 10) == []
+
+
+async def test_open_turns_are_never_pruned(database: Database) -> None:
+    lanes = await accept(database, *(new(f"${number}", f"!{number}") for number in range(4)), new("$5", "!3"))
+    turns = Turns(database)
+    await take(database, lanes[0])
+    await turns.commit(await take(database, lanes[1]), "x", error=None, parts=range(1))
+    await turns.put_back(await take(database, lanes[2]), delay=60, failed=True, why="the upstream is away")
+    await collect(database, await take(database, lanes[3]))
+    await age(database, 4000)
+    # What was collected into an open turn is a part of it: without it the question is not whole.
+    await prune(database, turns_days=1, transcript_days=1)
+    assert await events(database) == ["$0", "$1", "$2", "$3", "$5"]
+
+
+async def test_old_ignored_events_are_pruned_and_dead_letters_are_not(database: Database) -> None:
+    intake_store = IntakeStore(database)
+    async with database.transaction() as connection:
+        await intake_store.ignore(connection, [Ignored("$old", ROOM, IgnoreReason.NOTICE)])
+    await intake_store.add_dead_letter("txn", "too deep", "[[")
+    await age(database, 31)
+    async with database.transaction() as connection:
+        await intake_store.ignore(connection, [Ignored("$new", ROOM, IgnoreReason.NOTICE)])
+    assert await prune(database, turns_days=30, transcript_days=180) == 1
+    assert await intake_store.known(["$old", "$new"]) == {"$new"}
+    assert len(await database.rows("SELECT id FROM dead_letter")) == 1
+
+
+async def test_a_large_backlog_is_forgotten_whole(database: Database) -> None:
+    """In several batches, of each table."""
+    (lane,) = await accept(database, new("$first"))
+    await finish(database, await take(database, lane))
+    await database.execute(
+        """
+        INSERT INTO turn (event_id, conversation, kind, sender, payload, state, finished_at)
+        SELECT '$' || number, %s, 'message', '@b:hs', '{}', 'done', now() FROM generate_series(1, 10500) AS number
+        """,
+        (lane,),
+    )
+    await database.execute(
+        "INSERT INTO ignored (event_id, room_id, reason) SELECT '$' || n, '!r', 'x' FROM generate_series(1, 5000) AS n"
+    )
+    await database.execute(
+        "INSERT INTO message (conversation, role, content) SELECT %s, 'user', 'x' FROM generate_series(1, 5001)",
+        (lane,),
+    )
+    await accept(database, new("$open"))
+    await age(database, 2)
+    assert await prune(database, turns_days=1, transcript_days=1) == 10_501 + 5000 + 5001
+    assert await events(database) == ["$open"]
+    assert await prune(database, turns_days=1, transcript_days=1) == 0
+
+
+async def test_a_database_that_is_away_is_an_error(database: Database) -> None:
+    await database.pool.close()
+    with pytest.raises(StoreError):
+        await prune(database, turns_days=1, transcript_days=1)

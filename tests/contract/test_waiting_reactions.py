@@ -1,0 +1,111 @@
+"""Which messages wait behind another and show it, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.core.ids import turn_key
+from agent_bridge.core.turns import BOT_THREAD, TurnKind, TurnState
+from agent_bridge.store.turns import Turns
+from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
+from support.turn_rows import OTHER, ROOM, accept, add_portal, collect, finish, new, row_of, take
+
+if TYPE_CHECKING:
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.store.database import Database
+
+
+@pytest.fixture
+def waiting(database: Database) -> WaitingMessages:
+    return WaitingMessages(database)
+
+
+@pytest.fixture
+async def lane(database: Database) -> int:
+    """An agent's room in which one is answered and two wait."""
+    portal = await add_portal(database)
+    (lane,) = await accept(database, *(new(f"${number}", portal=portal) for number in (1, 2, 3)))
+    await take(database, lane)
+    return lane
+
+
+async def unshown(waiting: WaitingMessages, limit: int = 10, seconds: float = 0) -> list[str]:
+    return [waiter.event_id for waiter in (await waiting.unshown(seconds, limit))[0]]
+
+
+async def over(waiting: WaitingMessages, limit: int = 10) -> list[tuple[str, str | None]]:
+    return [(waiter.event_id, waiter.waiting_event_id) for waiter in await waiting.over(limit)]
+
+
+async def record(database: Database, event_id: str, waiting_event_id: str | None) -> None:
+    await WaitingMessages(database).record((await row_of(database, event_id))["id"], waiting_event_id)
+
+
+@pytest.mark.usefixtures("lane")
+async def test_messages_behind_another_wait(database: Database, waiting: WaitingMessages) -> None:
+    assert await unshown(waiting) == ["$2", "$3"]
+    assert await unshown(waiting, 1) == ["$2"]
+    assert await unshown(waiting, seconds=60) == []
+    await database.execute("UPDATE turn SET created_at = now() - interval '61 seconds' WHERE event_id = '$3'")
+    (waiter,), due_in = await waiting.unshown(60, 10)
+    assert 50 < (due_in or 0) <= 60
+    assert waiter == WaitingMessage((await row_of(database, "$3"))["id"], "$3", ROOM, "agent_frida", None)
+    assert waiter.key == turn_key("$3")
+
+
+async def test_only_messages_to_agents_wait(database: Database, waiting: WaitingMessages, lane: int) -> None:
+    portal = await add_portal(database, "Gala", OTHER)
+    await accept(database, *(new(f"$dm{number}", "!dm:example.org") for number in range(2)))
+    aside = {"portal": portal, "kind": TurnKind.COMMAND, "thread": BOT_THREAD}
+    await accept(database, *(new(f"$command{number}", OTHER, **aside) for number in range(2)))
+    assert await unshown(waiting) == ["$2", "$3"]
+    # At the head of its lane it waits for nobody, even if nobody took it up yet.
+    await accept(database, new("$head", OTHER, portal=portal))
+    assert await unshown(waiting) == ["$2", "$3"]
+    await finish(database, await take(database, lane))
+    assert await unshown(waiting) == ["$3"]
+
+
+async def test_a_turn_that_waits_for_its_retry_shows_no_reaction(
+    database: Database, waiting: WaitingMessages, lane: int
+) -> None:
+    await Turns(database).put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
+    assert await unshown(waiting) == ["$2", "$3"]
+
+
+@pytest.mark.usefixtures("lane")
+async def test_a_shown_reaction_is_not_sent_again(database: Database, waiting: WaitingMessages) -> None:
+    await record(database, "$2", "")
+    await record(database, "$3", "$hourglass")
+    assert await unshown(waiting) == []
+    assert await over(waiting) == []
+    await record(database, "$2", None)
+    assert await unshown(waiting) == ["$2"]
+
+
+@pytest.mark.parametrize("waiting_event_id", ["$hourglass", ""])
+async def test_turns_that_wait_no_more_lose_their_reaction(
+    database: Database, waiting: WaitingMessages, lane: int, waiting_event_id: str
+) -> None:
+    for event in ("$2", "$3"):
+        await record(database, event, waiting_event_id)
+    await finish(database, await take(database, lane))
+    turns, turn = Turns(database), await take(database, lane)
+    assert await over(waiting) == [("$2", waiting_event_id)]
+    await collect(database, turn)
+    assert await over(waiting) == [("$2", waiting_event_id), ("$3", waiting_event_id)]
+    assert await over(waiting, 1) == [("$2", waiting_event_id)]
+    await turns.put_back(turn, delay=60, failed=True, why="the upstream is away")
+    await record(database, "$3", None)
+    assert await over(waiting) == [("$2", waiting_event_id)]
+    await finish(database, await take_again(database, lane), TurnState.FAILED)
+    assert await over(waiting) == [("$2", waiting_event_id)]
+    await record(database, "$2", None)
+    assert await over(waiting) == []
+
+
+async def take_again(database: Database, lane: int) -> Turn:
+    await database.execute("UPDATE turn SET not_before = NULL")
+    return await take(database, lane)

@@ -1,0 +1,278 @@
+"""The contract of an upstream: every kind passes these tests, with a server that follows a script in its protocol.
+
+A test module subclasses the classes, and gives the fixtures *kind*, *server* (a :class:`ScriptedUpstream` or its like),
+*upstream* (connected to it) and *wire* (a server that replies with any bytes). The class of a capability is skipped for
+an upstream that lacks the capability.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.core.errors import (
+    AnswerEmpty,
+    AnswerInterrupted,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
+from agent_bridge.upstream.base import (
+    UNCHANGED,
+    End,
+    FileDelta,
+    ReasoningDelta,
+    RunStarted,
+    TextDelta,
+    ToolCall,
+    describe,
+)
+from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
+from support.upstream_kinds import DEADLINE, QUESTION, ask
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import aiohttp
+
+    from agent_bridge.upstream.base import Transcribe, Upstream
+    from support.scripted_upstream import Piece, Script
+    from support.upstream_kinds import Kind
+
+
+class Agents:
+    async def test_they_are_listed_in_the_order_of_the_server(
+        self, server: ScriptedUpstream, upstream: Upstream
+    ) -> None:
+        server.models = [{"id": "b", "name": "Bob"}, {"id": "a", "name": "Ada"}]
+        agents = await upstream.agents()
+        assert agents is not UNCHANGED
+        assert [(agent.model, agent.name) for agent in agents] == [("b", "Bob"), ("a", "Ada")]
+
+    async def test_only_a_change_is_reported(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.models = [{"id": "a"}]
+        first = await upstream.agents()
+        assert first is not UNCHANGED
+        assert await upstream.agents() is UNCHANGED
+        server.models.append({"id": "b"})
+        more = await upstream.agents()
+        assert more is not UNCHANGED
+        assert len(more) == 2
+        server.models.pop()
+        assert await upstream.agents() == first
+        assert await upstream.agents() is UNCHANGED
+
+    async def test_an_empty_list_is_a_list(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.models = []
+        assert await upstream.agents() == ()
+        assert await upstream.agents() is UNCHANGED
+
+    async def test_a_failure_is_not_a_change(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.models = [{"id": "a"}]
+        await upstream.agents()
+        server.status = 500
+        with pytest.raises(UpstreamFailed):
+            await upstream.agents()
+        server.status = 200
+        assert await upstream.agents() is UNCHANGED
+
+    async def test_a_first_failure_leaves_the_list_unknown(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.models = [{"id": "a"}]
+        server.status = 500
+        with pytest.raises(UpstreamFailed):
+            await upstream.agents()
+        server.status = 200
+        assert await upstream.agents() is not UNCHANGED
+
+
+class Answers:
+    async def test_text(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.script = says("Hello", " ", "there")
+        answer = await ask(upstream)
+        assert answer.events == [TextDelta("Hello there"), End("stop")]
+        assert server.questions == ["three"]
+
+    async def test_everything_an_agent_does_is_reported_in_its_order(
+        self, server: ScriptedUpstream, upstream: Upstream
+    ) -> None:
+        pdf = File("https://a/b.pdf", "b.pdf", "application/pdf")
+        server.script = says(Reasoning("hm"), Tool("look", '{"a": 1}'), "so", File("data:image/png,x"), pdf)
+        answer = await ask(upstream)
+        thought, call, *rest, end = answer.events
+        assert thought == ReasoningDelta("hm")
+        assert isinstance(call, ToolCall)
+        assert (call.name, call.arguments) == ("look", '{"a": 1}')
+        assert rest == [
+            TextDelta("so"),
+            FileDelta("data:image/png,x", None, "image/png"),
+            FileDelta("https://a/b.pdf", "b.pdf", "application/pdf"),
+        ]
+        assert isinstance(end, End)
+
+    async def test_the_run_is_named_first(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.script = says(Reasoning("hm"), "so", "so")
+        starts = [(await ask(upstream)).raw[0] for _ in range(2)]
+        refs = {start.ref for start in starts if isinstance(start, RunStarted)}
+        assert len(refs) == 2
+        assert all(refs)
+
+    async def test_text_arrives_while_the_agent_is_still_talking(
+        self, server: ScriptedUpstream, upstream: Upstream
+    ) -> None:
+        gate = asyncio.Event()
+        server.script = waits_for(gate, "Hello", " there")
+        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
+            assert isinstance(await anext(events), RunStarted)
+            assert await anext(events) == TextDelta("Hello")
+            gate.set()
+            assert [event async for event in events] == [TextDelta(" there"), End("stop")]
+
+    async def test_closing_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        over = asyncio.Event()
+        server.script = _until_cancelled(over, "Hello")
+        events = upstream.answer(QUESTION)
+        while not isinstance(await anext(events), TextDelta):
+            pass
+        assert not over.is_set()
+        await events.aclose()
+        await asyncio.wait_for(over.wait(), DEADLINE)
+
+    async def test_cancelling_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        asked, over = asyncio.Event(), asyncio.Event()
+        server.script = _until_cancelled(over, asked=asked)
+        task = asyncio.create_task(ask(upstream))
+        async with asyncio.timeout(DEADLINE):
+            await asked.wait()
+            task.cancel()
+            await over.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def test_answers_at_the_same_time_stay_apart(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        gates = [asyncio.Event(), asyncio.Event()]
+        server.scripts.extend(waits_for(gate, f"{number}", f" and {number}") for number, gate in enumerate(gates))
+        tasks = [asyncio.create_task(ask(upstream)) for _ in gates]
+        for gate in gates:
+            gate.set()
+        texts = {(await task).text for task in tasks}
+        assert texts == {"0 and 0", "1 and 1"}
+
+
+class Failures:
+    @pytest.mark.parametrize(
+        ("pieces", "error"),
+        [
+            pytest.param([429], UpstreamBusy, id="busy"),
+            pytest.param([503], UpstreamBusy, id="unavailable"),
+            pytest.param([400], UpstreamRefused, id="refused"),
+            pytest.param([500], UpstreamFailed, id="failed"),
+            pytest.param([Reasoning("hm"), None], AnswerInterrupted, id="cut"),
+            pytest.param([Reasoning("hm"), RuntimeError("no")], AnswerInterrupted, id="reported"),
+            pytest.param([Reasoning("hm")], AnswerEmpty, id="reasoning only"),
+            pytest.param([Tool("look")], AnswerEmpty, id="a tool call only"),
+            pytest.param([" \n"], AnswerEmpty, id="blank"),
+            pytest.param([], AnswerEmpty, id="nothing"),
+        ],
+    )
+    async def test_errors(
+        self, server: ScriptedUpstream, upstream: Upstream, pieces: list[Piece], error: type[UpstreamError]
+    ) -> None:
+        server.script = says(*pieces)
+        answer = await ask(upstream)
+        assert type(answer.error) is error
+        assert not any(isinstance(event, End) for event in answer.raw)
+        # The server got the question once.
+        assert len(server.questions) == 1
+
+    async def test_the_text_before_a_failure_is_reported(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.script = says("Half", RuntimeError("out of memory"))
+        answer = await ask(upstream)
+        assert answer.events == [TextDelta("Half")]
+        assert isinstance(answer.error, AnswerInterrupted)
+        assert answer.error.detail == "out of memory"
+
+    async def test_an_error_before_the_answer_comes_before_any_event(
+        self, server: ScriptedUpstream, upstream: Upstream
+    ) -> None:
+        for status in (429, 500, 503):
+            server.script = says(status)
+            assert (await ask(upstream)).raw == []
+
+    async def test_after_a_failure_the_next_question_is_answered(
+        self, server: ScriptedUpstream, upstream: Upstream
+    ) -> None:
+        server.scripts.extend([says(500), says("Half", None), says("Whole")])
+        assert isinstance((await ask(upstream)).error, UpstreamFailed)
+        assert isinstance((await ask(upstream)).error, AnswerInterrupted)
+        assert (await ask(upstream)).events == [TextDelta("Whole"), End("stop")]
+
+    async def test_a_server_that_is_away(self, kind: Kind, session: aiohttp.ClientSession) -> None:
+        async with ScriptedUpstream() as server:
+            upstream = kind.connect(server.url, session)
+        answer = await ask(upstream)
+        assert type(answer.error) is UpstreamUnreachable
+        assert answer.error.retryable
+        assert answer.raw == []
+        with pytest.raises(UpstreamUnreachable):
+            await upstream.agents()
+
+
+class Lifetime:
+    async def test_closing_an_upstream_that_was_never_used(self, upstream: Upstream) -> None:
+        await upstream.aclose()
+
+    async def test_closing_an_upstream_that_was_used(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.script = says("Hello")
+        assert (await ask(upstream)).error is None
+        await upstream.agents()
+        await upstream.aclose()
+
+
+class Transcribing:
+    """The capability ``transcribe``."""
+
+    @pytest.fixture
+    def transcribe(self, upstream: Upstream) -> Transcribe:
+        if upstream.can.transcribe is None:
+            pytest.skip("the upstream does not transcribe")
+        return upstream.can.transcribe
+
+    async def test_speech_becomes_text(self, server: ScriptedUpstream, transcribe: Transcribe) -> None:
+        server.transcript = " Good morning.\n"
+        assert await transcribe(b"OggS", name="a.ogg", content_type="audio/ogg") == "Good morning."
+        assert server.heard == [b"OggS"]
+
+    async def test_silence_becomes_no_text(self, server: ScriptedUpstream, transcribe: Transcribe) -> None:
+        server.transcript = ""
+        assert await transcribe(b"OggS", name="a.ogg", content_type="audio/ogg") == ""
+
+
+#: The class of each capability.
+CAPABILITIES = {"transcribe": Transcribing}
+
+
+class Completeness:
+    async def test_every_capability_is_tested(self, upstream: Upstream) -> None:
+        """A kind that gains a capability needs a class for it above."""
+        assert set(describe(upstream.can)) <= set(CAPABILITIES)
+
+
+def _until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
+    """Return a script that says *pieces* and then nothing; the end of the request sets *over*."""
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        try:
+            if asked is not None:
+                asked.set()
+            for piece in pieces:
+                yield piece
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    return script

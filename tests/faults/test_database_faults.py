@@ -1,0 +1,275 @@
+"""The database goes away, fills up, or can be read only: nothing is lost, doubled or acknowledged too early."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+import pytest
+
+from agent_bridge.app import Timeouts
+from support.conditions import eventually
+from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
+from support.postgres import Cluster
+from support.process import BridgeProcess
+from support.scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.demo.timeline import Event
+    from support.harness import BridgeHarness, Conversation, Running
+
+OK, UNAVAILABLE = 200, 503
+#: Seconds that the bridge waits for a connection here.
+PATIENCE = 1.0
+
+#: What PostgreSQL says when its disk is full, said by a trigger: the same code on the same wire.
+FILL_DISK: LiteralString = """
+    CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+    END $$;
+    CREATE TRIGGER disk_full BEFORE INSERT OR UPDATE ON turn EXECUTE FUNCTION disk_full();
+"""
+FREE_DISK: LiteralString = "DROP FUNCTION disk_full CASCADE"
+
+ALL_READ_ONLY: LiteralString = "ALTER SYSTEM SET default_transaction_read_only = on"
+ALL_CAN_WRITE: LiteralString = "ALTER SYSTEM RESET default_transaction_read_only"
+RELOAD: LiteralString = "SELECT pg_reload_conf()"
+NEW_ARE_READ_ONLY: LiteralString = """
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
+    END $$
+"""
+NEW_CAN_WRITE: LiteralString = """
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database());
+    END $$
+"""
+#: What a connection says that was made read only and has to write.
+WRITE: LiteralString = "SET default_transaction_read_only = off"
+END_THE_OTHERS: LiteralString = """
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+#: The locks that say which lanes are worked off.
+LANES: LiteralString = """
+    FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+LOSE_LANES: LiteralString = "SELECT pg_terminate_backend(pid)" + LANES
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Cluster]:
+    """A server of our own: what happens to it happens to nobody else."""
+    with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
+        yield running
+
+
+@pytest.fixture
+def fragile_url(fragile: Cluster) -> Iterator[str]:
+    with fragile.database() as uri:
+        yield uri
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A bridge on a database in trouble, and people who talk."""
+
+    config: Config
+    upstream: ScriptedUpstream
+    running: Running
+    talks: list[Conversation]
+
+    @property
+    def sender(self) -> TransactionSender:
+        return TransactionSender(self.config)
+
+
+@asynccontextmanager
+async def scene(harness: BridgeHarness, database_url: str, *rooms: str, pool_size: int = 10) -> AsyncIterator[Scene]:
+    async with ScriptedUpstream(*rooms) as upstream:
+        config = harness.config(
+            database_url,
+            [{"name": "scripted", "url": upstream.url}],
+            logging={"format": "json"},
+        )
+        config = config.model_copy(update={"database": config.database.model_copy(update={"pool_size": pool_size})})
+        async with (
+            harness.bridge(config, Timeouts(database=PATIENCE)) as running,
+            conversations(harness, running, upstream.names) as talks,
+        ):
+            yield Scene(config, upstream, running, talks)
+
+
+async def execute(uri: str, *statements: LiteralString) -> list[tuple[object, ...]]:
+    """Run *statements* on a connection of their own, and return the rows of the last."""
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
+        for statement in statements:
+            cursor = await admin.execute(statement)
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def refuses(stage: Scene, event: Event) -> bool:
+    """Tell whether the endpoint refuses a transaction with *event* because of the database."""
+    return await stage.sender.send("in vain", event) == UNAVAILABLE
+
+
+async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragile: Cluster, fragile_url: str) -> None:
+    """It is stopped by an operator first and crashes then, while an answer is shown in each room and another waits."""
+    gates = {"one": asyncio.Event()}
+    async with scene(harness, fragile_url, "ada", "bob", "cleo") as stage:
+        stage.upstream.script = echo_through(gates)
+        await say(stage.talks, "one", "two")
+        await expect_texts(stage.talks, "Echo:")
+        fragile.stop("fast")
+        try:
+            await say(stage.talks, "three")
+            event = (await events_of(stage.talks[0]))[-1]
+            assert await refuses(stage, event)
+        finally:
+            fragile.start()
+        fragile.stop("immediate")
+        try:
+            gates["one"].set()
+            assert await refuses(stage, event)
+        finally:
+            fragile.start()
+        await say(stage.talks, "four")
+        await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
+
+
+async def test_a_database_without_a_free_connection(harness: BridgeHarness, fragile_url: str) -> None:
+    """Somebody else's lock holds up every connection of the pool."""
+    async with scene(harness, fragile_url, "ada", pool_size=4) as stage:
+        (ada,) = stage.talks
+        await say([ada], "zero")
+        await expect_answers([ada], "Echo: zero")
+        async with await psycopg.AsyncConnection.connect(fragile_url) as other:
+            await other.execute("LOCK TABLE turn")
+            await say([ada], "one", "two")
+            first, second = (await events_of(ada))[-2:]
+            numbers = itertools.count()
+            held: set[asyncio.Task[int]] = set()
+
+            async def refused() -> bool:
+                held.add(asyncio.create_task(stage.sender.send(f"held {next(numbers)}", first)))
+                done, _ = await asyncio.wait(held, timeout=PATIENCE / 4)
+                return any(task.result() == UNAVAILABLE for task in done)
+
+            await eventually(refused, "the endpoint says that the database is not available")
+            assert OK not in {task.result() for task in held if task.done()}
+            assert len(ada.answers) == 1
+        await asyncio.wait(held)
+        assert {task.result() for task in held} == {OK, UNAVAILABLE}
+        assert await stage.sender.send("afterwards", first, second) == OK
+        await expect_answers([ada], "Echo: zero", "Echo: one", "Echo: two")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "mend_it"),
+    [
+        pytest.param((ALL_READ_ONLY, RELOAD), (ALL_CAN_WRITE, RELOAD), id="read only"),
+        pytest.param((FILL_DISK,), (FREE_DISK,), id="disk full"),
+    ],
+)
+async def test_a_database_that_cannot_write(
+    harness: BridgeHarness, fragile_url: str, break_it: tuple[LiteralString, ...], mend_it: tuple[LiteralString, ...]
+) -> None:
+    gates = {"one": asyncio.Event()}
+    async with scene(harness, fragile_url, "ada", "bob") as stage:
+        stage.upstream.script = echo_through(gates)
+        await say(stage.talks, "one", "two")
+        await expect_texts(stage.talks, "Echo:")
+        await execute(fragile_url, *break_it)
+        try:
+            await say(stage.talks, "three")
+            for talk in stage.talks:
+                event = (await events_of(talk))[-1]
+                await eventually(partial(refuses, stage, event), "the endpoint takes nothing")
+            gates["one"].set()
+
+            async def given_up() -> bool:
+                return not await execute(fragile_url, "SELECT 1" + LANES)
+
+            await eventually(given_up, "the answers could not be written down")
+        finally:
+            await execute(fragile_url, WRITE, *mend_it)
+        await say(stage.talks, "four")
+        await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
+
+
+async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, fragile_url: str) -> None:
+    """A database that takes over from a lost one is read only at first, and connections made then stay so."""
+    async with scene(harness, fragile_url, "ada") as stage:
+        (ada,) = stage.talks
+        await say([ada], "one")
+        await expect_answers([ada], "Echo: one")
+        await execute(fragile_url, NEW_ARE_READ_ONLY, END_THE_OTHERS)
+        await say([ada], "two")
+        event = (await events_of(ada))[-1]
+        await eventually(lambda: refuses(stage, event), "the endpoint takes nothing")
+        await execute(fragile_url, WRITE, NEW_CAN_WRITE)
+        await say([ada], "three")
+        await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
+
+
+async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, fragile_url: str) -> None:
+    gates = {"one": asyncio.Event()}
+    async with scene(harness, fragile_url, "ada") as stage:
+        (ada,) = stage.talks
+        stage.upstream.script = echo_through(gates)
+        await say([ada], "one", "two")
+        await ada.person.wait_for(lambda: [answer.body for answer in ada.answers] == ["Echo:"])
+        assert await execute(fragile_url, LOSE_LANES) == [(True,)]
+        gates["one"].set()
+        await expect_answers([ada], "Echo: one", "Echo: two")
+        await say([ada], "three")
+        await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
+
+
+async def test_a_lost_lock_does_not_let_two_workers_speak(
+    harness: BridgeHarness, fragile_url: str, tmp_path: Path
+) -> None:
+    """The second worker takes the lane over while the first, which does not know, is in the middle of its answer."""
+    gate = asyncio.Event()
+    asked = itertools.count(1)
+
+    async def script(question: str) -> AsyncIterator[str | int | Exception | None]:
+        number = next(asked)
+        yield "Answer "
+        if question == "one" and number == 1:
+            await gate.wait()
+        yield f"{number} to {question}"
+
+    async with scene(harness, fragile_url, "ada") as stage, BridgeProcess(tmp_path, stage.config, "worker"):
+        (ada,) = stage.talks
+        stage.upstream.script = script
+        await say([ada], "one")
+        await ada.person.wait_for(lambda: [answer.body for answer in ada.answers] == ["Answer"])
+        assert await execute(fragile_url, LOSE_LANES) == [(True,)]
+
+        async def taken_over() -> bool:
+            return len(stage.upstream.asked) == 2 and await ada.idle()
+
+        await eventually(taken_over, "another worker has carried the turn out")
+        gate.set()
+        await say([ada], "two")
+        await ada.person.wait_for(lambda: ada.answers[-1].body.endswith("to two"))
+        await ada.wait_until_idle()
+        rows = await stage.running.database.rows("SELECT answer FROM turn WHERE answer <> '' ORDER BY id")
+        said = await stage.running.database.rows("SELECT content FROM message WHERE role = 'assistant' ORDER BY id")
+        seen = [answer.body for answer in ada.answers]
+        assert len(seen) == 2
+        assert seen == [row["answer"] for row in rows]
+        assert seen == [row["content"] for row in said]

@@ -1,0 +1,1 @@
+"""Servers, clients and records that the tests share."""

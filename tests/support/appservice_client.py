@@ -1,0 +1,110 @@
+"""The application-service endpoint on 127.0.0.1, and a client that calls it as the homeserver does."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from yarl import URL
+
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.core.roles import Role
+from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.history import Histories
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turns import Turns
+from support.jobs import idle_lanes
+from support.records import NAMES, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from agent_bridge.matrix import appservice
+    from agent_bridge.store.database import Database
+
+TOKEN = "hs-s3cret"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+TRANSACTION = "/_matrix/app/v1/transactions/1"
+
+
+class AppServiceClient:
+    """Calls the endpoint as a homeserver does, or as an impostor."""
+
+    def __init__(self, url: URL, session: aiohttp.ClientSession, endpoint: AppServiceEndpoint) -> None:
+        self.url = url
+        self.endpoint = endpoint
+        self._session = session
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] = BEARER, **query: str
+    ) -> tuple[int, Any]:
+        """Return the status and the JSON of the response; *body* is bytes, or a value to send as JSON."""
+        data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
+        url = URL(f"{self.url}{path}", encoded=True).extend_query(query)
+        async with self._session.request(method, url, data=data, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def put(self, body: Any, path: str = TRANSACTION, **more: Any) -> tuple[int, Any]:
+        return await self.ask("PUT", path, body, **more)
+
+
+@asynccontextmanager
+async def serve_endpoint(
+    token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1
+) -> AsyncIterator[AppServiceClient]:
+    app = web.Application(client_max_size=max_size)
+    endpoint = AppServiceEndpoint(token, intake)
+    endpoint.add_routes(app)
+    server = TestServer(app)
+    await server.start_server(access_log=None, auto_decompress=False)
+    try:
+        # The rest of a body that is still being sent after the response must not reach the next request.
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            yield AppServiceClient(server.make_url(""), session, endpoint)
+    finally:
+        await server.close()
+
+
+def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
+    """Return the intake of a bridge without workers, whose members are the users of example.org."""
+    rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
+    parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
+    return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
+
+
+async def make_portals(database: Database, room_ids: Iterable[str]) -> None:
+    """Give an agent of its own to each of *room_ids*."""
+    agents = Agents(database)
+    for number, room_id in enumerate(room_ids):
+        await agents.add([wanted(f"a{number}")])
+        await agents.room_made((await agents.all())[-1].portal.id, room_id, None, None)
+
+
+async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]:
+    """Return event and text of each message in the room's lane, in order."""
+    rows = await database.rows(
+        """
+        SELECT t.event_id, t.payload->>'body' AS body FROM turn t JOIN conversation c ON c.id = t.conversation
+        WHERE c.room_id = %s AND c.thread_id = '' AND t.kind = 'message' ORDER BY t.position
+        """,
+        (room_id,),
+    )
+    return [(row["event_id"], row["body"]) for row in rows]
+
+
+async def dead_letter_reasons(database: Database) -> list[str]:
+    """Return the reasons of the dead letters, oldest first."""
+    return [row["reason"] for row in await database.rows("SELECT reason FROM dead_letter ORDER BY id")]
+
+
+async def rooms_to_backfill(database: Database) -> set[str]:
+    """Return the rooms that will be compared with the homeserver's history."""
+    return {row["room_id"] for row in await database.rows("SELECT room_id FROM room WHERE needs_backfill")}

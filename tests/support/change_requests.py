@@ -1,0 +1,62 @@
+"""What people want of earlier messages, for tests of what stands on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.answers import AnswerExtras, Op, Part
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import ChangeKind, ChangeRequest, TurnState
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turns import Turns
+from support.turn_rows import BOB, ROOM, new
+
+if TYPE_CHECKING:
+    from agent_bridge.core.turns import NewTurn, Turn
+    from agent_bridge.store.database import Database
+
+TALK = [ChatMessage("user", "asked"), ChatMessage("assistant", "The answer")]
+
+
+def asked(event_id: str, portal: int, **edits: Any) -> NewTurn:
+    return new(event_id, portal=portal, **edits)
+
+
+def edit(body: str, event_id: str = "$edit", target: str = "$q", **edits: Any) -> ChangeRequest:
+    return change(ChangeKind.EDIT, event_id, target, payload={"body": body}, **edits)
+
+
+def again(target: str = "$q", event_id: str = "$again", **edits: Any) -> ChangeRequest:
+    return change(ChangeKind.AGAIN, event_id, target, **edits)
+
+
+def redaction(target: str = "$q", event_id: str = "$redaction", **edits: Any) -> ChangeRequest:
+    return change(ChangeKind.REDACT, event_id, target, **edits)
+
+
+def change(wish: ChangeKind, event_id: str, target: str, **edits: Any) -> ChangeRequest:
+    values: dict[str, Any] = {"room_id": ROOM, "sender": BOB, "payload": {}}
+    return ChangeRequest(event_id=event_id, wish=wish, target=target, **(values | edits))
+
+
+async def note(database: Database, *wanted: ChangeRequest) -> list[int | None]:
+    """Write *wanted* as intake does; return their lanes."""
+    edits = Edits(database)
+    async with database.transaction() as connection:
+        await IntakeStore(database).lock(connection, {each.room_id for each in wanted})
+        return [
+            await (edits.forget if each.wish is ChangeKind.REDACT else edits.note)(connection, each) for each in wanted
+        ]
+
+
+async def answer(database: Database, turn: Turn, text: str = "The answer", state: TurnState = TurnState.DONE) -> None:
+    """Answer *turn* as the relay does, and show it in an event ``$a`` of its own."""
+    turns = Turns(database)
+    error = "it broke" if state is TurnState.FAILED else None
+    besides = AnswerExtras(activity=(Op(Part.ACTIVITY, "thought"),))
+    stopped = state is TurnState.STOPPED
+    await turns.commit(
+        turn, text, error=error, parts=[0], extras=besides, stopped=stopped, transcript=[] if error else TALK
+    )
+    await turns.finish(turn, state, {0: f"$a{turn.event_id[1:]}"})

@@ -1,0 +1,64 @@
+"""A language model that echoes, behind the OpenAI API: a real agent server needs one behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.demo.agents.openai_server import OpenAIServer, Reasoning
+from support.answer_chunks import ScriptedChatFormat, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+MODEL = "fake-1"
+THOUGHT = "Let me think."
+ARGUMENTS = '{"command":"echo done","description":"x"}'
+
+
+class FakeLLM(OpenAIServer):
+    """Answers ``Echo: <the last text of the last user message>``, one word at a time.
+
+    A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
+    ``Bash`` first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The bodies of the questions.
+        self.asked: list[Any] = []
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+        return self.api_url
+
+    def model_list(self) -> list[dict[str, Any]]:
+        """Return the only model."""
+        return [{"id": MODEL, "object": "model", "created": 0, "owned_by": "tests"}]
+
+    def chat_format(self, model: str) -> ScriptedChatFormat:
+        """Return the format of an answer."""
+        return ScriptedChatFormat(model)
+
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """Yield the answer."""
+        self.asked.append(question)
+        text = f"Echo: {_last_text(question['messages'])}"
+        if not question.get("stream"):
+            yield text
+            return
+        if "think" in text:
+            yield Reasoning(THOUGHT)
+        if "use a tool" in text and question["messages"][-1]["role"] != "tool":
+            # Letta never continues after a call whose id it knows.
+            yield Tool("Bash", ARGUMENTS, call_id=f"call_{len(self.asked)}")
+            return
+        first, *rest = text.split(" ")
+        yield first
+        for word in rest:
+            yield f" {word}"
+
+
+def _last_text(messages: list[dict[str, Any]]) -> str:
+    content = next(message["content"] for message in reversed(messages) if message["role"] == "user")
+    return content if isinstance(content, str) else str(content[-1]["text"])

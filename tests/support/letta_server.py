@@ -1,0 +1,146 @@
+"""The real Letta App Server, with its OpenAI API, as a context manager."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sysconfig
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+from support.fake_llm import MODEL, FakeLLM
+from support.watchdog import ends_with_us
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_LETTA = Path(sysconfig.get_path("scripts")) / "letta"
+#: Seconds for the whole start.
+_START = 60
+#: Seconds for one command, of the command line or of the WebSocket.
+_COMMAND = 30
+_STOP = 10
+_URL = re.compile(r"^OpenAI:\s+(http://127\.0\.0\.1:\d+)/v1$", re.MULTILINE)
+
+
+class LettaServer:
+    """Runs in a home of its own while it is entered, with :class:`FakeLLM` behind its agents."""
+
+    def __init__(self) -> None:
+        self.llm = FakeLLM()
+        self._stack = AsyncExitStack()
+        self._root = ""
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of its OpenAI API."""
+        return f"{self._root}/v1"
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(_START):
+                await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def create_agent(self, name: str) -> str:
+        """Make an agent and return its id."""
+        answer = await self._command("agent_create", body={"name": name, "model": f"openai-compatible/{MODEL}"})
+        return str(answer["agent"]["id"])
+
+    async def rename_agent(self, agent_id: str, name: str) -> None:
+        """Give an agent another name."""
+        await self._command("agent_update", agent_id=agent_id, body={"name": name})
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Delete an agent."""
+        await self._command("agent_delete", agent_id=agent_id)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        await stack.enter_async_context(self.llm)
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="letta-", ignore_cleanup_errors=True)))
+        environment = {
+            **os.environ,
+            "HOME": str(home),
+            "LETTA_TELEM": "0",
+            "LETTA_DISABLE_TELEMETRY": "1",
+            "DISABLE_AUTOUPDATER": "1",
+        }
+        await _run(environment, "backend", "local")
+        await _run(environment, "connect", "openai-compatible", "--base-url", self.llm.url, "--api-key", "sk-fake")
+        log = home / "server.log"
+        with log.open("wb") as output:
+            server = await _spawn(
+                environment, "server", "--listen", "ws://127.0.0.1:0", "--openai-api", output=output.fileno()
+            )
+        stack.enter_context(ends_with_us("group", server.pid))
+        stack.push_async_callback(_stop, server)
+        while (found := _URL.search(log.read_text())) is None:
+            assert server.returncode is None, log.read_text()
+            await asyncio.sleep(0.05)
+        self._root = found[1]
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        async with session.get(f"{self._root}/readyz") as ready:
+            assert ready.status == 200
+        self._socket = await stack.enter_async_context(
+            session.ws_connect(self._root.replace("http:", "ws:") + "/ws", max_msg_size=0)
+        )
+
+    async def _command(self, kind: str, **arguments: Any) -> dict[str, Any]:
+        assert self._socket is not None
+        await self._socket.send_json({"type": kind, "request_id": kind, **arguments})
+        async with asyncio.timeout(_COMMAND):
+            while True:
+                answer: dict[str, Any] = await self._socket.receive_json()
+                if answer.get("type") == f"{kind}_response":
+                    assert answer["success"], answer
+                    return answer
+
+
+async def _spawn(environment: dict[str, str], *arguments: str, output: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        _LETTA,
+        *arguments,
+        env=environment,
+        cwd=environment["HOME"],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+async def _run(environment: dict[str, str], *arguments: str) -> None:
+    process = await _spawn(environment, *arguments, output=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(_COMMAND):
+            output, _ = await process.communicate()
+    finally:
+        await _stop(process)
+    assert process.returncode == 0, output.decode()
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End *process* and all that it started, which is its process group."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+        except ProcessLookupError:
+            break
+        try:
+            async with asyncio.timeout(_STOP):
+                await process.wait()
+        except TimeoutError:
+            continue

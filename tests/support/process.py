@@ -1,0 +1,54 @@
+"""The bridge as a process of its own, which can be killed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.config.example import render
+from agent_bridge.demo.program import Program
+from support.forked import fork_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+
+
+def write_config(folder: Path, config: Config) -> Path:
+    """Write *config* as an operator would have it; return the file."""
+    file = folder / "config.yaml"
+    file.touch(mode=0o600)
+    file.write_text(render(config), encoding="utf-8")
+    return file
+
+
+async def run_command(*arguments: str) -> tuple[int, str]:
+    """Run ``agent-bridge`` with *arguments* in a forked process; return its exit code and its output."""
+    process = await fork_module("agent_bridge", *arguments, join_output=True)
+    output = await process.stderr.read()
+    return await process.wait(), output.decode()
+
+
+class BridgeProcess(Program):
+    """``agent-bridge`` *command* with *config*, forked from a process that has imported it.
+
+    *launcher* is a module of the tests and its arguments, which runs the same command line.
+    """
+
+    def __init__(
+        self, folder: Path, config: Config, command: str = "run", *, launcher: tuple[str, ...] = ("agent_bridge",)
+    ) -> None:
+        super().__init__(*launcher, command, "--config", str(write_config(folder, config)), start=fork_module)
+        #: Its log.
+        self.events: list[dict[str, Any]] = []
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines that say *event*."""
+        return [line for line in self.events if line["event"] == event]
+
+    async def wait_for(self, event: str, within: float = 15) -> None:
+        """Wait until it logged *event*; raises the errors of :meth:`wait_until`."""
+        await self.wait_until(lambda: bool(self.logged(event)), within)

@@ -1,0 +1,123 @@
+"""Records for tests, with values that nobody looks at filled in."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_bridge.core.agents import Agent, AgentState
+from agent_bridge.core.answers import AnswerExtras
+from agent_bridge.core.ids import Namespace
+from agent_bridge.core.rooms import Portal
+from agent_bridge.core.turns import Turn, TurnKind, TurnState
+from agent_bridge.store.agents import AgentRoom, DesiredAgent
+from agent_bridge.store.turn_admin import TurnSummary
+
+NAMES = Namespace("example.org", "agentbridge", "agent_")
+LONG_AGO = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+def agent(number: int = 1, name: str = "Frida", /, **changes: Any) -> Agent:
+    values: dict[str, Any] = {
+        "id": number,
+        "upstream": "up",
+        "agent_id": name,
+        "model": name,
+        "name": name,
+        "ghost": f"agent_{name.lower()}",
+        "displayname": f"Agent {name}",
+        "displayname_applied": None,
+        "state": AgentState.ACTIVE,
+        "state_since": LONG_AGO,
+    }
+    return Agent(**(values | changes))
+
+
+def contact(number: int = 1, name: str = "Frida", /, **changes: Any) -> AgentRoom:
+    """Return an agent at home; *changes* go to the agent where it has such a field, else to the portal."""
+    of_agent = {key: changes.pop(key) for key in [*changes] if key in {field.name for field in fields(Agent)}}
+    values: dict[str, Any] = {
+        "id": number + 1000,
+        "agent": number,
+        "room_id": f"!{number}:example.org",
+        "name": f"{name} - Chat",
+        "name_applied": None,
+        "topic": f"Chat with {name}",
+        "topic_applied": None,
+        "bot_joined": False,
+        "space": None,
+        "invited": frozenset(),
+        "announced_state": AgentState.ACTIVE,
+        "when_busy": None,
+        "streaming": None,
+    }
+    return AgentRoom(agent(number, name, **of_agent), Portal(**(values | changes)))
+
+
+def wanted(name: str = "Frida", /, **changes: Any) -> DesiredAgent:
+    values: dict[str, Any] = {
+        "upstream": "up",
+        "agent_id": name,
+        "model": name,
+        "name": name,
+        "ghost": f"agent_{name.lower()}",
+        "displayname": f"Agent {name}",
+        "room_name": f"{name} - Chat",
+        "room_topic": f"Chat with {name}",
+    }
+    return DesiredAgent(**(values | changes))
+
+
+def summary(**changes: Any) -> TurnSummary:
+    """Return a turn as people ask about it."""
+    values: dict[str, Any] = {
+        "id": 1,
+        "key": "0123456789abcdef",
+        "event_id": "$event",
+        "conversation": 2,
+        "room_id": "!1:example.org",
+        "agent": "Frida",
+        "kind": TurnKind.MESSAGE,
+        "sender": "@bob:example.org",
+        "state": TurnState.QUEUED,
+        "attempts": 0,
+        "failures": 0,
+        "interruptions": 0,
+        "retries": 0,
+        "error": None,
+        "said_at": LONG_AGO,
+        "created_at": LONG_AGO,
+        "started_at": None,
+        "finished_at": None,
+        "steps": (),
+        "collected_into": None,
+    }
+    return TurnSummary(**(values | changes))
+
+
+def turn(**changes: Any) -> Turn:
+    """Return a question as a worker takes it up."""
+    values: dict[str, Any] = {
+        "id": 1,
+        "event_id": "$event",
+        "conversation": 2,
+        "room_id": "!room",
+        "thread": "",
+        "portal": 3,
+        "kind": TurnKind.MESSAGE,
+        "sender": "@alice:example.org",
+        "payload": {"body": "hello"},
+        "state": TurnState.QUEUED,
+        "attempts": 0,
+        "failures": 0,
+        "interruptions": 0,
+        "retries": 0,
+        "age": 0.0,
+        "stop": None,
+        "collected": (),
+        "answer": None,
+        "extras": AnswerExtras(),
+        "error": None,
+    }
+    return Turn(**(values | changes))

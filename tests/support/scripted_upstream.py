@@ -1,0 +1,153 @@
+"""An OpenAI-compatible server whose agents follow the test's script. It records the requests."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from agent_bridge.demo.agents.openai_server import HangUp, OpenAIServer, Reasoning, Refusal
+from support.answer_chunks import File, ResponsesFormat, ScriptedChatFormat, Spoken, Tool
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    #: ``None`` cuts the connection, an int is the status of an error response, an exception's text is sent as an error
+    #: inside the stream. Anything else is a piece of the answer.
+    Piece = Spoken | int | Exception | None
+    #: The answer of an agent to a question.
+    Script = Callable[[str], AsyncIterator[Piece]]
+
+__all__ = ["File", "Reasoning", "Script", "ScriptedUpstream", "Tool", "echo", "says", "waits_for"]
+
+
+async def echo(question: str) -> AsyncIterator[Piece]:
+    """Repeat the question at once."""
+    yield f"Echo: {question}"
+
+
+_numbers = itertools.count(1)
+
+
+class ScriptedUpstream(OpenAIServer):
+    """Has the agents *models*. The next of :attr:`scripts` answers a question, else :attr:`script`.
+
+    Model ids get a number that no other server of the test run has, because the homeserver keeps the rooms of all.
+    """
+
+    def __init__(self, *models: str, **extra: Any) -> None:
+        super().__init__()
+        number = next(_numbers)
+        self.models: list[dict[str, Any]] = [{"id": f"{model}{number}", "object": "model", **extra} for model in models]
+        self.script: Script = echo
+        self.scripts: deque[Script] = deque()
+        #: Whether the server has ``/responses`` besides ``/chat/completions``.
+        self.responses = True
+        #: The text of every recording, and the recordings that arrived.
+        self.transcript = "what was said"
+        self.heard: list[bytes] = []
+        #: Paths, bodies and headers of the questions, in the order of their arrival.
+        self.paths: list[str] = []
+        self.asked: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        #: Status of the list of models; anything but 200 is a failure.
+        self.status = 200
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+        return self.api_url
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the agents."""
+        return [model.get("name", model["id"]) for model in self.models]
+
+    @property
+    def questions(self) -> list[str]:
+        """The text of the last message of each question."""
+        return [_question(body) for body in self.asked]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the paths of the API."""
+        return [
+            *super().routes(),
+            web.post("/v1/responses", self.create_response),
+            web.post("/v1/audio/transcriptions", self._transcribe),
+        ]
+
+    def model_list(self) -> list[dict[str, Any]]:
+        """Return the agents."""
+        if self.status != 200:
+            raise Refusal("", self.status)
+        return self.models
+
+    def chat_format(self, model: str) -> ScriptedChatFormat:
+        """Return the format of an answer of *model*."""
+        return ScriptedChatFormat(model)
+
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """Yield the pieces of the script."""
+        script = self.scripts.popleft() if self.scripts else self.script
+        async for piece in script(_question(question)):
+            if isinstance(piece, int):
+                raise Refusal("scripted", piece, headers={"Retry-After": "0"})
+            if piece is None or isinstance(piece, Exception):
+                # The response has begun when it fails.
+                yield ""
+                raise HangUp if piece is None else Refusal(str(piece))
+            yield piece
+
+    async def chat_completions(self, request: web.Request) -> web.StreamResponse:
+        """Record the question, and answer it."""
+        await self._record(request)
+        return await super().chat_completions(request)
+
+    async def create_response(self, request: web.Request) -> web.StreamResponse:
+        """Record the question, and answer it by the Responses API."""
+        if not self.responses:
+            raise web.HTTPNotFound
+        return await self.respond(request, await self._record(request), ResponsesFormat())
+
+    async def _record(self, request: web.Request) -> dict[str, Any]:
+        body: dict[str, Any] = await request.json()
+        self.paths.append(request.path)
+        self.asked.append(body)
+        self.headers.append(dict(request.headers))
+        return body
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        file = (await request.post())["file"]
+        assert isinstance(file, web.FileField)
+        self.heard.append(file.file.read())
+        return web.json_response({"text": self.transcript})
+
+
+def _question(body: Mapping[str, Any]) -> str:
+    content = body["messages" if "messages" in body else "input"][-1]["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def says(*pieces: Piece) -> Script:
+    """Return a script that says *pieces* to any question."""
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        for piece in pieces:
+            yield piece
+
+    return script
+
+
+def waits_for(gate: asyncio.Event, *pieces: Piece) -> Script:
+    """Return a script that says the first of *pieces*, waits for *gate*, and says the rest."""
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        yield pieces[0]
+        await gate.wait()
+        for piece in pieces[1:]:
+            yield piece
+
+    return script

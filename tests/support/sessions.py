@@ -1,0 +1,20 @@
+"""Sessions of other processes, which hold locks."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from agent_bridge.store.locks import Locks
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def open_locks(uri: str) -> AsyncIterator[Locks]:
+    """Give the locks of a process on the database at *uri*."""
+    async with Session(uri, Signals()) as session, Locks(session) as locks:
+        yield locks

@@ -1,0 +1,113 @@
+"""Turns for tests of what stands on PostgreSQL: asked for, accepted, taken up, looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from agent_bridge.core.turns import NewTurn, TurnKind, TurnState
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.turns import Turns
+from support.conditions import eventually
+from support.records import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.core.turns import StopRequest, Turn
+    from agent_bridge.store.database import Database
+
+ROOM, OTHER = "!room:example.org", "!other:example.org"
+BOB = "@bob:example.org"
+
+
+def new(event_id: str, room_id: str = ROOM, **changes: Any) -> NewTurn:
+    values: dict[str, Any] = {
+        "event_id": event_id,
+        "room_id": room_id,
+        "kind": TurnKind.MESSAGE,
+        "sender": BOB,
+        "payload": {"body": f"body of {event_id}"},
+        "portal": None,
+    }
+    return NewTurn(**(values | changes))
+
+
+async def add_portal(database: Database, name: str = "Frida", room_id: str = ROOM) -> int:
+    """Make *room_id* the room of an agent called *name*; return the portal."""
+    agents = Agents(database)
+    await agents.add([wanted(name)])
+    contact = next(each for each in await agents.all() if each.agent.name == name)
+    await agents.room_made(contact.portal.id, room_id, None, None)
+    return contact.portal.id
+
+
+async def accept(database: Database, *asked: NewTurn) -> list[int]:
+    async with database.transaction() as connection:
+        await IntakeStore(database).lock(connection, {new.room_id for new in asked})
+        return list(dict.fromkeys((await IntakeStore(database).accept(connection, asked)).values()))
+
+
+async def stop(database: Database, *requests: StopRequest) -> list[int]:
+    async with database.transaction() as connection:
+        return await IntakeStore(database).stop(connection, requests)
+
+
+async def take(database: Database, lane: int) -> Turn:
+    """Take up the head of *lane*, which may be taken up."""
+    turn = await Turns(database).take(lane)
+    assert turn is not None
+    return turn
+
+
+async def collect(database: Database, turn: Turn) -> list[str]:
+    """Collect all that waits behind *turn*, and is like it; return its events."""
+    turns = Turns(database)
+    return [each.event_id for each in await turns.collect(turn, await turns.behind(turn))]
+
+
+async def finish(database: Database, turn: Turn, state: TurnState = TurnState.DONE) -> None:
+    await Turns(database).finish(turn, state, {})
+
+
+async def row_of(database: Database, event_id: str) -> dict[str, Any]:
+    """Return the row of the turn that *event_id* started."""
+    row = await database.row("SELECT * FROM turn WHERE event_id = %s", (event_id,))
+    assert row is not None
+    return row
+
+
+async def all_rows(database: Database) -> Sequence[dict[str, Any]]:
+    """Return everything that is written about turns."""
+    return [
+        *await database.rows("SELECT * FROM turn ORDER BY id"),
+        *await database.rows("SELECT * FROM outbox ORDER BY turn, part"),
+        *await database.rows("SELECT * FROM message ORDER BY id"),
+    ]
+
+
+async def order(database: Database, room_id: str = ROOM) -> list[str]:
+    """Return the open turns of a room in the order in which they will be taken up."""
+    rows = await database.rows(
+        """
+        SELECT t.event_id FROM turn t JOIN conversation c ON c.id = t.conversation
+        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed') ORDER BY t.position
+        """,
+        (room_id,),
+    )
+    return [row["event_id"] for row in rows]
+
+
+async def waiting_for_a_lock(uri: str) -> None:
+    """Return once some transaction waits for another."""
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as observer:
+
+        async def waits() -> bool:
+            cursor = await observer.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return await cursor.fetchone() is not None
+
+        await eventually(waits, "the second transaction waits for the first")

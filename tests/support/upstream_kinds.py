@@ -1,0 +1,103 @@
+"""The kinds of upstreams as the contract tests drive them: how to make one, and how its server answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.core.errors import UpstreamError
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.upstream.base import AnswerRequest, TextDelta
+from agent_bridge.upstream.registry import make_upstream
+from support.answer_chunks import ResponsesFormat, ScriptedChatFormat
+from support.answers import joined
+from support.fault_server import sse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import aiohttp
+
+    from agent_bridge.demo.agents.openai_server import AnswerFormat
+    from agent_bridge.upstream.base import AnswerEvent, Upstream
+    from support.fault_server import Reply
+
+#: Seconds that one answer may take.
+DEADLINE = 10
+QUESTION = AnswerRequest(
+    model="Dora",
+    messages=(ChatMessage("user", "one"), ChatMessage("assistant", "two"), ChatMessage("user", "three")),
+    session="!room:example.org",
+    idempotency_key="0123456789abcdef",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of upstream with a configuration that changes its behaviour."""
+
+    name: str
+    #: Returns the format in which the server sends an answer.
+    answer_format: Callable[[], AnswerFormat]
+    #: Keys of the upstream's configuration.
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def connect(self, url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
+        """Return an upstream called ``up`` whose server is at *url*."""
+        return connect(url, session, **{**self.config, **keys})
+
+    def stream(self, *pieces: object, whole: bool = True, **changes: Any) -> Reply:
+        """Return a streamed answer of *pieces*; one that is not *whole* lacks its end."""
+        answer = self.answer_format()
+        events = [answer.begin(), *(event for piece in pieces for event in answer.events(piece))]
+        return sse(*map(json.dumps, [*events, answer.end()] if whole else events), **changes)
+
+
+#: The same server is different to the bridge with each of these configurations.
+KINDS = (
+    Kind("openai-chat", lambda: ScriptedChatFormat("Dora")),
+    Kind("openai-chat-idempotent", lambda: ScriptedChatFormat("Dora"), {"idempotency_header": "Idempotency-Key"}),
+    Kind("openai-responses", ResponsesFormat, {"api": "responses", "transcription_model": "whisper-1"}),
+    Kind("openai-responses-header", ResponsesFormat, {"api": "responses", "idempotency_header": "Idempotency-Key"}),
+)
+
+
+def connect(url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
+    """Return an upstream called ``up`` whose server is at *url*, configured by *keys*."""
+    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": url, **keys}), session)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question, as the bridge reads it."""
+
+    #: Every event, in its order.
+    raw: list[AnswerEvent]
+    #: The error that ended the answer, None if it is complete.
+    error: UpstreamError | None
+
+    @property
+    def events(self) -> list[AnswerEvent]:
+        """The events without the start of the run, consecutive pieces of a text joined."""
+        return joined(self.raw)
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return "".join(event.text for event in self.raw if isinstance(event, TextDelta))
+
+
+async def ask(upstream: Upstream, request: AnswerRequest = QUESTION) -> Answer:
+    """Ask, and return the answer when it has ended."""
+    raw: list[AnswerEvent] = []
+    try:
+        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(request)) as events:
+            async for event in events:
+                raw += [event]
+    except UpstreamError as error:
+        return Answer(raw, error)
+    return Answer(raw, None)

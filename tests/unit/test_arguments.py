@@ -1,0 +1,124 @@
+"""Arguments of commands: words become the values that a signature asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.commands import agents, rooms, status, turns
+from agent_bridge.commands.arguments import ArgumentError, UserId, parameters_of, split_arguments
+from agent_bridge.commands.lookup import MessageReference, nearest
+from agent_bridge.core.results import Argument, ArgumentProblem
+from agent_bridge.core.rooms import WhenBusy  # noqa: TC001  # signatures are read
+from agent_bridge.store.agents import AgentRoom  # noqa: TC001  # likewise
+
+if TYPE_CHECKING:
+    from agent_bridge.commands.registry import Command
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "given"),
+    [
+        pytest.param(agents.invite, "Ada", {"agent": "Ada"}, id="one word"),
+        pytest.param(agents.invite, "  Bert the  Great ", {"agent": "Bert the  Great"}, id="several words"),
+        pytest.param(agents.invite, "Ada @bob:x", {"agent": "Ada", "user": "@bob:x"}, id="an optional user"),
+        pytest.param(
+            agents.invite, "Bert the Great @bob:x", {"agent": "Bert the Great", "user": "@bob:x"}, id="both, of words"
+        ),
+        pytest.param(agents.invite, "@bob:x", {"agent": "@bob:x"}, id="a required argument comes first"),
+        pytest.param(agents.invite, "Ada @Home", {"agent": "Ada", "user": "@Home"}, id="an invalid user is one too"),
+        pytest.param(agents.invite, '"Ada @Home"', {"agent": "Ada @Home"}, id="quotes keep words together"),
+        pytest.param(agents.invite, "“Ada B” @bob:x", {"agent": "Ada B", "user": "@bob:x"}, id="quotes of telephones"),
+        pytest.param(agents.invite, "«Ада Б»", {"agent": "Ада Б"}, id="Russian quotes"),
+        pytest.param(agents.invite, "'Ada B'", {"agent": "Ada B"}, id="single quotes"),
+        pytest.param(agents.invite, "Bob's agent", {"agent": "Bob's agent"}, id="an apostrophe is no quote"),
+        pytest.param(agents.invite, 'Ada "the" great', {"agent": 'Ada "the" great'}, id="quotes inside a name stay"),
+        pytest.param(agents.invite, '"Ada', {"agent": '"Ada'}, id="a single quote is a character"),
+        pytest.param(rooms.busy, "COLLECT", {"mode": "COLLECT"}, id="a choice"),
+        pytest.param(turns.why, "why did\n$x fail?", {"message": "why did\n$x fail?"}, id="a reference in a sentence"),
+        pytest.param(status.sync, "", {}, id="no flag"),
+        pytest.param(status.sync, "All", {"all_": "All"}, id="a flag in any case"),
+        pytest.param(status.help_, "me please", {}, id="no parameters: words are ignored"),
+        pytest.param(turns.stop, "it!", {}, id="no parameters: words are ignored, as intake ignores them"),
+    ],
+)
+def test_words_belong_to_arguments(command: Command, text: str, given: dict[str, str]) -> None:
+    assert split_arguments(command.parameters, text) == given
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "problem", "argument", "value"),
+    [
+        (agents.invite, " ", ArgumentProblem.MISSING, "agent", ""),
+        (rooms.stream, "", ArgumentProblem.MISSING, "mode", ""),
+        (turns.retry, "", ArgumentProblem.MISSING, "turn", ""),
+        (rooms.busy, "queue please now", ArgumentProblem.SURPLUS, None, "please now"),
+        (status.sync, "al", ArgumentProblem.SURPLUS, None, "al"),
+        (status.sync, "all of them", ArgumentProblem.SURPLUS, None, "all of them"),
+    ],
+)
+def test_words_that_do_not_fit(
+    command: Command, text: str, problem: ArgumentProblem, argument: str | None, value: str
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        split_arguments(command.parameters, text)
+    assert (caught.value.problem, caught.value.value) == (problem, value)
+    assert (caught.value.argument.name if caught.value.argument else None) == argument
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_split_or_rejected(text: str) -> None:
+    for command in (agents.invite, rooms.busy, turns.why, status.sync, status.help_):
+        try:
+            given = split_arguments(command.parameters, text)
+        except ArgumentError as error:
+            given = {"rejected": error.value}
+        assert all(value in text for value in given.values())
+
+
+def test_a_signature_specifies_the_arguments() -> None:
+    async def function(
+        _context: object, mode: WhenBusy, agent: AgentRoom, user: UserId | None = None, *, all_: bool = False
+    ) -> None:
+        """Do nothing."""
+
+    assert [parameter.argument for parameter in parameters_of(function)] == [
+        Argument("mode", required=True, choices=("queue", "collect")),
+        Argument("agent", required=True),
+        Argument("user", required=False),
+        Argument("all", required=False, is_flag=True),
+    ]
+    assert split_arguments(parameters_of(function), "queue Ada B @bob:x all") == {
+        "mode": "queue",
+        "agent": "Ada B",
+        "user": "@bob:x",
+        "all_": "all",
+    }
+
+
+def test_a_signature_that_cannot_be_read_is_an_error_of_the_program() -> None:
+    async def unknown(_context: object, number: int) -> None:
+        """Do nothing."""
+
+    async def ambiguous(_context: object, agent: AgentRoom, message: MessageReference) -> None:
+        """Do nothing."""
+
+    async def hidden(_context: object, agent: AgentRoom, mode: WhenBusy) -> None:
+        """Do nothing."""
+
+    async def positional_flag(_context: object, all_: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Do nothing."""
+
+    for function in (unknown, ambiguous, hidden, positional_flag):
+        with pytest.raises(TypeError):
+            parameters_of(function)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"), [("agnets", "agents"), ("STATSU", "status"), ("qwertyuiop", None), ("", None)]
+)
+def test_the_nearest_of_names(word: str, name: str | None) -> None:
+    assert nearest(word, ["agents", "invite", "status"]) == name

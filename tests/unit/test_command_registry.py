@@ -1,0 +1,117 @@
+"""The registry of commands: every command can be found, explained, typed and answered."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from agent_bridge.commands.arguments import split_arguments
+from agent_bridge.commands.handler import all_commands
+from agent_bridge.commands.registry import Registry
+from agent_bridge.core.results import Group, Result
+from agent_bridge.core.roles import Role
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.i18n.russian import RUSSIAN
+from agent_bridge.render.results import ResultRenderer
+
+if TYPE_CHECKING:
+    from agent_bridge.commands.registry import Command
+    from agent_bridge.i18n.catalogue import Texts
+
+README = Path(__file__).parents[2] / "README.md"
+COMMANDS = all_commands().commands
+EACH = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+LANGUAGES = pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+
+
+def rows() -> dict[str, str]:
+    """Return the role of each command in the README's table, by its usage line."""
+    section = README.read_text("utf-8").partition("## Commands")[2].partition("\n## ")[0]
+    found: dict[str, str] = {}
+    for line in section.splitlines():
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)]
+        if len(cells) > 2:
+            found |= dict.fromkeys(re.findall("`([^`]+)`", cells[1]), cells[2])
+    return found
+
+
+def test_the_commands() -> None:
+    # Users know these names and roles.
+    assert {name: command.role for name, command in COMMANDS.items()} == {
+        "agents": Role.MEMBER,
+        "invite": Role.ADMIN,
+        "stop": Role.MEMBER,
+        "busy": Role.MODERATOR,
+        "stream": Role.MODERATOR,
+        "queue": Role.ADMIN,
+        "failed": Role.ADMIN,
+        "retry": Role.ADMIN,
+        "drop": Role.ADMIN,
+        "why": Role.ADMIN,
+        "help": Role.MEMBER,
+        "sync": Role.ADMIN,
+        "status": Role.ADMIN,
+    }
+
+
+def test_commands_are_in_the_order_of_their_groups() -> None:
+    groups = [command.usage.group for command in COMMANDS.values()]
+    assert list(dict.fromkeys(groups)) == list(Group)
+    assert groups == sorted(groups, key=list(Group).index)
+
+
+@LANGUAGES
+def test_every_command_and_group_has_a_text(texts: Texts) -> None:
+    assert set(texts.help) == set(COMMANDS)
+    assert set(texts.help_groups) == {str(group) for group in Group}
+    arguments = [argument for command in COMMANDS.values() for argument in command.usage.arguments]
+    assert set(texts.placeholders) == {each.name for each in arguments if not (each.is_flag or each.choices)}
+
+
+@EACH
+def test_every_command_has_a_row_in_the_readme(command: Command) -> None:
+    usage = ResultRenderer(ENGLISH, "!ab").usage(command.usage)
+    assert rows().get(usage) == command.role.name.lower()
+
+
+def test_the_readme_has_no_other_row() -> None:
+    assert len(rows()) == len(COMMANDS)
+
+
+@EACH
+def test_every_command_has_an_example_that_fits(command: Command) -> None:
+    given = split_arguments(command.parameters, command.usage.example)
+    required = {each.name for each in command.parameters if each.argument.required}
+    assert required <= set(given)
+    assert not any(given[each.name] not in command.usage.example for each in command.parameters if each.name in given)
+
+
+@EACH
+def test_every_command_returns_records_that_are_rendered(command: Command) -> None:
+    assert command.results
+    assert set(command.results) <= set(get_args(Result))
+
+
+@EACH
+@LANGUAGES
+def test_a_usage_line_begins_with_the_command(command: Command, texts: Texts) -> None:
+    usage = ResultRenderer(texts, "!ab").usage(command.usage)
+    assert usage.split()[0] == command.name
+    assert "`" not in usage
+
+
+def test_two_commands_of_one_name_are_an_error_of_the_program() -> None:
+    first, second = ModuleType("first"), ModuleType("second")
+    vars(first)["help_"] = COMMANDS["help"]
+    vars(second)["help_"] = COMMANDS["help"]
+    with pytest.raises(ValueError, match="same name"):
+        Registry.of(first, second)
+
+
+def test_a_registry_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        all_commands().commands["help"] = COMMANDS["stop"]  # type: ignore[index]  # that is what must fail

@@ -1,0 +1,70 @@
+"""Who may do what."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_bridge.bridge.agents.provisioner import RoomDefaults
+from agent_bridge.bridge.rooms.permissions import people_with, role_of
+from agent_bridge.config.model import RoomsConfig
+from agent_bridge.core.roles import Role
+from support.records import NAMES
+
+PERMISSIONS = {
+    "*": Role.NONE,
+    "example.org": Role.MEMBER,
+    "example.org:8448": Role.MODERATOR,
+    "@admin:example.org": Role.ADMIN,
+    "@owner:other.org": Role.OWNER,
+    "@mod:example.org": Role.MODERATOR,
+    "@troll:example.org": Role.NONE,
+}
+
+
+@pytest.mark.parametrize(
+    ("user_id", "role"),
+    [
+        pytest.param("@bob:example.org", Role.MEMBER, id="domain"),
+        pytest.param("@admin:example.org", Role.ADMIN, id="user before domain"),
+        pytest.param("@troll:example.org", Role.NONE, id="user before domain, downwards"),
+        pytest.param("@bob:other.org", Role.NONE, id="anybody"),
+        pytest.param("@owner:other.org", Role.OWNER, id="user of a domain that is not named"),
+        pytest.param("@bob:example.org:8448", Role.MODERATOR, id="a port is part of the domain"),
+        pytest.param("@bob:sub.example.org", Role.NONE, id="a subdomain is somebody else"),
+        pytest.param("@bob:EXAMPLE.org", Role.NONE, id="as it is written"),
+        pytest.param("@Admin:example.org", Role.MEMBER, id="a user too"),
+    ],
+)
+def test_role(user_id: str, role: Role) -> None:
+    assert role_of(user_id, PERMISSIONS) is role
+
+
+def test_a_star_is_for_those_who_are_not_named() -> None:
+    permissions = {"*": Role.MEMBER, "bad.org": Role.NONE}
+    assert role_of("@bob:example.org", permissions) is Role.MEMBER
+    assert role_of("@bob:bad.org", permissions) is Role.NONE
+
+
+def test_nobody_may_do_anything_unless_somebody_says_so() -> None:
+    assert role_of("@bob:example.org", {}) is Role.NONE
+
+
+@pytest.mark.parametrize(
+    ("role", "people"),
+    [
+        (Role.MODERATOR, ["@admin:example.org", "@owner:other.org", "@mod:example.org"]),
+        (Role.ADMIN, ["@admin:example.org", "@owner:other.org"]),
+        (Role.OWNER, ["@owner:other.org"]),
+    ],
+)
+def test_people_are_those_who_are_named_themselves(role: Role, people: list[str]) -> None:
+    assert people_with(PERMISSIONS, role) == people
+
+
+def test_powers_in_rooms_follow_the_roles() -> None:
+    assert RoomDefaults(RoomsConfig(), PERMISSIONS | {NAMES.bot: Role.MODERATOR}).powers(NAMES.bot) == {
+        "@admin:example.org": 100,
+        "@owner:other.org": 100,
+        "@mod:example.org": 50,
+        NAMES.bot: 100,
+    }

@@ -1,0 +1,342 @@
+"""Results of commands: each record becomes Markdown in every language, and JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, asdict, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results import (
+    AgentEntry,
+    AgentList,
+    Argument,
+    ArgumentProblem,
+    CommandFailed,
+    CommandList,
+    CommandUsage,
+    Dropped,
+    FailedTurns,
+    Group,
+    InvalidArguments,
+    Invited,
+    NoRoomYet,
+    NotPermitted,
+    NoTrace,
+    NoTraceReason,
+    OpenTurns,
+    Result,
+    Retried,
+    RoomAddress,
+    StatusReport,
+    StopRequested,
+    StreamingSet,
+    SyncReport,
+    Trace,
+    TracePart,
+    TraceStep,
+    TurnChange,
+    TurnEntry,
+    TurnNotFound,
+    TurnTrace,
+    UnknownCommand,
+    UpstreamEntry,
+    WhenBusySet,
+    WrongRoom,
+)
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.i18n.russian import RUSSIAN
+from agent_bridge.render.results import ResultRenderer
+
+if TYPE_CHECKING:
+    from agent_bridge.i18n.catalogue import Texts
+
+KEY, OTHER_KEY = "0123456789abcdef", "fedcba9876543210"
+THEN = datetime(2024, 5, 6, 7, 8, 9, 123000, tzinfo=UTC)
+ADA = AgentEntry("Ada", "agent_ada", "up", AgentState.ACTIVE, RoomAddress("!ada:x.org", "x.org"))
+ADAM = AgentEntry("Adam *1*", "agent_adam", "up", AgentState.ACTIVE, None)
+INVITE = CommandUsage(
+    "invite", Group.AGENTS, (Argument("agent", required=True), Argument("user", required=False)), "Ada"
+)
+BUSY = CommandUsage("busy", Group.ROOM, (Argument("mode", required=True, choices=("queue", "collect")),), "queue")
+SYNC = CommandUsage("sync", Group.BRIDGE, (Argument("all", required=False, is_flag=True),))
+TURN = TurnEntry(KEY, "@bob_b:x.org", "Ada", TurnState.QUEUED, 0, 75.0, None)
+UP = UpstreamEntry("up", None, 2, 0)
+TRACE = TurnTrace(
+    key=KEY,
+    event_id="$question",
+    kind=TurnKind.MESSAGE,
+    sender="@bob_b:x.org",
+    agent="Ada",
+    state=TurnState.FAILED,
+    error="the server failed.",
+    collected_into=None,
+    said_at=THEN,
+    created_at=THEN,
+    started_at=THEN + timedelta(seconds=1.5),
+    attempts=2,
+    failures=1,
+    interruptions=0,
+    steps=(
+        TraceStep(THEN, "taken_up", {}),
+        TraceStep(THEN, "failed", {"parts": 1, "error": "it *broke*"}),
+        TraceStep(THEN, "retried", {"by": "$retry"}),
+        TraceStep(THEN, "said in English by an older bridge", {}),
+    ),
+    parts=(TracePart(0, "$answer", THEN),),
+)
+SAMPLES: list[Result] = [
+    AgentList((ADA, ADAM)),
+    CommandFailed("invite", "it broke."),
+    CommandList((INVITE, BUSY, SYNC)),
+    Dropped((TurnChange(KEY, TurnState.QUEUED, is_changed=True),)),
+    FailedTurns((replace(TURN, error="it *broke*"),), has_more=True),
+    InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "now"),
+    Invited(ADA, "@bob_b:x.org", was_member=False, may_talk=False),
+    NoRoomYet("Ada"),
+    NoTrace("$x", NoTraceReason.UNKNOWN),
+    NotPermitted("invite", Role.ADMIN),
+    OpenTurns((TURN,), has_more=False),
+    Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
+    StatusReport(1, 2, 3, 4, (UP,)),
+    StopRequested(1),
+    StreamingSet(Streaming.OFF),
+    SyncReport(is_finished=True, upstreams=(UP,)),
+    Trace(KEY, (TRACE,)),
+    TurnNotFound("x"),
+    UnknownCommand("agnets", "agents"),
+    WhenBusySet(WhenBusy.COLLECT),
+    WrongRoom("busy"),
+]
+IDS = [type(sample).__name__ for sample in SAMPLES]
+
+
+def english(result: Result) -> str:
+    return ResultRenderer(ENGLISH, "!ab").render(result)
+
+
+def plain(value: object) -> Any:
+    """Return what JSON writes for a value that it does not know."""
+    assert isinstance(value, datetime), f"{value!r} is no plain data"
+    return value.isoformat()
+
+
+def test_every_record_has_a_sample() -> None:
+    assert {type(sample) for sample in SAMPLES} == set(get_args(Result))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_every_record_becomes_markdown(sample: Result, texts: Texts) -> None:
+    text = ResultRenderer(texts, "!ab").render(sample)
+    assert text.strip() == text
+    assert text
+    assert "{" not in text, "every placeholder is filled"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+def test_every_record_becomes_json(sample: Result) -> None:
+    assert json.loads(json.dumps(asdict(sample), default=plain)) is not None
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+def test_every_record_is_a_value(sample: Result) -> None:
+    assert replace(sample) == sample
+    with pytest.raises(FrozenInstanceError):
+        setattr(sample, fields(sample)[0].name, None)
+
+
+@pytest.mark.parametrize(
+    ("usage", "en", "ru"),
+    [
+        (INVITE, "invite <agent> [@user:server]", "invite <агент> [@имя:сервер]"),
+        (BUSY, "busy queue|collect", "busy queue|collect"),
+        (SYNC, "sync [all]", "sync [all]"),
+    ],
+)
+def test_usage_lines(usage: CommandUsage, en: str, ru: str) -> None:
+    assert ResultRenderer(ENGLISH, "!ab").usage(usage) == en
+    assert ResultRenderer(RUSSIAN, "!ab").usage(usage) == ru
+
+
+def test_a_short_help_is_one_list_and_a_long_one_has_headings() -> None:
+    short = english(CommandList((INVITE, BUSY, SYNC))).split("\n\n")
+    assert [block.count("\n") for block in short] == [0, 2]
+    assert short[1].splitlines()[0] == f"- `!ab invite <agent> [@user:server]`: {ENGLISH.help['invite']}"
+    long = english(CommandList((INVITE, INVITE, INVITE, BUSY, BUSY, SYNC, SYNC))).split("\n\n")
+    assert long[1::2] == ["**Agents**", "**This room**", "**The bridge**"]
+    assert [block.count("\n") for block in long[2::2]] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (
+            InvalidArguments(INVITE, ArgumentProblem.MISSING, INVITE.arguments[0]),
+            "`<agent>` is missing.\n\nUsage: `!ab invite <agent> [@user:server]`\n\nFor example: `!ab invite Ada`",
+        ),
+        (
+            InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "n_o"),
+            """*n\\_o* is not one of `queue`, `collect`.
+
+Usage: `!ab busy queue|collect`
+
+For example: `!ab busy queue`""",
+        ),
+        (
+            InvalidArguments(SYNC, ArgumentProblem.SURPLUS, None, "al"),
+            "*al* is not expected here.\n\nUsage: `!ab sync [all]`",
+        ),
+        (
+            InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_AGENT, INVITE.arguments[0], "*x*"),
+            "No agent is called *\\*x\\**.",
+        ),
+        (
+            InvalidArguments(INVITE, ArgumentProblem.SEVERAL_AGENTS, INVITE.arguments[0], "ad", (ADA, ADAM)),
+            ENGLISH.did_you_mean.format(value="ad", names="Ada (`agent_ada`), Adam \\*1\\* (`agent_adam`)"),
+        ),
+        (UnknownCommand("agn`ets", "agents"), "There is no command `agn'ets`. Did you mean `!ab agents`?"),
+        (UnknownCommand("x", None), "There is no command `x`. `!ab help` lists the commands."),
+    ],
+)
+def test_faults_say_how_to_do_it(result: Result, text: str) -> None:
+    assert english(result) == text
+
+
+def test_several_turns_of_one_message_are_told_apart() -> None:
+    changes = (
+        TurnChange(KEY, TurnState.FAILED, is_changed=True),
+        TurnChange(OTHER_KEY, TurnState.RUNNING, is_changed=False),
+    )
+    assert english(Retried(changes)) == (
+        f"The agent will be asked again: `{KEY}`.\n\n`{OTHER_KEY}` cannot be asked again: it is being answered."
+    )
+    traces = english(Trace("$question", (TRACE, replace(TRACE, key=OTHER_KEY, agent="Bert"))))
+    assert [line for line in traces.splitlines() if line.startswith("`")] == [
+        f"`{KEY}`: a message for **Ada** from @bob\\_b:x.org. It failed: the server failed.",
+        f"`{OTHER_KEY}`: a message for **Bert** from @bob\\_b:x.org. It failed: the server failed.",
+    ]
+
+
+def test_a_trace_is_a_line_for_each_event() -> None:
+    assert english(Trace("$answer", (TRACE,))).splitlines()[1:] == [
+        "",
+        "- 2024-05-06 07:08:09.123Z: sent (homeserver's clock)",
+        "- 2024-05-06 07:08:09.123Z: received and stored as a turn (a message)",
+        "- 2024-05-06 07:08:10.623Z: first started, after 1.5 s in its lane",
+        "- 2024-05-06 07:08:09.123Z: started",
+        "- 2024-05-06 07:08:09.123Z: failed, shown in 1 part(s); it \\*broke\\*",
+        "- 2024-05-06 07:08:09.123Z: an administrator asked it again",
+        "- 2024-05-06 07:08:09.123Z: said in English by an older bridge",
+        "- 2024-05-06 07:08:09.123Z: part 0 is `$answer`",
+        "- started 2 times, 1 failure, 0 interruptions",
+        "- the question is `$question`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"state": TurnState.DONE}, "It was answered."),
+        ({"state": TurnState.FAILED, "error": None}, "It failed: see below."),
+        ({"state": TurnState.COLLECTED, "collected_into": "$other"}, "It was answered together with `$other`."),
+        ({"state": TurnState.COLLECTED}, "It was answered together with another message."),
+    ],
+)
+def test_a_trace_begins_with_the_state(change: dict[str, Any], text: str) -> None:
+    head = english(Trace(KEY, (replace(TRACE, **change),))).splitlines()[0]
+    assert head.endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "text"),
+    [
+        (
+            NoTraceReason.IGNORED,
+            "notice",
+            "The bridge received this message and ignored it: it is a notice, and agents do not answer notices.",
+        ),
+        (NoTraceReason.IGNORED, "an old reason", "The bridge received this message and ignored it: an old reason."),
+        (NoTraceReason.UNKNOWN, "", "The bridge has no record of `$a_b`. A link to the message allows a wider search."),
+        (NoTraceReason.NO_PORTAL, "", ENGLISH.why_no_portal.format(prefix="!ab")),
+        (NoTraceReason.NOT_A_MESSAGE, "m.sticker", "This is not a message but a `m.sticker`, which gets no answer."),
+        (NoTraceReason.NOT_VISIBLE, "", ENGLISH.why_unseen),
+        (NoTraceReason.OWN_EVENT, "", ENGLISH.why_ours),
+        (NoTraceReason.NOT_RECEIVED, "", ENGLISH.why_not_handed_over),
+    ],
+)
+def test_a_message_without_a_turn_is_explained(reason: NoTraceReason, detail: str, text: str) -> None:
+    assert english(NoTrace("$a_b", reason, detail)) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({}, "- **up**: 2 agents"),
+        (
+            {"doubted": 9},
+            "- **up**: 2 agents; 9 more disappeared from its list at once and are kept. `sync all` removes them",
+        ),
+        ({"error": ""}, "- **up**: ⚠️ not asked yet"),
+        ({"error": "it *broke*"}, "- **up**: ⚠️ it \\*broke\\*"),
+    ],
+)
+def test_the_state_of_an_upstream(change: dict[str, Any], text: str) -> None:
+    assert english(SyncReport(is_finished=True, upstreams=(replace(UP, **change),))) == text
+
+
+def test_a_sync_that_takes_long_says_that_its_answer_is_old() -> None:
+    assert english(SyncReport(is_finished=False, upstreams=(UP,))) == f"{ENGLISH.sync_unfinished}\n\n- **up**: 2 agents"
+
+
+def test_many_agents_are_several_tables() -> None:
+    text = english(AgentList((ADA,) * 60))
+    assert text.count(ENGLISH.agents_head) == 3
+    assert text.count("[Ada](https://matrix.to/#/!ada:x.org?via=x.org)") == 60
+
+
+@pytest.mark.parametrize(
+    ("state", "room", "text"),
+    [
+        (AgentState.ACTIVE, ADA.room, "ready"),
+        (AgentState.ACTIVE, None, "its room is being created"),
+        (AgentState.HELD, None, ENGLISH.held.format(prefix="!ab")),
+        (AgentState.GONE, ADA.room, "gone"),
+    ],
+)
+def test_the_state_of_an_agent(state: AgentState, room: RoomAddress | None, text: str) -> None:
+    row = english(AgentList((replace(ADA, state=state, room=room),))).splitlines()[-1]
+    assert row.endswith(f" | up | {text} |")
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (AgentList(()), ENGLISH.no_agents.format(prefix="!ab")),
+        (OpenTurns((), has_more=False), "No message is waiting."),
+        (FailedTurns((), has_more=False), "No message has failed."),
+        (StopRequested(0), "No message is being answered in this room."),
+        (
+            Invited(ADA, "@b:x", was_member=True, may_talk=True),
+            "@b:x is already in [Ada](https://matrix.to/#/!ada:x.org?via=x.org).",
+        ),
+        (
+            OpenTurns((TURN, replace(TURN, agent=None)), has_more=True),
+            f"""- `{KEY}` from @bob\\_b:x.org to **Ada**, 1 minute ago: waiting
+- `{KEY}` from @bob\\_b:x.org to **the bot**, 1 minute ago: waiting
+- … and more""",
+        ),
+        (
+            FailedTurns((TURN,), has_more=False),
+            f"- `{KEY}` from @bob\\_b:x.org to **Ada**, 1 minute ago: unknown cause",
+        ),
+    ],
+)
+def test_answers(result: Result, text: str) -> None:
+    assert english(result) == text
