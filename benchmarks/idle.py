@@ -27,7 +27,7 @@ async def idle_queries(ground: Ground) -> list[Figure]:
     async with household(ground, "idle", _AGENTS) as home:
         uri = home.bridge.config.database.url
         with psycopg.connect(uri, autocommit=True) as admin:
-            admin.execute('ALTER DATABASE "idle" SET log_statement = \'all\'')
+            admin.execute("ALTER DATABASE \"idle\" SET log_statement = 'all'")
             # Sessions take the setting when they begin.
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
