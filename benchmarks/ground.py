@@ -94,7 +94,7 @@ class Ground:
     @property
     def postgres_log(self) -> Path:
         """The file that PostgreSQL logs to."""
-        return self._postgres.log
+        return Path(self._postgres["log"])
 
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
         """Return the configuration of the service *name*."""
