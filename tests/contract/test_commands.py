@@ -200,7 +200,7 @@ async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, da
     )
 
 
-async def test_a_repeated_drop_stays_what_it_was(services: CommandServices, database: Database) -> None:
+async def test_a_repeated_drop_changes_nothing(services: CommandServices, database: Database) -> None:
     """The turn ended by the first run, and was asked again before the second."""
     (lane,) = await accept(database, new("$1"))
     key = await key_of(services, "$1")
@@ -254,7 +254,7 @@ async def test_an_event_stands_for_those_of_its_turns_that_can_be_changed(
     assert [turn.agent for turn in trace.turns] == ["Frida", "Gala"]
 
 
-async def test_why_finds_turns_and_what_has_none(services: CommandServices, database: Database) -> None:
+async def test_why_finds_turns_and_ignored_events(services: CommandServices, database: Database) -> None:
     (lane,) = await accept(database, new("$1"))
     await finish(database, await take(database, lane), TurnState.FAILED)
     result = await give(services, "why $1")

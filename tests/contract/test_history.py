@@ -93,7 +93,7 @@ async def test_due_are_suspect_rooms_and_those_compared_long_ago(database: Datab
     assert await due(rooms) == ["!suspect", "!never", "!older", "!old", "!ahead"]
 
 
-async def test_where_somebody_waits_comes_first_of_the_suspect(database: Database, rooms: Histories) -> None:
+async def test_rooms_with_waiting_turns_are_compared_first(database: Database, rooms: Histories) -> None:
     for number in range(4):
         await compared(database, f"!{number}", age=100 - number, request_backfill=True)
     await compared(database, "!well", age=None)
@@ -107,7 +107,7 @@ async def test_where_somebody_waits_comes_first_of_the_suspect(database: Databas
     assert await due(rooms, 2) == ["!2", "!0"]
 
 
-async def test_what_was_compared_is_not_due_and_its_lane_goes_on(database: Database, rooms: Histories) -> None:
+async def test_a_compared_room_is_not_due_and_its_lane_continues(database: Database, rooms: Histories) -> None:
     for room in (ROOM, OTHER):
         await watch(database, room, "$old")
     await rooms.require_backfill()
@@ -142,7 +142,9 @@ async def test_a_room_that_does_not_exist_yet_is_never_due(database: Database, r
     assert await due(rooms) == []
 
 
-async def test_a_new_home_is_compared_as_far_as_it_was(database: Database, rooms: Histories) -> None:
+async def test_a_new_room_needs_no_backfill_and_a_known_room_keeps_its_position(
+    database: Database, rooms: Histories
+) -> None:
     """The bridge bot was in the room before the room was found to be an agent's."""
     await watch(database)
     agent = await add_agent(database)

@@ -106,7 +106,7 @@ async def one_leads(first: Process, second: Process) -> bool:
     return first.leads or second.leads
 
 
-async def test_a_leader_that_loses_its_lock_stops_and_somebody_leads_again(store_url: str) -> None:
+async def test_a_leader_without_its_lock_stops_and_another_leads(store_url: str) -> None:
     async with process(store_url) as first:
         await first.until_it_leads()
         async with process(store_url) as second:
@@ -136,7 +136,7 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
         assert first.leader.settled.is_set()
 
 
-async def test_without_a_database_nobody_leads_and_nobody_falls() -> None:
+async def test_without_a_database_no_process_leads_and_none_ends() -> None:
     async with open_locks("postgresql://127.0.0.1:9/nowhere") as locks:
         alone = Process(locks)
         running = asyncio.create_task(alone.leader.run())
@@ -171,12 +171,12 @@ async def test_how_upstreams_are_is_told(bulletins: tuple[UpstreamStatus, Upstre
     assert await other.read() == []
 
 
-async def test_nobody_asked_yet(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+async def test_no_sync_was_requested_yet(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert await bulletins[0].requested_syncs() == (SyncRequests(), SyncRequests())
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-async def test_whoever_asks_waits_until_it_is_done(
+async def test_a_request_waits_until_its_sync_is_done(
     bulletins: tuple[UpstreamStatus, UpstreamStatus], *, confirmed: bool
 ) -> None:
     leader, other = bulletins
@@ -205,13 +205,15 @@ async def another_asked(leader: UpstreamStatus, before: SyncRequests) -> bool:
     return asked != before
 
 
-async def test_a_look_does_not_answer_who_wants_it_believed(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+async def test_a_plain_sync_does_not_answer_a_confirmed_request(
+    bulletins: tuple[UpstreamStatus, UpstreamStatus],
+) -> None:
     leader, other = bulletins
     await leader.done(SyncRequests(requested=5))
     assert await other.ask(confirmed=False, within=5)
     assert not await other.ask(confirmed=True, within=0.3)
 
 
-async def test_whoever_asks_is_told_that_nobody_looks(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+async def test_a_request_without_a_leader_times_out(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert not await bulletins[1].ask(confirmed=False, within=0.3)
     assert not await bulletins[1].ask(confirmed=False, within=0)

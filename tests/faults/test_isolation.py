@@ -103,7 +103,7 @@ async def test_an_upstream_whose_list_hangs(
         return web.Response()
 
     app.router.add_get("/v1/models", wait)
-    silent = await aiohttp_server(app, handler_cancellation=True, shutdown_timeout=0.2)
+    silent = await aiohttp_server(app, shutdown_timeout=0.2)
     async with (
         ScriptedUpstream("quick") as upstream,
         harness.bridge(configured(harness, database_url, str(silent.make_url("/v1")), upstream.url)) as running,

@@ -53,7 +53,9 @@ async def desk(
         yield desk
 
 
-async def test_a_dm_begins_with_a_hello_and_help_lists_what_one_may(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_dm_begins_with_a_greeting_and_help_lists_the_permitted_commands(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         assert "help" in member.said()[0].body
         answer = (await member.ask("help")).body
@@ -131,7 +133,7 @@ async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, data
 async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
     async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
-        answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
+        answer = await talk.person.wait_for(lambda: talk.from_bot)
         assert "agents" in answer[0].body
         await talk.say("!about this")
         await talk.wait_for_answers(1)
@@ -169,7 +171,7 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
         assert BOT in reason
 
 
-async def test_what_was_said_before_the_bot_had_joined_is_answered(harness: BridgeHarness, database_url: str) -> None:
+async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeHarness, database_url: str) -> None:
     """Clients send the first message with the invitation; the homeserver never pushes it."""
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         room_id = await member.person.create_dm(BOT)

@@ -35,14 +35,14 @@ async def silent_endpoint(url: str) -> AsyncIterator[asyncio.Event]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", take)
     server = TestServer(app, port=URL(url).port)
-    await server.start_server(handler_cancellation=True, shutdown_timeout=0.1)
+    await server.start_server(shutdown_timeout=0.1)
     try:
         yield came
     finally:
         await server.close()
 
 
-async def test_what_waited_in_a_homeserver_that_was_killed_is_answered_after_the_start(
+async def test_transactions_lost_by_a_killed_homeserver_are_answered_after_the_start(
     harness: BridgeHarness, database_url: str
 ) -> None:
     async with ScriptedUpstream("found") as upstream:
@@ -91,9 +91,7 @@ async def _hangs(database_url: str) -> bool:
     return bool(rows)
 
 
-async def test_what_was_answered_before_is_not_answered_again_when_rooms_are_compared(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_a_backfill_answers_no_message_twice(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("calm") as upstream, harness.talk(database_url, upstream) as talk:
         gate = asyncio.Event()
         for number in NUMBERS[:3]:

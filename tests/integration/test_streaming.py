@@ -119,7 +119,7 @@ async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end
         assert edits[-1]["m.new_content"]["body"] == "".join(STORY)
 
 
-async def test_an_edit_reads_well_where_edits_are_unknown_and_mentions_nobody(shared: SharedBridge) -> None:
+async def test_edits_have_a_fallback_and_mention_no_user(shared: SharedBridge) -> None:
     async with ScriptedUpstream("modest") as upstream, shared.talk(upstream) as talk:
         first, *edits = await see_story(talk, upstream)
         assert first["content"]["m.mentions"] == {}

@@ -62,6 +62,11 @@ class Cluster:
         server = self._server
         pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), server.bin_path, user=server.system_user)
 
+    @property
+    def log(self) -> Path:
+        """The file that the server logs to."""
+        return self._server.log
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """Give the URI of an empty database, which is dropped afterwards."""
@@ -84,7 +89,7 @@ class Cluster:
     @contextmanager
     def copy(self, uri: str) -> Iterator[str]:
         """Give the URI of a copy of the database *uri*, to which nothing is connected; it is dropped afterwards."""
-        with self._new(conninfo_to_dict(uri)["dbname"]) as copied:
+        with self._new(str(conninfo_to_dict(uri)["dbname"])) as copied:
             yield copied
 
     @contextmanager
