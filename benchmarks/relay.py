@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.upstream.base import Upstream
 
-#: The agent that answers in every room.
+#: Every room counts as the home of this agent.
 _AGENT = Participant(1, "agent")
 #: As in the bridge: seconds before a typing notice, its duration, and messages of a transcript.
 _TYPING_AFTER, _TYPING, _TRANSCRIPT = 0.25, 30.0, 200

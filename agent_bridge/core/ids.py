@@ -94,7 +94,7 @@ class Namespace:
 
     @property
     def alias_regex(self) -> str:
-        """Regular expression of the portals' aliases, for the registration."""
+        """Regular expression of the aliases of the agents' rooms, for the registration."""
         return self._regex("#", f"{re.escape(self.username_prefix)}.*")
 
     @property

@@ -261,7 +261,7 @@ ENGLISH = Texts(
         "This message is for the bridge, but the homeserver has not delivered it yet, or its record was deleted."
     ),
     why_no_portal="This room is not an agent's room: the bot reads only messages there that begin with `{prefix}`.",
-    why_not_addressed="This message is for no agent: in this room a message mentions an agent, or replies to one.",
+    why_not_addressed="This message is for no agent: in this room a message must mention an agent or reply to one.",
     why_not_a_message="This is not a message but a `{type}`, which gets no answer.",
     trace_head="`{turn}`: {kind} from {sender}. {state}",
     trace_head_agent="`{turn}`: {kind} for **{agent}** from {sender}. {state}",

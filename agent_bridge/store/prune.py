@@ -1,60 +1,32 @@
-"""Forgets what nobody needs any more."""
+"""Deletion of rows whose retention time is over."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from typing import LiteralString
+from agent_bridge.store.statements import Statements
 
+if TYPE_CHECKING:
     from agent_bridge.store.database import Database
 
-#: Rows of one statement: a large backlog must not hold the table for long.
+_SQL = Statements("prune")
+#: Rows of one statement: the deletion of many rows must not lock the table for long.
 _BATCH = 5000
-
-# What was collected into an open turn is a part of its question. A turn stays as long as what a transcript keeps of it:
-# whoever takes the message back finds both by it.
-_TURNS: LiteralString = """
-DELETE FROM turn WHERE id IN (
-    SELECT id FROM turn t WHERE t.finished_at < now() - make_interval(secs => %s * 86400.0)
-      AND NOT t.open
-      AND NOT EXISTS (SELECT 1 FROM turn head WHERE head.id = t.collected_into AND head.finished_at IS NULL)
-      AND NOT EXISTS (SELECT 1 FROM message m WHERE m.turn = coalesce(t.collected_into, t.id))
-    ORDER BY t.finished_at LIMIT %s
-)
-"""
-_MESSAGES: LiteralString = """
-DELETE FROM message WHERE id IN (
-    SELECT id FROM message WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY created_at LIMIT %s
-)
-"""
-_IGNORED: LiteralString = """
-DELETE FROM ignored WHERE event_id IN (
-    SELECT event_id FROM ignored WHERE created_at < now() - make_interval(secs => %s * 86400.0)
-    ORDER BY created_at LIMIT %s
-)
-"""
-_SET_ASIDE: LiteralString = """
-DELETE FROM dead_letter WHERE id IN (
-    SELECT id FROM dead_letter WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY id LIMIT %s
-)
-"""
 
 
 async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
-    """Delete closed turns, messages of transcripts and what was ignored or set aside longer ago; return how many rows.
+    """Delete the rows whose retention time is over, and return their number.
+
+    Messages of transcripts stay for *transcript_days*; closed turns, notes of ignored events and dead letters stay for
+    *turns_days*.
 
     Raises:
-        StoreError: a part of it may be done.
+        StoreError: some of the rows may be deleted.
     """
     deleted = 0
-    everything = (
-        (_MESSAGES, transcript_days),
-        (_TURNS, turns_days),
-        (_IGNORED, turns_days),
-        (_SET_ASIDE, turns_days),
-    )
-    for statement, days in everything:
-        while (rows := await database.execute(statement, (days, _BATCH))) > 0:
+    retention = {"messages": transcript_days, "turns": turns_days, "ignored": turns_days, "dead_letters": turns_days}
+    for statement, days in retention.items():
+        values = {"days": days, "batch": _BATCH}
+        while (rows := await database.execute(_SQL[statement], values)) > 0:
             deleted += rows
     return deleted

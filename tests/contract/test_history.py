@@ -142,7 +142,9 @@ async def test_a_room_that_does_not_exist_yet_is_never_due(database: Database, r
     assert await due(rooms) == []
 
 
-async def test_a_new_home_is_compared_as_far_as_it_was(database: Database, rooms: Histories) -> None:
+async def test_a_new_room_needs_no_backfill_and_a_known_room_keeps_its_position(
+    database: Database, rooms: Histories
+) -> None:
     """The bridge bot was in the room before the room was found to be an agent's."""
     await watch(database)
     agent = await add_agent(database)

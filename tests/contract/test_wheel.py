@@ -71,6 +71,10 @@ def test_it_holds_the_package_and_its_migrations_and_nothing_else(wheel: Path) -
     migrations = {file.relative_to(migrations_folder()).as_posix() for file in migrations_folder().rglob("*.py")}
     assert {"env.py", "versions/0001_first_tables.py"} <= migrations
     assert {f"agent_bridge/migrations/{name}" for name in migrations} <= names
+    package = CHECKOUT / "agent_bridge"
+    statements = {file.relative_to(CHECKOUT).as_posix() for file in package.rglob("*.sql")}
+    assert "agent_bridge/store/sql/turns.sql" in statements
+    assert statements <= names
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"agent_bridge"}
     assert not [name for name in names if "__pycache__" in name]
 

@@ -1,6 +1,6 @@
 -- lock_targets --
--- Lock and return the messages that a change is about: those of the event %(target)s, or for another answer also the one
--- that the event answers. New content counts only from the sender of the message.
+-- Lock and return the messages that a change is about: those of the event %(target)s, or for another answer also the
+-- one that the event answers. New content counts only from the sender of the message.
 SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, t.kind, t.payload, a.ghost
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
 WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
@@ -56,8 +56,8 @@ ORDER BY t.id FOR UPDATE OF t
 SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%(turns)s)) ORDER BY id FOR UPDATE
 
 -- forget --
--- Forget what the turns %(turns)s say, and return the lanes of the messages among them. A message that waits is closed. An
--- answer that is being given ends; a turn that was taken up before is closed by its worker, for it may have shown
+-- Forget what the turns %(turns)s say, and return the lanes of the messages among them. A message that waits is closed.
+-- An answer that is being given ends; a turn that was taken up before is closed by its worker, for it may have shown
 -- something. The edits of a message lose their content too. Of a refusal the answer is forgotten, which quotes it.
 WITH target AS (
     SELECT t.id, coalesce(t.collected_into, t.id) AS head, emptied.payload, t.kind
@@ -118,8 +118,9 @@ FROM turn t JOIN turn head ON head.id = coalesce(t.collected_into, t.id), turn c
 WHERE t.id = %(target)s AND change.id = %(turn)s
 
 -- ask_again --
--- Queue the message %(target)s again in the position of the change %(turn)s, if it is closed. A new content %(edited)s is
--- applied; null: the content stays. A message that was collected is asked with the turn that it was collected into (head).
+-- Queue the message %(target)s again in the position of the change %(turn)s, if it is closed. A new content %(edited)s
+-- is applied; null: the content stays. A message that was collected is asked with the turn that it was collected into
+-- (head).
 WITH target AS (
     SELECT t.id, coalesce(t.collected_into, t.id) AS head FROM turn t WHERE t.id = %(target)s
 ), change AS (
@@ -132,8 +133,8 @@ WITH target AS (
     DELETE FROM message USING target WHERE message.turn = target.head
 )
 UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0, retries = retries + 1,
-       retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}', error = NULL,
-       finished_at = NULL,
+       retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}',
+       error = NULL, finished_at = NULL,
        payload = CASE WHEN turn.id = target.id THEN coalesce(%(edited)s, turn.payload) ELSE turn.payload END,
        edited_by = CASE WHEN turn.id = target.id AND %(edited)s::jsonb IS NOT NULL THEN change.event_id
                         ELSE turn.edited_by END,

@@ -5,8 +5,8 @@ SELECT pg_advisory_xact_lock(%(kind)s, key)
 FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS room ORDER BY key) AS keys
 
 -- accept --
--- Write turns, in their order, and the lanes that they need. An event that has a turn already, and a turn whose once_key
--- is taken, are skipped. Return the event and the lane of each turn that was written.
+-- Write turns, in their order, and the lanes that they need. An event that has a turn already, and a turn whose
+-- once_key is taken, are skipped. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -65,13 +65,14 @@ ON CONFLICT (event_id) DO NOTHING
 
 -- stop --
 -- Note that people want answers to end; return the lanes of these answers. The target %(target)s is a question, which
--- means each of its answers, or an event of an answer. Without a target the request means the answers that are given
--- in its own thread; if there are none, those in the thread with the oldest message. It means no message that was said
+-- means each of its answers, or an event of an answer. Without a target the request means the answers that are given in
+-- its own thread; if there are none, those in the thread with the oldest message. It means no message that was said
 -- after it. A question that was collected is answered by the turn that it was collected into.
 WITH head AS (
     SELECT DISTINCT ON (t.conversation) t.id, t.position, c.thread_id
     FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE %(target)s::text IS NULL AND c.room_id = %(room_id)s AND c.lane_kind = 'agent' AND t.kind = 'message' AND t.open
+    WHERE %(target)s::text IS NULL AND c.room_id = %(room_id)s AND c.lane_kind = 'agent'
+      AND t.kind = 'message' AND t.open
       AND t.position < coalesce((SELECT min(position) FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
     ORDER BY t.conversation, t.position
 ), meant AS (
@@ -90,8 +91,8 @@ RETURNING conversation, pg_notify('agent_bridge', 'stops')
 
 -- put_in_order --
 -- Give the waiting turns of a room the order of %(events)s, the newest events of the room. A turn of another event that
--- had its position (%(position)s or less) before these events were requested is older than all of them; any other turn is
--- newer.
+-- had its position (%(position)s or less) before these events were requested is older than all of them; any other turn
+-- is newer.
 WITH waiting AS (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND t.open AND t.state = 'queued' AND t.attempts = 0

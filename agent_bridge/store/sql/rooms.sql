@@ -12,8 +12,8 @@ SELECT r.room_id, r.kind, r.owner,
 FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
--- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A group
--- may turn out to be a direct conversation; other kinds of rooms keep their kind.
+-- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A
+-- group may turn out to be a direct conversation; other kinds of rooms keep their kind.
 INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
 VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
 ON CONFLICT (room_id) DO UPDATE

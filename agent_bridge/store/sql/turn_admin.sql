@@ -36,7 +36,8 @@ SELECT reason FROM ignored WHERE event_id = %(event_id)s
 SELECT count(*) AS turns FROM turn WHERE stopped_by = %(event_id)s
 
 -- retry --
--- Queue a closed message again, behind those that wait in its lane, once for each event that asks for it; return the lane.
+-- Queue a closed message again, behind those that wait in its lane, once for each event that asks for it; return the
+-- lane.
 WITH queued AS (
     UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
            retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL,
@@ -52,8 +53,8 @@ UNION ALL
 SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array(%(step)s::jsonb)
 
 -- drop --
--- Set an open message aside, once for each event that asks for it; return the lane. The turn ends at the head of its lane,
--- where the room is told.
+-- Set an open message aside, once for each event that asks for it; return the lane. The turn ends at the head of its
+-- lane, where the room is told.
 WITH dropped AS (
     UPDATE turn SET stop = 'dropped', stopped_by = %(event_id)s, not_before = NULL,
            steps = append_step(turn.steps, %(step)s)

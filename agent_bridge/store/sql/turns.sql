@@ -1,7 +1,7 @@
 -- take --
--- Take up the turn at the head of the lane %(lane)s, unless it has to wait; return it with its agent and its room.
--- The condition on `open` stands there twice: the second one is evaluated again if another worker has just closed the
--- turn. A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
+-- Take up the turn at the head of the lane %(lane)s, unless it has to wait; return it with its agent and its room. The
+-- condition on `open` stands there twice: the second one is evaluated again if another worker has just closed the turn.
+-- A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
 -- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
 -- needs a backfill. The bot's lane beside agents is not held: a command must not wait there.
 UPDATE turn
@@ -19,9 +19,9 @@ WHERE c.id = turn.conversation
   AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room,
-          EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming, turn.kind, turn.sender,
-          turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions, turn.retries,
-          extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
+          EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
+          turn.retries, extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
           turn.answer, turn.extras, turn.error,
@@ -45,8 +45,8 @@ WHERE head.id = %(turn)s AND t.open AND t.state = 'queued' AND t.attempts = 0 AN
 ORDER BY t.position
 
 -- collect --
--- Make those of the turns %(parts)s that still wait a part of the turn %(turn)s. Return them with their payloads; return
--- one row of nulls if none waits, and no row if another worker has taken the turn up since.
+-- Make those of the turns %(parts)s that still wait a part of the turn %(turn)s. Return them with their payloads;
+-- return one row of nulls if none waits, and no row if another worker has taken the turn up since.
 WITH head AS (
     SELECT id FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
 ), part AS (
@@ -84,9 +84,9 @@ WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
 RETURNING id
 
 -- started --
--- Record the upstream's reference of the run that answers a turn, unless another worker has taken the turn up since. The
--- first words of the answer wait for this statement, so it does not wait for the disk: a crash of PostgreSQL may lose the
--- reference, a crash of the bridge may not.
+-- Record the upstream's reference of the run that answers a turn, unless another worker has taken the turn up since.
+-- The first words of the answer wait for this statement, so it does not wait for the disk: a crash of PostgreSQL may
+-- lose the reference, a crash of the bridge may not.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 

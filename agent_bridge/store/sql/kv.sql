@@ -1,0 +1,15 @@
+-- some --
+-- Return those of the keys %(keys)s that have a value, with their values.
+SELECT key, value FROM kv WHERE key = ANY(%(keys)s)
+
+-- set --
+-- Set the value of a key, and signal the topic %(topic)s unless it is null.
+INSERT INTO kv (key, value) VALUES (%(key)s, %(value)s)
+ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
+RETURNING CASE WHEN %(topic)s::text IS NOT NULL THEN pg_notify('agent_bridge', %(topic)s) END
+
+-- count_up --
+-- Add 1 to the number of a key, which begins at 0; signal the topic %(topic)s and return the number.
+INSERT INTO kv (key, value) VALUES (%(key)s, '1')
+ON CONFLICT (key) DO UPDATE SET value = to_jsonb(kv.value::integer + 1)
+RETURNING value::integer AS number, pg_notify('agent_bridge', %(topic)s)

@@ -1,0 +1,63 @@
+"""The statements of ``store/sql``: each is described, used and understood by the database of the newest schema."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from agent_bridge.store import statements
+from agent_bridge.store.statements import Statements
+
+FOLDER = Path(statements.__file__).parent
+FILES = sorted((FOLDER / "sql").glob("*.sql"))
+NAMES = [file.stem for file in FILES]
+EACH_FILE = pytest.mark.parametrize("name", NAMES)
+PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+def numbered(statement: str) -> str:
+    """The statement as PostgreSQL's PREPARE takes it."""
+    names = list(dict.fromkeys(PARAMETER.findall(statement)))
+    return PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", statement).replace("%%", "%")
+
+
+def test_every_file_belongs_to_a_module_of_its_name() -> None:
+    assert NAMES
+    for name in NAMES:
+        assert isinstance(import_module(f"agent_bridge.store.{name}")._SQL, Statements)
+
+
+@EACH_FILE
+def test_a_module_uses_every_statement_of_its_file_and_no_other(name: str) -> None:
+    code = (FOLDER / f"{name}.py").read_text()
+    used = set(re.findall(r'"([a-z_]+)"', code))
+    assert set(Statements(name).all) - used == set()
+    assert set(re.findall(r'_SQL\["([a-z_]+)"\]', code)) - set(Statements(name).all) == set()
+
+
+@EACH_FILE
+def test_every_statement_has_a_name_of_its_own_and_a_description(name: str) -> None:
+    text = Statements(name).text
+    headings = re.findall(r"^-- ([a-z_]+) --$", text, re.MULTILINE)
+    assert sorted(headings) == sorted(Statements(name).all)
+    assert re.findall(r"^-- ([a-z_]+) --\n-- [A-Z]", text, re.MULTILINE) == headings
+    assert text.startswith("-- ")
+
+
+@EACH_FILE
+def test_the_database_understands_every_statement(name: str, migrated_url: str) -> None:
+    with psycopg.connect(migrated_url) as connection:
+        for number, statement in enumerate(Statements(name).all.values()):
+            # PostgreSQL prepares every statement but this one.
+            prepare = "" if statement.startswith("LOCK TABLE ") else f"PREPARE s{number} AS "
+            connection.execute((prepare + numbered(statement)).encode())
+
+
+def test_a_statement_is_found_by_its_name_without_its_description() -> None:
+    assert Statements("queue")["remove"] == "DELETE FROM procrastinate_jobs WHERE id = ANY(%(jobs)s)"
+    with pytest.raises(KeyError):
+        Statements("queue")["remove_all"]
