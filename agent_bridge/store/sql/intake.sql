@@ -5,8 +5,8 @@ SELECT pg_advisory_xact_lock(%(kind)s, key)
 FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS room ORDER BY key) AS keys
 
 -- accept --
--- Write turns, in their order, and the lanes that they need. An event that has a turn already, and a turn whose
--- once_key is taken, are skipped. Return the event and the lane of each turn that was written.
+-- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a turn
+-- whose once_key is taken, are skipped. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -18,7 +18,7 @@ WITH asked AS MATERIALIZED (
     WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
-    SELECT DISTINCT room_id, thread_id, agent FROM asked
+    SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
 ), lane_found AS (
     SELECT c.id, c.room_id, c.thread_id, c.agent
     FROM lane_wanted w JOIN conversation c
@@ -30,6 +30,7 @@ WITH asked AS MATERIALIZED (
         SELECT 1 FROM lane_found f
         WHERE f.room_id = w.room_id AND f.thread_id = w.thread_id AND coalesce(f.agent, 0) = coalesce(w.agent, 0)
     )
+    ORDER BY number
     ON CONFLICT (room_id, thread_id, coalesce(agent, 0)) DO UPDATE SET lane_kind = EXCLUDED.lane_kind
     RETURNING id, room_id, thread_id, agent
 ), lane AS (

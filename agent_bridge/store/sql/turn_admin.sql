@@ -41,7 +41,8 @@ SELECT count(*) AS turns FROM turn WHERE stopped_by = %(event_id)s
 WITH queued AS (
     UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
            retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL,
-           extras = '{}', error = NULL, finished_at = NULL, steps = append_step(turn.steps, %(step)s)
+           extras = '{}', error = NULL, finished_at = NULL,
+           steps = steps || (jsonb_build_object('at', now()) || %(step)s)
     WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done') AND NOT redacted
       AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
     RETURNING id, conversation
@@ -57,7 +58,7 @@ SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array
 -- lane, where the room is told.
 WITH dropped AS (
     UPDATE turn SET stop = 'dropped', stopped_by = %(event_id)s, not_before = NULL,
-           steps = append_step(turn.steps, %(step)s)
+           steps = steps || (jsonb_build_object('at', now()) || %(step)s)
     WHERE id = %(turn)s AND kind = 'message' AND state IN ('queued', 'running')
       AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
     RETURNING conversation, pg_notify('agent_bridge', 'stops')
