@@ -228,7 +228,7 @@ async def test_an_edit_changes_both_answers_and_why_tells_of_both(harness: Bridg
         await talk.person.wait_for(lambda: sum("⚠️" in said[-1] for said in talk.said()) == 1)
         await talk.person.wait_for(lambda: talk.room.reactions_to(failing) == ["⚠️"])
         upstream.script = script_of("at last")
-        assert (await told(f"retry {failing}")).count("is asked again") == 1
+        assert (await told(f"retry {failing}")).count("will be asked again") == 1
         await talk.person.wait_for(lambda: sorted(said[-1] for said in talk.said()) == ["Echo: fail", "at last"])
         await talk.person.wait_for(lambda: talk.room.reactions_to(failing) == [])
 

@@ -5,8 +5,8 @@ SELECT pg_advisory_xact_lock(%(kind)s, key)
 FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS room ORDER BY key) AS keys
 
 -- accept --
--- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a turn
--- whose once_key is taken, are skipped. Return the event and the lane of each turn that was written.
+-- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
+-- turn whose once_key is taken, are skipped. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
