@@ -66,16 +66,12 @@ def _root(
 def init(
     *,
     homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="URL at which the bridge reaches Synapse.")],
-    domain: Annotated[
-        str, typer.Option(prompt="Homeserver's server_name", help="Part of user ids after the colon.")
-    ],
+    domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="Part of user ids after the colon.")],
     upstream: Annotated[str, typer.Option(prompt="Upstream URL (ends in /v1)", help="A server that hosts agents.")],
     admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="The administrator of the bridge.")],
     api_key: Annotated[
         str,
-        typer.Option(
-            prompt="Upstream's API key (empty: none; env:NAME: from the environment)", prompt_required=True
-        ),
+        typer.Option(prompt="Upstream's API key (empty: none; env:NAME: from the environment)", prompt_required=True),
     ] = "",
     upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
     address: Annotated[str | None, typer.Option(help="URL at which Synapse reaches the bridge.")] = None,
