@@ -14,6 +14,7 @@ from benchmarks.deltas import deltas
 from benchmarks.durability import durability
 from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
+from benchmarks.idle import idle_queries
 from benchmarks.machine import OtherProcesses, describe_machine
 from benchmarks.markdown import markdown
 from benchmarks.page import Entry, entry, line, page
@@ -40,6 +41,7 @@ _MEASURES: Mapping[str, Measure] = {
     "throughput": throughput,
     "rename": rename,
     "poll": idle_poll,
+    "idle": idle_queries,
     "provision": provision,
     "durability": durability,
     "restart": restart,

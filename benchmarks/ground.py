@@ -30,7 +30,7 @@ BRIDGES = (
     *("throughput-courteous", "durability-relay"),
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
-    *("streaming", "first-words", "deltas"),
+    *("streaming", "first-words", "deltas", "idle"),
 )
 #: Baselines that get no ephemeral events, like usual application services.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
@@ -90,6 +90,11 @@ class Ground:
     def processes(self) -> dict[str, int]:
         """Process ids of the shared servers, by name."""
         return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres["pid"]}
+
+    @property
+    def postgres_log(self) -> Path:
+        """The file that PostgreSQL logs to."""
+        return Path(self._postgres["log"])
 
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
         """Return the configuration of the service *name*."""
