@@ -133,7 +133,7 @@ async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, data
 async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
     async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
-        answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
+        answer = await talk.person.wait_for(lambda: talk.from_bot)
         assert "agents" in answer[0].body
         await talk.say("!about this")
         await talk.wait_for_answers(1)
