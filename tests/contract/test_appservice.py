@@ -172,7 +172,7 @@ async def test_a_refusal_is_logged_without_the_token(
     client: AppServiceClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.put({"events": []}, headers={"Authorization": "Bearer guess-s3cret"})
-    assert "refused a request without the right hs_token from 127.0.0.1" in caplog.text
+    assert "request from 127.0.0.1 refused: the hs_token is missing or wrong" in caplog.text
     assert "s3cret" not in caplog.text
 
 
@@ -216,7 +216,7 @@ async def test_bodies_that_are_no_transactions_become_dead_letters(
     assert intake.event_ids == []
     sent = body.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(body, bytes) else json.dumps(body)
     assert intake.dead_letters == [("1", reason, sent)]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ async def test_a_body_that_is_too_large_is_set_aside(intake: Recorder) -> None:
         assert await client.put({"events": [event("$2")]}) == (200, {})
     assert intake.event_ids == ["$2"]
     assert [(txn, reason) for txn, reason, _ in intake.dead_letters] == [("1", "too large")]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ async def test_transaction_ids_that_restart_are_a_sign_of_a_gap(client: AppServi
     paths = ["7", "8", "8", "x", "9" * 30, "-1", "9", "3", "4"]
     for path in paths:
         await client.put({}, f"/transactions/{path}")
-    assert intake.signs == ["the homeserver's transaction ids began anew"]
+    assert intake.signs == ["the homeserver's transaction ids restarted"]
 
 
 async def test_a_sign_that_could_not_be_noted_is_seen_again(client: AppServiceClient, intake: Recorder) -> None:
@@ -357,7 +357,7 @@ async def test_values_that_are_no_events_become_dead_letters(client: AppServiceC
     junk: list[Any] = [None, 1, "x", [], {}, {"event_id": "$x"}, *(event("$x", **change) for change in unfit)]
     assert await client.put({"events": [event("$1"), *junk, event("$2")]}) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
-    assert intake.dead_letters == [("1", f"{len(junk)} that are no room events", repr(junk))]
+    assert intake.dead_letters == [("1", f"{len(junk)} elements that are not room events", repr(junk))]
     # It is known what is not taken: there is nothing to look for.
     assert intake.signs == []
 
@@ -418,13 +418,13 @@ async def test_an_id_that_is_left_out_is_a_sign_once(client: AppServiceClient, i
     """Other doors and other application services take ids too, so most of them may be missing here."""
     for number in (3, 5, 7, 9):
         assert await client.put({"events": [event(f"${number}")]}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver left out a transaction"]
+    assert intake.signs == ["the homeserver's transaction ids have a gap"]
 
 
 async def test_each_restart_of_the_ids_is_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     for number in (7, 1, 2, 1):
         assert await client.put({"events": []}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver's transaction ids began anew"] * 2
+    assert intake.signs == ["the homeserver's transaction ids restarted"] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,12 @@ SLOW = sample_documents.docx("<w:p/>" * 2_000_000)
 
 def children() -> set[str]:
     """Workers of this process that have not ended."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {pid for task in tasks for pid in (task / "children").read_text().split() if _is_worker(pid)}
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end in the meantime.
+        with suppress(FileNotFoundError):
+            found.update((task / "children").read_text().split())
+    return {pid for pid in found if _is_worker(pid)}
 
 
 def _is_worker(pid: str) -> bool:

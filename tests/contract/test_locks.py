@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -291,7 +292,8 @@ async def test_a_time_limit_outside_frees_the_lock(locks: Locks, others: Locks) 
         async with asyncio.timeout(0.05), locks.hold(LANE, 1):
             await asyncio.Event().wait()
     nothing_is_left_of_a_cancellation()
-    assert await is_free(others, 1)
+    # On a slow machine the limit may end while the lock is being taken; the next heartbeat then gives it back.
+    await eventually(partial(is_free, others, 1), "the lock is free")
 
 
 async def hold_for_ever(locks: Locks, entered: asyncio.Event) -> None:

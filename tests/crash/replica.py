@@ -64,7 +64,7 @@ class Replica:
         self._process = BridgeProcess(self._folder, self._config)
         self.lives.append(Life(time.time(), self._process.events))
         await self._process.__aenter__()
-        await self._process.wait_for("door open", _UP_WITHIN)
+        await self._process.wait_for("listening", _UP_WITHIN)
 
     async def kill(self) -> None:
         """End it as a power cut would. It has to run until then."""

@@ -69,9 +69,9 @@ async def talking(
 @pytest.mark.parametrize(
     ("options", "reply", "told"),
     [
-        pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["was silent for 0.5 s"], id="silent"),
+        pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["sent nothing for 0.5 s"], id="silent"),
         pytest.param(
-            IMPATIENT, replace(HALF, then="hang"), ["Half an", "was silent for 0.5 s"], id="silent in mid-answer"
+            IMPATIENT, replace(HALF, then="hang"), ["Half an", "sent nothing for 0.5 s"], id="silent in mid-answer"
         ),
         pytest.param({}, Reply(head=False, then="cut"), ["closed the connection"], id="cut before the answer"),
         pytest.param({}, Reply(500, JSON, (b'{"error": {"message": "out of memory"}}',)), ["out of memory"], id="500"),

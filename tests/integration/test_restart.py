@@ -90,7 +90,7 @@ async def test_a_message_that_kills_the_bridge_fails_in_the_end(
             async with process(tmp_path, config) as bridge:
                 await talk.person.wait_for(lambda: len(talk.answers) == 3 and LIVE not in talk.answers[0].content)
         assert [answer.body for answer in talk.answers[::2]] == ["half of", "Echo: next"]
-        assert f"the bridge was ended {MAX_INTERRUPTIONS} times" in (talk.answers[1].html or "") + talk.answers[1].body
+        assert f"the bridge ended {MAX_INTERRUPTIONS} times" in (talk.answers[1].html or "") + talk.answers[1].body
         assert upstream.questions == ["kill", "next"]
 
 
@@ -282,7 +282,7 @@ async def test_a_delayed_retry_begins_at_the_next_start(harness: BridgeHarness, 
             async def waits() -> bool:
                 return bool(await rows("SELECT 1 FROM turn WHERE not_before IS NOT NULL"))
 
-            await eventually(waits, "the turn waits for its next try")
+            await eventually(waits, "the turn waits for its next attempt")
             # As after a homeserver's trouble; what an upstream asked for is kept.
             await talk.running.database.execute(
                 "UPDATE turn SET failures = 0, not_before = now() + interval '1 hour', waits_since = now()"

@@ -50,7 +50,7 @@ async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) ->
         assert [answer.body for answer in answers] == ["Once upon a time\n\n*(stopped)*", "Echo: next"]
         assert upstream.questions == ["tell me everything", "next"]
         # The upstream's own end of the line is closed: it need not go on.
-        assert await talk.command("stop") == "Nothing is being answered in this room."
+        assert await talk.command("stop") == "No message is being answered in this room."
 
 
 async def test_an_answer_stopped_before_its_first_word_becomes_a_notice(shared: SharedBridge) -> None:
@@ -93,8 +93,8 @@ async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarn
         await talk.person.wait_for(lambda: talk.answers)
         async with admin_in(harness, talk) as admin:
             queue = await talk.command("queue", admin)
-            assert "is answered" in queue
-            assert ": waits" in queue
+            assert "being answered" in queue
+            assert ": waiting" in queue
             assert queue.count(upstream.names[0]) == 2
         gate.set()
         await talk.wait_for_answers(2)
@@ -179,7 +179,10 @@ async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHa
         await talk.person.wait_for(
             lambda: "three" in "".join(_told(talk)) and ("four" in "".join(_told(talk)) or len(_told(talk)) == 2)
         )
-        assert all("2 messages wait here already" in message.body for message in talk.from_bot)
+        assert all(
+            "too many messages already wait in this room (`max_queued_per_room`: 2)" in message.body
+            for message in talk.from_bot
+        )
         replied = talk.from_bot[0].content["m.relates_to"]["m.in_reply_to"]["event_id"]
         assert talk.room.messages[replied].body == "three *one*"
         gate.set()
@@ -212,8 +215,8 @@ async def test_an_answer_without_end_is_ended(harness: BridgeHarness, database_u
         answers = await talk.wait_for_answers(3)
         assert answers[0].body == ("and so on " * 50).strip()
         assert (
-            answers[1].body
-            == "⚠️ The answer ends here: it grew beyond 500 characters (`max_answer_chars`). Ask for less at once."
+            answers[1].body == "⚠️ The answer ends here: the limit of 500 characters was reached (`max_answer_chars`). "
+            "Ask for a shorter answer."
         )
         assert answers[2].body == "Echo: and now?"
 
@@ -231,7 +234,8 @@ async def test_an_answer_that_takes_too_long_is_ended(harness: BridgeHarness, da
         answers = await talk.wait_for_answers(2)
         assert answers[0].body.startswith("drip drip")
         assert (
-            answers[1].body == "⚠️ The answer ends here: it took longer than 1 s (`turn_timeout`). Ask for less at once."
+            answers[1].body
+            == "⚠️ The answer ends here: the limit of 1 s was reached (`turn_timeout`). Ask for a shorter answer."
         )
 
 
@@ -287,10 +291,10 @@ async def test_failed_messages_are_listed_explained_and_retried(harness: BridgeH
                 story = await talk.command(f"why {reference}", admin)
                 assert "It failed" in story
                 assert "taken up" in story
-            assert await talk.command(f"retry {name}", admin) == f"`{name}` is asked again."
+            assert await talk.command(f"retry {name}", admin) == f"The agent will be asked again: `{name}`."
             await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: try")
             await talk.wait_until_idle()
-            assert await talk.command("failed", admin) == "No message failed."
+            assert await talk.command("failed", admin) == "No message has failed."
             assert "It was answered" in await talk.command(f"why {name}", admin)
         assert len(talk.answers) == 1
         assert talk.answers[0].content["msgtype"] == "m.text"
@@ -304,12 +308,12 @@ async def test_a_waiting_message_can_be_dropped(harness: BridgeHarness, shared: 
         two = await talk.say("two")
         await talk.person.wait_for(lambda: talk.answers)
         async with admin_in(harness, talk) as admin:
-            assert "is set aside" in await talk.command(f"drop {two}", admin)
+            assert "Dropped" in await talk.command(f"drop {two}", admin)
             assert "cannot be asked again" in await talk.command(f"retry {two}", admin)
-            assert "I know no message" in await talk.command("drop nothing", admin)
+            assert "matches no message" in await talk.command("drop nothing", admin)
         gate.set()
         answers = await talk.wait_for_answers(2)
-        assert answers[1].body == "⚠️ No answer: an administrator set this message aside."
+        assert answers[1].body == "⚠️ No answer: an administrator dropped this message."
         assert upstream.questions == ["one"]
 
 
@@ -321,9 +325,9 @@ async def test_why_knows_ignored_and_unknown_messages(harness: BridgeHarness, sh
         sticker = await talk.person.send(talk.room_id, "m.sticker", {"body": "s", "url": "mxc://x/y", "info": {}})
         await talk.wait_for_answers(1)
         async with admin_in(harness, talk) as admin:
-            assert "changes what is no message" in await talk.command(f"why {edited}", admin)
+            assert "the agent did not get" in await talk.command(f"why {edited}", admin)
             assert "it is a notice" in await talk.command(f"why {notice}", admin)
-            assert "I know nothing of" in await talk.command(f"why {sticker}", admin)
+            assert "The bridge has no record of" in await talk.command(f"why {sticker}", admin)
             link = f"matrix:roomid/{talk.room_id[1:]}/e/{sticker[1:]}"
             assert "no message but a `m.sticker`" in await talk.command(f"why {link}", admin)
 
