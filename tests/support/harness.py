@@ -23,7 +23,7 @@ from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.person import Person
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ class Conversation:
         except StoreError:
             return False
 
-    async def wait_until_idle(self, within: float = 15) -> None:
+    async def wait_until_idle(self, within: float = DEADLINE) -> None:
         """Wait until no turn of the room is open."""
         await eventually(self.idle, "every turn of the room is closed", within)
 
-    async def wait_for_answers(self, count: int, within: float = 15) -> list[Message]:
+    async def wait_for_answers(self, count: int, within: float = DEADLINE) -> list[Message]:
         """Wait until no turn of the room is open and the agent has sent *count* messages; return them."""
         await self.wait_until_idle(within)
         return await self.person.wait_for(lambda: self.answers if len(self.answers) >= count else [], within)
