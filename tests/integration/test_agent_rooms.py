@@ -330,7 +330,7 @@ async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_
         async with harness.bridge(config) as running:
             assert (await running.contact(upstream.names[0])).portal.space is None
             assert refused.is_set()
-            await eventually(partial(_linked_now, running), "the room is in the Space", within=30)
+            await eventually(partial(_linked_now, running), "the room is in the Space")
 
 
 async def _linked_now(running: Running) -> bool:
