@@ -93,7 +93,7 @@ class Ground:
 
     @property
     def postgres_log(self) -> Path:
-        """The file that PostgreSQL logs to."""
+        """The log file of PostgreSQL."""
         return Path(self._postgres["log"])
 
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:

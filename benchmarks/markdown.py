@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _BYTES = 100_000
 _RUNS = 15
-#: The hostile texts that cost most are measured again, so often each; the minimum counts.
+#: Number of slowest hostile texts that are measured again, and measurements of each; the minimum counts.
 _WORST, _TRIES = 20, 5
 #: Growth of the answer per step in characters, and its final size in bytes, which fits into one event.
 _STEP, _PART = 60, 9_000
@@ -63,12 +63,15 @@ async def markdown(_ground: Ground) -> list[Figure]:
         Figure(
             "markdown_100kb_ms",
             median(cost),
-            f"CPU time of rendering {_BYTES // 1000} kB of mixed Markdown to sanitised HTML, median of {_RUNS}. The "
-            "baseline is pyromark's own HTML of the same text in turns with it, without any extension and without a "
-            "sanitiser.",
+            f"CPU time to render {_BYTES // 1000} kB of mixed Markdown to sanitised HTML, median of {_RUNS}. The "
+            "baseline renders the same text with pyromark alone, without extensions and without a sanitiser; the two "
+            "alternate.",
             Aim(50),
             cost,
-            {"the parser alone, ms": median(parser), "the same text and one word more, growing, ms": median(live)},
+            {
+                "the parser alone, ms": median(parser),
+                "the same text with one more word, as a growing answer, ms": median(live),
+            },
         ),
         Figure(
             "markdown_growing_ms",
@@ -91,10 +94,10 @@ def _worst() -> Figure:
     return Figure(
         "markdown_8kb_worst_ms",
         worst,
-        f"CPU time of rendering an edit, HTML and plain text, for each of {len(costs):,} texts of "
-        f"{hostile.LENGTH // 1000} kB: tokens of Markdown in every combination of two and many of three, repeated. "
-        f"The {_WORST} slowest texts are measured {_TRIES} times more; the least time counts. The slowest: {name}. "
-        "The baseline is pyromark's own HTML of the same texts.",
+        f"Longest CPU time to render an edit, as HTML and as plain text, of {len(costs):,} texts of "
+        f"{hostile.LENGTH // 1000} kB with repeated tokens of Markdown, in all combinations of two and many of three. "
+        f"The {_WORST} slowest texts are measured {_TRIES} more times, and the minimum of each counts. The slowest "
+        f"text: {name}. The baseline renders the same texts with pyromark alone.",
         Aim(50),
         [cost for cost, _ in again],
         {"median of all, ms": median([cost for cost, _, _ in costs]), "the parser alone, ms": parser},
