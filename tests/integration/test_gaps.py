@@ -122,7 +122,7 @@ async def _compare_again(talk: Conversation) -> None:
 
 async def test_a_room_that_cannot_be_compared_does_not_wait_for_ever(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("locked out") as upstream, harness.talk(database_url, upstream) as talk:
-        await talk.running.database.execute("INSERT INTO room (room_id) VALUES ('!nowhere:test.local')")
+        await talk.running.database.execute("INSERT INTO room (kind, room_id) VALUES ('bot', '!nowhere:test.local')")
         await _compare_again(talk)
         await talk.say("still there?")
         assert (await talk.wait_for_answers(1))[0].body == "Echo: still there?"
