@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# 3.12: the newest Python for which every package has a wheel, so that the image needs no compiler.
-FROM python:3.12-slim AS build
+# Each package has a wheel for this Python, so that the image needs no compiler.
+FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/tools && python -m venv --without-pip /opt/agent-bridge
 ENV PATH=/opt/tools/bin:$PATH UV_PYTHON=/opt/agent-bridge/bin/python UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1
@@ -12,7 +12,7 @@ COPY agent_bridge agent_bridge
 COPY alembic alembic
 RUN hatchling build --target wheel --directory /wheel && uv pip install --no-deps /wheel/*.whl
 
-FROM python:3.12-slim
+FROM python:3.13-slim
 LABEL org.opencontainers.image.title="agent_bridge" \
       org.opencontainers.image.description="Turns every AI agent into a Matrix contact." \
       org.opencontainers.image.licenses="Apache-2.0"

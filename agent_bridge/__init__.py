@@ -6,4 +6,4 @@ from agent_bridge.core.lean_imports import without
 with without("rich", "twisted", "better_exceptions"):
     import structlog as _  # noqa: F401
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

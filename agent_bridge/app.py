@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner, RoomDefaults
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.bridge.answering.edit_handler import EditHandler
-from agent_bridge.bridge.answering.generation import AnswerSettings, Generation, UpstreamSettings
+from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
-from agent_bridge.bridge.answering.message_handler import MessageHandler, MessageSettings
+from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.outbox import Outboxes
+from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
@@ -47,12 +49,11 @@ from agent_bridge.i18n import texts_in
 from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
-from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.render.rendition import Pace
+from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.database import Database
+from agent_bridge.store.database import POOL_TIMEOUT, Database
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.embedded import embedded_postgres
 from agent_bridge.store.history import Histories
@@ -73,8 +74,7 @@ from agent_bridge.web.process_stats import ProcessStats
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.config.model import Config, UpstreamConfig
-    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.config.model import Config
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -137,24 +137,10 @@ class Bridge:
             except OSError as error:
                 where = f"{service.hostname}:{service.port}"
                 raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
-            _log.info("door open", address=f"http://{service.hostname}:{service.port}")
+            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
             yield
         finally:
             await runner.cleanup()
-
-
-def _upstream_settings(server: Upstream, config: UpstreamConfig) -> UpstreamSettings:
-    """Return what *config* says of talking to the agents of *server*."""
-    return UpstreamSettings(
-        server,
-        URL(config.url),
-        config.history_tokens,
-        config.turn_timeout,
-        config.max_answer_chars,
-        config.streaming,
-        config.reasoning,
-        config.tools,
-    )
 
 
 async def _ending(task: asyncio.Task[None]) -> None:
@@ -171,8 +157,21 @@ async def database_uri(config: Config) -> AsyncIterator[str]:
         yield uri
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which a server that does not respond counts as unavailable."""
+
+    #: To get a connection to the database.
+    database: float = POOL_TIMEOUT
+    #: From one byte of the homeserver's response to the next.
+    homeserver: float = READ_TIMEOUT
+
+
+_TIMEOUTS = Timeouts()
+
+
 @asynccontextmanager
-async def build(config: Config) -> AsyncIterator[Bridge]:
+async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
     """Open what the bridge stands on and put it together.
 
     Raises:
@@ -183,10 +182,12 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
     async with AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database_uri(config))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
-        database = await stack.enter_async_context(Database(uri, pool_size=config.database.pool_size))
+        database = await stack.enter_async_context(
+            Database(uri, pool_size=config.database.pool_size, pool_timeout=timeouts.database)
+        )
         signals = Signals()
         locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
-        matrix_session = await stack.enter_async_context(homeserver_session())
+        matrix_session = await stack.enter_async_context(homeserver_session(read_timeout=timeouts.homeserver))
         upstream_session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         )
@@ -239,35 +240,32 @@ async def build(config: Config) -> AsyncIterator[Bridge]:
             config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
         )
         fetcher = await stack.enter_async_context(Fetcher())
-        asking = Generation(
-            Questions(
-                homeserver,
-                namespace,
-                turns,
-                IncomingFiles(media, config.files, texts),
-                texts,
-                room_messages=config.threads.room_messages,
-            ),
+        incoming_files = IncomingFiles(media, config.files, texts)
+        generation = Generation(
+            Questions(homeserver, namespace, turns, incoming_files, config.threads, texts),
             turns,
-            {each.name: _upstream_settings(server, each) for server, each in upstreams},
+            upstreams,
             stops,
-            Uploads(media, fetcher, texts, max_bytes=config.files.max_bytes),
+            Uploads(media, fetcher, config.files, texts),
             EditBudget(config.answers.edits_per_second),
-            AnswerSettings(Pace(max_events=config.answers.max_events), config.answers.max_parts),
+            config.answers,
             texts,
         )
-        settings = MessageSettings(
-            config.lanes.max_attempts,
-            config.lanes.max_message_age,
-            config.lanes.when_busy,
-            prefix,
-            config.answers.max_parts,
-        )
+        outboxes = Outboxes(homeserver, turns, agents)
         handlers: dict[TurnKind, Handler] = {
             TurnKind.MESSAGE: MessageHandler(
-                homeserver, namespace, agents, turns, asking, StatusReactions(homeserver), settings, texts
+                outboxes,
+                turns,
+                Batching(turns, config.lanes),
+                generation,
+                Receipts(homeserver),
+                StatusReactions(homeserver),
+                config.lanes,
+                config.answers,
+                config.bot,
+                texts,
             ),
-            TurnKind.CHANGE: EditHandler(homeserver, namespace, agents, turns, edits, texts),
+            TurnKind.CHANGE: EditHandler(homeserver, outboxes, turns, edits, texts),
             TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
             TurnKind.REFUSAL: invites,
             TurnKind.INVITATION: invites,

@@ -1,4 +1,4 @@
-"""How often a bridge that has nothing to do asks the database."""
+"""The rate of database statements of an idle bridge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.ground import Ground
 
 _AGENTS = 20
-#: Seconds until the rooms are settled, and seconds of the measurement.
+#: Seconds before the measurement, and its duration in seconds.
 _SETTLE, _MEASURED = 20.0, 60.0
 #: A logged statement; its further lines begin with a tab.
 _STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
@@ -27,8 +27,8 @@ async def idle_queries(ground: Ground) -> list[Figure]:
     async with household(ground, "idle", _AGENTS) as home:
         uri = home.bridge.config.database.url
         with psycopg.connect(uri, autocommit=True) as admin:
-            admin.execute('ALTER DATABASE "idle" SET log_statement = \'all\'')
-            # Sessions take the setting when they begin.
+            admin.execute("ALTER DATABASE \"idle\" SET log_statement = 'all'")
+            # Only new sessions have the setting.
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -43,8 +43,8 @@ async def idle_queries(ground: Ground) -> list[Figure]:
         Figure(
             "idle_database_queries_per_s",
             rate,
-            f"A process that leads, works and listens, with {_AGENTS} agents and their rooms, while nobody says "
-            f"anything: the statements that PostgreSQL logs (log_statement) in {_MEASURED:g} s.",
+            f"Statements per second in PostgreSQL's log (log_statement) during {_MEASURED:g} s, of a process that is "
+            f"leader, worker and endpoint, with {_AGENTS} agents and their rooms and without messages.",
             Aim(2),
             parts={f"{text} per s": count / _MEASURED for text, count in statements.most_common(8)},
         )

@@ -1,4 +1,7 @@
-"""What every test may ask for: a real PostgreSQL and a real Synapse, one of each per run."""
+"""Fixtures that every test may use: a real PostgreSQL and a real Synapse, one of each per worker.
+
+The application is imported inside the fixtures, so that a run of the unit tests neither loads nor needs it whole.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,61 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.harness import new_house
-from support.postgres import Cluster
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from support.harness import BridgeHarness
+    from support.postgres import Cluster
+
+#: In the order in which they begin, so that two workers end at about the same time.
+_FOLDERS = ("crash", "faults", "integration", "contract", "unit")
+#: Folders whose tests are one group: they stop servers and measure times, and share a homeserver.
+_TOGETHER = {"crash", "faults"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Put the tests of a file, or of a folder that belongs together, into a group that one worker runs.
+
+    The tests of a file share fixtures. A test of integration/ that has a bridge of its own is a group by itself.
+    """
+    folder = item.path.parent.name
+    by_itself = folder == "integration" and "shared" not in getattr(item, "fixturenames", ())
+    if not by_itself and item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(folder if folder in _TOGETHER else f"{folder}/{item.path.stem}"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take long."""
+    items.sort(key=lambda item: _FOLDERS.index(item.path.parent.name))
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
+    from support.postgres import Cluster
+
     # A short path: PostgreSQL's Unix socket lives in it.
     with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
         yield running
 
 
 @pytest.fixture
-def database_url(cluster: Cluster) -> Iterator[str]:
-    """An empty database."""
+def empty_database_url(cluster: Cluster) -> Iterator[str]:
+    """A database without tables."""
     with cluster.database() as uri:
         yield uri
 
 
+@pytest.fixture
+def database_url(cluster: Cluster) -> Iterator[str]:
+    """A database with every table and no rows."""
+    with cluster.migrated() as uri:
+        yield uri
+
+
 @pytest.fixture(scope="session")
-async def harness(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
-    """A homeserver that has the bridge registered."""
-    async with new_house(cluster) as running:
+async def harness() -> AsyncIterator[BridgeHarness]:
+    """A homeserver at which the bridge is registered."""
+    from support.harness import new_harness
+
+    async with new_harness() as running:
         yield running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
@@ -45,11 +46,7 @@ class CommandHandler:
             await self._turns.finish(turn, TurnState.DONE, {})
             return
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        await outbox.recover()
-        if turn.state is TurnState.COMMITTED:
-            await outbox.reply(turn.answer or "")
-        else:
-            await outbox.reply(await self._answer(turn, role))
+        await outbox.reply_once(partial(self._answer, turn, role))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from agent_bridge.core.answers import AnswerExtras
+
 
 class TurnKind(StrEnum):
     """What a turn asks for."""
@@ -144,20 +146,6 @@ class StopRequest:
     target: str | None
     #: The conversation in which it was said: its answer ends rather than that of another.
     thread: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerExtras:
-    """What is shown besides an answer's text."""
-
-    #: Markdown of what the room is told about a failure, empty when it is told nothing.
-    notice: str = ""
-    #: What the agent did besides answering: the ops that show it.
-    activity: tuple[Mapping[str, Any], ...] = ()
-    #: Contents of the events that show files, uploaded already.
-    files: tuple[Mapping[str, Any], ...] = ()
-    #: Whether the first of them is what is left of an answer that is too long.
-    rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

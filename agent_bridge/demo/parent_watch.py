@@ -1,4 +1,4 @@
-"""Runs a Python module as a program that ends with its parent, even if that is killed (on Linux).
+"""Runs a Python module as a program that ends with its parent, even if the parent is killed.
 
 ``python -m agent_bridge.demo.parent_watch PARENT_PID MODULE [ARGUMENT ...]``
 """
@@ -10,18 +10,32 @@ import os
 import runpy
 import signal
 import sys
+import threading
+import time
 
 #: ``PR_SET_PDEATHSIG`` of prctl(2).
 _SIGNAL_AT_PARENT_DEATH = 1
+_PAUSE = 0.5
 
 
 def end_with(parent: int) -> None:
-    """Have the kernel end this process with SIGTERM when *parent*, the process that started it, ends."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENT_DEATH, signal.SIGTERM)
-    if os.getppid() != parent:  # it ended before the kernel was asked
+    """Have this process end with SIGTERM when *parent*, the process that started it, ends.
+
+    On Linux the kernel sends the signal at once, elsewhere a thread looks for the parent twice a second.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENT_DEATH, signal.SIGTERM)
+    else:
+        threading.Thread(target=end_after, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before the watch began
         sys.exit(1)
+
+
+def end_after(parent: int) -> None:
+    """Send SIGTERM to this process when *parent* is no longer its parent."""
+    while os.getppid() == parent:
+        time.sleep(_PAUSE)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""What a file is, by its bytes: what its sender says about it only tells one kind of text from another."""
+"""Tells the type of a file by its bytes. The sender's claim only chooses among types that the bytes allow.
+
+The signatures come from `filetype`. `puremagic` was tried in its place: it also matches the end of a file, so that a
+JPEG with an SVG appended counts as SVG, and it finds fewer types of sound.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ DOCX = f"{_OFFICE}wordprocessingml.document"
 XLSX = f"{_OFFICE}spreadsheetml.sheet"
 PPTX = f"{_OFFICE}presentationml.presentation"
 
-#: The part of an office file that says which one it is. Names in a ZIP archive are never compressed.
+#: The part that identifies each office format. Names in a ZIP archive are never compressed.
 _OFFICE_PARTS = {b"word/document.xml": DOCX, b"xl/workbook.xml": XLSX, b"ppt/presentation.xml": PPTX}
 _DOCUMENT = re.compile(rf"{re.escape(PDF)}|application/(rtf|msword|epub\+zip|vnd\.(ms-|oasis|openxml).*)")
 _CONTROL = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1b")))
@@ -32,37 +36,37 @@ _BY_SUFFIX = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-#: Containers of sound or film, whose first bytes are the same for both.
+#: Containers that begin with the same bytes for sound and for film.
 _CONTAINER = re.compile(r"(audio|video)/(mp4|ogg|webm)")
 
 
 class Family(StrEnum):
-    """What can be done with a file."""
+    """The use of a file."""
 
     IMAGE = "image"
     AUDIO = "audio"
     VIDEO = "video"
     #: PDF, office files, books.
     DOCUMENT = "document"
-    #: Whatever people read as it is: HTML and SVG too.
+    #: Anything that people read unchanged, including HTML and SVG.
     TEXT = "text"
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file is."""
+    """The type of a file."""
 
-    #: Media type without parameters. Never one of a text that a browser would run: that is ``text/plain``.
+    #: The media type without parameters. Text that a browser would run has ``text/plain``.
     content_type: str
     family: Family
 
 
 def kind_of(data: bytes, claimed: str | None = None, name: str | None = None) -> Kind:
-    """Return what *data* is.
+    """Return the type of *data*.
 
-    *claimed*, the media type that its sender gave it, and the suffix of its *name* are not believed: they choose
-    among the kinds of text, and *claimed* between sound and film where the container is the same.
+    *claimed* is the media type that the sender named. It and the suffix of *name* choose among the types of text;
+    *claimed* also chooses between sound and film in the same container. Nothing else is believed.
     """
     claim = (claimed or "").partition(";")[0].strip().lower()
     if data[:1024].lstrip().startswith(b"%PDF-"):
@@ -83,7 +87,7 @@ def _is_text(data: bytes) -> bool:
         except UnicodeDecodeError:
             return False
         return _CONTROL_CHARACTER.search(characters) is None
-    # Old code pages are text as well, and have no control characters either.
+    # Text in an old code page has no control characters either.
     return len(data.translate(None, _CONTROL)) == len(data)
 
 
@@ -100,7 +104,7 @@ def _archive(data: bytes) -> Kind:
             if part in data:
                 return Kind(content_type, Family.DOCUMENT)
     guess = _guess(data)
-    # By the name of its first part alone, an archive is taken for an office file.
+    # filetype identifies an office file by the name of its first part alone.
     return _binary(guess if guess and "openxml" not in guess else "application/zip", "")
 
 

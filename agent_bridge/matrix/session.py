@@ -1,4 +1,4 @@
-"""The HTTP session for the homeserver: its requests wait as long as a rate limit demands."""
+"""The HTTP session for the homeserver. Its requests wait as long as a rate limit demands."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 #: Seconds that one request waits in all before the homeserver's 429 becomes an error.
 PATIENCE = 120.0
-#: No total limit: it would include the waits.
-_TIMEOUT = aiohttp.ClientTimeout(connect=10, sock_read=120)
+#: Seconds to connect, and seconds from one byte of a response to the next.
+_CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 _TOO_MANY = 429
-#: The shortest wait in seconds, and the wait if the homeserver names none.
+#: Shortest wait in seconds, and the wait if the homeserver names no time.
 _PAUSE, _DEFAULT = 0.1, 1.0
 
 _waits: ContextVar[bool] = ContextVar("waits", default=True)
@@ -60,25 +60,35 @@ def _retry_after_ms(body: bytes) -> object:
         return None
 
 
-async def _wait_when_limited(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    waited = 0.0
-    while True:
-        response = await handler(request)
-        if response.status != _TOO_MANY or not _waits.get():
-            return response
-        delay = retry_after(response.headers, await response.read())
-        if waited + delay > PATIENCE:
-            return response
-        _log.warning("the homeserver limits the rate: waiting %.1f s (is rate_limited: false registered?)", delay)
-        response.release()
-        await asyncio.sleep(delay)
-        waited += delay
+class _WaitWhenLimited:
+    """A middleware that repeats a request after a 429, until the waits exceed *patience* seconds."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        waited = 0.0
+        while True:
+            response = await handler(request)
+            if response.status != _TOO_MANY or not _waits.get():
+                return response
+            delay = retry_after(response.headers, await response.read())
+            if waited + delay > self._patience:
+                return response
+            _log.warning("rate limited by the homeserver, waiting %.1f s: is rate_limited: false registered?", delay)
+            response.release()
+            await asyncio.sleep(delay)
+            waited += delay
 
 
-def homeserver_session() -> aiohttp.ClientSession:
-    """Return a session whose requests wait out a 429, :data:`PATIENCE` seconds at most; within :func:`at_once` not."""
+def homeserver_session(*, patience: float = PATIENCE, read_timeout: float = READ_TIMEOUT) -> aiohttp.ClientSession:
+    """Return a session whose requests wait out a 429, *patience* seconds at most; within :func:`at_once` not.
+
+    A response fails when *read_timeout* seconds pass without a byte. The waits do not count.
+    """
     return aiohttp.ClientSession(
-        timeout=_TIMEOUT,
-        middlewares=(_wait_when_limited,),
+        # No total limit: it would include the waits.
+        timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
+        middlewares=(_WaitWhenLimited(patience),),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
     )

@@ -6,16 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.rooms import Show
 from agent_bridge.render.content import fenced
-from agent_bridge.render.rendition import Op
 from agent_bridge.render.split import split, with_ending
 
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
 
-#: The part that sums up the asides; what stands in its thread has the numbers below.
-ASIDE = -1
 #: Bytes of what is shown folded, and of one notice in a thread; what is more is left out.
 _FOLDED, _NOTICE = 7_000, 9_000
 #: Ops by which asides are shown before the answer is whole, and notices in a thread in all.
@@ -132,10 +130,10 @@ class Activity:
         text = _folded(head, [text for text in texts if text])
         threaded = [each for each in finished if self._policy(each) is Show.THREAD]
         notices = [
-            Op(ASIDE - 1 - number, _bounded(_shown(each), _NOTICE), notice=True, thread_of=ASIDE)
-            for number, each in enumerate(threaded[:_NOTICES])
+            Op(part, _bounded(_shown(each), _NOTICE), notice=True, thread_of=Part.ACTIVITY)
+            for part, each in zip(Part.ACTIVITY_THREAD, threaded[:_NOTICES], strict=False)
         ]
-        return [Op(ASIDE, text, notice=True, live=live, plain=head), *notices]
+        return [Op(Part.ACTIVITY, text, notice=True, live=live, plain=head), *notices]
 
     def _policy(self, said: _Thought | _Tool) -> Show:
         return self._reasoning if isinstance(said, _Thought) else self._tools

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent_bridge.core.answers import AnswerFile, MediaFile
 
 #: Pictures that every client shows; others are files to download.
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -14,39 +16,21 @@ _MAX_NAME = 255
 _BY_FAMILY = {"audio": "m.audio", "video": "m.video"}
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A file that the homeserver keeps."""
-
-    #: ``mxc://`` URL.
-    url: str
-    content_type: str
-    #: Bytes.
-    size: int
-    #: Pixels, None for what has none.
-    width: int | None = None
-    height: int | None = None
+def file_message(file: AnswerFile) -> dict[str, Any]:
+    """Return the content that shows *file*. ``m.mentions`` is empty."""
+    name = shown_name(file.name)
+    info = _info(file.media)
+    if file.thumbnail:
+        info |= {"thumbnail_url": file.thumbnail.url, "thumbnail_info": _info(file.thumbnail)}
+    if file.blurhash:
+        info["xyz.amorgan.blurhash"] = file.blurhash
+    msgtype = _msgtype(file.media.content_type)
+    return {"msgtype": msgtype, "body": name, "filename": name, "url": file.media.url, "info": info, "m.mentions": {}}
 
 
-def file_message(
-    file: Media,
-    name: str,
-    *,
-    thumbnail: Media | None = None,
-    blurhash: str | None = None,
-) -> dict[str, Any]:
-    """Return the content that shows *file* as *name*. Nobody is mentioned.
-
-    *thumbnail* and *blurhash* (MSC2448) are of a picture or film. Of the name is shown what people can read in a line.
-    """
-    name = _NOT_SHOWN.sub(" ", name).strip()[:_MAX_NAME] or "file"
-    info = _info(file)
-    if thumbnail:
-        info |= {"thumbnail_url": thumbnail.url, "thumbnail_info": _info(thumbnail)}
-    if blurhash:
-        info["xyz.amorgan.blurhash"] = blurhash
-    msgtype = _msgtype(file.content_type)
-    return {"msgtype": msgtype, "body": name, "filename": name, "url": file.url, "info": info, "m.mentions": {}}
+def shown_name(name: str) -> str:
+    """Return *name* as one readable line of at most 255 characters, without control characters; never empty."""
+    return _NOT_SHOWN.sub(" ", name).strip()[:_MAX_NAME] or "file"
 
 
 def _msgtype(content_type: str) -> str:
@@ -55,7 +39,7 @@ def _msgtype(content_type: str) -> str:
     return _BY_FAMILY.get(content_type.partition("/")[0], "m.file")
 
 
-def _info(file: Media) -> dict[str, Any]:
+def _info(file: MediaFile) -> dict[str, Any]:
     info: dict[str, Any] = {"mimetype": file.content_type, "size": file.size}
     if file.width is not None and file.height is not None:
         info |= {"w": file.width, "h": file.height}

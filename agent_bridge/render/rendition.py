@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agent_bridge.core.answers import Op, Part
 from agent_bridge.render.content import fits
 from agent_bridge.render.split import PART_BYTES, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 #: Bytes that fit an event whatever they are.
 _LEAST = 500
 #: How fast intervals grow with an answer that lasts.
 _STRETCH = 9.0
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    """Say *text* as part *part*: send it if the part was never said, else edit."""
-
-    part: int
-    text: str
-    #: Whether it is the bridge's own word (``m.notice``).
-    notice: bool = False
-    #: Whether more is to come (MSC4357).
-    live: bool = False
-    #: What clients without HTML show; None: the text made plain.
-    plain: str | None = None
-    #: The part in whose thread it is said, None: where the question was asked.
-    thread_of: int | None = None
-    #: Content of an event that says it instead, such as a file's.
-    content: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +103,7 @@ class Rendition:
 
 def ops_for(text: str) -> list[Op]:
     """Return the ops that show *text* whole, by part, each small enough for one event and its edits."""
-    return [Op(part, piece) for part, piece in enumerate(_pieces(text.strip(), PART_BYTES))]
+    return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(text.strip(), PART_BYTES), strict=False)]
 
 
 def _pieces(text: str, limit: int) -> Iterator[str]:

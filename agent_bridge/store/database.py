@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Connection = psycopg.AsyncConnection[DictRow]
 
-_POOL_TIMEOUT = 10.0
+#: Seconds to wait for a free connection.
+POOL_TIMEOUT = 10.0
 _STATEMENT_TIMEOUT = 30
 _SWALLOWED = 15_000
 #: Seconds between two times that all connections are made anew.
@@ -81,13 +82,14 @@ class Database:
     Use as async context manager. Every method raises :class:`StoreError` when the database cannot be reached.
     """
 
-    def __init__(self, uri: str, *, pool_size: int = 10) -> None:
+    def __init__(self, uri: str, *, pool_size: int = 10, pool_timeout: float = POOL_TIMEOUT) -> None:
         self.uri = uri
+        self._pool_timeout = pool_timeout
         self.pool = _Pool(
             uri,
             min_size=2,
             max_size=pool_size,
-            timeout=_POOL_TIMEOUT,
+            timeout=pool_timeout,
             # A network that swallows what is sent counts as a lost connection, in milliseconds, and not after minutes.
             kwargs={"tcp_user_timeout": _SWALLOWED},
             configure=_configure,
@@ -99,7 +101,7 @@ class Database:
     async def __aenter__(self) -> Self:
         async with _as_store_error():
             try:
-                await self.pool.open(wait=True, timeout=_POOL_TIMEOUT)
+                await self.pool.open(wait=True, timeout=self._pool_timeout)
             except BaseException:
                 await self.pool.close()
                 raise

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from agent_bridge.core.answers import NO_EXTRAS
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import AnswerExtras, QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
+from agent_bridge.store.extras import extras_from_json, extras_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -17,10 +19,8 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.store.database import Database, Params
-
-#: What is shown extras most answers.
-NO_EXTRAS = AnswerExtras()
 
 # A story of so many steps is told; one that goes on for ever must not grow for ever.
 _STEP: LiteralString = """
@@ -74,14 +74,9 @@ def _turn(row: DictRow) -> Turn:
             "state": TurnState(row["state"]),
             "stop": None if stop is None else StopReason(stop),
             "collected": tuple(row["collected"]),
-            "extras": _extras(row["extras"]),
+            "extras": extras_from_json(row["extras"]),
         }
     )
-
-
-def _extras(stored: Mapping[str, Any]) -> AnswerExtras:
-    lists = {key: tuple(stored.get(key, ())) for key in ("activity", "files")}
-    return AnswerExtras(**{**stored, **lists})
 
 
 class Turns:
@@ -226,9 +221,17 @@ class Turns:
         return row is not None
 
     async def started(self, turn: Turn, ref: str) -> None:
-        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up."""
+        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
+
+        The first words of the answer wait for this, so it does not wait for the disk: a crash of PostgreSQL may lose
+        the reference, a crash of the bridge may not.
+        """
         await self._database.execute(
-            "UPDATE turn SET upstream_ref = %s WHERE id = %s AND attempts = %s", (ref, turn.id, turn.attempts)
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+            UPDATE turn SET upstream_ref = %s FROM quick WHERE turn.id = %s AND turn.attempts = %s
+            """,
+            (ref, turn.id, turn.attempts),
         )
 
     async def commit(
@@ -273,7 +276,7 @@ class Turns:
                 "answer": answer,
                 "error": error,
                 "parts": list(parts),
-                "extras": Jsonb(asdict(extras)),
+                "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],

@@ -1,9 +1,8 @@
 """The interface between the bridge and a server that hosts agents.
 
-:class:`Upstream` is what every kind of server offers. :class:`Capabilities` is a record of what some kinds offer in
-addition: each of its fields is an object, or None. The record belongs to one server, because the server's version and
-its configuration decide what it can do. The bridge reads the field and uses the object; no flag and no type check
-stands in between.
+Every kind of server implements :class:`Upstream`. The record :class:`Capabilities` holds the abilities that only some
+servers have: each field is an object, or None. The record belongs to one server, because the server's version and its
+configuration decide about its abilities. The bridge reads the field and uses the object, without flags or type checks.
 """
 
 from __future__ import annotations
@@ -237,7 +236,7 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What one upstream can do beyond answering. None: it cannot."""
+    """The abilities of one upstream beyond answering. None: the upstream lacks the ability."""
 
     cancel: Cancel | None = None
     resume: Resume | None = None
@@ -274,11 +273,11 @@ class Upstream(Protocol):
 
     @property
     def traits(self) -> Traits:
-        """What is always true of this upstream."""
+        """The facts about this upstream."""
 
     @property
     def can(self) -> Capabilities:
-        """What this upstream offers in addition."""
+        """The additional abilities of this upstream."""
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         """Return the agents that the configuration includes, in the upstream's order.

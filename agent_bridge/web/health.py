@@ -1,4 +1,4 @@
-"""Health: is the process alive, and can it do its work."""
+"""Health checks: whether the process is alive and can do its work."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.agents.upstream_status import Health
 
-#: Seconds that a check may take.
-_PATIENCE = 5.0
-
 
 class HealthPages:
     """``/healthz`` and ``/readyz``, and mautrix's names for both.
 
-    Ready means that messages can be taken and answers shown: the database and the homeserver are there. An upstream
-    that is away is reported and does not count, for its agents' messages wait in their lanes.
+    The process is ready if it can accept messages and send answers, which needs the database and the homeserver. An
+    unreachable upstream is reported but does not affect the status, because the messages of its agents wait in lanes.
     """
 
     def __init__(
         self,
         needed: Mapping[str, Callable[[], Awaitable[object]]],
         upstreams: Callable[[], Awaitable[Sequence[Health]]],
+        *,
+        timeout: float = 5.0,
     ) -> None:
         self._needed = needed
         self._upstreams = upstreams
+        #: Seconds that a check may take.
+        self._timeout = timeout
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes."""
@@ -68,10 +69,10 @@ class HealthPages:
 
     async def _problem(self, name: str) -> str | None:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._timeout):
                 await self._needed[name]()
         except BridgeError as error:
             return str(error)
         except TimeoutError:
-            return f"no answer within {_PATIENCE:.0f} s"
+            return f"no answer within {self._timeout:g} s"
         return None

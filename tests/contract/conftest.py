@@ -10,7 +10,6 @@ import pytest
 from psycopg import sql
 
 from agent_bridge.store.database import Database
-from agent_bridge.store.migrate import migrate
 from support.fault_server import FaultServer
 
 # The suites are no test modules: without this their failures show no values.
@@ -26,8 +25,7 @@ _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND table
 
 @pytest.fixture(scope="session")
 def migrated_url(cluster: Cluster) -> Iterator[str]:
-    with cluster.database() as uri:
-        migrate(uri)
+    with cluster.migrated() as uri:
         yield uri
 
 

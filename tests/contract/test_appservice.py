@@ -1,4 +1,4 @@
-"""The door over HTTP: who may come in, what is taken, and that 200 means taken."""
+"""The endpoint over HTTP: authorization, accepted bodies, and that 200 means stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.errors import SchemaTooOld, StoreError
 from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, GapDetector
-from support.appservice_client import TOKEN, TRANSACTION, AppServiceClient, open_door
+from support.appservice_client import TOKEN, TRANSACTION, AppServiceClient, serve_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,11 +27,11 @@ NO_LIST = 'not an object with a list "events"'
 
 
 class Recorder:
-    """Takes what comes through the door, or fails as it is told."""
+    """Records the transactions, or fails as it is told."""
 
     def __init__(self) -> None:
         self.taken: list[list[RoomEvent]] = []
-        self.aside: list[tuple[str, str, str]] = []
+        self.dead_letters: list[tuple[str, str, str]] = []
         self.signs: list[str] = []
         self.compared = asyncio.Event()
         self.fails: Exception | None = None
@@ -44,7 +44,7 @@ class Recorder:
 
     async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
         await self._may_fail()
-        self.aside.append((transaction_id, reason, body))
+        self.dead_letters.append((transaction_id, reason, body))
 
     async def request_backfill(self, sign: str) -> None:
         await self._may_fail()
@@ -71,7 +71,7 @@ def intake() -> Recorder:
 
 @pytest.fixture
 async def client(intake: Recorder) -> AsyncIterator[AppServiceClient]:
-    async with open_door(TOKEN, intake) as client:
+    async with serve_endpoint(TOKEN, intake) as client:
         yield client
 
 
@@ -113,7 +113,7 @@ async def test_the_same_transaction_is_handed_on_again(client: AppServiceClient,
     ],
     ids=["header", "header in other words", "query", "query beside another scheme", "the header counts"],
 )
-async def test_who_has_the_token_comes_in(
+async def test_requests_with_the_token_are_accepted(
     client: AppServiceClient, intake: Recorder, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     assert await client.put({"events": [event("$1")]}, headers=headers, **query) == (200, {})
@@ -149,7 +149,7 @@ async def test_who_has_the_token_comes_in(
     ],
     ids=lambda value: repr(value)[:50],
 )
-async def test_nobody_else_does(
+async def test_requests_without_the_token_are_refused(
     client: AppServiceClient, intake: Recorder, method: str, path: str, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     status, answer = await client.ask(method, path, {"events": [event("$1")]}, headers=headers, **query)
@@ -172,7 +172,7 @@ async def test_a_refusal_is_logged_without_the_token(
     client: AppServiceClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.put({"events": []}, headers={"Authorization": "Bearer guess-s3cret"})
-    assert "refused a request without the right hs_token from 127.0.0.1" in caplog.text
+    assert "request from 127.0.0.1 refused: the hs_token is missing or wrong" in caplog.text
     assert "s3cret" not in caplog.text
 
 
@@ -183,7 +183,7 @@ async def test_ping(client: AppServiceClient, intake: Recorder) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/_matrix/app/v1"])
 @pytest.mark.parametrize("what", ["users/@agent_x:example.org", "rooms/%23agent_x:example.org", "users/a%2Fb"])
-async def test_nobody_is_made_on_a_query(client: AppServiceClient, prefix: str, what: str) -> None:
+async def test_queries_create_no_users(client: AppServiceClient, prefix: str, what: str) -> None:
     status, answer = await client.ask("GET", f"{prefix}/{what}")
     assert (status, answer["errcode"]) == (404, "M_NOT_FOUND")
 
@@ -208,15 +208,15 @@ async def test_nobody_is_made_on_a_query(client: AppServiceClient, prefix: str, 
     ],
     ids=lambda value: repr(value)[:20],
 )
-async def test_what_is_no_transaction_is_set_aside(
+async def test_bodies_that_are_no_transactions_become_dead_letters(
     client: AppServiceClient, intake: Recorder, body: Any, reason: str
 ) -> None:
     """A refusal would be answered by the same again, for ever, and nothing else."""
     assert await client.put(body) == (200, {})
     assert intake.event_ids == []
     sent = body.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(body, bytes) else json.dumps(body)
-    assert intake.aside == [("1", reason, sent)]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.dead_letters == [("1", reason, sent)]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_what_is_no_transaction_is_set_aside(
     ],
     ids=lambda value: value[:5],
 )
-async def test_events_beside_what_cannot_be_read_are_taken(
+async def test_good_events_beside_unreadable_ones_are_taken(
     client: AppServiceClient, intake: Recorder, junk: str
 ) -> None:
     spoilt = json.dumps(event("$x", content={"body": "JUNK"})).replace('"JUNK"', junk)
@@ -239,7 +239,7 @@ async def test_events_beside_what_cannot_be_read_are_taken(
     body = f'{{"ephemeral": [{{}}], "events" : [{good[0]}, {spoilt},{good[1]}]}}'
     assert await client.put(body.encode()) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
-    assert [reason.partition(":")[0] for _, reason, _ in intake.aside] == ["not JSON"]
+    assert [reason.partition(":")[0] for _, reason, _ in intake.dead_letters] == ["not JSON"]
     assert intake.signs
 
 
@@ -248,7 +248,7 @@ async def test_whole_events_of_half_a_body_are_taken(client: AppServiceClient, i
     body = json.dumps({"events": [event("$1"), event("$2")]}).encode()
     assert await client.put(body[:-cut]) == (200, {})
     assert intake.event_ids == (["$1", "$2"] if cut == 1 else ["$1"])
-    assert len(intake.aside) == len(intake.signs) == 1
+    assert len(intake.dead_letters) == len(intake.signs) == 1
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ async def test_whole_events_of_half_a_body_are_taken(client: AppServiceClient, i
         [{"events": [event("$forged")]}],
     ],
 )
-async def test_nothing_that_somebody_wrote_into_an_event_is_taken_for_one(
+async def test_events_inside_the_content_of_events_are_not_taken(
     client: AppServiceClient, intake: Recorder, hidden: Any
 ) -> None:
     body = json.dumps(hidden)
@@ -280,24 +280,24 @@ async def test_nothing_that_somebody_wrote_into_an_event_is_taken_for_one(
 )
 async def test_nothing_is_unpacked(client: AppServiceClient, intake: Recorder, encoding: str, body: bytes) -> None:
     assert (await client.put(body, headers=BEARER | {"Content-Encoding": encoding})) == (200, {})
-    assert len(intake.aside) == (body != b"{}")
+    assert len(intake.dead_letters) == (body != b"{}")
 
 
 async def test_a_bomb_is_a_handful_of_bytes(intake: Recorder) -> None:
-    async with open_door(TOKEN, intake, max_size=1_000_000) as client:
+    async with serve_endpoint(TOKEN, intake, max_size=1_000_000) as client:
         bomb = gzip.compress(b"0" * 100_000_000, 9)
         assert (await client.put(bomb, headers=BEARER | {"Content-Encoding": "gzip"})) == (200, {})
-    assert len(intake.aside) == 1
-    assert len(intake.aside[0][2]) <= len(bomb) < 1_000_000
+    assert len(intake.dead_letters) == 1
+    assert len(intake.dead_letters[0][2]) <= len(bomb) < 1_000_000
 
 
 async def test_a_body_that_is_too_large_is_set_aside(intake: Recorder) -> None:
-    async with open_door(TOKEN, intake, max_size=10_000) as client:
+    async with serve_endpoint(TOKEN, intake, max_size=10_000) as client:
         assert await client.put({"events": [event("$1", content={"body": "x" * 1_000_000})]}) == (200, {})
         assert await client.put({"events": [event("$2")]}) == (200, {})
     assert intake.event_ids == ["$2"]
-    assert [(txn, reason) for txn, reason, _ in intake.aside] == [("1", "too large")]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert [(txn, reason) for txn, reason, _ in intake.dead_letters] == [("1", "too large")]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -321,15 +321,15 @@ async def test_any_transaction_id_will_do(client: AppServiceClient, intake: Reco
     for prefix in ("", "/_matrix/app/v1"):
         assert await client.put({"events": [event("$1"), 1]}, f"{prefix}/transactions/{path}") == (200, {})
     assert intake.event_ids == ["$1", "$1"]
-    assert [txn for txn, _, _ in intake.aside] == [txn_id] * 2
+    assert [txn for txn, _, _ in intake.dead_letters] == [txn_id] * 2
     assert intake.signs == []
 
 
-async def test_transaction_ids_that_begin_anew_are_a_sign(client: AppServiceClient, intake: Recorder) -> None:
+async def test_transaction_ids_that_restart_are_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     paths = ["7", "8", "8", "x", "9" * 30, "-1", "9", "3", "4"]
     for path in paths:
         await client.put({}, f"/transactions/{path}")
-    assert intake.signs == ["the homeserver's transaction ids began anew"]
+    assert intake.signs == ["the homeserver's transaction ids restarted"]
 
 
 async def test_a_sign_that_could_not_be_noted_is_seen_again(client: AppServiceClient, intake: Recorder) -> None:
@@ -349,7 +349,7 @@ async def test_a_transaction_without_events_is_taken(client: AppServiceClient, i
     assert intake.event_ids == []
 
 
-async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: Recorder) -> None:
+async def test_values_that_are_no_events_become_dead_letters(client: AppServiceClient, intake: Recorder) -> None:
     unfit: list[dict[str, Any]] = [
         *({"content": None}, {"sender": 1}, {"type": []}, {"room_id": "\ud800"}, {"event_id": "a\0b"}),
         *({"state_key": "@agent_\0:example.org"}, {"event_id": "$" + "x" * 999}),
@@ -357,15 +357,17 @@ async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: R
     junk: list[Any] = [None, 1, "x", [], {}, {"event_id": "$x"}, *(event("$x", **change) for change in unfit)]
     assert await client.put({"events": [event("$1"), *junk, event("$2")]}) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
-    assert intake.aside == [("1", f"{len(junk)} that are no room events", repr(junk))]
+    assert intake.dead_letters == [("1", f"{len(junk)} elements that are not room events", repr(junk))]
     # It is known what is not taken: there is nothing to look for.
     assert intake.signs == []
 
 
 @pytest.mark.parametrize("depth", range(100, 1100, 25))
-async def test_whatever_can_be_read_can_be_set_aside(client: AppServiceClient, intake: Recorder, depth: int) -> None:
+async def test_every_readable_body_can_become_a_dead_letter(
+    client: AppServiceClient, intake: Recorder, depth: int
+) -> None:
     assert await client.put(b'{"events": [' + b"[" * depth + b"]" * depth + b"]}") == (200, {})
-    assert len(intake.aside) == 1
+    assert len(intake.dead_letters) == 1
 
 
 async def test_ten_thousand_events_are_taken_at_once(client: AppServiceClient, intake: Recorder) -> None:
@@ -383,7 +385,7 @@ async def test_a_body_of_sixty_megabytes_is_taken(client: AppServiceClient, inta
 
 
 @pytest.mark.parametrize("error", [StoreError("the database failed: s3cret detail"), SchemaTooOld("too old")])
-async def test_what_could_not_be_stored_is_sent_again(
+async def test_a_transaction_that_could_not_be_stored_is_sent_again(
     client: AppServiceClient, intake: Recorder, error: StoreError, caplog: pytest.LogCaptureFixture
 ) -> None:
     intake.fails = error
@@ -407,7 +409,7 @@ async def test_an_answer_comes_after_everything_is_stored(client: AppServiceClie
 
 
 async def test_a_token_beyond_ascii(intake: Recorder) -> None:
-    async with open_door("t\u00f6ken", intake) as client:
+    async with serve_endpoint("t\u00f6ken", intake) as client:
         assert await client.put({"events": []}, headers={}, access_token="t\u00f6ken") == (200, {})
         assert (await client.put({"events": []}, headers={}, access_token="token"))[0] == 403
 
@@ -416,13 +418,13 @@ async def test_an_id_that_is_left_out_is_a_sign_once(client: AppServiceClient, i
     """Other doors and other application services take ids too, so most of them may be missing here."""
     for number in (3, 5, 7, 9):
         assert await client.put({"events": [event(f"${number}")]}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver left out a transaction"]
+    assert intake.signs == ["the homeserver's transaction ids have a gap"]
 
 
-async def test_ids_that_begin_anew_are_a_sign_each_time(client: AppServiceClient, intake: Recorder) -> None:
+async def test_each_restart_of_the_ids_is_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     for number in (7, 1, 2, 1):
         assert await client.put({"events": []}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver's transaction ids began anew"] * 2
+    assert intake.signs == ["the homeserver's transaction ids restarted"] * 2
 
 
 @pytest.mark.parametrize(
@@ -451,7 +453,7 @@ async def test_a_doubt_counts_from_the_transaction_that_it_begins_with(
     """The last thing that a homeserver repeats may be the last that it says for long."""
     for txn_id in ids:
         assert await client.put({"events": []}, f"/transactions/{txn_id}") == (200, {})
-    running = asyncio.create_task(every(GAP_LOOK, client.door.look_for_gap, name="search"))
+    running = asyncio.create_task(every(GAP_LOOK, client.endpoint.look_for_gap, name="search"))
     try:
         async with asyncio.timeout(15):
             await intake.compared.wait()

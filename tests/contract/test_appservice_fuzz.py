@@ -1,4 +1,4 @@
-"""The door under hostile transactions, in any order: a good event is a turn once, whatever comes with it."""
+"""The endpoint under hostile transactions, in any order: a good event becomes one turn, whatever comes with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from agent_bridge.matrix.events import clean
-from support.appservice_client import TOKEN, aside, make_portals, messages_in, open_door, real_intake, suspects
+from support.appservice_client import (
+    TOKEN,
+    dead_letter_reasons,
+    make_portals,
+    messages_in,
+    real_intake,
+    rooms_to_backfill,
+    serve_endpoint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -184,7 +192,7 @@ class Homeserver:
     async def send(self, transaction: Transaction) -> None:
         elements = list(self._elements(transaction))
         body = _harmed(transaction.harm, ",".join(text for text, _ in elements))
-        before = len(await aside(self._database))
+        before = len(await dead_letter_reasons(self._database))
         headers, query = transaction.proof
         if "compressed" in transaction.harm:
             headers = headers | {"Content-Encoding": "gzip"}
@@ -196,15 +204,15 @@ class Homeserver:
             else:
                 assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
         if transaction.proof not in RIGHT:
-            assert len(await aside(self._database)) == before
+            assert len(await dead_letter_reasons(self._database)) == before
             return
         if transaction.harm in {*HARMLESS, "cut"}:
             self._expect(good for _, good in elements if good is not None)
         if transaction.harm in RUIN or any(
             isinstance(each, Bad) and not each.readable for each in transaction.elements
         ):
-            assert len(await aside(self._database)) > before
-            assert await suspects(self._database) == set(ROOMS)
+            assert len(await dead_letter_reasons(self._database)) > before
+            assert await rooms_to_backfill(self._database) == set(ROOMS)
 
     async def check(self) -> None:
         """Fail unless each room has the good events that were taken, once and in order."""
@@ -261,11 +269,11 @@ NUMBERS = itertools.count()
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(transactions=st.lists(TRANSACTIONS, min_size=1, max_size=6))
-async def test_good_events_arrive_whatever_comes_with_them(database: Database, transactions: list[Transaction]) -> None:
+async def test_good_events_arrive_beside_any_others(database: Database, transactions: list[Transaction]) -> None:
     if not await database.rows("SELECT 1 FROM portal"):
         await make_portals(database, ROOMS)
     await database.execute("DELETE FROM turn")
-    async with open_door(TOKEN, real_intake(database), max_size=MAX_SIZE) as client:
+    async with serve_endpoint(TOKEN, real_intake(database), max_size=MAX_SIZE) as client:
         homeserver = Homeserver(client, database, NUMBERS)
         for transaction in transactions:
             event(transaction.harm or "whole")

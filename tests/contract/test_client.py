@@ -7,13 +7,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
-from agent_bridge.matrix import session as module
 from agent_bridge.matrix.client import CreatedRoom, Homeserver
-from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.matrix.session import PATIENCE, homeserver_session
 from support.fault_server import FaultServer, Reply
 from support.records import NAMES
 
@@ -83,7 +81,12 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
         ),
         pytest.param(
             lambda h: h.set_displayname(GHOST, "Frida"), {},
-            ("PUT", f"{CLIENT}/profile/{GHOST}/displayname", {"displayname": "Frida"}, GHOST), None, id="displayname",
+            ("PUT", f"{CLIENT}/profile/{GHOST}/displayname", {"displayname": "Frida"}, GHOST), None,
+            id="set displayname",
+        ),
+        pytest.param(
+            lambda h: h.displayname(GHOST), {"displayname": "Frida"},
+            ("GET", f"{CLIENT}/profile/{GHOST}/displayname", None, NAMES.bot), "Frida", id="displayname of a user",
         ),
         pytest.param(
             lambda h: h.create_room({"room_alias_name": "agent_frida"}, GHOST), {"room_id": ROOM},
@@ -237,14 +240,14 @@ async def test_whether_power_levels_list_the_creator(
         (refuses(500, "M_UNKNOWN", "Internal"), AWAY, 500, "M_UNKNOWN", "M_UNKNOWN: Internal"),
         (Reply(502, HTML, (b"<h1>Bad Gateway</h1>",)), AWAY, 502, None, "502"),
         (Reply(503), AWAY, 503, None, "HTTP 503"),
-        (is_json(b"[]", 504), AWAY, None, None, "its address"),
+        (is_json(b"[]", 504), AWAY, None, None, "is the address correct"),
         (is_json(b"{", 502), AWAY, 502, None, "HTTP 502"),
         (Reply(200, HTML, (b"<html>",)), AWAY, None, None, "cannot be reached"),
-        (is_json(b'{"room'), AWAY, None, None, "its address"),
-        (is_json(b"\xff\xfe\x00"), AWAY, None, None, "its"),
-        (says([]), AWAY, None, None, "not its API: is its address right?"),
-        (says(None), AWAY, None, None, "not its API"),
-        (says("ok"), AWAY, None, None, "not its API"),
+        (is_json(b'{"room'), AWAY, None, None, "is the address correct"),
+        (is_json(b"\xff\xfe\x00"), AWAY, None, None, "is the address correct"),
+        (says([]), AWAY, None, None, "is not valid: is the address correct?"),
+        (says(None), AWAY, None, None, "response is not valid"),
+        (says("ok"), AWAY, None, None, "response is not valid"),
         (Reply(200, {"Content-Length": "99"}, (b"{",), then="cut"), AWAY, None, None, "cannot be reached"),
         (Reply(head=False, then="cut"), AWAY, None, None, "cannot be reached"),
         (Reply(head=False, pieces=(b"SSH-2.0\r\n",), then="cut"), AWAY, None, None, "cannot be reached"),
@@ -287,15 +290,15 @@ async def test_failures(
     ids=["whoami", "capabilities", "create", "alias", "membership", "joined rooms", "members", "send", "messages"],
 )
 @pytest.mark.parametrize("answer", [{}, {"user_id": 1, "room_id": None, "event_id": [], "chunk": {}, "content": "x"}])
-async def test_an_answer_that_lacks_what_was_asked_for_is_no_answer(
+async def test_responses_without_the_expected_fields_are_errors(
     homeserver: Homeserver, server: FaultServer, call: Call, answer: Any
 ) -> None:
     server.script(says(answer))
-    with pytest.raises(HomeserverUnavailable, match="not its API"):
+    with pytest.raises(HomeserverUnavailable, match="response is not valid"):
         await call(homeserver)
 
 
-async def test_nobody_at_the_address() -> None:
+async def test_no_server_at_the_address() -> None:
     async with homeserver_session() as session:
         with pytest.raises(HomeserverUnavailable, match=r"^the homeserver cannot be reached: .*127\.0\.0\.1"):
             await Homeserver("http://127.0.0.1:9", TOKEN, NAMES, session).versions()
@@ -304,10 +307,9 @@ async def test_nobody_at_the_address() -> None:
 @pytest.mark.parametrize(
     "reply", [Reply(head=False, then="hang"), Reply(200, {}, (b"{",), then="hang")], ids=["silent", "half"]
 )
-async def test_silence_comes_to_an_end(server: FaultServer, monkeypatch: pytest.MonkeyPatch, reply: Reply) -> None:
-    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(sock_read=0.3))
+async def test_a_silent_homeserver_is_unavailable(server: FaultServer, reply: Reply) -> None:
     server.script(reply)
-    async with homeserver_session() as session, asyncio.timeout(10):
+    async with homeserver_session(read_timeout=0.3) as session, asyncio.timeout(10):
         homeserver = Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
         with pytest.raises(HomeserverUnavailable, match="cannot be reached"):
             await homeserver.versions()
@@ -335,7 +337,7 @@ async def test_a_limited_request_waits_and_is_repeated(homeserver: Homeserver, s
 
 
 async def test_a_limit_that_asks_for_too_much_is_an_error_at_once(homeserver: Homeserver, server: FaultServer) -> None:
-    server.script(refuses(429, "M_LIMIT_EXCEEDED", "slow down", retry_after_ms=1000 * (module.PATIENCE + 1)))
+    server.script(refuses(429, "M_LIMIT_EXCEEDED", "slow down", retry_after_ms=1000 * (PATIENCE + 1)))
     started = time.monotonic()
     with pytest.raises(HomeserverUnavailable, match="M_LIMIT_EXCEEDED: slow down") as caught:
         await homeserver.join(ROOM)
@@ -344,23 +346,24 @@ async def test_a_limit_that_asks_for_too_much_is_an_error_at_once(homeserver: Ho
     assert len(server.requests) == 1
 
 
-async def test_patience_is_for_the_sum_of_all_waits(
-    homeserver: Homeserver, server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.4)
+async def test_patience_bounds_the_sum_of_all_waits(server: FaultServer) -> None:
     server.script(*[LIMITED] * 5)
-    with pytest.raises(HomeserverUnavailable, match="M_LIMIT_EXCEEDED"):
-        await homeserver.join(ROOM)
+    async with homeserver_session(patience=0.4) as session:
+        with pytest.raises(HomeserverUnavailable, match="M_LIMIT_EXCEEDED"):
+            await Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session).join(ROOM)
     assert len(server.requests) == 3
 
 
-async def test_waiting_is_longer_than_a_request_may_take(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(total=module._TIMEOUT.total, sock_read=0.3))
+async def test_waits_do_not_count_as_silence(server: FaultServer) -> None:
     server.script(*[refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=400)] * 2, says({"versions": []}))
-    async with homeserver_session() as session:
+    async with homeserver_session(read_timeout=0.3) as session:
         await Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session).versions()
     assert len(server.requests) == 3
-    assert module._TIMEOUT.total is None or module._TIMEOUT.total > module.PATIENCE
+
+
+async def test_a_session_has_no_time_limit_for_a_request_with_its_waits() -> None:
+    async with homeserver_session() as session:
+        assert session.timeout.total is None
 
 
 async def test_a_room_whose_alias_is_taken_is_adopted(homeserver: Homeserver, server: FaultServer) -> None:
@@ -429,8 +432,11 @@ async def test_an_invitation_of_a_member_is_not_needed(
         assert await homeserver.invite(ROOM, BOB) is needed
 
 
-@pytest.mark.parametrize("call", [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k")])
-async def test_what_is_not_there_is_none_and_what_is_forbidden_an_error(
+@pytest.mark.parametrize(
+    "call",
+    [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k"), lambda h: h.displayname(BOB)],
+)
+async def test_missing_things_are_none_and_forbidden_things_are_errors(
     homeserver: Homeserver, server: FaultServer, call: Call
 ) -> None:
     server.script(refuses(404, "M_NOT_FOUND"), refuses(403, "M_FORBIDDEN"))

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store import database as module
 from agent_bridge.store.database import Database
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ async def test_more_than_the_pool_has_wait_for_each_other(table: Database) -> No
     assert await values(table) == list(range(40))
 
 
-async def test_what_is_in_a_transaction_when_the_connection_goes_fails(table: Database, database_url: str) -> None:
+async def test_a_transaction_fails_with_its_connection(table: Database, database_url: str) -> None:
     async def interrupted() -> None:
         async with table.transaction() as connection:
             await connection.execute("INSERT INTO number VALUES (1)")
@@ -87,20 +86,20 @@ async def test_what_is_in_a_transaction_when_the_connection_goes_fails(table: Da
 async def test_connections_that_were_lost_are_not_given_out(table: Database, database_url: str) -> None:
     await asyncio.gather(*(table.ping() for _ in range(8)))
     await end_connections(database_url)
-    await asyncio.gather(*(table.ping() for _ in range(8)))
+    rows = await asyncio.gather(*(table.row("SELECT 1 AS one") for _ in range(8)))
+    assert rows == [{"one": 1}] * 8
 
 
-async def test_a_pool_that_is_used_up_is_an_error_in_words(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_POOL_TIMEOUT", 0.2)
-    async with Database(database_url, pool_size=2) as database, database.transaction(), database.transaction():
+async def test_a_pool_that_is_used_up_is_an_error_in_words(database_url: str) -> None:
+    pool = Database(database_url, pool_size=2, pool_timeout=0.2)
+    async with pool as database, database.transaction(), database.transaction():
         with pytest.raises(StoreError, match="no connection in time"):
             await database.ping()
 
 
-async def test_a_database_that_is_away_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_POOL_TIMEOUT", 0.5)
+async def test_a_database_that_is_away_is_an_error_in_words() -> None:
     with pytest.raises(StoreError, match=r"^the database gave no connection in time: is PostgreSQL reachable, "):
-        async with Database(NOWHERE):
+        async with Database(NOWHERE, pool_timeout=0.5):
             pytest.fail("there is no such database")
 
 
@@ -112,7 +111,7 @@ async def end_connections(uri: str) -> None:
         )
 
 
-async def test_who_waits_for_a_connection_can_always_be_cancelled(database_url: str) -> None:
+async def test_a_wait_for_a_connection_can_always_be_cancelled(database_url: str) -> None:
     async with Database(database_url, pool_size=2) as database:
         for moment in range(300):
             tasks = [asyncio.create_task(database.ping()) for _ in range(5)]

@@ -14,9 +14,9 @@ from aiohttp import web
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
-from agent_bridge.demo.account import Account, call
-from agent_bridge.demo.client import Person
+from agent_bridge.demo.account import call
 from agent_bridge.demo.synapse import Synapse, SynapseError, free_port
+from support.person import Account, Person, is_space, space_children
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -152,8 +152,8 @@ async def test_spaces_aliases_and_profiles_are_found(alice: Person) -> None:
     room_id = await alice.create_room(name="Garden", room_alias_name="garden")
     space_id = await alice.create_room(name="House", creation_content={"type": "m.space"})
     await alice.set_state(space_id, "m.space.child", {"via": [DOMAIN]}, room_id)
-    await alice.wait_for(lambda: alice.room(space_id).children == [room_id])
-    assert alice.room(space_id).is_space
+    await alice.wait_for(lambda: space_children(alice.room(space_id)) == [room_id])
+    assert is_space(alice.room(space_id))
     assert await alice.resolve(alias) == room_id
     assert {room["room_id"] for room in await alice.hierarchy(space_id)} == {space_id, room_id}
     assert "m.room.create" in {event["type"] for event in await alice.state(room_id)}
@@ -171,7 +171,7 @@ async def test_a_declined_invitation_and_a_left_room_are_out_of_sight(alice: Per
     await bob.wait_for(lambda: room_id not in bob.invites)
 
 
-async def test_waiting_in_vain_says_what_was_seen(alice: Person) -> None:
+async def test_the_error_of_a_vain_wait_describes_the_rooms(alice: Person) -> None:
     room_id = await alice.create_room(name="Quiet")
     await alice.say(room_id, "anybody?")
     await alice.wait_for(lambda: alice.room(room_id).messages)
@@ -218,7 +218,7 @@ async def test_it_listens_on_the_loopback_address_only(synapse: Synapse) -> None
     assert not listens(synapse.port, "127.0.0.2")  # would be reached by a server that listens everywhere
 
 
-async def test_what_it_keeps_is_for_its_owner_only(synapse: Synapse) -> None:
+async def test_files_are_private_to_their_owner(synapse: Synapse) -> None:
     for path in synapse.log.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
@@ -300,5 +300,7 @@ async def test_without_the_package_it_says_how_to_install_it(tmp_path: Path, mon
 
 
 def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
-    asyncio.run(Synapse(tmp_path, DOMAIN).stop())
-    asyncio.run(Synapse(tmp_path, DOMAIN).kill())
+    for end in (Synapse.stop, Synapse.kill):
+        synapse = Synapse(tmp_path, DOMAIN)
+        asyncio.run(end(synapse))
+        assert synapse.pid is None

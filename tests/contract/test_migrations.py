@@ -26,6 +26,13 @@ from agent_bridge.store.schema import metadata
 if TYPE_CHECKING:
     from support.postgres import Cluster
 
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Migrations start from an empty database."""
+    return empty_database_url
+
+
 NOWHERE = "postgresql://user:s3cret@127.0.0.1:9/nowhere"
 
 
@@ -234,7 +241,7 @@ UPDATE turn SET state = 'running' WHERE event_id = '$3';
 """
 
 
-def test_what_was_there_keeps_its_order_and_its_age(database_url: str) -> None:
+def test_existing_turns_keep_their_order_and_age(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
     # Ids and places need not be the same for ever: a gap, as a transaction that failed leaves one.
@@ -259,7 +266,7 @@ def test_what_was_there_keeps_its_order_and_its_age(database_url: str) -> None:
     assert column(database_url, open_turns)[-1] == "$7"
 
 
-def test_rooms_are_watched_from_what_was_taken_last(database_url: str) -> None:
+def test_rooms_are_watched_from_their_last_turn(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
     migrate(database_url)

@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from agent_bridge.bridge.agents import presence as module
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.upstream_status import Health, UpstreamStatus
 from agent_bridge.core.agents import AgentState
@@ -102,9 +101,11 @@ async def stage(harness: BridgeHarness, database: Database) -> AsyncIterator[Sta
 
 
 @asynccontextmanager
-async def streamer(stage: Stage) -> AsyncIterator[None]:
+async def streamer(stage: Stage, **options: float) -> AsyncIterator[None]:
     """Show how the agents of *stage* are; what lasts is shown anew at each look."""
-    presence = Presence(stage.homeserver, stage.upstream_status, stage.agents, stage.signals, ENGLISH, refresh=0.1)
+    presence = Presence(
+        stage.homeserver, stage.upstream_status, stage.agents, stage.signals, ENGLISH, refresh=0.1, **options
+    )
     task = asyncio.create_task(presence.run())
     try:
         yield
@@ -114,7 +115,7 @@ async def streamer(stage: Stage) -> AsyncIterator[None]:
     assert task.cancelled()
 
 
-async def test_whoever_begins_shows_what_was_known_before(stage: Stage) -> None:
+async def test_a_new_leader_shows_the_known_presence(stage: Stage) -> None:
     (up,) = await stage.add("up")
     (down,) = await stage.add("down", upstream="down")
     await stage.upstream_status.publish([UP, replace(DOWN, name="down")])
@@ -164,7 +165,7 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
     ("status", "content"),
     [(200, {"presence": "offline"}), (404, None)],
 )
-async def test_where_nobody_can_be_seen_one_agent_tries_for_all(
+async def test_without_presence_on_the_homeserver_one_agent_tries_for_all(
     stage: Stage, status: int, content: dict[str, str] | None
 ) -> None:
     scout, *others = await stage.add("first", "second", "third")
@@ -192,13 +193,12 @@ async def test_an_agent_that_cannot_be_shown_is_left_alone(stage: Stage, status:
     assert stage.puts[refused] == 1
 
 
-async def test_a_homeserver_that_hangs_is_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+async def test_a_homeserver_that_hangs_is_asked_again(stage: Stage) -> None:
     (ghost,) = await stage.add("hanging")
     gate = asyncio.Event()
     stage.proxy.holds = lambda _number, _method, _path: gate
     await stage.upstream_status.publish([UP])
-    async with streamer(stage):
+    async with streamer(stage, request_timeout=0.2):
         await eventually(stage.shown(ghost, 2), "it is tried again")
         gate.set()
         await eventually(stage.says(ghost, "Ready"), "it is shown in the end")

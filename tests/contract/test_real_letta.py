@@ -20,6 +20,7 @@ from agent_bridge.upstream.base import (
     AnswerRequest,
     End,
     ReasoningDelta,
+    RunStarted,
     TextDelta,
     ToolCall,
     ToolResult,
@@ -138,6 +139,7 @@ async def test_a_repeat_brings_the_whole_of_an_answer_that_was_cut(letta: LettaS
     asked = len(letta.llm.asked)
     ask = AnswerRequest("Dora", (ChatMessage("user", "word " * 50),), session="!g:hs", idempotency_key="turn-2")
     async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(ask)) as told:
+        assert isinstance(await anext(told), RunStarted)
         assert await anext(told) == TextDelta("Echo:")
     whole = await answer(upstream, "word " * 50, session="!g:hs", key="turn-2")
     assert whole == "Echo: " + "word " * 50
@@ -150,7 +152,7 @@ async def test_a_rename_changes_the_model(letta: LettaServer, upstream: Upstream
     await letta.rename_agent(dora, "Dora the Second")
     assert await agents(upstream) == {by_name("Dora the Second")}
     assert await answer(upstream, "hi", model="Dora the Second", session="!d:hs") == "Echo: hi"
-    with pytest.raises(AgentGone, match=r"^letta has no agent 'Dora' any more$"):
+    with pytest.raises(AgentGone, match=r"^letta no longer has an agent 'Dora'$"):
         await answer(upstream, "hi", model="Dora", session="!d:hs")
 
 

@@ -1,4 +1,4 @@
-"""Doors and workers at once, on a real PostgreSQL: whatever people change meanwhile, it ends in order."""
+"""Requests of people and workers at the same time, on a real PostgreSQL: every turn ends, in order."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.database import Database
 
 THREADS = ["", "$r", "$s"]
-#: Seconds that it lasts.
-LONG = 2.5
+#: People, and requests of each of them.
+PEOPLE, REQUESTS = 4, 40
 #: The newest messages: those that people change.
 NEWEST = 12
 
@@ -44,8 +44,9 @@ class Storm:
         self.lanes |= {*await accept(self._database, asked(event_id, self._portal, thread=thread))}
         self.said.append(event_id)
 
-    async def people(self, until: float) -> None:
-        while asyncio.get_running_loop().time() < until:
+    async def request(self) -> None:
+        """Make the requests of one person."""
+        for _ in range(REQUESTS):
             await self._one_wish()
 
     async def _one_wish(self) -> None:
@@ -61,8 +62,9 @@ class Storm:
             case _:
                 await self.say(self._chance.choice(THREADS))
 
-    async def work(self, lane: int, until: float) -> None:
-        while asyncio.get_running_loop().time() < until:
+    async def work(self, lane: int, done: asyncio.Event) -> None:
+        """Work on *lane* until *done* is set."""
+        while not done.is_set():
             turn = await Turns(self._database).take(lane)
             if turn is not None:
                 try:
@@ -92,10 +94,12 @@ async def after_the_storm(database: Database) -> Storm:
     storm = Storm(database, await add_portal(database))
     for thread in THREADS:
         await storm.say(thread)
-    until = asyncio.get_running_loop().time() + LONG
-    async with asyncio.timeout(60):
-        workers = (storm.work(lane, until) for lane in storm.lanes for _ in range(2))
-        await asyncio.gather(*(storm.people(until) for _ in range(4)), *workers)
+    done = asyncio.Event()
+    async with asyncio.timeout(120):
+        workers = asyncio.gather(*(storm.work(lane, done) for lane in storm.lanes for _ in range(2)))
+        await asyncio.gather(*(storm.request() for _ in range(PEOPLE)))
+        done.set()
+        await workers
         for lane in storm.lanes:
             await storm.work_off(lane)
     assert len(storm.said) > 30

@@ -176,6 +176,7 @@ class Failures:
             pytest.param([Reasoning("hm")], AnswerEmpty, id="reasoning only"),
             pytest.param([Tool("look")], AnswerEmpty, id="a tool call only"),
             pytest.param([" \n"], AnswerEmpty, id="blank"),
+            pytest.param([], AnswerEmpty, id="nothing"),
         ],
     )
     async def test_errors(

@@ -23,7 +23,7 @@ async def _play(plan: Plan) -> Report:
     with tempfile.TemporaryDirectory(prefix="ab-crash-") as name:
         folder = Path(name)
         with Cluster(folder) as cluster, cluster.database() as url:
-            async with BridgeHarness(folder, cluster) as harness:
+            async with BridgeHarness(folder) as harness:
                 return await Driver(plan, harness, url, folder).run()
 
 

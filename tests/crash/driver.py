@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from crash.spots import Spot
     from support.harness import BridgeHarness
+    from support.person import Person
 
 #: Every so manieth kill takes the homeserver along, if any does.
 _SYNAPSE_EVERY = 10
@@ -59,11 +59,11 @@ class Plan:
 
 
 class Driver:
-    """One run in *house*, with an empty database and a folder of its own."""
+    """One run with the homeserver of *harness*, an empty database and a folder of its own."""
 
     def __init__(self, plan: Plan, harness: BridgeHarness, database_url: str, folder: Path) -> None:
         self._plan = plan
-        self._defaults = harness
+        self._harness = harness
         self._url = database_url
         self._folder = folder
         self._random = random.Random(plan.seed)  # noqa: S311
@@ -77,7 +77,7 @@ class Driver:
         """Carry the plan out and return what was found."""
         async with AsyncExitStack() as stack:
             upstream = await stack.enter_async_context(self._upstream())
-            person = await stack.enter_async_context(self._defaults.person())
+            person = await stack.enter_async_context(self._harness.person())
             database = await stack.enter_async_context(Database(self._url))
             config = self._config(upstream, person)
             await self._start_bridges(stack, config)
@@ -123,7 +123,7 @@ class Driver:
 
     def _config(self, upstream: ScriptedUpstream, person: Person) -> Config:
         there = {"name": "answerer", "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}
-        return self._defaults.config(
+        return self._harness.config(
             self._url, [there], logging={"format": "json"}, rooms={"invite": [person.user_id], "concurrency": 4}
         )
 
@@ -157,8 +157,8 @@ class Driver:
             self._kills += 1
             if self._plan.synapse and self._kills % _SYNAPSE_EVERY == 0:
                 self._synapse_kills += 1
-                await asyncio.gather(victim.kill(), self._defaults.synapse.kill())
-                await self._defaults.synapse.start()
+                await asyncio.gather(victim.kill(), self._harness.synapse.kill())
+                await self._harness.synapse.start()
             else:
                 await victim.kill()
             await victim.start()
@@ -195,7 +195,7 @@ class Driver:
         for number, spot in enumerate(spots):
             events = (json.dumps(event) for event in await spot.person.history(spot.room_id))
             (folder / f"room{number}.jsonl").write_text("\n".join(events), encoding="utf-8")
-        (folder / "homeserver.log").write_bytes(self._defaults.synapse.log.read_bytes())
+        (folder / "homeserver.log").write_bytes(self._harness.synapse.log.read_bytes())
         return folder
 
 

@@ -120,7 +120,7 @@ class Doom:
         return bool(self._event_id) and get_contextvars().get("event_id") == self._event_id
 
     def _watch_intake(self) -> None:
-        for method in ("take", "take_missed"):
+        for method in ("take", "take_backfilled"):
             _replace(Intake, method, self._watched(getattr(Intake, method)))
 
     def _watched(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from agent_bridge.store.database import Database
     from crash.asked import Question
+    from support.person import Person
 
 _SETTLED_WITHIN = 90.0
 _SEEN_WITHIN = 15.0

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 
-from agent_bridge.store import database as module
+from agent_bridge.app import Timeouts
 from support.conditions import eventually
-from support.people import Knocker, company, echo_through, events_of, is_quiet, say, see, see_begun
+from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
 from support.postgres import Cluster
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
@@ -92,8 +92,8 @@ class Scene:
     talks: list[Conversation]
 
     @property
-    def door(self) -> Knocker:
-        return Knocker(self.config)
+    def sender(self) -> TransactionSender:
+        return TransactionSender(self.config)
 
 
 @asynccontextmanager
@@ -105,13 +105,11 @@ async def scene(harness: BridgeHarness, database_url: str, *rooms: str, pool_siz
             logging={"format": "json"},
         )
         config = config.model_copy(update={"database": config.database.model_copy(update={"pool_size": pool_size})})
-        async with harness.bridge(config) as running, company(harness, running, upstream.names) as talks:
+        async with (
+            harness.bridge(config, Timeouts(database=PATIENCE)) as running,
+            conversations(harness, running, upstream.names) as talks,
+        ):
             yield Scene(config, upstream, running, talks)
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_POOL_TIMEOUT", PATIENCE)
 
 
 async def execute(uri: str, *statements: LiteralString) -> list[tuple[object, ...]]:
@@ -123,8 +121,8 @@ async def execute(uri: str, *statements: LiteralString) -> list[tuple[object, ..
 
 
 async def refuses(stage: Scene, event: Event) -> bool:
-    """Tell whether the door refuses a transaction with *event* because of the database."""
-    return await stage.door.hand_over("in vain", event) == UNAVAILABLE
+    """Tell whether the endpoint refuses a transaction with *event* because of the database."""
+    return await stage.sender.send("in vain", event) == UNAVAILABLE
 
 
 async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragile: Cluster, fragile_url: str) -> None:
@@ -133,7 +131,7 @@ async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragi
     async with scene(harness, fragile_url, "ada", "bob", "cleo") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
-        await see_begun(stage.talks, "Echo:")
+        await expect_texts(stage.talks, "Echo:")
         fragile.stop("fast")
         try:
             await say(stage.talks, "three")
@@ -148,7 +146,7 @@ async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragi
         finally:
             fragile.start()
         await say(stage.talks, "four")
-        await see(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
+        await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
 async def test_a_database_without_a_free_connection(harness: BridgeHarness, fragile_url: str) -> None:
@@ -156,7 +154,7 @@ async def test_a_database_without_a_free_connection(harness: BridgeHarness, frag
     async with scene(harness, fragile_url, "ada", pool_size=4) as stage:
         (ada,) = stage.talks
         await say([ada], "zero")
-        await see([ada], "Echo: zero")
+        await expect_answers([ada], "Echo: zero")
         async with await psycopg.AsyncConnection.connect(fragile_url) as other:
             await other.execute("LOCK TABLE turn")
             await say([ada], "one", "two")
@@ -165,17 +163,17 @@ async def test_a_database_without_a_free_connection(harness: BridgeHarness, frag
             held: set[asyncio.Task[int]] = set()
 
             async def refused() -> bool:
-                held.add(asyncio.create_task(stage.door.hand_over(f"held {next(numbers)}", first)))
+                held.add(asyncio.create_task(stage.sender.send(f"held {next(numbers)}", first)))
                 done, _ = await asyncio.wait(held, timeout=PATIENCE / 4)
                 return any(task.result() == UNAVAILABLE for task in done)
 
-            await eventually(refused, "the door says that the database is not available")
+            await eventually(refused, "the endpoint says that the database is not available")
             assert OK not in {task.result() for task in held if task.done()}
             assert len(ada.answers) == 1
         await asyncio.wait(held)
         assert {task.result() for task in held} == {OK, UNAVAILABLE}
-        assert await stage.door.hand_over("afterwards", first, second) == OK
-        await see([ada], "Echo: zero", "Echo: one", "Echo: two")
+        assert await stage.sender.send("afterwards", first, second) == OK
+        await expect_answers([ada], "Echo: zero", "Echo: one", "Echo: two")
 
 
 @pytest.mark.parametrize(
@@ -192,13 +190,13 @@ async def test_a_database_that_cannot_write(
     async with scene(harness, fragile_url, "ada", "bob") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
-        await see_begun(stage.talks, "Echo:")
+        await expect_texts(stage.talks, "Echo:")
         await execute(fragile_url, *break_it)
         try:
             await say(stage.talks, "three")
             for talk in stage.talks:
                 event = (await events_of(talk))[-1]
-                await eventually(partial(refuses, stage, event), "the door takes nothing")
+                await eventually(partial(refuses, stage, event), "the endpoint takes nothing")
             gates["one"].set()
 
             async def given_up() -> bool:
@@ -208,7 +206,7 @@ async def test_a_database_that_cannot_write(
         finally:
             await execute(fragile_url, WRITE, *mend_it)
         await say(stage.talks, "four")
-        await see(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
+        await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
 async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, fragile_url: str) -> None:
@@ -216,14 +214,14 @@ async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarne
     async with scene(harness, fragile_url, "ada") as stage:
         (ada,) = stage.talks
         await say([ada], "one")
-        await see([ada], "Echo: one")
+        await expect_answers([ada], "Echo: one")
         await execute(fragile_url, NEW_ARE_READ_ONLY, END_THE_OTHERS)
         await say([ada], "two")
         event = (await events_of(ada))[-1]
-        await eventually(lambda: refuses(stage, event), "the door takes nothing")
+        await eventually(lambda: refuses(stage, event), "the endpoint takes nothing")
         await execute(fragile_url, WRITE, NEW_CAN_WRITE)
         await say([ada], "three")
-        await see([ada], "Echo: one", "Echo: two", "Echo: three")
+        await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
 
 
 async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, fragile_url: str) -> None:
@@ -235,9 +233,9 @@ async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, fragile_url: 
         await ada.person.wait_for(lambda: [answer.body for answer in ada.answers] == ["Echo:"])
         assert await execute(fragile_url, LOSE_LANES) == [(True,)]
         gates["one"].set()
-        await see([ada], "Echo: one", "Echo: two")
+        await expect_answers([ada], "Echo: one", "Echo: two")
         await say([ada], "three")
-        await see([ada], "Echo: one", "Echo: two", "Echo: three")
+        await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
 
 
 async def test_a_lost_lock_does_not_let_two_workers_speak(
@@ -262,13 +260,13 @@ async def test_a_lost_lock_does_not_let_two_workers_speak(
         assert await execute(fragile_url, LOSE_LANES) == [(True,)]
 
         async def taken_over() -> bool:
-            return len(stage.upstream.asked) == 2 and await is_quiet(ada)
+            return len(stage.upstream.asked) == 2 and await ada.idle()
 
         await eventually(taken_over, "another worker has carried the turn out")
         gate.set()
         await say([ada], "two")
         await ada.person.wait_for(lambda: ada.answers[-1].body.endswith("to two"))
-        await eventually(lambda: is_quiet(ada), "every turn of the room is closed")
+        await ada.wait_until_idle()
         rows = await stage.running.database.rows("SELECT answer FROM turn WHERE answer <> '' ORDER BY id")
         said = await stage.running.database.rows("SELECT content FROM message WHERE role = 'assistant' ORDER BY id")
         seen = [answer.body for answer in ada.answers]

@@ -8,16 +8,16 @@ from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from agent_bridge.matrix import session
+from agent_bridge.app import Timeouts
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
-from support.people import company, echo_through, say, see, see_begun, with_bridge
+from support.people import conversations, echo_through, expect_answers, expect_texts, say, with_bridge
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
@@ -31,34 +31,25 @@ ROOMS = ("ada", "bob", "cleo")
 Company = tuple[ScriptedUpstream, Proxy, list["Conversation"]]
 
 
-class ClosedDoor:
-    """What a load balancer answers while no bridge is behind it."""
+class GatewayWithoutBridge(TestServer):
+    """A load balancer that has no bridge to pass transactions to."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        #: How often the homeserver tried to hand something over.
-        self.knocks = 0
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._refuse)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.2)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        super().__init__(app, port=port)
+        #: Number of requests.
+        self.requests = 0
 
     async def _refuse(self, _request: web.Request) -> web.Response:
-        self.knocks += 1
+        self.requests += 1
         return web.Response(status=HTTPStatus.BAD_GATEWAY)
 
 
 def configured(
     harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, address: str | None = None
 ) -> Config:
-    there = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
+    there: dict[str, Any] = {"homeserver": {"address": address, "domain": "test.local"}} if address else {}
     return harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **there)
 
 
@@ -69,7 +60,7 @@ async def behind_proxy(harness: BridgeHarness, database_url: str) -> AsyncIterat
         ScriptedUpstream(*ROOMS) as upstream,
         Proxy(harness.synapse.url) as proxy,
         harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
-        company(harness, running, upstream.names) as talks,
+        conversations(harness, running, upstream.names) as talks,
     ):
         yield upstream, proxy, talks
 
@@ -79,7 +70,7 @@ def speaks(talk: Conversation, method: str, path: str) -> bool:
     return method == "PUT" and f"/rooms/{talk.room_id}/send/m.room.message/" in path
 
 
-async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
+async def test_a_backlog_of_many_rooms_is_delivered_at_once_and_in_order(
     harness: BridgeHarness, database_url: str
 ) -> None:
     """After three tries the homeserver waits eight seconds; the bridge's start makes it hand over at once."""
@@ -87,19 +78,22 @@ async def test_what_piled_up_in_many_rooms_comes_at_once_and_in_order(
     async with ScriptedUpstream(*ROOMS) as upstream, AsyncExitStack() as people:
         config = configured(harness, database_url, upstream)
         async with harness.bridge(config) as running:
-            talks = await people.enter_async_context(company(harness, running, upstream.names))
+            talks = await people.enter_async_context(conversations(harness, running, upstream.names))
             await say(talks, "hello")
-            await see(talks, "Echo: hello")
-        async with ClosedDoor(config.appservice.port) as closed:
+            await expect_answers(talks, "Echo: hello")
+        gateway = GatewayWithoutBridge(config.appservice.port)
+        async with gateway:
             await say(talks, *questions)
 
             async def tired() -> bool:
-                return closed.knocks >= 3
+                return gateway.requests >= 3
 
             await eventually(tired, "the homeserver waits longer and longer")
         async with harness.bridge(config) as running:
             began = time.monotonic()
-            await see(with_bridge(talks, running), "Echo: hello", *(f"Echo: {question}" for question in questions))
+            await expect_answers(
+                with_bridge(talks, running), "Echo: hello", *(f"Echo: {question}" for question in questions)
+            )
             assert time.monotonic() - began < 7
 
 
@@ -109,11 +103,11 @@ async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness,
     async with ScriptedUpstream("ada", "bob") as upstream:
         upstream.script = echo_through(gates)
         config = configured(harness, database_url, upstream)
-        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (ada, bob):
+        async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as (ada, bob):
             turns = Turns(running.database)
             await ada.say("short")
             await bob.say("long")
-            await see_begun([ada, bob], "Echo:")
+            await expect_texts([ada, bob], "Echo:")
             await say([ada, bob], "next")
 
             async def all_taken() -> bool:
@@ -134,12 +128,12 @@ async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness,
                 await eventually(tried, "the answer waits for the homeserver")
             finally:
                 await harness.synapse.start()
-            await see([ada], "Echo: short", "Echo: next")
+            await expect_answers([ada], "Echo: short", "Echo: next")
             gates["long"].set()
-            await see([bob], "Echo: long", "Echo: next")
+            await expect_answers([bob], "Echo: long", "Echo: next")
             await say([ada, bob], "still there?")
-            await see([ada], "Echo: short", "Echo: next", "Echo: still there?")
-            await see([bob], "Echo: long", "Echo: next", "Echo: still there?")
+            await expect_answers([ada], "Echo: short", "Echo: next", "Echo: still there?")
+            await expect_answers([bob], "Echo: long", "Echo: next", "Echo: still there?")
             assert sorted(upstream.questions) == ["long", "next", "next", "short", "still there?", "still there?"]
 
 
@@ -156,9 +150,9 @@ async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) ->
 
     proxy.refuses = limit
     await say([limited, *others], "one", "two")
-    await see(others, "Echo: one", "Echo: two")
+    await expect_answers(others, "Echo: one", "Echo: two")
     assert len(tries) <= 2, "the others were done while the limit held"
-    await see([limited], "Echo: one", "Echo: two")
+    await expect_answers([limited], "Echo: one", "Echo: two")
     assert all(later - earlier > 1.4 for earlier, later in pairwise(tries[:3]))
 
 
@@ -178,24 +172,17 @@ async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> No
     proxy.refuses = partial(fails, 0)
     proxy.replaces = partial(fails, 1)
     await say(talks, "one", "two", "three")
-    await see(talks, "Echo: one", "Echo: two", "Echo: three")
+    await expect_answers(talks, "Echo: one", "Echo: two", "Echo: three")
     assert sum(failed) >= 3
 
 
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the bridge take a homeserver for hanging after a second."""
-    monkeypatch.setattr(session, "_TIMEOUT", aiohttp.ClientTimeout(connect=1, sock_read=1))
-
-
-@pytest.mark.usefixtures("_impatient")
 async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver never hears of the first, and carries the second out without telling."""
     async with (
         ScriptedUpstream(*ROOMS) as upstream,
         Proxy(harness.synapse.url) as proxy,
-        harness.bridge(configured(harness, database_url, upstream, proxy.url)) as running,
-        company(harness, running, upstream.names) as (stuck, *others),
+        harness.bridge(configured(harness, database_url, upstream, proxy.url), Timeouts(homeserver=1)) as running,
+        conversations(harness, running, upstream.names) as (stuck, *others),
     ):
         never = asyncio.Event()
         unheard: set[int] = set()
@@ -215,10 +202,10 @@ async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: Brid
 
         proxy.holds, proxy.loses = hold, lose
         await say([stuck, *others], "one", "two")
-        await see(others, "Echo: one", "Echo: two")
-        await see([stuck], "Echo: one", "Echo: two")
+        await expect_answers(others, "Echo: one", "Echo: two")
+        await expect_answers([stuck], "Echo: one", "Echo: two")
         assert unheard
         assert untold
         await say([stuck], "three")
-        await see([stuck], "Echo: one", "Echo: two", "Echo: three")
+        await expect_answers([stuck], "Echo: one", "Echo: two", "Echo: three")
         assert upstream.questions.count("one") == len(ROOMS)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 
-from support.people import company, enter, say, see
+from support.conditions import DEADLINE
+from support.people import conversations, expect_answers, say
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from pytest_aiohttp import AiohttpServer
 
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Conversation
@@ -23,21 +25,17 @@ if TYPE_CHECKING:
 STUCK = 4
 #: Messages that a quiet room says one after the other, each after the answer to the one before.
 SAID = 5
-#: Seconds for all of them: each takes some hundredths, and any trouble here lasts for ever.
-SOON = 10
 
 
 async def is_answered_soon(talk: Conversation) -> None:
-    """Say a few things in the room of *talk*, and see each answered."""
-    began = time.monotonic()
+    """Send a few messages into the room of *talk*, and see each answered. Any trouble here lasts for ever."""
     for number in range(SAID):
         await talk.say(f"quick {number}")
-        await see([talk], *(f"Echo: quick {each}" for each in range(number + 1)), within=SOON)
-    assert time.monotonic() - began < SOON
+        await expect_answers([talk], *(f"Echo: quick {each}" for each in range(number + 1)))
 
 
 def configured(harness: BridgeHarness, database_url: str, *upstreams: str, homeserver: str | None = None) -> Config:
-    there = {"homeserver": {"address": homeserver, "domain": "test.local"}} if homeserver else {}
+    there: dict[str, Any] = {"homeserver": {"address": homeserver, "domain": "test.local"}} if homeserver else {}
     servers = [{"name": f"server{number}", "url": url} for number, url in enumerate(upstreams)]
     return harness.config(database_url, servers, **there)
 
@@ -63,7 +61,7 @@ async def test_agents_that_do_not_answer(
         bad.script = script
         async with (
             harness.bridge(configured(harness, database_url, bad.url, good.url)) as running,
-            company(harness, running, [*bad.names, *good.names]) as (*stuck, quick),
+            conversations(harness, running, [*bad.names, *good.names]) as (*stuck, quick),
         ):
             await say(stuck, "one", "two")
             await stuck[-1].person.wait_for(lambda: len(bad.asked) >= STUCK)
@@ -75,7 +73,7 @@ async def test_agents_that_do_not_answer(
 async def test_a_room_whose_messages_the_homeserver_does_not_take(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(harness.synapse.url) as proxy:
         config = configured(harness, database_url, upstream.url, homeserver=proxy.url)
-        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (stuck, quick):
+        async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as (stuck, quick):
             gate, held = asyncio.Event(), asyncio.Event()
 
             def hold(_number: int, _method: str, path: str) -> asyncio.Event | None:
@@ -86,35 +84,31 @@ async def test_a_room_whose_messages_the_homeserver_does_not_take(harness: Bridg
 
             proxy.holds = hold
             await say([stuck], "one", "two")
-            await asyncio.wait_for(held.wait(), 10)
+            await asyncio.wait_for(held.wait(), DEADLINE)
             await is_answered_soon(quick)
             assert stuck.answers == []
             gate.set()
-            await see([stuck], "Echo: one", "Echo: two")
+            await expect_answers([stuck], "Echo: one", "Echo: two")
 
 
-async def test_an_upstream_whose_list_hangs(harness: BridgeHarness, database_url: str) -> None:
-    """Another's agents are found, get their rooms and answer."""
-    silent, forever = web.Application(), asyncio.Event()
+async def test_an_upstream_whose_list_hangs(
+    harness: BridgeHarness, database_url: str, aiohttp_server: AiohttpServer
+) -> None:
+    """The agents of another upstream are found, get their rooms and answer."""
+    app, forever = web.Application(), asyncio.Event()
 
     async def wait(_request: web.Request) -> web.Response:
         await forever.wait()
         return web.Response()
 
-    silent.router.add_get("/v1/models", wait)
-    runner = web.AppRunner(silent, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        async with (
-            ScriptedUpstream("quick") as upstream,
-            harness.bridge(configured(harness, database_url, url, upstream.url)) as running,
-            company(harness, running, upstream.names) as (quick,),
-        ):
-            await is_answered_soon(quick)
-    finally:
-        await runner.cleanup()
+    app.router.add_get("/v1/models", wait)
+    silent = await aiohttp_server(app, shutdown_timeout=0.2)
+    async with (
+        ScriptedUpstream("quick") as upstream,
+        harness.bridge(configured(harness, database_url, str(silent.make_url("/v1")), upstream.url)) as running,
+        conversations(harness, running, upstream.names) as (quick,),
+    ):
+        await is_answered_soon(quick)
 
 
 async def test_a_room_that_cannot_be_made(harness: BridgeHarness, database_url: str) -> None:
@@ -125,7 +119,7 @@ async def test_a_room_that_cannot_be_made(harness: BridgeHarness, database_url: 
         proxy.holds = lambda _number, _method, path: gate if stuck in path else None
         config = configured(harness, database_url, upstream.url, homeserver=proxy.url)
         async with harness.bridge(config) as running, harness.person() as person:
-            talk = await enter(running, person, quick)
+            talk = await running.join(person, quick)
             await is_answered_soon(talk)
             gate.set()
-            await see([await enter(running, person, stuck)])
+            await expect_answers([await running.join(person, stuck)])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from support.conditions import eventually
-from support.people import Knocker, company, echo_through, events_of, is_quiet, say, see, with_bridge
+from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, say, with_bridge
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -15,20 +14,22 @@ if TYPE_CHECKING:
 OK = 200
 
 
-def door_of(talk: Conversation) -> Knocker:
-    return Knocker(talk.running.bridge.config)
+def sender_of(talk: Conversation) -> TransactionSender:
+    return TransactionSender(talk.running.bridge.config)
 
 
-async def test_what_was_answered_is_not_answered_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_repeated_transactions_of_answered_messages_change_nothing(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         await say([talk], "one", "two")
-        await see([talk], "Echo: one", "Echo: two")
+        await expect_answers([talk], "Echo: one", "Echo: two")
         one, two = await events_of(talk)
-        door = door_of(talk)
+        sender = sender_of(talk)
         for txn_id, events in (("7", (one, two)), ("7", (one, two)), ("8", (two, one)), ("1", (one, one, two))):
-            assert await door.hand_over(txn_id, *events) == OK
+            assert await sender.send(txn_id, *events) == OK
         await say([talk], "three")
-        await see([talk], "Echo: one", "Echo: two", "Echo: three")
+        await expect_answers([talk], "Echo: one", "Echo: two", "Echo: three")
         assert upstream.questions == ["one", "two", "three"]
 
 
@@ -41,26 +42,28 @@ async def test_the_same_event_twice_at_once_is_one_question(harness: BridgeHarne
         await say([talk], "one", "two")
         events = await events_of(talk)
         async with harness.bridge(config) as running:
-            door, (talk_again,) = Knocker(config), with_bridge([talk], running)
-            same = await door.hand_over_at_once(["7"] * 4, *events)
-            others = await door.hand_over_at_once(map(str, range(8, 12)), *events)
+            sender, (talk_again,) = TransactionSender(config), with_bridge([talk], running)
+            same = await sender.send_concurrently(["7"] * 4, *events)
+            others = await sender.send_concurrently(map(str, range(8, 12)), *events)
             assert {*same, *others} == {OK}
-            await see([talk_again], "Echo: one", "Echo: two")
+            await expect_answers([talk_again], "Echo: one", "Echo: two")
             await say([talk_again], "three")
-            await see([talk_again], "Echo: one", "Echo: two", "Echo: three")
+            await expect_answers([talk_again], "Echo: one", "Echo: two", "Echo: three")
             assert upstream.questions == ["one", "two", "three"]
 
 
-async def test_what_is_being_answered_is_not_begun_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_repeated_transactions_of_a_running_turn_change_nothing(
+    harness: BridgeHarness, database_url: str
+) -> None:
     gates = {"one": asyncio.Event()}
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.script = echo_through(gates)
         await say([talk], "one", "two")
         await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["Echo:"])
         one, two = await events_of(talk)
-        assert await door_of(talk).hand_over_at_once(["7", "7", "8"], one, two) == [OK] * 3
+        assert await sender_of(talk).send_concurrently(["7", "7", "8"], one, two) == [OK] * 3
         gates["one"].set()
-        await see([talk], "Echo: one", "Echo: two")
+        await expect_answers([talk], "Echo: one", "Echo: two")
         assert upstream.questions == ["one", "two"]
 
 
@@ -68,33 +71,31 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeH
     """Synapse on SQLite does so at each start: the same transaction id means something else then."""
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         await say([talk], "one")
-        await see([talk], "Echo: one")
+        await expect_answers([talk], "Echo: one")
         await harness.synapse.restart()
         await say([talk], "two")
-        await see([talk], "Echo: one", "Echo: two")
-        (one, two), door = await events_of(talk), door_of(talk)
-        assert [await door.hand_over(txn_id, one, two) for txn_id in ("1", "2", "1")] == [OK] * 3
+        await expect_answers([talk], "Echo: one", "Echo: two")
+        (one, two), sender = await events_of(talk), sender_of(talk)
+        assert [await sender.send(txn_id, one, two) for txn_id in ("1", "2", "1")] == [OK] * 3
         await say([talk], "three")
-        await see([talk], "Echo: one", "Echo: two", "Echo: three")
+        await expect_answers([talk], "Echo: one", "Echo: two", "Echo: three")
 
 
-async def test_one_transaction_id_is_no_reason_to_pass_over_what_is_new(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_new_events_under_a_known_transaction_id_are_taken(harness: BridgeHarness, database_url: str) -> None:
     """Whoever stands between, the event alone tells what is new."""
     async with (
         ScriptedUpstream("ada") as upstream,
         harness.bridge(harness.config(database_url, [{"name": "scripted", "url": upstream.url}])) as running,
-        company(harness, running, upstream.names) as (ada,),
+        conversations(harness, running, upstream.names) as (ada,),
     ):
         await say([ada], "one")
-        await see([ada], "Echo: one")
+        await expect_answers([ada], "Echo: one")
         (one,) = await events_of(ada)
         news = [
             one | {"event_id": f"$made-up-{number}", "content": one["content"] | {"body": f"new {number}"}}
             for number in range(3)
         ]
         for event in news:
-            assert await door_of(ada).hand_over("1", one, event) == OK
-        await see([ada], "Echo: one", "Echo: new 0", "Echo: new 1", "Echo: new 2")
-        await eventually(lambda: is_quiet(ada), "nothing is left")
+            assert await sender_of(ada).send("1", one, event) == OK
+        await expect_answers([ada], "Echo: one", "Echo: new 0", "Echo: new 1", "Echo: new 2")
+        await ada.wait_until_idle()

@@ -14,7 +14,7 @@ from yarl import URL
 
 from support.conditions import eventually
 from support.fault_server import FaultServer, Reply, sse
-from support.people import company, events_of, is_quiet, say, see
+from support.people import conversations, events_of, expect_answers, say
 from support.scripted_upstream import ScriptedUpstream
 from support.severable_proxy import Line
 
@@ -62,16 +62,16 @@ async def talking(
         [{"name": "faulty", "url": url, **options}],
         lanes={"drain_timeout": 2, "max_attempts": 2},
     )
-    async with harness.bridge(config) as running, company(harness, running, [agent]) as (talk,):
+    async with harness.bridge(config) as running, conversations(harness, running, [agent]) as (talk,):
         yield talk
 
 
 @pytest.mark.parametrize(
     ("options", "reply", "told"),
     [
-        pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["was silent for 0.5 s"], id="silent"),
+        pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["sent nothing for 0.5 s"], id="silent"),
         pytest.param(
-            IMPATIENT, replace(HALF, then="hang"), ["Half an", "was silent for 0.5 s"], id="silent in mid-answer"
+            IMPATIENT, replace(HALF, then="hang"), ["Half an", "sent nothing for 0.5 s"], id="silent in mid-answer"
         ),
         pytest.param({}, Reply(head=False, then="cut"), ["closed the connection"], id="cut before the answer"),
         pytest.param({}, Reply(500, JSON, (b'{"error": {"message": "out of memory"}}',)), ["out of memory"], id="500"),
@@ -84,7 +84,7 @@ async def talking(
         ),
     ],
 )
-async def test_what_cannot_be_mended_is_told_at_once(
+async def test_permanent_failures_are_reported_at_once(
     harness: BridgeHarness,
     database_url: str,
     upstream: FaultyUpstream,
@@ -97,13 +97,13 @@ async def test_what_cannot_be_mended_is_told_at_once(
     async with talking(harness, database_url, upstream.url, upstream.agent, **options) as talk:
         await say([talk], "try")
         await talk.person.wait_for(lambda: len(talk.answers) == len(told))
-        await eventually(lambda: is_quiet(talk), "the turn is closed")
+        await talk.wait_until_idle()
         seen = [answer.body for answer in talk.answers]
         shown = [answer.body + (answer.html or "") for answer in talk.answers]
         assert all(part in text for part, text in zip(told, shown, strict=True))
         assert talk.answers[-1].content["msgtype"] == "m.notice"
         await say([talk], "again")
-        await see([talk], *seen, "All well.")
+        await expect_answers([talk], *seen, "All well.")
         assert len(upstream.requests) == 2
 
 
@@ -115,7 +115,7 @@ async def test_what_cannot_be_mended_is_told_at_once(
         pytest.param(REPEATABLE, replace(HALF, then="cut"), 1, id="cut in mid-answer"),
     ],
 )
-async def test_what_can_be_mended_is_tried_again_after_a_while(
+async def test_temporary_failures_are_retried_after_a_delay(
     harness: BridgeHarness,
     database_url: str,
     upstream: FaultyUpstream,
@@ -129,12 +129,12 @@ async def test_what_can_be_mended_is_tried_again_after_a_while(
         await say([talk], "try", "and this")
         await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "All well.")
         assert time.monotonic() - began > wait
-        await see([talk], "All well.", "All well.")
+        await expect_answers([talk], "All well.", "All well.")
         asked = [request.json["messages"][-1]["content"] for request in upstream.requests]
         assert asked == ["try", "try", "and this"]
 
 
-async def test_an_upstream_that_comes_back_answers_what_waited(harness: BridgeHarness, database_url: str) -> None:
+async def test_an_upstream_that_comes_back_answers_waiting_messages(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"
         async with talking(harness, database_url, url, upstream.names[0]) as talk:
@@ -146,7 +146,7 @@ async def test_an_upstream_that_comes_back_answers_what_waited(harness: BridgeHa
 
             await eventually(tried, "the bridge has tried once")
             await line.mend()
-            await see([talk], "Echo: one", "Echo: two")
+            await expect_answers([talk], "Echo: one", "Echo: two")
             assert upstream.questions == ["one", "two"]
 
 
@@ -158,7 +158,7 @@ async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(
         async with talking(harness, database_url, url, upstream.names[0]) as talk:
             await line.cut()
             await say([talk], "one", "two")
-            await eventually(lambda: is_quiet(talk), "both turns are closed", 30)
+            await talk.wait_until_idle(30)
             failed = [event["event_id"] for event in await events_of(talk)]
             await talk.person.wait_for(lambda: all("⚠️" in talk.room.reactions_to(event) for event in failed))
             seen = [answer.body for answer in talk.answers]
@@ -166,7 +166,7 @@ async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(
             assert "Connection refused" in (talk.answers[0].html or "")
             await line.mend()
             await say([talk], "three")
-            await see([talk], *seen, "Echo: three")
+            await expect_answers([talk], *seen, "Echo: three")
             assert upstream.questions == ["three"]
             # What the room was told is no part of the conversation.
             assert len(upstream.asked[0]["messages"]) == 1

@@ -13,9 +13,10 @@ from support.scripted_upstream import ScriptedUpstream, says
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Running
+    from support.person import Person
+    from support.shared_bridge import SharedBridge
 
 BOT = "@agentbridge:test.local"
 
@@ -52,7 +53,9 @@ async def desk(
         yield desk
 
 
-async def test_a_dm_begins_with_a_hello_and_help_lists_what_one_may(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_dm_begins_with_a_greeting_and_help_lists_the_permitted_commands(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         assert "help" in member.said()[0].body
         answer = (await member.ask("help")).body
@@ -89,7 +92,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
             assert "already" in (await admin.ask(f"invite bert {guest.user_id}")).body
             assert "No agent" in (await admin.ask("invite zzzzzz")).body
             assert "Usage" in (await admin.ask("invite")).body
-            assert "no Matrix user id" in (await admin.ask("invite ada @broken")).body
+            assert "is not a Matrix user id" in (await admin.ask("invite ada @broken")).body
             async with harness.person("stranger") as stranger:
                 assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 
@@ -127,10 +130,10 @@ async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, data
         assert "⚠️" in (await admin.ask("sync")).body
 
 
-async def test_the_prefix_works_in_an_agents_room(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("x") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
-        answer = await talk.person.wait_for(lambda: talk.room.said_by(BOT))
+        answer = await talk.person.wait_for(lambda: talk.from_bot)
         assert "agents" in answer[0].body
         await talk.say("!about this")
         await talk.wait_for_answers(1)
@@ -168,7 +171,7 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
         assert BOT in reason
 
 
-async def test_what_was_said_before_the_bot_had_joined_is_answered(harness: BridgeHarness, database_url: str) -> None:
+async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeHarness, database_url: str) -> None:
     """Clients send the first message with the invitation; the homeserver never pushes it."""
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         room_id = await member.person.create_dm(BOT)

@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.demo.synapse import Synapse, free_port
 from support.conditions import eventually
-from support.process import BridgeProcess
+from support.process import run_command, write_config
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
 
 
-async def agent_bridge(*arguments: str) -> tuple[int, str]:
-    """Run a command; return its exit code and what it said."""
+async def start_command(*arguments: str) -> tuple[int, str]:
+    """Run ``agent-bridge`` with *arguments* in a new interpreter; return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "agent_bridge", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -32,13 +32,13 @@ async def agent_bridge(*arguments: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
-async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str) -> None:
+async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url: str) -> None:
     """From nothing to a doctor who finds all well, with a Synapse that reads the file that init wrote."""
     folder = tmp_path / "bridge"
     registration, port = folder / "registration.yaml", free_port()
     synapse = Synapse(tmp_path / "synapse", "example.test", registrations=[registration])
     async with ScriptedUpstream("x") as upstream:
-        code, said = await agent_bridge(
+        code, said = await run_command(
             *("init", "--homeserver", synapse.url, "--domain", "example.test", "--upstream", upstream.url),
             *("--admin", "@me:example.test", "--api-key", "", "--port", str(port), "--folder", str(folder)),
             *("--address", f"http://127.0.0.1:{port}"),
@@ -47,15 +47,15 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str)
         assert str(registration) in said
         config = folder / "config.yaml"
         assert {stat.S_IMODE(file.stat().st_mode) for file in (config, registration)} == {0o600}
-        config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {database_url}"), "utf-8")
+        config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {empty_database_url}"), "utf-8")
 
-        code, said = await agent_bridge("doctor", "-c", str(config))
+        code, said = await run_command("doctor", "-c", str(config))
         assert code == 1
         assert "FAIL  homeserver" in said
         assert said.count("FAIL") == 1
 
         async with synapse:
-            code, said = await agent_bridge("doctor", "-c", str(config))
+            code, said = await run_command("doctor", "-c", str(config))
             assert code == 0, said
             assert "upstream letta" in said
             assert "1 agent" in said
@@ -64,57 +64,54 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, database_url: str)
             changed = config.with_name("changed.yaml")
             changed.touch(mode=0o600)
             changed.write_text(config.read_text("utf-8").replace(token, token + "not-", 1), "utf-8")
-            code, said = await agent_bridge("doctor", "-c", str(changed))
+            code, said = await run_command("doctor", "-c", str(changed))
             assert code == 1
             assert "FAIL  as_token" in said, said
             assert "FAIL  rate limiting" in said
 
-            code, said = await agent_bridge("registration", "-c", str(config), "-o", str(registration))
+            code, said = await run_command("registration", "-c", str(config), "-o", str(registration))
             assert code == 2
             assert "--force" in said
             before = registration.read_text("utf-8")
-            code, said = await agent_bridge("registration", "-c", str(config), "-o", str(registration), "--force")
+            code, said = await run_command("registration", "-c", str(config), "-o", str(registration), "--force")
             assert code == 0
             assert registration.read_text("utf-8") == before
 
-    code, said = await agent_bridge("migrate", "-c", str(config))
+    code, said = await run_command("migrate", "-c", str(config))
     assert code == 0
-    code, said = await agent_bridge("run", "-c", str(folder / "nothing.yaml"))
+    code, said = await run_command("run", "-c", str(folder / "nothing.yaml"))
     assert code == 2
     assert "agent-bridge init" in said
 
 
 async def test_a_bridge_without_its_database_says_so(tmp_path: Path, harness: BridgeHarness) -> None:
     config = harness.config("postgresql://nobody@127.0.0.1:9/none", [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
-    BridgeProcess(tmp_path, config)
-    code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
+    write_config(tmp_path, config)
+    code, said = await start_command("run", "-c", str(tmp_path / "config.yaml"))
     assert code == 1
     assert "database" in said
     assert "Traceback" not in said
 
 
 async def test_the_demo_says_one_thing_and_ends() -> None:
-    code, said = await agent_bridge("demo", "--once")
+    code, said = await start_command("demo", "--once")
     assert code == 0, said
     assert "Hello! Who are you?" in said
 
 
+@pytest.mark.long
 async def test_the_demo_takes_a_real_upstream() -> None:
     async with ScriptedUpstream("real") as upstream:
-        code, said = await agent_bridge("demo", "--once", "--upstream", upstream.url)
+        code, said = await start_command("demo", "--once", "--upstream", upstream.url)
         assert code == 0, said
         assert "Echo: Hello! Who are you?" in said
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/_matrix/mau/live", "/_matrix/mau/ready"])
-async def test_health_is_told(harness: BridgeHarness, database_url: str, path: str) -> None:
-    async with (
-        ScriptedUpstream("x") as upstream,
-        harness.talk(database_url, upstream) as talk,
-        aiohttp.request("GET", talk.running.bridge.config.appservice.url + path) as response,
-    ):
-        assert response.status == 200
-        assert (await response.json())["status"] == "ok"
+async def test_health_pages_of_a_running_bridge(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, harness.talk(database_url, upstream) as talk:
+        for path in ("/healthz", "/readyz", "/_matrix/mau/live", "/_matrix/mau/ready"):
+            async with aiohttp.request("GET", talk.running.bridge.config.appservice.url + path) as response:
+                assert (response.status, (await response.json())["status"]) == (200, "ok"), path
 
 
 async def test_not_ready_without_a_homeserver(harness: BridgeHarness, database_url: str) -> None:
@@ -139,24 +136,24 @@ async def test_not_ready_without_a_homeserver(harness: BridgeHarness, database_u
             assert response.status == 200
 
 
-async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+async def test_why_explains_the_outcome_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     async with ScriptedUpstream("told") as upstream, harness.talk(database_url, upstream) as talk:
         event_id = await talk.say("hello")
         await talk.wait_for_answers(1)
-        BridgeProcess(tmp_path, talk.running.bridge.config)
-        code, said = await agent_bridge("why", event_id, "-c", str(tmp_path / "config.yaml"))
+        write_config(tmp_path, talk.running.bridge.config)
+        code, said = await run_command("why", event_id, "-c", str(tmp_path / "config.yaml"))
         assert code == 0, said
         assert "It was answered." in said
         assert talk.answers[0].event_id in said
-        code, said = await agent_bridge("why", "$nothing", "-c", str(tmp_path / "config.yaml"))
-        assert (code, "I know nothing of" in said) == (0, True)
+        code, said = await run_command("why", "$nothing", "-c", str(tmp_path / "config.yaml"))
+        assert (code, "The bridge has no record of" in said) == (0, True)
 
 
 async def test_a_taken_port_is_named(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     config = harness.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
     async with harness.bridge(config):
-        BridgeProcess(tmp_path, config)
-        code, said = await agent_bridge("run", "-c", str(tmp_path / "config.yaml"))
+        write_config(tmp_path, config)
+        code, said = await run_command("run", "-c", str(tmp_path / "config.yaml"))
     assert code == 1
     assert f"cannot listen on 127.0.0.1:{config.appservice.port}" in said
     assert "Traceback" not in said

@@ -11,13 +11,13 @@ from aiohttp import web
 from PIL import Image
 
 from support import sample_documents
-from support.conditions import eventually
 from support.harness import DOMAIN
 from support.proxy import Proxy
 from support.scripted_upstream import File, ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Conversation
+    from support.shared_bridge import SharedBridge
 
 
 def picture(width: int, height: int, **options: Any) -> bytes:
@@ -43,8 +43,8 @@ async def send_file(talk: Conversation, data: bytes, content_type: str, name: st
     return await talk.person.send(talk.room_id, "m.room.message", content | more)
 
 
-async def test_pictures_that_are_sent_together_are_one_question(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("seer") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_pictures_that_are_sent_together_are_one_question(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("seer") as upstream, shared.talk(upstream) as talk:
         await send_file(talk, turned(), "image/jpeg", "one.jpg")
         await send_file(talk, picture(3000, 10), "image/png", "two.png")
         await talk.say("What is on them?")
@@ -61,8 +61,8 @@ async def test_pictures_that_are_sent_together_are_one_question(harness: BridgeH
         assert sizes[1][0] <= 2048
 
 
-async def test_a_caption_goes_with_its_file(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("reader") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_caption_goes_with_its_file(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("reader") as upstream, shared.talk(upstream) as talk:
         await send_file(talk, "größe, welt".encode(), "text/plain", "letter.txt", body="Translate this")
         await talk.wait_for_answers(1)
         assert upstream.questions == ["Translate this\n\nFile letter.txt:\n\n```\ngröße, welt\n```"]
@@ -84,35 +84,35 @@ async def test_documents_and_voice_messages_are_read(harness: BridgeHarness, dat
         voice = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01\x01" + bytes(100)
         await send_file(talk, voice, "audio/ogg", "voice.ogg", **{"org.matrix.msc3245.voice": {}})
         await talk.wait_for_answers(2)
-        assert upstream.questions[1] == "Voice message, transcribed:\n\nturn the light on"
+        assert upstream.questions[1] == "Transcript of a voice message:\n\nturn the light on"
 
 
-async def test_what_cannot_be_taken_is_said(harness: BridgeHarness, database_url: str) -> None:
+async def test_files_that_cannot_be_used_are_reported(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("picky") as upstream,
         harness.talk(database_url, upstream, files={"max_bytes": 1000}, images=False) as talk,
     ):
         await send_file(talk, b"x" * 1001, "text/plain", "long.txt")
         (notice,) = await talk.wait_for_answers(1)
-        assert notice.body == "⚠️ No answer: long.txt is larger than 1 kB."
+        assert notice.body == "⚠️ No answer: the file long.txt is larger than 1 kB."
         await send_file(talk, picture(2, 2), "image/jpeg", "cat.jpg", body="And this?")
         answers = await talk.wait_for_answers(3)
         assert [answer.body for answer in answers[1:]] == [
             "Echo: And this?",
-            f"{upstream.names[0][:1].upper()}{upstream.names[0][1:]} does not take images.",
+            f"The agent {upstream.names[0]} does not accept images.",
         ]
         assert answers[2].content["msgtype"] == "m.notice"
         await send_file(talk, b"x", "text/plain", "lost.txt", url=f"mxc://{DOMAIN}/nowhere")
         answers = await talk.wait_for_answers(4)
-        assert "lost.txt could not be fetched" in answers[3].body
+        assert "the file lost.txt could not be downloaded" in answers[3].body
         await send_file(talk, b"PK\x03\x04" + bytes(50), "application/zip", "all.zip")
         answers = await talk.wait_for_answers(5)
         assert "all.zip" in answers[4].body
         assert upstream.questions == ["And this?"]
 
 
-async def test_an_agents_files_are_sent_as_files(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("painter") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_an_agents_files_are_sent_as_files(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("painter") as upstream, shared.talk(upstream) as talk:
         data = picture(1600, 1200)
         image = f"data:image/png;base64,{base64.b64encode(data).decode()}"
         upstream.script = says("Here it is.", File(image))
@@ -131,17 +131,19 @@ async def test_an_agents_files_are_sent_as_files(harness: BridgeHarness, databas
         assert small.size == (info["thumbnail_info"]["w"], info["thumbnail_info"]["h"]) == (800, 600)
 
 
-async def test_a_link_to_a_private_address_is_not_followed(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_link_to_a_private_address_is_not_followed(shared: SharedBridge) -> None:
     async with (
         ScriptedUpstream("other") as victim,
         ScriptedUpstream("sly") as upstream,
-        harness.talk(database_url, upstream) as talk,
+        shared.talk(upstream) as talk,
     ):
         upstream.script = says("See:", File(f"{victim.url}/models"))
         await talk.say("Get it")
         answers = await talk.wait_for_answers(2)
-        assert "could not be sent: its link leads to where I do not go" in answers[1].body
-        await eventually(talk.running.idle, "every turn is closed")
+        assert (
+            "could not be sent: its link points to an address that this bridge does not fetch from" in answers[1].body
+        )
+        await talk.wait_until_idle()
         assert len(talk.answers) == 2
 
 
@@ -157,9 +159,9 @@ async def test_a_file_that_can_never_be_had_does_not_hold_the_room(harness: Brid
         async with harness.talk(database_url, upstream, homeserver) as talk:
             await send_file(talk, b"x", "text/plain", "lost.txt", body="What is this?")
             await talk.say("And that?")
-            answers = await talk.wait_for_answers(3, within=40)
+            answers = await talk.wait_for_answers(3)
             assert [answer.body for answer in answers[::2]] == ["Echo: What is this?", "Echo: And that?"]
-            assert "lost.txt could not be fetched" in answers[1].body.replace("Lost", "lost")
+            assert "The file lost.txt could not be downloaded" in answers[1].body
 
 
 async def test_words_do_not_wait_for_files_and_a_stop_does_not_either(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ NUMBERS = ["one", "two", "three", "four", "five", "six"]
 
 
 @asynccontextmanager
-async def slow_door(url: str) -> AsyncIterator[asyncio.Event]:
-    """Stand in the bridge's place and take for ever over the first transaction; the event tells that it came."""
+async def silent_endpoint(url: str) -> AsyncIterator[asyncio.Event]:
+    """Listen in the bridge's place and never respond; the event is set by the first transaction."""
     came = asyncio.Event()
 
     async def take(_request: web.Request) -> web.Response:
@@ -33,32 +34,31 @@ async def slow_door(url: str) -> AsyncIterator[asyncio.Event]:
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", take)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", URL(url).port).start()
+    server = TestServer(app, port=URL(url).port)
+    await server.start_server(shutdown_timeout=0.1)
     try:
         yield came
     finally:
-        await runner.cleanup()
+        await server.close()
 
 
-async def test_what_waited_in_a_homeserver_that_was_killed_is_answered_after_the_start(
+async def test_transactions_lost_by_a_killed_homeserver_are_answered_after_the_start(
     harness: BridgeHarness, database_url: str
 ) -> None:
     async with ScriptedUpstream("found") as upstream:
         async with harness.talk(database_url, upstream) as talk:
             config = talk.running.bridge.config
         async with harness.watching(talk) as talk:
-            async with slow_door(config.appservice.url) as came:
+            async with silent_endpoint(config.appservice.url) as came:
                 await talk.say(NUMBERS[0])
-                await asyncio.wait_for(came.wait(), 10)
+                await asyncio.wait_for(came.wait(), DEADLINE)
                 # These wait in the homeserver's memory behind the first.
                 for number in NUMBERS[1:]:
                     await talk.say(number)
                 await harness.synapse.kill()
             await harness.synapse.start()
             async with harness.bridge(config) as running:
-                await talk.person.wait_for(lambda: len(talk.answers) == len(NUMBERS), within=20)
+                await talk.person.wait_for(lambda: len(talk.answers) == len(NUMBERS))
                 await eventually(running.idle, "every turn is closed")
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in NUMBERS]
         assert upstream.questions == NUMBERS
@@ -71,16 +71,16 @@ async def test_a_bridge_that_goes_on_running_notices_that_the_homeserver_was_kil
         await talk.say("zero")
         await talk.wait_for_answers(1)
         with psycopg.connect(database_url) as jam:
-            # No transaction can be taken meanwhile: the first hangs in the door, the others wait behind it.
+            # No transaction can be taken meanwhile: the first waits for the lock, the others wait behind it.
             jam.execute("LOCK TABLE turn IN SHARE MODE")
             for number in NUMBERS[:-1]:
                 await talk.say(number)
-            await eventually(lambda: _hangs(database_url), "a transaction hangs in the door")
+            await eventually(lambda: _hangs(database_url), "a transaction waits for the lock")
             await harness.synapse.kill()
             jam.rollback()
         await harness.synapse.start()
         await talk.say(NUMBERS[-1])
-        answers = await talk.wait_for_answers(1 + len(NUMBERS), within=30)
+        answers = await talk.wait_for_answers(1 + len(NUMBERS))
         assert [answer.body for answer in answers] == [f"Echo: {number}" for number in ["zero", *NUMBERS]]
         assert upstream.questions == ["zero", *NUMBERS]
 
@@ -91,9 +91,7 @@ async def _hangs(database_url: str) -> bool:
     return bool(rows)
 
 
-async def test_what_was_answered_before_is_not_answered_again_when_rooms_are_compared(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_a_backfill_answers_no_message_twice(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("calm") as upstream, harness.talk(database_url, upstream) as talk:
         gate = asyncio.Event()
         for number in NUMBERS[:3]:

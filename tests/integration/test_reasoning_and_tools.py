@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.conditions import eventually
-from support.people import company
+from support.people import conversations
 from support.scripted_upstream import Reasoning, ScriptedUpstream, Tool, says, waits_for
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Conversation
+    from support.shared_bridge import SharedBridge
 
 PIECES = (
     Reasoning("Let me **see**. "),
@@ -63,7 +63,7 @@ async def test_hidden(harness: BridgeHarness, database_url: str) -> None:
         upstream.script = says(*PIECES)
         await talk.say("What now?")
         await talk.wait_for_answers(1)
-        await eventually(talk.running.idle, "every turn is closed")
+        await talk.wait_until_idle()
         assert seen(talk) == [("m.text", "Cats it is.")]
 
 
@@ -78,21 +78,21 @@ async def test_in_a_thread(harness: BridgeHarness, database_url: str) -> None:
         head = messages[0]
         assert head.body == "💭 Thought for 1 second · Used search"
         inside = [message for message in messages if root_of(message) == head.event_id]
-        assert ["Let me **see**. Yes." in inside[0].body, "12 cats" in inside[1].body] == [True, True]
+        thought, tool = inside
+        assert "Let me **see**. Yes." in thought.body
+        assert "12 cats" in tool.body
         assert all(message.content["msgtype"] == "m.notice" for message in (head, *inside))
         assert [message.body for message in messages if message not in (head, *inside)] == ["Cats it is."]
 
 
-async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_thinking_is_seen_while_it_goes_on_and_is_gone_after_a_stop(shared: SharedBridge) -> None:
     gate = asyncio.Event()
-    async with ScriptedUpstream("ponderer") as upstream, harness.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("ponderer") as upstream, shared.talk(upstream) as talk:
         upstream.script = waits_for(gate, Reasoning("hm"), "never said")
         await talk.say("What now?")
         await talk.person.wait_for(lambda: seen(talk) == [("m.notice", "💭 Thinking…")])
         assert "org.matrix.msc4357.live" in talk.answers[0].content
-        assert talk.ghost in talk.room.typing or await talk.person.wait_for(lambda: talk.ghost in talk.room.typing)
+        await talk.person.wait_for(lambda: talk.ghost in talk.room.typing)
         await talk.person.say(talk.room_id, "!ab stop")
         await talk.person.wait_for(lambda: seen(talk) == [("m.notice", "(stopped)")])
         await talk.person.wait_for(lambda: talk.ghost not in talk.room.typing)
@@ -112,24 +112,35 @@ async def test_where_responses_are_missing_chat_completions_are_asked(
         assert upstream.paths[-1] == "/v1/chat/completions"
 
 
-async def test_first_words_do_not_wait_behind_what_is_done_besides(harness: BridgeHarness, database_url: str) -> None:
+async def test_first_words_do_not_wait_for_the_budget_of_edits(harness: BridgeHarness, database_url: str) -> None:
+    grown, said = asyncio.Event(), asyncio.Event()
+
+    async def growing(_question: str) -> AsyncIterator[str]:
+        yield "One"
+        await grown.wait()
+        yield " two"
+        await said.wait()
+
     async def script(_question: str) -> AsyncIterator[Reasoning | Tool | str]:
         yield Reasoning("hm")
-        await asyncio.sleep(1.5)
-        # Of the edits in all rooms, the next is due after more than a minute.
         yield Tool("search", "{}", "12 cats")
-        await asyncio.sleep(0.5)
         yield "Cats"
-        await gate.wait()
+        await said.wait()
         yield " it is."
 
-    gate = asyncio.Event()
     answers = {"edits_per_second": 0.01}
-    async with ScriptedUpstream("hurried") as upstream:
+    async with ScriptedUpstream("hurried", "slow") as upstream:
         config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], answers=answers)
-        async with harness.bridge(config) as running, company(harness, running, upstream.names) as (talk,):
-            upstream.script = script
+        async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as (talk, other):
+            # This edit uses the budget up: the next one is due after more than a minute.
+            upstream.scripts.append(growing)
+            await other.say("Count")
+            await other.person.wait_for(lambda: seen(other) == [("m.text", "One")])
+            grown.set()
+            await other.person.wait_for(lambda: seen(other) == [("m.text", "One two")])
+            upstream.scripts.append(script)
             await talk.say("What now?")
             await talk.person.wait_for(lambda: ("m.text", "Cats") in seen(talk))
-            gate.set()
+            said.set()
             await talk.person.wait_for(lambda: ("m.text", "Cats it is.") in seen(talk))
+            await talk.person.wait_for(lambda: "search" in talk.answers[0].body)

@@ -15,19 +15,20 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.demo.account import call
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN
-from support.people import company
+from support.people import conversations
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Event
     from support.harness import BridgeHarness, Conversation
+    from support.person import Person
     from support.scripted_upstream import Script
+    from support.shared_bridge import SharedBridge
 
 LIVE = "org.matrix.msc4357.live"
 #: Words of an answer that is longer than all the parts that it may have.
@@ -67,7 +68,7 @@ async def talks_with(
 ) -> AsyncIterator[list[Conversation]]:
     """Run a bridge with *sections* of its configuration, and put a person into the room of each agent."""
     config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], **sections)
-    async with harness.bridge(config) as running, company(harness, running, upstream.names) as talks:
+    async with harness.bridge(config) as running, conversations(harness, running, upstream.names) as talks:
         yield talks
 
 
@@ -105,10 +106,8 @@ async def see_story(talk: Conversation, upstream: ScriptedUpstream) -> list[Even
     return await events_of(talk)
 
 
-async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end(
-    harness: BridgeHarness, database_url: str
-) -> None:
-    async with ScriptedUpstream("live") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("live") as upstream, shared.talk(upstream) as talk:
         first, *edits = [event["content"] for event in await see_story(talk, upstream)]
         assert (first["body"], LIVE in first) == (STORY[0], True)
         assert len(edits) == len(STORY) - 1
@@ -120,10 +119,8 @@ async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end
         assert edits[-1]["m.new_content"]["body"] == "".join(STORY)
 
 
-async def test_an_edit_reads_well_where_edits_are_unknown_and_mentions_nobody(
-    harness: BridgeHarness, database_url: str
-) -> None:
-    async with ScriptedUpstream("modest") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_edits_have_a_fallback_and_mention_no_user(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("modest") as upstream, shared.talk(upstream) as talk:
         first, *edits = await see_story(talk, upstream)
         assert first["content"]["m.mentions"] == {}
         assert "m.relates_to" not in first["content"]
@@ -144,8 +141,8 @@ async def unread(talk: Conversation) -> int:
     return int(answer["rooms"]["join"][talk.room_id]["unread_notifications"]["notification_count"])
 
 
-async def test_a_person_is_notified_once(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("quiet") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_a_person_is_notified_once(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("quiet") as upstream, shared.talk(upstream) as talk:
         edits = (await see_story(talk, upstream))[1:]
         assert len(edits) > 1
         assert await unread(talk) == 1
@@ -165,8 +162,8 @@ async def test_an_answer_that_does_not_stream_is_one_event(harness: BridgeHarnes
         assert LIVE not in event["content"]
 
 
-async def test_an_answer_that_is_stopped_is_not_live(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("stopped") as upstream, harness.talk(database_url, upstream) as talk:
+async def test_an_answer_that_is_stopped_is_not_live(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("stopped") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
         upstream.script = dripping(never, "")
         await talk.say("count")
@@ -218,10 +215,10 @@ async def test_a_homeserver_that_has_enough_gets_fewer_edits_and_the_whole_answe
         until, proxy.refuses = asyncio.Event(), (limits := Overloaded(refusals=3))
         upstream.script = dripping(until, "and done.")
         await talk.say("count")
-        await asyncio.wait_for(limits.recovered.wait(), 30)
+        await asyncio.wait_for(limits.recovered.wait(), DEADLINE)
         clock, shown = asyncio.get_running_loop().time, versions(talk)
         had_enough = clock()
-        await talk.person.wait_for(lambda: versions(talk) > shown, 30)
+        await talk.person.wait_for(lambda: versions(talk) > shown)
         # Two a second, and each refusal makes it half as many.
         assert clock() - had_enough > 3
         until.set()
@@ -265,7 +262,7 @@ async def test_a_very_long_answer_is_shown_in_parts_and_the_rest_as_a_file(
         await talk.say("all of it")
         await talk.person.wait_for(lambda: len(talk.answers) > 1)
         gate.set()
-        await eventually(talk.running.idle, "every turn is closed", 60)
+        await talk.wait_until_idle(60)
         last = (await events_of(talk))[-1]["content"]
         await talk.person.wait_for(lambda: talk.answers[-1].content == last.get("m.new_content", last))
         parts, rest = talk.answers[: len(talk.answers) - files], talk.answers[len(talk.answers) - files :]
@@ -288,7 +285,7 @@ async def test_a_very_long_answer_that_breaks_off_fills_the_room_no_more(
     ):
         upstream.script = says("".join(f"word{number} " for number in range(WORDS)), None)
         await talk.say("all of it")
-        await eventually(talk.running.idle, "every turn is closed", 60)
+        await talk.wait_until_idle(60)
         answers = await talk.wait_for_answers(4)
         kinds = [answer.content["msgtype"] for answer in answers]
         assert kinds == ["m.text", "m.text", "m.notice", "m.file"]
@@ -304,7 +301,7 @@ async def test_rooms_that_stream_at_once_share_the_edits_fairly(harness: BridgeH
         for talk in talks:
             await talk.say("count")
         for talk in talks:
-            await talk.person.wait_for(partial(has_grown, talk, 4), 30)
+            await talk.person.wait_for(partial(has_grown, talk, 4))
         left, right = map(versions, talks)
         assert abs(left - right) <= 1
         until.set()

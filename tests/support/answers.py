@@ -1,4 +1,4 @@
-"""Answers as a test reads them: the bytes of a stream in, deltas out."""
+"""Reads answers for tests: bytes of a stream in, events out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stream(*values: Any) -> bytes:
 
 
 def read(dialect: Dialect, chunks: Iterable[bytes]) -> tuple[list[AnswerEvent], UpstreamError | None]:
-    """Return the deltas of a stream, and what went wrong."""
+    """Return the events of a stream, and the error that ended it."""
     reader = AnswerReader(ERRORS, dialect)
     deltas: list[AnswerEvent] = []
     try:

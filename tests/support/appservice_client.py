@@ -1,4 +1,4 @@
-"""A door that stands open on 127.0.0.1, and who calls at it."""
+"""The application-service endpoint on 127.0.0.1, and a client that calls it as the homeserver does."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from agent_bridge.bridge.inbound.intake import Intake
@@ -35,17 +36,17 @@ TRANSACTION = "/_matrix/app/v1/transactions/1"
 
 
 class AppServiceClient:
-    """A homeserver, or somebody who would like to be taken for one."""
+    """Calls the endpoint as a homeserver does, or as an impostor."""
 
-    def __init__(self, url: URL, session: aiohttp.ClientSession, opened: AppServiceEndpoint) -> None:
+    def __init__(self, url: URL, session: aiohttp.ClientSession, endpoint: AppServiceEndpoint) -> None:
         self.url = url
-        self.door = opened
+        self.endpoint = endpoint
         self._session = session
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] = BEARER, **query: str
     ) -> tuple[int, Any]:
-        """Return the status and the JSON of the answer; *body* is bytes, or a value to send as JSON."""
+        """Return the status and the JSON of the response; *body* is bytes, or a value to send as JSON."""
         data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         url = URL(f"{self.url}{path}", encoded=True).extend_query(query)
         async with self._session.request(method, url, data=data, headers=headers) as answer:
@@ -56,27 +57,24 @@ class AppServiceClient:
 
 
 @asynccontextmanager
-async def open_door(
+async def serve_endpoint(
     token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1
 ) -> AsyncIterator[AppServiceClient]:
     app = web.Application(client_max_size=max_size)
-    opened = AppServiceEndpoint(token, intake)
-    opened.add_routes(app)
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
-    await runner.setup()
+    endpoint = AppServiceEndpoint(token, intake)
+    endpoint.add_routes(app)
+    server = TestServer(app)
+    await server.start_server(access_log=None, auto_decompress=False)
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        # What is still being sent when the answer is there must not meet the next request.
+        # The rest of a body that is still being sent after the response must not reach the next request.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-            yield AppServiceClient(
-                URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]), session, opened
-            )
+            yield AppServiceClient(server.make_url(""), session, endpoint)
     finally:
-        await runner.cleanup()
+        await server.close()
 
 
 def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
-    """Return the intake of a bridge that has members on example.org, and no workers."""
+    """Return the intake of a bridge without workers, whose members are the users of example.org."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
     parts = Agents(database), Turns(database), IntakeStore(database), Edits(database), Histories(database)
     return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
@@ -91,7 +89,7 @@ async def make_portals(database: Database, room_ids: Iterable[str]) -> None:
 
 
 async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]:
-    """Return event and text of each message that waits for the agent of a room, in order."""
+    """Return event and text of each message in the room's lane, in order."""
     rows = await database.rows(
         """
         SELECT t.event_id, t.payload->>'body' AS body FROM turn t JOIN conversation c ON c.id = t.conversation
@@ -102,11 +100,11 @@ async def messages_in(database: Database, room_id: str) -> list[tuple[str, str]]
     return [(row["event_id"], row["body"]) for row in rows]
 
 
-async def aside(database: Database) -> list[str]:
-    """Return why each thing that was set aside was."""
+async def dead_letter_reasons(database: Database) -> list[str]:
+    """Return the reasons of the dead letters, oldest first."""
     return [row["reason"] for row in await database.rows("SELECT reason FROM dead_letter ORDER BY id")]
 
 
-async def suspects(database: Database) -> set[str]:
-    """Return the rooms that are to be compared with the homeserver's history."""
+async def rooms_to_backfill(database: Database) -> set[str]:
+    """Return the rooms that will be compared with the homeserver's history."""
     return {row["room_id"] for row in await database.rows("SELECT room_id FROM room WHERE needs_backfill")}

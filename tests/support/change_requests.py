@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.answers import AnswerExtras, Op, Part
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import AnswerExtras, ChangeKind, ChangeRequest, TurnState
+from agent_bridge.core.turns import ChangeKind, ChangeRequest, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
@@ -53,7 +54,7 @@ async def answer(database: Database, turn: Turn, text: str = "The answer", state
     """Answer *turn* as the relay does, and show it in an event ``$a`` of its own."""
     turns = Turns(database)
     error = "it broke" if state is TurnState.FAILED else None
-    besides = AnswerExtras(activity=({"part": -1, "text": "thought"},))
+    besides = AnswerExtras(activity=(Op(Part.ACTIVITY, "thought"),))
     stopped = state is TurnState.STOPPED
     await turns.commit(
         turn, text, error=error, parts=[0], extras=besides, stopped=stopped, transcript=[] if error else TALK

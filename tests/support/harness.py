@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,31 +15,35 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from agent_bridge.app import Bridge, build
+from agent_bridge.app import Bridge, Timeouts, build
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
-from agent_bridge.demo.client import Person
+from agent_bridge.core.errors import StoreError
 from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
+from support.person import Person
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.timeline import Message, Room
     from agent_bridge.matrix.client import Homeserver
-    from support.postgres import Cluster
     from support.scripted_upstream import ScriptedUpstream
 
 DOMAIN = "test.local"
 PREFIX = "!ab"
+#: A folder in memory, where Linux has one, and the bytes that a homeserver needs there.
+_MEMORY, _ROOM_FOR_A_RUN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108
+#: Application services that the homeserver knows: one for the bridge of a single test, one for a bridge of many tests.
+OWN, SHARED = "own", "shared"
 
 
 @dataclass(frozen=True)
 class Running:
-    """A bridge that runs, and what a test looks at behind its back."""
+    """A bridge that runs in this process, with its database."""
 
     bridge: Bridge
     database: Database
@@ -54,8 +59,17 @@ class Running:
         """Tell whether no turn is open."""
         return not await Turns(self.database).count_open()
 
+    async def join(self, person: Person, agent: str) -> Conversation:
+        """Put *person* into the room of *agent*."""
+        contact = await self.contact(agent)
+        room_id = contact.portal.room_id or ""
+        await self.homeserver.invite(room_id, person.user_id)
+        await person.join(room_id)
+        await person.wait_for(lambda: room_id in person.rooms)
+        return Conversation(self, person, room_id, self.homeserver.namespace.user_id(contact.agent.ghost))
+
     async def contact(self, name: str) -> AgentRoom:
-        """Wait until the agent called *name* has a settled room, and return both."""
+        """Wait until the agent called *name* has a room with all that belongs to it, and return both."""
 
         async def settled() -> AgentRoom | None:
             for contact in await self.agents.all():
@@ -68,29 +82,30 @@ class Running:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A person in an agent's room."""
+    """A person in the room of an agent."""
 
     running: Running
     person: Person
     room_id: str
+    #: User id of the agent.
     ghost: str
 
     @property
     def room(self) -> Room:
-        """What the person sees."""
+        """The room as the person sees it."""
         return self.person.room(self.room_id)
 
     @property
     def answers(self) -> list[Message]:
-        """What the agent said, as the person sees it."""
+        """The messages of the agent, as the person sees them."""
         return self.room.said_by(self.ghost)
 
     async def say(self, text: str) -> str:
-        """Say *text* and return the event."""
+        """Send *text* and return the event id."""
         return await self.person.say(self.room_id, text)
 
     async def command(self, text: str, by: Person | None = None) -> str:
-        """Say a command to the bridge bot and return its answer."""
+        """Send a command to the bridge bot and return its answer."""
         before = len(self.from_bot)
         await (by or self.person).say(self.room_id, f"{PREFIX} {text}")
         await self.person.wait_for(lambda: len(self.from_bot) > before)
@@ -98,13 +113,41 @@ class Conversation:
 
     @property
     def from_bot(self) -> list[Message]:
-        """What the bridge bot said, as the person sees it."""
-        return self.room.said_by(f"@agentbridge:{DOMAIN}")
+        """The messages of the bridge bot, as the person sees them."""
+        return self.room.said_by(self.running.homeserver.namespace.bot)
 
-    async def wait_for_answers(self, count: int, within: float = 15) -> list[Message]:
-        """Wait until the agent said *count* things and no turn is open, and return them."""
-        await eventually(self.running.idle, "every turn is closed", within)
+    async def idle(self) -> bool:
+        """Tell whether no turn of the room is open; False while the database is away."""
+        query = """
+            SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
+            WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed')
+        """
+        try:
+            return not await self.running.database.rows(query, (self.room_id,))
+        except StoreError:
+            return False
+
+    async def wait_until_idle(self, within: float = DEADLINE) -> None:
+        """Wait until no turn of the room is open."""
+        await eventually(self.idle, "every turn of the room is closed", within)
+
+    async def wait_for_answers(self, count: int, within: float = DEADLINE) -> list[Message]:
+        """Wait until no turn of the room is open and the agent has sent *count* messages; return them."""
+        await self.wait_until_idle(within)
         return await self.person.wait_for(lambda: self.answers if len(self.answers) >= count else [], within)
+
+
+def _service(name: str, bot: str = "agentbridge", prefix: str = "agent_") -> dict[str, Any]:
+    port = free_port()
+    return {
+        "id": name,
+        "address": f"http://127.0.0.1:{port}",
+        "port": port,
+        "as_token": f"as-token-of-{name}",
+        "hs_token": f"hs-token-of-{name}",
+        "bot_username": bot,
+        "username_prefix": prefix,
+    }
 
 
 async def _open(url: str) -> bool:
@@ -116,20 +159,19 @@ async def _open(url: str) -> bool:
 
 
 class BridgeHarness:
-    """Synapse on 127.0.0.1, and databases for bridges that are registered with it."""
+    """A Synapse on 127.0.0.1, the bridges that are registered with it, and the people on it."""
 
-    def __init__(self, folder: Path, cluster: Cluster) -> None:
-        self._folder = folder
-        self._cluster = cluster
-        self._port = free_port()
+    def __init__(self, folder: Path) -> None:
+        self._services = {OWN: _service("agent-bridge"), SHARED: _service("shared", "sharedbridge", "shared_")}
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
         self._tokens: dict[str, str] = {}
         self._url = "http://127.0.0.1:9"
-        file = folder / "registration.yaml"
-        base = self.config("postgresql://unused", [{"name": "unused", "url": "http://127.0.0.1:9"}])
-        file.write_text(to_yaml(registration(base)), encoding="utf-8")
-        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[file])
+        files = {name: folder / f"{name}.yaml" for name in self._services}
+        for name, file in files.items():
+            config = self.config("postgresql://unused", [{"name": "unused", "url": self._url}], service=name)
+            file.write_text(to_yaml(registration(config)), encoding="utf-8")
+        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[*files.values()])
         self._url = self.synapse.url
 
     async def __aenter__(self) -> Self:
@@ -139,16 +181,11 @@ class BridgeHarness:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def config(self, database: str, upstreams: list[dict[str, Any]], **sections: Any) -> Config:
-        """Return a configuration for a bridge of this homeserver."""
+    def config(self, database: str, upstreams: list[dict[str, Any]], *, service: str = OWN, **sections: Any) -> Config:
+        """Return a configuration for a bridge of this homeserver; only one bridge of a *service* runs at a time."""
         values: dict[str, Any] = {
             "homeserver": {"address": self._url, "domain": DOMAIN},
-            "appservice": {
-                "address": f"http://127.0.0.1:{self._port}",
-                "port": self._port,
-                "as_token": "as-token-of-the-tests",
-                "hs_token": "hs-token-of-the-tests",
-            },
+            "appservice": self._services[service],
             "database": {"url": database},
             "upstreams": [{"poll_interval": 0.1, **each} for each in upstreams],
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
@@ -157,12 +194,12 @@ class BridgeHarness:
         return Config.model_validate(values | sections)
 
     @asynccontextmanager
-    async def bridge(self, config: Config) -> AsyncIterator[Running]:
+    async def bridge(self, config: Config, timeouts: Timeouts | None = None) -> AsyncIterator[Running]:
         """Run a bridge in this process."""
-        async with build(config) as bridge, Database(config.database.url) as database:
+        async with build(config, timeouts or Timeouts()) as bridge, Database(config.database.url) as database:
             task = asyncio.create_task(bridge.run())
             try:
-                await eventually(partial(_open, config.appservice.url), "the door is open")
+                await eventually(partial(_open, config.appservice.url), "the bridge listens")
                 yield Running(bridge, database, Agents(database), task)
             finally:
                 task.cancel()
@@ -188,23 +225,18 @@ class BridgeHarness:
         sections |= {"lanes": {"drain_timeout": 2} | lanes} if lanes else {}
         config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}], **sections)
         async with self.person() as person, self.bridge(config) as running:
-            contact = await running.contact(upstream.names[0])
-            room_id = contact.portal.room_id or ""
-            await running.homeserver.invite(room_id, person.user_id)
-            await person.join(room_id)
-            await person.wait_for(lambda: room_id in person.rooms)
-            yield Conversation(running, person, room_id, config.namespace.user_id(contact.agent.ghost))
+            yield await running.join(person, upstream.names[0])
 
     @asynccontextmanager
     async def watching(self, talk: Conversation) -> AsyncIterator[Conversation]:
-        """Put the person of an earlier *talk* before their client again; no bridge runs for it."""
+        """Open the client of the person of an earlier *talk* again; no bridge runs for it."""
         name = talk.person.user_id[1:].partition(":")[0]
         async with self.person(name) as person:
             yield replace(talk, person=person)
 
     @asynccontextmanager
     async def person(self, name: str | None = None) -> AsyncIterator[Person]:
-        """Give a person with an open client; a new one, unless *name* says who."""
+        """Give a person with an open client: the one called *name*, or a new one."""
         name = name or f"person{next(self._people)}"
         if name not in self._tokens:
             self._tokens[name] = await self.synapse.register_user(name, "password")
@@ -212,9 +244,14 @@ class BridgeHarness:
             yield person
 
 
+def _memory() -> Path | None:
+    """Return a folder in memory, if there is one: Synapse waits for the disk at every commit."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
+
+
 @asynccontextmanager
-async def new_house(cluster: Cluster) -> AsyncIterator[BridgeHarness]:
-    """Give a homeserver that has the bridge registered, and nothing in it."""
-    with TemporaryDirectory(prefix="ab-hs-") as folder:
-        async with BridgeHarness(Path(folder), cluster) as running:
+async def new_harness() -> AsyncIterator[BridgeHarness]:
+    """Give an empty homeserver at which the bridge is registered."""
+    with TemporaryDirectory(prefix="ab-hs-", dir=_memory()) as folder:
+        async with BridgeHarness(Path(folder)) as running:
             yield running

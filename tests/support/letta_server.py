@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 
 from support.fake_llm import MODEL, FakeLLM
+from support.watchdog import ends_with_us
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -84,6 +85,7 @@ class LettaServer:
             server = await _spawn(
                 environment, "server", "--listen", "ws://127.0.0.1:0", "--openai-api", output=output.fileno()
             )
+        stack.enter_context(ends_with_us("group", server.pid))
         stack.push_async_callback(_stop, server)
         while (found := _URL.search(log.read_text())) is None:
             assert server.returncode is None, log.read_text()

@@ -1,4 +1,4 @@
-"""Several people, each in the room of an agent of their own, and a homeserver's voice at the bridge's door."""
+"""Several people, each in the room of an agent of their own, and transactions sent as the homeserver sends them."""
 
 from __future__ import annotations
 
@@ -11,35 +11,24 @@ from urllib.parse import quote
 
 import aiohttp
 
-from agent_bridge.core.errors import StoreError
-from support.conditions import eventually
-from support.harness import Conversation
+from support.conditions import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
     from agent_bridge.config.model import Config
-    from agent_bridge.demo.client import Person
     from agent_bridge.demo.timeline import Event
-    from support.harness import BridgeHarness, Running
+    from support.harness import BridgeHarness, Conversation, Running
     from support.scripted_upstream import Script
 
 
-async def enter(running: Running, person: Person, agent: str) -> Conversation:
-    """Put *person* into the room of *agent*."""
-    contact = await running.contact(agent)
-    room_id = contact.portal.room_id or ""
-    await running.homeserver.invite(room_id, person.user_id)
-    await person.join(room_id)
-    await person.wait_for(lambda: room_id in person.rooms)
-    return Conversation(running, person, room_id, running.bridge.config.namespace.user_id(contact.agent.ghost))
-
-
 @asynccontextmanager
-async def company(harness: BridgeHarness, running: Running, agents: Iterable[str]) -> AsyncIterator[list[Conversation]]:
+async def conversations(
+    harness: BridgeHarness, running: Running, agents: Iterable[str]
+) -> AsyncIterator[list[Conversation]]:
     """Put one person into the room of each of *agents*."""
     async with AsyncExitStack() as stack:
-        yield [await enter(running, await stack.enter_async_context(harness.person()), agent) for agent in agents]
+        yield [await running.join(await stack.enter_async_context(harness.person()), agent) for agent in agents]
 
 
 def with_bridge(talks: Iterable[Conversation], running: Running) -> list[Conversation]:
@@ -60,40 +49,28 @@ def echo_through(gates: Mapping[str, asyncio.Event]) -> Script:
 
 
 async def say(talks: Iterable[Conversation], *texts: str) -> None:
-    """Have everybody say *texts*, one after the other and all rooms by turns."""
+    """Send each of *texts* to every room before the next."""
     talks = list(talks)
     for text in texts:
         for talk in talks:
             await talk.say(text)
 
 
-async def see(talks: Iterable[Conversation], *answers: str, within: float = 30) -> None:
-    """Wait until each room shows *answers*, whole, in this order and nothing else, and every turn is closed.
+async def expect_answers(talks: Iterable[Conversation], *answers: str, within: float = DEADLINE) -> None:
+    """Wait until each room shows exactly *answers*, in this order, and has no open turn.
 
-    One message more than that fails at once.
+    One more message is a failure.
     """
     for talk in talks:
         await talk.person.wait_for(partial(_shows, talk, list(answers)), within)
-        await eventually(partial(is_quiet, talk), "every turn of the room is closed", within)
+        await talk.wait_until_idle(within)
         assert _shows(talk, list(answers))
 
 
-async def see_begun(talks: Iterable[Conversation], *answers: str) -> None:
-    """Wait until each room shows just *answers*, whether or not more is to come."""
+async def expect_texts(talks: Iterable[Conversation], *answers: str) -> None:
+    """Wait until each room shows exactly *answers* at this moment."""
     for talk in talks:
         await talk.person.wait_for(partial(_shows, talk, list(answers)))
-
-
-async def is_quiet(talk: Conversation) -> bool:
-    """Tell whether the room has no open turn; not while the database is away."""
-    query = """
-        SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
-        WHERE c.room_id = %s AND t.state IN ('queued', 'running', 'committed')
-    """
-    try:
-        return not await talk.running.database.rows(query, (talk.room_id,))
-    except StoreError:
-        return False
 
 
 def _shows(talk: Conversation, answers: list[str]) -> bool:
@@ -103,26 +80,26 @@ def _shows(talk: Conversation, answers: list[str]) -> bool:
 
 
 async def events_of(talk: Conversation) -> list[Event]:
-    """Return what the person of *talk* said in the room, oldest first, as the homeserver tells of it."""
+    """Return the messages of the person of *talk* in the room, oldest first, from the homeserver's history."""
     events = await talk.person.history(talk.room_id)
     return [event for event in events if event["type"] == "m.room.message" and event["sender"] == talk.person.user_id]
 
 
-class Knocker:
-    """Speaks to the bridge's door as the homeserver does."""
+class TransactionSender:
+    """Sends transactions to the bridge as the homeserver does."""
 
     def __init__(self, config: Config) -> None:
         self._url = config.appservice.url
         self._token = config.appservice.hs_token.get_secret_value()
 
-    async def hand_over(self, txn_id: str, *events: Event) -> int:
-        """Hand over a transaction and return the HTTP status."""
+    async def send(self, txn_id: str, *events: Event) -> int:
+        """Send a transaction and return the HTTP status."""
         url = f"{self._url}/_matrix/app/v1/transactions/{quote(txn_id, safe='')}"
         headers = {"Authorization": f"Bearer {self._token}"}
         async with aiohttp.request("PUT", url, json={"events": events}, headers=headers) as response:
             await response.read()
             return response.status
 
-    async def hand_over_at_once(self, txn_ids: Iterable[str], *events: Event) -> list[int]:
-        """Hand the same events over in several transactions at the same time, and return their HTTP statuses."""
-        return await asyncio.gather(*(self.hand_over(txn_id, *events) for txn_id in txn_ids))
+    async def send_concurrently(self, txn_ids: Iterable[str], *events: Event) -> list[int]:
+        """Send the same events in several transactions at the same time, and return their HTTP statuses."""
+        return await asyncio.gather(*(self.send(txn_id, *events) for txn_id in txn_ids))

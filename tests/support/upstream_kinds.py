@@ -73,7 +73,7 @@ def connect(url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the bridge got for a question."""
+    """The answer to one question, as the bridge reads it."""
 
     #: Every event, in its order.
     raw: list[AnswerEvent]

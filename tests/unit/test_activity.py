@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
-from agent_bridge.render.activity import ASIDE, Activity
+from agent_bridge.render.activity import Activity
 from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import to_html
-from agent_bridge.render.rendition import Op
 from support.event_sizes import EVENT, wire_size
 
 START = 1000.0
@@ -66,11 +66,11 @@ def test_asides_are_shown_as_is_wanted(
     reasoning: Show, tools: Show, head: str, text: str | None, notices: list[str]
 ) -> None:
     first, *rest = played(reasoning, tools).whole(LATER)
-    assert (first.part, first.plain, first.thread_of, first.notice) == (ASIDE, head, None, True)
+    assert (first.part, first.plain, first.thread_of, first.notice) == (Part.ACTIVITY, head, None, True)
     assert first.text == (head if text is None else folded(head, text))
     # The head of the thread comes first, then what stands in it, in its order.
     assert [(op.part, op.text, op.thread_of) for op in rest] == [
-        (ASIDE - 1 - number, notice, ASIDE) for number, notice in enumerate(notices)
+        (Part.ACTIVITY - 1 - number, notice, Part.ACTIVITY) for number, notice in enumerate(notices)
     ]
     assert all(op.notice and not op.live for op in rest)
 
@@ -101,7 +101,7 @@ def test_thinking_is_shown_at_once_and_its_text_when_it_is_over() -> None:
     assert aside.due is not None
     (op,) = aside.take(aside.due)
     assert "secret thoughts" in op.text
-    assert (op.part, op.plain, op.live) == (ASIDE, "💭 Thought for 4 seconds", True)
+    assert (op.part, op.plain, op.live) == (Part.ACTIVITY, "💭 Thought for 4 seconds", True)
 
 
 def test_notices_of_a_thread_are_said_once_each() -> None:
@@ -110,7 +110,14 @@ def test_notices_of_a_thread_are_said_once_each() -> None:
     for number in range(3):
         aside.call(str(number), f"tool{number}", "{}", START + 10 * number)
         shown += aside.take(START + 10 * number + 5)
-    assert [op.part for op in shown] == [ASIDE, ASIDE - 1, ASIDE, ASIDE - 2, ASIDE, ASIDE - 3]
+    assert [op.part for op in shown] == [
+        Part.ACTIVITY,
+        Part.ACTIVITY - 1,
+        Part.ACTIVITY,
+        Part.ACTIVITY - 2,
+        Part.ACTIVITY,
+        Part.ACTIVITY - 3,
+    ]
     assert [op.text for op in aside.whole(LATER)[1:]] == [
         f"`tool{number}`\n\n```json\n{{}}\n```" for number in range(3)
     ]
@@ -123,7 +130,7 @@ def test_a_call_shows_what_it_gave_when_it_is_known() -> None:
     aside.result("1", "3 cats", START + 2)
     after = aside.take(START + 3)
     assert "3 cats" not in before[-1].text
-    assert [(op.part, "3 cats" in op.text) for op in after] == [(ASIDE - 1, True)]
+    assert [(op.part, "3 cats" in op.text) for op in after] == [(Part.ACTIVITY - 1, True)]
 
 
 @pytest.mark.parametrize(
@@ -241,11 +248,11 @@ def test_whatever_an_agent_does(reasoning: Show, tools: Show, calls: list[tuple[
         getattr(aside, name)(*arguments, now)
     ops = [op for _, taken in passes for op in taken]
     whole = aside.whole(now + 1)
-    assert all(op.part <= ASIDE and op.notice for op in (*ops, *whole))
+    assert all(op.part <= Part.ACTIVITY and op.notice for op in (*ops, *whole))
     # A thread begins with its head.
-    assert not ops or ops[0].part == ASIDE
+    assert not ops or ops[0].part == Part.ACTIVITY
     assert not any(op.live for op in whole)
-    assert [op.part for op in whole] == [ASIDE - number for number in range(len(whole))]
+    assert [op.part for op in whole] == [Part.ACTIVITY - number for number in range(len(whole))]
     assert {op.part for op in ops} <= {op.part for op in whole}
     assert len(ops) <= MOST
     assert all(later - earlier >= 0.9 for (earlier, _), (later, _) in pairwise(passes))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
+from agent_bridge.core.answers import Part
 from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.render.activity import ASIDE, Activity
+from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 
@@ -50,7 +51,7 @@ def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
 def test_what_was_done_is_shown_before_what_is_said(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     draft.feed(TextDelta("Cats."), START)
-    assert [op.part for op in draft.take(START + 1)] == [ASIDE, 0]
+    assert [op.part for op in draft.take(START + 1)] == [Part.ACTIVITY, 0]
 
 
 def test_words_end_the_thinking(draft: AnswerBuffer) -> None:
@@ -66,7 +67,7 @@ def test_only_first_words_are_urgent(draft: AnswerBuffer) -> None:
     draft.take(START + 0.1)
     draft.feed(TextDelta("Cats"), START + 5)
     assert draft.urgent
-    assert [op.part for op in draft.take(START + 5.1)] == [ASIDE, 0]
+    assert [op.part for op in draft.take(START + 5.1)] == [Part.ACTIVITY, 0]
     draft.feed(TextDelta(" are"), START + 6)
     assert (draft.due is not None, draft.urgent) == (True, False)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from agent_bridge.demo.timeline import Event, Room
+from support.person import is_space, space_children
 
 ALICE, BOB = "@alice:x", "@bob:x"
 
@@ -72,14 +73,14 @@ def test_the_newest_state_counts() -> None:
         event("m.room.member", {"membership": "join", "displayname": "Alice"}, state_key=ALICE),
         event("m.room.member", {"membership": "invite"}, state_key=BOB),
     )
-    assert (room.name, room.topic, room.alias, room.is_space) == ("New", "Talk", "#new:x", False)
+    assert (room.name, room.topic, room.alias, is_space(room)) == ("New", "Talk", "#new:x", False)
     assert (room.members(), room.members("invite")) == ({ALICE}, {BOB})
     assert (room.displayname(ALICE), room.displayname(BOB)) == ("Alice", BOB)
 
 
 def test_an_empty_room_has_nothing() -> None:
     room = Room("!room")
-    assert (room.name, room.topic, room.alias, room.is_space, room.children) == (None, None, None, False, [])
+    assert (room.name, room.topic, room.alias, is_space(room), space_children(room)) == (None, None, None, False, [])
 
 
 def test_children_of_a_space_are_ordered_and_removed_ones_left_out() -> None:
@@ -94,8 +95,8 @@ def test_children_of_a_space_are_ordered_and_removed_ones_left_out() -> None:
         event("m.room.create", {"type": "m.space"}, state_key=""),
         *(event("m.space.child", link, state_key=child) for child, link in links.items()),
     )
-    assert room.is_space
-    assert room.children == ["!z", "!y", "!b", "!c"]
+    assert is_space(room)
+    assert space_children(room) == ["!z", "!y", "!b", "!c"]
 
 
 def test_typing_and_receipts_are_the_newest() -> None:

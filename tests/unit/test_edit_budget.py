@@ -1,46 +1,53 @@
-"""The edits of all answers together: fairly shared, at a rate that is kept. On the real clock, in small."""
+"""The edits of all answers together: shared fairly, at a rate that is kept. On a virtual clock, in exact seconds."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from support.virtual_time import virtual_time
 
 RATE = 50.0
 
 
 async def seconds_for(budget: EditBudget, edits: int) -> float:
-    started = time.monotonic()
+    """Return how long *edits* one after the other take."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
     for _ in range(edits):
         await budget.wait()
-    return time.monotonic() - started
+    return clock() - started
 
 
 async def used_up(rate: float = RATE) -> EditBudget:
-    """Return a budget with nothing saved."""
+    """Return a budget without savings."""
     budget = EditBudget(rate)
-    assert await seconds_for(budget, round(rate)) < 0.5
+    await seconds_for(budget, round(rate) + 1)
     return budget
 
 
-async def test_what_was_saved_is_a_second_s_worth() -> None:
+@virtual_time
+async def test_savings_are_the_edits_of_a_second() -> None:
+    await asyncio.sleep(100)
     budget = EditBudget(RATE)
-    assert await seconds_for(budget, round(RATE)) < 0.5
-    # From now on the rate counts.
-    assert await seconds_for(budget, 25) == pytest.approx(25 / RATE, abs=0.2)
+    # The edit that is due now, and those of the second before.
+    assert await seconds_for(budget, round(RATE) + 1) == 0
+    assert await seconds_for(budget, 25) == pytest.approx(25 / RATE)
 
 
-async def test_the_rate_is_kept_however_many_ask() -> None:
+@virtual_time
+async def test_concurrent_callers_keep_the_rate() -> None:
     budget = await used_up()
-    started = time.monotonic()
+    clock = asyncio.get_running_loop().time
+    started = clock()
     await asyncio.gather(*(budget.wait() for _ in range(40)))
-    assert time.monotonic() - started >= 39 / RATE - 0.05
+    assert clock() - started == pytest.approx(40 / RATE)
 
 
-async def test_everybody_gets_one_in_turn() -> None:
+@virtual_time
+async def test_every_caller_gets_one_edit_in_turn() -> None:
     budget, order = await used_up(200), list[str]()
 
     async def answer(name: str) -> None:
@@ -53,58 +60,61 @@ async def test_everybody_gets_one_in_turn() -> None:
 
 
 @pytest.mark.parametrize("asking", [1, 3])
-async def test_who_goes_away_holds_nobody_up(asking: int) -> None:
-    budget = EditBudget(2)
-    await seconds_for(budget, 2)
+@virtual_time
+async def test_a_cancelled_caller_delays_no_other(asking: int) -> None:
+    budget = await used_up(2)
     waiting = [asyncio.create_task(budget.wait()) for _ in range(asking)]
-    last = asyncio.create_task(budget.wait())
+    last = asyncio.create_task(seconds_for(budget, 1))
     await asyncio.sleep(0)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
     assert all(task.cancelled() for task in waiting)
-    async with asyncio.timeout(5):
-        await last
+    assert await last == pytest.approx(1 / 2)
 
 
-async def test_who_goes_away_takes_nothing_along() -> None:
-    budget = EditBudget(2)
-    await seconds_for(budget, 3)
+@virtual_time
+async def test_a_cancelled_caller_uses_no_edit() -> None:
+    budget = await used_up(2)
     for _ in range(20):
         task = asyncio.create_task(budget.wait())
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-    assert await seconds_for(budget, 1) < 1.2
+    assert await seconds_for(budget, 1) == pytest.approx(1 / 2)
 
 
-async def test_a_homeserver_that_has_enough_is_given_less() -> None:
+@virtual_time
+async def test_each_refusal_halves_the_rate() -> None:
     budget = await used_up()
     budget.refused()
-    assert await seconds_for(budget, 20) == pytest.approx(20 * 2 / RATE, abs=0.25)
+    assert await seconds_for(budget, 20) == pytest.approx(20 * 2 / RATE)
     budget.refused()
-    assert await seconds_for(budget, 10) == pytest.approx(10 * 4 / RATE, abs=0.25)
+    assert await seconds_for(budget, 10) == pytest.approx(10 * 4 / RATE)
 
 
-async def test_a_homeserver_that_takes_them_is_given_more_again() -> None:
+@virtual_time
+async def test_accepted_edits_restore_the_rate() -> None:
     budget = await used_up()
     for _ in range(3):
         budget.refused()
     for _ in range(40):
         budget.taken()
     await budget.wait()
-    assert await seconds_for(budget, 20) == pytest.approx(20 / RATE, abs=0.2)
+    assert await seconds_for(budget, 20) == pytest.approx(20 / RATE)
 
 
-async def test_it_never_gets_slower_than_that() -> None:
-    """Refused for hours, the next edit is not hours away."""
+@virtual_time
+async def test_the_rate_has_a_lower_bound() -> None:
+    """After hours of refusals the next edit is not hours away."""
     budget = await used_up(1000)
     for _ in range(1000):
         budget.refused()
-    assert await seconds_for(budget, 10) < 1
+    assert await seconds_for(budget, 10) == pytest.approx(10 * 32 / 1000)
 
 
-async def test_a_refusal_ends_what_was_saved() -> None:
+@virtual_time
+async def test_a_refusal_ends_the_savings() -> None:
     budget = EditBudget(20)
     budget.refused()
-    assert await seconds_for(budget, 5) >= 4 * 2 / 20
+    assert await seconds_for(budget, 5) == pytest.approx(5 * 2 / 20)

@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
+from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.matrix.attachments import attachment_of
-from agent_bridge.render.attachment import Media, file_message
+from agent_bridge.render.attachment import file_message
 
 URL, SMALL = "mxc://example.org/large", "mxc://example.org/small"
 COMMON: dict[str, Any] = {"url": URL, "m.mentions": {}}
 
 
 def test_a_picture() -> None:
-    picture, thumbnail = Media(URL, "image/png", 9000, 1600, 1200), Media(SMALL, "image/jpeg", 90, 800, 600)
-    assert file_message(picture, "cat.png", thumbnail=thumbnail, blurhash="LEHV6nWB") == COMMON | {
+    picture, thumbnail = MediaFile(URL, "image/png", 9000, 1600, 1200), MediaFile(SMALL, "image/jpeg", 90, 800, 600)
+    assert file_message(AnswerFile(picture, "cat.png", thumbnail, "LEHV6nWB")) == COMMON | {
         "msgtype": "m.image",
         "body": "cat.png",
         "filename": "cat.png",
@@ -46,7 +47,7 @@ def test_a_picture() -> None:
     ],
 )
 def test_kinds(content_type: str, msgtype: str) -> None:
-    assert file_message(Media(URL, content_type, 1), "a") == COMMON | {
+    assert file_message(AnswerFile(MediaFile(URL, content_type, 1), "a")) == COMMON | {
         "msgtype": msgtype,
         "body": "a",
         "filename": "a",
@@ -67,12 +68,12 @@ def test_kinds(content_type: str, msgtype: str) -> None:
     ],
 )
 def test_names(name: str, shown: str) -> None:
-    content = file_message(Media(URL, "image/png", 1), name)
+    content = file_message(AnswerFile(MediaFile(URL, "image/png", 1), name))
     assert (content["filename"], content["body"]) == (shown, shown)
 
 
 def test_what_is_sent_is_understood() -> None:
-    found = attachment_of(file_message(Media(URL, "image/png", 5), "a.png"))
+    found = attachment_of(file_message(AnswerFile(MediaFile(URL, "image/png", 5), "a.png")))
     assert found
     assert (found.url, found.name, found.content_type, found.size) == (URL, "a.png", "image/png", 5)
     assert found.caption is None

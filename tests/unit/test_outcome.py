@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.answering.outcome import Outcome, as_extras, beyond, failure_notice
-from agent_bridge.core.turns import AnswerExtras, StopReason, TurnState
+from agent_bridge.bridge.answering.outcome import (
+    Attempt,
+    Failure,
+    Outcome,
+    as_markdown,
+    beyond,
+    committed_outcome,
+    outcome_of,
+)
+from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op, Part
+from agent_bridge.core.errors import UpstreamBusy
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import StopReason, TurnState
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import to_html
-from agent_bridge.render.rendition import Op, ops_for
+from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import PART_BYTES
 from support.event_sizes import EVENT, at_the_border, wire_size
+from support.records import turn
 
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
 
 
-ASIDES = as_extras(
-    [Op(-1, "💭 Used grep", notice=True, plain="💭 Used grep"), Op(-2, "out", notice=True, thread_of=-1)]
-)
-FILE, REST = {"msgtype": "m.image", "body": "cat.png"}, {"msgtype": "m.file", "body": "rest.md"}
+ACTIVITY = (Op(-1, "💭 Used grep", notice=True, plain="💭 Used grep"), Op(-2, "out", notice=True, thread_of=-1))
+FILE = AnswerFile(MediaFile("mxc://example.org/cat", "image/png", 9), "cat.png")
+REST = AnswerFile(MediaFile("mxc://example.org/rest", "text/markdown", 9), "rest.md")
 NO_ANSWER = "⚠️ No answer: the server is busy."
 
 
@@ -36,20 +47,20 @@ NO_ANSWER = "⚠️ No answer: the server is busy."
         pytest.param(Outcome("Hello"), [Op(0, "Hello")], TurnState.DONE, id="whole"),
         pytest.param(Outcome("\n Hello \n"), [Op(0, "Hello")], TurnState.DONE, id="without blanks around it"),
         pytest.param(
-            Outcome("", "the server is busy", extras=AnswerExtras(notice=NO_ANSWER)),
+            Outcome("", "the server is busy", extras=AnswerExtras(notice=Notice(NO_ANSWER))),
             [Op(0, NO_ANSWER, notice=True)],
             TurnState.FAILED,
             id="none",
         ),
         pytest.param(
-            Outcome(" \n", "it broke", extras=AnswerExtras(notice="⚠️")),
+            Outcome(" \n", "it broke", extras=AnswerExtras(notice=Notice("⚠️"))),
             [Op(0, "⚠️", notice=True)],
             TurnState.FAILED,
             id="blanks are no answer",
         ),
         pytest.param(Outcome("", "it broke"), [], TurnState.FAILED, id="the same trouble is not failure_notice again"),
         pytest.param(
-            Outcome("Half an", "it broke", extras=AnswerExtras(notice="⚠️")),
+            Outcome("Half an", "it broke", extras=AnswerExtras(notice=Notice("⚠️"))),
             [Op(0, "Half an"), Op(1, "⚠️", notice=True)],
             TurnState.FAILED,
             id="broken",
@@ -67,10 +78,10 @@ NO_ANSWER = "⚠️ No answer: the server is busy."
             id="stopped before the first word",
         ),
         pytest.param(
-            Outcome("Half", stopped=StopReason.STOPPED, extras=AnswerExtras(activity=ASIDES)),
+            Outcome("Half", stopped=StopReason.STOPPED, extras=AnswerExtras(activity=ACTIVITY)),
             [Op(0, "Half\n\n*(stopped)*")],
             TurnState.STOPPED,
-            id="asides do not outlive a stop",
+            id="activity does not outlive a stop",
         ),
         pytest.param(Outcome("", stopped=StopReason.EDITED), [], TurnState.STOPPED, id="edited before the first word"),
         pytest.param(
@@ -78,26 +89,26 @@ NO_ANSWER = "⚠️ No answer: the server is busy."
         ),
         pytest.param(Outcome("", stopped=StopReason.REDACTED), [], TurnState.STOPPED, id="taken back"),
         pytest.param(
-            Outcome("Half an", "set aside", extras=AnswerExtras(notice="⚠️ set aside")),
+            Outcome("Half an", "set aside", extras=AnswerExtras(notice=Notice("⚠️ set aside"))),
             [Op(0, "Half an"), Op(1, "⚠️ set aside", notice=True)],
             TurnState.FAILED,
             id="set aside by an administrator",
         ),
         pytest.param(
-            Outcome("Here", extras=AnswerExtras(notice="One file was lost.", activity=ASIDES, files=(FILE,))),
+            Outcome("Here", extras=AnswerExtras(notice=Notice("One file was lost."), activity=ACTIVITY, files=(FILE,))),
             [
                 Op(-1, "💭 Used grep", notice=True, plain="💭 Used grep"),
                 Op(-2, "out", notice=True, thread_of=-1),
                 Op(0, "Here"),
                 Op(1, "One file was lost.", notice=True),
-                Op(500_000, "", content=FILE),
+                Op(500_000, "", file=FILE),
             ],
             TurnState.DONE,
             id="everything besides",
         ),
         pytest.param(
             Outcome("", extras=AnswerExtras(files=(FILE, FILE))),
-            [Op(500_000, "", content=FILE), Op(500_001, "", content=FILE)],
+            [Op(500_000, "", file=FILE), Op(500_001, "", file=FILE)],
             TurnState.DONE,
             id="files alone",
         ),
@@ -112,27 +123,27 @@ def test_ops_of_an_outcome(outcome: Outcome, ops: list[Op], state: TurnState) ->
 @given(
     text=st.text(st.sampled_from("ab \n`*<"), max_size=40).map(lambda text: text * 300),
     error=st.none() | st.just("it broke"),
-    notice=st.sampled_from(["", "⚠️"]),
+    notice=st.sampled_from([None, Notice("⚠️")]),
     files=st.integers(0, 3),
     max_parts=st.integers(1, 4),
 )
 def test_parts_are_numbered_in_order_whatever_is_shown(
-    *, stopped: StopReason | None, text: str, error: str | None, notice: str, files: int, max_parts: int
+    *, stopped: StopReason | None, text: str, error: str | None, notice: Notice | None, files: int, max_parts: int
 ) -> None:
     rest = bool(files) and bool(beyond(text, max_parts))
-    besides = AnswerExtras(notice=notice, activity=ASIDES, files=(FILE,) * files, rest=rest)
+    besides = AnswerExtras(notice=notice, activity=ACTIVITY, files=(FILE,) * files, rest=rest)
     outcome = Outcome(text, error, stopped, besides)
     ops = outcome.ops(ENGLISH, max_parts)
     parts = [op.part for op in ops if op.part >= 0]
     said = len(parts) - files
     assert parts == [*range(said), *range(500_000, 500_000 + files)]
-    assert ops[: len(ops) - len(parts)] == ([] if stopped else [Op(**aside) for aside in ASIDES])
+    assert ops[: len(ops) - len(parts)] == ([] if stopped else list(ACTIVITY))
     assert not any(op.live for op in ops)
     assert ops == outcome.ops(ENGLISH, max_parts)
 
 
 def test_the_word_about_a_failure_comes_after_all_parts() -> None:
-    ops = Outcome("word " * PART_BYTES, "it broke", extras=AnswerExtras(notice="⚠️")).ops(ENGLISH, 4)
+    ops = Outcome("word " * PART_BYTES, "it broke", extras=AnswerExtras(notice=Notice("⚠️"))).ops(ENGLISH, 4)
     assert [op.part for op in ops] == list(range(len(ops)))
     assert [op.notice for op in ops] == [*[False] * (len(ops) - 1), True]
     assert len(ops) > 2
@@ -162,12 +173,12 @@ def test_what_is_too_long_ends_with_a_word_about_the_file() -> None:
     first, second, last = Outcome(LONG, extras=AnswerExtras(files=(REST,), rest=True)).ops(ENGLISH, 2)
     assert first == whole[0]
     assert second.text == f"{whole[1].text}\n\n*{ENGLISH.rest_as_file}*"
-    assert last == Op(500_000, "", content=REST)
+    assert last == Op(500_000, "", file=REST)
     assert beyond(LONG, 2).split() == [word for op in whole[2:] for word in op.text.split()]
 
 
 def test_a_long_answer_whose_file_could_not_be_sent_is_shown_whole() -> None:
-    assert Outcome(LONG, extras=AnswerExtras(notice="The file was not sent.")).ops(ENGLISH, 2)[:-1] == ops_for(
+    assert Outcome(LONG, extras=AnswerExtras(notice=Notice("The file was not sent."))).ops(ENGLISH, 2)[:-1] == ops_for(
         LONG.strip()
     )
 
@@ -194,13 +205,6 @@ def test_the_word_about_the_file_fits_the_part_that_has_it(piece: str) -> None:
     assert wire_size(edit(content, EVENT)) <= MAX_CONTENT
 
 
-def test_asides_come_back_as_they_were_kept() -> None:
-    """They are kept as JSON, and never with the content of an event."""
-    kept = json.loads(json.dumps(ASIDES))
-    assert [Op(**aside) for aside in kept] == [Op(**aside) for aside in ASIDES]
-    assert not any("content" in aside for aside in ASIDES)
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -223,12 +227,14 @@ def test_asides_come_back_as_they_were_kept() -> None:
     ],
 )
 def test_what_is_told_of_a_failure(arguments: dict[str, Any], text: str) -> None:
-    assert failure_notice(ENGLISH, **arguments) == text
+    midway = arguments.pop("midway")
+    assert as_markdown(Failure(**arguments).notice(ENGLISH, midway=midway), ENGLISH) == text
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_a_detail_cannot_break_out(texts: Texts) -> None:
-    text = failure_notice(texts, "it broke", midway=False, detail="```\n</details>\n**bold**\n````")
+    failure = Failure("it broke", detail="```\n</details>\n**bold**\n````")
+    text = as_markdown(failure.notice(texts, midway=False), texts)
     assert "<strong>" not in to_html(text)
     assert text.endswith("\n\n</details>")
 
@@ -237,5 +243,101 @@ def test_a_long_answer_that_was_stopped_has_its_rest_in_a_file_too() -> None:
     whole = ops_for(LONG)
     besides = AnswerExtras(files=(REST,), rest=True)
     first, second, last = Outcome(LONG, stopped=StopReason.STOPPED, extras=besides).ops(ENGLISH, 2)
-    assert (first, last) == (whole[0], Op(500_000, "", content=REST))
+    assert (first, last) == (whole[0], Op(500_000, "", file=REST))
     assert second.text == f"{whole[1].text}\n\n*{ENGLISH.rest_as_file}*\n\n*{ENGLISH.stopped}*"
+
+
+WHOLE = Attempt(text="Here", question="Where?", activity=ACTIVITY, files=(FILE,))
+BROKEN = Failure("it broke", "Try again.", "500")
+TOLD = Notice("⚠️ No answer: it broke. Try again.", "500")
+TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "outcome"),
+    [
+        pytest.param(
+            WHOLE, Outcome("Here", extras=AnswerExtras(None, ACTIVITY, (FILE,)), question="Where?"), id="whole"
+        ),
+        pytest.param(
+            Attempt(text="Here", notes=("cat.png was too large", "dog.png too")),
+            Outcome("Here", extras=AnswerExtras(Notice("Cat.png was too large.\n\nDog.png too."))),
+            id="each note is a sentence",
+        ),
+        pytest.param(
+            Attempt(text="Here", files=(FILE,), rest=REST),
+            Outcome("Here", extras=AnswerExtras(files=(REST, FILE), rest=True)),
+            id="the rest is the first file",
+        ),
+        pytest.param(
+            Attempt(ended_by=BROKEN, activity=ACTIVITY),
+            Outcome("", "it broke", extras=AnswerExtras(TOLD)),
+            id="failed before the first word",
+        ),
+        pytest.param(
+            Attempt(ended_by=BROKEN, text="Half", activity=ACTIVITY, rest=REST),
+            Outcome("Half", "it broke", extras=AnswerExtras(TOLD_MIDWAY, ACTIVITY, (REST,), rest=True)),
+            id="failed midway",
+        ),
+        pytest.param(
+            Attempt(ended_by=StopReason.STOPPED, text="Half", question="Where?", activity=ACTIVITY),
+            Outcome("Half", stopped=StopReason.STOPPED, question="Where?"),
+            id="stopped",
+        ),
+        pytest.param(
+            Attempt(ended_by=StopReason.DROPPED),
+            Outcome("", ENGLISH.dropped, extras=AnswerExtras(Notice(f"⚠️ No answer: {ENGLISH.dropped}."))),
+            id="dropped",
+        ),
+    ],
+)
+def test_outcome_of_an_attempt(attempt: Attempt, outcome: Outcome) -> None:
+    assert outcome_of(attempt, ENGLISH) == outcome
+
+
+def test_the_same_failure_is_told_once() -> None:
+    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=True).extras.notice is None
+    midway = outcome_of(Attempt(ended_by=BROKEN, text="Half"), ENGLISH, announced=True)
+    assert midway.extras.notice == TOLD_MIDWAY
+
+
+def test_a_failure_of_the_upstream_has_its_words() -> None:
+    error = UpstreamBusy(Text("upstream_busy", upstream="up", status=429), detail="slow down")
+    assert Failure.of(error, ENGLISH) == Failure("up is busy (429)", ENGLISH.try_later, "slow down", error)
+    assert Failure.of(UpstreamBusy(Text("upstream_busy", upstream="up", status=429)), ENGLISH).detail == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kept"),
+    [
+        (outcome_of(WHOLE, ENGLISH), True),
+        (Outcome("Half", stopped=StopReason.STOPPED, question="Where?"), True),
+        (Outcome("Half", stopped=StopReason.EDITED, question="Where?"), False),
+        (Outcome("Half", stopped=StopReason.REDACTED, question="Where?"), False),
+        (Outcome("Half", "it broke", question="Where?"), False),
+        (Outcome("", question="Where?"), False),
+    ],
+)
+def test_the_transcript_keeps_answers_that_people_saw(outcome: Outcome, *, kept: bool) -> None:
+    said = [ChatMessage("user", "Where?"), ChatMessage("assistant", outcome.text)]
+    assert outcome.transcript == (said if kept else [])
+
+
+@pytest.mark.parametrize("attempt", [WHOLE, Attempt(ended_by=BROKEN, text="Half", activity=ACTIVITY)])
+def test_a_committed_outcome_shows_the_same_messages(attempt: Attempt) -> None:
+    outcome = outcome_of(attempt, ENGLISH)
+    committed = committed_outcome(
+        turn(state=TurnState.COMMITTED, answer=outcome.text, error=outcome.error, extras=outcome.extras)
+    )
+    assert (committed.ops(ENGLISH, 4), committed.state) == (outcome.ops(ENGLISH, 4), outcome.state)
+
+
+def test_part_numbers_keep_their_meaning() -> None:
+    """They are stored, and stand in transaction ids and marks."""
+    assert (Part.ACTIVITY, Part.ACTIVITY_THREAD[0], Part.ACTIVITY_THREAD[1]) == (-1, -2, -3)
+    assert (Part.TEXT[0], Part.FILES[0], Part.FILES[1], Part.GIVE_UP) == (0, 500_000, 500_001, 1_000_000)
+
+
+def test_part_numbers_mean_one_thing() -> None:
+    ranges = [[Part.ACTIVITY], Part.ACTIVITY_THREAD, Part.TEXT, Part.FILES, [Part.GIVE_UP]]
+    assert len(set().union(*ranges)) == sum(map(len, ranges))

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_bridge.core.answers import Op
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import MAX_CONTENT, edit, message
 from agent_bridge.render.markdown import is_plain, to_html
-from agent_bridge.render.rendition import Op, Pace, Rendition, ops_for
+from agent_bridge.render.rendition import Pace, Rendition, ops_for
 from agent_bridge.render.split import PART_BYTES
 from support.event_sizes import EVENT, at_the_border, wire_size
 

@@ -1,8 +1,10 @@
-"""Server-sent events: whatever the bytes, and however they are cut."""
+"""Server-sent events: any bytes, cut into chunks anywhere."""
 
 from __future__ import annotations
 
+import codecs
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,6 +82,23 @@ def test_chunks_do_not_matter(stream: bytes, cuts: list[int]) -> None:
     assert parse(*chunks) == parse(stream)
 
 
+@pytest.fixture(scope="module")
+def oracle() -> Any:
+    """The decoder of another project."""
+    return pytest.importorskip("httpx_sse._decoders")
+
+
+@given(stream=STREAMS)
+def test_another_decoder_finds_the_same_events(oracle: Any, stream: bytes) -> None:
+    text = stream.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+    decoder = oracle.SSEDecoder()
+    # The other decoder does not end the last event at the end of the stream.
+    found = [decoder.decode(line) for line in oracle.SSELineDecoder().decode(f"{text}\n\n")]
+    # It also reports events without data.
+    expected = [Event(event.data, event.event) for event in found if event is not None and event.data]
+    assert [event for event in parse(stream) if event.data] == expected
+
+
 @given(data=st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]))))
 def test_what_is_sent_arrives(data: list[str]) -> None:
     stream = "".join(f"data: {text}\n\n" for text in data).encode()
@@ -98,7 +117,7 @@ def test_what_is_sent_arrives(data: list[str]) -> None:
 def test_an_event_without_end_is_refused(stream: bytes) -> None:
     parser = EventParser(limit=40)
     parser.feed(stream[:40])
-    with pytest.raises(UpstreamProtocolError, match=r"^an event of the stream is longer than 40 bytes$"):
+    with pytest.raises(UpstreamProtocolError, match=r"^an event of the stream is larger than 40 bytes$"):
         parser.feed(stream[40:])
 
 

@@ -42,7 +42,7 @@ REFRESH = 20.0
 #: Seconds until the next try for a ghost whose presence was refused, or could not be set though the homeserver answers.
 _REFUSED, _FAILED = 600.0, 30.0
 #: Seconds that one request may take.
-_PATIENCE = 10.0
+_REQUEST_TIMEOUT = 10.0
 _AWAY = Backoff(first=1, cap=5)
 
 
@@ -80,6 +80,7 @@ class Presence:
         texts: Texts,
         *,
         refresh: float = REFRESH,
+        request_timeout: float = _REQUEST_TIMEOUT,
     ) -> None:
         self._homeserver = homeserver
         self._upstream_status = upstream_status
@@ -87,6 +88,7 @@ class Presence:
         self._signals = signals
         self._texts = texts
         self._refresh = refresh
+        self._request_timeout = request_timeout
         #: The upstream of each ghost (a user id) to be shown, and the status of the upstreams, as read last.
         self._upstreams: dict[str, str] = {}
         self._healths: list[Health] = []
@@ -160,7 +162,7 @@ class Presence:
     async def _find_out(self, scout: str) -> None:
         """Learn from what became of *scout*'s last presence whether the homeserver shows any."""
         try:
-            async with _patience():
+            async with _limited(self._request_timeout):
                 visible = await self._homeserver.status_message(scout) is not None
         except HomeserverRefused:
             visible = False
@@ -173,7 +175,7 @@ class Presence:
         """Show *ghost* as *wish*; return why not, if the homeserver is away."""
         taken, lasts = True, self._refresh
         try:
-            async with _patience():
+            async with _limited(self._request_timeout):
                 await self._homeserver.presence(ghost, desired.state, desired.message)
         except HomeserverError as error:
             if isinstance(error, HomeserverUnavailable) and not await self._answers():
@@ -188,18 +190,18 @@ class Presence:
 
     async def _answers(self) -> bool:
         try:
-            async with _patience():
+            async with _limited(self._request_timeout):
                 return await self._homeserver.answers()
         except HomeserverUnavailable:
             return False
 
 
 @asynccontextmanager
-async def _patience() -> AsyncIterator[None]:
-    """Wait no longer than a request may take."""
+async def _limited(seconds: float) -> AsyncIterator[None]:
+    """Bound a request to the homeserver; one that takes longer than *seconds* raises HomeserverUnavailable."""
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        said = f"no answer within {_PATIENCE:g} s"
+        said = f"no answer within {seconds:g} s"
         raise HomeserverUnavailable(Text("homeserver_away", said=said)) from None

@@ -1,4 +1,4 @@
-"""Draft: an answer that is arriving, with all that comes along with it."""
+"""The answer of an agent while it arrives: its text, reasoning and tool calls, and files."""
 
 from __future__ import annotations
 
@@ -7,46 +7,50 @@ from typing import TYPE_CHECKING
 from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 
 if TYPE_CHECKING:
+    from agent_bridge.core.answers import Op
     from agent_bridge.render.activity import Activity
-    from agent_bridge.render.rendition import Op, Rendition
+    from agent_bridge.render.rendition import Rendition
     from agent_bridge.upstream.base import AnswerEvent
 
-#: Files of one answer that are sent on.
+#: Files of one answer that are sent; further files are dropped.
 _MAX_FILES = 10
 
 
 class AnswerBuffer:
-    """Sorts deltas: into the answer, what is shown besides it, and files."""
+    """Collects the deltas of one answer, and tells which messages show it so far.
+
+    Times are seconds of any monotonic clock.
+    """
 
     def __init__(self, rendition: Rendition, activity: Activity) -> None:
         self._rendition = rendition
         self.activity = activity
         self.files: list[FileDelta] = []
-        #: ``finish_reason`` of the OpenAI API; empty before the answer is whole.
+        #: ``finish_reason`` of the OpenAI API; empty until the answer is whole.
         self.finish_reason = ""
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The text so far, without white space around it."""
         return self._rendition.text.strip()
 
     @property
     def urgent(self) -> bool:
-        """Whether the first words have arrived, and are still to be shown."""
+        """Whether the first words have arrived and were not taken yet."""
         return not self._rendition.begun and self._rendition.due is not None
 
     @property
     def due(self) -> float | None:
-        """When :meth:`take` has something to show next, None while there is nothing new.
+        """When :meth:`take` returns something, None while there is nothing new.
 
-        What is done besides waits for the first words.
+        The first words determine it alone: reasoning and tool calls do not delay them.
         """
         if self.urgent:
             return self._rendition.due
         return min((due for due in (self._rendition.due, self.activity.due) if due is not None), default=None)
 
     def feed(self, delta: AnswerEvent, now: float) -> None:
-        """Add *delta*, which arrived at *now*. The start of the run changes nothing here."""
+        """Add *delta*, which arrived at *now*. The start of a run changes nothing."""
         match delta:
             case TextDelta():
                 self.activity.speak(now)
@@ -63,5 +67,5 @@ class AnswerBuffer:
                 self.finish_reason = delta.finish_reason
 
     def take(self, now: float) -> list[Op]:
-        """Return what should be shown at *now*; what is returned counts as shown."""
+        """Return the messages to show at *now*; they count as shown."""
         return [*self.activity.take(now), *self._rendition.take(now)]

@@ -1,32 +1,75 @@
-"""Gathering: files that a person sends together, and what they say of them, are one question."""
+"""Batching: one turn answers several messages if they are files sent together, too old, or waited (``collect``)."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.config.model import LanesConfig
     from agent_bridge.core.turns import QueuedMessage, Turn
     from agent_bridge.store.turns import Turns
 
-#: Seconds after a file in which its sender may go on, and seconds that a question waits for that in all.
+#: Seconds after a file in which its sender may send more, and seconds that the files of one question may take in all.
 _PAUSE, _LONGEST = 1.0, 6.0
-#: Seconds between two messages that were said together.
+#: Seconds between two messages that were sent together.
 _TOGETHER = 10.0
 
 
-def group(turn: Turn, waits: Sequence[QueuedMessage]) -> tuple[list[QueuedMessage], bool]:
-    """Return those of *waits* that belong to the file that *turn* is; tell whether more may follow.
+class Batching:
+    """Adds queued messages to a turn."""
 
-    Further files of the same sender belong to it, and one text behind them ends it, where no file has a caption.
+    def __init__(self, turns: Turns, lanes: LanesConfig) -> None:
+        self._turns = turns
+        self._lanes = lanes
+
+    def is_too_old(self, turn: Turn) -> bool:
+        """Tell whether *turn* waited for so long that it is not answered as if it were new."""
+        return turn.age > self._lanes.max_message_age and turn.stop is None
+
+    async def collect(self, turn: Turn, when_busy: WhenBusy | None) -> tuple[Turn, str]:
+        """Return *turn* with the queued messages that it answers too, and the event id of the newest message.
+
+        *when_busy* is the setting of the room, None: the configured one. May wait for further files.
+
+        Raises:
+            TurnLost: another worker took the turn.
+        """
+        queued = await self._to_collect(turn, when_busy or self._lanes.when_busy)
+        added = await self._turns.collect(turn, queued) if queued else []
+        if not added:
+            return turn, turn.event_id
+        return replace(turn, collected=(*turn.collected, *(each.payload for each in added))), added[-1].event_id
+
+    async def _to_collect(self, turn: Turn, when_busy: WhenBusy) -> Sequence[QueuedMessage]:
+        if turn.state is TurnState.COMMITTED or turn.stop is not None:
+            return []
+        if self.is_too_old(turn):
+            queued = await self._turns.behind(turn)
+            return [each for each in queued if each.age > self._lanes.max_message_age]
+        if turn.attempts > 1:
+            return []
+        together = await _await_files(self._turns, turn)
+        return await self._turns.behind(turn) if when_busy is WhenBusy.COLLECT else together
+
+
+def group(turn: Turn, queued: Sequence[QueuedMessage]) -> tuple[list[QueuedMessage], bool]:
+    """Return the messages of *queued* that belong to the file of *turn*; tell whether more may follow.
+
+    Further files of the same sender belong to it. One text behind them belongs to it too if no file has a caption, and
+    ends the group.
     """
     together: list[QueuedMessage] = []
     age, captioned = turn.age, bool(turn.payload.get("body"))
-    for each in waits:
+    for each in queued:
         is_file = "file" in each.payload
-        if each.sender != turn.sender or age - each.age > _TOGETHER or not (is_file or not captioned):
+        if each.sender != turn.sender or age - each.age > _TOGETHER or (captioned and not is_file):
             return together, False
         together.append(each)
         if not is_file:
@@ -35,10 +78,10 @@ def group(turn: Turn, waits: Sequence[QueuedMessage]) -> tuple[list[QueuedMessag
     return together, True
 
 
-async def gather(turns: Turns, turn: Turn) -> list[QueuedMessage]:
-    """Return what belongs to *turn*, which may have to be waited for; nothing where *turn* brings no file.
+async def _await_files(turns: Turns, turn: Turn) -> list[QueuedMessage]:
+    """Return the messages that belong to the file of *turn*, after the time in which its sender may send more.
 
-    What was spoken stands by itself.
+    A text and a voice message are complete: nothing belongs to them, and there is nothing to wait for.
     """
     if "file" not in turn.payload or turn.payload["file"].get("voice"):
         return []

@@ -1,60 +1,84 @@
-"""Cancellation: ends the answer to a turn when a person wants that, on whichever machine the request came in.
+"""Cancellation: a running answer ends as soon as a person asks for that, in whichever process it runs.
 
-The process that takes the request writes it into the table of turns, and a signal has the others look there.
+``inbound/rules.py`` decides that an event (🛑, ``!ab stop``, an edit, a redaction) ends an answer, and
+``store/intake.py`` or ``store/edits.py`` writes the reason into the turn's row; so does ``!ab drop``. A notification
+of the database has this module read the row while the answer is generated; it interrupts the generation and returns
+the reason in place of the result. ``outcome.py`` makes the outcome of it. A turn whose row has a reason before it
+starts is never generated.
+
+A row survives a restart; a message between processes would not.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Mapping
 
     from agent_bridge.core.turns import StopReason, Turn
     from agent_bridge.store.signals import Signals
     from agent_bridge.store.turns import Turns
 
-#: Seconds between two looks without a signal, while anything is answered.
-_LOOK = 5.0
-#: Seconds after which a turn is looked at for the first time: its signal may have come before it was watched.
-_FIRST_LOOK = 0.3
+Result = TypeVar("Result")
+
+#: Seconds between two reads without a notification, while any answer is generated.
+_INTERVAL = 5.0
+#: Seconds after which the row of a new answer is read: its notification may have come before the answer was registered.
+_FIRST_READ = 0.3
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    turn: int
+    #: A deadline that never comes by itself. A stop moves it to the present, which cancels the work.
+    deadline: asyncio.Timeout
+    reason: StopReason | None = None
 
 
 class Cancellations:
-    """Looks for requests to end the turns that this process answers."""
+    """Interrupts the answers of this process; :meth:`run` has to run at the same time."""
 
     def __init__(self, turns: Turns, signals: Signals) -> None:
         self._turns = turns
         self._signals = signals
-        self._running: dict[int, asyncio.Future[StopReason]] = {}
+        self._running: set[_Running] = set()
 
-    @contextmanager
-    def watch(self, turn: Turn) -> Iterator[asyncio.Future[StopReason]]:
-        """Give a future that is done when a person wants *turn* to end."""
-        loop = asyncio.get_running_loop()
-        wish = self._running[turn.id] = loop.create_future()
-        look = loop.call_later(_FIRST_LOOK, self._signals.send, Topic.STOPS)
+    async def unless_stopped(self, turn: Turn, work: Coroutine[Any, Any, Result]) -> Result | StopReason:
+        """Return the result of *work*; or cancel *work* when a person ends *turn*, and return that reason.
+
+        An exception of *work* is raised as it is.
+        """
+        running = _Running(turn.id, asyncio.timeout(None))
+        self._running.add(running)
+        first_read = asyncio.get_running_loop().call_later(_FIRST_READ, self._signals.send, Topic.STOPS)
         try:
-            yield wish
+            async with running.deadline:
+                return await work
+        except TimeoutError:
+            if running.reason is None:
+                raise
+            return running.reason
         finally:
-            look.cancel()
-            del self._running[turn.id]
-            wish.cancel()
+            first_read.cancel()
+            self._running.discard(running)
 
     async def run(self) -> None:
-        """Look at each signal, until cancelled."""
+        """Read the reasons for which running turns have to end, until cancelled."""
         with self._signals.subscription(Topic.STOPS) as wake:
-            await every(_LOOK, self._look, name="search for answers to stop", wake=wake)
+            await every(_INTERVAL, self._read, name="search for answers to stop", wake=wake)
 
-    async def _look(self) -> None:
-        if not self._running:
-            return
-        for turn, stop in (await self._turns.stops(self._running)).items():
-            wish = self._running.get(turn)
-            if wish is not None and not wish.done():
-                wish.set_result(stop)
+    async def _read(self) -> None:
+        if self._running:
+            self._interrupt(await self._turns.stops({running.turn for running in self._running}))
+
+    def _interrupt(self, reasons: Mapping[int, StopReason]) -> None:
+        for running in self._running:
+            if running.reason is None and (reason := reasons.get(running.turn)) is not None:
+                running.reason = reason
+                running.deadline.reschedule(asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""Attachments: what an agent gets of a file that a person sends, or why it gets none."""
+"""Files that people send: their contents as an agent gets them, or the reason why the agent gets none."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.media import Media
     from agent_bridge.upstream.base import Upstream
 
-#: Documents and pictures that are read at the same time: each may take much memory.
-_READERS = 2
+#: Documents and pictures that are decoded at the same time: each may take much memory.
+_DECODERS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """A file as an agent gets it."""
+    """A piece of a question: a file, or text."""
 
     #: Text for the agent.
     text: str = ""
     images: tuple[Image, ...] = ()
-    #: What the person is told, in a sentence: why it is not taken, or not whole.
+    #: A sentence for the person without a full stop: why the file is not taken, or not whole. Empty: it is taken.
     note: str = ""
-    #: Whether it is somebody's earlier words, which no transcript keeps twice: they may be taken back.
+    #: Whether it quotes an earlier message. No transcript keeps quotations: their message may be redacted.
     quoted: bool = False
 
 
 class IncomingFiles:
-    """Reads files."""
+    """Downloads files and reads them, within *limits*."""
 
     def __init__(self, media: Media, limits: FilesConfig, texts: Texts) -> None:
         self._media = media
         self._limits = limits
         self._texts = texts
         self._characters = texts.count(limits.max_text_chars, texts.character)
-        self._readers = asyncio.Semaphore(_READERS)
+        self._decoders = asyncio.Semaphore(_DECODERS)
 
-    async def take(self, attachment: Attachment, upstream: Upstream, *, agent: str, reader: str) -> FileContent:
-        """Return what *agent* of *upstream* gets of *attachment*, fetched as the user *reader*.
+    async def read(self, attachment: Attachment, upstream: Upstream, *, agent: str, as_user: str) -> FileContent:
+        """Return *attachment*, downloaded as the user *as_user*, as *agent* of *upstream* gets it.
 
         Raises:
-            HomeserverUnavailable: it cannot be fetched now, and may be later.
+            HomeserverUnavailable: it cannot be downloaded now; trying again may help.
         """
         name = escape(attachment.name) or attachment.kind.removeprefix("m.")
         try:
-            data = await self._fetch(attachment, reader)
+            data = await self._download(attachment, as_user)
             kind = kind_of(data, attachment.content_type, attachment.name)
-            return await self._read(data, kind, name, upstream, agent)
+            return await self._content(data, kind, name, upstream, agent)
         except TooLarge as error:
             limit = self._texts.bytes(error.limit or self._limits.max_bytes)
             return FileContent(note=self._texts.too_large.format(name=name, limit=limit))
@@ -67,35 +67,34 @@ class IncomingFiles:
         except (HomeserverRefused, UpstreamError) as error:
             return FileContent(note=self._texts.not_fetched.format(name=name, cause=error.says(self._texts)))
 
-    async def _fetch(self, attachment: Attachment, reader: str) -> bytes:
+    async def _download(self, attachment: Attachment, as_user: str) -> bytes:
         limit = self._limits.max_bytes
         if attachment.size is not None and attachment.size > limit:
             raise TooLarge(limit)
         if attachment.url is None:
             raise FileRefused("the file is encrypted", FileProblem.ENCRYPTED)
-        return await self._media.download(attachment.url, limit=limit, as_user=reader)
+        return await self._media.download(attachment.url, limit=limit, as_user=as_user)
 
-    async def _read(self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str) -> FileContent:
-        if kind.family is Family.IMAGE:
-            return (
-                await self._image(data, name)
-                if upstream.traits.images
-                else FileContent(note=self._texts.no_images.format(agent=agent))
-            )
-        if kind.family is Family.AUDIO:
-            transcribe = upstream.can.transcribe
-            if transcribe is None:
+    async def _content(self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str) -> FileContent:
+        match kind.family:
+            case Family.IMAGE if upstream.traits.images:
+                return await self._picture(data, name)
+            case Family.IMAGE:
+                return FileContent(note=self._texts.no_images.format(agent=agent))
+            case Family.AUDIO if upstream.can.transcribe is not None:
+                words = await upstream.can.transcribe(data, name=name, content_type=kind.content_type)
+                return FileContent(f"{self._texts.transcript}\n\n{words}")
+            case Family.AUDIO:
                 return FileContent(note=self._texts.no_voice)
-            words = await transcribe(data, name=name, content_type=kind.content_type)
-            return FileContent(f"{self._texts.transcript}\n\n{words}")
-        if kind.family in {Family.TEXT, Family.DOCUMENT}:
-            return await self._text(data, kind, name)
-        return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
+            case Family.TEXT | Family.DOCUMENT:
+                return await self._text(data, kind, name)
+            case _:
+                return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
 
-    async def _image(self, data: bytes, name: str) -> FileContent:
+    async def _picture(self, data: bytes, name: str) -> FileContent:
         from agent_bridge.files.picture import for_model  # loads Pillow, for the first picture only
 
-        async with self._readers:
+        async with self._decoders:
             picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
         return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))
 
@@ -104,7 +103,7 @@ class IncomingFiles:
         if kind.family is Family.TEXT:
             read = as_text(data, max_chars=limit)
         else:
-            async with self._readers:
+            async with self._decoders:
                 read = await as_markdown(data, kind, max_chars=limit)
         note = self._texts.cut.format(name=name, characters=self._characters) if read.cut else ""
         return FileContent(f"{self._texts.attachment.format(name=name)}\n\n{fenced(read.text)}", note=note)

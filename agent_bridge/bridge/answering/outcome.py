@@ -1,61 +1,121 @@
-"""Outcome: how asking an agent ended, and what shows it."""
+"""Outcomes: how a turn ends, and the messages that show it. Pure; the only place that makes an :class:`Outcome`.
+
+============================  ============================================  =========
+an attempt that               shows                                         turn ends
+============================  ============================================  =========
+ended with a whole answer     reasoning and tools, text, notes, files       done
+failed                        the text so far, a notice with the cause      failed
+was stopped (🛑, ``stop``)    the text so far and "(stopped)"               stopped
+was stopped by an edit        the text so far; the new text is asked next   stopped
+was stopped by a redaction    the text so far and "(stopped)", or nothing   stopped
+was dropped                   the text so far, a notice                     failed
+============================  ============================================  =========
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from agent_bridge.core.turns import AnswerExtras, StopReason, TurnState
+from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
 from agent_bridge.render.content import fenced
-from agent_bridge.render.rendition import Op, ops_for
+from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import with_ending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from agent_bridge.core.answers import AnswerFile
+    from agent_bridge.core.errors import UpstreamError
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
 
-NOTHING = AnswerExtras()
-#: The part that the first file is: behind any text, so that no other answer to the question edits it into text.
-_FILES = 500_000
-_DETAILS = "\n\n<details>"
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer, or only a part of one, in the language of the room."""
+
+    #: The end of a sentence.
+    cause: str
+    #: A sentence that says how a person can help; may be empty.
+    remedy: str = ""
+    #: The upstream's own words; may be empty.
+    detail: str = ""
+    #: The error of the upstream; None: the upstream was not asked.
+    error: UpstreamError | None = None
+
+    @classmethod
+    def of(cls, error: UpstreamError, texts: Texts) -> Failure:
+        """Return the failure that *error* is."""
+        return cls(error.cause(texts), error.remedy(texts), error.detail or "", error)
+
+    def notice(self, texts: Texts, *, midway: bool) -> Notice:
+        """Return the notice about it; *midway*: below a part of the answer."""
+        head = (texts.failed_midway if midway else texts.failed).format(cause=clause(self.cause))
+        return Notice(f"{head} {self.remedy}".strip(), self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to answer a turn: how it ended, and what the agent had given by then."""
+
+    #: None: with a whole answer.
+    ended_by: Failure | StopReason | None = None
+    text: str = ""
+    #: The question as the transcript keeps it.
+    question: str = ""
+    #: The messages that show reasoning and tool calls.
+    activity: tuple[Op, ...] = ()
+    files: tuple[AnswerFile, ...] = ()
+    #: The file with the text that does not fit into the messages.
+    rest: AnswerFile | None = None
+    #: Sentences about files that were not read or not sent, without a full stop.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How asking ended."""
+    """How a turn ends."""
 
     text: str
-    #: Why the answer is missing or not whole, in words; None when all is well.
+    #: Why there is no whole answer, in words; None if the answer is whole or a person stopped it.
     error: str | None = None
-    #: How a person ended it; None when nobody did.
+    #: How a person ended it; None for any other end.
     stopped: StopReason | None = None
-    extras: AnswerExtras = NOTHING
-    #: What was asked, as the transcript keeps it.
-    asked: str = ""
+    extras: AnswerExtras = NO_EXTRAS
+    #: The question as the transcript keeps it.
+    question: str = ""
 
     @property
     def state(self) -> TurnState:
-        """What becomes of the turn."""
+        """The state in which the turn ends."""
         if self.error is not None:
             return TurnState.FAILED
         return TurnState.STOPPED if self.stopped else TurnState.DONE
 
-    def ops(self, texts: Texts, max_parts: int) -> list[Op]:
-        """Return what shows it whole: what was done besides, the text, a word about what is missing, files."""
-        said = self._said(texts, max_parts)
-        activity = [] if self.stopped else [Op(**aside) for aside in self.extras.activity]
-        if self.extras.notice:
-            # Where nothing folds, the detail is left out.
-            short, folded, _ = self.extras.notice.partition(_DETAILS)
-            said.append(Op(len(said), self.extras.notice, notice=True, plain=short if folded else None))
-        return [*activity, *said, *(Op(_FILES + n, "", content=each) for n, each in enumerate(self.extras.files))]
+    @property
+    def transcript(self) -> list[ChatMessage]:
+        """The messages that later questions have as their history: none if there was no answer.
 
-    def _said(self, texts: Texts, max_parts: int) -> list[Op]:
+        People saw the text of an answer that they stopped, so they talk about it.
+        """
+        if self.error is not None or not self.text or self.stopped not in {None, StopReason.STOPPED}:
+            return []
+        return [ChatMessage("user", self.question), ChatMessage("assistant", self.text)]
+
+    def ops(self, texts: Texts, max_parts: int) -> list[Op]:
+        """Return the messages that show it, in their order in the room; the text in *max_parts* messages at most."""
+        text = self._text_ops(texts, max_parts)
+        activity = () if self.stopped else self.extras.activity
+        notices = [] if self.extras.notice is None else [_notice_op(Part.TEXT[len(text)], self.extras.notice, texts)]
+        files = [Op(part, "", file=file) for part, file in zip(Part.FILES, self.extras.files, strict=False)]
+        return [*activity, *text, *notices, *files]
+
+    def _text_ops(self, texts: Texts, max_parts: int) -> list[Op]:
         text = self.text.strip()
         if not text:
-            return [Op(0, texts.stopped, notice=True)] if self.stopped is StopReason.STOPPED else []
+            return [Op(Part.TEXT[0], texts.stopped, notice=True)] if self.stopped is StopReason.STOPPED else []
         end = f"*{texts.stopped}*" if self.stopped in {StopReason.STOPPED, StopReason.REDACTED} else ""
         ops = ops_for(text)
         if not self.extras.rest or len(ops) <= max_parts:
@@ -65,20 +125,49 @@ class Outcome:
         return [*ops[: max_parts - 1], replace(last, text=with_ending(last.text, ending))]
 
 
+def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Outcome:
+    """Return the outcome of *attempt*.
+
+    *announced*: the room was told of the same failure a moment ago; the failure of an attempt without text is then not
+    told again.
+    """
+    ended_by = Failure(texts.dropped) if attempt.ended_by is StopReason.DROPPED else attempt.ended_by
+    files = (*((attempt.rest,) if attempt.rest else ()), *attempt.files)
+    extras = AnswerExtras(files=files, rest=attempt.rest is not None)
+    if isinstance(ended_by, StopReason):
+        return Outcome(attempt.text, stopped=ended_by, extras=extras, question=attempt.question)
+    if ended_by is None:
+        notice = Notice("\n\n".join(_sentence(note) for note in attempt.notes)) if attempt.notes else None
+        extras = replace(extras, activity=attempt.activity, notice=notice)
+        return Outcome(attempt.text, extras=extras, question=attempt.question)
+    midway = bool(attempt.text)
+    notice = None if announced and not midway else ended_by.notice(texts, midway=midway)
+    extras = replace(extras, activity=attempt.activity if midway else (), notice=notice)
+    return Outcome(attempt.text, ended_by.cause, extras=extras)
+
+
+def committed_outcome(turn: Turn) -> Outcome:
+    """Return the outcome that an earlier attempt committed for *turn*."""
+    return Outcome(turn.answer or "", turn.error, stopped=turn.stop, extras=turn.extras)
+
+
 def beyond(text: str, max_parts: int) -> str:
-    """Return as Markdown what of an answer *max_parts* parts do not show; empty when they show it whole."""
+    """Return the Markdown of the answer *text* that *max_parts* messages do not show; empty if they show all of it."""
     return "\n\n".join(op.text for op in ops_for(text.strip())[max_parts:])
 
 
-def as_extras(ops: Sequence[Op]) -> tuple[dict[str, Any], ...]:
-    """Return the asides *ops* as they are kept in :class:`~agent_bridge.core.turns.AnswerExtras`."""
-    return tuple({key: value for key, value in asdict(op).items() if key != "content"} for op in ops)
+def as_markdown(notice: Notice, texts: Texts) -> str:
+    """Return *notice* with its detail in a section that folds."""
+    if not notice.detail:
+        return notice.summary
+    section = f"<details><summary>{texts.details}</summary>\n\n{fenced(notice.detail)}\n\n</details>"
+    return f"{notice.summary}\n\n{section}"
 
 
-def failure_notice(texts: Texts, cause: str, *, midway: bool, remedy: str = "", detail: str | None = None) -> str:
-    """Return the notice that there is no (or, *midway*, no whole) answer: the cause, what to do, the detail folded."""
-    head = (texts.failed_midway if midway else texts.failed).format(cause=clause(cause))
-    text = f"{head} {remedy}".strip()
-    if not detail:
-        return text
-    return f"{text}{_DETAILS}<summary>{texts.details}</summary>\n\n{fenced(detail)}\n\n</details>"
+def _notice_op(part: int, notice: Notice, texts: Texts) -> Op:
+    # A client without HTML cannot fold: it shows the summary alone.
+    return Op(part, as_markdown(notice, texts), notice=True, plain=notice.summary if notice.detail else None)
+
+
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:]}."

@@ -1,4 +1,4 @@
-"""Question: what an agent is asked. The person's words, what they answer to, their files, and what was said before."""
+"""Questions: the person's message as the agent gets it, with replies, files, and the history of the conversation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent_bridge.bridge.answering.incoming_files import IncomingFiles
+    from agent_bridge.config.model import ThreadsConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.turns import Turn
@@ -25,161 +26,162 @@ if TYPE_CHECKING:
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
 
-#: Messages of a transcript that are looked at, at most; the token budget usually ends earlier.
+#: Messages of a transcript that are read at most; the token budget usually ends earlier.
 _TRANSCRIPT = 200
 _BYTES_PER_TOKEN = 4
-#: Tokens of a message that is too long, of which the beginning is still worth telling.
-_WORTH_IT = 200
-#: What old clients put before a reply (Matrix spec, "Fallbacks for rich replies").
+#: Tokens of a budget that are worth filling with the beginning of a longer message.
+_WORTH_CUTTING = 200
+#: The quotation that old clients put before a reply (Matrix spec, "Fallbacks for rich replies").
 _FALLBACK = re.compile(r"\A(?:> .*\n)+\n")
-#: Times that a file is asked for of a homeserver that answers otherwise: within ten seconds or so.
+#: Attempts at a file that the homeserver does not give while it gives other things: ten seconds or so.
 _TRIES = 4
-#: Characters of a message that is quoted.
+#: Characters of a quotation.
 _QUOTED = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked."""
+    """A question to an agent."""
 
-    #: What was said before, oldest first.
+    #: Earlier messages, oldest first.
     history: tuple[ChatMessage, ...]
     #: The new message.
-    said: ChatMessage
-    #: The new message as a transcript keeps it.
+    message: ChatMessage
+    #: The text of the new message as the transcript keeps it.
     kept: str
-    #: Sentences for the person about what was not taken.
+    #: Sentences for the person about files that were not taken, without a full stop.
     notes: tuple[str, ...]
 
     @property
     def empty(self) -> bool:
         """Whether nothing is left to ask."""
-        return not self.said.content.strip() and not self.said.images
+        return not self.message.content.strip() and not self.message.images
 
 
 def within_budget(history: list[ChatMessage], tokens: int) -> tuple[ChatMessage, ...]:
-    """Return the newest messages of *history* that fit *tokens*, beginning with a person's.
+    """Return the newest messages of *history* that fit into *tokens*; the first is a person's.
 
-    A token is taken for four bytes, and a message costs one more. Of the first that does not fit, a file perhaps, the
-    beginning is kept, if that is worth it.
+    Four bytes count as a token, and each message costs one token more. The first message that does not fit, a file
+    perhaps, is cut at its end if enough of the budget is left.
     """
     kept: list[ChatMessage] = []
-    for said in reversed(history):
-        cost = len(said.content.encode()) // _BYTES_PER_TOKEN + 1
+    for message in reversed(history):
+        cost = len(message.content.encode()) // _BYTES_PER_TOKEN + 1
         if cost > tokens:
-            if tokens >= _WORTH_IT:
-                cut = said.content.encode()[: (tokens - 2) * _BYTES_PER_TOKEN].decode("utf-8", "ignore")
-                kept.append(ChatMessage(said.role, f"{cut}…"))
+            if tokens >= _WORTH_CUTTING:
+                cut = message.content.encode()[: (tokens - 2) * _BYTES_PER_TOKEN].decode("utf-8", "ignore")
+                kept.append(ChatMessage(message.role, f"{cut}…"))
             break
         tokens -= cost
-        kept.append(said)
+        kept.append(message)
     while kept and kept[-1].role != "user":
         kept.pop()
     return tuple(reversed(kept))
 
 
 class Questions:
-    """Puts questions together."""
+    """Puts questions together from events, files and transcripts."""
 
     def __init__(
         self,
         homeserver: Homeserver,
         namespace: Namespace,
         turns: Turns,
-        attachments: IncomingFiles,
+        incoming_files: IncomingFiles,
+        threads: ThreadsConfig,
         texts: Texts,
-        *,
-        room_messages: int,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
         self._turns = turns
-        self._incoming_files = attachments
+        self._incoming_files = incoming_files
+        self._room_messages = threads.room_messages
         self._texts = texts
-        self._room_messages = room_messages
 
-    async def of(self, turn: Turn, agent: Agent, upstream: Upstream, *, history_tokens: int) -> Question:
-        """Return what *turn* asks *agent*.
+    async def build(self, turn: Turn, agent: Agent, upstream: Upstream, *, history_tokens: int) -> Question:
+        """Return the question of *turn* to *agent*.
+
+        A stateful upstream gets no history: it remembers the conversation. It does not know which message a thread is
+        about, so the first question of a thread quotes the thread's root.
 
         Raises:
-            HomeserverUnavailable: what it refers to cannot be had now.
-            StoreError: nor can what was said before.
+            HomeserverUnavailable: an event or a file that the message refers to cannot be fetched now.
+            StoreError: the transcript cannot be read.
         """
-        reader = self._namespace.user_id(agent.ghost)
+        ghost = self._namespace.user_id(agent.ghost)
         parts: list[FileContent] = []
         for payload in turn.payloads:
-            parts += await self._parts(payload, turn, agent, upstream, reader)
-        root = await self._root(turn, reader)
-        earlier = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
-        if upstream.traits.stateful:
-            history: tuple[ChatMessage, ...] = ()
-            # It knows the room's conversation, and not which of its messages the thread is about.
-            parts = [*([self._quote(root, agent)] if root and not earlier else []), *parts]
-        else:
-            history = await self._history(turn, root, earlier, history_tokens)
-        images = tuple(image for part in parts for image in part.images)
+            parts += await self._parts(payload, turn, agent, upstream, ghost)
+        root = await self._root(turn, ghost)
+        history: tuple[ChatMessage, ...] = ()
+        if not upstream.traits.stateful:
+            history = await self._history(turn, root, history_tokens)
+        elif root is not None and not await self._turns.transcript(turn.conversation, 1):
+            parts = [self._quote(root, agent), *parts]
         return Question(
             history,
-            ChatMessage("user", _joined(parts), images),
+            ChatMessage("user", _joined(parts), tuple(image for part in parts for image in part.images)),
             _joined([part for part in parts if not part.quoted]),
             tuple(part.note for part in parts if part.note),
         )
 
-    async def _history(
-        self, turn: Turn, root: ChatMessage | None, earlier: list[ChatMessage], tokens: int
-    ) -> tuple[ChatMessage, ...]:
+    async def _history(self, turn: Turn, root: ChatMessage | None, tokens: int) -> tuple[ChatMessage, ...]:
+        """Return the transcript of the conversation; for a thread, behind the end of the room's and the root."""
+        earlier = await self._turns.transcript(turn.conversation, _TRANSCRIPT)
         if root is None:
             return within_budget(earlier, tokens)
         room = await self._turns.room_transcript(turn.room_id, self._room_messages) if self._room_messages else []
-        # What the thread is about is told whatever else has to be left out.
+        # The root is never left out: the thread is about it.
         left = tokens - len(root.content.encode()) // _BYTES_PER_TOKEN
         return (*within_budget(room, left // 2), root, *within_budget(earlier, left))
 
     async def _parts(
-        self, payload: Mapping[str, Any], turn: Turn, agent: Agent, upstream: Upstream, reader: str
+        self, payload: Mapping[str, Any], turn: Turn, agent: Agent, upstream: Upstream, ghost: str
     ) -> list[FileContent]:
+        """Return one message in pieces: the quotation of the message that it replies to, its text, its file."""
         parts: list[FileContent] = []
         body = str(payload.get("body") or "")
         if reply := payload.get("reply_to"):
             body = _FALLBACK.sub("", body)
-            quoted = await self._said_in(turn.room_id, str(reply), reader)
+            quoted = await self._message(turn.room_id, str(reply), ghost)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent))
         parts.append(FileContent(body))
         if "file" in payload:
             attachment = kept(payload["file"])
             try:
-                parts.append(await self._incoming_files.take(attachment, upstream, agent=agent.name, reader=reader))
+                parts.append(await self._incoming_files.read(attachment, upstream, agent=agent.name, as_user=ghost))
             except HomeserverUnavailable as error:
-                # Another homeserver's file may be gone for good, and must not hold the lane.
+                # The file of another homeserver may be lost for good, and must not hold the lane.
                 if turn.attempts < _TRIES or not await self._homeserver.answers():
                     raise
-                cause = error.says(self._texts)
-                parts.append(
-                    FileContent(note=self._texts.not_fetched.format(name=escape(attachment.name), cause=cause))
-                )
+                name, cause = escape(attachment.name), error.says(self._texts)
+                parts.append(FileContent(note=self._texts.not_fetched.format(name=name, cause=cause)))
         return parts
 
-    async def _root(self, turn: Turn, reader: str) -> ChatMessage | None:
-        """Return what the thread of *turn* is about; None in the room itself."""
+    async def _root(self, turn: Turn, ghost: str) -> ChatMessage | None:
+        """Return the root of the thread of *turn*; None outside threads, and if it has no text."""
         if not turn.thread:
             return None
-        said = await self._said_in(turn.room_id, turn.thread, reader)
-        return None if said is None else ChatMessage("assistant" if said.role == reader else "user", said.content)
+        root = await self._message(turn.room_id, turn.thread, ghost)
+        return None if root is None else ChatMessage("assistant" if root.role == ghost else "user", root.content)
 
-    async def _said_in(self, room_id: str, event_id: str, reader: str) -> ChatMessage | None:
-        """Return what an event says today, its sender as role; None when it says nothing, or cannot be seen."""
-        event = await self._homeserver.event(room_id, event_id, reader)
+    async def _message(self, room_id: str, event_id: str, ghost: str) -> ChatMessage | None:
+        """Return the present text of an event with its sender as role; None without text, or if *ghost* cannot see it.
+
+        The text is cut after :data:`_QUOTED` characters.
+        """
+        event = await self._homeserver.event(room_id, event_id, ghost)
         if event is None:
             return None
         body = content_today(event).get("body")
-        said = _FALLBACK.sub("", body).strip() if isinstance(body, str) else ""
-        return ChatMessage(str(event.get("sender", "")), said[:_QUOTED]) if said else None
+        text = _FALLBACK.sub("", body).strip() if isinstance(body, str) else ""
+        return ChatMessage(str(event.get("sender", "")), text[:_QUOTED]) if text else None
 
-    def _quote(self, said: ChatMessage, agent: Agent) -> FileContent:
-        ours = said.role in {"assistant", self._namespace.user_id(agent.ghost)}
-        author = agent.name if ours else said.role.removeprefix("@").partition(":")[0]
-        lines = "\n".join(f"> {line}" for line in said.content.splitlines())
+    def _quote(self, message: ChatMessage, agent: Agent) -> FileContent:
+        by_agent = message.role in {"assistant", self._namespace.user_id(agent.ghost)}
+        author = agent.name if by_agent else message.role.removeprefix("@").partition(":")[0]
+        lines = "\n".join(f"> {line}" for line in message.content.splitlines())
         return FileContent(f"{self._texts.quote.format(author=author)}\n\n{lines}", quoted=True)
 
 

@@ -1,11 +1,11 @@
-"""Showing: an answer is seen as it grows, for as long as it grows."""
+"""Streaming: an answer is shown by edits while it arrives."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
@@ -13,6 +13,8 @@ from agent_bridge.core.errors import BridgeError, HomeserverError
 from agent_bridge.matrix.session import at_once
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
@@ -23,55 +25,97 @@ _TOO_MANY = 429
 
 
 class AnswerStreamer:
-    """Has *speaker* show *draft* within *budget*.
+    """Shows the messages of *buffer* through *outbox* when they are due, within *budget*.
 
-    What cannot be shown is left out: the whole answer comes at the end.
+    Use as async context manager around the generation of the answer, and call :meth:`changed` after each delta. The end
+    of the block waits for a request that was sent already; cancellation does not. A message that the homeserver does
+    not take is left out: the whole answer follows in any case.
+
+    The streaming task starts when the first messages are due, so an answer that is whole before costs no task.
     """
 
-    def __init__(self, outbox: Outbox, buffer: AnswerBuffer, budget: EditBudget) -> None:
+    def __init__(self, outbox: Outbox, buffer: AnswerBuffer, budget: EditBudget, *, enabled: bool) -> None:
         self._outbox = outbox
         self._buffer = buffer
         self._budget = budget
+        self._enabled = enabled
+        self._ended = False
+        #: The due time that the timer or the task waits for.
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        #: Set when the due time has changed, when the budget permits an edit, and at the end.
         self._news = asyncio.Event()
 
-    def tell(self) -> None:
-        """Note that the draft has changed."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended = True
         self._news.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            if kind is not None and issubclass(kind, asyncio.CancelledError):
+                self._task.cancel()
+            await self._task
 
-    async def until(self, over: asyncio.Future[Any]) -> None:
-        """Show what is due whenever it is, until *over* is done; what is on its way then arrives first."""
-        over.add_done_callback(lambda _: self._news.set())
-        while not over.done():
-            await self._news.wait()
-            self._news.clear()
-            while self._buffer.due is not None and not over.done():
-                await asyncio.wait([over], timeout=max(0.0, self._buffer.due - time.monotonic()))
-                if not self._buffer.urgent:
-                    await self._await_turn(over)
-                if over.done():
-                    return
+    def changed(self) -> None:
+        """Note that the buffer has changed."""
+        due = self._buffer.due
+        if due == self._due or not self._enabled:
+            return
+        self._due = due
+        if self._task is not None:
+            self._news.set()
+        elif due is not None:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._stream())
+
+    async def _stream(self) -> None:
+        while not self._ended:
+            due = self._buffer.due
+            pause = None if due is None else due - time.monotonic()
+            if pause is None or pause > 0:
+                await self._wait(pause)
+            elif self._buffer.urgent or await self._budget_permits():
                 with nullcontext() if self._buffer.urgent else at_once():
-                    await self._glimpse()
+                    await self._flush()
 
-    async def _await_turn(self, over: asyncio.Future[Any]) -> None:
-        """Return when the budget allows an edit, or when there is no need to wait for that any more."""
-        turn = asyncio.create_task(self._budget.wait())
+    async def _wait(self, pause: float | None) -> None:
+        """Return after *pause* seconds, or when there is news."""
+        self._news.clear()
         try:
-            while not (over.done() or turn.done() or self._buffer.urgent):
-                self._news.clear()
-                news = asyncio.create_task(self._news.wait())
-                await asyncio.wait([turn, news], return_when=asyncio.FIRST_COMPLETED)
-                news.cancel()
-        finally:
-            turn.cancel()
-            await asyncio.wait([turn])
+            async with asyncio.timeout(pause):
+                await self._news.wait()
+        except TimeoutError:
+            pass
 
-    async def _glimpse(self) -> None:
+    async def _budget_permits(self) -> bool:
+        """Wait until the budget permits an edit; return False if the first words arrive or the answer ends before."""
+        permit = asyncio.create_task(self._budget.wait())
+        permit.add_done_callback(lambda _: self._news.set())
+        try:
+            while not (permit.done() or self._ended or self._buffer.urgent):
+                self._news.clear()
+                await self._news.wait()
+            return permit.done() and not self._ended
+        finally:
+            permit.cancel()
+
+    async def _flush(self) -> None:
+        self._due = None
         for op in self._buffer.take(time.monotonic()):
             try:
                 await self._outbox.show(op)
             except BridgeError as error:
-                _log.info("a glimpse of the answer was not shown", error=str(error))
+                _log.info("a part of a growing answer was not shown", error=str(error))
                 if isinstance(error, HomeserverError) and error.status == _TOO_MANY:
                     self._budget.refused()
             else:

@@ -1,4 +1,4 @@
-"""Signs: a message that got no answer shows ⚠️, until it gets one."""
+"""The reaction ⚠️ of a ghost to a message that got no whole answer; it is removed when the message gets one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ WARNING = "⚠️"
 
 
 class StatusReactions:
-    """Gives them and takes them back. Doing so twice is as good as once."""
+    """Adds and removes the reactions. A repeat changes nothing."""
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
 
     async def show(self, turn: Turn, state: TurnState, ghost: str) -> None:
-        """Have the question of *turn* show that it ends as *state*.
+        """Make the reaction of the user *ghost* to the message of *turn* match *state*, in which the turn ends.
 
         Raises:
-            HomeserverUnavailable: it could not be shown, and may be later.
+            HomeserverUnavailable: the homeserver did not answer; trying again may help.
         """
         try:
             if state is TurnState.FAILED:
@@ -38,8 +38,8 @@ class StatusReactions:
             elif turn.retries or turn.failures:
                 await self._clear(turn, ghost)
         except HomeserverRefused as error:
-            # The message was taken back, or the person blocks reactions: its answer is there all the same.
-            _log.info("a message cannot show how it ended", room=turn.room_id, error=str(error))
+            # The message was redacted, or the room does not permit reactions. The answer is shown all the same.
+            _log.info("the status reaction of a message was refused", room=turn.room_id, error=str(error))
 
     async def _warn(self, turn: Turn, ghost: str) -> None:
         content = reaction(turn.event_id, WARNING) | {MARK: f"{turn.key}.warning"}

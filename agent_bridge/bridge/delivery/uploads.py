@@ -1,18 +1,19 @@
-"""Enclosures: files that belong to an answer, put into the homeserver's store and made contents of events."""
+"""Files of an answer: fetched from the agent, uploaded to the homeserver's media repository."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, HomeserverUnavailable
 from agent_bridge.files import data_urls
 from agent_bridge.files.sniff import Family, kind_of
-from agent_bridge.render.attachment import Media, file_message
+from agent_bridge.render.attachment import shown_name
 from agent_bridge.upstream.download.fetch import Fetched
 
 if TYPE_CHECKING:
@@ -20,57 +21,58 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from agent_bridge.config.model import FilesConfig
     from agent_bridge.files.picture import Picture, PictureInfo
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.matrix import media
+    from agent_bridge.matrix.media import Media
     from agent_bridge.upstream.base import FileDelta
     from agent_bridge.upstream.download.fetch import Fetcher
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Pictures that are looked at at the same time: each may take much memory.
-_PAINTERS = 2
+#: Pictures that are decoded at the same time: each may take much memory.
+_DECODERS = 2
 _MARKDOWN = "text/markdown"
 _REST = "answer.md"
 #: Seconds that an answer waits for all its files.
 _PATIENCE = 60.0
-#: Tries of one upload, half a minute in all.
-_AGAIN, _TRIES = Backoff(first=1, cap=16), 5
+#: Pauses between the tries of one upload, and their number: half a minute in all.
+_BACKOFF, _TRIES = Backoff(first=1, cap=16), 5
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Looks:
+class _Preview:
     info: PictureInfo
-    small: Picture
+    thumbnail: Picture
     blurhash: str
 
 
-def _looks(data: bytes) -> _Looks:
+def _preview(data: bytes) -> _Preview:
     from agent_bridge.files import picture  # loads Pillow, for the first picture only
 
-    small = picture.thumbnail(data)
-    return _Looks(picture.info_of(data), small, picture.blurhash(small.data))
+    thumbnail = picture.thumbnail(data)
+    return _Preview(picture.info_of(data), thumbnail, picture.blurhash(thumbnail.data))
 
 
 class Uploads:
-    """Uploads files."""
+    """Uploads the files of answers, each as the ghost that sends it (*as_user*)."""
 
-    def __init__(self, store: media.Media, fetcher: Fetcher, texts: Texts, *, max_bytes: int) -> None:
-        self._media = store
+    def __init__(self, media: Media, fetcher: Fetcher, files: FilesConfig, texts: Texts) -> None:
+        self._media = media
         self._fetcher = fetcher
+        self._max_bytes = files.max_bytes
         self._texts = texts
-        self._max_bytes = max_bytes
-        self._painters = asyncio.Semaphore(_PAINTERS)
+        self._decoders = asyncio.Semaphore(_DECODERS)
 
-    async def of(
-        self, files: Sequence[FileDelta], *, own: URL, owner: str
-    ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-        """Return contents that show *files*, and sentences about those that cannot be shown.
+    async def upload_all(
+        self, files: Sequence[FileDelta], *, own: URL, as_user: str
+    ) -> tuple[tuple[AnswerFile, ...], tuple[str, ...]]:
+        """Return *files* uploaded, and a sentence about each file that could not be.
 
-        *own* is the URL of the upstream that gave them, *owner* the user who sends them.
+        *own* is the URL of the upstream that gave the files: links to its host may be followed.
         """
-        contents, notes = [], []
+        uploaded, notes = [], []
         end = asyncio.get_running_loop().time() + _PATIENCE
         for number, file in enumerate(files, 1):
             name = file.name or str(number)
@@ -78,63 +80,61 @@ class Uploads:
                 async with asyncio.timeout_at(end):
                     fetched = await self._fetch(file, own)
                     name = file.name or fetched.name or name
-                    contents.append(await self._content(fetched, name, owner))
+                    uploaded.append(await self._upload_file(fetched, name, as_user))
             except TimeoutError:
                 cause = self._texts.file_problems[FileProblem.UNREACHABLE]
                 notes.append(self._texts.not_sent.format(name=name, cause=cause))
             except (FileRefused, HomeserverRefused, HomeserverUnavailable) as error:
                 notes.append(self._texts.not_sent.format(name=name, cause=error.says(self._texts)))
-        return contents, tuple(notes)
+        return tuple(uploaded), tuple(notes)
 
-    async def rest(self, text: str, owner: str) -> dict[str, Any] | None:
-        """Return the content that shows *text* as a Markdown file; None when the homeserver does not take it."""
+    async def upload_rest(self, text: str, *, as_user: str) -> AnswerFile | None:
+        """Return the Markdown *text*, the rest of an answer, uploaded as a file; None if the homeserver refuses it."""
         data = text.encode()
         try:
-            url = await self._upload(data, _MARKDOWN, _REST, owner)
+            url = await self._upload(data, _MARKDOWN, _REST, as_user)
         except (FileRefused, HomeserverRefused, HomeserverUnavailable) as error:
             _log.warning("the rest of an answer is not sent as a file", error=str(error))
             return None
-        return file_message(Media(url, _MARKDOWN, len(data)), _REST)
+        return AnswerFile(MediaFile(url, _MARKDOWN, len(data)), _REST)
 
     async def _fetch(self, file: FileDelta, own: URL) -> Fetched:
         if file.url[:5].lower() != "data:":
             return await self._fetcher.fetch(file.url, limit=self._max_bytes, own=own)
-        # Millions of characters take a while.
+        # In a thread: a data URL may have millions of characters.
         content_type, data = await asyncio.to_thread(data_urls.parse, file.url, limit=self._max_bytes)
         return Fetched(data, content_type, "")
 
-    async def _content(self, fetched: Fetched, name: str, owner: str) -> dict[str, Any]:
+    async def _upload_file(self, fetched: Fetched, name: str, as_user: str) -> AnswerFile:
         kind = kind_of(fetched.data, fetched.claimed, fetched.name)
         if kind.family is Family.IMAGE:
             try:
-                async with self._painters:
-                    looks = await asyncio.to_thread(_looks, fetched.data)
+                async with self._decoders:
+                    preview = await asyncio.to_thread(_preview, fetched.data)
             except FileRefused as error:
-                # Somebody else's program may show what none here can read.
+                # A client may be able to show a picture that the bridge cannot decode.
                 _log.info("a picture is sent as a file", error=str(error))
             else:
-                return await self._picture(fetched.data, looks, name, owner)
-        url = await self._upload(fetched.data, kind.content_type, name, owner)
-        return file_message(Media(url, kind.content_type, len(fetched.data)), name)
+                return await self._upload_picture(fetched.data, preview, name, as_user)
+        url = await self._upload(fetched.data, kind.content_type, name, as_user)
+        return AnswerFile(MediaFile(url, kind.content_type, len(fetched.data)), shown_name(name))
 
-    async def _picture(self, data: bytes, looks: _Looks, name: str, owner: str) -> dict[str, Any]:
-        info, small = looks.info, looks.small
+    async def _upload_picture(self, data: bytes, preview: _Preview, name: str, as_user: str) -> AnswerFile:
+        info, small = preview.info, preview.thumbnail
         name = name if "." in name else name + _SUFFIXES.get(info.content_type, "")
-        url = await self._upload(data, info.content_type, name, owner)
-        small_url = await self._upload(small.data, small.content_type, name, owner)
-        return file_message(
-            Media(url, info.content_type, info.size, info.width, info.height),
-            name,
-            thumbnail=Media(small_url, small.content_type, len(small.data), small.width, small.height),
-            blurhash=looks.blurhash,
+        url = await self._upload(data, info.content_type, name, as_user)
+        small_url = await self._upload(small.data, small.content_type, name, as_user)
+        return AnswerFile(
+            MediaFile(url, info.content_type, info.size, info.width, info.height),
+            shown_name(name),
+            thumbnail=MediaFile(small_url, small.content_type, len(small.data), small.width, small.height),
+            blurhash=preview.blurhash,
         )
 
-    async def _upload(self, data: bytes, content_type: str, name: str, owner: str) -> str:
-        for tries in range(1, _TRIES + 1):
+    async def _upload(self, data: bytes, content_type: str, name: str, as_user: str) -> str:
+        for tries in range(1, _TRIES):
             try:
-                return await self._media.upload(data, content_type, name, owner)
+                return await self._media.upload(data, content_type, name, as_user)
             except HomeserverUnavailable:
-                if tries == _TRIES:
-                    raise
-                await asyncio.sleep(_AGAIN.delay(tries))
-        raise FileRefused("no try left", FileProblem.UNREACHABLE)
+                await asyncio.sleep(_BACKOFF.delay(tries))
+        return await self._media.upload(data, content_type, name, as_user)

@@ -1,4 +1,4 @@
-"""Waiting reactions: a message that waits behind another one gets a ⏳, until it is taken up."""
+"""The reaction ⏳ of a ghost to a message that waits behind another one in its lane."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ _log = structlog.stdlib.get_logger(__name__)
 WAITING_REACTION = "⏳"
 #: Seconds that a message waits before it gets the reaction: one that vanishes at once only disturbs.
 _AFTER = 1.0
-#: Seconds between two looks while reactions are set or taken back, and reactions of one look.
-_LOOK, _TOGETHER = 0.5, 20
-#: Seconds that one reaction may take.
+#: Seconds between two passes while reactions are added or removed, and reactions of one pass at most.
+_INTERVAL, _BATCH = 0.5, 20
+#: Seconds that adding or removing one reaction may take.
 _PATIENCE = 10.0
 
 
 class WaitingReactions:
-    """Makes the reactions what the table says. The intention is recorded before each, so that none stays for ever."""
+    """Makes the reactions match the table of turns.
+
+    The intention to add a reaction is written before the request, so a process that dies leaves no reaction behind.
+    """
 
     def __init__(self, homeserver: Homeserver, waiting: WaitingMessages, signals: Signals) -> None:
         self._homeserver = homeserver
@@ -40,27 +43,27 @@ class WaitingReactions:
         self._signals = signals
 
     async def run(self) -> None:
-        """Set reactions and take them back, until cancelled."""
+        """Add and remove reactions until cancelled."""
         with self._signals.subscription(Topic.WAITING) as wake:
-            await every(FALLBACK, self._look, name="reactions to waiting messages", wake=wake)
+            await every(FALLBACK, self._pass, name="reactions to waiting messages", wake=wake)
 
-    async def _look(self) -> float | None:
-        """Set and take back the reactions that are due; return the seconds until the next look."""
-        over = await self._waiting.over(_TOGETHER)
-        due, due_in = await self._waiting.unshown(_AFTER, _TOGETHER)
-        # All at once: a room in trouble delays no other room.
+    async def _pass(self) -> float | None:
+        """Add and remove the reactions that are due; return the seconds until the next pass."""
+        over = await self._waiting.over(_BATCH)
+        due, due_in = await self._waiting.unshown(_AFTER, _BATCH)
+        # Concurrently: a room that does not respond delays no other room.
         await asyncio.gather(
             *(self._attempt(self._hide, each) for each in over), *(self._attempt(self._show, each) for each in due)
         )
-        # Reactions of which an attempt failed are due still.
-        return _LOOK if over or due else due_in
+        # A reaction whose attempt failed is still due.
+        return _INTERVAL if over or due else due_in
 
     async def _attempt(self, act: Callable[[WaitingMessage], Awaitable[None]], waiter: WaitingMessage) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await act(waiter)
         except (BridgeError, TimeoutError) as error:
-            _log.info("cannot show that a message waits", room=waiter.room_id, error=str(error))
+            _log.info("a waiting reaction was not updated", room=waiter.room_id, error=str(error))
 
     async def _show(self, waiter: WaitingMessage) -> None:
         await self._waiting.record(waiter.turn, "")
@@ -74,22 +77,24 @@ class WaitingReactions:
                 as_user=self._homeserver.namespace.user_id(waiter.ghost),
             )
         except HomeserverRefused as error:
-            _log.info("a message cannot show that it waits", room=waiter.room_id, error=str(error))
+            _log.info("a waiting reaction was refused", room=waiter.room_id, error=str(error))
         else:
             await self._waiting.record(waiter.turn, event_id)
 
     async def _hide(self, waiter: WaitingMessage) -> None:
         ghost = self._homeserver.namespace.user_id(waiter.ghost)
         try:
-            for event_id in [waiter.waiting_event_id] if waiter.waiting_event_id else await self._given(waiter, ghost):
+            for event_id in (
+                [waiter.waiting_event_id] if waiter.waiting_event_id else await self._find_reaction(waiter, ghost)
+            ):
                 txn_id = f"ab.{waiter.key}.hourglass.{event_id}.redact"
                 await self._homeserver.redact(waiter.room_id, event_id, txn_id=txn_id, as_user=ghost)
         except HomeserverRefused as error:
-            _log.info("a message goes on showing that it waits", room=waiter.room_id, error=str(error))
+            _log.info("a waiting reaction was not removed", room=waiter.room_id, error=str(error))
         await self._waiting.record(waiter.turn, None)
 
-    async def _given(self, waiter: WaitingMessage, ghost: str) -> list[str]:
-        """Return the sign whose event was not written down, if it was given."""
+    async def _find_reaction(self, waiter: WaitingMessage, ghost: str) -> list[str]:
+        """Return the reaction whose event id was not stored, if the homeserver has it."""
         events = await self._homeserver.annotations(waiter.room_id, waiter.event_id, ghost)
         return [
             event["event_id"]

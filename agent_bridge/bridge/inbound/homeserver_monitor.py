@@ -98,7 +98,10 @@ class HomeserverMonitor:
 
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)
-        await self.homeserver.set_displayname(self.homeserver.namespace.bot, self._service.bot_displayname)
+        bot, displayname = self.homeserver.namespace.bot, self._service.bot_displayname
+        # Synapse renews the bot's membership in every one of its rooms each time, even for an unchanged name.
+        if await self.homeserver.displayname(bot) != displayname:
+            await self.homeserver.set_displayname(bot, displayname)
 
     async def _event(self) -> None:
         rooms = [agent_room.portal.room_id for agent_room in await self._agents.all() if agent_room.portal.bot_joined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
@@ -42,22 +43,15 @@ class InviteHandler:
 
     async def handle(self, turn: Turn) -> None:
         """Accept or decline the invitation; or tell the person, if anybody is to be told."""
-        if turn.state is TurnState.COMMITTED:
-            text = turn.answer
-        elif turn.kind is TurnKind.INVITATION:
-            text = await self._answer_invitation(turn)
-        else:
-            text = await self._refusal(turn)
-        if text is None and turn.kind is TurnKind.REFUSAL:
+        make = self._answer_invitation if turn.kind is TurnKind.INVITATION else self._refusal
+        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
+        if await outbox.reply_once(partial(make, turn), to=turn.payload.get("event_id")):
+            return
+        if turn.kind is TurnKind.REFUSAL:
             # Nobody was told: the next message may find that somebody invited its sender meanwhile.
             await self._turns.remove(turn.id)
-            return
-        if text is None:
+        else:
             await self._turns.finish(turn, TurnState.DONE, {})
-            return
-        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        await outbox.recover()
-        await outbox.reply(text, to=turn.payload.get("event_id"))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Close the turn: nobody waits for an answer to it."""

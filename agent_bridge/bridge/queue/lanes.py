@@ -32,7 +32,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 _TASK = "lane"
 #: Seconds between two looks for jobs whose signal was lost.
-_POLL = 30.0
+POLLING_INTERVAL = 30.0
 #: Seconds after which a worker is told of jobs a second time: it forgets a signal that comes while it looks for jobs.
 _AGAIN = 0.25
 _JOB_INSERTED = '{"type": "job_inserted", "job_id": 0}'
@@ -114,7 +114,7 @@ class Lanes:
             await self._app.run_worker_async(
                 queues=[QUEUE],
                 concurrency=concurrency,
-                fetch_job_polling_interval=_POLL,
+                fetch_job_polling_interval=POLLING_INTERVAL,
                 shutdown_graceful_timeout=drain_timeout,
                 delete_jobs=DeleteJobCondition.ALWAYS,
                 install_signal_handlers=False,

@@ -1,4 +1,4 @@
-"""An HTTP server on 127.0.0.1 that speaks the OpenAI API. A subclass decides which agents it has and what they answer.
+"""An HTTP server on 127.0.0.1 that speaks the OpenAI API. A subclass provides the agents and their answers.
 
 It serves ``GET /v1/models`` and ``POST /v1/chat/completions``, streamed and in one piece, and it can fail on purpose in
 the ways in which real servers fail.
@@ -189,7 +189,7 @@ class OpenAIServer(LocalServer, ABC):
 
     @abstractmethod
     def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
-        """Yield the answer to the body of a request, one piece or more.
+        """Yield the answer to the body of a request.
 
         Raises:
             Refusal: the agent does not answer, or fails in the middle of its answer.
@@ -224,10 +224,9 @@ class OpenAIServer(LocalServer, ABC):
         with suppress(ConnectionResetError):
             try:
                 async for piece in pieces:
-                    if not response.prepared:
-                        await response.prepare(request)
-                        await response.write(sse([answer_format.begin()]))
+                    await _begin(request, response, answer_format)
                     await response.write(sse(answer_format.events(piece)))
+                await _begin(request, response, answer_format)
                 await response.write(sse([answer_format.end()]) + b"data: [DONE]\n\n")
             except HangUp:
                 return _cut(request, response)
@@ -244,6 +243,13 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except Refusal as refusal:
         return web.json_response(refusal.body, status=refusal.status, headers=refusal.headers)
+
+
+async def _begin(request: web.Request, response: web.StreamResponse, answer_format: AnswerFormat) -> None:
+    """Send the head of *response* and its first event, unless that was done."""
+    if not response.prepared:
+        await response.prepare(request)
+        await response.write(sse([answer_format.begin()]))
 
 
 def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

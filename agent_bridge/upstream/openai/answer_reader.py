@@ -117,7 +117,7 @@ class AnswerReader:
                 if piece.last:
                     yield from self._end()
             elif isinstance(piece, RunStarted):
-                # Every value of a stream names the run.
+                # A name that comes late is not worth an exception from the order of events.
                 if not self._yielded:
                     self._yielded = True
                     yield piece

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.upstream.base import ReasoningDelta, TextDelta, ToolCall
 from agent_bridge.upstream.openai.answer_reader import TOOL_REASONS
 from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content, read_files
-from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, run_started, tool_call
+from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call
 from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -53,6 +53,7 @@ class ChatDialect:
     """Reads ``chat.completion.chunk`` and ``chat.completion``."""
 
     def __init__(self) -> None:
+        self._run = RunName()
         self._splitter = ThinkTagSplitter()
         self._calls: list[_PartialCall] = []
         self._call_count = 0
@@ -67,7 +68,7 @@ class ChatDialect:
         choice = next(iter(as_list(value.get("choices"))), None)
         if not isinstance(choice, dict):
             return
-        yield from run_started(value.get("id"))
+        yield from self._run.read(value.get("id"))
         message = choice["delta"] if isinstance(choice.get("delta"), dict) else choice.get("message")
         if isinstance(message, dict):
             yield from self._read_message(message)

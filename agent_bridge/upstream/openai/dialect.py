@@ -28,14 +28,14 @@ class Finish:
     last: bool = True
 
 
-#: What a JSON value of an answer can mean.
+#: The possible parts of a JSON value of an answer.
 Piece = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | Finish | ErrorReport
 
 
 class Dialect(Protocol):
     """Reads the JSON values of one answer. Missing and unknown fields are ignored.
 
-    Texts are passed on unchanged: they may be empty, or end within a character. Every value may name the run.
+    Texts are passed on unchanged: they may be empty, or end within a character.
     """
 
     def read(self, value: Any) -> Iterator[Piece]:
@@ -45,10 +45,17 @@ class Dialect(Protocol):
         """Yield the pieces that were held back until the next value."""
 
 
-def run_started(ref: Any) -> Iterator[RunStarted]:
-    """Yield the start of the run *ref*, nothing if that is no reference."""
-    if isinstance(ref, str) and (ref := _short_line(ref)):
-        yield RunStarted(ref)
+class RunName:
+    """The reference of the run, which every value of a stream may repeat."""
+
+    def __init__(self) -> None:
+        self._known = False
+
+    def read(self, ref: Any) -> Iterator[RunStarted]:
+        """Yield the start of the run when *ref* is the first reference."""
+        if not self._known and isinstance(ref, str) and (ref := _short_line(ref)):
+            self._known = True
+            yield RunStarted(ref)
 
 
 def tool_call(call_id: str, name: str, arguments: str) -> ToolCall:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.base import ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content
-from agent_bridge.upstream.openai.dialect import Finish, run_started
+from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.openai.output_items import is_client_call, read_item
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -56,6 +56,7 @@ class ResponsesDialect:
     """
 
     def __init__(self) -> None:
+        self._run = RunName()
         #: The kinds of text that arrived as deltas: for the current item, and at all.
         self._arrived: set[_Kind] = set()
         self._ever_arrived: set[_Kind] = set()
@@ -72,7 +73,7 @@ class ResponsesDialect:
             return
         kind, item, response = value.get("type"), value.get("item"), value.get("response")
         if isinstance(response, dict):
-            yield from run_started(response.get("id"))
+            yield from self._run.read(response.get("id"))
         if kind == "error" or value.get("error"):
             yield parse_error(value)
         elif kind in _TEXT_DELTAS:
@@ -86,7 +87,7 @@ class ResponsesDialect:
         elif kind in _RESPONSE_DONE and isinstance(response, dict):
             yield from self._response(response)
         elif value.get("object") == "response":
-            yield from run_started(value.get("id"))
+            yield from self._run.read(value.get("id"))
             yield from self._response(value)
 
     def close(self) -> Iterator[Piece]:

@@ -48,7 +48,7 @@ class ErrorResponse:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The purpose of a request, which decides what its failure means. The default is a request for the agents."""
+    """The purpose of a request, which decides the error for its failure. The default is a request for the agents."""
 
     #: The agent that gets the question, None if the request asks no agent.
     model: str | None = None

@@ -1,4 +1,4 @@
-"""Reasoning that stands in the answer's text."""
+"""Reasoning inside the text of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer as text, and what its end means, in the dialect of chat completions."""
+"""Reading an answer in the dialect of chat completions: its text, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -91,42 +91,40 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
             b"",
             "",
             AnswerEmpty,
-            "up ended without an answer, as some servers do when a conversation is too long",
+            "up ended without an answer, as some servers do if a conversation is too long",
             id="nothing",
         ),
         pytest.param(
             stream(chunk(role="assistant"), "[DONE]"),
             "",
             AnswerEmpty,
-            "up ended without an answer, as some servers do when a conversation is too long",
+            "up ended without an answer, as some servers do if a conversation is too long",
             id="only [DONE]",
         ),
-        pytest.param(stream(chunk("", "stop")), "", AnswerEmpty, "up gave an empty answer", id="no text"),
-        pytest.param(stream(chunk(" \n", "stop")), " \n", AnswerEmpty, "up gave an empty answer", id="blanks"),
+        pytest.param(stream(chunk("", "stop")), "", AnswerEmpty, "the answer of up is empty", id="no text"),
+        pytest.param(stream(chunk(" \n", "stop")), " \n", AnswerEmpty, "the answer of up is empty", id="blanks"),
         pytest.param(
             stream(chunk("", "length")),
             "",
             AnswerEmpty,
-            "up reached its length limit before it said anything",
+            "up reached its length limit before the answer began",
             id="no room for text",
         ),
         pytest.param(
             stream(chunk(tool_calls=[{}]), chunk(None, "tool_calls"), "[DONE]"),
             "",
             AnswerEmpty,
-            "up answered with a call of a tool only, and this bridge has no tools",
+            "up answered only with a tool call, and this bridge has no tools",
             id="tools only",
         ),
         pytest.param(
             stream(chunk("a"), "[DONE]"),
             "a",
             AnswerInterrupted,
-            "up broke off in the middle of the answer",
+            "up broke off the answer",
             id="[DONE] without a reason",
         ),
-        pytest.param(
-            stream(chunk("a")), "a", AnswerInterrupted, "up broke off in the middle of the answer", id="no reason"
-        ),
+        pytest.param(stream(chunk("a")), "a", AnswerInterrupted, "up broke off the answer", id="no reason"),
         pytest.param(
             stream(chunk("a"))[:-9] + b"\n\n",
             "",
@@ -149,34 +147,34 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
             id="content filter at once",
         ),
         pytest.param(
-            stream(chunk("a", "error")), "a", AnswerInterrupted, "up did not finish: it reported a failure", id="reason"
+            stream(chunk("a", "error")), "a", AnswerInterrupted, "up did not finish: it reported an error", id="reason"
         ),
         pytest.param(
             stream(chunk("a"), {"error": {"message": "LLM exploded"}}, "[DONE]"),
             "a",
             AnswerInterrupted,
-            "up reported a failure: LLM exploded",
+            "up reported an error: LLM exploded",
             id="error chunk",
         ),
         pytest.param(
             stream({"error": {"message": "LLM exploded", "code": None}}),
             "",
             AnswerInterrupted,
-            "up reported a failure: LLM exploded",
+            "up reported an error: LLM exploded",
             id="error chunk at once",
         ),
         pytest.param(
             b'event: error\ndata: {"message_type": "error_message", "message": "No.", "detail": "x"}\n\n',
             "",
             AnswerInterrupted,
-            "up reported a failure: No.",
+            "up reported an error: No.",
             id="error event",
         ),
         pytest.param(
             b"event: error\ndata: out of\ndata: memory\n\n",
             "",
             AnswerInterrupted,
-            "up reported a failure: out of memory",
+            "up reported an error: out of memory",
             id="error event of text",
         ),
         pytest.param(
@@ -190,21 +188,21 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
             stream(chunk("a"), {"error": CONTEXT}),
             "a",
             AnswerInterrupted,
-            "up reported a failure: This model's maximum context length is 1 token",
+            "up reported an error: This model's maximum context length is 1 token",
             id="context midway",
         ),
         pytest.param(
             stream({"error": {"message": "who?", "code": "model_not_found"}}),
             "",
             AgentGone,
-            "up has no such agent any more: who?",
+            "up no longer has this agent: who?",
             id="no agent",
         ),
         pytest.param(
             stream(*[chunk("x" * 999_999), chunk("yy", "stop")]),
             "x" * 999_999 + "",
             AnswerInterrupted,
-            "up answered with more than 1000000 characters",
+            "the answer of up is longer than 1000000 characters",
             id="no end in sight",
         ),
     ],
@@ -231,20 +229,20 @@ def test_answers_that_are_not_streamed(body: Any, expected: list[AnswerEvent]) -
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        (b"", UpstreamProtocolError, "up answered with something that is no completion"),
-        (b"{", UpstreamProtocolError, "up answered with something that is no completion"),
-        (b"[]", UpstreamProtocolError, "up answered with something that is no completion"),
-        (b'{"choices": []}', UpstreamProtocolError, "up answered with something that is no completion"),
-        (b'{"error": {"message": "no"}}', AnswerInterrupted, "up reported a failure: no"),
+        (b"", UpstreamProtocolError, "the response of up is not a completion"),
+        (b"{", UpstreamProtocolError, "the response of up is not a completion"),
+        (b"[]", UpstreamProtocolError, "the response of up is not a completion"),
+        (b'{"choices": []}', UpstreamProtocolError, "the response of up is not a completion"),
+        (b'{"error": {"message": "no"}}', AnswerInterrupted, "up reported an error: no"),
         (
             b'{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}',
             AnswerEmpty,
-            "up gave an empty answer",
+            "the answer of up is empty",
         ),
         (
             b'{"choices": [{"message": {"content": "a"}}]}',
             AnswerInterrupted,
-            "up broke off in the middle of the answer",
+            "up broke off the answer",
         ),
     ],
 )

@@ -1,0 +1,24 @@
+"""A bridge for the tests that need no configuration of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.shared_bridge import shared_bridge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.harness import BridgeHarness
+    from support.postgres import Cluster
+    from support.shared_bridge import SharedBridge
+
+
+@pytest.fixture(scope="module")
+async def shared(harness: BridgeHarness, cluster: Cluster) -> AsyncIterator[SharedBridge]:
+    """A bridge that the tests of a file share, each with agents of its own."""
+    with cluster.migrated() as database_url:
+        async with shared_bridge(harness, database_url) as running:
+            yield running

@@ -1,0 +1,98 @@
+"""Python modules run as programs in processes that start in milliseconds.
+
+A fork server imports the application once. Each process is forked from it, so it is as real as one that an interpreter
+starts: it has a process id and a session of its own, and a SIGKILL ends it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from agent_bridge.demo.parent_watch import end_with
+from agent_bridge.demo.program import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerProcess
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+# The command line imports the application when a command runs.
+_CONTEXT.set_forkserver_preload(
+    ["agent_bridge.cli", "agent_bridge.cli.doctor", "agent_bridge.app", "agent_bridge.config.load", "agent_bridge.log"]
+)
+
+
+class ForkedProcess:
+    """A process of the fork server, with the interface of :class:`asyncio.subprocess.Process`."""
+
+    def __init__(self, process: ForkServerProcess, stderr: asyncio.StreamReader) -> None:
+        self._process = process
+        self.pid = process.pid or 0
+        self.stderr = stderr
+        self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(process.sentinel, self._end)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._code.result() if self._code.done() else None
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._code)
+
+    def send_signal(self, number: int, /) -> None:
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self._process.join()
+        self._code.set_result(self._process.exitcode or 0)
+        self._process.close()
+
+
+async def fork_module(module: str, *arguments: str, join_output: bool = False) -> ForkedProcess:
+    """Run *module* with *arguments* as ``python -m`` does. The process ends with this one.
+
+    With *join_output* standard output goes where standard error goes, otherwise nowhere.
+    """
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_run, args=(theirs, module, arguments, join_output))
+    process.start()
+    theirs.close()
+    return ForkedProcess(process, await _reader(ours))
+
+
+async def _reader(pipe: Connection) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    file = os.fdopen(os.dup(pipe.fileno()), "rb", buffering=0)
+    pipe.close()
+    # The transport closes the file at its end.
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+    return reader
+
+
+def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_output: bool) -> None:  # noqa: FBT001
+    """Turn this process into the program."""
+    os.setsid()
+    end_with(os.getppid())
+    os.dup2(stderr.fileno(), 2)
+    stderr.close()
+    output = os.dup(2) if join_output else os.open(os.devnull, os.O_WRONLY)
+    os.dup2(output, 1)
+    os.close(output)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

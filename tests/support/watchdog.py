@@ -1,0 +1,73 @@
+"""Ends servers that outlive the process that started them.
+
+PostgreSQL detaches itself from its parent, and a program that is not ours has processes of its own. A watchdog is a
+small process that reads from a pipe whose other end only the starter holds. The pipe closes when the starter ends, even
+by SIGKILL; the watchdog then ends the server. This works on Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WITHIN = 10
+_PAUSE = 0.05
+
+
+@contextmanager
+def ends_with_us(kind: str, target: str | int) -> Iterator[None]:
+    """End a server at the end of the block or of this process, whichever comes first.
+
+    *kind* is ``cluster`` (*target* is the data folder of a PostgreSQL cluster) or ``group`` (a process group).
+    """
+    command = (sys.executable, "-I", "-S", __file__, kind, str(target))
+    # A session of its own: neither Ctrl-C nor a signal to the group of the starter ends the watchdog first.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
+
+
+def _end_cluster(folder: Path) -> None:
+    """Shut down the PostgreSQL that runs on *folder*, if one does, without a checkpoint."""
+    try:
+        pid = int((folder / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        _wait(pid)
+        os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+
+
+def _wait(pid: int) -> None:
+    """Return when process *pid* does not answer for :data:`_WITHIN` seconds.
+
+    Raises:
+        ProcessLookupError: it has ended.
+    """
+    deadline = time.monotonic() + _WITHIN
+    while time.monotonic() < deadline:
+        os.kill(pid, 0)
+        time.sleep(_PAUSE)
+
+
+def _end_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    if sys.argv[1] == "cluster":
+        _end_cluster(Path(sys.argv[2]))
+    else:
+        _end_group(int(sys.argv[2]))
