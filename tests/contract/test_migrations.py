@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +79,16 @@ def test_again_changes_nothing(database_url: str) -> None:
     assert "kept" in column(database_url, "SELECT key FROM kv")
 
 
+@pytest.mark.parametrize("use", ["migrate", "check"])
+def test_a_database_that_is_up_to_date_needs_no_alembic(database_url: str, use: str) -> None:
+    migrate(database_url)
+    program = (
+        f"import sys; from agent_bridge.store.migrate import {use}; {use}(sys.argv[1])\n"
+        "assert not {'alembic', 'sqlalchemy'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program, database_url], check=True)
+
+
 async def test_several_at_once_take_turns(database_url: str) -> None:
     together = threading.Barrier(3)
 
@@ -108,6 +120,10 @@ def test_migrations_are_one_line(database_url: str) -> None:
     script = ScriptDirectory.from_config(alembic_config())
     revisions = [revision.revision for revision in reversed(list(script.walk_revisions()))]
     assert revisions == [f"{number:04d}" for number in range(1, len(revisions) + 1)]
+    # Without alembic they are known by the names of their files.
+    assert [file.name[:5] for file in sorted((migrations_folder() / "versions").glob("*.py"))] == [
+        f"{revision}_" for revision in revisions
+    ]
     migrate(database_url)
     assert column(database_url, "SELECT version_num FROM alembic_version") == revisions[-1:]
 
