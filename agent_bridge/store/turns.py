@@ -244,9 +244,11 @@ class Turns:
         extras: AnswerExtras = NO_EXTRAS,
         stopped: bool = False,
         transcript: Sequence[ChatMessage] = (),
+        run: str | None = None,
     ) -> None:
         """Commit the answer, what is shown *extras*, the intention to show it in *parts*, and the transcript's gain.
 
+        *run* is the upstream's reference of the run; None keeps the stored one.
         A wish to end it counts no more, unless that *stopped* it. A question that was taken back leaves no transcript.
         The upstream is never asked again for this turn.
         """
@@ -254,6 +256,7 @@ class Turns:
             f"""
             WITH answered AS (
                 UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
+                       upstream_ref = coalesce(%(run)s, upstream_ref),
                        stop = CASE WHEN %(stopped)s OR stop = 'redacted' THEN stop END, steps = {_STEP}
                 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
                 RETURNING id, stop
@@ -278,6 +281,7 @@ class Turns:
                 "parts": list(parts),
                 "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
+                "run": run,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],
                 "step": _step("answered", characters=len(answer), error=error),
