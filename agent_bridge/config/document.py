@@ -1,4 +1,4 @@
-"""YAML with line numbers: where each value stands in the file, and what is wrong with the file as YAML."""
+"""YAML with line numbers: the line of each value, and the errors of a file that is not valid YAML."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML document that knows its lines, which count from 1."""
+    """A YAML document with line numbers, which count from 1."""
 
     root: Any
-    #: Keys that stand in their mapping a second time: line and mistake. The first one counts.
+    #: Keys that occur twice in their mapping, with the line of the second one. The first one is used.
     duplicates: tuple[tuple[int, ConfigFault], ...]
 
     def line(self, place: Place) -> int:
-        """Return the line of the key or item at *place*, or of the innermost part of it that there is."""
+        """Return the line of the key or item at *place*, or of its innermost part that exists."""
         line, node = 0, self.root
         for part in place:
             if not isinstance(node, CommentedMap | CommentedSeq) or part not in (node.lc.data or ()):
@@ -41,17 +41,17 @@ def parse(text: str, name: str) -> Document:
     """Read *text*, the content of the file *name*.
 
     Raises:
-        ConfigError: it is not YAML; told as ``name:line:column: why``, without words of the text: they may be
-            secrets.
+        ConfigError: the text is not valid YAML. The message is ``name:line:column: cause`` and does not quote the
+            text, which may contain secrets.
     """
     yaml = YAML()
     yaml.Constructor = _Constructor
-    yaml.composer.warn_double_anchors = False  # the warning would show the lines
+    yaml.composer.warn_double_anchors = False  # the warning would quote the lines
     try:
         root = yaml.load(text)
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{name}:{line}: holds a control character, which YAML does not allow") from None
+        raise ConfigError(f"{name}:{line}: contains a control character, which YAML does not allow") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -60,7 +60,7 @@ def parse(text: str, name: str) -> Document:
 
 
 class _Constructor(RoundTripConstructor):
-    """Notes duplicate keys instead of stopping at the first, and tells where a value cannot be built."""
+    """Collects duplicate keys instead of stopping at the first one, and reports the place of an invalid value."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -72,7 +72,7 @@ class _Constructor(RoundTripConstructor):
         key_node: Node,
         mapping: Any,
         key: Any,
-        value: Any,  # noqa: ARG002  # likewise
+        value: Any,  # noqa: ARG002  # the library's signature
     ) -> bool:
         if key not in mapping:
             return True
@@ -83,7 +83,7 @@ class _Constructor(RoundTripConstructor):
         try:
             return super().construct_object(node, *args, **options)
         except (ValueError, LookupError, AttributeError):
-            # An impossible date, or a tag such as !!int before something else.
+            # An invalid date, or a tag such as !!int before another type.
             raise ConstructorError(problem_mark=node.start_mark) from None
 
 
@@ -94,9 +94,9 @@ def _duplicate(root: Any, mapping: CommentedMap, key: Any, line: int) -> tuple[i
 
 
 def _place_of(mapping: CommentedMap, root: Any) -> Place:
-    """Return where *mapping* stands below *root*; the top where a duplicate key hides it."""
+    """Return the place of *mapping* below *root*; the root if a duplicate key hides it."""
     ahead: list[tuple[Place, Any]] = [((), root)]
-    seen: set[int] = set()  # anchors may make a loop
+    seen: set[int] = set()  # anchors can form a cycle
     for place, node in ahead:
         if node is mapping:
             return place
@@ -113,9 +113,9 @@ def _place_of(mapping: CommentedMap, root: Any) -> Place:
 def _why(error: MarkedYAMLError) -> str:
     problem = str(error.problem)
     if isinstance(error, ConstructorError):
-        return "is no value that YAML knows; quote what is meant as text"
+        return "is not a valid YAML value; quote it if it is text"
     if isinstance(error, ComposerError) and "alias" in problem:
-        return "refers to an anchor that there is not; quote text that begins with *"
+        return "refers to an anchor that does not exist; quote text that begins with *"
     if isinstance(error, ComposerError):
         return "must be a single document; remove the line ---"
     if "tag handle" in problem:

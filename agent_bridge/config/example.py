@@ -1,4 +1,4 @@
-"""config.yaml as text, with the schema's own words as comments."""
+"""config.yaml as text, with the descriptions of the schema as comments."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def example() -> Config:
 
 
 def render(config: Config) -> str:
-    """Return the text of a config.yaml that holds *config* as it is written.
+    """Return the text of a config.yaml with the values of *config*.
 
-    Every key is shown, in the model's order, under its description. A key that has its default and an example
-    is commented out. Secrets are written out.
+    It contains every key in the order of the model, below its description. A key that has its default value and an
+    example is commented out. Secrets are written in plain text.
     """
     blocks = [_comment(_HEAD, "")]
     blocks += [_block(name, field, getattr(config, name)) for name, field in Config.model_fields.items()]
@@ -69,7 +69,7 @@ def _block(name: str, field: FieldInfo, value: object) -> list[str]:
 
 
 def _item(section: Section) -> Iterator[str]:
-    """Yield the lines of one item of a list: the first that is no comment carries the dash."""
+    """Yield the lines of one item of a list. The first line that is not a comment gets the dash."""
     bullet = f"{_INDENT}- "
     for line in _keys(section, " " * len(bullet)):
         if bullet and not line.lstrip().startswith("#"):

@@ -1,4 +1,4 @@
-"""config.yaml → :class:`~agent_bridge.config.model.Config`."""
+"""Reads config.yaml into a :class:`~agent_bridge.config.model.Config`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Return the configuration in the file *path*.
 
-    ``env:NAME`` in the place of a secret is replaced from *environ*; a relative ``database.data_dir`` becomes
-    absolute, relative to the file's folder.
+    ``env:NAME`` in place of a secret is replaced by the value in *environ*. A relative ``database.data_dir`` is
+    resolved from the folder of the file.
 
     Raises:
-        ConfigError: lists every mistake, one in a line, as ``file:line: key: what is wrong``. A file that is
-            not YAML has one mistake. The value of a secret is never shown.
+        ConfigError: lists every fault in its own line, as ``file:line: key: fault``. A file that is not YAML has
+            one fault. Secrets are never shown.
     """
     document = parse(_read(path), str(path))
     if document.root is None:
@@ -54,7 +54,7 @@ def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; agent-bridge init writes one") from None
+        raise ConfigError(f"{path}: does not exist; agent-bridge init writes one") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     try:

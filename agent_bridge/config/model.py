@@ -21,6 +21,7 @@ from agent_bridge.config.types import (
     HeaderName,
     Localpart,
     LocalPath,
+    PermissionKey,
     RoleName,
     Secret,
     SecretText,
@@ -29,7 +30,6 @@ from agent_bridge.config.types import (
     UpstreamName,
     Url,
     UserId,
-    Who,
 )
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.rooms import Show, Streaming, WhenBusy
@@ -57,8 +57,7 @@ class HomeserverConfig(Section):
         ge=1,
         le=31_536_000,
         description="Seconds between two backfills of a room. A backfill reads the room's history for messages that "
-        "the "
-        "homeserver did not deliver. It also runs after each start of the bridge or the homeserver.",
+        "the homeserver did not deliver. It also runs after each start of the bridge or the homeserver.",
     )
 
 
@@ -91,7 +90,7 @@ class AppServiceConfig(Section):
 
     @field_validator("username_prefix")
     @classmethod
-    def _bot_is_no_ghost(cls, value: str, info: ValidationInfo) -> str:
+    def _bot_is_not_a_ghost(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("bot_username", "").startswith(value):
             raise ValueError("bot_username must not start with it, because the bot would look like a ghost")
         return value
@@ -104,15 +103,13 @@ class DatabaseConfig(Section):
         "embedded",
         repr=False,  # it may hold a password
         description='"embedded" starts a private PostgreSQL; otherwise postgresql://user:password@host/name, version '
-        "13 or "
-        "newer. env:NAME reads the URL from the environment.",
+        "13 or newer. env:NAME reads the URL from the environment.",
     )
     data_dir: LocalPath = Field(
         "data",  # validated like a value from the file
         validate_default=True,
         description="Folder of the embedded PostgreSQL, relative to this file. If the bridge runs as root, PostgreSQL "
-        "runs as "
-        "an unprivileged user, and the parent folders are made accessible to that user.",
+        "runs as an unprivileged user, and the parent folders are made accessible to that user.",
     )
     migrate: bool = Field(True, description="Upgrade the schema at start. If false, run agent-bridge migrate.")
     pool_size: StrictInt = Field(10, ge=4, le=500, description="Maximum number of pooled connections.")
@@ -161,8 +158,8 @@ class UpstreamConfig(Section):
     model_ids: Literal["auto", "stable", "names"] = Field(
         "auto",
         description="names: a model id is the agent's name, so one missing and one new id in the same list are a "
-        "rename. "
-        "stable: model ids never change. auto: names if the server sends owned_by: letta, otherwise stable.",
+        "rename. stable: model ids never change. auto: names if the server sends owned_by: letta, "
+        "otherwise stable.",
     )
     history: Literal["bridge", "server"] = Field(
         "bridge",
@@ -193,8 +190,7 @@ class UpstreamConfig(Section):
     streaming: Streaming = Field(
         Streaming.EDITS,
         description="edits: a growing answer is shown by edits. off: the answer is sent when it is complete. !ab "
-        "stream "
-        "changes it for a room.",
+        "stream changes it for a room.",
     )
     reasoning: Show = Field(
         Show.COLLAPSED, description="How reasoning is shown: hidden, collapsed (in a folded section) or thread."
@@ -269,8 +265,7 @@ class LanesConfig(Section):
     when_busy: WhenBusy = Field(
         WhenBusy.QUEUE,
         description="Messages that arrive while the agent answers. queue: each message gets an answer. collect: one "
-        "answer "
-        "for all of them. !ab busy changes it for a room.",
+        "answer for all of them. !ab busy changes it for a room.",
     )
     max_queued_per_room: StrictInt = Field(
         100, ge=1, description="Maximum number of waiting messages in a room. The room is told if a message is refused."
@@ -295,8 +290,7 @@ class AnswersConfig(Section):
         gt=0,
         le=1000,
         description="Maximum rate of the edits of growing answers in all rooms together. First words and complete "
-        "answers "
-        "are not limited.",
+        "answers are not limited.",
     )
     max_events: StrictInt = Field(40, ge=2, le=1000, description="Maximum number of events of a growing answer.")
     max_parts: StrictInt = Field(
@@ -334,9 +328,8 @@ class RetentionConfig(Section):
         30,
         ge=1,
         le=36_500,
-        description="Days for which closed turns are kept, for !ab why and !ab retry. A turn with a transcript is "
-        "kept as long "
-        "as the transcript.",
+        description="Days for which closed turns are kept, for !ab why and !ab retry. A turn with a transcript is kept "
+        "as long as the transcript.",
     )
     transcript_days: StrictFloat = Field(
         180,
@@ -354,7 +347,7 @@ class LoggingConfig(Section):
 
 
 class Config(Section):
-    """The whole of config.yaml.
+    """All of config.yaml.
 
     Validated without an :class:`~agent_bridge.config.types.Origin` as context, it contains the values as written:
     ``env:NAME`` and relative paths are not resolved.
@@ -362,17 +355,17 @@ class Config(Section):
 
     homeserver: HomeserverConfig
     appservice: AppServiceConfig
-    # Validated even where it is left out: the default data_dir is relative to the file too.
+    # The default is validated too, because the default data_dir is relative to the file.
     database: DatabaseConfig = Field({}, validate_default=True)
     upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
     templates: TemplatesConfig = TemplatesConfig()
     space: SpaceConfig = SpaceConfig()
     rooms: RoomsConfig = RoomsConfig()
-    permissions: dict[Who, RoleName] = Field(
+    permissions: dict[PermissionKey, RoleName] = Field(
         default_factory=dict,
         description="Roles: none < member (talks to agents) < moderator < admin (invites people, sees all rooms) < "
-        "owner. "
-        'A user id has priority over a domain, and a domain over "*". A user without an entry has the role none.',
+        'owner. A user id has priority over a domain, and a domain over "*". A user without an entry has '
+        "the role none.",
     )
     bot: BotConfig = BotConfig()
     lanes: LanesConfig = LanesConfig()
@@ -394,7 +387,7 @@ class Config(Section):
         names = [upstream.name for upstream in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"names of upstreams must be unique; given twice: {', '.join(twice)}")
+            raise ValueError(f"names of upstreams must be unique; these occur twice: {', '.join(twice)}")
         return value
 
     @property

@@ -1,4 +1,4 @@
-"""The registration file: what the homeserver must know about the bridge."""
+"""The registration file, by which the homeserver knows the bridge."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
 
-_HEAD = "# Registration of agent_bridge for the homeserver, made from config.yaml: agent-bridge registration.\n"
+_HEAD = "# Registration of agent_bridge for the homeserver. agent-bridge registration generates it from config.yaml.\n"
 
 
 def registration(config: Config) -> dict[str, Any]:
     """Return the registration of *config* as in the Matrix spec, "Application Service API: Registration".
 
-    The namespaces are exclusive: nobody else may take a name in them.
+    The namespaces are exclusive: the homeserver gives their names to no other user.
     """
     service, names = config.appservice, config.namespace
     return {
@@ -28,7 +28,7 @@ def registration(config: Config) -> dict[str, Any]:
         "sender_localpart": service.bot_username,
         "rate_limited": False,
         "receive_ephemeral": True,
-        # Names that homeservers read before the spec settled on the one above.
+        # Older names of this key, from before it was in the spec.
         "push_ephemeral": True,
         "de.sorunome.msc2409.push_ephemeral": True,
         "namespaces": {

@@ -26,7 +26,7 @@ RENAMED = (
 def rename_old_keys(document: Document) -> tuple[list[tuple[int, ConfigFault]], list[tuple[int, ConfigFault]]]:
     """Give the keys of *document*, whose root is a mapping, their new names; a key keeps its line.
 
-    Returns warnings (a key had its old name) and faults (a section has a key under both names), each with its line.
+    Returns warnings (a key has its old name) and faults (a section has a key under both names), each with its line.
     """
     warnings: list[tuple[int, ConfigFault]] = []
     faults: list[tuple[int, ConfigFault]] = []
@@ -37,7 +37,7 @@ def rename_old_keys(document: Document) -> tuple[list[tuple[int, ConfigFault]], 
             line = document.line((*place, old))
             value = mapping.pop(old)
             if new in mapping:
-                words = f"is the old name of {new}, which is given too; remove it"
+                words = f"is the old name of {new}, which is also set; remove it"
                 faults.append((line, ConfigFault((*place, old), words)))
                 continue
             mapping[new] = value

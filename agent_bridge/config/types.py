@@ -1,4 +1,4 @@
-"""Kinds of values: what a text in config.yaml must look like, told in words that a person can act on."""
+"""Types of values in config.yaml, with messages that say how to correct a value."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a configuration is read: what ``env:NAME`` and relative paths in it refer to.
+    """The source of a configuration, from which ``env:NAME`` and relative paths are resolved.
 
-    Handed to pydantic as validation context. Without one, values stay as they are written.
+    It is the validation context of pydantic. Without it, values stay as they are written.
     """
 
     #: Folder of the configuration file, absolute.
@@ -68,7 +68,7 @@ def _user_id(value: str) -> str:
     return value
 
 
-def _who(value: str) -> str:
+def _permission_key(value: str) -> str:
     if value.startswith("@"):
         return _user_id(value)
     if value != "*" and not _SERVER_NAME.fullmatch(value):
@@ -117,21 +117,21 @@ def _from_environment(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(origin, Origin) or not isinstance(value, str):
         return value
     if value.startswith("<") and value.endswith(">"):
-        raise ValueError("is still the placeholder of the example: agent-bridge init writes a real one")
+        raise ValueError("is the placeholder of the example; agent-bridge init writes a real value")
     reference = _ENV.fullmatch(value)
     if reference is None:
         return value
     if not _ENV_NAME.fullmatch(reference[1]):
         raise ValueError("must have the name of an environment variable after env:")
     if not origin.environ.get(reference[1]):
-        raise ValueError(f"the environment variable {reference[1]} is not set: set it, or write the value here")
+        raise ValueError(f"the environment variable {reference[1]} is not set; set it, or write the value here")
     return origin.environ[reference[1]]
 
 
 def _one_line(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text or not text.isprintable():
-        raise ValueError("must be one line of printable characters, and not empty")
+        raise ValueError("must be one line of printable characters and must not be empty")
     return value
 
 
@@ -141,22 +141,22 @@ def _in_folder(value: Path, info: ValidationInfo) -> Path:
 
 Url = Annotated[str, AfterValidator(_url)]
 ServerName = Annotated[str, Field(max_length=200), AfterValidator(_server_name)]
-# With a domain of 200 bytes this leaves room for a hash in the 255 of a user id.
+# With a domain of 200 bytes, the 255 bytes of a user id still have room for a hash.
 Localpart = Annotated[str, Field(max_length=32), AfterValidator(_localpart)]
 BotLocalpart = Annotated[str, Field(max_length=32), AfterValidator(_bot)]
 UserId = Annotated[str, AfterValidator(_user_id)]
-#: Whom an entry of ``permissions`` is about.
-Who = Annotated[str, AfterValidator(_who)]
+#: Key of an entry of ``permissions``: a user id, a server name or ``*``.
+PermissionKey = Annotated[str, AfterValidator(_permission_key)]
 #: A role by its lower-case name.
 RoleName = Annotated[Role, BeforeValidator(_role)]
 UpstreamName = Annotated[str, AfterValidator(_upstream_name)]
 CommandPrefix = Annotated[str, AfterValidator(_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header)]
-#: Text in which ``{name}``, ``{id}`` and ``{upstream}`` are replaced; it holds no other braces.
+#: Text with the placeholders ``{name}``, ``{id}`` and ``{upstream}``, and without other braces.
 Template = Annotated[str, AfterValidator(_template)]
 #: Never shown; ``env:NAME`` reads it from the environment.
 Secret = Annotated[SecretStr, AfterValidator(_one_line), BeforeValidator(_from_environment)]
-#: A text with a secret inside; ``env:NAME`` reads it from the environment.
+#: Text that contains a secret; ``env:NAME`` reads it from the environment.
 SecretText = Annotated[str, BeforeValidator(_from_environment)]
-#: A path; a relative one starts at the configuration file's folder.
+#: A path; a relative path starts at the folder of the configuration file.
 LocalPath = Annotated[Path, AfterValidator(_in_folder)]

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words. pydantic finds the mistakes; here they become sentences."""
+"""Faults of a configuration as sentences. pydantic finds the faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Path to a value: keys of mappings, indices of lists.
 Place = tuple[str | int, ...]
 
-# pydantic's error types; the braces are filled from an error's context.
+# By the error types of pydantic; the context of an error fills the placeholders.
 _WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -47,15 +47,15 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ConfigFault:
-    """One thing to mend."""
+    """One fault of a configuration."""
 
     place: Place
-    #: What is wrong and what to do, without the value: it may be a secret.
+    #: The fault and its remedy, without the value, which may be a secret.
     words: str
 
     @property
     def key(self) -> str:
-        """The place as it is written for people: ``upstreams[1].url``."""
+        """The place in the form ``upstreams[1].url``."""
         dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.place)
         return dotted.removeprefix(".")
 
@@ -64,7 +64,7 @@ class ConfigFault:
 
 
 def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | list[ConfigFault]:
-    """Return the configuration that *values* are, or every mistake in them."""
+    """Return the configuration with *values*, or every fault of them."""
     try:
         return Config.model_validate(values, context=origin)
     except ValidationError as error:
@@ -72,10 +72,10 @@ def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | l
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
-    """Return the configuration that *values* are, as they are written.
+    """Return the configuration with *values*; ``env:NAME`` and relative paths stay as they are written.
 
     Raises:
-        ConfigError: lists every mistake, one in a line, as ``key: what is wrong``.
+        ConfigError: lists every fault in its own line, as ``key: fault``.
     """
     found = check(values)
     if isinstance(found, Config):
@@ -85,7 +85,7 @@ def config_from(values: Mapping[str, Any]) -> Config:
 
 def _fault(details: ErrorDetails) -> ConfigFault:
     place, kind = details["loc"], details["type"]
-    if place[-1:] == ("[key]",):  # pydantic's mark for a mapping's key
+    if place[-1:] == ("[key]",):  # pydantic's mark for the key of a mapping
         place = place[:-1]
     if kind == "missing":
         return ConfigFault(place, _missing(place))
@@ -108,11 +108,12 @@ def _missing(place: Place) -> str:
 def _unknown(place: Place) -> str:
     known = list(_section(place[:-1]).model_fields)
     near = difflib.get_close_matches(str(place[-1]), known, n=1)
-    return f"is no known key; did you mean {near[0]}?" if near else f"is no known key; known are {', '.join(known)}"
+    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+    return f"is not a known key; {hint}"
 
 
 def _section(place: Place) -> type[Section]:
-    """Return the section that stands at *place* in the schema."""
+    """Return the section at *place* in the schema."""
     section: type[Section] = Config
     for part in place:
         if isinstance(part, str):
@@ -121,6 +122,6 @@ def _section(place: Place) -> type[Section]:
 
 
 def _section_in(annotation: Any) -> type[Section] | None:
-    """Return the section that a field holds, by itself or as its items."""
+    """Return the section that is the type of a field or of its items; None if there is none."""
     candidates = (annotation, *get_args(annotation))
     return next((kind for kind in candidates if inspect.isclass(kind) and issubclass(kind, Section)), None)

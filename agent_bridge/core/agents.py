@@ -1,4 +1,4 @@
-"""Agents, as the store keeps them."""
+"""Agents: the records of the table ``agent``."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
 
 
 class AgentState(StrEnum):
-    """Where an agent stands."""
+    """States of an agent."""
 
-    #: Listed by its upstream: has, or is about to have, a ghost and a room.
+    #: Its upstream lists it: it has a ghost and a room, or gets them next.
     ACTIVE = "active"
-    #: Listed, but one too many at once: waits for an operator's word.
+    #: Its upstream lists it, but listed too many new agents at once: an operator must accept it.
     HELD = "held"
-    #: Not listed any more: its room is kept, its ghost silent.
+    #: Its upstream no longer lists it: the room stays, the ghost does not answer.
     GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Something upstream that answers."""
+    """An agent of an upstream, and its ghost."""
 
     #: Row id.
     id: int
     #: Name of the upstream in the configuration.
     upstream: str
-    #: Identity within the upstream; never changes.
+    #: Id within the upstream; never changes.
     agent_id: str
-    #: What the upstream's API calls it today: the ``model`` of a request.
+    #: Its current name in the upstream's API: the ``model`` of a request.
     model: str
-    #: Its name upstream, as people should see it.
+    #: Its name on the upstream, for people.
     name: str
     #: Localpart of its ghost; never changes.
     ghost: str
-    #: Display name that the ghost should have.
+    #: Desired display name of the ghost.
     displayname: str
-    #: Display name that the ghost was last given, None before the ghost exists.
+    #: Display name that the ghost was given last; None before the ghost exists.
     displayname_applied: str | None
-    #: Where it stands, and since when.
+    #: Its state, and the time of the last change of the state.
     state: AgentState
     state_since: datetime

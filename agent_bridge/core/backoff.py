@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Waiting times between attempts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Backoff:
     cap: float
 
     def delay(self, failures: int) -> float:
-        """Return the wait after *failures* failures in a row (1 or more; 0 means no wait)."""
+        """Return the waiting time after *failures* consecutive failures; 0 seconds after none."""
         if failures <= 0:
             return 0.0
         return float(min(self.cap, self.first * 2 ** min(failures - 1, 32)))

@@ -1,32 +1,32 @@
-"""One tree of errors. Each knows whether trying again can help, when, and what a person may be told.
+"""The errors of the bridge. Each error knows its cause in every language, and whether and when a repeat may succeed.
 
 ::
 
     BridgeError
-    ├── ConfigError               the configuration is wrong (exit code 2)
-    ├── CannotListen              the door's address is taken
-    ├── StoreError                the database
-    │   ├── StoreRefused          values that can never be stored
-    │   ├── TurnLost              another worker goes on with the turn
-    │   ├── LockLost              a lock that was held is not held any more
-    │   ├── SchemaTooNew          made by a newer program
-    │   └── SchemaTooOld          not migrated
-    ├── HomeserverError           the Matrix side
-    │   ├── HomeserverUnavailable refused, timed out, 5xx: try again
-    │   └── HomeserverRefused     4xx: trying again does not help
-    ├── UpstreamError             the agents' side
-    │   ├── UpstreamUnreachable   no answer was begun: try again
-    │   ├── UpstreamBusy          429 or 503, perhaps with a time: try again
-    │   ├── UpstreamFailed        5xx before the first byte: try again
-    │   ├── UpstreamRefused       4xx: trying again does not help
-    │   │   └── ConversationTooLong   more than the model takes
-    │   ├── UpstreamNonsense      an answer that is not the API's
-    │   ├── AnswerBroken          an error or a cut inside the stream
-    │   ├── AnswerEmpty           a stream without an answer
-    │   ├── AnswerTooLong         more characters, or more time, than is allowed
-    │   └── AgentGone             the upstream has no such agent any more
-    └── FileRefused               a file that is not taken, with its cause
-        └── TooLarge              more bytes than are taken
+    ├── ConfigError                 the configuration is wrong (exit code 2)
+    ├── CannotListen                the address of the endpoint is in use
+    ├── StoreError                  the database
+    │   ├── StoreRefused            values that can never be stored
+    │   ├── TurnLost                another worker has claimed the turn
+    │   ├── LockLost                the connection that held a lock was lost
+    │   ├── SchemaTooNew            migrated by a newer program
+    │   └── SchemaTooOld            not migrated
+    ├── HomeserverError             the homeserver
+    │   ├── HomeserverUnavailable   no response, 429 or 5xx: retryable
+    │   └── HomeserverRefused       4xx
+    ├── UpstreamError               a server of agents
+    │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
+    │   ├── UpstreamBusy            429 or 503, perhaps with Retry-After: retryable
+    │   ├── UpstreamFailed          5xx before the first byte: retryable
+    │   ├── UpstreamRefused         4xx
+    │   │   └── ConversationTooLong the conversation exceeds the context of the model
+    │   ├── UpstreamProtocolError   a response that does not follow the API
+    │   ├── AnswerInterrupted       an error or a lost connection inside the stream
+    │   ├── AnswerEmpty             a stream without an answer
+    │   ├── AnswerTooLong           the answer exceeds the limit of characters or of time
+    │   └── AgentGone               the upstream no longer has the agent
+    └── FileRefused                 a file that is not accepted, with its problem
+        └── TooLarge                the file exceeds the limit of bytes
 """
 
 from __future__ import annotations
@@ -41,47 +41,47 @@ if TYPE_CHECKING:
 
 
 class BridgeError(Exception):
-    """Something the bridge expects to go wrong now and then."""
+    """Base of all expected errors."""
 
-    #: Whether the same request may succeed later.
+    #: Whether a repeat of the same request may succeed.
     retryable: bool = False
-    #: Seconds after which the other side asked to be tried again.
+    #: Seconds that the other side asked to wait before a repeat; None: it named no time.
     retry_after: float | None = None
 
     def says(self, _texts: Texts, /) -> str:
-        """Return what a person may be told: the cause in the language of the words, without secrets.
+        """Return the cause for people, without secrets, in the language of the texts.
 
-        It ends a sentence. What only operators meet, on a terminal, is English in any language.
+        It is the end of a sentence. Errors that only operators see, on a terminal, are English in every language.
         """
         return str(self)
 
 
 class ConfigError(BridgeError):
-    """The configuration is wrong; the message names file, line, key and mend."""
+    """The configuration is wrong. The message names file, line, key and remedy."""
 
 
 class CannotListen(BridgeError):
-    """The address that the homeserver shall reach cannot be listened on."""
+    """The bridge cannot listen on its address."""
 
 
 class StoreError(BridgeError):
     """The database cannot be used."""
 
     def says(self, texts: Texts, /) -> str:
-        """Return that it cannot: what the database said of it is for the log alone."""
+        """Return the same cause for all database errors: only the log has the message of the database."""
         return texts.database_failed
 
 
 class StoreRefused(StoreError):
-    """The database answered and will not do what it was asked, however often: trying again does not help."""
+    """The database refused the statement; a repeat has the same result."""
 
 
 class TurnLost(StoreError):
-    """Somebody else took the turn up since: what this worker still had to write about it counts no more."""
+    """Another worker has claimed the turn; this worker's writes are rejected."""
 
 
 class LockLost(StoreError):
-    """The database may have given the lock to somebody else."""
+    """The connection that held the lock was lost: another process may hold the lock now."""
 
 
 class SchemaTooNew(StoreError):
@@ -93,57 +93,57 @@ class SchemaTooOld(StoreError):
 
 
 class HomeserverError(BridgeError):
-    """The homeserver did not do what it was asked."""
+    """A request to the homeserver failed."""
 
     def __init__(self, text: Text, *, status: int | None = None, errcode: str | None = None) -> None:
         super().__init__(ENGLISH.render(text))
         self._text = text
-        #: HTTP status, None when there was no answer.
+        #: HTTP status; None without a response.
         self.status = status
-        #: ``errcode`` of the Matrix spec, None when the body had none.
+        #: ``errcode`` of the Matrix spec; None if the body has none.
         self.errcode = errcode
 
     def says(self, texts: Texts, /) -> str:
-        """Return the cause in words, the homeserver's own included."""
+        """Return the cause, including the message of the homeserver."""
         return texts.render(self._text)
 
 
 class HomeserverUnavailable(HomeserverError):
-    """No answer, or one that says "not now"."""
+    """The homeserver did not respond, or responded with 429 or 5xx."""
 
     retryable = True
 
 
 class HomeserverRefused(HomeserverError):
-    """An answer that will stay the same."""
+    """The homeserver refused the request; a repeat has the same result."""
 
 
 class UpstreamError(BridgeError):
-    """An upstream did not answer as asked."""
+    """A request to an upstream failed."""
 
     def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
         super().__init__(ENGLISH.render(text))
         self._text = text
         self.retry_after = retry_after
-        #: The upstream's own words, shortened; None when it had none.
+        #: The upstream's message, shortened; None without one.
         self.detail = detail
 
     def says(self, texts: Texts, /) -> str:
-        """Return the cause in words, with the upstream's own words behind it, untranslated."""
+        """Return the cause, followed by the upstream's message, which is not translated."""
         cause = self.cause(texts)
         return f"{cause}: {self.detail}" if self.detail else cause
 
     def cause(self, texts: Texts, /) -> str:
-        """Return the cause in the bridge's words alone."""
+        """Return the cause without the upstream's message."""
         return texts.render(self._text)
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return what a person can do about it, in a sentence."""
+        """Return the remedy as a whole sentence."""
         return texts.look_at_server
 
 
 class UpstreamUnreachable(UpstreamError):
-    """The upstream could not be reached, or closed before it began to answer."""
+    """The upstream could not be reached, or closed the connection before the first byte of its response."""
 
     retryable = True
 
@@ -153,47 +153,47 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamBusy(UpstreamError):
-    """The upstream asked to be tried later (429 or 503)."""
+    """The upstream asked for a later repeat (429 or 503)."""
 
     retryable = True
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return to be patient."""
+        """Return to try again later."""
         return texts.try_later
 
 
 class UpstreamFailed(UpstreamError):
-    """The upstream failed before it began to answer (5xx)."""
+    """The upstream failed before the first byte of its answer (5xx)."""
 
     retryable = True
 
 
 class UpstreamRefused(UpstreamError):
-    """The upstream will not take this request (4xx)."""
+    """The upstream refused the request (4xx)."""
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return to look at what is configured."""
+        """Return to check the configuration."""
         return texts.look_at_config
 
 
 class ConversationTooLong(UpstreamRefused):
-    """What was said is more than the agent's model takes."""
+    """The conversation exceeds the context of the agent's model."""
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return to make it shorter."""
+        """Return to shorten the conversation."""
         return texts.shorten
 
 
 class UpstreamProtocolError(UpstreamError):
-    """The upstream answered something that is not its API."""
+    """The upstream's response does not follow its API."""
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return to look at what is configured."""
+        """Return to check the configuration."""
         return texts.look_at_config
 
 
 class AnswerInterrupted(UpstreamError):
-    """The answer began and did not come to its end."""
+    """The answer began and did not reach its end."""
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
@@ -201,7 +201,7 @@ class AnswerInterrupted(UpstreamError):
 
 
 class AnswerEmpty(UpstreamError):
-    """The upstream ended its answer without saying anything."""
+    """The upstream ended its answer without any text or file."""
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
@@ -209,62 +209,62 @@ class AnswerEmpty(UpstreamError):
 
 
 class AnswerTooLong(UpstreamError):
-    """The answer grew, or took, beyond what the configuration allows."""
+    """The answer exceeds the configured limit of characters or of time."""
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return to ask for less."""
+        """Return to ask for a shorter answer."""
         return texts.ask_for_less
 
 
 class AgentGone(UpstreamError):
-    """The upstream has no such agent (any more)."""
+    """The upstream does not have the agent, or no longer has it."""
 
     def remedy(self, texts: Texts, /) -> str:
-        """Return to turn to somebody else."""
+        """Return to talk to another agent."""
         return texts.ask_another
 
 
 class FileProblem(StrEnum):
-    """What is the matter with a file."""
+    """Why a file is not accepted."""
 
-    #: More bytes than are taken.
+    #: More bytes than the limit.
     TOO_LARGE = "too large"
-    #: More pixels than are taken.
+    #: More pixels than the limit.
     TOO_MANY_PIXELS = "too many pixels"
-    #: A format that nothing here reads.
+    #: A format that the bridge does not read.
     UNSUPPORTED = "unsupported"
-    #: A format that is read, but not this file: cut, damaged, or locked by a password.
+    #: A supported format, but the file is cut off, damaged or protected by a password.
     UNREADABLE = "unreadable"
-    #: A document without any text, as a scan is.
+    #: A document without text, such as a scan.
     NO_TEXT = "no text"
-    #: Reading it took too long, or too much memory.
+    #: Reading it takes too much time or memory.
     TOO_HARD = "too hard"
-    #: Whoever installed the bridge left out what reads it.
+    #: The optional package that reads it is not installed.
     NOT_INSTALLED = "not installed"
-    #: A link to where the bridge does not go.
+    #: A link to an address that the bridge does not fetch from.
     FORBIDDEN = "forbidden"
-    #: A link that gave no file.
+    #: A link that does not deliver a file.
     UNREACHABLE = "unreachable"
-    #: Encrypted end to end, or without any link.
+    #: End-to-end encrypted, or without a link.
     ENCRYPTED = "encrypted"
 
 
 class FileRefused(BridgeError):
-    """A file cannot be taken."""
+    """A file is not accepted."""
 
     def __init__(self, message: str, problem: FileProblem) -> None:
         super().__init__(message)
         self.problem = problem
 
     def says(self, texts: Texts, /) -> str:
-        """Return what is the matter with it."""
+        """Return the problem of the file."""
         return texts.file_problems[self.problem]
 
 
 class TooLarge(FileRefused):
-    """A file has more bytes than are taken."""
+    """A file has more bytes than the limit."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the file is larger than {limit} bytes", FileProblem.TOO_LARGE)
-        #: Bytes that are taken, at most.
+        #: The limit in bytes.
         self.limit = limit

@@ -1,4 +1,4 @@
-"""Matrix identifiers and keys, each derived from what it stands for: a repeat finds the same thing."""
+"""Matrix identifiers and keys. Each is derived from the agent or event that it names, so a repeat gets the same one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-#: The mark that every event sent by the bridge carries in its content.
+#: Key of the mark in the content of every event that the bridge sends.
 MARK = "agent_bridge.turn"
 
 #: Appendix "User Identifiers" of the Matrix spec allows 255 bytes for the whole id.
@@ -24,7 +24,7 @@ def escape_localpart(text: str) -> str:
     Lower-cased; ``-`` becomes ``_``; every other byte outside ``a-z 0-9 . _ / +`` becomes ``=xx``. The result
     is ASCII. Two texts may share a result (case, ``-`` against ``_``): see :meth:`Namespace.localpart`.
     """
-    # JSON may carry half a surrogate pair, which plain UTF-8 refuses.
+    # JSON may contain half a surrogate pair, which strict UTF-8 refuses.
     lowered = text.lower().replace("-", "_").encode("utf-8", "surrogatepass")
     return "".join(chr(byte) if _PLAIN.fullmatch(bytes([byte])) else f"={byte:02x}" for byte in lowered)
 
@@ -68,7 +68,7 @@ class Namespace:
     domain: str
     #: Localpart of the bridge bot.
     bot_username: str
-    #: What every ghost's localpart starts with.
+    #: Prefix of the localparts of all ghosts.
     username_prefix: str
 
     @property
@@ -110,7 +110,7 @@ class Namespace:
         return f"#{localpart}:{self.domain}"
 
     def is_ours(self, user_id: str) -> bool:
-        """Tell whether *user_id* is the bot or lies in the ghosts' name space."""
+        """Tell whether *user_id* is the bot or in the name space of the ghosts."""
         return user_id == self.bot or (
             user_id.startswith(f"@{self.username_prefix}") and user_id.endswith(f":{self.domain}")
         )
@@ -118,10 +118,10 @@ class Namespace:
     def localpart(self, agent_id: str, taken: frozenset[str] | set[str] = frozenset(), *, salt: str = "") -> str:
         """Derive the localpart of an agent's ghost, which is the localpart of its room's alias too.
 
-        A leading prefix is not repeated: ``agent-4bea`` becomes ``agent_4bea``. An id that gives nothing, is
-        too long, or gives one of *taken* or the Space's alias, gets a short hash of itself and *salt* (the
-        upstream's name). The result is in the user-id grammar, starts with the prefix, is none of *taken* and
-        fits into :data:`MAX_ID_BYTES`, provided that prefix and domain leave room for a hash.
+        A leading prefix is not repeated: ``agent-4bea`` becomes ``agent_4bea``. If the escaped id is empty, too
+        long, one of *taken* or the alias of the Space, a short hash of the id and of *salt* (the upstream's name)
+        is appended. The result follows the user-id grammar, starts with the prefix, is not one of *taken* and fits
+        into :data:`MAX_ID_BYTES`, provided that prefix and domain leave room for a hash.
         """
         unavailable = taken | {self.space_alias_localpart}
         own = escape_localpart(agent_id).removeprefix(escape_localpart(self.username_prefix))
@@ -137,7 +137,7 @@ class Namespace:
         return next(localpart for localpart in hashed if localpart not in unavailable)
 
     def _regex(self, sigil: str, localpart: str) -> str:
-        # Anchored: Synapse takes a match at the start as enough, and example.org.net is somebody else's.
+        # Anchored: Synapse needs only a match at the start, and example.org.net is another server.
         return f"^{sigil}{localpart}:{re.escape(self.domain)}$"
 
 

@@ -70,7 +70,7 @@ class ArgumentProblem(StrEnum):
     MISSING = "missing"
     #: More words than the command takes.
     SURPLUS = "surplus"
-    #: None of the permitted values.
+    #: A value that is not permitted.
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
     NO_SUCH_AGENT = "no_such_agent"
@@ -118,7 +118,7 @@ class WrongRoom:
 
 @dataclass(frozen=True, slots=True)
 class CommandFailed:
-    """The command was begun and did not succeed."""
+    """The command was started and failed."""
 
     command: str
     #: The end of a sentence, in the language of the configuration.
@@ -175,9 +175,9 @@ class NoRoomYet:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """Intake wrote the request to stop when it took the command in."""
+    """Intake wrote the request to stop when it received the command."""
 
-    #: How many turns end by it.
+    #: Number of turns that end by it.
     turns: int
 
 
@@ -205,7 +205,7 @@ class TurnEntry:
     #: Name of the agent; None in a room of the bridge bot.
     agent: str | None
     state: TurnState
-    #: How often a worker took the turn up.
+    #: Number of times that a worker started the turn.
     attempts: int
     #: Seconds since the message was sent.
     age: float
@@ -252,7 +252,7 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The turns of one reference, to be set aside."""
+    """The turns of one reference, to be dropped."""
 
     turns: tuple[TurnChange, ...]
 
@@ -287,11 +287,11 @@ class TracePart:
 
 @dataclass(frozen=True, slots=True)
 class TurnTrace:
-    """Everything that is known of one turn."""
+    """The history of one turn."""
 
     #: Public name of the turn.
     key: str
-    #: The event that asked.
+    #: The event of the question.
     event_id: str
     kind: TurnKind
     sender: str
@@ -305,7 +305,7 @@ class TurnTrace:
     said_at: datetime
     #: When the turn was written.
     created_at: datetime
-    #: When a worker first took it up; None before that.
+    #: When a worker first started it; None before that.
     started_at: datetime | None
     attempts: int
     failures: int
@@ -334,11 +334,11 @@ class NoTraceReason(StrEnum):
     NOT_VISIBLE = "not_visible"
     #: The bridge sent the event itself.
     OWN_EVENT = "own_event"
-    #: The homeserver did not hand the message over, or its turn was deleted since.
+    #: The homeserver has not delivered the message yet, or its turn was deleted.
     NOT_RECEIVED = "not_received"
-    #: The room is no agent's room, and the message no command.
+    #: The room is not an agent's room, and the message is not a command.
     NO_PORTAL = "no_portal"
-    #: The event is no message; the detail is its type.
+    #: The event is not a message; the detail is its type.
     NOT_A_MESSAGE = "not_a_message"
 
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Role(IntEnum):
-    """What a person may do; each role includes the ones before it."""
+    """Roles in ascending order; each role includes the permissions of the lower ones."""
 
     NONE = 0
     MEMBER = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture that goes with a message."""
+    """An image in a message."""
 
     data: bytes = field(repr=False)
     content_type: str

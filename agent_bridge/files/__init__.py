@@ -1,1 +1,1 @@
-"""What stands in files: hostile bytes in, what models and clients take out. Knows no network and no Matrix."""
+"""Reads untrusted files for models and clients. This package uses neither the network nor Matrix."""

@@ -1,4 +1,4 @@
-"""``data:`` URLs (RFC 2397): files that travel inside of JSON."""
+"""``data:`` URLs (RFC 2397): files inside JSON."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _SPACE = re.compile(rb"[ \t\r\n\f]+")
-#: Characters before the data, at most.
+#: Maximum number of characters before the data.
 _MAX_HEAD = 1000
-#: Characters that a byte takes at most: ``%41``, and ``%41`` in each of the four characters for three bytes.
+#: Maximum number of characters per byte: ``%41`` has three, and in base64 four such escapes hold three bytes.
 _PER_BYTE = 4
 _SCHEME = "data:"
 
@@ -22,8 +22,8 @@ def parse(url: str, *, limit: int) -> tuple[str, bytes]:
     """Return the media type, without parameters, and the bytes of a ``data:`` URL.
 
     Raises:
-        TooLarge: there are more than *limit* bytes.
-        FileRefused: it is no such URL.
+        TooLarge: the data has more than *limit* bytes.
+        FileRefused: *url* is not a valid ``data:`` URL.
     """
     if url[: len(_SCHEME)].lower() != _SCHEME:
         raise _broken()
@@ -51,4 +51,4 @@ def build(content_type: str, data: bytes) -> str:
 
 
 def _broken() -> FileRefused:
-    return FileRefused("the data URL cannot be read", FileProblem.UNREADABLE)
+    return FileRefused("the data URL is not valid", FileProblem.UNREADABLE)

@@ -1,4 +1,4 @@
-"""PDFs and office files as Markdown, read by a process that is ended when it misbehaves."""
+"""Converts PDFs and office files to Markdown, each in a separate process with limits."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from agent_bridge.files.sniff import Kind
 
 _FORMS = {PDF: "pdf", DOCX: "docx", XLSX: "xlsx", PPTX: "pptx"}
-#: Nothing of the bridge's own environment, where its secrets may be. One thread: each reserves memory.
+#: The whole environment: the bridge's own may contain secrets. One thread, because each thread reserves memory.
 _ENVIRONMENT = {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 async def as_markdown(data: bytes, kind: Kind, *, max_chars: int, seconds: float = 60) -> DecodedText:
-    """Return up to *max_chars* characters of a document's text as Markdown.
+    """Return up to *max_chars* characters of the text of a document as Markdown.
 
-    Takes two seconds at least and up to 1 GB of memory, in a process of its own that never outlives the call. Bound
-    how many run at once.
+    A call takes at least two seconds and up to 1 GB of memory in a separate process, which ends with the call. The
+    caller limits the number of concurrent calls.
 
     Raises:
-        FileRefused: the document is of another format, damaged or locked, has no text or takes more than *seconds*;
-            or the extra ``documents`` is not installed.
+        FileRefused: the document has another format, is damaged or protected, has no text or takes more than
+            *seconds*; or the extra ``documents`` is not installed.
     """
     form = _FORMS.get(kind.content_type)
     if form is None:
-        raise FileRefused(f"documents of the type {kind.content_type} are not read", FileProblem.UNSUPPORTED)
+        raise FileRefused(f"documents of the type {kind.content_type} are not supported", FileProblem.UNSUPPORTED)
     try:
         async with asyncio.timeout(seconds):
             code, out = await _read(data, form, max_chars)
@@ -69,10 +69,8 @@ async def _read(data: bytes, form: str, max_chars: int) -> tuple[int, bytes]:
 
 def _failure(code: int) -> FileRefused:
     if code == worker.NOT_INSTALLED:
-        return FileRefused(
-            "the bridge was installed without the extra that reads documents: documents", FileProblem.NOT_INSTALLED
-        )
-    # Ended by a signal: a decoder that crashed or came to a bound.
+        return FileRefused("the bridge was installed without the extra `documents`", FileProblem.NOT_INSTALLED)
+    # A negative code is a signal: a decoder crashed or reached a limit.
     if code == worker.TOO_HARD or code < 0:
-        return FileRefused("the document takes too much to be read", FileProblem.TOO_HARD)
-    return FileRefused("the document is damaged or locked", FileProblem.UNREADABLE)
+        return FileRefused("reading the document takes too much time or memory", FileProblem.TOO_HARD)
+    return FileRefused("the document is damaged or protected by a password", FileProblem.UNREADABLE)

@@ -1,6 +1,6 @@
-"""Pictures: read whatever they claim to be, written anew without what nobody asked for.
+"""Decodes images by content, ignoring the declared type, and re-encodes them without metadata.
 
-What is here takes up to seconds of a processor: call it in a thread.
+Each function can take seconds of CPU time: call it in a thread.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Formats that are read. Among those left out are some that Pillow hands to other programs.
+#: Supported formats. Pillow reads some other formats with external programs.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
-#: What a decoder raises at bytes that were made to break it.
+#: Exceptions of decoders on damaged or malicious files.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -37,9 +37,9 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
-#: Pixels that are decoded, at most: a phone's camera has so many, and they take 200 MB.
+#: Maximum number of decoded pixels: those of a phone camera. They take 200 MB of memory.
 MAX_PIXELS = 50_000_000
-#: The longest side that models look at.
+#: Maximum side in pixels for models.
 _MODEL_SIDE = 2048
 _THUMBNAIL = (800, 600)
 _HASHED = (32, 32)
@@ -55,19 +55,19 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = frozenset({5, 6, 7, 8})
-#: What begins a segment of a JPEG. Within a scan FF stands before 00 where it is data, before D0 to D7 at a restart.
+#: Start of a segment of a JPEG. Within a scan, FF 00 is data and FF D0 to FF D7 are restart markers.
 _SEGMENT = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _JPEG, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-#: Each scan is a pass over all pixels, however few bytes it has. Progressive pictures have about ten.
+#: Each scan is a pass over all pixels, even if it has few bytes. Progressive images have about ten scans.
 _MAX_SCANS = 50
 _MAX_SEGMENTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo:
-    """What clients want to know of a picture before they have it."""
+    """Description of a picture for clients that have not downloaded it."""
 
-    #: Pixels, as it is shown.
+    #: Pixels, in upright orientation.
     width: int
     height: int
     content_type: str
@@ -77,7 +77,7 @@ class PictureInfo:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that was written anew: PNG or JPEG, upright, one frame, no metadata."""
+    """A re-encoded picture: PNG or JPEG, upright, one frame, without metadata."""
 
     data: bytes
     content_type: str
@@ -87,23 +87,23 @@ class Picture:
 
 
 def info_of(data: bytes) -> PictureInfo:
-    """Return what *data* is as a picture; all of it is decoded.
+    """Return the description of a picture, after decoding all of *data*.
 
     Raises:
-        FileRefused: it is none, or none that can be shown.
+        FileRefused: *data* is not a picture that can be decoded.
     """
     image, content_type = _load(data)
     return PictureInfo(image.width, image.height, content_type, len(data))
 
 
 def for_model(data: bytes, *, max_bytes: int) -> Picture:
-    """Return the picture as models take it: at most *max_bytes* and 2,048 pixels a side; of several frames, the first.
+    """Return the first frame of a picture for a model: at most *max_bytes*, and 2,048 pixels on each side.
 
-    Keeps PNG for what was drawn or has holes, as long as it fits.
+    A lossless or transparent picture stays a PNG if it fits.
 
     Raises:
-        TooLarge: it cannot be made small enough; never from 1,000 bytes on.
-        FileRefused: it is no picture that can be read.
+        TooLarge: the picture cannot be reduced to *max_bytes*; never for 1,000 bytes or more.
+        FileRefused: *data* is not a picture that can be decoded.
     """
     image, content_type = _load(data, (_MODEL_SIDE, _MODEL_SIDE))
     for picture in _ever_smaller(image, lossless=content_type not in {"image/jpeg", "image/webp", "image/avif"}):
@@ -113,20 +113,20 @@ def for_model(data: bytes, *, max_bytes: int) -> Picture:
 
 
 def thumbnail(data: bytes) -> Picture:
-    """Return the picture within 800 by 600 pixels, never enlarged.
+    """Return the picture reduced to 800 by 600 pixels; a smaller one keeps its size.
 
     Raises:
-        FileRefused: it is no picture that can be read.
+        FileRefused: *data* is not a picture that can be decoded.
     """
     image, _ = _load(data, _THUMBNAIL)
     return _png(image) if image.mode == "RGBA" else _jpeg(image, 80)
 
 
 def blurhash(data: bytes) -> str:
-    """Return the BlurHash of a picture, 4 by 3 components. Give it the thumbnail: all of *data* is decoded.
+    """Return the BlurHash of a picture, with 4 by 3 components. All of *data* is decoded, so pass the thumbnail.
 
     Raises:
-        FileRefused: it is no picture that can be read.
+        FileRefused: *data* is not a picture that can be decoded.
     """
     image, _ = _load(data, _HASHED)
     pixels, stride = _flat(image).tobytes(), 3 * image.width
@@ -135,22 +135,22 @@ def blurhash(data: bytes) -> str:
 
 
 def _load(data: bytes, box: tuple[int, int] | None = None) -> tuple[Image.Image, str]:
-    """Return the first frame, upright, as RGB or (where something shines through) RGBA, and its media type.
+    """Return the first frame, upright, as RGB or, if it has transparency, RGBA, and its media type.
 
-    With *box* it is shrunk to fit.
+    With *box* it is reduced to fit.
     """
-    if data.startswith(_JPEG) and _is_tedious(data):
-        raise FileRefused("the picture takes too much to be read", FileProblem.TOO_HARD)
+    if data.startswith(_JPEG) and _has_excessive_segments(data):
+        raise FileRefused("decoding the picture takes too much time", FileProblem.TOO_HARD)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_many_pixels()
             content_type = image.get_format_mimetype() or ""
             if box:
-                # JPEG alone can be decoded small.
+                # Only JPEG can be decoded at a reduced size.
                 image.draft("RGB", (2 * max(box), 2 * max(box)))
             image.load()
-            # After loading: a TIFF has been turned by then, and says so.
+            # After load(), which turns a TIFF and updates its orientation.
             turn = image.getexif().get(ExifTags.Base.Orientation)
             plain = _in_colour(image)
             if box:
@@ -158,15 +158,15 @@ def _load(data: bytes, box: tuple[int, int] | None = None) -> tuple[Image.Image,
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels() from None
     except UnidentifiedImageError:
-        raise FileRefused("the picture is of a format that is not read", FileProblem.UNSUPPORTED) from None
+        raise FileRefused("the format of the picture is not supported", FileProblem.UNSUPPORTED) from None
     except _DAMAGE as error:
         raise FileRefused("the picture is damaged", FileProblem.UNREADABLE) from error
     upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain
     return upright, content_type
 
 
-def _is_tedious(jpeg: bytes) -> bool:
-    """Tell whether a JPEG has more scans or segments than anybody needs."""
+def _has_excessive_segments(jpeg: bytes) -> bool:
+    """Tell whether a JPEG has more scans or segments than the limits."""
     at = len(_JPEG)
     scans = segments = 0
     while scans <= _MAX_SCANS and segments <= _MAX_SEGMENTS:
@@ -181,7 +181,7 @@ def _is_tedious(jpeg: bytes) -> bool:
 
 def _in_colour(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        # Pillow would cut these off at 255.
+        # Pillow would clip these values at 255.
         scale = 255 / 65535 if image.mode.startswith("I") else 255
         image = image.convert("F").point(lambda value: value * scale + 0).convert("L")
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -199,7 +199,7 @@ def _ever_smaller(image: Image.Image, *, lossless: bool) -> Iterator[Picture]:
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """Return *image* on white."""
+    """Return *image* on a white background."""
     if image.mode == "RGB":
         return image
     ground = Image.new("RGB", image.size, "white")

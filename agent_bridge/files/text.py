@@ -1,4 +1,4 @@
-"""Bytes as text that a model can be given."""
+"""Decodes bytes as text for a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _NEWLINE = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff]")
-#: Characters that are looked at for each that is taken: the end of a line may be two.
+#: Input characters that are processed per output character: the end of a line may have two.
 _CLOSELY = 4
 
 
@@ -16,20 +16,20 @@ _CLOSELY = 4
 class DecodedText:
     """The text of a file."""
 
-    #: No control characters besides tab and newline.
+    #: Without control characters except tab and newline.
     text: str
-    #: Whether there was more.
+    #: Whether the end of the text is missing.
     cut: bool
 
 
 def as_text(data: bytes, *, max_chars: int) -> DecodedText:
-    r"""Return up to *max_chars* characters of *data*, every end of a line as ``\n``.
+    r"""Return up to *max_chars* characters of *data*, with ``\n`` as end of line.
 
-    A byte order mark says how it is encoded; else it is UTF-8 or, when that cannot be, Windows-1252, which the web
-    reads instead of Latin-1 (WHATWG Encoding Standard). What has no meaning in it becomes U+FFFD.
+    A byte order mark names the encoding. Without it the text is UTF-8 or, if it is not valid UTF-8, Windows-1252 (as
+    in the WHATWG Encoding Standard). Invalid bytes become U+FFFD.
     """
     decoded = _decode(data)
-    # Of a file of many megabytes, only what may be taken is looked at closely.
+    # Limits the work for a file of many megabytes.
     head = decoded[: _CLOSELY * max_chars]
     text = _CONTROL.sub("", _NEWLINE.sub("\n", head))
     return DecodedText(text[:max_chars], cut=len(text) > max_chars or len(head) < len(decoded))

@@ -1,7 +1,7 @@
-"""A program of its own that reads one hostile document: bytes on standard input, Markdown on standard output.
+"""A separate program that converts one untrusted document: bytes on standard input, Markdown on standard output.
 
-Run by path, isolated (``python -I worker.py pdf 1000``), so that it has nothing of the bridge: no configuration, no
-secrets. It may use a bounded amount of memory and time, write no files, start nothing and reach nobody.
+It is run by path in isolated mode (``python -I worker.py pdf 1000``), without the configuration and the secrets of the
+bridge. Its memory and time are limited, and it can neither write files nor start processes nor use the network.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from importlib import import_module
 #: Exit codes.
 NOT_INSTALLED = 3
 TOO_HARD = 4
-#: Bytes of address space; what is imported takes a quarter of it.
+#: Bytes of address space; the imported modules take a quarter of it.
 _MEMORY = 1024**3
-#: Seconds of processor time: the end, should nobody be left to end it.
+#: Seconds of CPU time: the limit if the bridge dies and cannot end the process.
 _CPU = 120
 _CONVERTERS = {"pdf": "PdfConverter", "docx": "DocxConverter", "xlsx": "XlsxConverter", "pptx": "PptxConverter"}
-#: What a document may lead its reader to do, by the names of Python's audit events.
+#: Actions that are denied, by the names of Python's audit events.
 _DENIED = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "urllib.")
 
 
@@ -34,7 +34,7 @@ def _bound() -> None:
 
 def _deny(event: str, _: object) -> None:
     if event.startswith(_DENIED):
-        raise PermissionError(f"a document has no business with {event}")
+        raise PermissionError(f"{event} is not allowed")
 
 
 def _main(form: str, max_chars: int) -> int:
@@ -54,7 +54,7 @@ def _main(form: str, max_chars: int) -> int:
         return NOT_INSTALLED
     except (MemoryError, RecursionError):
         return TOO_HARD
-    # One more than is wanted tells that there is more.
+    # One extra character shows the caller that the text was cut.
     out.write(text[: max_chars + 1].encode("utf-8", "replace"))
     out.flush()
     return 0

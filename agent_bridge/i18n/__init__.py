@@ -1,4 +1,4 @@
-"""Everything that the bridge itself says to people, in one voice and several languages. Knows nothing of the rest."""
+"""The texts that people read in rooms, in several languages. This package imports no other part of the bridge."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 
 def texts_in(language: Literal["en", "ru"]) -> Texts:
-    """Return what the bridge says in *language*."""
+    """Return the texts in *language*."""
     return {"en": ENGLISH, "ru": RUSSIAN}[language]

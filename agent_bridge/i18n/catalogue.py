@@ -1,7 +1,10 @@
 """The catalogue: a name for each text that people read in a room, and the grammar that a language needs.
 
-What stands on a terminal, in a log or on a page of health stays English: it is read beside code and configuration.
-Texts are Markdown. A placeholder gets what its name says; one named for a countable thing gets :meth:`Texts.count`.
+Texts are Markdown. A placeholder gets the value that its name describes; a placeholder with the name of a countable
+noun in the plural, such as ``{messages}``, gets the result of :meth:`Texts.count`, in :attr:`Texts.full_more` a number.
+
+Terminals, logs and health checks are English in every language, because operators read them beside code and
+configuration.
 """
 
 from __future__ import annotations
@@ -13,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _THOUSAND = 1000
-#: The forms of a noun, in the order in which :attr:`Texts.plural` counts them.
+#: The forms of a noun; :attr:`Texts.plural` returns their indices.
 Noun = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Text:
-    """One text of the catalogue and the values of its placeholders; :meth:`Texts.render` chooses the language.
+    """One text of the catalogue and the values of its placeholders, without a language.
 
-    An error carries it, so that a log can be English and a room can have another language.
+    Errors carry a text: the log renders it in English and a room in the configured language.
     """
 
     #: An attribute of :class:`Texts`.
@@ -38,7 +41,7 @@ class Text:
 class Texts:
     """All texts in one language."""
 
-    #: Which form of a noun stands behind a number.
+    #: Returns the index of the form of a noun that follows a number.
     plural: Callable[[int], int]
     agent: Noun
     message: Noun
@@ -46,13 +49,13 @@ class Texts:
     failure: Noun
     interruption: Noun
     character: Noun
-    #: Lengths of time, as they stand in *age* and *duration*.
+    #: Lengths of time, in the grammatical case of ``{age}`` and ``{duration}``.
     day: Noun
     hour: Noun
     minute: Noun
     second: Noun
 
-    #: Who may talk, and what is not taken.
+    #: Refusals of messages and files.
     not_permitted: str
     encrypted: str
     full: str
@@ -63,9 +66,9 @@ class Texts:
     not_fetched: str
     not_read: str
     not_sent: str
-    #: What is the matter with a file, by the problem: the end of *not_read* and *not_sent*.
+    #: By :class:`~agent_bridge.core.errors.FileProblem`: the ``{cause}`` of *not_read*, *not_fetched* and *not_sent*.
     file_problems: Mapping[str, str]
-    #: Units of a number of bytes, each a thousand times the one before.
+    #: Units of a number of bytes; each unit is a thousand times the one before.
     units: tuple[str, ...]
     no_images: str
     no_voice: str
@@ -80,7 +83,7 @@ class Texts:
     presence_ready: str
     presence_away: str
 
-    #: Answers, and what stands around them.
+    #: Notices around an answer, reasoning and tool calls.
     failed: str
     failed_midway: str
     truncated: str
@@ -93,12 +96,12 @@ class Texts:
     used_tool: str
     used_tools: str
 
-    #: What an agent is given beside a person's words.
+    #: Headings of the quotes, files and transcripts in a question to an agent.
     quote: str
     attachment: str
     transcript: str
 
-    #: Why there is no (whole) answer: ends of a sentence.
+    #: Causes of a missing or incomplete answer: the end of a sentence, without a full stop.
     dropped: str
     too_long: str
     too_slow: str
@@ -113,7 +116,7 @@ class Texts:
     homeserver_away: str
     homeserver_failed: str
     homeserver_refused: str
-    homeserver_nonsense: str
+    homeserver_invalid: str
     upstream_busy: str
     upstream_failed: str
     upstream_refused: str
@@ -133,7 +136,7 @@ class Texts:
     upstream_web_page: str
     upstream_event: str
     voice_no_path: str
-    voice_nonsense: str
+    voice_invalid: str
     voice_type: str
     list_web_page: str
     list_no_json: str
@@ -156,7 +159,7 @@ class Texts:
     empty_work: str
     empty_end: str
 
-    #: What a person can do about it: sentences.
+    #: Remedies: whole sentences.
     try_again: str
     try_later: str
     look_at_server: str
@@ -169,9 +172,9 @@ class Texts:
     help_head: str
     #: Headings, by the group of commands.
     help_groups: Mapping[str, str]
-    #: What each command does, by its name.
+    #: Descriptions of the commands, by name.
     help: Mapping[str, str]
-    #: How a usage line names an argument, by the argument.
+    #: Names of arguments in a usage line, by argument.
     placeholders: Mapping[str, str]
     usage: str
     usage_example: str
@@ -186,7 +189,7 @@ class Texts:
     command_not_permitted: str
     command_failed: str
     not_an_agents_room: str
-    #: The people who have a role, in *command_not_permitted*, by the name of the role.
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
     roles: Mapping[str, str]
 
     #: Answers to commands about agents.
@@ -202,7 +205,7 @@ class Texts:
     no_room_yet: str
 
     #: Answers to commands about the bridge.
-    still_looking: str
+    sync_unfinished: str
     status_agents: str
     status_messages: str
     status_upstream: str
@@ -232,12 +235,12 @@ class Texts:
     cannot_retry: str
     dropping: str
     cannot_drop: str
-    #: The state of a turn, as a predicate.
+    #: States of a turn as a predicate: the ``{state}`` of *cannot_retry* and *cannot_drop*.
     states: Mapping[str, str]
 
     #: Traces of messages without a turn.
     why_ignored: str
-    #: By reason: the end of *why_ignored*.
+    #: By :class:`~agent_bridge.core.turns.IgnoreReason`: the ``{reason}`` of *why_ignored*.
     ignored: Mapping[str, str]
     why_unknown: str
     why_unseen: str
@@ -249,9 +252,9 @@ class Texts:
     #: Traces of turns.
     trace_head: str
     trace_head_agent: str
-    #: By the kind of a turn.
+    #: By :class:`~agent_bridge.core.turns.TurnKind`.
     kinds: Mapping[str, str]
-    #: By the state of a turn.
+    #: By :class:`~agent_bridge.core.turns.TurnState`.
     why_state: Mapping[str, str]
     why_collected: str
     see_below: str
@@ -269,18 +272,18 @@ class Texts:
         return str(getattr(self, text.name)).format(**dict(text.values))
 
     def count(self, number: int, noun: Noun) -> str:
-        """Return *number* and *noun* in the form that stands behind it."""
+        """Return *number* and the form of *noun* that follows it."""
         return f"{number} {noun[self.plural(number)]}"
 
     def duration(self, seconds: float) -> str:
-        """Return a length of time in its largest unit."""
+        """Return a length of time in its largest unit, rounded down."""
         for size, noun in ((86400, self.day), (3600, self.hour), (60, self.minute)):
             if seconds >= size:
                 return self.count(int(seconds // size), noun)
         return self.count(max(0, int(seconds)), self.second)
 
     def bytes(self, number: int) -> str:
-        """Return a number of bytes in the unit that suits it."""
+        """Return a number of bytes in the largest unit of which it has at least one, with three digits at most."""
         size, units = float(number), iter(self.units)
         unit = next(units)
         while size >= _THOUSAND and (larger := next(units, None)):
@@ -289,5 +292,5 @@ class Texts:
 
 
 def cause(text: str) -> str:
-    """Return *text* as the end of a sentence: first letter as it is, no full stop."""
+    """Return *text* as the end of a sentence: without spaces around it and without a full stop."""
     return text.strip().rstrip(".")

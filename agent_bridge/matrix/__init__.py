@@ -1,1 +1,1 @@
-"""The homeserver: what it sends (door, events) and what it is asked (homeserver, rooms). Knows no SQL, no agents."""
+"""The homeserver: the endpoint for its events, and clients for its APIs. This package knows no SQL and no agents."""

@@ -12,7 +12,7 @@ from agent_bridge.matrix.events import clean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Appendix "Matrix Content (mxc://) URIs" of the Matrix spec, and "Server Name" for what stands before the media id.
+#: Matrix spec, appendices "Matrix Content (mxc://) URIs" and "Server Name".
 _MXC = re.compile(
     r"mxc://(?P<server>(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?)"
     r"/(?P<media>[A-Za-z0-9_-]{1,255})"
@@ -56,7 +56,7 @@ def parse_mxc(url: str) -> tuple[str, str]:
     """Return the server name and the media id of an ``mxc://`` URL.
 
     Raises:
-        ValueError: *url* is none.
+        ValueError: *url* is not such a URL.
     """
     match = _MXC.fullmatch(url)
     if not match:
@@ -65,7 +65,7 @@ def parse_mxc(url: str) -> tuple[str, str]:
 
 
 def attachment_of(content: Mapping[str, Any]) -> Attachment | None:
-    """Return the file that an ``m.room.message`` with *content* brings, None when it brings none."""
+    """Return the file of an ``m.room.message`` with *content*; None if it has no file."""
     msgtype = content.get("msgtype")
     if not isinstance(msgtype, str) or msgtype not in set(MediaKind):
         return None

@@ -1,4 +1,4 @@
-"""The homeserver's client-server API as the bridge uses it: every call can be repeated without harm."""
+"""The client-server API of the homeserver. Every call can be repeated without a second effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
 
-_log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix makes its loggers such
+_log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix creates loggers of this type
 
 Json = dict[str, Any]
 Value = TypeVar("Value")
@@ -32,7 +32,7 @@ Value = TypeVar("Value")
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 _SERVER_ERROR = 500
-#: What Synapse says to a ping while it delivers, or is about to deliver, what it kept; the bridge is well.
+#: Synapse's responses to a ping during its delivery of stored transactions; the bridge is reachable.
 _DELIVERING = ("AlreadyCancelled", "AlreadyCalled")
 _TOO_MANY = 429
 #: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
@@ -49,19 +49,19 @@ def _translate(error: MatrixError) -> HomeserverError:
     return HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 
 
-def _nonsense() -> HomeserverUnavailable:
-    return HomeserverUnavailable(Text("homeserver_nonsense"))
+def _invalid() -> HomeserverUnavailable:
+    return HomeserverUnavailable(Text("homeserver_invalid"))
 
 
 def _get(answer: Json, key: str, kind: type[Value]) -> Value:
     value = answer.get(key)
     if not isinstance(value, kind):
-        raise _nonsense()
+        raise _invalid()
     return value
 
 
 def _events(answer: Json) -> list[Json]:
-    """Return the events of a ``chunk`` that have what every event has."""
+    """Return the valid events of a ``chunk``."""
     return [
         event
         for event in _get(answer, "chunk", list)
@@ -71,18 +71,18 @@ def _events(answer: Json) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class CreatedRoom:
-    """A room that was asked for."""
+    """The result of :meth:`Homeserver.create_room`."""
 
     room_id: str
-    #: Whether it is new; False: it was there, half-made perhaps.
+    #: True: the room is new. False: the room existed, and may be incomplete.
     fresh: bool
 
 
 class Homeserver:
-    """The homeserver, spoken to as the bridge bot or as any ghost.
+    """Makes requests to the homeserver as the bridge bot or as a ghost.
 
     ``as_user`` is a user id in the bridge's name space; None is the bot. Every method raises
-    :class:`HomeserverUnavailable` when trying again may help and :class:`HomeserverRefused` when not.
+    :class:`HomeserverUnavailable` if a repeat may succeed, else :class:`HomeserverRefused`.
     """
 
     def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
@@ -105,10 +105,10 @@ class Homeserver:
         except (MatrixConnectionError, MatrixRequestError) as error:
             raise _translate(error) from error
         except (ValueError, TypeError) as error:
-            # Something between the two answers in its place, or cut the answer.
-            raise _nonsense() from error
+            # The response is cut off or comes from a proxy.
+            raise _invalid() from error
         if not isinstance(answer, dict):
-            raise _nonsense()
+            raise _invalid()
         return answer
 
     async def versions(self) -> Json:
@@ -116,7 +116,7 @@ class Homeserver:
         return await self.request(Method.GET, Path.versions)
 
     async def answers(self) -> bool:
-        """Tell whether the homeserver is there, whatever it says."""
+        """Tell whether the homeserver responds, even with a refusal."""
         try:
             await self.versions()
         except HomeserverUnavailable:
@@ -126,14 +126,14 @@ class Homeserver:
         return True
 
     async def whoami(self, as_user: str | None = None) -> str:
-        """Return the user id that the homeserver takes this request's sender for."""
+        """Return the user id as which the homeserver sees this request."""
         answer = await self.request(Method.GET, Path.v3.account.whoami, as_user=as_user)
         return _get(answer, "user_id", str)
 
     async def lists_creator(self, version: str | None) -> bool:
-        """Tell whether a new room's power levels have to list its creator.
+        """Tell whether the power levels of a new room must list its creator.
 
-        *version* None is the homeserver's default room version.
+        *version* None is the default room version of the homeserver.
         """
         if version is None:
             answer = await self.request(Method.GET, Path.v3.capabilities)
@@ -141,20 +141,20 @@ class Homeserver:
         return version in _LISTED_CREATOR
 
     async def ping(self, appservice_id: str) -> float | None:
-        """Have the homeserver reach the bridge (``POST …/appservice/{id}/ping``); return the milliseconds it took.
+        """Let the homeserver ping the bridge (``POST …/appservice/{id}/ping``) and return the duration in milliseconds.
 
-        Makes Synapse deliver at once what it kept for the bridge; None when it is doing so already.
+        The ping makes Synapse deliver its stored transactions at once. Returns None during such a delivery.
         """
         try:
             answer = await self.request(Method.POST, Path.v1.appservice[appservice_id].ping)
         except HomeserverUnavailable as error:
-            if any(sign in str(error) for sign in _DELIVERING):
+            if any(name in str(error) for name in _DELIVERING):
                 return None
             raise
         return float(_get(answer, "duration_ms", int))
 
     async def register(self, localpart: str) -> None:
-        """Make sure that the ghost or bot *localpart* exists."""
+        """Create the ghost or bot *localpart*, unless it exists."""
         content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         try:
             await self.request(Method.POST, Path.v3.register, content)
@@ -163,7 +163,7 @@ class Homeserver:
                 raise
 
     async def set_displayname(self, user_id: str, displayname: str) -> None:
-        """Give a ghost or the bot its display name."""
+        """Set the display name of a ghost or the bot."""
         path = Path.v3.profile[user_id].displayname
         await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
 
@@ -178,10 +178,10 @@ class Homeserver:
         return profile.get("displayname")
 
     async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
-        """Create a room, or adopt the one that has its alias already.
+        """Create a room, or adopt the room that already has its alias.
 
-        *content* must have ``room_alias_name``: the endpoint has no transaction id, so the alias is what makes a
-        repeat find the first room. An adopted room has its creator as a member.
+        *content* must have ``room_alias_name``: this request has no transaction id, so a repeat finds the first room
+        by its alias. *as_user* is a member of an adopted room.
         """
         try:
             answer = await self.request(Method.POST, Path.v3.createRoom, content, as_user=as_user)
@@ -196,7 +196,7 @@ class Homeserver:
         return CreatedRoom(_get(answer, "room_id", str), fresh=True)
 
     async def resolve_alias(self, alias: str) -> str | None:
-        """Return the room that *alias* points to, None when there is none."""
+        """Return the room that *alias* points to; None if the alias does not exist."""
         try:
             answer = await self.request(Method.GET, Path.v3.directory.room[alias])
         except HomeserverRefused as error:
@@ -206,11 +206,11 @@ class Homeserver:
         return _get(answer, "room_id", str)
 
     async def remove_alias(self, alias: str) -> None:
-        """Take an alias from its room. One that does not exist is refused with status 404."""
+        """Remove an alias from its room. An alias that does not exist is refused with status 404."""
         await self.request(Method.DELETE, Path.v3.directory.room[alias])
 
     async def join(self, room_id: str, as_user: str | None = None) -> None:
-        """Join a room; nothing happens to a member."""
+        """Join a room; no effect for a member."""
         await self.request(Method.POST, Path.v3.rooms[room_id].join, {}, as_user=as_user)
 
     async def leave(self, room_id: str, reason: str, as_user: str | None = None) -> None:
@@ -218,7 +218,7 @@ class Homeserver:
         await self.request(Method.POST, Path.v3.rooms[room_id].leave, {"reason": reason}, as_user=as_user)
 
     async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:
-        """Invite a person; tell whether that was needed (False: is a member already)."""
+        """Invite a person. Returns False if the person is already a member."""
         try:
             await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
         except HomeserverRefused as error:
@@ -228,23 +228,23 @@ class Homeserver:
         return True
 
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
-        """Return the ``membership`` of *user_id* in a room, None when there never was one."""
+        """Return the ``membership`` of *user_id* in a room; None if the room never had one."""
         event = await self.state(room_id, "m.room.member", user_id, as_user)
         return None if event is None else _get(_get(event, "content", dict), "membership", str)
 
     async def joined_rooms(self, as_user: str | None = None) -> list[str]:
-        """Return the rooms that a ghost or the bot is in."""
+        """Return the rooms of a ghost or the bot."""
         answer = await self.request(Method.GET, Path.v3.joined_rooms, as_user=as_user)
         return [str(room_id) for room_id in _get(answer, "joined_rooms", list)]
 
     async def count_members(self, room_id: str, as_user: str | None = None) -> int:
-        """Return how many members a room has or has invited."""
+        """Return the number of members and invited users of a room."""
         path = Path.v3.rooms[room_id].members
         answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
         return sum(event["content"].get("membership") in {"join", "invite"} for event in _get(answer, "chunk", list))
 
     async def state(self, room_id: str, kind: str, key: str = "", as_user: str | None = None) -> Json | None:
-        """Return a room's state event, whole; None when there is none."""
+        """Return a complete state event of a room; None if it does not exist."""
         path = Path.v3.rooms[room_id].state[kind][key] if key else Path.v3.rooms[room_id].state[kind]
         try:
             return await self.request(Method.GET, path, as_user=as_user, query={"format": "event"})
@@ -256,7 +256,7 @@ class Homeserver:
     async def set_state(
         self, room_id: str, kind: str, content: Json, *, key: str = "", as_user: str | None = None
     ) -> None:
-        """Set a room's state."""
+        """Set the state of a room."""
         path = Path.v3.rooms[room_id].state[kind][key] if key else Path.v3.rooms[room_id].state[kind]
         await self.request(Method.PUT, path, content, as_user=as_user)
 
@@ -271,14 +271,14 @@ class Homeserver:
     ) -> str:
         """Send an event and return its id.
 
-        The same *txn_id* gives the same event for as long as the homeserver remembers.
+        A repeat with the same *txn_id* returns the same event, as long as the homeserver remembers the id.
         """
         path = Path.v3.rooms[room_id].send[kind][txn_id]
         answer = await self.request(Method.PUT, path, content, as_user=as_user)
         return _get(answer, "event_id", str)
 
     async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:
-        """Take an event back."""
+        """Redact an event."""
         await self.request(Method.PUT, Path.v3.rooms[room_id].redact[event_id][txn_id], {}, as_user=as_user)
 
     async def messages(
@@ -290,9 +290,9 @@ class Homeserver:
         as_user: str | None = None,
         only: Json | None = None,
     ) -> tuple[list[Json], str | None]:
-        """Return up to *limit* events, newest first, and where the next page starts (None: the room's beginning).
+        """Return up to *limit* events, newest first, and the start of the next page (None: this is the last page).
 
-        *only* is a ``RoomEventFilter`` of the Matrix spec; a page may then be empty and not the last.
+        *only* is a ``RoomEventFilter`` of the Matrix spec. With a filter a page may be empty without being the last.
         """
         query = {"dir": "b", "limit": str(limit), **({"from": start} if start else {})}
         if only is not None:
@@ -306,7 +306,7 @@ class Homeserver:
         return _events(await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"}))
 
     async def event(self, room_id: str, event_id: str, as_user: str | None = None) -> Json | None:
-        """Return one event, None when the user may not see it or there is none."""
+        """Return one event; None if the user may not see it or it does not exist."""
         try:
             return await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=as_user)
         except HomeserverRefused as error:
@@ -315,26 +315,26 @@ class Homeserver:
             raise
 
     async def presence(self, user_id: str, state: str, message: str = "") -> None:
-        """Show a ghost as ``online``, ``unavailable`` or ``offline``, with *message* beside it unless that is empty.
+        """Set the presence of a ghost to ``online``, ``unavailable`` or ``offline``, with *message* unless it is empty.
 
-        A homeserver whose presence is switched off takes it all the same, and shows nothing.
+        A homeserver with presence switched off accepts the request and shows nothing.
         """
         content = {"presence": state} | ({"status_msg": message} if message else {})
         await self.request(Method.PUT, Path.v3.presence[user_id].status, content, as_user=user_id)
 
     async def status_message(self, user_id: str) -> str | None:
-        """Return the message beside a ghost's presence, None when there is none to be seen."""
+        """Return the status message of a ghost; None if it has none."""
         answer = await self.request(Method.GET, Path.v3.presence[user_id].status, as_user=user_id)
         return answer.get("status_msg")
 
     async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
-        """Show a ghost as typing for *seconds*; 0 ends it."""
+        """Show a ghost as typing for *seconds*; 0 ends the display."""
         content: Json = {"typing": seconds > 0}
         if seconds > 0:
             content["timeout"] = int(seconds * 1000)
         await self.request(Method.PUT, Path.v3.rooms[room_id].typing[user_id], content, as_user=user_id)
 
     async def read(self, room_id: str, event_id: str, user_id: str) -> None:
-        """Show that a ghost has read up to *event_id*."""
+        """Set the read receipt of a ghost to *event_id*."""
         path = Path.v3.rooms[room_id].receipt["m.read"][event_id]
         await self.request(Method.POST, path, {}, as_user=user_id)

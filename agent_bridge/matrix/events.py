@@ -1,4 +1,4 @@
-"""Events as the homeserver sends them, parsed: anything may stand in them."""
+"""Parses the events that the homeserver sends. Every field may be missing or have the wrong type."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 _YEAR_10000 = 253_402_300_800_000
-#: What nests in JSON, and strings, in which nothing does; one that is cut off reaches to the end.
+#: Brackets, strings (their brackets do not nest; an unterminated string reaches to the end), and the key ``events``.
 _NESTING = re.compile(r'"events"\s*:\s*\[|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[][{}]', re.DOTALL)
-#: Bytes of what is no JSON that are searched for events; a transaction has up to 100 of 64 KiB.
+#: Bytes of invalid JSON that are searched for events; a transaction has up to 100 events of 64 KiB.
 _SEARCHED = 16 * 1024**2
-#: Depths of a transaction's lists and of what stands in them.
+#: Nesting depths of the lists of a transaction, and of their elements.
 _LIST, _ELEMENT = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class RoomEvent:
-    """An event of a room, as far as the bridge looks at it."""
+    """The fields of a room event that the bridge uses."""
 
     event_id: str
     room_id: str
@@ -33,33 +33,33 @@ class RoomEvent:
     #: None for an event that is not state.
     state_key: str | None
     content: Mapping[str, Any]
-    #: Milliseconds since 1970, by the sender's homeserver; 0 when it said none, or none that can be.
+    #: Milliseconds since 1970, by the clock of the sender's homeserver; 0 if missing or impossible.
     timestamp: int
 
     def text(self, key: str) -> str | None:
-        """Return ``content[key]`` as storable text, None when it is no string."""
+        """Return ``content[key]`` as storable text; None if it is not a string."""
         value = self.content.get(key)
         return clean(value) if isinstance(value, str) else None
 
     @property
     def relation(self) -> str | None:
-        """Return ``rel_type`` of what it relates to, None when it relates to nothing."""
+        """Return the ``rel_type`` of its relation; None without a relation."""
         return self._related("rel_type")
 
     @property
     def target(self) -> str | None:
-        """Return the event that it relates to, None when it relates to nothing."""
+        """Return the event to which it relates; None without a relation."""
         return self._related("event_id")
 
     @property
     def thread(self) -> str:
-        """Return the root of the thread that it is in, empty when it is in none (spec, "Threading")."""
+        """Return the root of its thread; empty outside threads (spec, "Threading")."""
         root = self.target if self.relation == "m.thread" else None
         return root if root is not None and root.startswith("$") else ""
 
     @property
     def replies_to(self) -> str | None:
-        """Return the event that its sender answers (spec, "Rich replies"); what clients add for old ones is none."""
+        """Return the event to which its sender replies (spec, "Rich replies"), ignoring the fallback of threads."""
         related = self.content.get("m.relates_to")
         if not isinstance(related, dict) or (self.thread and related.get("is_falling_back") is True):
             return None
@@ -84,12 +84,12 @@ def _is_id(value: object) -> TypeGuard[str]:
 
 
 def clean(text: str) -> str:
-    """Return *text* with what PostgreSQL cannot store (NUL, lone surrogates) replaced by U+FFFD."""
+    """Return *text* with the characters that PostgreSQL cannot store (NUL, lone surrogates) replaced by U+FFFD."""
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def content_today(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what *event* says as it was last changed (spec, "Server-side aggregation of m.replace relationships")."""
+    """Return the newest content of *event* (spec, "Server-side aggregation of m.replace relationships")."""
     relations = (event.get("unsigned") or {}).get("m.relations") or {}
     newest = ((relations.get("m.replace") or {}).get("content") or {}).get("m.new_content")
     content = newest if isinstance(newest, dict) else event.get("content")
@@ -97,17 +97,17 @@ def content_today(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def legible(value: object) -> str:
-    """Return *value* as storable text for a person to read."""
+    """Return *value* as readable and storable text."""
     try:
         return repr(value)
     except RecursionError:
-        return "nested too deep to be shown"
+        return "nested too deeply"
 
 
 def parse_transaction(raw: bytes) -> tuple[list[object], str | None]:
-    """Return what stands in the list ``events`` of a transaction, and why *raw* is none; None when it is one.
+    """Return the elements of the list ``events`` of a transaction, and the fault of *raw* (None: valid).
 
-    Of what is no JSON, the events are returned that are JSON by themselves.
+    If *raw* is not JSON, the elements that are valid JSON objects are returned.
     """
     try:
         body = json.loads(raw)
@@ -124,7 +124,7 @@ def _salvaged(text: str) -> list[object]:
         if token[0][-1] in "[{":
             depth += 1
             if depth == _LIST:
-                # A list of that name further down was put there by whoever wrote the event around it.
+                # A list of this name at a lower level is part of an event.
                 among_events = token[0].startswith('"')
             elif depth == _ELEMENT:
                 start = token.start()
@@ -148,7 +148,7 @@ def _is_short(value: object) -> bool:
 
 
 def parse_event(raw: object) -> RoomEvent | None:
-    """Return the event, None when it lacks what every room event has or has it in the wrong type."""
+    """Return the event; None if a required field is missing or has the wrong type."""
     if not isinstance(raw, dict):
         return None
     strings = [raw.get(key) for key in ("event_id", "room_id", "type", "sender")]

@@ -161,4 +161,4 @@ async def _json(response: aiohttp.ClientResponse, *, lenient: bool = False) -> d
 
 
 def _invalid() -> HomeserverUnavailable:
-    return HomeserverUnavailable(Text("homeserver_nonsense"))
+    return HomeserverUnavailable(Text("homeserver_invalid"))

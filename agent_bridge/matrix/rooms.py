@@ -1,4 +1,4 @@
-"""What the rooms are made with: bodies of ``POST /createRoom``, as pure functions."""
+"""Bodies of ``POST /createRoom`` and contents of state events, as pure functions."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Power of the bridge bot, and of people who administer the bridge.
+#: Power level of the bridge bot and of admins.
 ADMIN_POWER = 100
-#: Power of people who moderate.
+#: Power level of moderators.
 MODERATOR_POWER = 50
 
 
 @dataclass(frozen=True, slots=True)
 class RoomPlan:
-    """What a new room needs whatever it is for."""
+    """The part of a new room that is common to all kinds of rooms."""
 
-    #: Localpart of its alias.
+    #: Localpart of the alias.
     alias: str
     name: str
     topic: str
-    #: User id of its creator.
+    #: User id of the creator.
     creator: str
-    #: Whether this room version's power levels list the creator.
+    #: Whether the power levels of this room version list the creator.
     lists_creator: bool
-    #: Power of everybody else who has some.
+    #: Power levels of the other users, by user id.
     powers: Mapping[str, int]
-    #: Room version, None for the homeserver's default.
+    #: Room version; None: the default of the homeserver.
     version: str | None = None
 
     def content(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class RoomPlan:
 
 
 def portal_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) -> dict[str, Any]:
-    """Return the body that makes an agent's room: everything in it from its first moment, the bot invited."""
+    """Return the body that creates an agent's room, with its complete state and an invitation of the bot."""
     content = plan.content() | {"invite": [bot]}
     if space is not None:
         parent = {
@@ -63,12 +63,12 @@ def portal_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) 
 
 
 def space_content(plan: RoomPlan) -> dict[str, Any]:
-    """Return the body that makes the Space: a room in which nobody chats."""
+    """Return the body that creates the Space, in which only admins can send messages."""
     content = plan.content() | {"creation_content": {"type": "m.space"}}
     content["power_level_content_override"]["events_default"] = ADMIN_POWER
     return content
 
 
 def child_content(domain: str, order: int) -> dict[str, Any]:
-    """Return the content of ``m.space.child`` for the room that comes *order*-th."""
+    """Return the content of ``m.space.child``; *order* is the position of the room."""
     return {"via": [domain], "suggested": True, "order": f"{order:08d}"}

@@ -1,4 +1,4 @@
-"""The HTTP session for the homeserver: its requests wait as long as a rate limit demands."""
+"""The HTTP session for the homeserver. Its requests wait as long as a rate limit demands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 120.0
 #: Seconds to connect, and seconds from one byte of a response to the next.
 _CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 _TOO_MANY = 429
-#: The shortest wait in seconds, and the wait if the homeserver names none.
+#: Shortest wait in seconds, and the wait if the homeserver names no time.
 _PAUSE, _DEFAULT = 0.1, 1.0
 
 _waits: ContextVar[bool] = ContextVar("waits", default=True)
@@ -75,7 +75,7 @@ class _WaitWhenLimited:
             delay = retry_after(response.headers, await response.read())
             if waited + delay > self._patience:
                 return response
-            _log.warning("the homeserver limits the rate: waiting %.1f s (is rate_limited: false registered?)", delay)
+            _log.warning("rate limited by the homeserver, waiting %.1f s: is rate_limited: false registered?", delay)
             response.release()
             await asyncio.sleep(delay)
             waited += delay

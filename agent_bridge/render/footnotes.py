@@ -1,74 +1,57 @@
-"""Footnotes without anchors, which no client would follow: a raised number, and the notes as a list at the end."""
+"""Footnotes: raised numbers without anchors, which clients do not follow, and a list of the notes at the end."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from markdown_it.token import Token
-from mdit_py_plugins.footnote.index import footnote_def
+from agent_bridge.render.standins import EDGE
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_core import StateCore
-    from markdown_it.rules_inline import StateInline
-
-_REFERENCE = re.compile(r"\[\^([^\]\s]{1,99})\]")
+_REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,99})\](?=[(\[])")
+_DEFINITION = re.compile(r"\[\^([^\[\]\s]{1,99})\]:")
 
 
-def footnotes(parser: MarkdownIt) -> None:
-    """Teach *parser* footnotes: ``[^label]`` and, somewhere, ``[^label]: text``."""
-    parser.block.ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})
-    parser.inline.ruler.before("link", "footnote", _reference)
-    parser.core.ruler.before("inline", "footnotes", _take_out)
-    parser.core.ruler.after("inline", "footnotes_at_the_end", _put_last)
+def protect(text: str) -> str:
+    """Return *text* with an edge between a reference and a bracket: they are not a link."""
+    if "[^" not in text:
+        return text
+    defined = set(_DEFINITION.findall(text))
+    return _REFERENCE.sub(lambda found: f"{found[0]}{EDGE}" if found[1] in defined else found[0], text)
 
 
-def _reference(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    if not state.src.startswith("[^", state.pos):
-        return False
-    found = _REFERENCE.match(state.src, state.pos, state.posMax)
-    if found is None or found[1] not in state.env.get("notes", {}):
-        return False
-    if not silent:
-        numbers = state.env["numbers"]
-        state.push("sup_open", "sup", 1)
-        state.push("text", "", 0).content = str(numbers.setdefault(found[1], len(numbers) + 1))
-        state.push("sup_close", "sup", -1)
-    state.pos = found.end()
-    return True
+@dataclass(slots=True)
+class Body:
+    """The HTML of a text, or of a note, in pieces."""
+
+    pieces: list[str] = field(default_factory=list)
+    #: References to notes: the index of the piece for the number, and the label.
+    references: list[tuple[int, str]] = field(default_factory=list)
 
 
-def _take_out(state: StateCore) -> None:
-    """Move the notes from the text to the environment."""
-    notes: dict[str, list[Token]] = {}
-    text: list[Token] = []
-    open_notes: list[list[Token]] = []
-    for token in state.tokens:
-        if token.type == "footnote_reference_open":
-            open_notes.append(notes.setdefault(token.meta["label"], []))
-        elif token.type == "footnote_reference_close":
-            open_notes.pop()
-        else:
-            (open_notes[-1] if open_notes else text).append(token)
-    if notes:
-        state.tokens = text
-        state.env["notes"], state.env["numbers"] = notes, {}
+class Footnotes:
+    """The notes of a text: references ``[^label]`` and definitions ``[^label]: text``."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, Body] = {}
+
+    def note(self, label: str) -> Body:
+        """Return the note with this *label*, which is empty at first."""
+        return self._notes.setdefault(_key(label), Body())
+
+    def finish(self, text: Body) -> str:
+        """Set the numbers of all references, and return the HTML of the notes in the order of their numbers."""
+        numbers: dict[str, int] = {}
+        bodies = [text]
+        for body in bodies:  # the loop appends notes
+            for place, label in body.references:
+                if _key(label) not in numbers:
+                    bodies.append(self.note(label))
+                number = numbers.setdefault(_key(label), len(numbers) + 1)
+                body.pieces[place] = f"<sup>{number}</sup>"
+        items = "".join(f"<li>\n{''.join(note.pieces)}</li>\n" for note in bodies[1:])
+        return f"<hr>\n<ol>\n{items}</ol>\n" if items else ""
 
 
-def _put_last(state: StateCore) -> None:
-    """Append the notes that the text refers to, in the order in which it does."""
-    numbers: dict[str, int] = state.env.get("numbers", {})
-    if not numbers:
-        return
-    done: list[Token] = [Token("hr", "hr", 0, block=True), Token("ordered_list_open", "ol", 1, block=True)]
-    labels = list(numbers)
-    while labels:
-        note = state.env["notes"][labels.pop(0)]
-        known = len(numbers)
-        for token in note:
-            if token.type == "inline":
-                token.children = state.md.inline.parse(token.content, state.md, state.env, [])
-        labels.extend(list(numbers)[known:])
-        done += [Token("list_item_open", "li", 1, block=True), *note, Token("list_item_close", "li", -1, block=True)]
-    state.tokens += [*done, Token("ordered_list_close", "ol", -1, block=True)]
+def _key(label: str) -> str:
+    """Return *label* as the parser compares labels."""
+    return " ".join(label.split()).casefold()

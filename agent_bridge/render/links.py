@@ -1,94 +1,93 @@
-"""Links: those that lead outside stay, of all others the text does; an image becomes a link."""
+"""Links to the outside, and addresses in text as links. Of any other link only its text is shown."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-
-from linkify_it import LinkifyIt  # type: ignore[import-untyped]
-from markdown_it.rules_inline import linkify
-from markdown_it.token import Token
+from contextlib import suppress
+from html import escape
+from urllib.parse import quote, unquote
 
 from agent_bridge.render.sanitise import SCHEMES
+from agent_bridge.render.standins import MATHS, SPACE, URL, URL_END, hide
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_inline import StateInline
-
-#: Inline tags inside each other at most; the spec lets clients ignore what is nested deeper than 100 tags in all.
-_DEEPEST = 30
 _OUTSIDE = re.compile(rf"(?:https?://[^/\s]|(?:{'|'.join(sorted(SCHEMES - {'http', 'https'}))}):.)", re.IGNORECASE)
-_HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?::\d{1,5})?(?:[/?#][^\s<>\"'`|*]*)?", re.IGNORECASE)
-_TRAILING = ".,:;!?)"
-#: What the end of a text must be for a colon to go on with a link.
-_SCHEME = re.compile(r"[a-z][a-z0-9.+-]*$", re.IGNORECASE)
-_LONGEST_SCHEME = 32
+#: Scripts without spaces between words, and full-width characters.
+_CJK = "\u2e80-\uffef"
+#: A label of a host name. A label that begins in another script ends before characters of these scripts.
+_LABEL = rf"(?:[^\W_{_CJK}](?:[^\W{_CJK}]|-)*|[{_CJK}](?<=\w)[\w-]*)"
+#: Full-width and typographic punctuation, which ends an address: quotes, dashes, an ellipsis.
+_TYPOGRAPHIC = (
+    "\u00ab\u00bb\u2013\u2014\u2018-\u201f\u2026\u2039\u203a"
+    "\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+_IN_PATH = rf"[^\s<>\"`|*~()\[\]{MATHS}{_TYPOGRAPHIC}]"
+#: An address in text; an address in angle brackets, which the parser knows; the address of a link, with spaces.
+_ADDRESS = re.compile(
+    r"[hHwWmM<\]](?:"
+    r"(?:(?<=[hH])[tT][tT][pP](?<![A-Za-z0-9.+-]....)[sS]?://(?:[^\s/?#@<>()\[\]|`*]{1,99}@)?"
+    rf"{_LABEL}(?:\.{_LABEL})*"
+    r"|(?<=[wW])[wW][wW]\.(?<![A-Za-z0-9_.+/@-]....)(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9]))"
+    rf"(?::\d{{1,5}})?(?:[/?#](?:{_IN_PATH}|[*~](?![*~])|\({_IN_PATH}*\)|\[[\w.-]*\](?=[=&\[]))*)?"
+    r"|(?<=[mM])[aA][iI][lL][tT][oO]:(?<![A-Za-z0-9_.+/@-].......)[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
+    r"|(?<=<)[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>"
+    r"|(?<=\])\(https?://[^\s()<>\"'\[\]]+(?: [^\s()<>\"'\[\]]+)+\))"
+)
+_TRAILING = ".,:;!?'*~&"
+_ENTITY = re.compile(r"(&#?\w{1,32};)")
+#: Percent-encoded characters outside ASCII.
+_ENCODED = re.compile(r"(?:%[89a-fA-F][0-9a-fA-F])+")
+_HOST = re.compile(r"(https?://(?:[^/?#@]*@)?)([^/?#:]{1,253})(.*)", re.DOTALL | re.IGNORECASE)
+#: Characters of an address that are not percent-encoded, besides letters and digits.
+_UNENCODED = ";/?:@&=+$,-_.!~*'()#%"
+_ENCODED_ALREADY = re.compile(rf"[A-Za-z0-9{re.escape(_UNENCODED)}]*")
 
 
-def links(parser: MarkdownIt) -> None:
-    """Let *parser* recognise web addresses in text, and keep links only that lead outside.
+def protect(text: str) -> str:
+    """Return *text* with marks around its addresses and stand-ins in them.
 
-    A name as ``README.md`` or ``foo.py`` is no address: it takes a scheme or ``www.`` to be one.
+    An address has a scheme or begins with ``www.``; a file name such as ``README.md`` is no address.
     """
-    finder = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
-    for scheme in ("ftp:", "//"):
-        finder.add(scheme, None)
-    finder.add("www.", {"validate": _host_length, "normalize": _with_scheme})
-    parser.linkify = finder
-    parser.options["linkify"] = True
-    parser.inline.ruler.at("linkify", _linkify)
-    # What the parser refuses it shows as Markdown; a reader is better served with the words of the link.
-    parser.validateLink = _any_link  # type: ignore[assignment, method-assign]
-    parser.inline.ruler2.push("links", _lead_outside)
+    return _ADDRESS.sub(_marked, text) if "://" in text or "www." in text.lower() or "mailto:" in text.lower() else text
 
 
-def _linkify(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    # The rule searches all that stands before a colon: of a text of colons, again and again.
-    return _SCHEME.search(state.pending[-_LONGEST_SCHEME:]) is not None and linkify(state, silent)
+def _marked(found: re.Match[str]) -> str:
+    address = found[0]
+    if address[0] == "]":
+        return address.replace(" ", SPACE)
+    if address[0] == "<":
+        return address
+    shown = address.rstrip(_TRAILING)
+    # Entities and escapes by backslashes are left to the parser.
+    if "\\" not in shown:
+        shown = "".join(part if _ENTITY.fullmatch(part) else hide(part) for part in _ENTITY.split(shown))
+    return f"{URL}{shown}{URL_END}{address[len(address.rstrip(_TRAILING)) :]}"
 
 
-def _any_link(_url: str) -> bool:
-    return True
+def leads_outside(address: str) -> bool:
+    """Tell whether *address* is absolute and has one of the allowed schemes."""
+    return _OUTSIDE.match(address) is not None
 
 
-def _host_length(_finder: LinkifyIt, text: str, at: int) -> int:
-    found = _HOST.match(text, at)
-    return len(found[0].rstrip(_TRAILING)) if found else 0
+def link(address: str) -> str:
+    """Return the start tag of a link to *address*."""
+    return f'<a href="{escape(_encoded(address))}">'
 
 
-def _with_scheme(_finder: LinkifyIt, match: Any) -> None:
-    match.url = f"https://{match.url}"
+def bare(address: str) -> str:
+    """Return the HTML of a link that shows its *address*."""
+    shown = escape(_ENCODED.sub(_letters, address), quote=False)
+    return f"{link(f'https://{address}' if address[0] in 'wW' else address)}{shown}</a>"
 
 
-def _lead_outside(state: StateInline) -> None:
-    """Hide the tags that a client could not follow or show."""
-    shown: list[Token] = []
-    hidden: list[bool] = []
-    for token in state.tokens:
-        if token.type == "image":
-            shown += _image(token, linked=not all(hidden))
-            continue
-        if token.type == "link_open":
-            hidden.append(not _OUTSIDE.match(str(token.attrs["href"])))
-            token.attrs.pop("title", None)
-            token.hidden = hidden[-1]
-        elif token.type == "link_close":
-            token.hidden = hidden.pop()
-        if token.nesting and token.level >= _DEEPEST:
-            token.hidden = True
-        shown.append(token)
-    state.tokens[:] = shown
+def _letters(found: re.Match[str]) -> str:
+    letters = unquote(found[0], errors="replace")
+    return letters if letters.isalnum() else found[0]
 
 
-def _image(image: Token, *, linked: bool) -> list[Token]:
-    # Clients show mxc:// images only, and none may be fetched from a person's client behind their back.
-    source = str(image.attrs.get("src", ""))
-    outside = _OUTSIDE.match(source) is not None
-    text = Token("text", "", 0, content=image.content.strip() or (source if outside else "image"), level=image.level)
-    if linked or not outside:
-        return [text]
-    return [
-        Token("link_open", "a", 1, attrs={"href": source}, level=image.level),
-        text,
-        Token("link_close", "a", -1, level=image.level),
-    ]
+def _encoded(address: str) -> str:
+    if _ENCODED_ALREADY.fullmatch(address):
+        return address
+    if not address.isascii() and (parts := _HOST.fullmatch(address)):
+        with suppress(UnicodeError):  # the host name is not valid, so it stays as it is
+            address = f"{parts[1]}{parts[2].encode('idna').decode()}{parts[3]}"
+    return quote(address, safe=_UNENCODED)

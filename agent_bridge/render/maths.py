@@ -3,105 +3,144 @@ r"""LaTeX: ``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]``, ``\begin{align}…`
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from html import escape
 
-from markdown_it.common.utils import escapeHtml
+from agent_bridge.render.parser import is_in_row, start_of_line, start_of_text
+from agent_bridge.render.standins import BLOCK, BLOCK_END, MATHS, MATHS_END, hide
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from markdown_it import MarkdownIt
-    from markdown_it.renderer import RendererHTML
-    from markdown_it.rules_block import StateBlock
-    from markdown_it.rules_inline import StateInline
-    from markdown_it.token import Token
-
-#: Characters of a formula at most: what looks for its end in vain gives up here.
-_LONGEST = 4_000
-#: Lines likewise.
-_MOST_LINES = 100
+#: Characters and lines of a formula at most.
+_LONGEST, _MOST_LINES = 4_000, 100
+#: A line break inside a formula: the next line is not blank and does not begin another block.
+_BREAK = rf"\n(?![ \t>]*(?:\n|$|[-+*#][ \t]|\d{{1,9}}[.)][ \t]|```|~~~|{re.escape(BLOCK)}))"
+#: A formula within a paragraph. No ASCII letter or digit stands beside ``$``; other scripts write no spaces there.
 _INLINE = re.compile(
-    r"\$\$(?P<double>(?:\\.|[^$\\`]){1,2000})\$\$(?!\$)"
-    r"|(?<![\w$])\$(?![\s$])(?P<single>(?:\\.|[^$\\`]){1,2000})(?<!\s)\$(?![\w$])"
-    r"|\\\((?P<round>(?:(?!\\[()]).){1,2000}?)\\\)"
-    r"|\\\[(?P<square>(?:(?!\\[\[\]]).){1,2000}?)\\\]",
-    re.DOTALL,
+    r"[\\$](?:"
+    rf"(?<=\$)\$(?P<double>(?:\\[^\n]|[^$\\`\n]|{_BREAK}){{1,2000}})\$\$(?!\$)"
+    rf"|(?<![A-Za-z0-9_$/?&]\$)(?<=\$)(?![\s$])(?P<single>(?:\\[^\n]|[^$\\`\n]|{_BREAK}){{1,2000}})(?<!\s)\$(?![A-Za-z0-9_$])"
+    rf"|(?<=\\)\((?P<round>(?:\\[^\n()]|[^\\`\n]|{_BREAK}){{1,2000}})\\\)"
+    rf"|(?<=\\)\[(?P<square>(?:\\[^\n\[\]]|[^\\`\n]|{_BREAK}){{1,2000}})\\\]"
+    r"|(?<=\\)[^\n])"
 )
-#: An amount of money, then words up to the next one: "$5, and 10$".
-_PRICE = re.compile(r"\d[\d.,]*(?:[kKmMbB]\b)?\W*\s[^\\^_={}<>+*/]*")
-#: What tells a formula from brackets that Markdown's own escapes keep from being a link.
+#: Two amounts of money and the words between them: "$5, and 10$".
+_PRICE = re.compile(r"\d[\d.,]*(?:[kKmMbB]\b)?(?:[^\w\s]*\s|[\u2e80-\uffef])[^\\^_={}<>+*/]*")
+#: LaTeX, as opposed to square brackets that are escaped so that they are no link.
 _LATEX = re.compile(r"(?<!\\)[=^_]|(?<!\\)(?:\\\\)*\\[A-Za-z]")
 _BEGIN = re.compile(
-    r"\\begin\{(?P<name>(?:align|alignat|equation|flalign|gather|multline|eqnarray|[bBpvV]?matrix|cases)\*?)\}"
+    r"\$\$|\\\[|\\begin\{(?P<name>(?:align|alignat|equation|flalign|gather|multline|eqnarray|[bBpvV]?matrix|cases)\*?)\}"
 )
+_FENCE = re.compile(r"[ \t>]*(?:```|~~~)")
+_QUOTED = re.compile(r"[ \t>]*")
 _ENDS = {"$$": "$$", "\\[": "\\]"}
+_SIGNS = re.compile(r"\$\$|\$|\\[()\[\]]")
 
 
-def maths(parser: MarkdownIt) -> None:
-    """Teach *parser* LaTeX. With ``live`` in the environment a block that has no end yet is one all the same."""
-    parser.inline.ruler.before("escape", "maths", _inline)
-    parser.block.ruler.before("fence", "maths_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-    parser.add_render_rule("maths", _render)
-    parser.add_render_rule("maths_block", _render)
+def protect(text: str, *, live: bool = False) -> str:
+    """Return *text* with marks around its formulas and stand-ins in them.
+
+    With *live*, *text* still grows: a formula on lines of its own that has no end yet extends to the end of *text*.
+    """
+    if "$" not in text and "\\" not in text:
+        return text
+    return _INLINE.sub(_hidden, _blocks(text, live=live))
 
 
-def _render(_self: RendererHTML, tokens: Sequence[Token], at: int, _options: Any, _env: Any) -> str:
-    tag, tex = tokens[at].tag, escapeHtml(tokens[at].content)
-    return f'<{tag} data-mx-maths="{tex}"><code>{tex}</code></{tag}>' + ("\n" if tag == "div" else "")
+def html(written: str, tag: str) -> str:
+    """Return the HTML of a formula, *written* with its signs, as an element *tag*."""
+    tex = escape(_latex(written))
+    return f'<{tag} data-mx-maths="{tex}"><code>{tex}</code></{tag}>'
 
 
-def _inline(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    if state.src[state.pos] not in "$\\":
-        return False
-    found = _INLINE.match(state.src, state.pos, state.posMax)
-    if found is None:
-        return False
-    tex = found[found.lastgroup or 0].strip()
-    if not tex or (found["single"] and _PRICE.fullmatch(tex)) or (found["square"] and not _LATEX.search(tex)):
-        return False
-    if not silent:
-        state.push("maths", "span", 0).content = tex
-    state.pos = found.end()
-    return True
+def _latex(written: str) -> str:
+    written = written.strip()
+    if not (sign := _SIGNS.match(written)):
+        return written
+    inside = written[sign.end() :].rstrip()
+    end = {"\\(": "\\)", "\\[": "\\]"}.get(sign[0], sign[0])
+    return inside.removesuffix(end).strip()
 
 
-def _block(state: StateBlock, first: int, beyond: int, silent: bool) -> bool:  # noqa: FBT001
-    if state.is_code_block(first):
-        return False
-    start = state.bMarks[first] + state.tShift[first]
-    mark = state.src[start : start + 2]
-    begin = _BEGIN.match(state.src, start) if mark == "\\b" else None
-    if begin is None and mark not in _ENDS:
-        return False
-    end = f"\\end{{{begin['name']}}}" if begin else _ENDS[mark]
-    last = _last_line(state, first, beyond, state.src.find(end, start + 2, start + _LONGEST))
-    if last is None:
-        return False
-    tex = state.getLines(first, last + 1, state.sCount[first], keepLastLF=False).strip()
-    if begin is None:
-        tex = tex[2:].removesuffix(end).strip()
-    if not _is_block(tex, mark, end if begin is None else None):
-        return False
-    if not silent:
-        token = state.push("maths_block", "div", 0)
-        token.content, token.map, token.block = tex, [first, last + 1], True
-        state.line = last + 1
-    return True
+def is_formula(written: str) -> bool:
+    """Tell whether *written*, the lines of a block, is a formula."""
+    return _BEGIN.match(written.lstrip()) is not None
 
 
-def _is_block(tex: str, mark: str, end: str | None) -> bool:
-    # Another end inside: the formula is part of a sentence, which the inline rule reads.
-    return (end is None or end not in tex) and (mark != "\\[" or _LATEX.search(tex) is not None)
+def _hidden(found: re.Match[str]) -> str:
+    group = found.lastgroup
+    if group is None:
+        return found[0]
+    tex = found[group].strip()
+    if not tex or (group == "single" and _PRICE.fullmatch(tex)) or (group == "square" and not _LATEX.search(tex)):
+        return found[0]
+    hidden = _hide_lines(found[0])
+    if "\\|" in found[0] and is_in_row(found.string, found.start()):
+        # In a row, the parser removes a backslash before a bar.
+        hidden = hidden.replace(hide("\\|"), "\\|")
+    return f"{MATHS}{hidden}{MATHS_END}"
 
 
-def _last_line(state: StateBlock, first: int, beyond: int, at: int) -> int | None:
-    """Return the line that the end *at* this position closes, None when the block does not end with a line."""
-    for line in range(first, min(beyond, first + _MOST_LINES)):
-        if state.isEmpty(line) or state.sCount[line] < state.blkIndent:
+def _hide_lines(text: str) -> str:
+    """Return *text* hidden, except for the marks of block quotes at the beginning of its lines."""
+    first, *others = text.split("\n")
+    hidden = [hide(first)]
+    for line in others:
+        quoted = _QUOTED.match(line)
+        at = quoted.end() if quoted else 0
+        hidden.append(line[:at] + hide(line[at:]))
+    return "\n".join(hidden)
+
+
+def _blocks(text: str, *, live: bool) -> str:
+    """Return *text* with each formula on lines of its own as a hidden block."""
+    pieces: list[str] = []
+    done = at = 0
+    while begin := _BEGIN.search(text, at):
+        at = begin.end()
+        line = start_of_line(text, begin.start())
+        if start_of_text(text, line) != begin.start():
+            continue
+        end = _end_of_block(text, begin, text[line : begin.start()], live=live)
+        if end is not None:
+            pieces += [text[done : begin.start()], BLOCK, _hide_lines(text[begin.start() : end]), BLOCK_END]
+            done = at = end
+    return "".join([*pieces, text[done:]])
+
+
+def _end_of_block(text: str, begin: re.Match[str], prefix: str, *, live: bool) -> int | None:
+    """Return the end of the last line of the formula, or None if it does not consist of whole lines."""
+    sign = f"\\end{{{begin['name']}}}" if begin["name"] else _ENDS[begin[0]]
+    limit = begin.start() + _LONGEST
+    if sign != begin[0] and (again := text.find(begin[0], begin.end(), limit)) >= 0:
+        # A formula ends before the next one begins.
+        limit = again
+    at = text.find(sign, begin.end(), limit)
+    if at < 0:
+        end = len(text) if live and len(text) <= limit else None
+    else:
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        if not begin["name"] and text[at + len(sign) : end].strip():
             return None
-        if at != -1 and at < state.eMarks[line]:
-            ends = state.src[at : state.eMarks[line]].strip() in {"$$", "\\]"} or state.src.startswith("\\end", at)
-            return line if ends else None
-        if at == -1 and not state.env.get("live"):
-            return None
-    return beyond - 1 if at == -1 and beyond == state.lineMax <= first + _MOST_LINES else None
+    if end is None or text.count("\n", begin.start(), end) > _MOST_LINES:
+        return None
+    inside = text[begin.end() : end if at < 0 else at]
+    if not inside.strip() or (begin[0] == "\\[" and at >= 0 and not _LATEX.search(inside)):
+        return None
+    lines = text[begin.end() : end]
+    return end if _are_lines_of_block(lines, prefix, sign, closed=at >= 0) else None
+
+
+def _are_lines_of_block(text: str, prefix: str, end: str, *, closed: bool) -> bool:
+    """Tell whether *text*, the rest of a formula that began behind *prefix*, is inside one block."""
+    first, *lines = text.split("\n")
+    quotes = prefix.count(">")
+    blank = False
+    for line in lines:
+        quoted = _QUOTED.match(line)
+        mark = quoted[0] if quoted else ""
+        if len(mark) == len(line):
+            blank = True
+        elif _FENCE.match(line) or mark.count(">") < quotes or (not quotes and len(mark) < len(prefix)):
+            return False
+    # A formula with a blank line has its signs on lines of their own; otherwise they could be two amounts of money.
+    alone = not first.strip() and (not closed or lines[-1].strip(" \t>") == end)
+    return not blank or alone or end.startswith("\\end")

@@ -213,7 +213,7 @@ class ResultRenderer:
 
     def _sync_report(self, result: SyncReport) -> str:
         lines = list(map(self._upstream, result.upstreams))
-        return "\n".join(lines if result.is_finished else [self._texts.still_looking, "", *lines])
+        return "\n".join(lines if result.is_finished else [self._texts.sync_unfinished, "", *lines])
 
     def _status_report(self, result: StatusReport) -> str:
         texts = self._texts

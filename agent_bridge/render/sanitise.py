@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import nh3
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nh3 import Cleaner
 
 #: The tags of the spec's list, without images: those could only be mxc:// ones.
 TAGS = {
@@ -31,12 +35,18 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 def sanitise(html: str) -> str:
     """Return *html* with the spec's tags and attributes only, every tag closed, and links that lead outside."""
-    return nh3.clean(
-        html,
+    return _cleaner().clean(html).strip()
+
+
+@cache
+def _cleaner() -> Cleaner:
+    from nh3 import Cleaner
+
+    return Cleaner(
         tags=TAGS,
         attributes=ATTRIBUTES,
         attribute_filter=_attribute,
         url_schemes=SCHEMES,
         url_relative="deny",  # relative to a client's own address it would be a link into that client
         link_rel=None,
-    ).strip()
+    )

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from html import escape
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_inline import StateInline
+from agent_bridge.render.parser import is_in_row
+from agent_bridge.render.standins import REASON, SPOILER, SPOILER_END, hide
 
-#: A spoiler within one paragraph. The bars hug the text, so that ``a || b || c`` is none.
-SPOILER = re.compile(
-    r"(?<![\w|\\])\|\|(?![\s|])"
+#: A spoiler within one paragraph. No space stands inside the bars, so ``a || b || c`` is not a spoiler.
+_SPOILER = re.compile(
+    r"\|\|(?<![\w|\\]..)(?![\s|])"
     r"(?:(?P<reason>[^|\n]{1,200})\|(?=[^\s|]))?"
-    r"(?P<text>(?:\\.|(?!\|\||\n[ \t>]*\n)[^\\])+)(?<!\s)\|\|(?![\w|])",
+    r"(?P<text>(?:\\.|[^|\\\n]|\|(?!\|)|\n(?![ \t>]*\n))+)(?<!\s)\|\|(?![\w|])",
     re.DOTALL,
 )
 
 
-def spoilers(parser: MarkdownIt) -> None:
-    """Teach *parser* spoilers."""
-    parser.inline.add_terminator_char("|")
-    parser.inline.ruler.before("escape", "spoiler", _spoiler)
+def protect(text: str) -> str:
+    """Return *text* with marks in place of the bars of its spoilers."""
+    return _SPOILER.sub(_marked, text) if "||" in text else text
 
 
-def _spoiler(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    if not state.src.startswith("||", state.pos):
-        return False
-    found = SPOILER.match(state.src, state.pos, state.posMax)
-    if found is None:
-        return False
-    if not silent:
-        inside(state, "spoiler", "span", found.span("text"), {"data-mx-spoiler": (found["reason"] or "").strip()})
-    state.pos = found.end()
-    return True
+def _marked(found: re.Match[str]) -> str:
+    if _is_of_table(found):
+        return found[0]
+    reason = f"{hide(found['reason'])}{REASON}" if found["reason"] else ""
+    return f"{SPOILER}{reason}{found['text']}{SPOILER_END}"
 
 
-def inside(
-    state: StateInline, name: str, tag: str, span: tuple[int, int], attributes: dict[str, str | int | float]
-) -> None:
-    """Push the tokens of *span* of the source, as Markdown, between those that open and close the *tag*."""
-    before = state.posMax
-    state.push(f"{name}_open", tag, 1).attrs = attributes
-    state.pos, state.posMax = span
-    state.md.inline.tokenize(state)
-    state.push(f"{name}_close", tag, -1)
-    state.posMax = before
+def _is_of_table(found: re.Match[str]) -> bool:
+    """Tell whether the bars are empty cells: a spoiler in a row of a table has spaces around it."""
+    text, start, end = found.string, found.start(), found.end()
+    alone = text[start - 1 : start].isspace() and (end == len(text) or text[end].isspace())
+    return not (alone and "\n" not in found[0]) and is_in_row(text, start)
+
+
+def opening(reason: str) -> str:
+    """Return the start tag of a spoiler."""
+    return f'<span data-mx-spoiler="{escape(reason)}">'

@@ -1,104 +1,62 @@
-"""The few HTML tags that are understood in Markdown. Every other one is shown as text."""
+"""The HTML tags that are allowed in Markdown. All other tags are shown as text."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from agent_bridge.render.spoilers import inside
+from agent_bridge.render.parser import start_of_line, start_of_text
+from agent_bridge.render.standins import BLOCK, BLOCK_END, LESS
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_block import StateBlock
-    from markdown_it.rules_inline import StateInline
-
-#: A section that folds: its ends and its summary. One of class "aside" is beside the message: see ``to_plain``.
+#: Tags within a paragraph, and the element that each becomes.
+INLINE = {"sub": "sub", "sup": "sup", "u": "u", "kbd": "code"}
+#: The tags of a folded section.
 SECTION = re.compile(
-    r'(?P<open><details(?P<aside>\s+class="aside")?(?:\s+open(?:="")?)?\s*>)'
-    r"|(?P<close></details\s*>)"
-    r"|<summary\s*>(?P<summary>(?:(?!</?(?:summary|details)\b)[^\n])*)(?:</summary\s*>)?",
+    rf"(?P<open>{LESS}details(?P<attributes>\s[^<>{LESS}]*)?>)"
+    rf"|(?P<close>{LESS}/details\s*>)"
+    rf"|{LESS}summary\s*>(?P<summary>(?:(?!{LESS}/?(?:summary|details)\b)[^\n])*)(?:{LESS}/summary\s*>)?",
     re.IGNORECASE,
 )
-_ENDS_SECTION = re.compile(r"</details\s*>\s*$", re.IGNORECASE)
-#: What stands for itself, or around words, within a paragraph.
-TAG = re.compile(
-    r"(?P<br><br\s*/?>)|<(?P<tag>sub|sup|u|kbd)>(?P<words>(?:(?!<(?P=tag)>).){1,2000}?)</(?P=tag)>",
-    re.IGNORECASE | re.DOTALL,
+#: Attributes of a section with the reasoning of an agent or its tool calls.
+_ASIDE = re.compile(r"""\s(?:class="aside"|type="(?:reasoning|tool_calls)")""", re.IGNORECASE)
+#: ``<`` and the cases in which it stays: an escape; an address in angle brackets (CommonMark, "Autolinks") without a
+#: bar, which would be a link of another syntax; the address of a link or of a definition; a block of stand-ins.
+_LESS = re.compile(
+    r"[\\<](?:(?<=\\)."
+    r"|(?<=<)[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>|]*>"
+    r"|(?<=<)[\w.!#$%&'*+/=?^`{}~-]{1,64}@[A-Za-z0-9.-]{1,255}>"
+    r"|(?:(?<=\]\(<)|(?<=\]: <))[^<>\n]*>"
+    rf"|(?<=<)\?{BLOCK[-1]})?",
+    re.DOTALL,
 )
-#: Sections inside sections at most; the spec lets clients ignore what is nested deeper than 100 tags.
-_DEEPEST = 10
-_SECTION_ENDS = re.compile(r"<(/?)details>")
+_OF_SECTION = re.compile(rf"{LESS}/?(?:details|summary)\b", re.IGNORECASE)
+_ENDS_SECTION = re.compile(rf"{LESS}/details\s*>\s*\Z", re.IGNORECASE)
 
 
-def tags(parser: MarkdownIt) -> None:
-    """Teach *parser* ``<details>``, ``<summary>``, ``<br>``, ``<sub>``, ``<sup>``, ``<u>``, and ``<kbd>`` as code."""
-    parser.inline.ruler.before("autolink", "tag", _tag)
-    parser.block.ruler.before("fence", "section", _section, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+def protect(text: str) -> str:
+    """Return *text* with a stand-in for each ``<`` that begins no address, and with lines of sections as blocks."""
+    if "<" not in text:
+        return text
+    text = _LESS.sub(lambda found: LESS if found[0] == "<" else found[0], text)
+    return _with_blocks(text)
 
 
-def balance_sections(html: str) -> str:
-    """Return *html* without ends of sections that have no beginning, and without sections nested too deep."""
-    depth = 0
-
-    def keep(found: re.Match[str]) -> str:
-        nonlocal depth
-        if not found[1]:
-            depth += 1
-            return found[0] if depth <= _DEEPEST else ""
-        depth -= 1
-        if depth < 0:
-            depth = 0
-            return ""
-        return found[0] if depth < _DEEPEST else ""
-
-    return _SECTION_ENDS.sub(keep, html)
+def is_aside(opening: re.Match[str]) -> bool:
+    """Tell whether the section that begins with *opening* contains reasoning or tool calls."""
+    return _ASIDE.search(opening["attributes"] or "") is not None
 
 
-def _tag(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    if state.src[state.pos] != "<":
-        return False
-    found = TAG.match(state.src, state.pos, state.posMax)
-    if found is None:
-        return False
-    if not silent and found["br"]:
-        state.push("hardbreak", "br", 0)
-    elif not silent:
-        tag = found["tag"].lower()
-        inside(state, "tag", "code" if tag == "kbd" else tag, found.span("words"), {})
-    state.pos = found.end()
-    return True
-
-
-def _section(state: StateBlock, first: int, _beyond: int, silent: bool) -> bool:  # noqa: FBT001
-    if state.is_code_block(first):
-        return False
-    line = state.src[state.bMarks[first] + state.tShift[first] : state.eMarks[first]]
-    if "<" not in line or not (SECTION.match(line) or _ENDS_SECTION.search(line)):
-        return False
-    if not silent:
-        state.line = first + 1
-        at = 0
-        for found in SECTION.finditer(line):
-            _leaf(state, first, "paragraph", "p", line[at : found.start()])
-            _section_token(state, first, found)
-            at = found.end()
-        _leaf(state, first, "paragraph", "p", line[at:])
-    return True
-
-
-def _section_token(state: StateBlock, line: int, found: re.Match[str]) -> None:
-    if found["summary"] is not None:
-        _leaf(state, line, "summary", "summary", found["summary"])
-        return
-    token = state.push("section_open" if found["open"] else "section_close", "details", 0)
-    token.nesting = 1 if found["open"] else -1  # a section is no container to the parser: its ends may be anywhere
-    token.block, token.map, token.info = True, [line, line + 1], "aside" if found["aside"] else ""
-
-
-def _leaf(state: StateBlock, line: int, name: str, tag: str, text: str) -> None:
-    if not text.strip():
-        return
-    state.push(f"{name}_open", tag, 1).map = [line, line + 1]
-    inline = state.push("inline", "", 0)
-    inline.content, inline.map, inline.children = text.strip(), [line, line + 1], []
-    state.push(f"{name}_close", tag, -1)
+def _with_blocks(text: str) -> str:
+    """Return *text* with each line that begins or ends with a tag of a section as a block."""
+    pieces: list[str] = []
+    done = 0
+    for tag in _OF_SECTION.finditer(text):
+        if tag.start() < done:
+            continue
+        start = start_of_text(text, start_of_line(text, tag.start()))
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start:end]
+        block = SECTION.match(line) or _ENDS_SECTION.search(line)
+        pieces += [text[done:start], BLOCK, line, BLOCK_END] if block else [text[done:end]]
+        done = end
+    return "".join([*pieces, text[done:]])

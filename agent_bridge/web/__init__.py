@@ -1,1 +1,1 @@
-"""What machines look at: health."""
+"""HTTP pages for machines: health checks."""

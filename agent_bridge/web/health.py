@@ -1,4 +1,4 @@
-"""Health: is the process alive, and can it do its work."""
+"""Health checks: whether the process is alive and can do its work."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class HealthPages:
     """``/healthz`` and ``/readyz``, and mautrix's names for both.
 
-    Ready means that messages can be taken and answers shown: the database and the homeserver are there. An upstream
-    that is away is reported and does not count, for its agents' messages wait in their lanes.
+    The process is ready if it can accept messages and send answers, which needs the database and the homeserver. An
+    unreachable upstream is reported but does not affect the status, because the messages of its agents wait in lanes.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Vitals: what a process uses, logged when an operator asks for it with SIGUSR1."""
+"""Statistics of the process, logged on SIGUSR1."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class ProcessStats:
         self._database = database
 
     def listen(self) -> None:
-        """Log the vitals at each SIGUSR1 from now on."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._tell)
+        """Log the statistics on each SIGUSR1 from now on."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._log_stats)
 
-    def _tell(self) -> None:
-        _log.info("vitals", **self.measure())
+    def _log_stats(self) -> None:
+        _log.info("process_stats", **self.measure())
 
     def measure(self) -> dict[str, int]:
-        """Return the largest resident memory so far in bytes, and the tasks and pooled connections there are now."""
+        """Return the peak resident memory in bytes, and the current numbers of tasks and pooled connections."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {
             # Linux counts kilobytes, macOS bytes.

@@ -44,7 +44,7 @@ async def test_a_new_agent_has_an_unmade_home(frida: AgentRoom) -> None:
     assert portal.announced_state is AgentState.ACTIVE
 
 
-async def test_a_contact_is_found_by_what_is_known_of_it(agents: Agents, frida: AgentRoom) -> None:
+async def test_an_agent_is_found_by_each_of_its_keys(agents: Agents, frida: AgentRoom) -> None:
     assert await agents.by_agent(frida.agent.id) == frida
     assert await agents.by_portal(frida.portal.id) == frida
     with pytest.raises(LookupError):
@@ -185,7 +185,7 @@ async def test_a_room_without_a_space_is_settled_while_there_is_none(
     ],
     ids=str,
 )
-async def test_what_is_wanted_and_not_applied_is_unsettled(
+async def test_agents_with_changes_to_apply_are_unsettled(
     agents: Agents,
     frida: AgentRoom,
     change: dict[str, Any],
@@ -196,7 +196,7 @@ async def test_what_is_wanted_and_not_applied_is_unsettled(
     assert await agents.out_of_sync("!space") == ([frida.agent.id] if out_of_sync else [])
 
 
-async def test_who_is_gone_is_settled_when_the_room_was_told(agents: Agents, frida: AgentRoom) -> None:
+async def test_a_gone_agent_is_settled_when_its_room_was_told(agents: Agents, frida: AgentRoom) -> None:
     await settle(agents, frida)
     gone = wanted(state=AgentState.GONE, displayname="another")
     await agents.update(frida.agent.id, gone)
@@ -206,12 +206,12 @@ async def test_who_is_gone_is_settled_when_the_room_was_told(agents: Agents, fri
     assert await agents.out_of_sync("!space") == [frida.agent.id]
 
 
-async def test_who_went_without_a_room_is_settled(agents: Agents, frida: AgentRoom) -> None:
+async def test_a_gone_agent_without_a_room_is_settled(agents: Agents, frida: AgentRoom) -> None:
     await agents.update(frida.agent.id, wanted(state=AgentState.GONE))
     assert await agents.out_of_sync("!space") == []
 
 
-async def test_everybody_who_was_invited_is_remembered(agents: Agents, frida: AgentRoom) -> None:
+async def test_invitations_are_remembered(agents: Agents, frida: AgentRoom) -> None:
     for who in ("@a:hs", "@b:hs"):
         await agents.invited(frida.portal.id, who)
     assert (await agents.by_agent(frida.agent.id)).portal.invited == {"@a:hs", "@b:hs"}

@@ -113,7 +113,7 @@ async def test_the_same_transaction_is_handed_on_again(client: AppServiceClient,
     ],
     ids=["header", "header in other words", "query", "query beside another scheme", "the header counts"],
 )
-async def test_who_has_the_token_comes_in(
+async def test_requests_with_the_token_are_accepted(
     client: AppServiceClient, intake: Recorder, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     assert await client.put({"events": [event("$1")]}, headers=headers, **query) == (200, {})
@@ -149,7 +149,7 @@ async def test_who_has_the_token_comes_in(
     ],
     ids=lambda value: repr(value)[:50],
 )
-async def test_nobody_else_does(
+async def test_requests_without_the_token_are_refused(
     client: AppServiceClient, intake: Recorder, method: str, path: str, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     status, answer = await client.ask(method, path, {"events": [event("$1")]}, headers=headers, **query)
@@ -172,7 +172,7 @@ async def test_a_refusal_is_logged_without_the_token(
     client: AppServiceClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.put({"events": []}, headers={"Authorization": "Bearer guess-s3cret"})
-    assert "refused a request without the right hs_token from 127.0.0.1" in caplog.text
+    assert "request from 127.0.0.1 refused: the hs_token is missing or wrong" in caplog.text
     assert "s3cret" not in caplog.text
 
 
@@ -183,7 +183,7 @@ async def test_ping(client: AppServiceClient, intake: Recorder) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/_matrix/app/v1"])
 @pytest.mark.parametrize("what", ["users/@agent_x:example.org", "rooms/%23agent_x:example.org", "users/a%2Fb"])
-async def test_nobody_is_made_on_a_query(client: AppServiceClient, prefix: str, what: str) -> None:
+async def test_queries_create_no_users(client: AppServiceClient, prefix: str, what: str) -> None:
     status, answer = await client.ask("GET", f"{prefix}/{what}")
     assert (status, answer["errcode"]) == (404, "M_NOT_FOUND")
 
@@ -208,7 +208,7 @@ async def test_nobody_is_made_on_a_query(client: AppServiceClient, prefix: str, 
     ],
     ids=lambda value: repr(value)[:20],
 )
-async def test_what_is_no_transaction_is_set_aside(
+async def test_bodies_that_are_no_transactions_become_dead_letters(
     client: AppServiceClient, intake: Recorder, body: Any, reason: str
 ) -> None:
     """A refusal would be answered by the same again, for ever, and nothing else."""
@@ -216,7 +216,7 @@ async def test_what_is_no_transaction_is_set_aside(
     assert intake.event_ids == []
     sent = body.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(body, bytes) else json.dumps(body)
     assert intake.dead_letters == [("1", reason, sent)]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_what_is_no_transaction_is_set_aside(
     ],
     ids=lambda value: value[:5],
 )
-async def test_events_beside_what_cannot_be_read_are_taken(
+async def test_good_events_beside_unreadable_ones_are_taken(
     client: AppServiceClient, intake: Recorder, junk: str
 ) -> None:
     spoilt = json.dumps(event("$x", content={"body": "JUNK"})).replace('"JUNK"', junk)
@@ -263,7 +263,7 @@ async def test_whole_events_of_half_a_body_are_taken(client: AppServiceClient, i
         [{"events": [event("$forged")]}],
     ],
 )
-async def test_nothing_that_somebody_wrote_into_an_event_is_taken_for_one(
+async def test_events_inside_the_content_of_events_are_not_taken(
     client: AppServiceClient, intake: Recorder, hidden: Any
 ) -> None:
     body = json.dumps(hidden)
@@ -297,7 +297,7 @@ async def test_a_body_that_is_too_large_is_set_aside(intake: Recorder) -> None:
         assert await client.put({"events": [event("$2")]}) == (200, {})
     assert intake.event_ids == ["$2"]
     assert [(txn, reason) for txn, reason, _ in intake.dead_letters] == [("1", "too large")]
-    assert intake.signs == ["a transaction could not be taken"]
+    assert intake.signs == ["a transaction could not be parsed"]
 
 
 @pytest.mark.parametrize(
@@ -325,11 +325,11 @@ async def test_any_transaction_id_will_do(client: AppServiceClient, intake: Reco
     assert intake.signs == []
 
 
-async def test_transaction_ids_that_begin_anew_are_a_sign(client: AppServiceClient, intake: Recorder) -> None:
+async def test_transaction_ids_that_restart_are_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     paths = ["7", "8", "8", "x", "9" * 30, "-1", "9", "3", "4"]
     for path in paths:
         await client.put({}, f"/transactions/{path}")
-    assert intake.signs == ["the homeserver's transaction ids began anew"]
+    assert intake.signs == ["the homeserver's transaction ids restarted"]
 
 
 async def test_a_sign_that_could_not_be_noted_is_seen_again(client: AppServiceClient, intake: Recorder) -> None:
@@ -349,7 +349,7 @@ async def test_a_transaction_without_events_is_taken(client: AppServiceClient, i
     assert intake.event_ids == []
 
 
-async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: Recorder) -> None:
+async def test_values_that_are_no_events_become_dead_letters(client: AppServiceClient, intake: Recorder) -> None:
     unfit: list[dict[str, Any]] = [
         *({"content": None}, {"sender": 1}, {"type": []}, {"room_id": "\ud800"}, {"event_id": "a\0b"}),
         *({"state_key": "@agent_\0:example.org"}, {"event_id": "$" + "x" * 999}),
@@ -357,13 +357,15 @@ async def test_what_is_no_event_is_set_aside(client: AppServiceClient, intake: R
     junk: list[Any] = [None, 1, "x", [], {}, {"event_id": "$x"}, *(event("$x", **change) for change in unfit)]
     assert await client.put({"events": [event("$1"), *junk, event("$2")]}) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
-    assert intake.dead_letters == [("1", f"{len(junk)} that are no room events", repr(junk))]
+    assert intake.dead_letters == [("1", f"{len(junk)} elements that are not room events", repr(junk))]
     # It is known what is not taken: there is nothing to look for.
     assert intake.signs == []
 
 
 @pytest.mark.parametrize("depth", range(100, 1100, 25))
-async def test_whatever_can_be_read_can_be_set_aside(client: AppServiceClient, intake: Recorder, depth: int) -> None:
+async def test_every_readable_body_can_become_a_dead_letter(
+    client: AppServiceClient, intake: Recorder, depth: int
+) -> None:
     assert await client.put(b'{"events": [' + b"[" * depth + b"]" * depth + b"]}") == (200, {})
     assert len(intake.dead_letters) == 1
 
@@ -383,7 +385,7 @@ async def test_a_body_of_sixty_megabytes_is_taken(client: AppServiceClient, inta
 
 
 @pytest.mark.parametrize("error", [StoreError("the database failed: s3cret detail"), SchemaTooOld("too old")])
-async def test_what_could_not_be_stored_is_sent_again(
+async def test_a_transaction_that_could_not_be_stored_is_sent_again(
     client: AppServiceClient, intake: Recorder, error: StoreError, caplog: pytest.LogCaptureFixture
 ) -> None:
     intake.fails = error
@@ -416,13 +418,13 @@ async def test_an_id_that_is_left_out_is_a_sign_once(client: AppServiceClient, i
     """Other doors and other application services take ids too, so most of them may be missing here."""
     for number in (3, 5, 7, 9):
         assert await client.put({"events": [event(f"${number}")]}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver left out a transaction"]
+    assert intake.signs == ["the homeserver's transaction ids have a gap"]
 
 
-async def test_ids_that_begin_anew_are_a_sign_each_time(client: AppServiceClient, intake: Recorder) -> None:
+async def test_each_restart_of_the_ids_is_a_sign_of_a_gap(client: AppServiceClient, intake: Recorder) -> None:
     for number in (7, 1, 2, 1):
         assert await client.put({"events": []}, f"/transactions/{number}") == (200, {})
-    assert intake.signs == ["the homeserver's transaction ids began anew"] * 2
+    assert intake.signs == ["the homeserver's transaction ids restarted"] * 2
 
 
 @pytest.mark.parametrize(

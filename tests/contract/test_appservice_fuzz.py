@@ -269,7 +269,7 @@ NUMBERS = itertools.count()
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(transactions=st.lists(TRANSACTIONS, min_size=1, max_size=6))
-async def test_good_events_arrive_whatever_comes_with_them(database: Database, transactions: list[Transaction]) -> None:
+async def test_good_events_arrive_beside_any_others(database: Database, transactions: list[Transaction]) -> None:
     if not await database.rows("SELECT 1 FROM portal"):
         await make_portals(database, ROOMS)
     await database.execute("DELETE FROM turn")

@@ -61,7 +61,7 @@ class Work:
         return "done"
 
 
-async def test_work_that_nobody_stops_gives_its_result(database: Database, running: Turn) -> None:
+async def test_work_without_a_stop_gives_its_result(database: Database, running: Turn) -> None:
     async with watching(database) as cancellations:
         work = Work()
         work.may_end.set()

@@ -240,14 +240,14 @@ async def test_whether_power_levels_list_the_creator(
         (refuses(500, "M_UNKNOWN", "Internal"), AWAY, 500, "M_UNKNOWN", "M_UNKNOWN: Internal"),
         (Reply(502, HTML, (b"<h1>Bad Gateway</h1>",)), AWAY, 502, None, "502"),
         (Reply(503), AWAY, 503, None, "HTTP 503"),
-        (is_json(b"[]", 504), AWAY, None, None, "its address"),
+        (is_json(b"[]", 504), AWAY, None, None, "is the address correct"),
         (is_json(b"{", 502), AWAY, 502, None, "HTTP 502"),
         (Reply(200, HTML, (b"<html>",)), AWAY, None, None, "cannot be reached"),
-        (is_json(b'{"room'), AWAY, None, None, "its address"),
-        (is_json(b"\xff\xfe\x00"), AWAY, None, None, "its"),
-        (says([]), AWAY, None, None, "not its API: is its address right?"),
-        (says(None), AWAY, None, None, "not its API"),
-        (says("ok"), AWAY, None, None, "not its API"),
+        (is_json(b'{"room'), AWAY, None, None, "is the address correct"),
+        (is_json(b"\xff\xfe\x00"), AWAY, None, None, "is the address correct"),
+        (says([]), AWAY, None, None, "is not valid: is the address correct?"),
+        (says(None), AWAY, None, None, "response is not valid"),
+        (says("ok"), AWAY, None, None, "response is not valid"),
         (Reply(200, {"Content-Length": "99"}, (b"{",), then="cut"), AWAY, None, None, "cannot be reached"),
         (Reply(head=False, then="cut"), AWAY, None, None, "cannot be reached"),
         (Reply(head=False, pieces=(b"SSH-2.0\r\n",), then="cut"), AWAY, None, None, "cannot be reached"),
@@ -290,15 +290,15 @@ async def test_failures(
     ids=["whoami", "capabilities", "create", "alias", "membership", "joined rooms", "members", "send", "messages"],
 )
 @pytest.mark.parametrize("answer", [{}, {"user_id": 1, "room_id": None, "event_id": [], "chunk": {}, "content": "x"}])
-async def test_an_answer_that_lacks_what_was_asked_for_is_no_answer(
+async def test_responses_without_the_expected_fields_are_errors(
     homeserver: Homeserver, server: FaultServer, call: Call, answer: Any
 ) -> None:
     server.script(says(answer))
-    with pytest.raises(HomeserverUnavailable, match="not its API"):
+    with pytest.raises(HomeserverUnavailable, match="response is not valid"):
         await call(homeserver)
 
 
-async def test_nobody_at_the_address() -> None:
+async def test_no_server_at_the_address() -> None:
     async with homeserver_session() as session:
         with pytest.raises(HomeserverUnavailable, match=r"^the homeserver cannot be reached: .*127\.0\.0\.1"):
             await Homeserver("http://127.0.0.1:9", TOKEN, NAMES, session).versions()
@@ -436,7 +436,7 @@ async def test_an_invitation_of_a_member_is_not_needed(
     "call",
     [lambda h: h.resolve_alias("#a:hs"), lambda h: h.state(ROOM, "m.room.name", "k"), lambda h: h.displayname(BOB)],
 )
-async def test_what_is_not_there_is_none_and_what_is_forbidden_an_error(
+async def test_missing_things_are_none_and_forbidden_things_are_errors(
     homeserver: Homeserver, server: FaultServer, call: Call
 ) -> None:
     server.script(refuses(404, "M_NOT_FOUND"), refuses(403, "M_FORBIDDEN"))

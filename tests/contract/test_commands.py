@@ -197,7 +197,7 @@ async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, da
     )
 
 
-async def test_a_repeated_drop_stays_what_it_was(services: CommandServices, database: Database) -> None:
+async def test_a_repeated_drop_changes_nothing(services: CommandServices, database: Database) -> None:
     """The turn ended by the first run, and was asked again before the second."""
     (lane,) = await accept(database, new("$1"))
     key = await key_of(services, "$1")
@@ -227,7 +227,7 @@ async def test_a_collected_message_stands_for_the_turn_that_answers_it(
     assert await give(services, "drop $nothing") == TurnNotFound("$nothing")
 
 
-async def test_why_finds_turns_and_what_has_none(services: CommandServices, database: Database) -> None:
+async def test_why_finds_turns_and_ignored_events(services: CommandServices, database: Database) -> None:
     (lane,) = await accept(database, new("$1"))
     await finish(database, await take(database, lane), TurnState.FAILED)
     result = await give(services, "why $1")

@@ -71,7 +71,7 @@ async def test_more_than_the_pool_has_wait_for_each_other(table: Database) -> No
     assert await values(table) == list(range(40))
 
 
-async def test_what_is_in_a_transaction_when_the_connection_goes_fails(table: Database, database_url: str) -> None:
+async def test_a_transaction_fails_with_its_connection(table: Database, database_url: str) -> None:
     async def interrupted() -> None:
         async with table.transaction() as connection:
             await connection.execute("INSERT INTO number VALUES (1)")
@@ -111,7 +111,7 @@ async def end_connections(uri: str) -> None:
         )
 
 
-async def test_who_waits_for_a_connection_can_always_be_cancelled(database_url: str) -> None:
+async def test_a_wait_for_a_connection_can_always_be_cancelled(database_url: str) -> None:
     async with Database(database_url, pool_size=2) as database:
         for moment in range(300):
             tasks = [asyncio.create_task(database.ping()) for _ in range(5)]

@@ -171,7 +171,7 @@ async def test_a_declined_invitation_and_a_left_room_are_out_of_sight(alice: Per
     await bob.wait_for(lambda: room_id not in bob.invites)
 
 
-async def test_waiting_in_vain_says_what_was_seen(alice: Person) -> None:
+async def test_the_error_of_a_vain_wait_describes_the_rooms(alice: Person) -> None:
     room_id = await alice.create_room(name="Quiet")
     await alice.say(room_id, "anybody?")
     await alice.wait_for(lambda: alice.room(room_id).messages)
@@ -218,7 +218,7 @@ async def test_it_listens_on_the_loopback_address_only(synapse: Synapse) -> None
     assert not listens(synapse.port, "127.0.0.2")  # would be reached by a server that listens everywhere
 
 
-async def test_what_it_keeps_is_for_its_owner_only(synapse: Synapse) -> None:
+async def test_files_are_private_to_their_owner(synapse: Synapse) -> None:
     for path in synapse.log.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 

@@ -81,7 +81,7 @@ async def test_a_question_that_waits_for_another_try_says_the_new_text(
     assert (await take(database, lane)).body == "better"
 
 
-async def test_an_edit_keeps_what_else_belongs_to_the_message(database: Database, portal: int) -> None:
+async def test_an_edit_keeps_the_other_parts_of_the_message(database: Database, portal: int) -> None:
     payload = {"body": "a", "file": {"name": "cat.png"}, "reply_to": "$x"}
     (lane,) = await accept(database, asked("$q", portal, payload=payload))
     await note(database, edit("b"))
@@ -119,7 +119,7 @@ async def test_an_answer_that_is_being_shown_is_shown_first(database: Database, 
 
 
 @pytest.mark.parametrize("state", CLOSED)
-async def test_a_closed_question_is_asked_anew(database: Database, turns: Turns, lane: int, state: TurnState) -> None:
+async def test_a_closed_question_is_asked_again(database: Database, turns: Turns, lane: int, state: TurnState) -> None:
     await answer(database, await take(database, lane), state=state)
     assert await note(database, edit("better")) == [lane]
     # Not before its place in the lane.
@@ -132,7 +132,7 @@ async def test_a_closed_question_is_asked_anew(database: Database, turns: Turns,
     assert (await row_of(database, "$q"))["steps"][-2]["what"] == "edited"
 
 
-async def test_nobody_changes_what_somebody_else_said(database: Database, lane: int) -> None:
+async def test_people_cannot_edit_the_messages_of_others(database: Database, lane: int) -> None:
     before = await all_rows(database)
     assert await note(database, edit("worse", sender=CAROL)) == [None]
     assert await note(database, edit("worse", room_id=OTHER)) == [None]
@@ -180,7 +180,7 @@ async def test_two_edits_of_an_answered_question_end_with_the_last(database: Dat
     assert bodies[-1] == "best"
 
 
-async def test_an_edit_while_it_is_asked_anew_ends_that(database: Database, turns: Turns, lane: int) -> None:
+async def test_an_edit_ends_a_repeated_question(database: Database, turns: Turns, lane: int) -> None:
     await answer(database, await take(database, lane))
     await note(database, edit("better", "$1"))
     await carry_out(database, lane)
@@ -205,7 +205,7 @@ async def test_the_past_stays_where_more_was_said(database: Database, turns: Tur
     assert len(await turns.transcript(lane, 9)) == 2 * len(TALK)
 
 
-async def test_what_was_said_after_the_edit_is_answered_after_it(database: Database, lane: int, portal: int) -> None:
+async def test_messages_after_an_edit_are_answered_after_it(database: Database, lane: int, portal: int) -> None:
     await answer(database, await take(database, lane))
     await note(database, edit("better"))
     await accept(database, asked("$later", portal))
@@ -213,7 +213,7 @@ async def test_what_was_said_after_the_edit_is_answered_after_it(database: Datab
     assert await order(database) == ["$q", "$later"]
 
 
-async def test_what_another_conversation_said_is_nothing_more(database: Database, lane: int, portal: int) -> None:
+async def test_messages_of_other_conversations_do_not_count(database: Database, lane: int, portal: int) -> None:
     await answer(database, await take(database, lane))
     await accept(database, asked("$t", portal, thread="$root"), asked("$c", portal, kind=TurnKind.COMMAND, thread="!"))
     await note(database, edit("better"))
@@ -238,7 +238,7 @@ async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Databas
 
 
 @pytest.mark.parametrize("which", ["$q", "$part"])
-async def test_a_collected_question_is_asked_anew_with_those_it_was_asked_with(
+async def test_a_collected_question_is_asked_again_with_its_companions(
     database: Database, turns: Turns, lane: int, portal: int, which: str
 ) -> None:
     await accept(database, asked("$part", portal))
@@ -340,7 +340,7 @@ async def test_a_question_that_waits_for_another_try_is_closed_by_its_worker(
     assert (turn.stop, turn.body) == (StopReason.REDACTED, "")
 
 
-async def test_an_answer_to_what_was_taken_back_ends_and_leaves_nothing(
+async def test_an_answer_to_a_redacted_question_ends_and_leaves_nothing(
     database: Database, turns: Turns, lane: int
 ) -> None:
     turn = await take(database, lane)
@@ -379,7 +379,9 @@ async def forgotten(database: Database, lane: int) -> None:
 
 
 @pytest.mark.parametrize("state", CLOSED)
-async def test_what_was_answered_is_forgotten(database: Database, turns: Turns, lane: int, state: TurnState) -> None:
+async def test_a_redacted_question_is_forgotten_with_its_answer(
+    database: Database, turns: Turns, lane: int, state: TurnState
+) -> None:
     turn = await take(database, lane)
     await answer(database, turn, state=state)
     assert await note(database, redaction()) == [lane]
@@ -402,14 +404,14 @@ async def test_taking_back_twice_changes_nothing_more(database: Database, lane: 
     assert await all_rows(database) == before
 
 
-async def test_what_is_not_known_is_not_taken_back(database: Database, lane: int) -> None:
+async def test_a_redaction_of_an_unknown_event_changes_nothing(database: Database, lane: int) -> None:
     before = await all_rows(database)
     assert await note(database, redaction("$unknown"), redaction(room_id=OTHER)) == [None, None]
     assert await all_rows(database) == before
     assert (await take(database, lane)).body == "body of $q"
 
 
-async def test_others_may_take_back_what_the_homeserver_lets_them(database: Database, lane: int) -> None:
+async def test_redactions_by_others_count(database: Database, lane: int) -> None:
     assert await note(database, redaction(sender=CAROL)) == [lane]
 
 
@@ -477,7 +479,7 @@ async def test_others_that_were_collected_keep_their_answer(
     assert not await turns.ask_the_rest(turn)
 
 
-async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
+async def test_a_collected_question_is_as_late_as_its_companions(
     database: Database, turns: Turns, lane: int, portal: int
 ) -> None:
     await accept(database, asked("$part", portal))
@@ -497,7 +499,7 @@ async def test_a_collected_question_is_as_late_as_what_it_was_asked_with(
     assert (await take(database, lane)).body == "body of $q\n\nbetter"
 
 
-async def test_no_version_of_what_was_taken_back_stays(database: Database, lane: int, portal: int) -> None:
+async def test_no_version_of_a_redacted_message_stays(database: Database, lane: int, portal: int) -> None:
     await accept(database, asked("$other", portal))
     await answer(database, await take(database, lane))
     await note(database, edit("secret one", "$1"), edit("secret two", "$2"), edit("kept", "$3", "$other"))
@@ -508,7 +510,7 @@ async def test_no_version_of_what_was_taken_back_stays(database: Database, lane:
     assert texts.count("kept") == 2
 
 
-async def test_what_was_refused_and_taken_back_leaves_no_excerpt(database: Database, portal: int) -> None:
+async def test_a_refused_and_redacted_message_leaves_no_excerpt(database: Database, portal: int) -> None:
     turns, kind = Turns(database), TurnKind.REFUSAL
     excerpts = [asked(f"${body}", portal, kind=kind, payload={"reason": "full", "body": body}) for body in ("a", "b")]
     (lane,) = await accept(database, *excerpts)
@@ -522,7 +524,7 @@ async def test_what_was_refused_and_taken_back_leaves_no_excerpt(database: Datab
     assert (second["payload"]["body"], second["answer"]) == ("", None)
 
 
-async def test_what_was_taken_back_does_not_come_back(database: Database, lane: int) -> None:
+async def test_a_redacted_message_does_not_come_back(database: Database, lane: int) -> None:
     await answer(database, await take(database, lane))
     await note(database, edit("secret"))
     await note(database, redaction())
@@ -551,9 +553,7 @@ async def test_an_edit_that_is_found_late_brings_nothing_back(
 
 
 @pytest.mark.parametrize("wish", [edit("better"), again()])
-async def test_a_change_is_carried_out_by_who_took_it_up_last(
-    database: Database, lane: int, wish: ChangeRequest
-) -> None:
+async def test_a_change_is_carried_out_by_its_last_worker(database: Database, lane: int, wish: ChangeRequest) -> None:
     await answer(database, await take(database, lane))
     await note(database, wish)
     first, second = await take(database, lane), await take(database, lane)
@@ -607,7 +607,7 @@ async def test_lanes_of_threads_are_held_with_their_room(database: Database, tur
     assert [(await take(database, each)).event_id for each in (room, thread)] == ["$0", "$1"]
 
 
-async def test_what_waits_in_threads_counts(database: Database, portal: int) -> None:
+async def test_waiting_messages_in_threads_count(database: Database, portal: int) -> None:
     await accept(database, *(asked(f"${n}", portal, thread=name) for n, name in enumerate(("", "$r", "$r", "$s", "!"))))
     async with database.transaction() as connection:
         assert await IntakeStore(database).depths(connection, [ROOM], excluding=["$2"]) == {ROOM: 3}

@@ -59,7 +59,7 @@ def start_and_be_killed(folder: Path) -> str:
     return uri
 
 
-async def test_it_runs_in_a_closed_folder_and_keeps_what_it_has(folder: Path) -> None:
+async def test_the_server_runs_in_a_private_folder_and_keeps_its_data(folder: Path) -> None:
     async with embedded_postgres(folder) as uri:
         assert pid_of(folder) is not None
         assert setting(uri, "listen_addresses") == ""

@@ -59,7 +59,7 @@ async def test_the_longest_part_and_its_edit_are_taken(homeserver: Homeserver, r
         assert newest.get("formatted_body") == content.get("formatted_body")
 
 
-async def test_what_is_much_longer_would_not_be_taken(homeserver: Homeserver, room: str) -> None:
+async def test_a_much_longer_event_is_refused(homeserver: Homeserver, room: str) -> None:
     """The limit is real, and not far from ours."""
     ghost = homeserver.namespace.user_id(GHOST)
     content = message("ж" * 8000, mark="m")

@@ -229,9 +229,7 @@ async def test_the_upstream_itself_may_be_anywhere(server: FaultServer) -> None:
     ],
     ids=["rebinding", "private", "several"],
 )
-async def test_a_name_is_what_it_resolves_to_when_it_is_connected(
-    server: FaultServer, answers: list[list[str]]
-) -> None:
+async def test_the_address_of_a_name_is_checked_at_connection(server: FaultServer, answers: list[list[str]]) -> None:
     port = URL(server.url).port
     names = Namespace(*answers)
     if len(answers) > 1:
@@ -244,7 +242,7 @@ async def test_a_name_is_what_it_resolves_to_when_it_is_connected(
     assert not server.requests
 
 
-async def test_each_request_is_looked_at_anew(server: FaultServer) -> None:
+async def test_each_redirect_is_checked_again(server: FaultServer) -> None:
     """A name that was good for the first request, and is resolved to another address for the redirect."""
     seen = []
 
@@ -321,7 +319,7 @@ async def test_bytes_are_bounded(
     ],
     ids=range(15),
 )
-async def test_what_gives_no_file(server: FaultServer, reply: Reply, problem: FileProblem) -> None:
+async def test_responses_without_a_file(server: FaultServer, reply: Reply, problem: FileProblem) -> None:
     server.script(reply)
     async with Fetcher(allow=lambda address: address.is_loopback, timeout=QUICK) as fetcher:
         error = await refusal(fetcher, server.url, types=("image/",))
@@ -337,7 +335,7 @@ async def test_a_server_that_does_not_know_is_asked(
     assert (await fetcher.fetch(server.url, limit=1, types=("image/",))).data == b"a"
 
 
-async def test_nobody_at_the_address(fetcher: Fetcher) -> None:
+async def test_no_server_at_the_address(fetcher: Fetcher) -> None:
     assert (await refusal(fetcher, "http://127.0.0.1:9/")).problem is UNREACHABLE
 
 
@@ -364,5 +362,5 @@ def test_origins(one: str, other: str, same: bool) -> None:  # noqa: FBT001
     assert (_origin(URL(one)) == _origin(URL(other))) is same
 
 
-def test_what_is_public_is_the_rule() -> None:
+def test_public_addresses() -> None:
     assert Fetcher()._allow is is_public

@@ -81,7 +81,7 @@ async def test_due_are_suspect_rooms_and_those_compared_long_ago(database: Datab
     assert await due(rooms) == ["!suspect", "!never", "!older", "!old", "!ahead"]
 
 
-async def test_where_somebody_waits_comes_first_of_the_suspect(database: Database, rooms: Histories) -> None:
+async def test_rooms_with_waiting_turns_are_compared_first(database: Database, rooms: Histories) -> None:
     for number in range(4):
         await watch(database, f"!{number}", age=100 - number, request_backfill=True)
     await watch(database, "!well", age=None)
@@ -95,7 +95,7 @@ async def test_where_somebody_waits_comes_first_of_the_suspect(database: Databas
     assert await due(rooms, 2) == ["!2", "!0"]
 
 
-async def test_what_was_compared_is_not_due_and_its_lane_goes_on(database: Database, rooms: Histories) -> None:
+async def test_a_compared_room_is_not_due_and_its_lane_continues(database: Database, rooms: Histories) -> None:
     for room in (ROOM, OTHER):
         await rooms.watch(room, "$old")
     await rooms.require_backfill()
@@ -124,7 +124,7 @@ async def test_a_suspicion_that_is_newer_than_the_look_stays(database: Database,
     assert await due(rooms) == []
 
 
-async def test_a_new_room_is_well_and_a_room_that_was_watched_keeps_what_was_seen(
+async def test_a_new_room_needs_no_backfill_and_a_known_room_keeps_its_position(
     database: Database, rooms: Histories
 ) -> None:
     await rooms.watch(ROOM, "$seen")

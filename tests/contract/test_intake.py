@@ -85,7 +85,7 @@ async def test_ten_thousand_events_in_one_transaction(client: AppServiceClient, 
 
 
 @pytest.mark.parametrize("hostile", ["a\0b", "\ud800", "\udc00\ud800", "\0" * 1000])
-async def test_what_postgresql_cannot_store_is_replaced_or_set_aside(
+async def test_values_that_postgresql_cannot_store_are_replaced_or_become_dead_letters(
     client: AppServiceClient, database: Database, hostile: str
 ) -> None:
     reaction = {"rel_type": "m.annotation", "key": "🛑", "event_id": hostile}
@@ -107,7 +107,7 @@ async def test_what_postgresql_cannot_store_is_replaced_or_set_aside(
 
 
 @pytest.mark.usefixtures("poisoned")
-async def test_what_the_database_refuses_is_set_aside_alone(client: AppServiceClient, database: Database) -> None:
+async def test_only_the_refused_event_becomes_a_dead_letter(client: AppServiceClient, database: Database) -> None:
     names = [f"${'poison' if number in {0, 17, 18, 99} else 'good'}{number}" for number in range(100)]
     events = [said(name, room_id=ROOMS[number % 2]) for number, name in enumerate(names)]
     for _ in range(2):
@@ -145,7 +145,7 @@ async def test_the_same_events_at_the_same_time_are_turns_once(client: AppServic
         assert await ids_in(database, ROOMS[parity]) == [f"${number}" for number in range(parity, 60, 2)]
 
 
-async def test_what_was_handed_over_before_takes_nobodys_place(database: Database) -> None:
+async def test_a_repeated_event_moves_no_other(database: Database) -> None:
     await make_portals(database, ROOMS)
     intake = real_intake(database, max_queued=3)
     await intake.take("1", parsed(said("$1"), said("$2")))
@@ -155,7 +155,7 @@ async def test_what_was_handed_over_before_takes_nobodys_place(database: Databas
     assert [row["event_id"] for row in refused] == ["$4"]
 
 
-async def test_what_is_set_aside_is_kept_within_bounds(intake: Intake, database: Database) -> None:
+async def test_dead_letters_are_bounded(intake: Intake, database: Database) -> None:
     await intake.add_dead_letter("\ufffd", "a test", "x" * 2_000_000)
     row = await database.row("SELECT transaction_id, length(body) AS length FROM dead_letter")
     assert row == {"transaction_id": "\ufffd", "length": 1_000_000}

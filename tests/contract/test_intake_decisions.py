@@ -60,7 +60,7 @@ async def kinds(database: Database) -> dict[str, str]:
     return {row["event_id"]: row["kind"] for row in rows}
 
 
-async def test_what_is_taken_is_woken_and_what_is_not_is_noted(database: Database, intake: Intake) -> None:
+async def test_accepted_events_wake_lanes_and_ignored_events_are_recorded(database: Database, intake: Intake) -> None:
     events = [
         said("$1"),
         said("$notice", msgtype="m.notice"),
@@ -252,7 +252,7 @@ async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
     assert "hi" not in kept["reason"]
 
 
-async def test_what_was_missed_takes_its_place(database: Database, intake: Intake) -> None:
+async def test_missed_events_take_their_place(database: Database, intake: Intake) -> None:
     await intake.take("txn", [said("$1"), said("$3")])
     await Histories(database).require_backfill()
     (room,) = await Histories(database).due(600, 1)

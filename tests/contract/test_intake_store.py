@@ -160,7 +160,7 @@ async def test_a_message_is_as_old_as_the_homeserver_says(database: Database, mi
     assert (await take(database, lane)).age == pytest.approx(age, abs=5)
 
 
-async def test_what_was_accepted_or_ignored_is_known(database: Database, intake_store: IntakeStore) -> None:
+async def test_accepted_and_ignored_events_are_known(database: Database, intake_store: IntakeStore) -> None:
     (lane,) = await accept(database, new("$open"), new("$closed"))
     for _ in range(2):
         await finish(database, await take(database, lane))
@@ -182,7 +182,7 @@ async def test_what_was_accepted_or_ignored_is_known(database: Database, intake_
     ]
 
 
-async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Database, intake_store: IntakeStore) -> None:
+async def test_the_depth_counts_open_turns_of_the_rooms_own_lane(database: Database, intake_store: IntakeStore) -> None:
     portal = await add_portal(database)
     (lane,) = await accept(database, *(new(f"${number}", portal=portal) for number in range(4)))
     await accept(database, aside("$aside", portal), new("$other", OTHER))
@@ -195,7 +195,7 @@ async def test_depth_counts_what_is_open_in_the_rooms_own_lane(database: Databas
         assert await intake_store.depths(connection, [], excluding=[]) == {}
 
 
-async def test_what_can_never_be_taken_is_kept(database: Database, intake_store: IntakeStore) -> None:
+async def test_unusable_events_become_dead_letters(database: Database, intake_store: IntakeStore) -> None:
     await intake_store.add_dead_letter("txn", "too deep", "[[[🐈")
     await intake_store.add_dead_letter("txn", "too deep", "[[[🐈")
     rows = await database.rows("SELECT transaction_id, reason, body FROM dead_letter")
@@ -238,7 +238,7 @@ async def test_waiting_turns_take_the_homeservers_order(
     assert await order(database, OTHER) == ["other"]
 
 
-async def test_what_came_meanwhile_is_newer_in_a_new_database_too(database: Database) -> None:
+async def test_events_of_the_meantime_are_newer_in_a_new_database_too(database: Database) -> None:
     await database.execute("ALTER SEQUENCE turn_position_seq RESTART")
     room = await watched(database)
     await accept(database, new("$newest"))
@@ -247,7 +247,7 @@ async def test_what_came_meanwhile_is_newer_in_a_new_database_too(database: Data
     assert await order(database) == ["$missed", "$newest"]
 
 
-async def test_what_was_taken_up_keeps_its_place(database: Database, turns: Turns) -> None:
+async def test_a_turn_that_was_taken_up_keeps_its_place(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$2"), new("$3"))
     turn = await take(database, lane)
     await turns.put_back(turn, delay=0, failed=True, why="the upstream is away")
@@ -258,7 +258,7 @@ async def test_what_was_taken_up_keeps_its_place(database: Database, turns: Turn
     assert (await take(database, lane)).event_id == "$2"
 
 
-async def test_whoever_accepts_waits_while_the_lane_is_put_in_order(database: Database, store_url: str) -> None:
+async def test_accepting_waits_while_a_lane_is_sorted(database: Database, store_url: str) -> None:
     await accept(database, new("$3"))
     room = await watched(database)
     await accept(database, new("$2"))
@@ -272,7 +272,7 @@ async def test_whoever_accepts_waits_while_the_lane_is_put_in_order(database: Da
     assert await order(database) == ["$2", "$3", "$4"]
 
 
-async def test_whoever_puts_in_order_waits_for_what_is_being_accepted(
+async def test_sorting_a_lane_waits_for_events_that_are_being_accepted(
     database: Database, intake_store: IntakeStore, store_url: str
 ) -> None:
     await accept(database, new("$2"))
@@ -349,7 +349,7 @@ async def stopped(database: Database) -> dict[str, str]:
         pytest.param("", [], id="nothing"),
     ],
 )
-async def test_a_stop_finds_what_is_meant(database: Database, talk: int, target: str | None, meant: list[str]) -> None:
+async def test_a_stop_finds_its_turn(database: Database, talk: int, target: str | None, meant: list[str]) -> None:
     portal = (await take(database, talk)).portal
     assert portal is not None
     await accept(database, aside("$aside", portal))
@@ -364,7 +364,7 @@ async def test_another_room_stops_nothing(database: Database, talk: int, target:
     assert (await row_of(database, "$q1"))["conversation"] == talk
 
 
-async def test_a_stop_of_a_collected_question_stops_what_it_was_collected_into(database: Database, talk: int) -> None:
+async def test_a_stop_of_a_collected_question_stops_the_whole_turn(database: Database, talk: int) -> None:
     turn = await take(database, talk)
     assert await collect(database, turn) == ["$q2", "$q3"]
     assert await stop(database, wish("$q3")) == [talk]
@@ -378,7 +378,7 @@ async def test_the_first_wish_counts(database: Database, talk: int) -> None:
 
 
 @pytest.mark.parametrize("end", [TurnState.DONE, TurnState.FAILED, TurnState.COMMITTED])
-async def test_what_is_answered_is_not_stopped_any_more(database: Database, talk: int, end: TurnState) -> None:
+async def test_an_answered_turn_is_not_stopped(database: Database, talk: int, end: TurnState) -> None:
     turns, turn = Turns(database), await take(database, talk)
     await turns.commit(turn, "x", error=None, parts=range(1))
     if end is not TurnState.COMMITTED:

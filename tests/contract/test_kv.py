@@ -37,7 +37,7 @@ async def test_some_are_those_that_there_are(kv: KeyValues) -> None:
     assert await kv.some() == {}
 
 
-async def test_whoever_counts_gets_a_number_of_their_own(kv: KeyValues) -> None:
+async def test_concurrent_counters_get_different_numbers(kv: KeyValues) -> None:
     numbers = await asyncio.gather(
         *(kv.count_up("looks", topic=Topic.SYNCS) for _ in range(50)), kv.count_up("other", topic=Topic.SYNCS)
     )
@@ -48,7 +48,7 @@ async def test_whoever_counts_gets_a_number_of_their_own(kv: KeyValues) -> None:
     assert await kv.count_up("looks", topic=Topic.SYNCS) == 8
 
 
-async def test_what_is_no_number_is_not_counted(kv: KeyValues) -> None:
+async def test_a_value_that_is_no_number_is_not_counted(kv: KeyValues) -> None:
     await kv.set("looks", "many")
     with pytest.raises(StoreError):
         await kv.count_up("looks", topic=Topic.SYNCS)

@@ -53,7 +53,7 @@ class Process:
         async def look() -> bool:
             return self.leads
 
-        await eventually(look, "it leads", within=5)
+        await eventually(look, "it leads")
 
 
 @asynccontextmanager
@@ -94,7 +94,7 @@ async def test_the_other_takes_over_when_the_leader_ends(store_url: str) -> None
     async with process(store_url) as second:
         async with process(store_url) as first:
             leader, standing_by = (first, second)
-            await eventually(lambda: one_leads(first, second), "one leads", within=5)
+            await eventually(lambda: one_leads(first, second), "one leads")
             if second.leads:
                 leader, standing_by = second, first
             assert (leader.elected, standing_by.elected) == (1, 0)
@@ -106,7 +106,7 @@ async def one_leads(first: Process, second: Process) -> bool:
     return first.leads or second.leads
 
 
-async def test_a_leader_that_loses_its_lock_stops_and_somebody_leads_again(store_url: str) -> None:
+async def test_a_leader_without_its_lock_stops_and_another_leads(store_url: str) -> None:
     async with process(store_url) as first:
         await first.until_it_leads()
         async with process(store_url) as second:
@@ -117,7 +117,7 @@ async def test_a_leader_that_loses_its_lock_stops_and_somebody_leads_again(store
                 async def elected_anew(before: int = elected) -> bool:
                     return first.elected + second.elected > before and first.leads is not second.leads
 
-                await eventually(elected_anew, "one leads again", within=5)
+                await eventually(elected_anew, "one leads again")
 
 
 async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> None:
@@ -126,7 +126,7 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
         async def tried() -> bool:
             return first.elected > 0
 
-        await eventually(tried, "the first tried", within=5)
+        await eventually(tried, "the first tried")
         assert not first.leader.settled.is_set()
         async with process(store_url) as second:
             await second.until_it_leads()
@@ -136,7 +136,7 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
         assert first.leader.settled.is_set()
 
 
-async def test_without_a_database_nobody_leads_and_nobody_falls() -> None:
+async def test_without_a_database_no_process_leads_and_none_ends() -> None:
     async with open_locks("postgresql://127.0.0.1:9/nowhere") as locks:
         alone = Process(locks)
         running = asyncio.create_task(alone.leader.run())
@@ -171,12 +171,12 @@ async def test_how_upstreams_are_is_told(bulletins: tuple[UpstreamStatus, Upstre
     assert await other.read() == []
 
 
-async def test_nobody_asked_yet(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+async def test_no_sync_was_requested_yet(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert await bulletins[0].requested_syncs() == (SyncRequests(), SyncRequests())
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-async def test_whoever_asks_waits_until_it_is_done(
+async def test_a_request_waits_until_its_sync_is_done(
     bulletins: tuple[UpstreamStatus, UpstreamStatus], *, confirmed: bool
 ) -> None:
     leader, other = bulletins
@@ -205,13 +205,15 @@ async def another_asked(leader: UpstreamStatus, before: SyncRequests) -> bool:
     return asked != before
 
 
-async def test_a_look_does_not_answer_who_wants_it_believed(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+async def test_a_plain_sync_does_not_answer_a_confirmed_request(
+    bulletins: tuple[UpstreamStatus, UpstreamStatus],
+) -> None:
     leader, other = bulletins
     await leader.done(SyncRequests(requested=5))
     assert await other.ask(confirmed=False, within=5)
     assert not await other.ask(confirmed=True, within=0.3)
 
 
-async def test_whoever_asks_is_told_that_nobody_looks(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
+async def test_a_request_without_a_leader_times_out(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert not await bulletins[1].ask(confirmed=False, within=0.3)
     assert not await bulletins[1].ask(confirmed=False, within=0)

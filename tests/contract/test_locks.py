@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -86,7 +87,7 @@ async def lose_connections(uri: str) -> None:
         )
 
 
-async def test_what_one_holds_no_other_holds(locks: Locks, others: Locks) -> None:
+async def test_a_held_lock_is_not_given_to_another_holder(locks: Locks, others: Locks) -> None:
     async with locks.hold(LANE, 1) as held:
         assert held
         assert not await is_free(others, 1)
@@ -140,7 +141,7 @@ async def test_a_lock_dies_with_the_connection_and_its_holder_is_interrupted_at_
     assert await is_free(locks, 1)
 
 
-async def test_whoever_held_several_is_interrupted_everywhere(locks: Locks, others: Locks, store_url: str) -> None:
+async def test_a_lost_connection_interrupts_every_holder(locks: Locks, others: Locks, store_url: str) -> None:
     entered: set[int] = set()
 
     async def work(key: int) -> None:
@@ -166,7 +167,7 @@ async def test_a_task_that_held_two_is_interrupted_once(locks: Locks, store_url:
     nothing_is_left_of_a_cancellation()
 
 
-async def test_what_runs_together_under_a_lock_ends_together(locks: Locks, store_url: str) -> None:
+async def test_tasks_under_a_lost_lock_end_together(locks: Locks, store_url: str) -> None:
     ended = []
 
     async def part() -> None:
@@ -200,7 +201,7 @@ async def test_work_that_never_waits_learns_of_the_loss_at_its_end(locks: Locks,
     assert await is_free(locks, 1)
 
 
-async def test_whoever_did_not_get_the_lock_loses_nothing(locks: Locks, others: Locks, store_url: str) -> None:
+async def test_a_process_without_the_lock_is_not_interrupted(locks: Locks, others: Locks, store_url: str) -> None:
     async def stand_by(interrupted: asyncio.Event) -> bool:
         async with locks.hold(LANE, 1) as held:
             await interrupted.wait()
@@ -221,7 +222,7 @@ async def test_whoever_did_not_get_the_lock_loses_nothing(locks: Locks, others: 
     assert held is False
 
 
-async def test_a_lost_lock_is_free_for_the_next_who_asks(locks: Locks, others: Locks, store_url: str) -> None:
+async def test_a_lost_lock_can_be_taken_by_another_process(locks: Locks, others: Locks, store_url: str) -> None:
     for _ in range(3):
         with pytest.raises(LockLost):
             await lose(locks, store_url)
@@ -277,7 +278,7 @@ async def ends_as_lost(work: Callable[[], Awaitable[None]]) -> None:
     assert left == 0, "a cancellation outlives the block that it was for"
 
 
-async def test_a_time_limit_inside_ends_what_it_limits_only(locks: Locks, others: Locks) -> None:
+async def test_a_time_limit_inside_ends_its_own_block_only(locks: Locks, others: Locks) -> None:
     async with locks.hold(LANE, 1):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -291,7 +292,8 @@ async def test_a_time_limit_outside_frees_the_lock(locks: Locks, others: Locks) 
         async with asyncio.timeout(0.05), locks.hold(LANE, 1):
             await asyncio.Event().wait()
     nothing_is_left_of_a_cancellation()
-    assert await is_free(others, 1)
+    # On a slow machine the limit may end while the lock is being taken; the next heartbeat then gives it back.
+    await eventually(partial(is_free, others, 1), "the lock is free")
 
 
 async def hold_for_ever(locks: Locks, entered: asyncio.Event) -> None:
@@ -329,7 +331,7 @@ async def test_a_cancellation_at_any_moment_leaves_no_lock(locks: Locks, others:
     async def freed() -> bool:
         return await is_free(others, 1)
 
-    await eventually(freed, "the lock is free", within=1)
+    await eventually(freed, "the lock is free")
 
 
 async def test_a_holder_that_is_cancelled_while_its_lock_is_lost_is_cancelled(locks: Locks, store_url: str) -> None:

@@ -225,7 +225,7 @@ UPDATE turn SET state = 'running' WHERE event_id = '$3';
 """
 
 
-def test_what_was_there_keeps_its_order_and_its_age(database_url: str) -> None:
+def test_existing_turns_keep_their_order_and_age(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
     # Ids and places need not be the same for ever: a gap, as a transaction that failed leaves one.
@@ -250,7 +250,7 @@ def test_what_was_there_keeps_its_order_and_its_age(database_url: str) -> None:
     assert column(database_url, open_turns)[-1] == "$7"
 
 
-def test_rooms_are_watched_from_what_was_taken_last(database_url: str) -> None:
+def test_rooms_are_watched_from_their_last_turn(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
     migrate(database_url)

@@ -107,10 +107,10 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("name", "text", "kind", "says"),
         [
-            ("letta-code/boom-stream", "", AnswerInterrupted, "up reported a failure: fake exploded"),
+            ("letta-code/boom-stream", "", AnswerInterrupted, "up reported an error: fake exploded"),
             ("letta-code/boom", "", UpstreamFailed, "up failed (500): fake exploded"),
-            ("letta-code/die-stream", "Echo: die " * 4, AnswerInterrupted, "up reported a failure: terminated"),
-            ("letta-code/empty-stream", "", AnswerEmpty, "up gave an empty answer"),
+            ("letta-code/die-stream", "Echo: die " * 4, AnswerInterrupted, "up reported an error: terminated"),
+            ("letta-code/empty-stream", "", AnswerEmpty, "the answer of up is empty"),
             (
                 "letta-code/context-stream",
                 "",
@@ -134,7 +134,7 @@ class TestFailures:
                 "",
                 AgentGone,
                 (
-                    "up has no agent 'Dora' any more: "
+                    "up no longer has an agent 'Dora': "
                     "The model 'Nobody' does not exist. Use GET /v1/models to list available agents."
                 ),
             ),
@@ -148,7 +148,7 @@ class TestFailures:
                 "llama-cpp/context-stream",
                 "",
                 AnswerEmpty,
-                "up ended without an answer, as some servers do when a conversation is too long",
+                "up ended without an answer, as some servers do if a conversation is too long",
             ),
             (
                 "llama-cpp/context",
@@ -231,7 +231,7 @@ class TestFailures:
         answer = await ask(connect(wire.url, session))
         assert answer.text.startswith("Write a story about a dog.")
         assert type(answer.error) is AnswerInterrupted
-        assert answer.error.says(ENGLISH) == "up broke off in the middle of the answer"
+        assert answer.error.says(ENGLISH) == "up broke off the answer"
 
 
 def models(*ids: str, **rest: Any) -> Reply:
@@ -328,7 +328,7 @@ class TestLists:
             (
                 transcript("llama-cpp/not-found"),
                 UpstreamRefused,
-                "up has no list of agents (404): is its url right? It usually ends in /v1: Not Found",
+                "up has no list of agents (404): is its url correct? It usually ends in /v1: Not Found",
             ),
             (
                 transcript("llama-server/no-key"),
@@ -336,16 +336,16 @@ class TestLists:
                 "up does not accept the api_key (401): Invalid API Key",
             ),
             (transcript("litellm/no-key"), UpstreamFailed, "up failed (500): Internal Server Error"),
-            (transcript("letta-code/models", then="cut"), AnswerInterrupted, "the connection to up was cut"),
+            (transcript("letta-code/models", then="cut"), AnswerInterrupted, "the connection to up was lost"),
             (
                 Reply(200, {}, (b"x" * 4_000_000,), then="repeat"),
                 UpstreamProtocolError,
-                "up answered with more than 33554432 bytes",
+                "the response of up is larger than 33554432 bytes",
             ),
             (
                 Reply(301, {"Location": "/v2/models"}),
                 UpstreamRefused,
-                "up answered with a redirect (301): configure the url that it leads to",
+                "up redirects to another address (301): set its url to that address",
             ),
         ],
     )

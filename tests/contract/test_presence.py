@@ -115,7 +115,7 @@ async def streamer(stage: Stage, **options: float) -> AsyncIterator[None]:
     assert task.cancelled()
 
 
-async def test_whoever_begins_shows_what_was_known_before(stage: Stage) -> None:
+async def test_a_new_leader_shows_the_known_presence(stage: Stage) -> None:
     (up,) = await stage.add("up")
     (down,) = await stage.add("down", upstream="down")
     await stage.upstream_status.publish([UP, replace(DOWN, name="down")])
@@ -165,7 +165,7 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
     ("status", "content"),
     [(200, {"presence": "offline"}), (404, None)],
 )
-async def test_where_nobody_can_be_seen_one_agent_tries_for_all(
+async def test_without_presence_on_the_homeserver_one_agent_tries_for_all(
     stage: Stage, status: int, content: dict[str, str] | None
 ) -> None:
     scout, *others = await stage.add("first", "second", "third")

@@ -78,7 +78,7 @@ async def listening(uri: str) -> AsyncIterator[Ear]:
         yield Ear(connection)
 
 
-async def test_a_running_job_whose_lane_nobody_holds_is_an_orphan(
+async def test_a_running_job_without_a_lock_on_its_lane_is_an_orphan(
     app: procrastinate.App, queue: Queue, store_url: str
 ) -> None:
     orphan = await defer(app, 1, running=True)

@@ -152,7 +152,7 @@ async def test_a_rename_changes_the_model(letta: LettaServer, upstream: Upstream
     await letta.rename_agent(dora, "Dora the Second")
     assert await agents(upstream) == {by_name("Dora the Second")}
     assert await answer(upstream, "hi", model="Dora the Second", session="!d:hs") == "Echo: hi"
-    with pytest.raises(AgentGone, match=r"^letta has no agent 'Dora' any more$"):
+    with pytest.raises(AgentGone, match=r"^letta no longer has an agent 'Dora'$"):
         await answer(upstream, "hi", model="Dora", session="!d:hs")
 
 

@@ -33,7 +33,7 @@ def config(**appservice: Any) -> Config:
         {"id": "12\n\u2028é\x7f", "as_token": "1e3", "bot_username": "2001-02-03", "username_prefix": "a.b+c=-/"},
     ],
 )
-def test_synapse_reads_what_is_meant(tmp_path: Path, appservice: dict[str, Any]) -> None:
+def test_synapse_understands_the_registration(tmp_path: Path, appservice: dict[str, Any]) -> None:
     meant = registration(config(**appservice))
     file = tmp_path / "registration.yaml"
     file.write_text(to_yaml(meant), encoding="utf-8")

@@ -170,7 +170,7 @@ async def test_a_failed_response(wire: FaultServer, session: aiohttp.ClientSessi
     heard, error = await answer(connect(wire, session))
     assert heard == [ReasoningDelta("Hm")]
     assert type(error) is AnswerInterrupted
-    assert error.says(ENGLISH) == "up reported a failure: no"
+    assert error.says(ENGLISH) == "up reported an error: no"
     assert not error.retryable
     assert paths(wire) == [RESPONSES]
 

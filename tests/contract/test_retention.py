@@ -45,7 +45,7 @@ async def test_a_closed_turn_is_forgotten_when_it_is_old(database: Database, sta
     assert await turns.sends(turn.id) == []
 
 
-async def test_what_a_transcript_keeps_can_be_taken_back_for_as_long(database: Database) -> None:
+async def test_messages_in_the_history_can_be_redacted(database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turns, turn = Turns(database), await take(database, lane)
     await collect(database, turn)
@@ -61,7 +61,7 @@ async def test_what_a_transcript_keeps_can_be_taken_back_for_as_long(database: D
     assert await turns.transcript(lane, 10) == []
 
 
-async def test_what_is_open_is_never_forgotten(database: Database) -> None:
+async def test_open_turns_are_never_pruned(database: Database) -> None:
     lanes = await accept(database, *(new(f"${number}", f"!{number}") for number in range(4)), new("$5", "!3"))
     turns = Turns(database)
     await take(database, lanes[0])
@@ -74,7 +74,7 @@ async def test_what_is_open_is_never_forgotten(database: Database) -> None:
     assert await events(database) == ["$0", "$1", "$2", "$3", "$5"]
 
 
-async def test_an_old_note_is_forgotten_and_what_was_set_aside_is_not(database: Database) -> None:
+async def test_old_ignored_events_are_pruned_and_dead_letters_are_not(database: Database) -> None:
     intake_store = IntakeStore(database)
     async with database.transaction() as connection:
         await intake_store.ignore(connection, [Ignored("$old", ROOM, IgnoreReason.NOTICE)])

@@ -81,7 +81,7 @@ async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
 
 
 @pytest.mark.parametrize("reference", ["", "$", "$3", "abc", turn_key("$1")[:3], turn_key("$1") + "0", "%", "____"])
-async def test_what_names_no_turn_finds_none(database: Database, turn_admin: TurnAdmin, reference: str) -> None:
+async def test_unknown_names_find_no_turn(database: Database, turn_admin: TurnAdmin, reference: str) -> None:
     await accept(database, new("$1"), new("$2"))
     assert await turn_admin.find(reference) is None
 
@@ -141,7 +141,7 @@ async def test_how_many_a_stop_meant(database: Database, turn_admin: TurnAdmin) 
 
 
 @pytest.mark.parametrize("state", [TurnState.FAILED, TurnState.STOPPED, TurnState.DONE])
-async def test_a_closed_message_is_asked_anew_behind_what_waits(
+async def test_a_closed_message_is_retried_behind_waiting_messages(
     database: Database, turn_admin: TurnAdmin, state: TurnState
 ) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"), new("$3"))
@@ -169,7 +169,7 @@ async def test_a_closed_message_is_asked_anew_behind_what_waits(
     assert await turn_admin.stopped_by("$wish") == 0
 
 
-async def test_what_is_not_a_closed_message_is_not_asked_anew(database: Database, portal: int) -> None:
+async def test_only_closed_messages_are_retried(database: Database, portal: int) -> None:
     lane, bots = await accept(
         database,
         *(new(f"${number}", portal=portal) for number in range(3)),
@@ -231,7 +231,7 @@ async def test_an_administrators_word_counts_more_than_a_stop(database: Database
     assert (await take(database, lane)).stop is StopReason.DROPPED
 
 
-async def test_what_is_answered_or_closed_or_no_message_is_not_dropped(database: Database, portal: int) -> None:
+async def test_only_unanswered_messages_are_dropped(database: Database, portal: int) -> None:
     lane, _ = await accept(
         database, new("$1"), new("$command", portal=portal, kind=TurnKind.COMMAND, thread=BOT_THREAD)
     )

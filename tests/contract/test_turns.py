@@ -319,7 +319,7 @@ async def test_a_closed_turn_is_not_opened(
     assert await all_rows(database) == before
 
 
-async def test_what_waits_is_collected_in_order(database: Database, turns: Turns) -> None:
+async def test_waiting_turns_are_collected_in_order(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, *(new(f"${number}") for number in (1, 4, 2, 3)))
     turn = await take(database, lane)
     assert await collect(database, turn) == ["$4", "$2", "$3"]
@@ -337,7 +337,7 @@ async def test_what_waits_is_collected_in_order(database: Database, turns: Turns
     assert await turns.count_open() == {None: 1}
 
 
-async def test_only_what_is_alike_is_collected(database: Database) -> None:
+async def test_only_similar_turns_are_collected(database: Database) -> None:
     lane, _ = await accept(
         database,
         new("$1"),
@@ -359,14 +359,14 @@ async def test_only_what_is_alike_is_collected(database: Database) -> None:
     assert await collect(database, await take(database, lane)) == ["$full2"]
 
 
-async def test_what_was_taken_up_once_is_not_collected(database: Database, turns: Turns) -> None:
+async def test_a_turn_that_was_taken_up_is_not_collected(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
     await database.execute("UPDATE turn SET attempts = 1 WHERE event_id = '$2'")
     assert await turns.behind(turn) == []
 
 
-async def test_what_waits_is_told_with_its_age(database: Database, turns: Turns) -> None:
+async def test_waiting_turns_are_listed_with_their_age(database: Database, turns: Turns) -> None:
     now = int(datetime.now(UTC).timestamp() * 1000)
     ages = {"$1": 9000, "$2": 8000, "$3": 3000, "$4": 7000, "$5": 0}
     (lane,) = await accept(database, *(new(event, said_at=now - age * 1000) for event, age in ages.items()))
@@ -378,7 +378,7 @@ async def test_what_waits_is_told_with_its_age(database: Database, turns: Turns)
     assert [each.sender for each in waits] == [BOB] * 4
 
 
-async def test_only_what_is_named_and_still_waits_is_collected(database: Database, turns: Turns) -> None:
+async def test_only_named_turns_that_still_wait_are_collected(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, *(new(f"${number}") for number in range(1, 6)))
     turn = await take(database, lane)
     waits = await turns.behind(turn)
@@ -391,14 +391,14 @@ async def test_only_what_is_named_and_still_waits_is_collected(database: Databas
     assert (await row_of(database, "$5"))["state"] == TurnState.QUEUED
 
 
-async def test_a_turn_without_a_text_is_taken_up_with_what_was_collected(database: Database) -> None:
+async def test_a_turn_without_a_text_is_taken_up_with_its_collected_turns(database: Database) -> None:
     (lane,) = await accept(database, new("$1"), new("$2", payload={}), new("$3"))
     turn = await take(database, lane)
     await collect(database, turn)
     assert (await take(database, lane)).body == "body of $1\n\nbody of $3"
 
 
-async def test_stops_are_seen_by_whoever_works(database: Database, turns: Turns) -> None:
+async def test_workers_see_stops(database: Database, turns: Turns) -> None:
     (lane,) = await accept(database, new("$1"), new("$2"))
     turn = await take(database, lane)
     assert await turns.stops([turn.id]) == {}
@@ -479,7 +479,7 @@ async def test_a_turn_that_is_forgotten_may_come_again(database: Database, turns
     assert await accept(database, new("$1")) == [lane]
 
 
-async def test_a_turn_is_not_opened_by_who_waited_for_it_to_be_closed(
+async def test_a_closed_turn_is_not_reopened_by_a_waiting_worker(
     database: Database, turns: Turns, store_url: str
 ) -> None:
     """Two work on one lane: the second takes up its head while the first closes it."""

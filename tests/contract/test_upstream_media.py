@@ -69,7 +69,8 @@ class TestImages:
         with pytest.raises(UpstreamRefused) as caught:
             await ask(asked, PICTURE)
         assert (
-            caught.value.says(ENGLISH) == "up refused the request (400): perhaps the agent's model takes no images: no"
+            caught.value.says(ENGLISH)
+            == "up refused the request (400): perhaps the agent's model does not accept images: no"
         )
         with pytest.raises(UpstreamRefused) as caught:
             await ask(asked, ChatMessage("user", "hi"))
@@ -112,7 +113,7 @@ class TestVoice:
             (
                 Reply(404, {}, (b'{"detail": "Not Found"}',)),
                 UpstreamRefused,
-                "up makes no text of voice messages (404): is its transcription_model right?: Not Found",
+                "up does not transcribe voice messages (404): is its transcription_model correct?: Not Found",
                 False,
             ),
             (Reply(400), UpstreamRefused, "up refused the request (400)", False),
@@ -121,13 +122,13 @@ class TestVoice:
             (
                 Reply(200, {}, (b"[]",)),
                 UpstreamProtocolError,
-                "up answered with something that is no transcription",
+                "the response of up is not a transcription",
                 False,
             ),
             (
                 Reply(200, {}, (b"<",)),
                 UpstreamProtocolError,
-                "up answered with something that is no transcription",
+                "the response of up is not a transcription",
                 False,
             ),
         ],
@@ -152,7 +153,7 @@ class TestVoice:
     async def test_a_silent_server_may_be_asked_again(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
         wire.script(Reply(then="hang"))
         hearing = connect(wire.url, session, transcription_model="whisper-1", idle_timeout=0.3)
-        with pytest.raises(UpstreamError, match=r"^up was silent for 0.3 s$") as caught:
+        with pytest.raises(UpstreamError, match=r"^up sent nothing for 0.3 s$") as caught:
             await transcribe(hearing)
         assert caught.value.retryable
 
@@ -164,6 +165,6 @@ class TestVoice:
 
     async def test_a_type_that_no_header_can_carry(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
         hearing = connect(wire.url, session, transcription_model="whisper-1")
-        with pytest.raises(UpstreamRefused, match=r"^the recording is of a type that makes no sense$"):
+        with pytest.raises(UpstreamRefused, match=r"^the media type of the recording is not valid$"):
             await transcribe(hearing, content_type="audio/ogg\r\nX: y")
         assert wire.requests == []

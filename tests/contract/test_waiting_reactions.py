@@ -68,7 +68,7 @@ async def test_only_messages_to_agents_wait(database: Database, waiting: Waiting
     assert await unshown(waiting) == ["$3"]
 
 
-async def test_what_waits_for_its_next_try_does_not_wait_behind_another(
+async def test_a_turn_that_waits_for_its_retry_shows_no_reaction(
     database: Database, waiting: WaitingMessages, lane: int
 ) -> None:
     await Turns(database).put_back(await take(database, lane), delay=60, failed=True, why="the upstream is away")
@@ -76,7 +76,7 @@ async def test_what_waits_for_its_next_try_does_not_wait_behind_another(
 
 
 @pytest.mark.usefixtures("lane")
-async def test_what_shows_that_it_waits_is_not_shown_again(database: Database, waiting: WaitingMessages) -> None:
+async def test_a_shown_reaction_is_not_sent_again(database: Database, waiting: WaitingMessages) -> None:
     await record(database, "$2", "")
     await record(database, "$3", "$hourglass")
     assert await unshown(waiting) == []
@@ -86,7 +86,7 @@ async def test_what_shows_that_it_waits_is_not_shown_again(database: Database, w
 
 
 @pytest.mark.parametrize("waiting_event_id", ["$hourglass", ""])
-async def test_whoever_waits_no_more_is_over(
+async def test_turns_that_wait_no_more_lose_their_reaction(
     database: Database, waiting: WaitingMessages, lane: int, waiting_event_id: str
 ) -> None:
     for event in ("$2", "$3"):

@@ -111,10 +111,10 @@ class Interruptions:
     @pytest.mark.parametrize(
         ("pieces", "changes", "error", "says"),
         [
-            pytest.param(["Hello"], {"then": "cut"}, AnswerInterrupted, "the connection to up was cut", id="cut"),
-            pytest.param(["Hello"], {"then": "hang"}, AnswerInterrupted, "up was silent for 0.4 s", id="silent"),
-            pytest.param([], {"then": "cut"}, AnswerInterrupted, "the connection to up was cut", id="cut at once"),
-            pytest.param([], {"then": "hang"}, AnswerInterrupted, "up was silent for 0.4 s", id="silent at once"),
+            pytest.param(["Hello"], {"then": "cut"}, AnswerInterrupted, "the connection to up was lost", id="cut"),
+            pytest.param(["Hello"], {"then": "hang"}, AnswerInterrupted, "up sent nothing for 0.4 s", id="silent"),
+            pytest.param([], {"then": "cut"}, AnswerInterrupted, "the connection to up was lost", id="cut at once"),
+            pytest.param([], {"then": "hang"}, AnswerInterrupted, "up sent nothing for 0.4 s", id="silent at once"),
         ],
     )
     async def test_in_the_stream(
@@ -142,25 +142,25 @@ class Interruptions:
             pytest.param(
                 Reply(200, JSON, (b'{"choices": ',), then="cut"),
                 AnswerInterrupted,
-                "the connection to up was cut",
+                "the connection to up was lost",
                 id="cut without a stream",
             ),
             pytest.param(
                 Reply(head=False, then="hang"),
                 UpstreamUnreachable,
-                "up was silent for 0.4 s",
+                "up sent nothing for 0.4 s",
                 id="silent without a head",
             ),
             pytest.param(
                 Reply(head=False, then="cut"),
                 UpstreamUnreachable,
-                "up closed the connection before it answered",
+                "up closed the connection without an answer",
                 id="closed",
             ),
             pytest.param(
                 Reply(head=False, pieces=(b"HTTP/1.1 200 OK\r\nContent-",), then="cut"),
                 UpstreamUnreachable,
-                "up closed the connection before it answered",
+                "up closed the connection without an answer",
                 id="closed within the head",
             ),
             pytest.param(Reply(500), UpstreamFailed, "up failed (500)", id="failed"),
@@ -209,14 +209,14 @@ class Responses:
             pytest.param(
                 Reply(200, {"Content-Type": "text/html"}, (b"<html>",)),
                 UpstreamProtocolError,
-                "up answered with a web page: is its url right?",
+                "up answered with a web page: is its url correct?",
                 False,
                 id="web page",
             ),
             pytest.param(
                 Reply(200, JSON, (b"[]",)),
                 UpstreamProtocolError,
-                "up answered with something that is no completion",
+                "the response of up is not a completion",
                 False,
                 id="no completion",
             ),
@@ -226,28 +226,28 @@ class Responses:
             pytest.param(
                 Reply(204),
                 AnswerEmpty,
-                "up ended without an answer, as some servers do when a conversation is too long",
+                "up ended without an answer, as some servers do if a conversation is too long",
                 False,
                 id="no content",
             ),
             pytest.param(
                 Reply(200, STREAM, (b"data: " + b"x" * 1_000_000,), then="repeat"),
                 UpstreamProtocolError,
-                "an event of the stream is longer than 8388608 bytes",
+                "an event of the stream is larger than 8388608 bytes",
                 False,
                 id="an event without end",
             ),
             pytest.param(
                 Reply(200, STREAM, (b'event: error\ndata: {"message": "no"}\n\n',)),
                 AnswerInterrupted,
-                "up reported a failure: no",
+                "up reported an error: no",
                 False,
                 id="error event",
             ),
             pytest.param(
                 Reply(307, {"Location": "/v1/elsewhere"}, (b"",)),
                 UpstreamRefused,
-                "up answered with a redirect (307): configure the url that it leads to",
+                "up redirects to another address (307): set its url to that address",
                 False,
                 id="redirect",
             ),
@@ -298,7 +298,7 @@ class Responses:
         answer = await ask(kind.connect(wire.url, session))
         assert answer.text == "x" * 1_000_000
         assert type(answer.error) is AnswerInterrupted
-        assert answer.error.says(ENGLISH) == "up answered with more than 1000000 characters"
+        assert answer.error.says(ENGLISH) == "the answer of up is longer than 1000000 characters"
 
     async def test_the_wait_that_a_server_wants(
         self, kind: Kind, session: aiohttp.ClientSession, wire: FaultServer
@@ -326,4 +326,4 @@ class Responses:
     async def test_a_url_that_cannot_be_used(self, kind: Kind, session: aiohttp.ClientSession, url: str) -> None:
         answer = await ask(kind.connect(url, session, api_key=KEY))
         assert type(answer.error) is UpstreamRefused
-        assert answer.error.says(ENGLISH) == "the url or a header of up cannot be used"
+        assert answer.error.says(ENGLISH) == "the url or a header of up is not valid"

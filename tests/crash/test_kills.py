@@ -6,6 +6,8 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+import pytest
+
 from crash.driver import Driver, Plan
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def _seed() -> int:
     return int(os.environ.get(_SEED) or secrets.randbelow(1_000_000))
 
 
+@pytest.mark.timeout(900)
 async def test_twenty_kills_are_not_seen(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     plan = Plan(kills=20, seed=_seed(), life=(0.2, 2.0))
     report = await Driver(plan, harness, database_url, tmp_path).run()

@@ -18,7 +18,9 @@ def sender_of(talk: Conversation) -> TransactionSender:
     return TransactionSender(talk.running.bridge.config)
 
 
-async def test_what_was_answered_is_not_answered_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_repeated_transactions_of_answered_messages_change_nothing(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         await say([talk], "one", "two")
         await expect_answers([talk], "Echo: one", "Echo: two")
@@ -50,7 +52,9 @@ async def test_the_same_event_twice_at_once_is_one_question(harness: BridgeHarne
             assert upstream.questions == ["one", "two", "three"]
 
 
-async def test_what_is_being_answered_is_not_begun_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_repeated_transactions_of_a_running_turn_change_nothing(
+    harness: BridgeHarness, database_url: str
+) -> None:
     gates = {"one": asyncio.Event()}
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         upstream.script = echo_through(gates)
@@ -77,9 +81,7 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeH
         await expect_answers([talk], "Echo: one", "Echo: two", "Echo: three")
 
 
-async def test_one_transaction_id_is_no_reason_to_pass_over_what_is_new(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_new_events_under_a_known_transaction_id_are_taken(harness: BridgeHarness, database_url: str) -> None:
     """Whoever stands between, the event alone tells what is new."""
     async with (
         ScriptedUpstream("ada") as upstream,

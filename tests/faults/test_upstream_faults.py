@@ -69,9 +69,9 @@ async def talking(
 @pytest.mark.parametrize(
     ("options", "reply", "told"),
     [
-        pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["was silent for 0.5 s"], id="silent"),
+        pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["sent nothing for 0.5 s"], id="silent"),
         pytest.param(
-            IMPATIENT, replace(HALF, then="hang"), ["Half an", "was silent for 0.5 s"], id="silent in mid-answer"
+            IMPATIENT, replace(HALF, then="hang"), ["Half an", "sent nothing for 0.5 s"], id="silent in mid-answer"
         ),
         pytest.param({}, Reply(head=False, then="cut"), ["closed the connection"], id="cut before the answer"),
         pytest.param({}, Reply(500, JSON, (b'{"error": {"message": "out of memory"}}',)), ["out of memory"], id="500"),
@@ -84,7 +84,7 @@ async def talking(
         ),
     ],
 )
-async def test_what_cannot_be_mended_is_told_at_once(
+async def test_permanent_failures_are_reported_at_once(
     harness: BridgeHarness,
     database_url: str,
     upstream: FaultyUpstream,
@@ -115,7 +115,7 @@ async def test_what_cannot_be_mended_is_told_at_once(
         pytest.param(REPEATABLE, replace(HALF, then="cut"), 1, id="cut in mid-answer"),
     ],
 )
-async def test_what_can_be_mended_is_tried_again_after_a_while(
+async def test_temporary_failures_are_retried_after_a_delay(
     harness: BridgeHarness,
     database_url: str,
     upstream: FaultyUpstream,
@@ -134,7 +134,7 @@ async def test_what_can_be_mended_is_tried_again_after_a_while(
         assert asked == ["try", "try", "and this"]
 
 
-async def test_an_upstream_that_comes_back_answers_what_waited(harness: BridgeHarness, database_url: str) -> None:
+async def test_an_upstream_that_comes_back_answers_waiting_messages(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"
         async with talking(harness, database_url, url, upstream.names[0]) as talk:

@@ -130,10 +130,10 @@ async def test_an_agent_that_goes_and_comes_back_is_told_of(harness: BridgeHarne
             return [answer.body for answer in talk.answers if answer.content["msgtype"] == "m.notice"]
 
         await talk.person.wait_for(lambda: len(notices()) == 1)
-        assert "gone" in notices()[0]
+        assert "no longer exists" in notices()[0]
         await talk.say("anybody?")
         await talk.person.wait_for(lambda: len(notices()) == 2)
-        assert "gone" in notices()[1]
+        assert "no longer exists" in notices()[1]
         assert upstream.asked == []
         upstream.models.append(kept)
         await talk.person.wait_for(lambda: len(notices()) == 3)
@@ -196,11 +196,14 @@ async def test_many_that_go_at_once_wait_for_a_word(harness: BridgeHarness, data
             assert len(gone) == 5
 
 
-async def test_killed_between_any_two_steps_there_is_one_room(harness: BridgeHarness, database_url: str) -> None:
-    """The homeserver carries out request number k, the bridge dies before it hears of it, and another goes on."""
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.long)])
+async def test_killed_between_any_two_steps_there_is_one_room(
+    harness: BridgeHarness, database_url: str, stride: int
+) -> None:
+    """The homeserver carries out request number k, the bridge dies before the response, and another bridge goes on."""
     number, last = 1, False
     while not last:
-        async with ScriptedUpstream(f"kill{number}") as upstream, Proxy(harness.synapse.url) as proxy:
+        async with ScriptedUpstream(f"kill{number}by{stride}-") as upstream, Proxy(harness.synapse.url) as proxy:
             proxy.loses = the_nth_step(number)
             config = harness.config(
                 database_url,
@@ -215,6 +218,8 @@ async def test_killed_between_any_two_steps_there_is_one_room(harness: BridgeHar
                 last = not lost.done()
                 settled.cancel()
                 lost.cancel()
+            # The room was complete before step *number*, so a later request, perhaps of this test, would be lost.
+            proxy.loses = lambda *_: False
             async with harness.bridge(config) as running:
                 contact = await linked(running, upstream.names[0])
                 room_id, ghost = contact.portal.room_id or "", f"@{contact.agent.ghost}:test.local"
@@ -223,7 +228,7 @@ async def test_killed_between_any_two_steps_there_is_one_room(harness: BridgeHar
                 spaces = {c.portal.space for c in await running.agents.all()}
                 assert len(spaces) == 1
                 assert len([r for r in await joined_rooms(running, None) if await is_space(running, r)]) == 1
-        number += 1
+        number += stride
     assert number > 10
 
 
@@ -327,7 +332,7 @@ async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_
         async with harness.bridge(config) as running:
             assert (await running.contact(upstream.names[0])).portal.space is None
             assert refused.is_set()
-            await eventually(partial(_linked_now, running), "the room is in the Space", within=30)
+            await eventually(partial(_linked_now, running), "the room is in the Space")
 
 
 async def _linked_now(running: Running) -> bool:

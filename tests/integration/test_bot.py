@@ -53,7 +53,9 @@ async def desk(
         yield desk
 
 
-async def test_a_dm_begins_with_a_hello_and_help_lists_what_one_may(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_dm_begins_with_a_greeting_and_help_lists_the_permitted_commands(
+    harness: BridgeHarness, database_url: str
+) -> None:
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         assert "help" in member.said()[0].body
         answer = (await member.ask("help")).body
@@ -90,7 +92,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
             assert "already" in (await admin.ask(f"invite bert {guest.user_id}")).body
             assert "No agent" in (await admin.ask("invite zzzzzz")).body
             assert "Usage" in (await admin.ask("invite")).body
-            assert "no Matrix user id" in (await admin.ask("invite ada @broken")).body
+            assert "is not a Matrix user id" in (await admin.ask("invite ada @broken")).body
             async with harness.person("stranger") as stranger:
                 assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 
@@ -169,7 +171,7 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
         assert BOT in reason
 
 
-async def test_what_was_said_before_the_bot_had_joined_is_answered(harness: BridgeHarness, database_url: str) -> None:
+async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeHarness, database_url: str) -> None:
     """Clients send the first message with the invitation; the homeserver never pushes it."""
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         room_id = await member.person.create_dm(BOT)

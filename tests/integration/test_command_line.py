@@ -136,7 +136,7 @@ async def test_not_ready_without_a_homeserver(harness: BridgeHarness, database_u
             assert response.status == 200
 
 
-async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+async def test_why_explains_the_outcome_of_a_message(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     async with ScriptedUpstream("told") as upstream, harness.talk(database_url, upstream) as talk:
         event_id = await talk.say("hello")
         await talk.wait_for_answers(1)
@@ -146,7 +146,7 @@ async def test_why_tells_what_became_of_a_message(harness: BridgeHarness, databa
         assert "It was answered." in said
         assert talk.answers[0].event_id in said
         code, said = await run_command("why", "$nothing", "-c", str(tmp_path / "config.yaml"))
-        assert (code, "I know nothing of" in said) == (0, True)
+        assert (code, "The bridge has no record of" in said) == (0, True)
 
 
 async def test_a_taken_port_is_named(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(shared: Sh
         name = talk.person.user_id[1:].partition(":")[0]
         assert upstream.questions[-1] == f"In reply to {name}:\n\n> the sky\n> is blue\n\nis it?"
         await talk.person.edit(talk.room_id, question, "the sky is grey")
-        # The third is the notice that the past stays as it is.
+        # The third is the notice that the answer does not change.
         await talk.wait_for_answers(3)
         await talk.person.reply(talk.room_id, answer.event_id, "sure?")
         await talk.wait_for_answers(4)
@@ -126,7 +126,7 @@ async def test_the_last_question_is_answered_again_in_place_when_it_is_edited(sh
         assert told == ["how are you?", "Echo: how are you?", "and now?"]
         await talk.person.edit(talk.room_id, question, "who are you?")
         answers = await talk.wait_for_answers(3)
-        assert "the past stays as it is" in answers[2].body
+        assert "the answer does not change" in answers[2].body
         assert answers[2].content["msgtype"] == "m.notice"
         assert relation_of(answers[2])["m.in_reply_to"] == {"event_id": question}
         assert len(upstream.asked) == 3
@@ -172,9 +172,7 @@ async def test_a_redacted_question_that_is_being_answered_ends(shared: SharedBri
         gate.set()
 
 
-async def test_what_was_asked_together_with_a_redacted_question_is_answered(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_questions_collected_with_a_redacted_one_are_answered(harness: BridgeHarness, database_url: str) -> None:
     gates = [asyncio.Event(), asyncio.Event()]
     async with (
         ScriptedUpstream("patient") as upstream,
@@ -195,7 +193,7 @@ async def test_what_was_asked_together_with_a_redacted_question_is_answered(
         gates[1].set()
 
 
-async def test_what_was_redacted_is_forgotten(shared: SharedBridge) -> None:
+async def test_redacted_questions_leave_the_history(shared: SharedBridge) -> None:
     async with ScriptedUpstream("forgetful") as upstream, shared.talk(upstream) as talk:
         secret = await talk.say("my secret")
         await talk.wait_for_answers(1)

@@ -84,27 +84,27 @@ async def test_documents_and_voice_messages_are_read(harness: BridgeHarness, dat
         voice = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01\x01" + bytes(100)
         await send_file(talk, voice, "audio/ogg", "voice.ogg", **{"org.matrix.msc3245.voice": {}})
         await talk.wait_for_answers(2)
-        assert upstream.questions[1] == "Voice message, transcribed:\n\nturn the light on"
+        assert upstream.questions[1] == "Transcript of a voice message:\n\nturn the light on"
 
 
-async def test_what_cannot_be_taken_is_said(harness: BridgeHarness, database_url: str) -> None:
+async def test_files_that_cannot_be_used_are_reported(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("picky") as upstream,
         harness.talk(database_url, upstream, files={"max_bytes": 1000}, images=False) as talk,
     ):
         await send_file(talk, b"x" * 1001, "text/plain", "long.txt")
         (notice,) = await talk.wait_for_answers(1)
-        assert notice.body == "⚠️ No answer: long.txt is larger than 1 kB."
+        assert notice.body == "⚠️ No answer: the file long.txt is larger than 1 kB."
         await send_file(talk, picture(2, 2), "image/jpeg", "cat.jpg", body="And this?")
         answers = await talk.wait_for_answers(3)
         assert [answer.body for answer in answers[1:]] == [
             "Echo: And this?",
-            f"{upstream.names[0][:1].upper()}{upstream.names[0][1:]} does not take images.",
+            f"The agent {upstream.names[0]} does not accept images.",
         ]
         assert answers[2].content["msgtype"] == "m.notice"
         await send_file(talk, b"x", "text/plain", "lost.txt", url=f"mxc://{DOMAIN}/nowhere")
         answers = await talk.wait_for_answers(4)
-        assert "lost.txt could not be fetched" in answers[3].body
+        assert "the file lost.txt could not be downloaded" in answers[3].body
         await send_file(talk, b"PK\x03\x04" + bytes(50), "application/zip", "all.zip")
         answers = await talk.wait_for_answers(5)
         assert "all.zip" in answers[4].body
@@ -140,7 +140,9 @@ async def test_a_link_to_a_private_address_is_not_followed(shared: SharedBridge)
         upstream.script = says("See:", File(f"{victim.url}/models"))
         await talk.say("Get it")
         answers = await talk.wait_for_answers(2)
-        assert "could not be sent: its link leads to where I do not go" in answers[1].body
+        assert (
+            "could not be sent: its link points to an address that this bridge does not fetch from" in answers[1].body
+        )
         await talk.wait_until_idle()
         assert len(talk.answers) == 2
 
@@ -157,9 +159,9 @@ async def test_a_file_that_can_never_be_had_does_not_hold_the_room(harness: Brid
         async with harness.talk(database_url, upstream, homeserver) as talk:
             await send_file(talk, b"x", "text/plain", "lost.txt", body="What is this?")
             await talk.say("And that?")
-            answers = await talk.wait_for_answers(3, within=40)
+            answers = await talk.wait_for_answers(3)
             assert [answer.body for answer in answers[::2]] == ["Echo: What is this?", "Echo: And that?"]
-            assert "lost.txt could not be fetched" in answers[1].body.replace("Lost", "lost")
+            assert "The file lost.txt could not be downloaded" in answers[1].body
 
 
 async def test_words_do_not_wait_for_files_and_a_stop_does_not_either(

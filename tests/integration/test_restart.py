@@ -14,7 +14,7 @@ from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database
 from agent_bridge.store.migrate import migrate
 from agent_bridge.store.turns import Turns
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.process import BridgeProcess
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
@@ -69,7 +69,7 @@ async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
         assert upstream.questions == ["one", "one", "two", "three"]
 
 
-async def test_what_kills_the_bridge_is_set_aside_in_the_end(
+async def test_a_message_that_kills_the_bridge_fails_in_the_end(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("deadly") as upstream:
@@ -90,7 +90,7 @@ async def test_what_kills_the_bridge_is_set_aside_in_the_end(
             async with process(tmp_path, config) as bridge:
                 await talk.person.wait_for(lambda: len(talk.answers) == 3 and LIVE not in talk.answers[0].content)
         assert [answer.body for answer in talk.answers[::2]] == ["half of", "Echo: next"]
-        assert f"the bridge was ended {MAX_INTERRUPTIONS} times" in (talk.answers[1].html or "") + talk.answers[1].body
+        assert f"the bridge ended {MAX_INTERRUPTIONS} times" in (talk.answers[1].html or "") + talk.answers[1].body
         assert upstream.questions == ["kill", "next"]
 
 
@@ -148,7 +148,7 @@ async def test_a_clean_stop_lets_a_running_answer_finish(
                 await talk.person.wait_for(lambda: [a.body for a in talk.answers][1:] == ["Echo: and this later"])
 
 
-async def test_what_was_said_while_the_bridge_was_away_is_answered_at_once(
+async def test_messages_sent_while_no_bridge_ran_are_answered_at_its_start(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     async with ScriptedUpstream("away") as upstream:
@@ -158,7 +158,7 @@ async def test_what_was_said_while_the_bridge_was_away_is_answered_at_once(
             for number in range(5):
                 await talk.say(f"{number}")
             async with process(tmp_path, configured(harness, database_url, upstream)) as bridge:
-                await talk.person.wait_for(lambda: len(talk.answers) == 5, within=20)
+                await talk.person.wait_for(lambda: len(talk.answers) == 5)
                 assert bridge.logged("the homeserver reaches the bridge")
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(5)]
 
@@ -200,7 +200,7 @@ async def test_two_bridges_share_the_work_and_say_nothing_twice(
         assert upstream.questions == [f"{number}" for number in range(10)]
 
 
-async def test_the_database_can_be_made_anew(harness: BridgeHarness, database_url: str) -> None:
+async def test_an_empty_database_adopts_the_existing_rooms(harness: BridgeHarness, database_url: str) -> None:
     """Everything that people see is found again by its alias; nothing is made twice and answers go on."""
     async with ScriptedUpstream("anew") as upstream:
         async with harness.talk(database_url, upstream) as talk:
@@ -238,7 +238,7 @@ async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
         there = {"address": proxy.url, "domain": "test.local"}
         async with harness.talk(database_url, upstream, homeserver=there) as talk:
             await talk.say("go on")
-            await asyncio.wait_for(cut.wait(), 15)
+            await asyncio.wait_for(cut.wait(), DEADLINE)
             if forgets:
                 # The homeserver dies between the event and its answer, and knows no transaction ids afterwards.
                 await harness.synapse.kill()
@@ -248,7 +248,7 @@ async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
             await talk.wait_for_answers(1)
 
 
-async def test_nobody_can_pass_for_an_answer(harness: BridgeHarness, database_url: str) -> None:
+async def test_forged_marks_do_not_pass_for_an_answer(harness: BridgeHarness, database_url: str) -> None:
     """Anybody can write anything in a room, marks of the bridge included."""
     async with ScriptedUpstream("genuine") as upstream:
         async with harness.talk(database_url, upstream) as talk:
@@ -271,7 +271,7 @@ async def test_nobody_can_pass_for_an_answer(harness: BridgeHarness, database_ur
             assert row["event_id"] == genuine
 
 
-async def test_what_waits_for_its_next_try_begins_at_the_next_start(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_delayed_retry_begins_at_the_next_start(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("patient") as upstream:
         async with harness.talk(database_url, upstream) as talk:
             upstream.status = 503
@@ -282,7 +282,7 @@ async def test_what_waits_for_its_next_try_begins_at_the_next_start(harness: Bri
             async def waits() -> bool:
                 return bool(await rows("SELECT 1 FROM turn WHERE not_before IS NOT NULL"))
 
-            await eventually(waits, "the turn waits for its next try")
+            await eventually(waits, "the turn waits for its next attempt")
             # As after a homeserver's trouble; what an upstream asked for is kept.
             await talk.running.database.execute(
                 "UPDATE turn SET failures = 0, not_before = now() + interval '1 hour', waits_since = now()"

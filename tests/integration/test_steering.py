@@ -50,10 +50,10 @@ async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) ->
         assert [answer.body for answer in answers] == ["Once upon a time\n\n*(stopped)*", "Echo: next"]
         assert upstream.questions == ["tell me everything", "next"]
         # The upstream's own end of the line is closed: it need not go on.
-        assert await talk.command("stop") == "Nothing is being answered in this room."
+        assert await talk.command("stop") == "No message is being answered in this room."
 
 
-async def test_what_was_stopped_before_its_first_word_says_so(shared: SharedBridge) -> None:
+async def test_an_answer_stopped_before_its_first_word_becomes_a_notice(shared: SharedBridge) -> None:
     async with ScriptedUpstream("mute") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
 
@@ -69,9 +69,7 @@ async def test_what_was_stopped_before_its_first_word_says_so(shared: SharedBrid
         assert (answer.body, answer.content["msgtype"]) == ("(stopped)", "m.notice")
 
 
-async def test_a_reaction_of_somebody_without_a_role_stops_nothing(
-    harness: BridgeHarness, shared: SharedBridge
-) -> None:
+async def test_a_reaction_of_a_user_without_a_role_stops_nothing(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("steady") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "on ", "and on"))
@@ -95,8 +93,8 @@ async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarn
         await talk.person.wait_for(lambda: talk.answers)
         async with admin_in(harness, talk) as admin:
             queue = await talk.command("queue", admin)
-            assert "is answered" in queue
-            assert ": waits" in queue
+            assert "being answered" in queue
+            assert ": waiting" in queue
             assert queue.count(upstream.names[0]) == 2
         gate.set()
         await talk.wait_for_answers(2)
@@ -115,7 +113,7 @@ async def test_a_message_that_waits_shows_it(shared: SharedBridge) -> None:
         await talk.person.wait_for(lambda: talk.room.reactions_to(two) == [])
 
 
-async def test_what_waits_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
+async def test_waiting_messages_can_be_answered_together(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("together") as upstream,
         harness.talk(database_url, upstream, lanes={"when_busy": "collect"}) as talk,
@@ -133,7 +131,7 @@ async def test_what_waits_can_be_answered_together(harness: BridgeHarness, datab
         async with admin_in(harness, talk) as admin:
             assert "answered together with" in await talk.command(f"why {events[1]}", admin)
             assert "queue" in await talk.command("busy sometimes", admin)
-            assert "its own answer" in await talk.command("busy queue", admin)
+            assert "each message gets a separate answer" in await talk.command("busy queue", admin)
         assert len(await talk.wait_for_answers(2)) == 2
 
 
@@ -144,13 +142,13 @@ async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, shared:
         admin_in(harness, talk) as admin,
     ):
         assert "stream edits|off" in await talk.command("stream", admin)
-        assert "once they are whole" in await talk.command("stream OFF", admin)
+        assert "when they are complete" in await talk.command("stream OFF", admin)
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first ", "and last"))
         await talk.say("one")
         await eventually(_asked(upstream, 1), "the upstream was asked")
         # Commands are answered meanwhile, and no word of the answer is there yet.
-        assert "as they grow" in await talk.command("stream edits", admin)
+        assert "while they grow" in await talk.command("stream edits", admin)
         assert talk.answers == []
         gate.set()
         (whole,) = await talk.wait_for_answers(1)
@@ -181,7 +179,10 @@ async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHa
         await talk.person.wait_for(
             lambda: "three" in "".join(_told(talk)) and ("four" in "".join(_told(talk)) or len(_told(talk)) == 2)
         )
-        assert all("2 messages wait here already" in message.body for message in talk.from_bot)
+        assert all(
+            "too many messages already wait in this room (`max_queued_per_room`: 2)" in message.body
+            for message in talk.from_bot
+        )
         replied = talk.from_bot[0].content["m.relates_to"]["m.in_reply_to"]["event_id"]
         assert talk.room.messages[replied].body == "three *one*"
         gate.set()
@@ -214,8 +215,8 @@ async def test_an_answer_without_end_is_ended(harness: BridgeHarness, database_u
         answers = await talk.wait_for_answers(3)
         assert answers[0].body == ("and so on " * 50).strip()
         assert (
-            answers[1].body
-            == "⚠️ The answer ends here: it grew beyond 500 characters (`max_answer_chars`). Ask for less at once."
+            answers[1].body == "⚠️ The answer ends here: the limit of 500 characters was reached (`max_answer_chars`). "
+            "Ask for a shorter answer."
         )
         assert answers[2].body == "Echo: and now?"
 
@@ -233,7 +234,8 @@ async def test_an_answer_that_takes_too_long_is_ended(harness: BridgeHarness, da
         answers = await talk.wait_for_answers(2)
         assert answers[0].body.startswith("drip drip")
         assert (
-            answers[1].body == "⚠️ The answer ends here: it took longer than 1 s (`turn_timeout`). Ask for less at once."
+            answers[1].body
+            == "⚠️ The answer ends here: the limit of 1 s was reached (`turn_timeout`). Ask for a shorter answer."
         )
 
 
@@ -271,7 +273,7 @@ async def _later(when: float) -> bool:
     return asyncio.get_running_loop().time() > when
 
 
-async def test_what_failed_is_listed_explained_and_asked_again(harness: BridgeHarness, database_url: str) -> None:
+async def test_failed_messages_are_listed_explained_and_retried(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("broken") as upstream,
         harness.talk(database_url, upstream, lanes={"max_attempts": 1}) as talk,
@@ -288,17 +290,17 @@ async def test_what_failed_is_listed_explained_and_asked_again(harness: BridgeHa
             for reference in (name, question, told.event_id, link):
                 story = await talk.command(f"why {reference}", admin)
                 assert "It failed" in story
-                assert "taken up" in story
-            assert await talk.command(f"retry {name}", admin) == f"`{name}` is asked again."
+                assert ": started" in story
+            assert await talk.command(f"retry {name}", admin) == f"The agent will be asked again: `{name}`."
             await talk.person.wait_for(lambda: talk.answers[0].body == "Echo: try")
             await talk.wait_until_idle()
-            assert await talk.command("failed", admin) == "No message failed."
+            assert await talk.command("failed", admin) == "No message has failed."
             assert "It was answered" in await talk.command(f"why {name}", admin)
         assert len(talk.answers) == 1
         assert talk.answers[0].content["msgtype"] == "m.text"
 
 
-async def test_what_waits_can_be_set_aside(harness: BridgeHarness, shared: SharedBridge) -> None:
+async def test_a_waiting_message_can_be_dropped(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("dropped") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
         upstream.scripts.append(waits_for(gate, "first"))
@@ -306,16 +308,16 @@ async def test_what_waits_can_be_set_aside(harness: BridgeHarness, shared: Share
         two = await talk.say("two")
         await talk.person.wait_for(lambda: talk.answers)
         async with admin_in(harness, talk) as admin:
-            assert "is set aside" in await talk.command(f"drop {two}", admin)
+            assert "Dropped" in await talk.command(f"drop {two}", admin)
             assert "cannot be asked again" in await talk.command(f"retry {two}", admin)
-            assert "I know no message" in await talk.command("drop nothing", admin)
+            assert "matches no message" in await talk.command("drop nothing", admin)
         gate.set()
         answers = await talk.wait_for_answers(2)
-        assert answers[1].body == "⚠️ No answer: an administrator set this message aside."
+        assert answers[1].body == "⚠️ No answer: an administrator dropped this message."
         assert upstream.questions == ["one"]
 
 
-async def test_why_knows_what_was_ignored_and_what_it_never_saw(harness: BridgeHarness, shared: SharedBridge) -> None:
+async def test_why_knows_ignored_and_unknown_messages(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("why") as upstream, shared.talk(upstream) as talk:
         await talk.say("y")
         notice = await talk.person.send(talk.room_id, "m.room.message", {"msgtype": "m.notice", "body": "beep"})
@@ -323,11 +325,11 @@ async def test_why_knows_what_was_ignored_and_what_it_never_saw(harness: BridgeH
         sticker = await talk.person.send(talk.room_id, "m.sticker", {"body": "s", "url": "mxc://x/y", "info": {}})
         await talk.wait_for_answers(1)
         async with admin_in(harness, talk) as admin:
-            assert "changes what is no message" in await talk.command(f"why {edited}", admin)
+            assert "the agent did not get" in await talk.command(f"why {edited}", admin)
             assert "it is a notice" in await talk.command(f"why {notice}", admin)
-            assert "I know nothing of" in await talk.command(f"why {sticker}", admin)
+            assert "The bridge has no record of" in await talk.command(f"why {sticker}", admin)
             link = f"matrix:roomid/{talk.room_id[1:]}/e/{sticker[1:]}"
-            assert "no message but a `m.sticker`" in await talk.command(f"why {link}", admin)
+            assert "This is not a message but a `m.sticker`" in await talk.command(f"why {link}", admin)
 
 
 def _asked(upstream: ScriptedUpstream, count: int) -> Any:

@@ -257,43 +257,43 @@ def test_answers(values: list[Any], expected: list[AnswerEvent]) -> None:
             [chunk(reasoning="hm"), chunk("stop")],
             [ReasoningDelta("hm")],
             AnswerEmpty,
-            "up worked on it, and gave no answer",
+            "up worked on the message but gave no answer",
         ),
         (
             [chunk(content="<think>hm, <"), chunk("stop")],
             [ReasoningDelta("hm, <")],
             AnswerEmpty,
-            "up worked on it, and gave no answer",
+            "up worked on the message but gave no answer",
         ),
         (
             [chunk(reasoning="hm"), chunk("length")],
             [ReasoningDelta("hm")],
             AnswerEmpty,
-            "up reached its length limit before it said anything",
+            "up reached its length limit before the answer began",
         ),
         (
             [calls(part(0, "{}", id="c2", name="find")), chunk("tool_calls"), "[DONE]"],
             [TWO],
             AnswerEmpty,
-            "up answered with a call of a tool only, and this bridge has no tools",
+            "up answered only with a tool call, and this bridge has no tools",
         ),
         (
             [chunk(reasoning="hm"), {"error": {"message": "no", "code": "context_length_exceeded"}}],
             [ReasoningDelta("hm")],
             AnswerInterrupted,
-            "up reported a failure: no",
+            "up reported an error: no",
         ),
         (
             [calls(part(0, "{}", id="c2", name="find")), chunk("tool_calls"), {"error": {"code": "model_not_found"}}],
             [TWO],
             AnswerInterrupted,
-            "up reported a failure",
+            "up reported an error",
         ),
         (
             [chunk(reasoning="x" * 999_999), chunk(content="yy"), chunk("stop")],
             [ReasoningDelta("x" * 999_999)],
             AnswerInterrupted,
-            "up answered with more than 1000000 characters",
+            "the answer of up is longer than 1000000 characters",
         ),
     ],
 )
@@ -310,7 +310,7 @@ def test_files_without_end() -> None:
     urls = [f"data:,{number:02}".ljust(4_000_000, "x") for number in range(17)]
     for url in urls[:16]:
         assert list(reader.feed(stream(chunk(images=[{"image_url": url}])))) == [FileDelta(url, None, None)]
-    with pytest.raises(AnswerInterrupted, match="files that are too large, beyond 67108864 characters"):
+    with pytest.raises(AnswerInterrupted, match="are larger than 67108864 characters"):
         list(reader.feed(stream(chunk(images=[{"image_url": urls[16]}]))))
 
 

@@ -32,13 +32,13 @@ upstreams:
 WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "unknown section, near": (
         "loging: {}\n",
-        ["config.yaml:10: loging: is no known key; did you mean logging?"],
+        ["config.yaml:10: loging: is not a known key; did you mean logging?"],
     ),
     "unknown section": (
         "matrix: {}\n",
         [
             (
-                "config.yaml:10: matrix: is no known key; known are homeserver, appservice, database, upstreams, "
+                "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
                 "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
                 "presence, retention, logging"
             )
@@ -46,19 +46,19 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown key, near": (
         "rooms:\n  concurrency: 2\n  invites: []\n",
-        ["config.yaml:12: rooms.invites: is no known key; did you mean invite?"],
+        ["config.yaml:12: rooms.invites: is not a known key; did you mean invite?"],
     ),
     "unknown key": (
         "logging:\n  colour: red\n",
-        ["config.yaml:11: logging.colour: is no known key; known are level, format"],
+        ["config.yaml:11: logging.colour: is not a known key; known keys: level, format"],
     ),
     "unknown key in a list": (
         "  - name: other\n    url: http://localhost:1\n    apikey: x\n",
-        ["config.yaml:12: upstreams[1].apikey: is no known key; did you mean api_key?"],
+        ["config.yaml:12: upstreams[1].apikey: is not a known key; did you mean api_key?"],
     ),
     "key that is no text": (
         "bot: {1: x}\n",
-        ["config.yaml:10: bot[1]: is no known key; known are prefix"],
+        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix"],
     ),
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
@@ -190,7 +190,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "names of upstreams": (
         "  - {name: letta, url: http://localhost}\n",
-        ["config.yaml:7: upstreams: names of upstreams must be unique; given twice: letta"],
+        ["config.yaml:7: upstreams: names of upstreams must be unique; these occur twice: letta"],
     ),
     "URL": (
         "  - name: other\n    url: localhost:1416\n",
@@ -237,17 +237,17 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "secret of two lines": (
         '  - name: other\n    url: http://localhost\n    api_key: "one\\ntwo"\n',
-        ["config.yaml:12: upstreams[1].api_key: must be one line of printable characters, and not empty"],
+        ["config.yaml:12: upstreams[1].api_key: must be one line of printable characters and must not be empty"],
     ),
     "unset variables": (
         "database:\n  url: env:NO_URL\n",
-        ["config.yaml:11: database.url: the environment variable NO_URL is not set: set it, or write the value here"],
+        ["config.yaml:11: database.url: the environment variable NO_URL is not set; set it, or write the value here"],
     ),
     "empty variable": (
         "  - name: other\n    url: http://localhost\n    headers:\n      X-Key: env:EMPTY\n",
         [
             (
-                "config.yaml:13: upstreams[1].headers.X-Key: the environment variable EMPTY is not set: "
+                "config.yaml:13: upstreams[1].headers.X-Key: the environment variable EMPTY is not set; "
                 "set it, or write the value here"
             )
         ],
@@ -269,7 +269,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             "config.yaml:12: upstreams[1].name: is given twice, first on line 10; remove one of them",
             "config.yaml:13: homeserver: is given twice, first on line 1; remove one of them",
             "config.yaml:15: domain: is given twice, first on line 14; remove one of them",
-            "config.yaml:16: space.a: is no known key; known are enabled, name, topic",
+            "config.yaml:16: space.a: is not a known key; known keys: enabled, name, topic",
         ],
     ),
 }
@@ -322,8 +322,8 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
             "config.yaml:8: appservice.bot_username: may contain only a-z, 0-9 and . _ / -",
             "config.yaml:9: appservice.username_prefix: must have at most 32 characters",
             (
-                "config.yaml:10: appservice.as_token: is still the placeholder of the example: "
-                "agent-bridge init writes a real one"
+                "config.yaml:10: appservice.as_token: is the placeholder of the example; "
+                "agent-bridge init writes a real value"
             ),
         ],
     ),
@@ -377,7 +377,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
     ),
     "no anchor": (
         "space: *other\n",
-        ["config.yaml:1:8: refers to an anchor that there is not; quote text that begins with *"],
+        ["config.yaml:1:8: refers to an anchor that does not exist; quote text that begins with *"],
     ),
     "unknown tag": (
         "space: !x!y z\n",
@@ -385,7 +385,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
     ),
     "impossible date": (
         "space:\n  name: 2001-13-45\n",
-        ["config.yaml:2:9: is no value that YAML knows; quote what is meant as text"],
+        ["config.yaml:2:9: is not a valid YAML value; quote it if it is text"],
     ),
     "two documents": (
         "space: {}\n---\nspace: {}\n",
@@ -393,7 +393,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
     ),
     "control character": (
         "space:\n  name: \x07\n",
-        ["config.yaml:2: holds a control character, which YAML does not allow"],
+        ["config.yaml:2: contains a control character, which YAML does not allow"],
     ),
 }
 
@@ -424,7 +424,7 @@ def test_bad_file(file: Path, text: str, expected: list[str]) -> None:
 
 
 def test_no_file(file: Path) -> None:
-    assert errors(file) == ["config.yaml: there is no such file; agent-bridge init writes one"]
+    assert errors(file) == ["config.yaml: does not exist; agent-bridge init writes one"]
 
 
 def test_unreadable_file(file: Path) -> None:
@@ -474,7 +474,7 @@ def test_secrets_are_not_shown(file: Path, text: str) -> None:
 def test_values_from_the_environment_are_not_shown(file: Path) -> None:
     file.write_text(GOOD.replace("first-token", "env:TOKEN") + "database: {url: env:TOKEN}\n")
     assert errors(file, {"TOKEN": f"{SECRET}\n"}) == [
-        "config.yaml:5: appservice.as_token: must be one line of printable characters, and not empty",
+        "config.yaml:5: appservice.as_token: must be one line of printable characters and must not be empty",
         'config.yaml:10: database.url: must be "embedded" or start with postgresql://',
     ]
 
@@ -608,5 +608,5 @@ def test_a_key_under_both_names_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         load(file, {})
     assert str(raised.value).removeprefix(f"{tmp_path}/") == (
-        "config.yaml:12: lanes.busy: is the old name of when_busy, which is given too; remove it"
+        "config.yaml:12: lanes.busy: is the old name of when_busy, which is also set; remove it"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from agent_bridge.log import _TALKATIVE, Seldom, configure
+from agent_bridge.log import _VERBOSE, RateLimit, configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def configured(level: Any, style: Any, **more: Any) -> Iterator[io.StringIO]:
     """Log into what is given, for the length of the block."""
     root, stream = logging.getLogger(), io.StringIO()
-    handlers, levels = root.handlers, {name: logging.getLogger(name).level for name in (None, *_TALKATIVE)}
+    handlers, levels = root.handlers, {name: logging.getLogger(name).level for name in (None, *_VERBOSE)}
     configure(level, style, to=stream, **more)
     try:
         yield stream
@@ -106,7 +106,7 @@ def test_listeners_see_the_bridges_events_only() -> None:
 
 
 def test_what_repeats_itself_is_heard_now_and_then() -> None:
-    seldom = Seldom(3600)
+    limit = RateLimit(3600)
     record = logging.LogRecord("psycopg.pool", logging.WARNING, __file__, 1, "no connection", None, None)
-    assert [seldom.filter(record) for _ in range(3)] == [True, False, False]
-    assert Seldom(0).filter(record)
+    assert [limit.filter(record) for _ in range(3)] == [True, False, False]
+    assert RateLimit(0).filter(record)

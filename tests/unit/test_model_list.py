@@ -56,27 +56,27 @@ def test_shapes(answer: Any, agents: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "what"),
+    ("body", "content"),
     [
-        (b"", "something that is not JSON"),
-        (b"\xff", "something that is not JSON"),
-        (b'{"data": [', "something that is not JSON"),
-        (b"[" * 100_000, "something that is not JSON"),
+        (b"", "text that is not JSON"),
+        (b"\xff", "text that is not JSON"),
+        (b'{"data": [', "text that is not JSON"),
+        (b"[" * 100_000, "text that is not JSON"),
         (b" <!DOCTYPE html><html>", "a web page"),
-        (b"{}", "JSON that is no list of models"),
-        (b"null", "JSON that is no list of models"),
-        (b'"x"', "JSON that is no list of models"),
-        (b'{"error": {"message": "no"}}', "JSON that is no list of models"),
-        (b'{"data": {"id": "a"}}', "JSON that is no list of models"),
-        (b'{"data": [{"name": "a"}]}', "a list in which nothing has an id"),
+        (b"{}", "JSON without a list of models"),
+        (b"null", "JSON without a list of models"),
+        (b'"x"', "JSON without a list of models"),
+        (b'{"error": {"message": "no"}}', "JSON without a list of models"),
+        (b'{"data": {"id": "a"}}', "JSON without a list of models"),
+        (b'{"data": [{"name": "a"}]}', "a list in which no entry has an id"),
     ],
 )
-def test_nonsense(body: bytes, what: str) -> None:
+def test_a_body_that_is_not_a_list_of_models(body: bytes, content: str) -> None:
     with pytest.raises(UpstreamProtocolError) as caught:
         parse_page("up", body)
     assert str(caught.value) == (
-        f'up answered GET /models with {what} instead of {{"data": [{{"id": …}}]}}; '
-        "is its url right? It usually ends in /v1"
+        f'up answered GET /models with {content} instead of {{"data": [{{"id": …}}]}}; '
+        "is its url correct? It usually ends in /v1"
     )
 
 

@@ -233,29 +233,33 @@ def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
 @pytest.mark.parametrize(
     ("values", "told", "kind", "says"),
     [
-        pytest.param([thought("hm"), STOP], 1, AnswerEmpty, "up worked on it, and gave no answer", id="thoughts only"),
+        pytest.param(
+            [thought("hm"), STOP], 1, AnswerEmpty, "up worked on the message but gave no answer", id="thoughts only"
+        ),
         pytest.param(
             [done(CALL), over(CALL)],
             1,
             AnswerEmpty,
-            "up answered with a call of a tool only, and this bridge has no tools",
+            "up answered only with a tool call, and this bridge has no tools",
             id="a call only",
         ),
         pytest.param(
-            [done(CALL), done(OUTPUT), STOP], 2, AnswerEmpty, "up worked on it, and gave no answer", id="deeds only"
+            [done(CALL), done(OUTPUT), STOP],
+            2,
+            AnswerEmpty,
+            "up worked on the message but gave no answer",
+            id="deeds only",
         ),
-        pytest.param([STOP], 0, AnswerEmpty, "up gave an empty answer", id="nothing"),
+        pytest.param([STOP], 0, AnswerEmpty, "the answer of up is empty", id="nothing"),
         pytest.param(
             [over(status="incomplete", incomplete_details={"reason": "max_output_tokens"})],
             0,
             AnswerEmpty,
-            "up reached its length limit before it said anything",
+            "up reached its length limit before the answer began",
             id="no room",
         ),
-        pytest.param([text("a")], 1, AnswerInterrupted, "up broke off in the middle of the answer", id="no end"),
-        pytest.param(
-            [text("a"), "[DONE]"], 1, AnswerInterrupted, "up broke off in the middle of the answer", id="[DONE]"
-        ),
+        pytest.param([text("a")], 1, AnswerInterrupted, "up broke off the answer", id="no end"),
+        pytest.param([text("a"), "[DONE]"], 1, AnswerInterrupted, "up broke off the answer", id="[DONE]"),
         pytest.param([text("a"), "{"], 1, AnswerInterrupted, "up sent a chunk that is not JSON", id="no JSON"),
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details={"reason": "content_filter"})],
@@ -268,38 +272,38 @@ def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
             [text("a"), over(status="incomplete", incomplete_details=None)],
             1,
             AnswerInterrupted,
-            "up did not finish: it gave the answer up",
+            "up did not finish: it cancelled the answer",
             id="incomplete",
         ),
         pytest.param(
             [text("a"), over(status="cancelled")],
             1,
             AnswerInterrupted,
-            "up did not finish: it gave the answer up",
+            "up did not finish: it cancelled the answer",
             id="cancelled",
         ),
         pytest.param(
             [text("a"), over(status="failed", error={"code": "server_error", "message": "no"})],
             1,
             AnswerInterrupted,
-            "up reported a failure: no",
+            "up reported an error: no",
             id="failed",
         ),
         pytest.param(
             [text("a"), over(status="failed")],
             1,
             AnswerInterrupted,
-            "up did not finish: it reported a failure",
+            "up did not finish: it reported an error",
             id="failed without a word",
         ),
         pytest.param(
-            [{"error": {"message": "no"}}], 0, AnswerInterrupted, "up reported a failure: no", id="error at once"
+            [{"error": {"message": "no"}}], 0, AnswerInterrupted, "up reported an error: no", id="error at once"
         ),
         pytest.param(
             [{"type": "error", "code": "model_not_found", "message": "who?"}],
             0,
             AgentGone,
-            "up has no such agent any more: who?",
+            "up no longer has this agent: who?",
             id="no agent",
         ),
         pytest.param(
@@ -313,7 +317,7 @@ def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
             [done(CALL), over(status="failed", error={"code": "context_length_exceeded", "message": "no"})],
             1,
             AnswerInterrupted,
-            "up reported a failure: no",
+            "up reported an error: no",
             id="context, when it has acted",
         ),
     ],
@@ -329,7 +333,7 @@ def test_no_answers(values: list[Any], told: int, kind: type[UpstreamError], say
 def test_an_error_event() -> None:
     _, error = read(ResponsesDialect(), [b'event: error\ndata: {"type": "error", "message": "no"}\n\n'])
     assert error is not None
-    assert error.says(ENGLISH) == "up reported a failure: no"
+    assert error.says(ENGLISH) == "up reported an error: no"
 
 
 def test_named_events() -> None:
@@ -351,11 +355,11 @@ def test_an_answer_in_one_piece() -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        ([], UpstreamProtocolError, "up answered with something that is no completion"),
-        ({"choices": []}, UpstreamProtocolError, "up answered with something that is no completion"),
-        ({"error": {"message": "no"}}, AnswerInterrupted, "up reported a failure: no"),
-        (over(status="queued")["response"], AnswerInterrupted, "up did not finish: it gave the answer up"),
-        (over()["response"], AnswerEmpty, "up gave an empty answer"),
+        ([], UpstreamProtocolError, "the response of up is not a completion"),
+        ({"choices": []}, UpstreamProtocolError, "the response of up is not a completion"),
+        ({"error": {"message": "no"}}, AnswerInterrupted, "up reported an error: no"),
+        (over(status="queued")["response"], AnswerInterrupted, "up did not finish: it cancelled the answer"),
+        (over()["response"], AnswerEmpty, "the answer of up is empty"),
     ],
 )
 def test_failures_in_one_piece(body: Any, kind: type[UpstreamError], says: str) -> None:

@@ -183,7 +183,7 @@ def test_a_short_help_is_one_list_and_a_long_one_has_headings() -> None:
         ),
         (
             InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "n_o"),
-            """*n\\_o* is none of `queue`, `collect`.
+            """*n\\_o* is not one of `queue`, `collect`.
 
 Usage: `!ab busy queue|collect`
 
@@ -191,7 +191,7 @@ For example: `!ab busy queue`""",
         ),
         (
             InvalidArguments(SYNC, ArgumentProblem.SURPLUS, None, "al"),
-            "I do not understand *al*.\n\nUsage: `!ab sync [all]`",
+            "*al* is not expected here.\n\nUsage: `!ab sync [all]`",
         ),
         (
             InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_AGENT, INVITE.arguments[0], "*x*"),
@@ -201,8 +201,8 @@ For example: `!ab busy queue`""",
             InvalidArguments(INVITE, ArgumentProblem.SEVERAL_AGENTS, INVITE.arguments[0], "ad", (ADA, ADAM)),
             ENGLISH.did_you_mean.format(value="ad", names="Ada (`agent_ada`), Adam \\*1\\* (`agent_adam`)"),
         ),
-        (UnknownCommand("agn`ets", "agents"), "I do not know `agn'ets`. Did you mean `!ab agents`?"),
-        (UnknownCommand("x", None), "I do not know `x`. `!ab help` lists the commands."),
+        (UnknownCommand("agn`ets", "agents"), "There is no command `agn'ets`. Did you mean `!ab agents`?"),
+        (UnknownCommand("x", None), "There is no command `x`. `!ab help` lists the commands."),
     ],
 )
 def test_faults_say_how_to_do_it(result: Result, text: str) -> None:
@@ -215,7 +215,7 @@ def test_several_turns_of_one_message_are_told_apart() -> None:
         TurnChange(OTHER_KEY, TurnState.RUNNING, is_changed=False),
     )
     assert english(Retried(changes)) == (
-        f"`{KEY}` is asked again.\n\n`{OTHER_KEY}` cannot be asked again: it is running."
+        f"The agent will be asked again: `{KEY}`.\n\n`{OTHER_KEY}` cannot be asked again: it is being answered."
     )
     traces = english(Trace("$question", (TRACE, replace(TRACE, key=OTHER_KEY, agent="Bert"))))
     assert [line for line in traces.splitlines() if line.startswith("`")] == [
@@ -227,15 +227,15 @@ def test_several_turns_of_one_message_are_told_apart() -> None:
 def test_a_trace_is_a_line_for_each_event() -> None:
     assert english(Trace("$answer", (TRACE,))).splitlines()[1:] == [
         "",
-        "- 2024-05-06 07:08:09.123Z: sent, by the homeserver's clock",
-        "- 2024-05-06 07:08:09.123Z: received and committed as a turn (a message)",
-        "- 2024-05-06 07:08:10.623Z: first taken up, after 1.5 s in its lane",
-        "- 2024-05-06 07:08:09.123Z: taken up",
+        "- 2024-05-06 07:08:09.123Z: sent (homeserver's clock)",
+        "- 2024-05-06 07:08:09.123Z: received and stored as a turn (a message)",
+        "- 2024-05-06 07:08:10.623Z: first started, after 1.5 s in its lane",
+        "- 2024-05-06 07:08:09.123Z: started",
         "- 2024-05-06 07:08:09.123Z: failed, shown in 1 part(s); it \\*broke\\*",
         "- 2024-05-06 07:08:09.123Z: an administrator asked it again",
         "- 2024-05-06 07:08:09.123Z: said in English by an older bridge",
         "- 2024-05-06 07:08:09.123Z: part 0 is `$answer`",
-        "- taken up 2 times, 1 failure, 0 interruptions",
+        "- started 2 times, 1 failure, 0 interruptions",
         "- the question is `$question`",
     ]
 
@@ -260,12 +260,12 @@ def test_a_trace_begins_with_the_state(change: dict[str, Any], text: str) -> Non
         (
             NoTraceReason.IGNORED,
             "notice",
-            "I received it and ignored it: it is a notice, and notices are not answered.",
+            "The bridge received this message and ignored it: it is a notice, and agents do not answer notices.",
         ),
-        (NoTraceReason.IGNORED, "an old reason", "I received it and ignored it: an old reason."),
-        (NoTraceReason.UNKNOWN, "", "I know nothing of `$a_b`. With a link to the message I could look it up."),
+        (NoTraceReason.IGNORED, "an old reason", "The bridge received this message and ignored it: an old reason."),
+        (NoTraceReason.UNKNOWN, "", "The bridge has no record of `$a_b`. A link to the message allows a wider search."),
         (NoTraceReason.NO_PORTAL, "", ENGLISH.why_no_portal.format(prefix="!ab")),
-        (NoTraceReason.NOT_A_MESSAGE, "m.sticker", "It is no message but a `m.sticker`, which is not answered."),
+        (NoTraceReason.NOT_A_MESSAGE, "m.sticker", "This is not a message but a `m.sticker`, which gets no answer."),
         (NoTraceReason.NOT_VISIBLE, "", ENGLISH.why_unseen),
         (NoTraceReason.OWN_EVENT, "", ENGLISH.why_ours),
         (NoTraceReason.NOT_RECEIVED, "", ENGLISH.why_not_handed_over),
@@ -281,7 +281,7 @@ def test_a_message_without_a_turn_is_explained(reason: NoTraceReason, detail: st
         ({}, "- **up**: 2 agents"),
         (
             {"doubted": 9},
-            "- **up**: 2 agents; 9 more left its list at once and are kept: say `sync all` to remove them",
+            "- **up**: 2 agents; 9 more disappeared from its list at once and are kept. `sync all` removes them",
         ),
         ({"error": ""}, "- **up**: ⚠️ not asked yet"),
         ({"error": "it *broke*"}, "- **up**: ⚠️ it \\*broke\\*"),
@@ -292,7 +292,7 @@ def test_the_state_of_an_upstream(change: dict[str, Any], text: str) -> None:
 
 
 def test_a_sync_that_takes_long_says_that_its_answer_is_old() -> None:
-    assert english(SyncReport(is_finished=False, upstreams=(UP,))) == f"{ENGLISH.still_looking}\n\n- **up**: 2 agents"
+    assert english(SyncReport(is_finished=False, upstreams=(UP,))) == f"{ENGLISH.sync_unfinished}\n\n- **up**: 2 agents"
 
 
 def test_many_agents_are_several_tables() -> None:
@@ -319,22 +319,22 @@ def test_the_state_of_an_agent(state: AgentState, room: RoomAddress | None, text
     ("result", "text"),
     [
         (AgentList(()), ENGLISH.no_agents.format(prefix="!ab")),
-        (OpenTurns((), has_more=False), "No message waits."),
-        (FailedTurns((), has_more=False), "No message failed."),
-        (StopRequested(0), "Nothing is being answered in this room."),
+        (OpenTurns((), has_more=False), "No message is waiting."),
+        (FailedTurns((), has_more=False), "No message has failed."),
+        (StopRequested(0), "No message is being answered in this room."),
         (
             Invited(ADA, "@b:x", was_member=True, may_talk=True),
-            "@b:x is in [Ada](https://matrix.to/#/!ada:x.org?via=x.org) already.",
+            "@b:x is already in [Ada](https://matrix.to/#/!ada:x.org?via=x.org).",
         ),
         (
             OpenTurns((TURN, replace(TURN, agent=None)), has_more=True),
-            f"""- `{KEY}` from @bob\\_b:x.org to **Ada**, 1 minute ago: waits
-- `{KEY}` from @bob\\_b:x.org to **the bot**, 1 minute ago: waits
+            f"""- `{KEY}` from @bob\\_b:x.org to **Ada**, 1 minute ago: waiting
+- `{KEY}` from @bob\\_b:x.org to **the bot**, 1 minute ago: waiting
 - … and more""",
         ),
         (
             FailedTurns((TURN,), has_more=False),
-            f"- `{KEY}` from @bob\\_b:x.org to **Ada**, 1 minute ago: the cause is not known",
+            f"- `{KEY}` from @bob\\_b:x.org to **Ada**, 1 minute ago: unknown cause",
         ),
     ],
 )

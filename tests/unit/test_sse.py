@@ -117,7 +117,7 @@ def test_what_is_sent_arrives(data: list[str]) -> None:
 def test_an_event_without_end_is_refused(stream: bytes) -> None:
     parser = EventParser(limit=40)
     parser.feed(stream[:40])
-    with pytest.raises(UpstreamProtocolError, match=r"^an event of the stream is longer than 40 bytes$"):
+    with pytest.raises(UpstreamProtocolError, match=r"^an event of the stream is larger than 40 bytes$"):
         parser.feed(stream[40:])
 
 

@@ -235,8 +235,8 @@ def test_an_error_is_told_in_each_language_and_logged_in_english() -> None:
     assert error.says(RUSSIAN) == "сервер letta занят (429): slow down"
     assert error.cause(RUSSIAN) == "сервер letta занят (429)"
     refused = errors.HomeserverRefused(Text("homeserver_refused", said="M_FORBIDDEN: no"))
-    assert str(refused) == "the homeserver refused: M_FORBIDDEN: no"
-    assert refused.says(RUSSIAN) == "домашний сервер отказал: M_FORBIDDEN: no"
+    assert str(refused) == "the homeserver refused the request: M_FORBIDDEN: no"
+    assert refused.says(RUSSIAN) == "домашний сервер отклонил запрос: M_FORBIDDEN: no"
 
 
 def test_what_the_database_said_of_itself_is_not_told() -> None:

@@ -58,10 +58,10 @@ def test_anything_is_a_reference(text: str) -> None:
 @pytest.mark.parametrize(
     ("state", "attempts", "text"),
     [
-        (TurnState.QUEUED, 0, "waits"),
-        (TurnState.QUEUED, 2, "waits for its next try"),
-        (TurnState.RUNNING, 1, "is answered"),
-        (TurnState.COMMITTED, 1, "is shown"),
+        (TurnState.QUEUED, 0, "waiting"),
+        (TurnState.QUEUED, 2, "waiting for its next attempt"),
+        (TurnState.RUNNING, 1, "being answered"),
+        (TurnState.COMMITTED, 1, "answer being sent"),
     ],
 )
 def test_where_an_open_turn_stands(state: TurnState, attempts: int, text: str) -> None:

@@ -190,8 +190,8 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
         (reply(500), UpstreamFailed, False, "up failed (500): why"),
         (reply(504), UpstreamFailed, False, "up failed (504): why"),
         (reply(529), UpstreamFailed, False, "up failed (529): why"),
-        (reply(404), AgentGone, False, "up has no agent 'Dora' any more: why"),
-        (reply(400, code="model_not_found"), AgentGone, False, "up has no agent 'Dora' any more: why"),
+        (reply(404), AgentGone, False, "up no longer has an agent 'Dora': why"),
+        (reply(400, code="model_not_found"), AgentGone, False, "up no longer has an agent 'Dora': why"),
         (reply(401), UpstreamRefused, False, "up does not accept the api_key (401): why"),
         (reply(403), UpstreamRefused, False, "up does not accept the api_key (403): why"),
         (reply(400), UpstreamRefused, False, "up refused the request (400): why"),
@@ -212,7 +212,7 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
             reply(307),
             UpstreamRefused,
             False,
-            "up answered with a redirect (307): configure the url that it leads to: why",
+            "up redirects to another address (307): set its url to that address: why",
         ),
         (ErrorResponse(500, {}, b""), UpstreamFailed, False, "up failed (500)"),
         (reply(400, f"bad {KEY}"), UpstreamRefused, False, "up refused the request (400): bad [hidden]"),
@@ -232,7 +232,7 @@ def test_without_agents() -> None:
         ErrorResponse(404, {}, b""), NOW, RequestContext()
     )
     assert type(error) is UpstreamRefused
-    assert str(error) == "up has no list of agents (404): is its url right? It usually ends in /v1"
+    assert str(error) == "up has no list of agents (404): is its url correct? It usually ends in /v1"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -278,11 +278,16 @@ def test_a_path_that_there_is_another_way_for(answer: ErrorResponse, kind: type[
 def test_a_refusal_may_be_about_the_images(status: int) -> None:
     errors = ErrorMapper("up", secrets=(), idempotent=False)
     error = errors.from_response(reply(status), NOW, RequestContext("Dora", images=True))
-    assert error.says(ENGLISH) == f"up refused the request ({status}): perhaps the agent's model takes no images: why"
+    assert (
+        error.says(ENGLISH)
+        == f"up refused the request ({status}): perhaps the agent's model does not accept images: why"
+    )
 
 
 def test_a_path_that_is_missing_says_what_for() -> None:
     error = ErrorMapper("up", secrets=(), idempotent=False).from_response(
         reply(404), NOW, RequestContext(transcription=True)
     )
-    assert error.says(ENGLISH) == "up makes no text of voice messages (404): is its transcription_model right?: why"
+    assert (
+        error.says(ENGLISH) == "up does not transcribe voice messages (404): is its transcription_model correct?: why"
+    )

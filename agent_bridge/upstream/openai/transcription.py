@@ -37,5 +37,5 @@ def read_transcript(upstream: str, body: bytes) -> str:
         value = None
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise UpstreamProtocolError(Text("voice_nonsense", upstream=upstream))
+        raise UpstreamProtocolError(Text("voice_invalid", upstream=upstream))
     return storable(text).strip()

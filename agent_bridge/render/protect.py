@@ -1,0 +1,35 @@
+"""Markdown prepared for the parser: see :mod:`agent_bridge.render.standins`."""
+
+from __future__ import annotations
+
+import re
+
+from agent_bridge.render import emphasis, footnotes, links, maths, spoilers, tags
+from agent_bridge.render.parser import MARK
+from agent_bridge.render.standins import hide, without_standins
+
+#: HTML tags of block quotes and lists inside each other at most. Clients may ignore tags that are nested deeper than
+#: 100 (Matrix spec, "m.room.message msgtypes").
+DEEPEST = 30
+_MARK = re.compile(MARK)
+_MANY_MARKS = re.compile(rf"^(?:{MARK}){{{DEEPEST // 2 + 1},}}", re.MULTILINE)
+
+
+def protect(markdown: str, *, live: bool = False) -> str:
+    """Return the text for the parser: *markdown* with stand-ins and the same number of lines.
+
+    With *live*, *markdown* still grows, and a formula on lines of its own may lack its end.
+    """
+    text = _MANY_MARKS.sub(_not_too_deep, without_standins(markdown))
+    text = maths.protect(text, live=live)
+    text = links.protect(footnotes.protect(text))
+    return emphasis.protect(tags.protect(spoilers.protect(text)))
+
+
+def _not_too_deep(found: re.Match[str]) -> str:
+    depth = 0
+    for mark in _MARK.finditer(found[0]):
+        depth += 1 if mark[0].endswith(">") else 2
+        if depth > DEEPEST:
+            return found[0][: mark.start()] + hide(found[0][mark.start() :])
+    return found[0]
