@@ -140,11 +140,13 @@ class Turns:
         extras: AnswerExtras = NO_EXTRAS,
         stopped: bool = False,
         transcript: Sequence[ChatMessage] = (),
+        run: str | None = None,
     ) -> None:
         """Commit the answer with its *extras*, the intention to show it in *parts*, and new *transcript* messages.
 
-        A request to stop it does not count any more, unless that *stopped* it. A question that was redacted leaves no
-        transcript. The upstream is never asked again for this turn.
+        *run* is the upstream's reference of the run; None keeps the stored one. A request to stop the answer does not
+        count any more, unless that *stopped* it. A question that was redacted leaves no transcript. The upstream is
+        never asked again for this turn.
         """
         await self._fenced(
             _SQL["commit"],
@@ -156,6 +158,7 @@ class Turns:
                 "parts": list(parts),
                 "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
+                "run": run,
                 "roles": [said.role for said in transcript],
                 "contents": [said.content for said in transcript],
                 "step": encode_step("answered", characters=len(answer), error=error),

@@ -561,3 +561,11 @@ async def test_the_run_that_answers_is_recorded_by_the_last_worker_only(database
     await turns.started(second, "run-2")
     await turns.started(first, "run-3")
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"
+    await turns.commit(second, "x", error=None, parts=[0])
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"
+
+
+async def test_the_commit_records_the_run(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await turns.commit(await take(database, lane), "x", error=None, parts=[0], run="run-1")
+    assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"

@@ -247,7 +247,7 @@ def test_a_long_answer_that_was_stopped_has_its_rest_in_a_file_too() -> None:
     assert second.text == f"{whole[1].text}\n\n*{ENGLISH.rest_as_file}*\n\n*{ENGLISH.stopped}*"
 
 
-WHOLE = Attempt(text="Here", question="Where?", activity=ACTIVITY, files=(FILE,))
+WHOLE = Attempt(text="Here", question="Where?", activity=ACTIVITY, files=(FILE,), run="run-1")
 BROKEN = Failure("it broke", "Try again.", "500")
 TOLD = Notice("⚠️ No answer: it broke. Try again.", "500")
 TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
@@ -257,7 +257,9 @@ TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
     ("attempt", "outcome"),
     [
         pytest.param(
-            WHOLE, Outcome("Here", extras=AnswerExtras(None, ACTIVITY, (FILE,)), question="Where?"), id="whole"
+            WHOLE,
+            Outcome("Here", extras=AnswerExtras(None, ACTIVITY, (FILE,)), question="Where?", run="run-1"),
+            id="whole",
         ),
         pytest.param(
             Attempt(text="Here", notes=("cat.png was too large", "dog.png too")),
@@ -270,8 +272,8 @@ TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
             id="the rest is the first file",
         ),
         pytest.param(
-            Attempt(ended_by=BROKEN, activity=ACTIVITY),
-            Outcome("", "it broke", extras=AnswerExtras(TOLD)),
+            Attempt(ended_by=BROKEN, activity=ACTIVITY, run="run-1"),
+            Outcome("", "it broke", extras=AnswerExtras(TOLD), run="run-1"),
             id="failed before the first word",
         ),
         pytest.param(

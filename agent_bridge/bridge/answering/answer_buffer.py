@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from agent_bridge.core.answers import Op
@@ -26,6 +26,8 @@ class AnswerBuffer:
         self._rendition = rendition
         self.activity = activity
         self.files: list[FileDelta] = []
+        #: The upstream's reference of the run; None if it gave none.
+        self.run: str | None = None
         #: ``finish_reason`` of the OpenAI API; empty until the answer is whole.
         self.finish_reason = ""
 
@@ -50,8 +52,10 @@ class AnswerBuffer:
         return min((due for due in (self._rendition.due, self.activity.due) if due is not None), default=None)
 
     def feed(self, delta: AnswerEvent, now: float) -> None:
-        """Add *delta*, which arrived at *now*. The start of a run changes nothing."""
+        """Add *delta*, which arrived at *now*."""
         match delta:
+            case RunStarted():
+                self.run = delta.ref
             case TextDelta():
                 self.activity.speak(now)
                 self._rendition.feed(delta.text, now)

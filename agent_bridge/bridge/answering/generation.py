@@ -139,6 +139,7 @@ class Generation:
             files=files,
             rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
+            run=call.buffer.run,
         )
 
     async def _read(self, call: _Call, streamer: AnswerStreamer) -> None:
@@ -149,22 +150,28 @@ class Generation:
                 aclosing(call.upstream.answer(call.request)) as deltas,
             ):
                 async for delta in deltas:
-                    if isinstance(delta, RunStarted):
-                        await self._record_run(call.turn, delta.ref)
-                    elif isinstance(delta, TextDelta):
+                    if isinstance(delta, TextDelta):
                         call.buffer.feed(TextDelta(delta.text[:left]), time.monotonic())
                         left -= len(delta.text)
                     else:
                         call.buffer.feed(delta, time.monotonic())
+                    if isinstance(delta, RunStarted):
+                        await self._record_run(call, delta.ref)
                     streamer.changed()
                     if left < 0:
                         raise AnswerTooLong(Text("too_long", limit=limit))
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
 
-    async def _record_run(self, turn: Turn, ref: str) -> None:
+    async def _record_run(self, call: _Call, ref: str) -> None:
+        """Store the reference of the run if the upstream can return to it after a crash.
+
+        Otherwise the commit of the answer stores it, and the first words wait for no statement.
+        """
+        if call.upstream.can.resume is None and call.upstream.can.cancel is None:
+            return
         try:
-            await self._turns.started(turn, ref)
+            await self._turns.started(call.turn, ref)
         except StoreError as error:
             # The answer goes on: the database may be back before it has to be committed.
             _log.warning("the reference of the run was not stored", run=ref, error=str(error))
@@ -178,6 +185,7 @@ class Generation:
             question=call.question.kept,
             activity=buffer.activity.whole(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
+            run=buffer.run,
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:

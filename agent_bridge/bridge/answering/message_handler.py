@@ -85,6 +85,7 @@ class MessageHandler:
                     extras=outcome.extras,
                     stopped=outcome.stopped is not None,
                     transcript=outcome.transcript,
+                    run=outcome.run,
                 )
             await self._status_reactions.show(turn, outcome.state, outbox.user_id)
             await outbox.publish(ops, outcome.state)

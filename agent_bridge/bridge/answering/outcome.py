@@ -72,6 +72,8 @@ class Attempt:
     rest: AnswerFile | None = None
     #: Sentences about files that were not read or not sent, without a full stop.
     notes: tuple[str, ...] = ()
+    #: The upstream's reference of the run; None if it gave none.
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Outcome:
     extras: AnswerExtras = NO_EXTRAS
     #: The question as the transcript keeps it.
     question: str = ""
+    #: The upstream's reference of the run; None if it gave none.
+    run: str | None = None
 
     @property
     def state(self) -> TurnState:
@@ -135,15 +139,15 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
     files = (*((attempt.rest,) if attempt.rest else ()), *attempt.files)
     extras = AnswerExtras(files=files, rest=attempt.rest is not None)
     if isinstance(ended_by, StopReason):
-        return Outcome(attempt.text, stopped=ended_by, extras=extras, question=attempt.question)
+        return Outcome(attempt.text, stopped=ended_by, extras=extras, question=attempt.question, run=attempt.run)
     if ended_by is None:
         notice = Notice("\n\n".join(_sentence(note) for note in attempt.notes)) if attempt.notes else None
         extras = replace(extras, activity=attempt.activity, notice=notice)
-        return Outcome(attempt.text, extras=extras, question=attempt.question)
+        return Outcome(attempt.text, extras=extras, question=attempt.question, run=attempt.run)
     midway = bool(attempt.text)
     notice = None if announced and not midway else ended_by.notice(texts, midway=midway)
     extras = replace(extras, activity=attempt.activity if midway else (), notice=notice)
-    return Outcome(attempt.text, ended_by.cause, extras=extras)
+    return Outcome(attempt.text, ended_by.cause, extras=extras, run=attempt.run)
 
 
 def committed_outcome(turn: Turn) -> Outcome:

@@ -96,6 +96,7 @@ UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND t
 -- was redacted leaves no transcript.
 WITH answered AS (
     UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
+           upstream_ref = coalesce(%(run)s, upstream_ref),
            stop = CASE WHEN %(stopped)s OR stop = 'redacted' THEN stop END, steps = append_step(turn.steps, %(step)s)
     WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
     RETURNING id, stop
