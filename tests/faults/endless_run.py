@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from support.forked import fork_module
 from support.process import BridgeProcess
 
 if TYPE_CHECKING:
@@ -19,5 +20,7 @@ async def test_endless(harness: BridgeHarness, database_url: str, tmp_path: Path
     )
     async with BridgeProcess(tmp_path, config) as bridge:
         await bridge.wait_for("listening", within=60)
+        # A program that notices nothing: neither a closed pipe nor that its servers are gone.
+        await fork_module("support.idle_program")
         (tmp_path.parent / "running").touch()
         await asyncio.Event().wait()

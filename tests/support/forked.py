@@ -13,9 +13,9 @@ import os
 import runpy
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
-from agent_bridge.demo.parent_watch import end_with
 from agent_bridge.demo.program import LONGEST_LINE
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ async def fork_module(module: str, *arguments: str, join_output: bool = False) -
     With *join_output* standard output goes where standard error goes, otherwise nowhere.
     """
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=(theirs, module, arguments, join_output))
+    # A daemon: an exit of this process ends the program instead of waiting for it.
+    process = _CONTEXT.Process(target=_run, args=(theirs, module, arguments, join_output), daemon=True)
     process.start()
     theirs.close()
     return ForkedProcess(process, await _reader(ours))
@@ -85,10 +86,19 @@ async def _reader(pipe: Connection) -> asyncio.StreamReader:
     return reader
 
 
+def _end_with_creator() -> None:
+    """End this process when the process that asked for it has ended."""
+    creator = multiprocessing.parent_process()
+    assert creator is not None
+    creator.join()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_output: bool) -> None:  # noqa: FBT001
     """Turn this process into the program."""
     os.setsid()
-    end_with(os.getppid())
+    # The fork server lives as long as its children do, so its end tells them nothing.
+    threading.Thread(target=_end_with_creator, daemon=True).start()
     os.dup2(stderr.fileno(), 2)
     stderr.close()
     output = os.dup(2) if join_output else os.open(os.devnull, os.O_WRONLY)
