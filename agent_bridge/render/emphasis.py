@@ -53,10 +53,12 @@ def protect(text: str) -> str:
     """Return *text* with stand-ins for signs that are no emphasis, and with an edge where emphasis could not end."""
     if "__" in text:
         text = _DUNDER.sub(lambda found: hide(found[0]) if _is_name(found) else found[0], text)
+    if _BESIDE_TEXT.search(text):
+        text = _RUN.sub(_Runs(text).protected, text)
     if "_" in text and not text.isascii():
         # An underscore opens and closes beside punctuation, which the stand-ins were.
         text = _HIDDEN_BEFORE.sub(rf"\g<0>{EDGE}", _HIDDEN_BEHIND.sub(rf"\g<0>{EDGE}", text))
-    return _RUN.sub(_Runs(text).protected, text) if _BESIDE_TEXT.search(text) else text
+    return text
 
 
 def may_open(run: str, before: str, behind: str) -> bool:

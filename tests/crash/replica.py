@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
 
-_UP_WITHIN = 30.0
+_UP_WITHIN = 120.0
 _ANSWERED = frozenset({"answer sent", "answer failed"})
 _TAKEN_OVER = "taking over the lanes of a dead worker"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEADING = "leading: discovers agents and compares rooms"
 #: Seconds within which another process has to have taken over.
-LEADER_WITHIN, TURN_WITHIN = 5, 15
+LEADER_WITHIN, TURN_WITHIN = 20, 60
 
 
 def replica(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, *, door: bool) -> Config:

@@ -70,6 +70,7 @@ def test_arithmetic_and_names_keep_their_signs(text: str) -> None:
         ("__bold__ and __both words__", "<strong>bold</strong> and <strong>both words</strong>"),
         ("`2*3*4` `__init__`", "<code>2*3*4</code> <code>__init__</code>"),
         ("**~5**", "<strong>~5</strong>"),
+        ("_a_~ ~__b__", "<em>a</em>~ ~<strong>b</strong>"),
     ],
 )
 def test_arithmetic_beside_emphasis(markdown: str, html: str) -> None:
