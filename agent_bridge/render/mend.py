@@ -66,11 +66,6 @@ def _with_end(source: str, markdown: str, line: int, mend: Callable[[str], str])
     return "\n".join([*source.split("\n")[:line], protect(end, live=True)])
 
 
-def ends_in_code(markdown: str) -> bool:
-    """Tell whether the last block of *markdown* is code or a formula."""
-    return _last_block(markdown)[1] == "CodeBlock"
-
-
 def _last_block(markdown: str) -> tuple[str, str, int]:
     """Return the text for the parser, the kind of the last block by the names of the parser, and its first line.
 

@@ -6,7 +6,6 @@ import re
 
 from agent_bridge.render import maths
 from agent_bridge.render.markdown import MAX_MARKDOWN
-from agent_bridge.render.mend import ends_in_code, mend_inline
 from agent_bridge.render.parser import parser
 from agent_bridge.render.protect import protect
 from agent_bridge.render.standins import BLOCK, BLOCK_END, LESS, REASON, SPOILER, SPOILER_END, restore, without_standins
@@ -35,27 +34,19 @@ def to_plain(markdown: str, *, live: bool = False) -> str:
     if len(markdown) > MAX_MARKDOWN or not ("<" in markdown or "||" in markdown):
         return markdown
     markdown = markdown.replace("\r\n", "\n")
-    source, verbatim, sections = _parsed(_with_spoiler_ended(markdown) if live else markdown)
+    source, verbatim, sections = _parsed(markdown, live=live)
     text = _Plain()
     for number, line in enumerate(source.split("\n")):
         if number in sections:
             text.add_tags(line.partition(BLOCK)[2].partition(BLOCK_END)[0])
         else:
             text.add(line, verbatim=number in verbatim)
-    return text.finish()
+    return text.finish(live=live)
 
 
-def _with_spoiler_ended(markdown: str) -> str:
-    paragraph = markdown.rpartition("\n\n")[2]
-    open_at_the_end = mend_inline(paragraph).endswith("||") and not paragraph.rstrip().endswith("||")
-    if not open_at_the_end or ends_in_code(markdown):
-        return markdown
-    return f"{markdown.rstrip().removesuffix('|')}||"
-
-
-def _parsed(markdown: str) -> tuple[str, set[int], set[int]]:
+def _parsed(markdown: str, *, live: bool) -> tuple[str, set[int], set[int]]:
     """Return the text for the parser with all code restored, the numbers of lines of code, and of lines of sections."""
-    source = protect(markdown).encode()
+    source = protect(markdown, live=live).encode()
     pieces: list[str] = []
     verbatim, sections = set[int](), set[int]()
     done = line = 0
@@ -136,13 +127,16 @@ class _Plain:
             self._outside = None
         self.add("", verbatim=False)
 
-    def finish(self) -> str:
+    def finish(self, *, live: bool) -> str:
         """Return the text."""
-        runs = ("\n".join(lines) if verbatim else _readable("\n".join(lines)) for verbatim, lines in self._runs)
+        runs = [
+            "\n".join(lines) if verbatim else _readable("\n".join(lines), live=live and number == len(self._runs))
+            for number, (verbatim, lines) in enumerate(self._runs, 1)
+        ]
         return restore("\n".join(runs)).strip()
 
 
-def _readable(source: str) -> str:
+def _readable(source: str, *, live: bool) -> str:
     pieces: list[str] = []
     opened: list[tuple[str, int, str]] = []
     at = 0
@@ -151,6 +145,8 @@ def _readable(source: str) -> str:
         at = found.end()
         _mark(found, pieces, opened)
     pieces.append(source[at:])
+    if live and any(key == SPOILER for key, _, _ in opened):
+        _closes(SPOILER, "", pieces, opened)
     return _ENDS.sub("\n", _BLANK_LINES.sub("\n\n", "".join(pieces)))
 
 

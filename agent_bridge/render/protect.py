@@ -18,12 +18,12 @@ _MANY_MARKS = re.compile(rf"^(?:{MARK}){{{DEEPEST // 2 + 1},}}", re.MULTILINE)
 def protect(markdown: str, *, live: bool = False) -> str:
     """Return the text for the parser: *markdown* with stand-ins and the same number of lines.
 
-    With *live*, *markdown* still grows, and a formula on lines of its own may lack its end.
+    With *live*, *markdown* still grows: a formula on lines of its own and a spoiler may lack their ends.
     """
     text = _MANY_MARKS.sub(_not_too_deep, without_standins(markdown))
     text = maths.protect(text, live=live)
     text = links.protect(footnotes.protect(text))
-    return emphasis.protect(tags.protect(spoilers.protect(text)))
+    return emphasis.protect(tags.protect(spoilers.protect(text, live=live)))
 
 
 def _not_too_deep(found: re.Match[str]) -> str:

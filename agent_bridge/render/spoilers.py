@@ -8,25 +8,39 @@ from html import escape
 from agent_bridge.render.parser import is_in_row
 from agent_bridge.render.standins import REASON, SPOILER, SPOILER_END, hide
 
-#: A spoiler within one paragraph. No space stands inside the bars, so ``a || b || c`` is not a spoiler.
-_SPOILER = re.compile(
+#: The beginning of a spoiler within one paragraph. No space stands inside the bars: ``a || b || c`` is not a spoiler.
+_BEGINNING = (
     r"\|\|(?<![\w|\\]..)(?![\s|])"
     r"(?:(?P<reason>[^|\n]{1,200})\|(?=[^\s|]))?"
-    r"(?P<text>(?:\\.|[^|\\\n]|\|(?!\|)|\n(?![ \t>]*\n))+)(?<!\s)\|\|(?![\w|])",
-    re.DOTALL,
+    r"(?P<text>(?:\\.|[^|\\\n]|\|(?!\|)|\n(?![ \t>]*\n))+)"
 )
+_SPOILER = re.compile(rf"{_BEGINNING}(?<!\s)\|\|(?![\w|])", re.DOTALL)
+_WITHOUT_END = re.compile(rf"{_BEGINNING}\\?\Z", re.DOTALL)
 
 
-def protect(text: str) -> str:
-    """Return *text* with marks in place of the bars of its spoilers."""
-    return _SPOILER.sub(_marked, text) if "||" in text else text
+def protect(text: str, *, live: bool = False) -> str:
+    """Return *text* with marks in place of the bars of its spoilers.
+
+    With *live*, *text* still grows, and a spoiler in its last paragraph may lack its end.
+    """
+    if "||" not in text:
+        return text
+    text = _SPOILER.sub(_marked, text)
+    return _WITHOUT_END.sub(_marked_without_end, text) if live else text
 
 
 def _marked(found: re.Match[str]) -> str:
     if _is_of_table(found):
         return found[0]
     reason = f"{hide(found['reason'])}{REASON}" if found["reason"] else ""
-    return f"{SPOILER}{reason}{found['text']}{SPOILER_END}"
+    end = SPOILER_END if found.re is _SPOILER else ""
+    return f"{SPOILER}{reason}{found['text']}{end}"
+
+
+def _marked_without_end(found: re.Match[str]) -> str:
+    paragraph = found.string.rfind("\n\n", 0, found.start()) + 1
+    in_code = found.string.count("`", paragraph, found.start()) % 2
+    return found[0] if in_code else _marked(found)
 
 
 def _is_of_table(found: re.Match[str]) -> bool:

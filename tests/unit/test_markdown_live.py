@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent_bridge.render.content import message
 from agent_bridge.render.markdown import to_html
 from agent_bridge.render.mend import mend_inline
+from agent_bridge.render.plain import to_plain
 from support.attacks import ATTACKS
 from support.html_checker import check
 
@@ -83,9 +84,14 @@ def test_a_message_says_whether_it_still_grows() -> None:
     assert "formatted_body" not in message("**a", mark="m")
 
 
-@pytest.mark.parametrize("end", ["", "|", "||", " **bo", " `co"])
+@pytest.mark.parametrize("end", ["", "|", "||", " **bo", " `co", "\\|", "\\||", "\nler"])
 def test_a_spoiler_without_an_end_is_hidden_in_plain_text_too(end: str) -> None:
     assert message(f"Words\n\nIt was ||the but{end}", mark="m", live=True)["body"] == "Words\n\nIt was [Spoiler]"
+
+
+@pytest.mark.parametrize("text", ["```\nif (a ||b", "```\n\nif (a ||b", "a ||b\n\nend", "a || b", "`a ||b", "a||b"])
+def test_bars_of_programs_are_no_spoiler_in_plain_text(text: str) -> None:
+    assert to_plain(text, live=True) == text
 
 
 @given(st.text("ab *_~`|$[]()\\<>/!\n", max_size=60) | st.sampled_from(ATTACKS))
