@@ -1,4 +1,4 @@
-"""The composition root: the one file that knows all names."""
+"""The composition root: it opens the connections and builds the parts of the bridge, one function per package."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
-import structlog
 from aiohttp import web
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
-from agent_bridge.bridge.agents.provisioner import Provisioner, RoomDefaults
+from agent_bridge.bridge.agents.provisioner import Provisioner
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
@@ -37,17 +36,17 @@ from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.bridge.queue.leader import Leader
-from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
-from agent_bridge.core.errors import CannotListen
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
-from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, AppServiceEndpoint
+from agent_bridge.lifecycle import Bridge
+from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
@@ -56,7 +55,7 @@ from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.database import POOL_TIMEOUT, Database
 from agent_bridge.store.edits import Edits
-from agent_bridge.store.embedded import embedded_postgres
+from agent_bridge.store.embedded import database_uri
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
@@ -75,89 +74,12 @@ from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
-    from agent_bridge.config.model import Config
-
-_log = structlog.stdlib.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Bridge:
-    """The bridge, built and not yet running."""
-
-    config: Config
-    worker: Worker
-    stops: Cancellations
-    door: AppServiceEndpoint
-    leader: Leader
-    discovery: Discovery
-    provisioner: Provisioner
-    homeserver: Homeserver
-    traces: Traces
-    renderer: ResultRenderer
-    process_stats: ProcessStats
-    web: web.Application
-
-    async def run(self) -> None:
-        """Be door and worker, and leader while no other process is, until cancelled; then finish what runs."""
-        async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
-            group.create_task(_ending(leading))
-            group.create_task(every(GAP_LOOK, self.door.look_for_gap, name="search for stranded transactions"))
-            group.create_task(self.work())
-
-    async def work(self) -> None:
-        """Be a worker only, until cancelled; then finish what runs, within the drain timeout."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.stops.run())
-            group.create_task(self.worker.run())
-
-    @asynccontextmanager
-    async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Lead, if no other process does; give the task that does it.
-
-        Whoever leads first holds the lanes of rooms that have to be compared; only then may anything come in.
-        """
-        leading = asyncio.create_task(self.leader.run())
-        settled = asyncio.create_task(self.leader.settled.wait())
-        try:
-            await asyncio.wait([leading, settled], return_when=asyncio.FIRST_COMPLETED)
-            yield leading
-        finally:
-            settled.cancel()
-            leading.cancel()
-            await asyncio.wait([leading, settled])
-
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        service = self.config.appservice
-        # A homeserver compresses nothing: what claims to be compressed can only be broken, or a bomb.
-        runner = web.AppRunner(self.web, access_log=None, auto_decompress=False)
-        await runner.setup()
-        try:
-            try:
-                await web.TCPSite(runner, service.hostname, service.port).start()
-            except OSError as error:
-                where = f"{service.hostname}:{service.port}"
-                raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
-            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
-            yield
-        finally:
-            await runner.cleanup()
-
-
-async def _ending(task: asyncio.Task[None]) -> None:
-    await task
-
-
-@asynccontextmanager
-async def database_uri(config: Config) -> AsyncIterator[str]:
-    """Give the URI of the configured database, starting the embedded one."""
-    if not config.database.embedded:
-        yield config.database.url
-        return
-    async with embedded_postgres(config.database.data_dir / "postgres") as uri:
-        yield uri
+    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.upstream.base import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,149 +95,304 @@ class Timeouts:
 _TIMEOUTS = Timeouts()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """The configuration and the values that derive from it."""
+
+    config: Config
+    namespace: Namespace
+    texts: Texts
+    timeouts: Timeouts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stores:
+    """The database and its tables."""
+
+    database: Database
+    signals: Signals
+    locks: Locks
+    agents: Agents
+    rooms: Rooms
+    turns: Turns
+    edits: Edits
+    histories: Histories
+    turn_admin: TurnAdmin
+    kv: KeyValues
+    queue: Queue
+    lanes: Lanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clients:
+    """The servers that the bridge sends requests to."""
+
+    homeserver: Homeserver
+    media: Media
+    fetcher: Fetcher
+    upstreams: tuple[tuple[Upstream, UpstreamConfig], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inbound:
+    rules: Rules
+    intake: Intake
+    backfill: Backfill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answering:
+    cancellations: Cancellations
+    messages: MessageHandler
+    edits: EditHandler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AgentParts:
+    status: UpstreamStatus
+    provisioner: Provisioner
+    discovery: Discovery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commands:
+    handler: CommandHandler
+    traces: Traces
+    renderer: ResultRenderer
+
+
 @asynccontextmanager
 async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
-    """Open what the bridge stands on and put it together.
+    """Open the connections and build the bridge; close them at the end of the block.
 
     Raises:
-        StoreError: the database cannot be used, or its schema is not this program's.
+        StoreError: the database cannot be used, or its schema is not the one of this program.
     """
-    namespace, permissions, prefix = config.namespace, config.permissions, config.bot.prefix
-    texts = texts_in(config.language)
+    settings = _Settings(config=config, namespace=config.namespace, texts=texts_in(config.language), timeouts=timeouts)
     async with AsyncExitStack() as stack:
-        uri = await stack.enter_async_context(database_uri(config))
-        await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
-        database = await stack.enter_async_context(
-            Database(uri, pool_size=config.database.pool_size, pool_timeout=timeouts.database)
-        )
-        signals = Signals()
-        locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
-        matrix_session = await stack.enter_async_context(homeserver_session(read_timeout=timeouts.homeserver))
-        upstream_session = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        )
-        agents, turns, kv = Agents(database), Turns(database), KeyValues(database)
-        homeserver = Homeserver(
-            config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
-        )
-        upstreams = [(make_upstream(each, upstream_session), each) for each in config.upstreams]
-        for server, _ in upstreams:
-            stack.push_async_callback(server.aclose)
-        rules, defaults = Rules(namespace, permissions, prefix), RoomDefaults(config.rooms, permissions)
-        stops, upstream_status = Cancellations(turns, signals), UpstreamStatus(kv, signals)
-        rooms, histories, turn_admin, edits = Rooms(database), Histories(database), TurnAdmin(database), Edits(database)
-        queue = Queue(database)
-        lanes = await stack.enter_async_context(Lanes(database, queue, signals))
-        intake = Intake(
-            database,
-            rooms,
-            IntakeStore(database),
-            edits,
-            histories,
-            lanes,
-            rules,
-            max_queued=config.lanes.max_queued_per_room,
-        )
-        backfill = Backfill(
-            homeserver,
-            histories,
-            intake,
-            signals,
-            interval=config.homeserver.backfill_interval,
-            horizon=config.retention.turns_days * 86400,
-        )
-        traces, renderer = Traces(turn_admin, turns, rooms, homeserver, rules), ResultRenderer(texts, prefix)
-        services = CommandServices(
-            database=database,
-            agents=agents,
-            rooms=rooms,
-            turns=turns,
-            turn_admin=turn_admin,
-            lanes=lanes,
-            traces=traces,
-            upstream_status=upstream_status,
-            homeserver=homeserver,
-            namespace=namespace,
-            permissions=permissions,
-        )
-        media = Media(
-            config.homeserver.address, config.appservice.as_token.get_secret_value(), namespace, matrix_session
-        )
-        fetcher = await stack.enter_async_context(Fetcher())
-        incoming_files = IncomingFiles(media, config.files, texts)
-        generation = Generation(
-            Questions(homeserver, namespace, Transcripts(database), incoming_files, config.threads, texts),
-            turns,
-            upstreams,
-            stops,
-            Uploads(media, fetcher, config.files, texts),
-            EditBudget(config.answers.edits_per_second),
-            config.answers,
-            texts,
-        )
-        outboxes = Outboxes(homeserver, turns)
-        changes = EditHandler(homeserver, outboxes, turns, edits, texts)
-        handlers: dict[TurnKind, Handler] = {
-            TurnKind.MESSAGE: MessageHandler(
-                outboxes,
-                turns,
-                Batching(turns, config.lanes),
-                generation,
-                Receipts(homeserver),
-                StatusReactions(homeserver),
-                config.lanes,
-                config.answers,
-                config.bot,
-                texts,
-            ),
-            TurnKind.EDIT: changes,
-            TurnKind.AGAIN: changes,
-            TurnKind.COMMAND: CommandHandler(services, all_commands(), renderer, texts),
-            TurnKind.REFUSAL: RefusalHandler(homeserver, turns, rules, texts),
-            TurnKind.INVITATION: InviteHandler(homeserver, turns, rooms, backfill, rules, texts),
-        }
-        worker = Worker(lanes, database, turns, locks, queue, signals, handlers, config.lanes, texts)
-        space = Space(
-            homeserver,
-            namespace,
-            kv,
-            config.space,
-            invite=config.rooms.invite,
-            powers=defaults.powers(namespace.bot),
-            version=config.rooms.version,
-        )
-        provisioner = Provisioner(homeserver, namespace, agents, space, defaults, signals, texts)
-        discovery = Discovery(
-            upstreams, agents, provisioner.request, namespace, config.templates, upstream_status, signals, texts
-        )
-        duties = [
-            provisioner.run,
-            HomeserverMonitor(homeserver, kv, agents, intake, lanes, config.appservice).run,
-            discovery.run,
-            backfill.run,
-            Pruner(database, config.retention).run,
-        ]
-        if config.lanes.show_waiting:
-            duties.append(WaitingReactions(homeserver, WaitingMessages(database), signals).run)
-        if config.presence:
-            duties.append(Presence(homeserver, upstream_status, agents, signals, texts).run)
-        leader = Leader(locks, partial(intake.request_backfill, "the bridge was away"), duties)
-        app = web.Application(client_max_size=MAX_BODY + 1)
-        door = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), intake)
-        door.add_routes(app)
-        checks = {"database": database.ping, "homeserver": homeserver.versions}
-        HealthPages(checks, upstream_status.read).add_routes(app)
+        stores = await _open_stores(settings, stack)
+        clients = await _open_clients(settings, stack)
+        inbound = _build_inbound(settings, stores, clients)
+        answering = _build_answering(settings, stores, clients)
+        agents = _build_agents(settings, stores, clients)
+        commands = _build_commands(settings, stores, clients, inbound.rules, agents.status)
+        handlers = _handlers(settings, stores, clients, inbound, answering, commands)
+        endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         yield Bridge(
-            config,
-            worker,
-            stops,
-            door,
-            leader,
-            discovery,
-            provisioner,
-            homeserver,
-            traces,
-            renderer,
-            ProcessStats(database),
-            app,
+            config=config,
+            worker=Worker(
+                stores.lanes,
+                stores.database,
+                stores.turns,
+                stores.locks,
+                stores.queue,
+                stores.signals,
+                handlers,
+                config.lanes,
+                settings.texts,
+            ),
+            cancellations=answering.cancellations,
+            endpoint=endpoint,
+            leader=_build_leader(settings, stores, clients, inbound, agents),
+            discovery=agents.discovery,
+            provisioner=agents.provisioner,
+            homeserver=clients.homeserver,
+            traces=commands.traces,
+            renderer=commands.renderer,
+            process_stats=ProcessStats(stores.database),
+            web=_build_web(stores, clients, endpoint, agents.status),
         )
+
+
+async def _open_stores(settings: _Settings, stack: AsyncExitStack) -> _Stores:
+    config = settings.config.database
+    uri = await stack.enter_async_context(database_uri(config))
+    await asyncio.to_thread(migrate.migrate if config.migrate else migrate.check, uri)
+    database = await stack.enter_async_context(
+        Database(uri, pool_size=config.pool_size, pool_timeout=settings.timeouts.database)
+    )
+    signals, queue = Signals(), Queue(database)
+    session = await stack.enter_async_context(Session(uri, signals))
+    return _Stores(
+        database=database,
+        signals=signals,
+        locks=await stack.enter_async_context(Locks(session)),
+        agents=Agents(database),
+        rooms=Rooms(database),
+        turns=Turns(database),
+        edits=Edits(database),
+        histories=Histories(database),
+        turn_admin=TurnAdmin(database),
+        kv=KeyValues(database),
+        queue=queue,
+        lanes=await stack.enter_async_context(Lanes(database, queue, signals)),
+    )
+
+
+async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
+    config, timeout = settings.config, settings.timeouts.homeserver
+    matrix = await stack.enter_async_context(homeserver_session(read_timeout=timeout))
+    # An answer holds a connection for as long as it takes.
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+    upstreams = tuple((make_upstream(each, session), each) for each in config.upstreams)
+    for upstream, _ in upstreams:
+        stack.push_async_callback(upstream.aclose)
+    token = config.appservice.as_token.get_secret_value()
+    return _Clients(
+        homeserver=Homeserver(config.homeserver.address, token, settings.namespace, matrix),
+        media=Media(config.homeserver.address, token, settings.namespace, matrix),
+        fetcher=await stack.enter_async_context(Fetcher()),
+        upstreams=upstreams,
+    )
+
+
+def _build_inbound(settings: _Settings, stores: _Stores, clients: _Clients) -> _Inbound:
+    config = settings.config
+    rules = Rules(settings.namespace, config.permissions, config.bot.prefix)
+    intake = Intake(
+        stores.database,
+        stores.rooms,
+        IntakeStore(stores.database),
+        stores.edits,
+        stores.histories,
+        stores.lanes,
+        rules,
+        max_queued=config.lanes.max_queued_per_room,
+    )
+    backfill = Backfill(
+        clients.homeserver,
+        stores.histories,
+        intake,
+        stores.signals,
+        interval=config.homeserver.backfill_interval,
+        horizon=config.retention.turns_days * 86400,
+    )
+    return _Inbound(rules=rules, intake=intake, backfill=backfill)
+
+
+def _build_answering(settings: _Settings, stores: _Stores, clients: _Clients) -> _Answering:
+    config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
+    cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
+    questions = Questions(
+        homeserver,
+        settings.namespace,
+        Transcripts(stores.database),
+        IncomingFiles(clients.media, config.files, texts),
+        config.threads,
+        texts,
+    )
+    generation = Generation(
+        questions,
+        turns,
+        clients.upstreams,
+        cancellations,
+        Uploads(clients.media, clients.fetcher, config.files, texts),
+        EditBudget(config.answers.edits_per_second),
+        config.answers,
+        texts,
+    )
+    messages = MessageHandler(
+        outboxes,
+        turns,
+        Batching(turns, config.lanes),
+        generation,
+        Receipts(homeserver),
+        StatusReactions(homeserver),
+        config.lanes,
+        config.answers,
+        config.bot,
+        texts,
+    )
+    edits = EditHandler(homeserver, outboxes, turns, stores.edits, texts)
+    return _Answering(cancellations=cancellations, messages=messages, edits=edits)
+
+
+def _build_agents(settings: _Settings, stores: _Stores, clients: _Clients) -> _AgentParts:
+    config, namespace, signals = settings.config, settings.namespace, stores.signals
+    homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
+    powers = room_powers(namespace.bot, config.permissions)
+    space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
+    provisioner = Provisioner(
+        homeserver, namespace, stores.agents, space, config.rooms, powers, signals, settings.texts
+    )
+    discovery = Discovery(
+        clients.upstreams,
+        stores.agents,
+        provisioner.request,
+        namespace,
+        config.templates,
+        status,
+        signals,
+        settings.texts,
+    )
+    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery)
+
+
+def _build_commands(
+    settings: _Settings, stores: _Stores, clients: _Clients, rules: Rules, status: UpstreamStatus
+) -> _Commands:
+    traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
+    renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
+    services = CommandServices(
+        database=stores.database,
+        agents=stores.agents,
+        rooms=stores.rooms,
+        turns=stores.turns,
+        turn_admin=stores.turn_admin,
+        lanes=stores.lanes,
+        traces=traces,
+        upstream_status=status,
+        homeserver=clients.homeserver,
+        namespace=settings.namespace,
+        permissions=settings.config.permissions,
+    )
+    handler = CommandHandler(services, all_commands(), renderer, settings.texts)
+    return _Commands(handler=handler, traces=traces, renderer=renderer)
+
+
+def _handlers(
+    settings: _Settings,
+    stores: _Stores,
+    clients: _Clients,
+    inbound: _Inbound,
+    answering: _Answering,
+    commands: _Commands,
+) -> Mapping[TurnKind, Handler]:
+    homeserver, turns, texts = clients.homeserver, stores.turns, settings.texts
+    return {
+        TurnKind.MESSAGE: answering.messages,
+        TurnKind.EDIT: answering.edits,
+        TurnKind.AGAIN: answering.edits,
+        TurnKind.COMMAND: commands.handler,
+        TurnKind.REFUSAL: RefusalHandler(homeserver, turns, inbound.rules, texts),
+        TurnKind.INVITATION: InviteHandler(homeserver, turns, stores.rooms, inbound.backfill, inbound.rules, texts),
+    }
+
+
+def _build_leader(
+    settings: _Settings, stores: _Stores, clients: _Clients, inbound: _Inbound, agents: _AgentParts
+) -> Leader:
+    config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
+    monitor = HomeserverMonitor(homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice)
+    duties = [
+        agents.provisioner.run,
+        monitor.run,
+        agents.discovery.run,
+        inbound.backfill.run,
+        Pruner(stores.database, config.retention).run,
+    ]
+    if config.lanes.show_waiting:
+        duties.append(WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run)
+    if config.presence:
+        duties.append(Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run)
+    return Leader(stores.locks, partial(intake.request_backfill, "the bridge was away"), duties)
+
+
+def _build_web(
+    stores: _Stores, clients: _Clients, endpoint: AppServiceEndpoint, status: UpstreamStatus
+) -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY + 1)
+    endpoint.add_routes(app)
+    checks = {"database": stores.database.ping, "homeserver": clients.homeserver.versions}
+    HealthPages(checks, status.read).add_routes(app)
+    return app

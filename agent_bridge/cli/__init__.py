@@ -117,12 +117,11 @@ def doctor(
     ] = None,
 ) -> None:
     """Check everything that the bridge needs, one line per check; exit code 0 only if all checks pass."""
-    from agent_bridge.app import database_uri
     from agent_bridge.cli.doctor import Doctor
 
     # The findings are the output; log lines would appear between them.
     logging.disable()
-    checks = Doctor(_load(config), config, registration or config.parent / "registration.yaml", database_uri)
+    checks = Doctor(_load(config), config, registration or config.parent / "registration.yaml")
 
     async def examine() -> bool:
         all_passed = True
@@ -137,13 +136,13 @@ def doctor(
 @cli.command()
 def migrate(*, config: ConfigFile = _DEFAULT) -> None:
     """Bring the database's schema up to date."""
-    from agent_bridge.app import database_uri
     from agent_bridge.store import migrate as migrations
+    from agent_bridge.store.embedded import database_uri
 
     settings = _load_with_logging(config)
 
     async def bring_up() -> None:
-        async with database_uri(settings) as uri:
+        async with database_uri(settings.database) as uri:
             await asyncio.to_thread(migrations.migrate, uri)
 
     asyncio.run(bring_up())

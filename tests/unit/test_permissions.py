@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent_bridge.bridge.agents.provisioner import RoomDefaults
 from agent_bridge.bridge.rooms.permissions import people_with, role_of
-from agent_bridge.config.model import RoomsConfig
+from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.core.roles import Role
 from support.records import NAMES
 
@@ -62,7 +61,7 @@ def test_people_are_those_who_are_named_themselves(role: Role, people: list[str]
 
 
 def test_powers_in_rooms_follow_the_roles() -> None:
-    assert RoomDefaults(RoomsConfig(), PERMISSIONS | {NAMES.bot: Role.MODERATOR}).powers(NAMES.bot) == {
+    assert room_powers(NAMES.bot, PERMISSIONS | {NAMES.bot: Role.MODERATOR}) == {
         "@admin:example.org": 100,
         "@owner:other.org": 100,
         "@mod:example.org": 50,

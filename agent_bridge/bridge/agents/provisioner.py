@@ -7,21 +7,18 @@ recorded. After a kill between two steps the next run completes the rest.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.bridge.rooms.naming import rename_room
-from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import mark
-from agent_bridge.core.roles import Role
 from agent_bridge.matrix.filters import said_by_others
-from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, child_content, home_content
+from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, home_content
 from agent_bridge.render.content import escape, message
 from agent_bridge.store.signals import Topic
 
@@ -42,20 +39,6 @@ _log = structlog.stdlib.get_logger(__name__)
 _RETRY = Backoff(first=1, cap=60)
 
 
-@dataclass(frozen=True, slots=True)
-class RoomDefaults:
-    """What the configuration says of rooms in general."""
-
-    rooms: RoomsConfig
-    permissions: Mapping[str, Role]
-
-    def powers(self, bot: str) -> dict[str, int]:
-        """Return the power of the bot and of the people who are named with a role."""
-        moderators = dict.fromkeys(people_with(self.permissions, Role.MODERATOR), MODERATOR_POWER)
-        admins = dict.fromkeys(people_with(self.permissions, Role.ADMIN), ADMIN_POWER)
-        return moderators | admins | {bot: ADMIN_POWER}
-
-
 class Provisioner:
     """Reconciles agents, a few at a time, one at a time for each agent."""
 
@@ -65,7 +48,8 @@ class Provisioner:
         namespace: Namespace,
         agents: Agents,
         space: Space,
-        defaults: RoomDefaults,
+        rooms: RoomsConfig,
+        powers: Mapping[str, int],
         signals: Signals,
         texts: Texts,
     ) -> None:
@@ -73,10 +57,11 @@ class Provisioner:
         self._namespace = namespace
         self._agents = agents
         self._space = space
-        self._defaults = defaults
+        self._rooms = rooms
+        self._powers = powers
         self._signals = signals
         self._texts = texts
-        self._queues = [asyncio.Queue[int]() for _ in range(defaults.rooms.concurrency)]
+        self._queues = [asyncio.Queue[int]() for _ in range(rooms.concurrency)]
         self._queued: set[int] = set()
         self._failures: dict[int, int] = {}
         #: Whether every agent was requested once: a crash may have left any of them half done.
@@ -167,7 +152,7 @@ class Provisioner:
         if home.room_id is not None:
             return agent_room, False
         if self._lists_creator is None:
-            self._lists_creator = await self._homeserver.lists_creator(self._defaults.rooms.version)
+            self._lists_creator = await self._homeserver.lists_creator(self._rooms.version)
         ghost = self._namespace.user_id(agent.ghost)
         plan = RoomPlan(
             alias=agent.ghost,
@@ -175,8 +160,8 @@ class Provisioner:
             topic=home.topic,
             creator=ghost,
             lists_creator=self._lists_creator,
-            powers=self._defaults.powers(self._namespace.bot),
-            version=self._defaults.rooms.version,
+            powers=self._powers,
+            version=self._rooms.version,
         )
         content = home_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
         made = await self._homeserver.create_room(content, ghost)
@@ -199,7 +184,7 @@ class Provisioner:
         levels = {} if event is None else dict(event.get("content", {}))
         users = levels.get("users", {})
         if users.get(self._namespace.bot) != ADMIN_POWER:
-            levels["users"] = users | self._defaults.powers(self._namespace.bot)
+            levels["users"] = users | self._powers
             await self._homeserver.set_state(room_id, "m.room.power_levels", levels, as_user=ghost)
 
     async def _bot(self, agent_room: AgentRoom) -> None:
@@ -236,7 +221,7 @@ class Provisioner:
         await self._agents.linked(agent_room.home.id, space)
 
     async def _invite(self, agent_room: AgentRoom) -> None:
-        for user_id in self._defaults.rooms.invite:
+        for user_id in self._rooms.invite:
             if user_id in agent_room.home.invited:
                 continue
             try:

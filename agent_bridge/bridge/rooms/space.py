@@ -14,9 +14,9 @@ from agent_bridge.matrix.rooms import RoomPlan, space_content
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from agent_bridge.config.model import SpaceConfig
+    from agent_bridge.config.model import RoomsConfig, SpaceConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
 
@@ -35,18 +35,15 @@ class Space:
         namespace: Namespace,
         kv: KeyValues,
         config: SpaceConfig,
-        *,
-        invite: Sequence[str],
+        rooms: RoomsConfig,
         powers: Mapping[str, int],
-        version: str | None,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
         self._kv = kv
         self._config = config
-        self._invite = invite
+        self._rooms = rooms
         self._powers = powers
-        self._version = version
         self._lock = asyncio.Lock()
         self._room_id: str | None = None
         self._not_before = 0.0
@@ -74,9 +71,9 @@ class Space:
                 name=self._config.name,
                 topic=self._config.topic,
                 creator=self._namespace.bot,
-                lists_creator=await self._homeserver.lists_creator(self._version),
+                lists_creator=await self._homeserver.lists_creator(self._rooms.version),
                 powers=self._powers,
-                version=self._version,
+                version=self._rooms.version,
             )
             room_id = (await self._homeserver.create_room(space_content(plan))).room_id
             await self._kv.set(KeyValues.SPACE, room_id)
@@ -91,7 +88,7 @@ class Space:
 
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
-        for user_id in self._invite:
+        for user_id in self._rooms.invite:
             if user_id in invited:
                 continue
             try:

@@ -1,0 +1,101 @@
+"""The life of a process: it leads or stands by, listens, works, and finishes the running turns before it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.core.errors import CannotListen
+from agent_bridge.matrix.appservice import GAP_LOOK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.bridge.agents.discovery import Discovery
+    from agent_bridge.bridge.agents.provisioner import Provisioner
+    from agent_bridge.bridge.answering.cancellation import Cancellations
+    from agent_bridge.bridge.queue.leader import Leader
+    from agent_bridge.bridge.queue.worker import Worker
+    from agent_bridge.commands.trace import Traces
+    from agent_bridge.config.model import Config
+    from agent_bridge.matrix.appservice import AppServiceEndpoint
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.render.results import ResultRenderer
+    from agent_bridge.web.process_stats import ProcessStats
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """The bridge, built and not yet running."""
+
+    config: Config
+    worker: Worker
+    cancellations: Cancellations
+    endpoint: AppServiceEndpoint
+    leader: Leader
+    discovery: Discovery
+    provisioner: Provisioner
+    homeserver: Homeserver
+    traces: Traces
+    renderer: ResultRenderer
+    process_stats: ProcessStats
+    web: web.Application
+
+    async def run(self) -> None:
+        """Be endpoint, worker and leader candidate until cancelled; then finish the running turns."""
+        async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
+            group.create_task(_result_of(leading))
+            group.create_task(every(GAP_LOOK, self.endpoint.look_for_gap, name="search for stranded transactions"))
+            group.create_task(self.work())
+
+    async def work(self) -> None:
+        """Be a worker until cancelled; then finish the running turns within the drain timeout."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cancellations.run())
+            group.create_task(self.worker.run())
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Lead if no other process does; give the task of the leader candidate.
+
+        A new leader pauses the lanes of all rooms that need a backfill before the endpoint starts to listen.
+        """
+        leading = asyncio.create_task(self.leader.run())
+        settled = asyncio.create_task(self.leader.settled.wait())
+        try:
+            await asyncio.wait([leading, settled], return_when=asyncio.FIRST_COMPLETED)
+            yield leading
+        finally:
+            settled.cancel()
+            leading.cancel()
+            await asyncio.wait([leading, settled])
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        service = self.config.appservice
+        # Synapse does not compress requests, so a compressed body is broken or a decompression bomb.
+        runner = web.AppRunner(self.web, access_log=None, auto_decompress=False)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, service.hostname, service.port).start()
+            except OSError as error:
+                where = f"{service.hostname}:{service.port}"
+                raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
+            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
+            yield
+        finally:
+            await runner.cleanup()
+
+
+async def _result_of(task: asyncio.Task[None]) -> None:
+    """Await *task*: a task group accepts coroutines only, and ends with the error of this one."""
+    await task
