@@ -181,12 +181,14 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     texts = texts_in(config.language)
     async with AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database_uri(config))
+        signals = Signals()
+        # It connects while the schema is checked.
+        session = await stack.enter_async_context(Session(uri, signals))
         await asyncio.to_thread(migrate.migrate if config.database.migrate else migrate.check, uri)
         database = await stack.enter_async_context(
             Database(uri, pool_size=config.database.pool_size, pool_timeout=timeouts.database)
         )
-        signals = Signals()
-        locks = await stack.enter_async_context(Locks(await stack.enter_async_context(Session(uri, signals))))
+        locks = await stack.enter_async_context(Locks(session))
         matrix_session = await stack.enter_async_context(homeserver_session(read_timeout=timeouts.homeserver))
         upstream_session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))

@@ -22,7 +22,7 @@ class KeyValues:
     SPACE_INVITED = "space_invited"
     #: How the upstreams are.
     UPSTREAMS = "upstreams"
-    #: How often somebody asked to look at them, and to believe whatever they say; and how much of that is done.
+    #: The number of requests for a sync, of those that confirm the lists of the upstreams, and of those that are done.
     LOOKS = "upstream_looks"
     CONFIRMED = "upstream_looks_confirmed"
     DONE = "upstream_looks_done"

@@ -1,4 +1,4 @@
-"""Forgets what nobody needs any more."""
+"""Deletes rows that are older than configured."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 #: Rows of one statement: a large backlog must not hold the table for long.
 _BATCH = 5000
 
-# What was collected into an open turn is a part of its question. A turn stays as long as what a transcript keeps of it:
-# whoever takes the message back finds both by it.
+# A turn that was collected into an open one is a part of its question. A turn stays as long as its messages in the
+# transcript: a redaction finds both by it.
 _TURNS: LiteralString = """
 DELETE FROM turn WHERE id IN (
     SELECT id FROM turn t WHERE t.finished_at < now() - make_interval(secs => %s * 86400.0)
@@ -34,7 +34,7 @@ DELETE FROM ignored WHERE event_id IN (
     ORDER BY created_at LIMIT %s
 )
 """
-_SET_ASIDE: LiteralString = """
+_DEAD_LETTERS: LiteralString = """
 DELETE FROM dead_letter WHERE id IN (
     SELECT id FROM dead_letter WHERE created_at < now() - make_interval(secs => %s * 86400.0) ORDER BY id LIMIT %s
 )
@@ -42,17 +42,17 @@ DELETE FROM dead_letter WHERE id IN (
 
 
 async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
-    """Delete closed turns, messages of transcripts and what was ignored or set aside longer ago; return how many rows.
+    """Delete old closed turns, messages of transcripts, notes of ignored events and dead letters; return the row count.
 
     Raises:
-        StoreError: a part of it may be done.
+        StoreError: some of the rows may be deleted.
     """
     deleted = 0
     everything = (
         (_MESSAGES, transcript_days),
         (_TURNS, turns_days),
         (_IGNORED, turns_days),
-        (_SET_ASIDE, turns_days),
+        (_DEAD_LETTERS, turns_days),
     )
     for statement, days in everything:
         while (rows := await database.execute(statement, (days, _BATCH))) > 0:

@@ -1,4 +1,4 @@
-"""Provisioner: makes ghosts, rooms and the Space on the homeserver what the tables say that they should be.
+"""Provisioner: brings the ghosts, rooms and Space on the homeserver to the state that the tables describe.
 
 Each agent has the same steps. A step is skipped if the row says that it is done; else it is carried out and then
 recorded. After a kill between two steps the next run completes the rest.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.core.agents import AgentState
@@ -44,13 +44,13 @@ _RETRY = Backoff(first=1, cap=60)
 
 @dataclass(frozen=True, slots=True)
 class RoomDefaults:
-    """What the configuration says of rooms in general."""
+    """The settings of all rooms."""
 
     rooms: RoomsConfig
     permissions: Mapping[str, Role]
 
     def powers(self, bot: str) -> dict[str, int]:
-        """Return the power of the bot and of the people who are named with a role."""
+        """Return the power levels of the bot and of the people that the configuration gives a role."""
         moderators = dict.fromkeys(people_with(self.permissions, Role.MODERATOR), MODERATOR_POWER)
         admins = dict.fromkeys(people_with(self.permissions, Role.ADMIN), ADMIN_POWER)
         return moderators | admins | {bot: ADMIN_POWER}
@@ -96,10 +96,11 @@ class Provisioner:
             async with asyncio.TaskGroup() as group:
                 for queue in self._queues:
                     group.create_task(self._work(queue, group))
-                group.create_task(every(FALLBACK, self._find, name="search for agents out of sync", wake=wake))
+                find = every(FALLBACK, self._find, name="search for agents out of sync", wake=wake, rest=LONG_REST)
+                group.create_task(find)
 
     async def _find(self) -> None:
-        """Request all agents at first, then each that is out of sync, in whatever process the cause was written."""
+        """Request all agents at first, then each that is out of sync, also if another process wrote the cause."""
         if not self._requested_all:
             for agent_room in await self._agents.all():
                 self.request(agent_room.agent.id)
@@ -183,10 +184,10 @@ class Provisioner:
         if made.fresh:
             await self._agents.room_made(portal.id, made.room_id, portal.name, portal.topic)
         else:
-            # Found, perhaps half-made: its names are looked at once more, and who administers it.
+            # Found, perhaps half-made: its names and its administrators are checked again.
             _log.info("adopted a room that was there already", agent=agent.name, room=made.room_id)
             await self._empower_bot(made.room_id, ghost)
-            # What was said there was said to an earlier bridge.
+            # Its messages were sent to an earlier bridge.
             others = said_by_others(self._namespace, ghost)
             newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
             seen = newest[0]["event_id"] if newest else None
@@ -242,7 +243,7 @@ class Provisioner:
             try:
                 await self._homeserver.invite(_room_id(agent_room), user_id)
             except HomeserverRefused as error:
-                # One person who cannot be invited must not keep the others out; the next start tries again.
+                # The others are invited all the same; the next start tries this person again.
                 _log.warning("cannot invite", user=user_id, room=agent_room.portal.room_id, error=str(error))
             else:
                 await self._agents.invited(agent_room.portal.id, user_id)
