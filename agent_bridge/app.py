@@ -207,12 +207,14 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
 async def _open_stores(settings: _Settings, stack: AsyncExitStack) -> _Stores:
     config = settings.config.database
     uri = await stack.enter_async_context(database_uri(config))
+    signals = Signals()
+    # The session connects while another thread checks the schema.
+    session = await stack.enter_async_context(Session(uri, signals))
     await asyncio.to_thread(migrate.migrate if config.migrate else migrate.check, uri)
     database = await stack.enter_async_context(
         Database(uri, pool_size=config.pool_size, pool_timeout=settings.timeouts.database)
     )
-    signals, queue = Signals(), Queue(database)
-    session = await stack.enter_async_context(Session(uri, signals))
+    queue = Queue(database)
     return _Stores(
         database=database,
         signals=signals,

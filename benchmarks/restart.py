@@ -90,7 +90,7 @@ async def restart(ground: Ground) -> list[Figure]:
             "received the message and when half of the answer is visible. Time from the start of a new process until "
             "the person's /sync shows the whole answer; the upstream answers the repeated request at once. "
             f"{len(whole)} kills, p95 by nearest rank.",
-            Aim(5),
+            Aim(1.5),
             whole,
             {
                 "p50 s": median(whole),

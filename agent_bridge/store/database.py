@@ -25,9 +25,9 @@ Connection = psycopg.AsyncConnection[DictRow]
 POOL_TIMEOUT = 10.0
 _STATEMENT_TIMEOUT = 30
 _SWALLOWED = 15_000
-#: Seconds between two times that all connections are made anew.
+#: Seconds at least between two replacements of all connections.
 _DRAIN = 1.0
-#: What is the values' fault. A statement's own fault (a column that another version lacks) is not: that can be mended.
+#: Errors of the values. A statement's own error (a column that another version lacks) is none: that can be mended.
 _HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
 
@@ -35,7 +35,7 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     # One statement is one transaction, in one round trip; several are put in a transaction by name.
     await connection.set_autocommit(True)
     connection.row_factory = dict_row
-    # Somebody else's lock on a table must not hold the door for longer than the homeserver waits.
+    # A foreign lock on a table must not block a transaction of the homeserver for longer than the homeserver waits.
     await connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'".encode())
 
 
@@ -52,7 +52,7 @@ class _Pool(AsyncConnectionPool[Connection]):
 
     async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # the pool's own signature
         # It waits with asyncio.wait_for, which before Python 3.12 drops a cancellation that comes together with the
-        # connection: who has to end would go on for ever.
+        # connection: the cancelled task would go on for ever.
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
         connection = await super().getconn(timeout)
@@ -72,7 +72,7 @@ async def _as_store_error() -> AsyncIterator[None]:
         ) from error
     except psycopg.Error as error:
         kind = StoreRefused if isinstance(error, _HOPELESS) else StoreError
-        # Its details quote the row, and so what people said.
+        # Its details quote the row, and so the messages of people.
         raise kind(f"the database failed: {error.diag.message_primary or str(error).strip()}") from error
 
 
@@ -90,7 +90,7 @@ class Database:
             min_size=2,
             max_size=pool_size,
             timeout=pool_timeout,
-            # A network that swallows what is sent counts as a lost connection, in milliseconds, and not after minutes.
+            # A network that drops all packets counts as a lost connection after 15 s, not after minutes.
             kwargs={"tcp_user_timeout": _SWALLOWED},
             configure=_configure,
             check=_check,
@@ -121,7 +121,7 @@ class Database:
                 async with self.pool.connection() as connection:
                     yield connection
             except psycopg.errors.ReadOnlySqlTransaction:
-                # A session keeps what it began with: when the server may write again, only new ones do.
+                # A session keeps the setting that it began with: only new sessions may write when the server may again.
                 if time.monotonic() - self._drained >= _DRAIN:
                     self._drained = time.monotonic()
                     await self.pool.drain()
@@ -134,7 +134,7 @@ class Database:
             yield connection
 
     async def rows(self, query: LiteralString, params: Params = None) -> list[DictRow]:
-        """Run one statement in a transaction of its own and return its rows."""
+        """Run one statement in its own transaction and return its rows."""
         async with self._connection() as connection:
             cursor = await connection.execute(query, params)
             return await cursor.fetchall()
@@ -146,7 +146,7 @@ class Database:
             return await cursor.fetchone()
 
     async def execute(self, query: LiteralString, params: Params = None) -> int:
-        """Run one statement in a transaction of its own and return how many rows it changed."""
+        """Run one statement in its own transaction and return the number of rows that it changed."""
         async with self._connection() as connection:
             cursor = await connection.execute(query, params)
             return cursor.rowcount

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a real server from a wheel, in a folder of the bridge's own."""
+"""The embedded PostgreSQL: a real server from a wheel, in a folder of the bridge."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def start_postgres(folder: Path) -> PostgresServer:
 
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _forget_the_dead(folder / ".handle_pids.json")
+        _forget_dead_users(folder / ".handle_pids.json")
         server = get_server(folder)
-        _shut_others_out(server)
-    except Exception as error:  # whatever the wheel raises, the operator needs the folder and the reason
+        _protect_socket(server)
+    except Exception as error:  # the wheel raises many kinds; the operator needs folder and reason
         raise StoreError(f"the embedded PostgreSQL in {folder} does not start: {error}") from error
     return server
 
 
-def _forget_the_dead(users: Path) -> None:
-    # The wheel stops the server with its last user, and never finds out that one was killed.
+def _forget_dead_users(users: Path) -> None:
+    # The wheel stops the server with its last user, and does not notice that a user was killed.
     if users.exists():
         pids: list[int] = json.loads(users.read_text() or "[]")
         users.write_text(json.dumps([pid for pid in pids if _lives(pid)]))
@@ -59,9 +59,9 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _shut_others_out(server: PostgresServer) -> None:
-    # Where the path is too long for a socket, the wheel takes a folder that everybody on the machine may enter; and
-    # PostgreSQL trusts whoever comes through the socket.
+def _protect_socket(server: PostgresServer) -> None:
+    # If the path is too long for a socket, the wheel takes a folder that every user of the machine may enter; and
+    # PostgreSQL trusts each connection through the socket.
     sockets = server.get_postmaster_info().socket_dir
     if sockets is not None and sockets != server.pgdata:
         if server.system_user is not None:

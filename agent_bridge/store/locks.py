@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: First key of the two-key advisory locks: one number for each kind of thing that is locked.
+#: First key of the two-key advisory locks: one number for each kind of lock.
 LANE = 1
 #: The leader's lock. There is one key of it, 0.
 LEADER = 2
@@ -125,7 +125,7 @@ class Locks:
         self._doubtful.clear()
         holders = {name: task for name, task in self._held.items() if task is not None}
         if holders:
-            _log.error("the connection that held %d lock(s) was lost: what they guarded is interrupted", len(holders))
+            _log.error("the connection that held %d lock(s) was lost: their holders are cancelled", len(holders))
         for name, task in holders.items():
             self._lost.add(name)
             task.cancel()

@@ -92,14 +92,14 @@ def check(uri: str) -> None:
 
 
 @contextmanager
-def _as_store_error(what: str) -> Iterator[None]:
+def _as_store_error(failure: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
             # libpq quotes the part that it could not read, which may be a part of the password.
-            raise StoreError(f"{what}: database.url is no PostgreSQL URL") from None
-        raise StoreError(f"{what}: {str(error).strip()}") from error
+            raise StoreError(f"{failure}: database.url is no PostgreSQL URL") from None
+        raise StoreError(f"{failure}: {str(error).strip()}") from error
 
 
 def _revisions() -> list[str]:

@@ -43,5 +43,5 @@ def upgrade(uri: str) -> None:
             command.upgrade(alembic_config(connection), "head")
             connection.commit()
     except SQLAlchemyError as error:
-        # Its own text is about the statement; the driver's says what is wrong.
+        # Its own text quotes the statement; the driver's names the cause.
         raise error.__cause__ if isinstance(error.__cause__, psycopg.Error) else StoreError(str(error)) from error

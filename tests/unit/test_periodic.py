@@ -88,6 +88,26 @@ async def test_a_wake_up_ends_the_pause(seconds: float) -> None:
             wake.set()
 
 
+async def test_a_wake_up_does_not_shorten_the_rest() -> None:
+    loop = asyncio.get_running_loop()
+    began: list[float] = []
+    wake = asyncio.Event()
+
+    async def work() -> None:
+        began.append(loop.time())
+        loop.call_soon(wake.set)
+
+    task = asyncio.create_task(every(NEVER, work, name="the work", wake=wake, rest=0.05))
+
+    async def ran_often() -> bool:
+        return len(began) > 3
+
+    await eventually(ran_often, "it ran often")
+    task.cancel()
+    await asyncio.wait({task})
+    assert all(after - before >= 0.05 for before, after in itertools.pairwise(began))
+
+
 async def test_a_wake_up_while_it_runs_is_kept() -> None:
     wake, gate, runs = asyncio.Event(), asyncio.Event(), []
 

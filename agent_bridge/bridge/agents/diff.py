@@ -1,4 +1,4 @@
-"""What an upstream's list says beside what is known: a pure difference, and no guesses."""
+"""The difference between an upstream's list and the agents that are known: a pure function without guesses."""
 
 from __future__ import annotations
 

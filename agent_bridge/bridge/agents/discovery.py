@@ -45,7 +45,7 @@ _FEW = 3
 
 @dataclass
 class Watch:
-    """One upstream under watch."""
+    """The state of discovery for one upstream."""
 
     upstream: Upstream
     config: UpstreamConfig
@@ -62,7 +62,7 @@ class Watch:
 
 
 class Discovery:
-    """Keeps the tables of agents like the upstreams' lists."""
+    """Keeps the tables of agents equal to the lists of the upstreams."""
 
     def __init__(
         self,
@@ -87,11 +87,11 @@ class Discovery:
         self._published: list[Health] = []
 
     def health(self) -> list[Health]:
-        """Return how each upstream is, in the order of the configuration."""
+        """Return the status of each upstream, in the order of the configuration."""
         return [watch.health for watch in self._watches]
 
     async def run(self) -> None:
-        """Watch all upstreams, each on its own, publish how they are, and sync on request, until cancelled."""
+        """Look at each upstream periodically, publish their status, and sync on request, until cancelled."""
         with self._signals.subscription(Topic.SYNCS) as wake:
             async with asyncio.TaskGroup() as group:
                 group.create_task(every(FALLBACK, self._report, name="report on the upstreams", wake=wake))
@@ -100,7 +100,7 @@ class Discovery:
                     group.create_task(every(watch.config.poll_interval, work, name="look at an upstream"))
 
     async def sync(self, *, confirmed: bool = False) -> list[Health]:
-        """Look at all upstreams now and return how they are.
+        """Look at all upstreams now and return their status.
 
         *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
         are believed to be gone.
@@ -109,7 +109,7 @@ class Discovery:
         return self.health()
 
     async def _report(self) -> None:
-        """Sync if any process asked for it, and publish how the upstreams are if that has changed."""
+        """Sync if a process asked for it, and publish the status of the upstreams if it has changed."""
         requested_syncs, done = await self._upstream_status.requested_syncs()
         if requested_syncs != done:
             await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
@@ -134,7 +134,7 @@ class Discovery:
         async with watch.lock:
             try:
                 health = await self._pass(watch, confirmed=confirmed)
-            except Exception as error:  # noqa: BLE001  # whatever one upstream answers, it is asked again
+            except Exception as error:  # noqa: BLE001  # one upstream's answer must not end the loop
                 watch.failures += 1
                 self._note(watch, error)
             else:
@@ -265,7 +265,7 @@ def _shorten(name: str) -> str:
 def fresh_identity(model: str, taken: set[str]) -> str:
     """Return an identity for an agent whose model id is *model*: that id, or with a number behind it.
 
-    Needed where model ids are names: a new agent may be called what another was called first.
+    Needed where model ids are names: a new agent may have the first name of another agent.
     """
     if model not in taken:
         return model

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
@@ -103,7 +103,8 @@ class Presence:
         self._shown.clear()
         with self._signals.subscription(Topic.UPSTREAMS, Topic.AGENTS, Topic.ROOMS) as wake:
             async with asyncio.TaskGroup() as group:
-                group.create_task(every(FALLBACK, self._read, name="look at agents for presence", wake=wake))
+                read = every(FALLBACK, self._read, name="look at agents for presence", wake=wake, rest=LONG_REST)
+                group.create_task(read)
                 group.create_task(every(_ROUND, self._show, name="presence", wake=self._news, retry=_AWAY))
 
     async def _read(self) -> None:
@@ -160,19 +161,18 @@ class Presence:
         return changed + stale
 
     async def _find_out(self, scout: str) -> None:
-        """Learn from what became of *scout*'s last presence whether the homeserver shows any."""
+        """Learn from the last presence of *scout* whether the homeserver shows presence."""
         try:
             async with _limited(self._request_timeout):
                 visible = await self._homeserver.status_message(scout) is not None
         except HomeserverRefused:
             visible = False
         if visible is not self._visible:
-            what = "the homeserver shows presence" if visible else "the homeserver shows nobody's presence"
-            _log.info(what, ghost=scout)
+            _log.info(f"the homeserver {'shows' if visible else 'does not show'} presence", ghost=scout)
         self._visible = visible
 
     async def _set(self, ghost: str, desired: DesiredPresence) -> HomeserverUnavailable | None:
-        """Show *ghost* as *wish*; return why not, if the homeserver is away."""
+        """Show *ghost* as *desired*; return the error if the homeserver is away."""
         taken, lasts = True, self._refresh
         try:
             async with _limited(self._request_timeout):

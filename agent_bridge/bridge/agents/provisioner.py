@@ -1,4 +1,4 @@
-"""Provisioner: makes ghosts, rooms and the Space on the homeserver what the tables say that they should be.
+"""Provisioner: brings the ghosts, rooms and Space on the homeserver to the state that the tables describe.
 
 Each agent has the same steps. A step is skipped if the row says that it is done; else it is carried out and then
 recorded. After a kill between two steps the next run completes the rest.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
@@ -81,10 +81,11 @@ class Provisioner:
             async with asyncio.TaskGroup() as group:
                 for queue in self._queues:
                     group.create_task(self._work(queue, group))
-                group.create_task(every(FALLBACK, self._find, name="search for agents out of sync", wake=wake))
+                find = every(FALLBACK, self._find, name="search for agents out of sync", wake=wake, rest=LONG_REST)
+                group.create_task(find)
 
     async def _find(self) -> None:
-        """Request all agents at first, then each that is out of sync, in whatever process the cause was written."""
+        """Request all agents at first, then each that is out of sync, also if another process wrote the cause."""
         if not self._requested_all:
             for agent_room in await self._agents.all():
                 self.request(agent_room.agent.id)
@@ -168,10 +169,10 @@ class Provisioner:
         if made.fresh:
             await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
         else:
-            # Found, perhaps half-made: its names are looked at once more, and who administers it.
+            # Found, perhaps half-made: its names and its administrators are checked again.
             _log.info("adopted a room that was there already", agent=agent.name, room=made.room_id)
             await self._empower_bot(made.room_id, ghost)
-            # What was said there was said to an earlier bridge.
+            # Its messages were sent to an earlier bridge.
             others = said_by_others(self._namespace, ghost)
             newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
             seen = newest[0]["event_id"] if newest else None
@@ -227,7 +228,7 @@ class Provisioner:
             try:
                 await self._homeserver.invite(_room_id(agent_room), user_id)
             except HomeserverRefused as error:
-                # One person who cannot be invited must not keep the others out; the next start tries again.
+                # The others are invited all the same; the next start tries this person again.
                 _log.warning("cannot invite", user=user_id, room=agent_room.home.room_id, error=str(error))
             else:
                 await self._agents.invited(agent_room.home.id, user_id)

@@ -24,25 +24,25 @@ _LOOK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How an upstream is."""
+    """The status of one upstream."""
 
     name: str
-    #: Why it cannot be asked; None when the last answer was good; empty before the first answer.
+    #: Why the last request failed; None when it succeeded; empty before the first one.
     error: str | None = ""
-    #: Agents that it listed last.
+    #: Number of agents in its last list.
     agents: int = 0
-    #: Agents that stopped being listed, too many at once to believe it without an operator's word.
+    #: Number of agents missing from its lists: too many at once to count as gone before an operator confirms it.
     doubted: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether the last answer was good."""
+        """Whether the last request succeeded."""
         return self.error is None
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRequests:
-    """How often, in all, people asked for a sync, and for one that believes whatever the upstreams say."""
+    """The number of syncs that people asked for so far, and of those that confirm the lists of the upstreams."""
 
     requested: int = 0
     confirmed: int = 0
@@ -56,15 +56,15 @@ class UpstreamStatus:
         self._signals = signals
 
     async def publish(self, healths: Sequence[Health]) -> None:
-        """Tell all processes how the upstreams are."""
+        """Publish the status of the upstreams to all processes."""
         await self._kv.set(KeyValues.UPSTREAMS, [asdict(health) for health in healths], topic=Topic.UPSTREAMS)
 
     async def read(self) -> list[Health]:
-        """Return how the upstreams are, as the leader published it last."""
+        """Return the status of the upstreams that the leader published last."""
         return [Health(**each) for each in await self._kv.get(KeyValues.UPSTREAMS) or []]
 
     async def requested_syncs(self) -> tuple[SyncRequests, SyncRequests]:
-        """Return how often people asked for a sync, and how much of that is done."""
+        """Return the syncs that people asked for, and those that are done."""
         kv = await self._kv.some(KeyValues.LOOKS, KeyValues.CONFIRMED, KeyValues.DONE)
         requested_syncs = SyncRequests(kv.get(KeyValues.LOOKS, 0), kv.get(KeyValues.CONFIRMED, 0))
         return requested_syncs, SyncRequests(**kv.get(KeyValues.DONE, {}))

@@ -19,8 +19,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds between two runs of work that signals wake: they find the changes whose signal was lost.
 FALLBACK = 15.0
-#: Seconds between two runs at least, however many signals come.
-_REST = 0.02
+#: Seconds between two runs at least, however many signals come: of cheap work, and of work that reads many rows.
+_REST, LONG_REST = 0.02, 0.5
 _RETRY = Backoff(first=0.5, cap=5)
 
 
@@ -30,13 +30,15 @@ async def every(
     *,
     name: str,
     wake: asyncio.Event | None = None,
+    rest: float = _REST,
     retry: Backoff = _RETRY,
 ) -> Never:
     """Run *work* now and again and again, until cancelled.
 
     After each run there is a pause: the seconds that *work* returns, *seconds* if it returns None, those of *retry* if
-    it raises a :class:`BridgeError`. Setting *wake* ends the pause. Of several failures in a row the log has the first,
-    and the success that ends them, under *name*. Any other error ends the loop and is raised.
+    it raises a :class:`BridgeError`. Setting *wake* ends the pause, but for its first *rest* seconds. Of several
+    failures in a row the log has the first, and the success that ends them, under *name*. Any other error ends the loop
+    and is raised.
     """
     loop = asyncio.get_running_loop()
     failures = 0
@@ -57,14 +59,8 @@ async def every(
                 _log.info("periodic work succeeds again", work=name, failures=failures)
             failures = 0
             pause = seconds if due is None else due
-        await _pause(pause, wake)
-
-
-async def _pause(seconds: float, wake: asyncio.Event | None) -> None:
-    if wake is None:
-        await asyncio.sleep(seconds)
-        return
-    await asyncio.sleep(min(_REST, seconds))
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds - _REST):
-            await wake.wait()
+        await asyncio.sleep(pause if wake is None else min(rest, pause))
+        if wake is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause - rest):
+                    await wake.wait()

@@ -190,6 +190,6 @@ class Worker:
             await self._handlers[turn.kind].give_up(turn, cause)
         except HomeserverUnavailable as error:
             await self._wait_for_homeserver(turn, error)
-        except Exception as error:  # noqa: BLE001  # likewise: the lane goes on, and the log says that the room was not told
+        except Exception as error:  # noqa: BLE001  # likewise, and the log has the cause
             _log.error("turn failed, and the room cannot be told", error=str(error))
             await self._turns.finish(turn, TurnState.FAILED, {}, error=f"{cause}; the room was not told: {error}")
