@@ -14,48 +14,48 @@ help:  ## list the targets
 .venv/.%: locks/%.txt locks/tools.txt pyproject.toml scripts/venv scripts/packages.py
 	@scripts/venv install $*
 
-demo: .venv/.demo  ## bring everything up on this machine and show it (ARGS=--once: say one thing, then end)
+demo: .venv/.demo  ## run everything on this machine (ARGS=--once: one message and its answer, then end)
 	@$(BIN)/agent-bridge demo $(ARGS)
 
-unit: .venv/.unit  ## the tests that need no server: seconds (ARGS are pytest's)
+unit: .venv/.unit  ## the tests without servers, in seconds (ARGS are pytest's)
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test: .venv/.dev  ## every test but the long ones, on two processes (ARGS are pytest's)
+test: .venv/.dev  ## all tests except the long ones, in two processes (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-long: .venv/.dev  ## the long tests (ARGS are pytest's)
 	@$(BIN)/python -m pytest -m long $(ARGS)
 
-lint: .venv/.dev  ## style, types, floors, example files
+lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
 	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python scripts/examples.py --check
 
-all: lint test test-long  ## all that must pass before a release
+all: lint test test-long  ## all checks before a release
 
 lock: .venv/.tools  ## write locks/ from pyproject.toml (ARGS=--upgrade: with the newest versions)
 	@scripts/venv lock $(ARGS)
 
-format: .venv/.dev  ## put the code in form
+format: .venv/.dev  ## format the code
 	@$(BIN)/ruff check --quiet --fix-only $(PYTHON_FILES)
 	@$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
-examples: .venv/.dev  ## make the example files from the schema
+examples: .venv/.dev  ## write the example files from the schema
 	@$(BIN)/python scripts/examples.py
 
-migration: .venv/.dev  ## write a migration for what changed in store/schema.py (M="what it does")
+migration: .venv/.dev  ## write a migration for the changes of store/schema.py (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"
 
-crash: .venv/.dev  ## kill the bridge at random while people talk, and compare (KILLS=200, ARGS=--processes 2)
+crash: .venv/.dev  ## kill the bridge at random and check the answers (KILLS=200, ARGS=--processes 2)
 	@PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) $(ARGS)
 
-soak: .venv/.dev  ## talk with a bridge for a while, and write docs/soak.md on what grew (MINUTES=10)
+soak: .venv/.dev  ## measure the growth of a bridge, and write docs/soak.md (MINUTES=10)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
 bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json (ARGS="restart takeover": only these)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-clean:  ## remove what the other targets made
+clean:  ## remove the files of all targets
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

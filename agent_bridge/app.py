@@ -137,7 +137,7 @@ class Bridge:
             except OSError as error:
                 where = f"{service.hostname}:{service.port}"
                 raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
-            _log.info("door open", address=f"http://{service.hostname}:{service.port}")
+            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
             yield
         finally:
             await runner.cleanup()

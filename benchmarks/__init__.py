@@ -1,1 +1,1 @@
-"""The project's figures: measured beside a real Synapse, written down, never asserted."""
+"""The figures of the project: measured with a real Synapse and reported, never asserted."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [WHAT …]``: measure, and say what came out; all of it is written down too."""
+"""``python -m benchmarks [FIGURE …]``: measure, print the results and write the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from benchmarks.deltas import deltas
 from benchmarks.durability import durability
 from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
-from benchmarks.machine import Others, kv
+from benchmarks.idle import idle_queries
+from benchmarks.machine import OtherProcesses, describe_machine
 from benchmarks.markdown import markdown
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
@@ -40,6 +41,7 @@ _MEASURES: Mapping[str, Measure] = {
     "throughput": throughput,
     "rename": rename,
     "poll": idle_poll,
+    "idle": idle_queries,
     "provision": provision,
     "durability": durability,
     "restart": restart,
@@ -56,10 +58,10 @@ _MEASURES: Mapping[str, Measure] = {
 async def _measure(measures: Mapping[str, Measure]) -> dict[str, Entry]:
     figures: dict[str, Entry] = {}
     async with Ground() as ground:
-        others = Others([ground.processes["PostgreSQL"]])
+        others = OtherProcesses([ground.processes["PostgreSQL"]])
         for name, measure in measures.items():
             print(f"measuring {name} …", flush=True)
-            with others.watched():
+            with others.measured():
                 measured = await measure(ground)
             for figure in measured:
                 figures[figure.name] = entry(figure, others.percent)
@@ -68,28 +70,28 @@ async def _measure(measures: Mapping[str, Measure]) -> dict[str, Entry]:
 
 
 def main() -> None:
-    """Measure what the command line names, or everything, and write it down beside what was measured before."""
+    """Measure the figures on the command line, or all figures, and write the report with the other earlier results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what",
+        "figures",
         nargs="*",
         choices=[*_MEASURES, []],
-        help="measure this only, and keep the other figures",
+        help="measure only these figures and keep the results of the others",
         metavar=f"{{{','.join(_MEASURES)}}}",
     )
-    parser.add_argument("--rooms", type=int, default=ROOMS, help="how many rooms `rooms` has (default: %(default)s)")
-    parser.add_argument("--dry", action="store_true", help="write nothing down")
+    parser.add_argument("--rooms", type=int, default=ROOMS, help="number of rooms for `rooms` (default: %(default)s)")
+    parser.add_argument("--dry", action="store_true", help="do not write the report")
     arguments = parser.parse_args()
     log.configure("warning", "console")
     measures: dict[str, Measure] = {**_MEASURES, "rooms": partial(thousand_rooms, rooms=arguments.rooms)}
-    figures = asyncio.run(_measure({name: measures[name] for name in arguments.what or measures}))
+    figures = asyncio.run(_measure({name: measures[name] for name in arguments.figures or measures}))
     if not arguments.dry:
-        _write(figures, anew=not arguments.what)
+        _write(figures, keep_others=bool(arguments.figures))
 
 
-def _write(figures: dict[str, Entry], *, anew: bool) -> None:
-    before: dict[str, Entry] = {} if anew else json.loads(_RESULTS.read_text("utf-8"))["figures"]
-    together, machine = before | figures, kv()
+def _write(figures: dict[str, Entry], *, keep_others: bool) -> None:
+    earlier: dict[str, Entry] = json.loads(_RESULTS.read_text("utf-8"))["figures"] if keep_others else {}
+    together, machine = earlier | figures, describe_machine()
     document = {"figures": together, "machine": machine}
     _RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _PAGE.write_text(page(together, machine), encoding="utf-8")

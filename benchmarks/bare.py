@@ -1,4 +1,4 @@
-"""Bare requests of an application service: what a room costs when nobody writes anything down."""
+"""The requests that create a room, without a bridge: the baseline of provisioning."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _V3 = "/_matrix/client/v3"
 
 
 class Bare:
-    """Makes an agent's room with the requests, and the bodies, with which the bridge makes it. Use as context manager.
+    """Creates agents' rooms with the same requests and bodies as the bridge. Use it as a context manager.
 
-    The rooms are of the homeserver's default version, 12.
+    The rooms have the default version of the homeserver, 12.
     """
 
     def __init__(self, config: Config, invite: str) -> None:
@@ -39,13 +39,13 @@ class Bare:
         await self._http.close()
 
     async def space(self) -> None:
-        """Make the bot and the Space."""
+        """Create the bot and the Space."""
         await self._register(self._namespace.bot_username)
         plan = self._plan(self._namespace.space_alias_localpart, self._namespace.bot)
         self._space: str = (await self._ask("POST", "/createRoom", space_content(plan)))["room_id"]
 
     async def room(self) -> str:
-        """Make one ghost and its room, and return the room id."""
+        """Create one ghost and its room, and return the room id."""
         number = next(self._numbers)
         localpart = f"{self._namespace.username_prefix}{number}"
         ghost, domain, bot = self._namespace.user_id(localpart), self._namespace.domain, self._namespace.bot

@@ -19,7 +19,7 @@ _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 @dataclass(frozen=True, slots=True)
 class _Stat:
     parent: int
-    #: CPU time of its own and of the children that it has waited for, in seconds.
+    #: CPU time of the process and of the children that it has waited for, in seconds.
     seconds: float
 
 
@@ -30,9 +30,9 @@ def _stats() -> dict[int, _Stat]:
             continue
         try:
             line = (folder / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        except (FileNotFoundError, ProcessLookupError):  # the process has ended
             continue
-        # proc(5): the name stands in parentheses and may contain anything.
+        # proc(5): the name is in parentheses and may contain any character.
         fields = line.rpartition(")")[2].split()
         ticks = sum(int(field) for field in fields[11:15])
         stats[int(folder.name)] = _Stat(int(fields[1]), ticks / _TICKS)
@@ -54,7 +54,7 @@ def seconds_of(roots: Iterable[int]) -> float:
 def seconds_of_machine() -> float:
     """Return the CPU time in seconds that all processes of the machine have used."""
     ticks = [int(field) for field in (_PROC / "stat").read_text().splitlines()[0].split()[1:]]
-    # A guest's time is counted in its host process's as well.
+    # The time of a guest is also part of the time of its host process.
     return (sum(ticks[:_GUEST]) - ticks[_IDLE] - ticks[_IOWAIT]) / _TICKS
 
 
@@ -67,7 +67,7 @@ def resident_megabytes(pid: int) -> float:
 
 
 def open_files(pid: int) -> int:
-    """Return how many file descriptors one process has open."""
+    """Return the number of open file descriptors of one process."""
     return sum(1 for _ in (_PROC / str(pid) / "fd").iterdir())
 
 

@@ -1,4 +1,4 @@
-"""What the bridge's process computes for the deltas of answers, beside who only reads them."""
+"""CPU time of the bridge for the deltas of answers, and of a baseline that only reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.upstream import Telling
 
 _ROOMS, _SECONDS, _RUNS = 10, 25, 3
-#: Seconds that a bridge that nobody talks to is looked at.
+#: Seconds for which an idle bridge is measured.
 _IDLE = 10.0
 _PATIENCE = 60.0
 
@@ -41,23 +41,23 @@ async def deltas(ground: Ground) -> list[Figure]:
         Figure(
             "cpu_ms_per_1000_deltas",
             median(bridge),
-            f"CPU time of the bridge's process for {_ROOMS} answers at once, each of {len(telling)} deltas, one every "
-            f"{EVERY * 1000:.0f} ms: read, rendered, shown by edits as configured when nothing is, committed; per "
-            f"1,000 deltas, {_RUNS} runs. *The reader* takes the same answers from the same upstream with plain "
-            "aiohttp, parses them and does nothing with them.",
+            f"CPU time of the bridge's process per 1,000 deltas, in {_RUNS} runs. It answers in {_ROOMS} rooms at "
+            f"once with the default configuration: each answer has {len(telling)} deltas, one every "
+            f"{EVERY * 1000:.0f} ms, which are read, rendered, shown by edits and committed. *The reader* reads the "
+            "same answers from the same upstream with plain aiohttp and only parses them.",
             repetitions=bridge,
             parts={
                 "the reader, ms": median(reader),
                 "bridge over reader": median(bridge) / median(reader),
-                "CPU of Synapse meanwhile, ms": median(synapse),
-                "CPU of the bridge when nobody talks, % of a core": idle["bridge"] / _IDLE * 100,
+                "CPU of Synapse, ms": median(synapse),
+                "CPU of the idle bridge, % of a core": idle["bridge"] / _IDLE * 100,
             },
         )
     ]
 
 
 async def _read(home: Household, telling: Telling) -> float:
-    """Return the CPU seconds of a process that only reads *telling* as often as the bridge did."""
+    """Return the CPU seconds of a process that only reads the same answers as the bridge."""
     questions = [question() for _ in home.rooms]
     home.upstream.tellings.update(dict.fromkeys(questions, telling))
     async with LoggedProgram("benchmarks.reader", home.upstream.api_url, *questions) as reader:

@@ -1,4 +1,4 @@
-"""What it costs that no message is lost: the bridge beside its own path without the database."""
+"""The cost of durability: the bridge, and a baseline with the same code but without the database."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def durability(ground: Ground) -> list[Figure]:
         Figure(
             "durability_ms_per_message",
             median(ours) - median(theirs),
-            "One person, one room of each: from PUT /send to the answer in their /sync, as for `latency_ratio_p50`; "
-            "p50 of the bridge less p50 of a *stateless relay*, which has the bridge's door, rules, clients and "
-            "rendition, makes the same requests of the homeserver and of the same upstream, and writes nothing: it "
-            "answers the homeserver before it has done anything, and a kill loses what it was told. What the bridge "
-            f"does more is commit the message, queue its lane, take it up, commit the answer, and close it. "
-            f"{len(ours)} messages each in blocks of {MESSAGES} that take turns.",
+            "Time from PUT /send to the answer in the person's /sync, as for `latency_ratio_p50`: p50 of the bridge "
+            "minus p50 of a *stateless relay*. The relay has the bridge's endpoint, rules, clients and rendition and "
+            "makes the same requests to the homeserver and to the same upstream. It stores nothing and responds to "
+            "the homeserver before it processes an event, so a kill loses messages. The bridge also commits the "
+            f"message, queues its lane, claims the turn, commits the answer and closes the turn. {len(ours)} messages "
+            f"each, in alternating blocks of {MESSAGES}.",
             repetitions=[
                 (median([trip.seen for trip in one]) - median([trip.seen for trip in other])) * 1000
                 for one, other in zip(bridged, relayed, strict=True)
@@ -41,7 +41,7 @@ async def durability(ground: Ground) -> list[Figure]:
                 "bridge p95 ms": percentile(ours, 95),
                 "relay p50 ms": median(theirs),
                 "relay p95 ms": percentile(theirs, 95),
-                "CPU of the bridge, idle looks included, ms per message": used["the bridge"] / said * 1000,
+                "CPU of the bridge, including idle polling, ms per message": used["the bridge"] / said * 1000,
                 "CPU of the relay, ms per message": used["the relay"] / said * 1000,
                 "CPU of PostgreSQL, ms per message of the bridge": used["PostgreSQL"] / said * 1000,
             },

@@ -1,7 +1,7 @@
-"""The baseline: a stock mautrix application service that echoes, with the library's own handlers, and keeps nothing.
+"""The baseline *echo*: an application service with the handlers of mautrix, which repeats messages and stores nothing.
 
-``python -m benchmarks.echo CONFIG [read]`` serves the application service of a bridge's configuration. The ghost that
-joined a room first says there again what people say; with ``read`` it shows first that it has read it.
+``python -m benchmarks.echo CONFIG [read]`` serves the application service of a bridge's configuration. The first ghost
+of a room repeats each message of a person; with ``read`` it first sends a read receipt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Echo:
-    """What it does with events."""
+    """Repeats messages."""
 
     def __init__(self, service: AppService, prefix: str, *, reads: bool) -> None:
         self._service = service
@@ -34,7 +34,7 @@ class Echo:
         self._voices: dict[RoomID, UserID] = {}
 
     async def hear(self, event: Event) -> None:
-        """Learn who speaks in a room; answer a person."""
+        """Note the ghost of a room; repeat the message of a person."""
         if isinstance(event, StateEvent):
             joined = event.type == EventType.ROOM_MEMBER and event.content.membership == Membership.JOIN
             if joined and event.state_key.startswith(self._prefix):

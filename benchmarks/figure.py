@@ -1,4 +1,4 @@
-"""What a measurement says."""
+"""Results of measurements."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a figure should be."""
+    """The target of a figure."""
 
     limit: float
-    #: Whether more is better.
+    #: Whether the limit is a minimum.
     at_least: bool = False
 
     def missed_by(self, value: float) -> float | None:
-        """Return how much worse than the limit *value* is, in percent; None when the aim is met."""
+        """Return by how many percent of the limit *value* misses the aim; None if it meets the aim."""
         worse = self.limit - value if self.at_least else value - self.limit
         return worse / self.limit * 100 if worse > 0 else None
 
@@ -33,12 +33,12 @@ class Figure:
 
     name: str
     value: float
-    #: How it was measured, in a sentence.
+    #: Description of the measurement.
     how: str
     aim: Aim | None = None
-    #: The figure as each repetition alone gives it.
+    #: The figure of each single repetition.
     repetitions: Sequence[float] = ()
-    #: What it is made of, by a name that ends in the unit.
+    #: Further values, by a name with the unit.
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def nearest_rank(values: Sequence[float], percent: float) -> float:
-    """Return the least of *values* that at least *percent* percent of them do not exceed: one that was measured."""
+    """Return the smallest of *values* that at least *percent* percent of them do not exceed (nearest rank)."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 

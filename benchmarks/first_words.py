@@ -1,4 +1,4 @@
-"""How soon the first words of an answer are seen, beside the homeserver's own way from a ghost to a person."""
+"""Time until the first words of an answer are visible, and the homeserver's share of it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from benchmarks.household import Household
 
 _BLOCKS, _ANSWERS, _WARM_UP = 5, 12, 3
-#: Seconds that an answer goes on after its first words: long enough that the whole answer is not what is seen first.
+#: Seconds that an answer continues after its first words, so that a person sees them before the complete answer.
 _ANSWER = 1.0
-#: Seconds between an answer and the next question: what is left to do after an answer is done.
+#: Seconds between an answer and the next question, in which the bridge closes the turn.
 _PAUSE = 0.05
 _PATIENCE = 30.0
 
@@ -48,14 +48,14 @@ async def first_words(ground: Ground) -> list[Figure]:
 
 
 async def _answer(home: Household) -> float:
-    """Return the milliseconds from the upstream's first words until the person sees them."""
+    """Return the milliseconds from the first words of the upstream until the person sees them."""
     answer = await told(home, 0, prose(_ANSWER))
     await asyncio.sleep(_PAUSE)
     return (answer.seen - answer.began) * 1000
 
 
 async def _plain(home: Household, homeserver: Homeserver) -> float:
-    """Return the milliseconds from asking the homeserver to say something as the ghost until the person sees it."""
+    """Return the milliseconds from a request that sends a message as the ghost until the person sees the message."""
     text, room_id, ghost = question(), home.rooms[0], home.ghost(0)
     started = time.monotonic()
     await homeserver.send(room_id, {"msgtype": "m.notice", "body": text}, txn_id=str(uuid4()), as_user=ghost)
@@ -69,17 +69,16 @@ def _figure(shown: Sequence[Sequence[float]], sent: Sequence[float]) -> Figure:
     return Figure(
         "first_words_p95_ms",
         percentile(every, 95),
-        f"From the moment at which the upstream says the first words of an answer that goes on for {_ANSWER:g} s, "
-        f"until a person sees them in their /sync; {len(every)} answers in one room, one after the other. The bridge "
-        f"holds first words back for {held:.0f} ms, so that a quick answer needs no edit. *A plain message* is what "
-        "the homeserver alone takes: the ghost's PUT /send with the token of the service, until the person sees it, "
-        "after every answer.",
+        f"Time from the first words of the upstream until a person sees them in /sync; {len(every)} answers of "
+        f"{_ANSWER:g} s in one room, one after the other. The bridge delays the first words by {held:.0f} ms, so that "
+        "a quick answer needs no edit. *A plain message* is the share of the homeserver: the time from a PUT /send "
+        "with the token of the service until the person sees the message, measured after every answer.",
         Aim(300),
         [percentile(block, 95) for block in shown],
         {
             "p50 ms": median(every),
             "slowest ms": max(every),
-            "held back by the bridge, ms": held,
+            "delay of the bridge, ms": held,
             "a plain message p50 ms": median(sent),
             "a plain message p95 ms": percentile(sent, 95),
             "first words over a plain message, p50": median(every) / median(sent),

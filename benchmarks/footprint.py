@@ -1,4 +1,4 @@
-"""What a running bridge occupies: in memory, at the operating system, in the database."""
+"""Resources of a running bridge: memory, tasks, file descriptors, connections and database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MEMORY = "resident memory, MB"
 TASKS = "tasks"
 POOLED = "pooled database connections"
-CONNECTIONS = "connections of the database, by PostgreSQL's own word"
+CONNECTIONS = "database connections in pg_stat_activity"
 DESCRIPTORS = "file descriptors"
 BYTES = "size of the database, MB"
 
@@ -31,12 +31,12 @@ def rows_of(table: str) -> str:
 
 
 async def footprint(bridge: Bridge) -> dict[str, float]:
-    """Return what *bridge* occupies now, by the names above and by :func:`rows_of` for every table."""
+    """Return the current resources of *bridge*, by the names above and by :func:`rows_of` for every table."""
     heard, pid = bridge.program.heard, bridge.program.pid
-    known = len(heard.get("vitals", []))
+    known = len(heard.get("process_stats", []))
     bridge.program.signal(signal.SIGUSR1)
-    await bridge.program.wait_until(lambda: len(heard.get("vitals", [])) > known)
-    process_stats = heard["vitals"][-1]
+    await bridge.program.wait_until(lambda: len(heard.get("process_stats", [])) > known)
+    process_stats = heard["process_stats"][-1]
     return {
         MEMORY: resident_megabytes(pid),
         TASKS: process_stats["tasks"],

@@ -1,4 +1,4 @@
-"""What every figure stands on: one real Synapse, one PostgreSQL, and the services that are registered and measured."""
+"""The common environment of all figures: a real Synapse, a PostgreSQL and the registered services."""
 
 from __future__ import annotations
 
@@ -25,22 +25,21 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
 
 DOMAIN = "bench.localhost"
-#: A bridge of its own for every figure that needs one, so that none inherits another's rooms; and what bridges are
-#: measured beside that is told as much.
+#: One bridge for each figure, so that no figure has the rooms of another one; and the baselines with the same events.
 BRIDGES = (
     *("throughput-courteous", "durability-relay"),
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
-    *("streaming", "first-words", "deltas"),
+    *("streaming", "first-words", "deltas", "idle"),
 )
-#: What bridges are measured beside. They take no ephemeral events, as stock application services take none.
+#: Baselines that get no ephemeral events, like usual application services.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
 _EPHEMERAL = ("receive_ephemeral", "push_ephemeral", "de.sorunome.msc2409.push_ephemeral")
 
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """A bridge under test: ``agent-bridge run`` in a process of its own."""
+    """A bridge under test: ``agent-bridge run`` in a separate process."""
 
     config: Config
     program: LoggedProgram
@@ -51,19 +50,19 @@ class Bridge:
         return {event["agent"]: event["room"] for event in self.program.heard.get("room ready", [])}
 
     async def ready(self, count: int) -> None:
-        """Wait until *count* agents have everything that belongs to them."""
+        """Wait until the rooms of *count* agents are complete."""
         await self.program.wait_until(lambda: len(self.rooms) >= count, within=300 + count)
 
 
 class Ground:
-    """Synapse (SQLite), PostgreSQL (the embedded one) and a registration for each service. Use as context manager."""
+    """Synapse with SQLite, the embedded PostgreSQL and a registration of each service. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
 
     async def __aenter__(self) -> Self:
-        # A short path: PostgreSQL's Unix socket lives in it.
+        # A short path, because it contains the Unix socket of PostgreSQL.
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ab-bench-")))
         files = {name: self._folder / f"{name}.registration.yaml" for name in (*BRIDGES, *BASELINES)}
         self.synapse = Synapse(self._folder / "synapse", DOMAIN, registrations=list(files.values()))
@@ -89,11 +88,16 @@ class Ground:
 
     @property
     def processes(self) -> dict[str, int]:
-        """Process ids of what every service shares, by name."""
+        """Process ids of the shared servers, by name."""
         return {"Synapse": self.synapse.pid or 0, "PostgreSQL": self._postgres["pid"]}
 
+    @property
+    def postgres_log(self) -> Path:
+        """The log file of PostgreSQL."""
+        return Path(self._postgres["log"])
+
     def config(self, name: str, upstream: str = "http://127.0.0.1:9", **sections: Any) -> Config:
-        """Return the configuration of the service called *name*, with an empty database of its own."""
+        """Return the configuration of the service *name*."""
         values: dict[str, Any] = {
             "homeserver": {"address": self.synapse.url, "domain": DOMAIN},
             "appservice": self._services[name],
@@ -104,7 +108,7 @@ class Ground:
         return config_from(values | sections)
 
     def database(self, name: str) -> str:
-        """Make an empty database and return its URI."""
+        """Create an empty database and return its URI."""
         url: str = self._postgres["url"]
         with psycopg.connect(url, autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{name}"'.encode())
@@ -112,7 +116,7 @@ class Ground:
 
     @asynccontextmanager
     async def bridge(self, name: str, upstream: str, **sections: Any) -> AsyncIterator[Bridge]:
-        """Run the bridge called *name* with its agents at *upstream*."""
+        """Run the bridge *name* with the agents of *upstream* and a new database."""
         config = self.config(name, upstream, database={"url": self.database(name)}, **sections)
         async with self.process(config) as bridge:
             await bridge.program.logs("upstream reachable")
@@ -120,19 +124,19 @@ class Ground:
 
     @asynccontextmanager
     async def process(self, config: Config, command: str = "run") -> AsyncIterator[Bridge]:
-        """Run ``agent-bridge`` *command* with *config*: again, or as one more process on its database."""
+        """Run ``agent-bridge`` *command* with *config*: a restart, or a further process on the same database."""
         async with LoggedProgram("agent_bridge", command, "--config", self._file(config)) as program:
             yield Bridge(config, program)
 
     @asynccontextmanager
     async def baseline(self, name: str, upstream: str, module: str, *options: str) -> AsyncIterator[LoggedProgram]:
-        """Run *module* as the service called *name*."""
+        """Run *module* as the service *name*."""
         async with LoggedProgram(module, self._file(self.config(name, upstream)), *options) as program:
             await program.logs("listening")
             yield program
 
     async def register(self) -> tuple[str, str]:
-        """Make the account of a new person; return user id and access token."""
+        """Register a new person and return the user id and the access token."""
         name = f"person{next(self._people)}"
         token = await self.synapse.register_user(name, secrets.token_urlsafe(9))
         return self.synapse.user_id(name), token
@@ -143,7 +147,7 @@ class Ground:
         return str(file)
 
     def person(self, account: tuple[str, str]) -> Person:
-        """Return the person with *account*, yet to be entered."""
+        """Return the client of *account*, which is not entered yet."""
         return Person(self.synapse.url, *account)
 
 

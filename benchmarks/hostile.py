@@ -1,4 +1,4 @@
-"""Markdown that costs much to render: tokens, repeated in every combination of two and in many of three."""
+"""Markdown that is expensive to render: repeated tokens in all combinations of two and many of three."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Characters of each text.
+#: Length of each text in characters.
 LENGTH = 8_000
-#: Combinations of three tokens that are drawn.
+#: Number of random combinations of three tokens.
 DRAWN = 1_000
 TOKENS = [
     "a", " ", "\n", "\n\n", "*", "**", "_", "__", "~~", "`", "```\n", "~~~\n", "[", "](", "[a](b)", "![", "<", "<a>",
@@ -23,7 +23,7 @@ TOKENS = [
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield texts of :data:`LENGTH` characters, each with what it is made of; every time the same ones."""
+    """Yield the description and the content of each text; every call yields the same texts."""
     for one, other in combinations_with_replacement(TOKENS, 2):
         yield f"{one!r} {other!r} in turn", _filled(one + other)
     for one, other in product(TOKENS, TOKENS):

@@ -1,4 +1,4 @@
-"""A bridge with its agents' rooms and a person in them: what every figure about talking starts from."""
+"""A bridge with the rooms of its agents and a person in them, for the figures about messages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from benchmarks.upstream import Telling
 
 _PATIENCE = 60.0
-#: Messages of a room that are looked at for an answer, from the newest.
+#: Number of the newest messages of a room in which an answer is searched.
 _NEWEST = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """A bridge that is ready, and a person who is in all of its rooms."""
+    """A running bridge, and a person in all of its rooms."""
 
     bridge: Bridge
     upstream: Upstream
@@ -43,21 +43,21 @@ class Household:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer at length that a person saw from its first words to its end, by :func:`time.monotonic`."""
+    """Times of a long answer, by :func:`time.monotonic`."""
 
-    #: When the upstream said the first of it.
+    #: When the upstream sent its first words.
     began: float
-    #: When the first of it was in the person's /sync.
+    #: When the first words were in the person's /sync.
     seen: float
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One message and its answer, in seconds since the message was sent."""
+    """Times of one message and its answer, in seconds since the message was sent."""
 
-    #: When the person's request was answered.
+    #: When the homeserver responded to the person's request.
     accepted: float
-    #: When the upstream was asked; None where none is.
+    #: When the upstream got the question; None without an upstream.
     asked: float | None
     #: When the answer was in the person's /sync.
     seen: float
@@ -65,7 +65,7 @@ class Trip:
 
 @asynccontextmanager
 async def household(ground: Ground, name: str, rooms: int, **sections: Any) -> AsyncIterator[Household]:
-    """Run the bridge called *name* with so many *rooms*; *sections* are of its configuration."""
+    """Run the bridge *name* with *rooms* rooms; *sections* are sections of its configuration."""
     async with AsyncExitStack() as stack:
         account = await ground.register()
         upstream = await stack.enter_async_context(Upstream())
@@ -81,19 +81,19 @@ async def household(ground: Ground, name: str, rooms: int, **sections: Any) -> A
 
 
 def answered(person: Person, room_id: str, text: str, *, whole: bool = True) -> bool:
-    """Tell whether *person* sees *text* said by somebody else lately; not *whole*: only the beginning of it."""
+    """Tell whether one of the newest messages of others is *text*, or without *whole* a beginning of it."""
     newest = islice(reversed(person.room(room_id).messages.values()), _NEWEST)
     said = [message.body for message in newest if message.sender != person.user_id]
     return text in said if whole else any(body and text.startswith(body) for body in said)
 
 
 def question() -> str:
-    """Return a message that was never said before."""
+    """Return a new unique message."""
     return f"Message {uuid4()}"
 
 
 async def trip(person: Person, upstream: Upstream, room_id: str) -> Trip:
-    """Say something in a room and wait for the answer."""
+    """Send a message to a room and wait for the answer."""
     text = question()
     started = time.monotonic()
     await person.say(room_id, text)
@@ -105,13 +105,13 @@ async def trip(person: Person, upstream: Upstream, room_id: str) -> Trip:
 
 
 async def told(home: Household, number: int, telling: Telling) -> Told:
-    """Have the agent of room *number* answer something with *telling*, and wait until the person sees it whole."""
+    """Ask the agent of room *number*, which answers with *telling*, and wait until the person sees the whole answer."""
     text, room_id, ghost = question(), home.rooms[number], home.ghost(number)
     end = message(ops_for("".join(piece for _, piece in telling))[-1].text, mark="")["body"]
     before, whole_within = len(home.person.room(room_id).said_by(ghost)), telling[-1][0] + _PATIENCE
 
     def last() -> dict[str, Any]:
-        """Return the newest of the answer as it stands."""
+        """Return the current content of the newest message of the answer."""
         said = home.person.room(room_id).said_by(ghost)
         return said[-1].content if len(said) > before else {}
 

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and what else ran there."""
+"""The machine of the measurements, and the load of other processes on it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def kv() -> dict[str, str]:
-    """Return what the machine is and what runs on it."""
+def describe_machine() -> dict[str, str]:
+    """Return the hardware and the versions of the software."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
@@ -32,17 +32,17 @@ def kv() -> dict[str, str]:
     }
 
 
-class Others:
-    """How much of the machine processes that have no part in the measurement use."""
+class OtherProcesses:
+    """Measures the CPU share of processes outside the measurement."""
 
     def __init__(self, ours: Iterable[int]) -> None:
         self._ours = [os.getpid(), *ours]
-        #: Percent of all cores, of the last block that was watched.
+        #: Percent of all cores during the last block of :meth:`measured`.
         self.percent = 0.0
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Watch for the length of the block."""
+    def measured(self) -> Iterator[None]:
+        """Measure during the block."""
         started, machine, ours = time.monotonic(), seconds_of_machine(), seconds_of(self._ours)
         yield
         spare = (time.monotonic() - started) * (os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""What it costs to render an answer."""
+"""The cost of rendering an answer."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _BYTES = 100_000
 _RUNS = 15
-#: Of all hostile texts, those that cost most are measured again, so often each: the least counts.
+#: Number of slowest hostile texts that are measured again, and measurements of each; the minimum counts.
 _WORST, _TRIES = 20, 5
-#: Characters by which the growing answer grows, and bytes that it has in the end: what fits one event.
+#: Growth of the answer per step in characters, and its final size in bytes, which fits into one event.
 _STEP, _PART = 60, 9_000
 _SECTION = """## Section {0} about *things*
 
@@ -63,18 +63,21 @@ async def markdown(_ground: Ground) -> list[Figure]:
         Figure(
             "markdown_100kb_ms",
             median(cost),
-            f"CPU time of rendering {_BYTES // 1000} kB of mixed Markdown to sanitised HTML, median of {_RUNS}. The "
-            "baseline is pyromark's own HTML of the same text in turns with it, without any extension and without a "
-            "sanitiser.",
+            f"CPU time to render {_BYTES // 1000} kB of mixed Markdown to sanitised HTML, median of {_RUNS}. The "
+            "baseline renders the same text with pyromark alone, without extensions and without a sanitiser; the two "
+            "alternate.",
             Aim(50),
             cost,
-            {"the parser alone, ms": median(parser), "the same text and one word more, growing, ms": median(live)},
+            {
+                "the parser alone, ms": median(parser),
+                "the same text with one more word, as a growing answer, ms": median(live),
+            },
         ),
         Figure(
             "markdown_growing_ms",
             median(growing),
-            f"CPU time of an edit: an answer grows by {_STEP} characters at a time to {_PART // 1000} kB, what one "
-            "event takes, and is rendered at each step.",
+            f"CPU time per edit: an answer grows in steps of {_STEP} characters to {_PART // 1000} kB, the size of "
+            "one event, and is rendered at each step.",
             None,
             (),
             {"slowest ms": max(growing), "all steps together ms": sum(growing)},
@@ -91,10 +94,10 @@ def _worst() -> Figure:
     return Figure(
         "markdown_8kb_worst_ms",
         worst,
-        f"CPU time of rendering an edit, HTML and plain text, for each of {len(costs):,} texts of "
-        f"{hostile.LENGTH // 1000} kB: tokens of Markdown in every combination of two and many of three, repeated. "
-        f"The {_WORST} slowest texts are measured {_TRIES} times more; the least time counts. The slowest: {name}. "
-        "The baseline is pyromark's own HTML of the same texts.",
+        f"Longest CPU time to render an edit, as HTML and as plain text, of {len(costs):,} texts of "
+        f"{hostile.LENGTH // 1000} kB with repeated tokens of Markdown, in all combinations of two and many of three. "
+        f"The {_WORST} slowest texts are measured {_TRIES} more times, and the minimum of each counts. The slowest "
+        f"text: {name}. The baseline renders the same texts with pyromark alone.",
         Aim(50),
         [cost for cost, _ in again],
         {"median of all, ms": median([cost for cost, _, _ in costs]), "the parser alone, ms": parser},

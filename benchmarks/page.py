@@ -1,4 +1,4 @@
-"""The report: for machines (results.json), and for people (docs/benchmarks.md), which is made of it."""
+"""The report: results.json for machines, and docs/benchmarks.md for people, which is generated from it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ if TYPE_CHECKING:
 
     from benchmarks.figure import Figure
 
-#: A figure as results.json has it.
+#: A figure in results.json.
 Entry = dict[str, Any]
 
 _HEAD = """\
 # Benchmarks
 
-Made by `make bench`, on one machine that ran everything: Synapse, PostgreSQL, the agents' server, the person's client,
-and each service under test in a process of its own. A figure and its baseline are of one run against the same Synapse.
-The baseline *echo* is a stock mautrix application service that answers with what it hears; it keeps nothing, and loses
-what it was about to say when it is killed.
+`make bench` generates this page. Everything runs on one machine: Synapse, PostgreSQL, the agents' server, the client
+of a person, and each service under test in a separate process. A figure and its baseline come from the same run
+against the same Synapse. The baseline *echo* is a stock mautrix application service that repeats each message. It
+stores nothing, so a kill loses its unsent answers.
 
-| figure | aim | measured | repetitions alone | other processes |
+| figure | aim | measured | single repetitions | other processes |
 |---|---|---|---|---|
 """
 _TAIL = """\
-*Other processes* is the share of the machine's CPU that was used meanwhile by processes without a part in the
-measurement (what the hypervisor took away counts as such). `make bench ARGS="restart takeover"` measures these two
-anew and keeps the others.
+*Other processes* is the share of the machine's CPU that processes outside the measurement used at the same time,
+including the share of the hypervisor. `make bench ARGS="restart takeover"` measures only these two figures and keeps
+the results of the others.
 
 ## The machine
 
@@ -34,7 +34,7 @@ anew and keeps the others.
 
 
 def entry(figure: Figure, others: float) -> Entry:
-    """Return *figure* for results.json; *others* is how many percent of the machine other processes used meanwhile."""
+    """Return *figure* for results.json; *others* is the CPU share of other processes in percent."""
     missed = figure.aim.missed_by(figure.value) if figure.aim else None
     return {
         "value": round(figure.value, 4),
@@ -48,7 +48,7 @@ def entry(figure: Figure, others: float) -> Entry:
 
 
 def line(name: str, figure: Entry) -> str:
-    """Return the figure in one line, and its parts in one each."""
+    """Return the figure in one line, and each of its parts in one line."""
     aim = f" (aim {figure['aim']}{_missed(figure)})" if figure["aim"] else ""
     head = f"{name}: {_number(figure['value'])}{aim}, {_spread(figure)}, "
     head += f"other processes {figure['other_processes_percent']:.0f} %"

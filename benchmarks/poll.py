@@ -1,4 +1,4 @@
-"""What it costs to look at agents that have not changed."""
+"""The cost of polling a list of agents that has not changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database()
 
 
 def _last_statements(uri: str) -> set[tuple[int, object]]:
-    """Return when each connection of others to the database began its last statement, by process id."""
+    """Return the process id and the start of the last statement of each other connection to the database."""
     with psycopg.connect(uri) as connection:
         return {(pid, began) for pid, began in connection.execute(_LAST_STATEMENTS)}
 
@@ -78,13 +78,13 @@ async def idle_poll(ground: Ground) -> list[Figure]:
         Figure(
             "idle_poll_cpu_ms",
             median(cpu),
-            f"CPU time of the process that makes one pass of the discovery over {health.agents} agents that have not "
-            f"changed; {_BATCHES} batches of {_POLLS} passes, the agents' server in a process of its own.",
+            f"CPU time of one pass of the discovery over {health.agents} unchanged agents; {_BATCHES} batches of "
+            f"{_POLLS} passes. The agents' server runs in another process, whose CPU time does not count.",
             Aim(5),
             cpu,
             {
                 "one pass, ms": median(elapsed),
-                "database connections that ran a statement meanwhile (PostgreSQL's own word)": busy,
+                "database connections with a statement in that time (pg_stat_activity)": busy,
             },
         )
     ]

@@ -16,7 +16,7 @@ async def _run(folder: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     server = start_postgres(folder)
     try:
-        listening = {"event": "listening", "url": server.get_uri(), "pid": server.get_pid()}
+        listening = {"event": "listening", "url": server.get_uri(), "pid": server.get_pid(), "log": str(server.log)}
         print(json.dumps(listening), file=sys.stderr, flush=True)
         await stopped.wait()
     finally:

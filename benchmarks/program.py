@@ -1,4 +1,4 @@
-"""Processes that take part in a measurement."""
+"""Processes of a measurement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agent_bridge.demo.program import Program
 
 
 class LoggedProgram(Program):
-    """A Python module in a process of its own, whose log is kept."""
+    """A Python module in a separate process, with its log."""
 
     def __init__(self, module: str, *arguments: str) -> None:
         super().__init__(module, *arguments)

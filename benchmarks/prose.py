@@ -1,4 +1,4 @@
-"""What an agent says at length: Markdown of all kinds, a piece every now and then."""
+"""Long answers for the measurements: Markdown of all kinds in small pieces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from benchmarks.upstream import Telling
 
-#: Seconds between two pieces. They have about 15 bytes: an answer grows by 3 kB in 10 s.
+#: Seconds between two pieces of about 15 bytes: an answer grows by 3 kB in 10 s.
 EVERY = 0.05
 
 _CHAPTER = """\
@@ -39,11 +39,11 @@ _PIECE = re.compile(r".{11}\S*\s*|.+", re.DOTALL)
 
 
 def _pieces() -> Iterator[str]:
-    """Give Markdown without end, a word or two at a time."""
+    """Yield endless Markdown, one or two words at a time."""
     for number in count(1):
         yield from _PIECE.findall(_CHAPTER.format(number=number))
 
 
 def prose(seconds: float) -> Telling:
-    """Return an answer that takes *seconds*, the first of it at once."""
+    """Return an answer that takes *seconds* and begins at once."""
     return [(number * EVERY, piece) for number, piece in enumerate(islice(_pieces(), round(seconds / EVERY)))]

@@ -1,4 +1,4 @@
-"""How long it takes until agents have their rooms: beside the bare requests that make the same rooms."""
+"""Time until agents have their rooms, and the time of the same requests without a bridge."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _AGENTS = 200
 _BLOCK = 50
-#: Seconds over which the bridge is watched once all rooms are made.
+#: Seconds for which the bridge is measured after the last room.
 _IDLE = 10.0
 
 
 @asynccontextmanager
 async def _sink(service: AppServiceConfig) -> AsyncIterator[None]:
-    """Take the homeserver's transactions and forget them: an application service is told of its rooms."""
+    """Accept and discard the homeserver's transactions about the bare rooms."""
 
     async def take(request: web.Request) -> web.Response:
         await request.read()
@@ -46,7 +46,7 @@ async def _sink(service: AppServiceConfig) -> AsyncIterator[None]:
 
 
 async def _make_bare(bare: Bare, count: int, concurrency: int) -> float:
-    """Return the seconds that *count* rooms take, *concurrency* at a time."""
+    """Return the seconds for *count* rooms, *concurrency* at a time."""
     left = iter(range(count))
 
     async def work() -> None:
@@ -59,7 +59,7 @@ async def _make_bare(bare: Bare, count: int, concurrency: int) -> float:
 
 
 async def _make_bridged(bridge: Bridge, upstream: Upstream, count: int) -> float:
-    """Return the seconds that *count* agents take from the first poll that lists them."""
+    """Return the seconds for *count* agents, from the first poll that lists them."""
     known = len(bridge.rooms)
     upstream.add(f"Agent {number}" for number in range(known + 1, known + count + 1))
     await bridge.ready(known + count)
@@ -68,7 +68,7 @@ async def _make_bridged(bridge: Bridge, upstream: Upstream, count: int) -> float
 
 async def provision(ground: Ground) -> list[Figure]:
     """Measure ``provision_ratio`` and ``rss_mb``."""
-    # Invited, and not looking: a /sync that is open would be woken by every room.
+    # The person is invited but has no client: every room would wake its /sync.
     account = await ground.register()
     bare_config = ground.config("provision-bare")
     rule = {"invite": [account[0]]}
@@ -100,9 +100,9 @@ async def provision(ground: Ground) -> list[Figure]:
         Figure(
             "provision_ratio",
             sum(seconds["bridge"]) / sum(seconds["bare"]),
-            f"{_AGENTS} agents: from the first poll that lists them until the last has its ghost, name, room, bot, "
-            "place in the Space and invitation; over bare requests with the same bodies at the same concurrency "
-            f"({bridge.config.rooms.concurrency}). Blocks of {_BLOCK} that take turns.",
+            f"Time from the first poll that lists {_AGENTS} agents until each has its ghost, name, room, bot, place "
+            "in the Space and invitation, relative to the same requests without a bridge at the same concurrency "
+            f"({bridge.config.rooms.concurrency}). Alternating blocks of {_BLOCK} agents.",
             Aim(1.15),
             [one / other for one, other in zip(seconds["bridge"], seconds["bare"], strict=True)],
             {
@@ -117,7 +117,7 @@ async def provision(ground: Ground) -> list[Figure]:
             "rss_mb",
             memory,
             f"Resident memory of the bridge's process with {_AGENTS + 1} agents, {_IDLE:.0f} s after the last room "
-            "was made; the embedded PostgreSQL is a process of its own and not in it.",
-            parts={"CPU of the bridge when nobody talks, % of a core": idle},
+            "was created, without the processes of the embedded PostgreSQL.",
+            parts={"CPU of the idle bridge, % of a core": idle},
         ),
     ]

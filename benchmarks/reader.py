@@ -1,4 +1,4 @@
-"""The baseline of reading answers: plain aiohttp, one line of JSON after the other, and nothing done with it.
+"""The baseline for reading answers: plain aiohttp that only parses each line of JSON.
 
 ``python -m benchmarks.reader URL QUESTION …`` asks all questions at once and logs the CPU seconds until the last answer
 was read.
@@ -17,7 +17,7 @@ _DATA, _END = b"data: ", b"[DONE]"
 
 
 async def read(http: aiohttp.ClientSession, url: str, question: str) -> str:
-    """Ask, and return the answer."""
+    """Ask *question* and return the answer."""
     body = {"model": "agent-1", "stream": True, "messages": [{"role": "user", "content": question}]}
     pieces: list[str] = []
     async with http.post(f"{url}/chat/completions", json=body) as response:

@@ -1,7 +1,7 @@
-"""The bridge's path without its database: every request that the bridge makes, and nothing that survives a kill.
+"""The baseline *stateless relay*: the bridge without its database. It makes the same requests and stores nothing.
 
 ``python -m benchmarks.relay CONFIG`` serves the application service of a bridge's configuration with the bridge's own
-door, rules, homeserver client, upstream client and rendition. What the bridge reads from its database, this remembers.
+endpoint, rules, homeserver client, upstream client and rendition. It keeps ghosts and transcripts in memory.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.upstream.base import Upstream
 
-#: As the bridge has them: seconds until typing is shown, for how long, and messages of a transcript.
+#: As in the bridge: seconds before a typing notice, its duration, and messages of a transcript.
 _TYPING_AFTER, _TYPING, _TRANSCRIPT = 0.25, 30.0, 200
 
 
 class StatelessRelay:
-    """Answers what comes through the door, each message in a task of its own."""
+    """Answers each message in a new task."""
 
     def __init__(self, config: Config, homeserver: Homeserver, agents: Upstream) -> None:
         self._namespace = config.namespace
@@ -60,7 +60,7 @@ class StatelessRelay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
-        """Take *events* up; nothing of them is kept."""
+        """Start the answers to *events*, without storing them."""
         del transaction_id
         for event in events:
             if event.type == "m.room.member" and event.state_key is not None:
@@ -72,16 +72,16 @@ class StatelessRelay:
                 task.add_done_callback(self._tasks.discard)
 
     async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
-        """Forget what cannot be taken."""
+        """Discard the dead letter."""
 
-    async def request_backfill(self, sign: str) -> None:
-        """Look for nothing: what the homeserver lost is lost."""
+    async def request_backfill(self, reason: str) -> None:
+        """Do nothing: the relay has no backfill."""
 
     async def schedule_backfill(self) -> None:
-        """Look for nothing, as :meth:`suspect` does."""
+        """Do nothing: the relay has no backfill."""
 
     def _learn(self, room_id: str, user_id: str) -> None:
-        """Have the ghost that made the room speak in it."""
+        """Note the ghost that created the room: it answers there."""
         if self._namespace.is_ours(user_id) and user_id != self._namespace.bot:
             self._ghosts.setdefault(room_id, user_id)
 
@@ -117,7 +117,7 @@ class Voice:
         self._requests = 0
 
     async def show(self, op: Op) -> None:
-        """Send the part, or edit it."""
+        """Send or edit the part."""
         content = message(op.text, mark=mark(self._key, op.part), notice=op.notice, live=op.live, plain=op.plain)
         self._requests += 1
         txn_id = f"ab.{self._key}.{self._requests}"
@@ -128,7 +128,7 @@ class Voice:
 
     @asynccontextmanager
     async def typing(self) -> AsyncIterator[None]:
-        """Show that the ghost types, unless the block takes a moment only."""
+        """Show the ghost as typing, unless the block is short."""
         task = asyncio.create_task(self._show_typing())
         try:
             yield

@@ -1,4 +1,4 @@
-"""How soon a person sees that an agent has got another name."""
+"""Time until a person sees the new name of an agent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _AGENTS = 10
 _BATCHES = 2
 _RENAMES = 20
-#: Steps of this part of an interval fall evenly between two polls, whatever their number.
+#: Multiples of this share of the interval are spread evenly between two polls.
 _GOLDEN = 0.618
 
 
@@ -56,16 +56,16 @@ async def rename(ground: Ground) -> list[Figure]:
         Figure(
             "rename_visible_p95_ms",
             percentile(whole, 95),
-            f"From PATCH at the upstream until both the ghost's and the room's name are new in a person's /sync; "
-            f"{len(whole)} renames, {_AGENTS} agents, a poll every {interval:g} s.",
+            "Time from PATCH at the upstream until a person's /sync shows the new names of the ghost and of the "
+            f"room; {len(whole)} renames, {_AGENTS} agents, one poll every {interval:g} s.",
             Aim(1000),
             [percentile(whole[at * _RENAMES :][:_RENAMES], 95) for at in range(_BATCHES)],
             {
                 "p50 ms": median(whole),
                 "slowest ms": max(whole),
-                "until the next poll lists it p50 ms": median(waited),
-                "listed until both are seen p50 ms": median(applied),
-                "listed until both are seen p95 ms": percentile(applied, 95),
+                "PATCH until the next poll p50 ms": median(waited),
+                "poll until both names are visible p50 ms": median(applied),
+                "poll until both names are visible p95 ms": percentile(applied, 95),
             },
         )
     ]

@@ -1,4 +1,4 @@
-"""How soon a message is answered whose bridge was killed: by the bridge that is started again, and by another one."""
+"""Time until a message is answered after a kill of the bridge: by a restarted process, and by another process."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 _ROOMS = 20
 _RESTARTS, _TAKEOVERS = 15, 6
-#: Pace of an upstream that goes on answering until the bridge is killed: nothing yet, or the first half shown.
+#: Pace of an answer that is not complete when the bridge is killed: before the first words, or after one half.
 _SILENT, _HALF = (60.0,), (0.0, 60.0)
-#: Seconds between a process's start and the next question: what a start has to do beside answering is done.
+#: Seconds between the start of a process and the next question, in which the process finishes its start.
 _SETTLE = 2.0
 _PATIENCE = 60.0
-_OPEN = "door open"
+_OPEN = "listening"
 _LEADING = "leading: discovers agents and compares rooms"
 _TAKEN_UP = "message taken up"
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """A process after a kill: seconds until each."""
+    """Seconds from the kill until each event of the process that answers; *opened* is None if it never listened."""
 
     opened: float | None
     led: float
@@ -40,9 +40,9 @@ class Recovery:
 
 
 async def _interrupt(home: Household, bridge: Bridge, number: int) -> tuple[str, str]:
-    """Ask in room *number* for an answer that does not end; return the room and the question when it is time to kill.
+    """Ask a question whose answer does not end, in room *number*; return the room and the question at the time to kill.
 
-    Every other time that is when *bridge* has taken the message, else when half of the answer is shown.
+    This time is, in turns, when *bridge* has received the message or when half of the answer is visible.
     """
     text, room_id, shown = question(), home.rooms[number % len(home.rooms)], number % 2 == 1
     home.upstream.pace = _HALF if shown else _SILENT
@@ -58,7 +58,7 @@ async def _interrupt(home: Household, bridge: Bridge, number: int) -> tuple[str,
 
 
 async def _recover(home: Household, bridge: Bridge, since: float, asked: tuple[str, str]) -> Recovery:
-    """Wait until *bridge* has given the whole answer that was *asked* for."""
+    """Wait until *bridge* has sent the whole answer to the question *asked*."""
     await home.person.wait_for(lambda: answered(home.person, *asked), within=_PATIENCE)
     whole = time.monotonic() - since
     first = bridge.program.first_heard
@@ -86,19 +86,19 @@ async def restart(ground: Ground) -> list[Figure]:
         Figure(
             "restart_to_answer_p95_s",
             nearest_rank(whole, 95),
-            f"A bridge with {_ROOMS} rooms is killed (SIGKILL) while it answers a message: every other time right "
-            "after the message was taken, else when half of the answer is shown. From the start of a new process until "
-            f"the answer is whole in the person's /sync, the upstream answering at once; {len(whole)} kills, p95 by "
-            "nearest rank.",
+            f"A bridge with {_ROOMS} rooms is killed (SIGKILL) while it answers a message, in turns right after it "
+            "received the message and when half of the answer is visible. Time from the start of a new process until "
+            "the person's /sync shows the whole answer; the upstream answers the repeated request at once. "
+            f"{len(whole)} kills, p95 by nearest rank.",
             Aim(5),
             whole,
             {
                 "p50 s": median(whole),
-                "killed when just taken, p50 s": median(whole[::2]),
-                "killed when half shown, p50 s": median(whole[1::2]),
-                "process start until the door is open, p50 s": median([each.opened or 0 for each in recoveries]),
-                "process start until the message is taken up, p50 s": median(taken_up),
-                "process start until the message is taken up, p95 s": nearest_rank(taken_up, 95),
+                "killed after receiving the message, p50 s": median(whole[::2]),
+                "killed when half was visible, p50 s": median(whole[1::2]),
+                "process start until the endpoint listens, p50 s": median([each.opened or 0 for each in recoveries]),
+                "process start until the turn starts, p50 s": median(taken_up),
+                "process start until the turn starts, p95 s": nearest_rank(taken_up, 95),
             },
         )
     ]
@@ -119,7 +119,7 @@ async def takeover(ground: Ground) -> list[Figure]:
             async with ground.process(config) as one:
                 await one.program.logs(_OPEN)
                 await asyncio.sleep(_SETTLE)
-                # Asked before the other is there, so that it is the one that leads that answers.
+                # Asked before the other process starts, so that the leader answers.
                 asked = await _interrupt(home, one, number)
                 async with ground.process(_beside(config)) as other:
                     await other.program.logs(_OPEN)
@@ -134,16 +134,17 @@ async def takeover(ground: Ground) -> list[Figure]:
         Figure(
             "takeover_s",
             max(whole),
-            f"Two processes on one database, {_ROOMS} rooms; the one that leads is killed (SIGKILL) while it answers a "
-            "message, every other time when half of the answer is shown. From the kill until the other has made the "
-            f"answer whole in the person's /sync, the upstream answering it at once; the worst of {len(whole)} kills.",
+            f"Two processes on one database, {_ROOMS} rooms. The leader is killed (SIGKILL) while it answers a "
+            "message, in turns right after it received the message and when half of the answer is visible. Time from "
+            "the kill until the person's /sync shows the whole answer of the other process; the upstream answers the "
+            f"repeated request at once. The longest of {len(whole)} kills.",
             Aim(15),
             whole,
             {
                 "p50 s": median(whole),
-                "kill until the other leads, p50 s": median(led),
-                "kill until the other leads, worst s": max(led),
-                "kill until the other takes the message up, p50 s": median([each.taken_up for each in recoveries]),
+                "kill until the other process leads, p50 s": median(led),
+                "kill until the other process leads, longest s": max(led),
+                "kill until the other process starts the turn, p50 s": median([each.taken_up for each in recoveries]),
             },
         )
     ]

@@ -1,4 +1,4 @@
-"""A thousand rooms at once: how long until the last of them is answered."""
+"""Time until the last of a thousand rooms is answered."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from benchmarks.household import Household
 
 ROOMS = 1000
-#: Seconds that the upstream takes for an answer.
+#: Duration of an answer in seconds.
 _ANSWER = 1.0
 _PATIENCE = 1800.0
-#: Seconds that the homeserver gets to hand over what it still has to.
+#: Seconds in which the homeserver delivers the remaining events.
 _SETTLE = 5.0
-#: Nobody answers an event of this type.
+#: An event type without an answer.
 _NOTHING = "org.example.nothing"
 
 
@@ -42,20 +42,20 @@ async def thousand_rooms(ground: Ground, rooms: int = ROOMS) -> list[Figure]:
         Figure(
             "thousand_rooms_ratio",
             total / ideal,
-            f"One person says one thing in each of {rooms} rooms, all at once; from the first message until the last "
-            f"answer is in their /sync, over the ideal: {rooms} messages of {_ANSWER:g} s each at the upstream, in the "
-            f"{lanes} lanes of one process (the default), are {ideal:g} s. The other limit is the homeserver, which "
-            "has one core: *Synapse alone* is what it takes for two events a room, one by the person and one by the "
-            "ghost, when nobody answers. The bridge asks it for a receipt and two typing notices besides, and the "
-            "person's /sync, which is open in both cases, is told of these.",
+            f"One person sends one message to each of {rooms} rooms at once. Time from the first message until the "
+            f"last answer is in the person's /sync, relative to the ideal: {rooms} answers of {_ANSWER:g} s each in "
+            f"the {lanes} lanes of one process (the default) take {ideal:g} s. The other limit is the homeserver, "
+            "which uses one core: *Synapse alone* is its time for two events per room, one of the person and one of "
+            "the ghost, without a bridge. With the bridge it also handles a receipt and two typing notices per room, "
+            "and sends them to the person's /sync, which is open in both cases.",
             parts={
                 "from the first message until the last answer, s": total,
                 "ideal, s": ideal,
                 "Synapse alone, s": alone,
-                "total over the greater of both": total / max(ideal, alone),
+                "total over the larger of the two": total / max(ideal, alone),
                 "until the last message was accepted, s": accepted,
                 "until half of the rooms were answered, s": median(seen),
-                "answers under way at once, at most": busiest,
+                "maximum of simultaneous answers": busiest,
                 **{f"CPU of {name}, s": seconds for name, seconds in used.items()},
             },
         )
@@ -63,7 +63,7 @@ async def thousand_rooms(ground: Ground, rooms: int = ROOMS) -> list[Figure]:
 
 
 async def _everywhere_at_once(home: Household) -> tuple[float, list[float]]:
-    """Say something in every room; return the seconds until all was accepted, and until each was answered."""
+    """Send a message to every room; return the seconds until all were accepted, and until each was answered."""
     waiting = {room_id: question() for room_id in home.rooms}
     seen: list[float] = []
     started = time.monotonic()
@@ -83,7 +83,7 @@ async def _everywhere_at_once(home: Household) -> tuple[float, list[float]]:
 
 
 async def _homeserver_alone(home: Household, concurrency: int) -> float:
-    """Return the seconds that the homeserver takes for two events in every room, *concurrency* rooms at a time."""
+    """Return the homeserver's seconds for two events in every room, *concurrency* rooms at a time."""
     config = home.bridge.config
     left = iter(enumerate(home.rooms, start=1))
 

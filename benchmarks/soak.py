@@ -1,6 +1,6 @@
-"""``python -m benchmarks.soak [--minutes N]``: talk with a bridge for a while, and see what it has grown by.
+"""``python -m benchmarks.soak [--minutes N]``: send messages to a bridge for a while and measure its growth.
 
-Exit code 0 only if every message was answered once and nothing grew beyond its bound.
+The exit code is 0 only if every message was answered once and every value is within its limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.cpu import resident_megabytes
 from benchmarks.footprint import CONNECTIONS, DESCRIPTORS, MEMORY, POOLED, TASKS, footprint
 from benchmarks.ground import Ground
 from benchmarks.household import answered, household, question
-from benchmarks.machine import kv
+from benchmarks.machine import describe_machine
 from benchmarks.soak_page import Course, Soak, page, table
 
 if TYPE_CHECKING:
@@ -29,37 +29,37 @@ if TYPE_CHECKING:
 
 _REPORT = Path(__file__).resolve().parent.parent / "docs" / "soak.md"
 _ROOMS, _RATE = 20, 5.0
-#: Pace of the upstream: shown at once, then edited, then whole.
+#: Seconds before each piece of an answer: it is shown early and edited several times.
 _PACE = (0.1, 0.4, 0.5, 0.5)
-#: Every so many times somebody says two things at once.
+#: Every fifth time the person sends two messages at once.
 _PAIR = 5
 _PATIENCE = 60.0
-#: The least of the warm-up in seconds, and its share of the whole.
+#: Minimum of the warm-up in seconds, and its share of the test.
 _WARM_UP, _WARM_UP_SHARE = 30.0, 0.05
 _REST = 5.0
-#: Looks at the memory while the talk goes on.
+#: Number of measurements of the memory during the test.
 _LOOKS = 10
-#: What may be more at the end than at the start: MB, tasks, descriptors and rows of a table of the queue.
+#: Allowed growth: MB, tasks, descriptors, and rows of each table of the queue.
 _MORE_MEMORY, _MORE_TASKS, _MORE_DESCRIPTORS, _MORE_ROWS = 25, 10, 20, 10
-#: Connections to the database beside those of the pool: one that holds the locks, one that listens, one in passing.
+#: Database connections outside the pool: for locks, for notifications, and a short-lived one.
 _BESIDE_POOL = 3
 
 
 class Chatter:
-    """A person who talks in all rooms, at a bounded rate."""
+    """A person who writes in all rooms, at a limited rate."""
 
     def __init__(self, home: Household) -> None:
         self._person = home.person
-        #: What was asked in each room.
+        #: The questions in each room.
         self.asked: dict[str, list[str]] = {room_id: [] for room_id in home.rooms}
 
     async def talk(self, seconds: float) -> None:
-        """Talk for *seconds*; return when all is answered, or is not answered in time."""
+        """Send messages for *seconds*, and wait for the answers to the last ones."""
         until = time.monotonic() + seconds
         await asyncio.gather(*(self._talk(room_id, number, until) for number, room_id in enumerate(self.asked)))
 
     def outcome(self) -> tuple[int, int]:
-        """Return how many messages were not answered, and how many answers came once too often."""
+        """Return the number of messages without an answer and the number of duplicate answers."""
         missing = doubled = 0
         for room_id, asked in self.asked.items():
             messages = self._person.room(room_id).messages.values()
@@ -87,7 +87,7 @@ class Chatter:
 
 @asynccontextmanager
 async def _looks(pid: int, interval: float) -> AsyncIterator[list[float]]:
-    """Fill the list with the resident memory of a process, every *interval* seconds of the block."""
+    """Fill the list with the resident memory of a process, measured every *interval* seconds of the block."""
     looks: list[float] = []
 
     async def look() -> None:
@@ -116,7 +116,7 @@ def _ceilings(start: Mapping[str, float], pool_size: int) -> dict[str, float]:
 
 
 async def soak(minutes: float) -> Soak:
-    """Talk with a bridge for so many *minutes* after the warm-up."""
+    """Send messages to a bridge for *minutes* after the warm-up."""
     seconds = minutes * 60
     warm_up = max(_WARM_UP, seconds * _WARM_UP_SHARE)
     course = Course(minutes, _ROOMS, _RATE, sum(_PACE), warm_up, _REST)
@@ -127,7 +127,7 @@ async def soak(minutes: float) -> Soak:
         await chatter.talk(warm_up)
         await asyncio.sleep(_REST)
         start = await footprint(home.bridge)
-        print(f"talking for {minutes:g} minutes …", flush=True)
+        print(f"sending messages for {minutes:g} minutes …", flush=True)
         async with _looks(home.bridge.program.pid, seconds / _LOOKS) as memory:
             await chatter.talk(seconds)
         await asyncio.sleep(_REST)
@@ -138,14 +138,14 @@ async def soak(minutes: float) -> Soak:
 
 
 def main() -> int:
-    """Soak, say what came out, and write the report."""
+    """Run the soak test, print the result and write the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="how long the talk goes on (default: %(default)s)")
-    parser.add_argument("--report", type=Path, default=_REPORT, help="where the report goes (default: docs/soak.md)")
+    parser.add_argument("--minutes", type=float, default=10, help="duration of the test (default: %(default)s)")
+    parser.add_argument("--report", type=Path, default=_REPORT, help="file of the report (default: docs/soak.md)")
     arguments = parser.parse_args()
     log.configure("warning", "console")
     soaked = asyncio.run(soak(arguments.minutes))
-    arguments.report.write_text(page(soaked, kv()), encoding="utf-8")
+    arguments.report.write_text(page(soaked, describe_machine()), encoding="utf-8")
     print("\n".join([*table(soaked), *soaked.faults, soaked.verdict]))
     return 1 if soaked.faults else 0
 

@@ -1,4 +1,4 @@
-"""The report of a soak: for people (docs/soak.md), and in one line."""
+"""The report of a soak test: docs/soak.md, and one line."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Soak
 
-Made by `make soak MINUTES={minutes:g}`: a bridge in a process of its own beside a real Synapse and PostgreSQL, {rooms}
-rooms, an agents' server that streams each answer over {answer:g} s, and a person who says {rate:g} messages per second
-in all, now and then two at once in a room, so that one waits. *Start* is after a warm-up of {warm_up:.0f} s, *end* is
-{minutes:g} minutes of talk later, both {rest:g} s after the last answer; messages and answers count from the beginning.
+`make soak MINUTES={minutes:g}` generates this page. It runs a bridge in a separate process with a real Synapse and
+PostgreSQL, {rooms} rooms, and an agents' server that streams each answer for {answer:g} s. A person sends {rate:g}
+messages per second in total, sometimes two at once in a room, so that one of them waits. *Start* is after a warm-up of
+{warm_up:.0f} s, *end* is {minutes:g} minutes later, both {rest:g} s after the last answer. Messages and answers
+include the warm-up.
 
 ```
 {verdict}
 ```
 
-| | start | end | may be at most |
+| | start | end | limit |
 |---|---|---|---|
 """
 _TAIL = """
-Tables without a bound grow with what is said: the bridge keeps what became of a message for `retention.turns_days` and
-transcripts for `retention.transcript_days` (their defaults here, so that nothing was old enough to be forgotten), and
-prunes every ten minutes. Those of the queue (`procrastinate_…`) must not grow: a job is deleted when it ends.
+Tables without a limit grow with the number of messages: the bridge keeps turns for `retention.turns_days` and
+transcripts for `retention.transcript_days`, and deletes older rows every ten minutes. With the defaults no row was old
+enough. The tables of the queue (`procrastinate_…`) must not grow, because a job is deleted when it ends.
 
-Resident memory while the talk went on, in MB: {memory}.
+Resident memory during the test, in MB: {memory}.
 
 ## The machine
 
@@ -39,49 +40,49 @@ Resident memory while the talk went on, in MB: {memory}.
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a soak is run."""
+    """The parameters of a soak test."""
 
     minutes: float
     rooms: int
-    #: Messages per second, in all rooms together.
+    #: Messages per second in all rooms together.
     rate: float
-    #: Seconds that the upstream takes for an answer.
+    #: Duration of an answer in seconds.
     answer: float
-    #: Seconds of talk before the first look, and of silence before each look.
+    #: Seconds of messages before the first measurement, and of silence before each measurement.
     warm_up: float
     rest: float
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What a soak brought."""
+    """The result of a soak test."""
 
     course: Course
     messages: int
-    #: Messages that nobody answered, and answers that were given once more.
+    #: Messages without an answer, and duplicate answers.
     missing: int
     doubled: int
-    #: The footprint, and how large each part of it may be at the end.
+    #: The footprint at both times, and limits for the second one.
     start: Mapping[str, float]
     end: Mapping[str, float]
     ceilings: Mapping[str, float]
-    #: Resident memory in MB, at even intervals while the talk went on.
+    #: Resident memory in MB, at regular intervals during the test.
     memory: Sequence[float]
 
     @property
     def faults(self) -> list[str]:
-        """What is not as it should be, in words."""
+        """The faults, one sentence each."""
         grown = [
-            f"{name}: {_number(self.end[name])}, may be at most {_number(ceiling)}"
+            f"{name}: {_number(self.end[name])} exceeds the limit of {_number(ceiling)}"
             for name, ceiling in self.ceilings.items()
             if self.end[name] > ceiling
         ]
         lost = [f"{self.missing} of {self.messages} messages were not answered"] if self.missing else []
-        return [*lost, *([f"{self.doubled} answers came twice"] if self.doubled else []), *grown]
+        return [*lost, *([f"{self.doubled} answers were sent twice"] if self.doubled else []), *grown]
 
     @property
     def verdict(self) -> str:
-        """All of it in one line."""
+        """The result in one line."""
         jobs = rows_of("procrastinate_jobs")
         changes = {"memory_mb": MEMORY, "tasks": TASKS, "connections": POOLED, "jobs": jobs}
         return " ".join(
@@ -117,7 +118,7 @@ def _sections(soak: Soak, machine: Mapping[str, str]) -> Iterator[str]:
 
 
 def table(soak: Soak) -> list[str]:
-    """Return the rows that compare start and end."""
+    """Return the rows of the table that compares start and end."""
     return [
         f"| {name} | {_number(soak.start.get(name, 0))} | {_number(value)} | {_ceiling(soak, name)} |"
         for name, value in soak.end.items()

@@ -1,4 +1,4 @@
-"""What a second process adds."""
+"""The speedup by a second process."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from benchmarks.ground import Ground
     from benchmarks.household import Household
 
-#: Rooms that one process answers at the same time: few, so that the processes are the limit and not the homeserver.
+#: Lanes of one process: few, so that the processes are the limit and not the homeserver.
 _LANES = 2
-#: Seconds that the upstream takes for an answer.
+#: Duration of an answer in seconds.
 _ANSWER = 0.5
 _ROOMS = 20
 _RUNS = 3
-#: Seconds of a run, and those before it.
+#: Seconds of a run, and of its warm-up.
 _RUN, _WARM_UP = 10.0, 3.0
 
 
 class Chat:
-    """A person who talks in every room at once, the next message after the answer to the one before."""
+    """A person who writes in every room at once, and sends the next message after each answer."""
 
     def __init__(self, home: Household) -> None:
         self._home = home
-        #: Messages that were answered.
+        #: Number of answered messages.
         self.answers = 0
 
     @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        """Talk for the length of the block."""
+    async def running(self) -> AsyncIterator[None]:
+        """Write during the block."""
         tasks = [asyncio.create_task(self._talk(room_id)) for room_id in self._home.rooms]
         try:
             yield
@@ -50,7 +50,7 @@ class Chat:
                 task.result()
 
     async def rate(self) -> float:
-        """Return the answers per second of a run."""
+        """Return the answers per second during a run."""
         await asyncio.sleep(_WARM_UP)
         started, before = time.monotonic(), self.answers
         await asyncio.sleep(_RUN)
@@ -70,7 +70,7 @@ async def speedup(ground: Ground) -> list[Figure]:
     async with household(ground, "speedup", _ROOMS, lanes={"max_active_lanes": _LANES}) as home:
         home.upstream.pace = (_ANSWER,)
         chat = Chat(home)
-        async with chat.going_on():
+        async with chat.running():
             for _ in range(_RUNS):
                 one.append(await chat.rate())
                 async with ground.process(home.bridge.config, "worker") as worker:
@@ -83,21 +83,20 @@ async def speedup(ground: Ground) -> list[Figure]:
         Figure(
             "two_process_speedup",
             median(two) / median(one),
-            f"Round trips per second with `agent-bridge run` and one `agent-bridge worker` over those of "
-            f"`agent-bridge run` alone; one person talks in {_ROOMS} rooms at once, {_RUNS} runs of {_RUN:.0f} s each "
-            f"that take turns, while the talk goes on. The upstream takes {_ANSWER * 1000:.0f} ms for an answer and "
-            f"`lanes.max_active_lanes` is {_LANES}: a process then gives at most {_LANES} / {_ANSWER:g} s = "
-            f"{ideal:g} answers per second, less what a message needs besides. It shows that the lanes spread "
-            "over processes and that these do not hinder each other; a process's capacity is its `max_active_lanes` "
-            "(50 unless configured), and on one machine the homeserver is the limit long before two such processes "
-            "are.",
+            "Answers per second of `agent-bridge run` with one `agent-bridge worker`, relative to `agent-bridge run` "
+            f"alone. One person writes in {_ROOMS} rooms at once, without a pause between the {_RUNS} alternating "
+            f"runs of {_RUN:.0f} s each. An answer takes {_ANSWER * 1000:.0f} ms and `lanes.max_active_lanes` is "
+            f"{_LANES}, so one process gives at most {_LANES} / {_ANSWER:g} s = {ideal:g} answers per second, minus "
+            "the overhead of a message. The figure shows that lanes spread over processes and that the processes do "
+            "not slow each other down. With the default of 50 lanes, the homeserver on the same machine is the limit "
+            "before the processes are.",
             Aim(1.8, at_least=True),
             [more / less for more, less in zip(two, one, strict=True)],
             {
-                "one process, round trips per second": median(one),
-                "two processes, round trips per second": median(two),
-                "at most, by the lanes of one process": ideal,
-                "CPU of Synapse with two, % of a core": synapse,
+                "one process, answers per second": median(one),
+                "two processes, answers per second": median(two),
+                "maximum of one process by its lanes": ideal,
+                "CPU of Synapse with two processes, % of a core": synapse,
             },
         )
     ]

@@ -1,4 +1,4 @@
-"""A bridge and what it is measured beside, each with rooms of its own and the same person in them."""
+"""A bridge and its baselines. Each has its own rooms, with the same person in all of them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from benchmarks.ground import Ground
     from benchmarks.upstream import Upstream
 
-#: Blocks of each line, messages in a block, and messages before the first that counts.
+#: Blocks per service, messages per block, and messages of the warm-up.
 BLOCKS, MESSAGES, WARM_UP = 10, 25, 10
-#: Seconds between an answer and the next question: what is left to do after an answer is done.
+#: Seconds between an answer and the next question, in which the service finishes its work.
 _PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One of those that answer."""
+    """One service under test."""
 
     name: str
     pid: int
@@ -34,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A person in the rooms of a bridge, and in those of what it is measured beside."""
+    """A person in the rooms of a bridge and of its baselines."""
 
     person: Person
     upstream: Upstream
@@ -44,7 +44,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(ground: Ground, name: str, rooms: int, **others: Sequence[str]) -> AsyncIterator[Stage]:
-    """Run the bridge called *name* and each of *others*, a module and its options, with so many *rooms* each."""
+    """Run the bridge *name* and each of *others*, a module and its options, with *rooms* rooms each."""
     async with household(ground, name, rooms) as home, AsyncExitStack() as stack:
         lines = []
         for other, (module, *options) in others.items():
@@ -59,7 +59,7 @@ async def stage(ground: Ground, name: str, rooms: int, **others: Sequence[str]) 
 
 
 async def block(stage: Stage, line: Line, count: int) -> list[Trip]:
-    """Say something in the line's first room *count* times, each after the answer to the one before."""
+    """Send *count* messages to the first room of *line*, each after the answer to the previous one."""
     trips = []
     for _ in range(count):
         trips.append(await trip(stage.person, stage.upstream, line.rooms[0]))
@@ -68,7 +68,7 @@ async def block(stage: Stage, line: Line, count: int) -> list[Trip]:
 
 
 async def blocks(stage: Stage, one: Line, other: Line) -> tuple[list[list[Trip]], list[list[Trip]]]:
-    """Return blocks of the two, which took turns after a warm-up."""
+    """Return the alternating blocks of both services, after a warm-up."""
     measured: tuple[list[list[Trip]], list[list[Trip]]] = ([], [])
     for line in (one, other):
         await block(stage, line, WARM_UP)

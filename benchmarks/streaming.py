@@ -1,4 +1,4 @@
-"""What an answer that streams costs in events, beside one edit every second."""
+"""The number of events of a streamed answer, and of a baseline with one edit per second."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from benchmarks.household import Household
     from benchmarks.upstream import Telling
 
-#: Seconds that the answers take, and the most events that one should cost.
+#: Durations of the answers in seconds, and the aim for their number of events.
 _ANSWERS = {5: None, 30: None, 60: Aim(20), 120: None}
-#: Rooms with each of them.
+#: Number of rooms for each duration.
 _ROOMS = 2
-#: More than all rooms ask for: each answer is shown as if it were the only one.
+#: More than all rooms need, so that the answers do not share a limit.
 _EDITS_PER_SECOND = 100
 _NAIVE = Pace(first=0.0, floor=1.0, ceiling=1.0, max_events=10**9)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What showing one answer took."""
+    """The cost of showing one answer."""
 
     events: int
-    #: Bytes of the events as a client gets them.
+    #: Bytes of the events in the form for clients.
     size: int
 
 
 async def streaming(ground: Ground) -> list[Figure]:
-    """Measure ``events_per_60s_answer``, and the same for other lengths."""
+    """Measure ``events_per_60s_answer``, and the same figure for other durations."""
     durations = [seconds for seconds in _ANSWERS for _ in range(_ROOMS)]
     answers = {"edits_per_second": _EDITS_PER_SECOND}
     async with household(ground, "streaming", len(durations), answers=answers) as home:
@@ -52,7 +52,7 @@ async def streaming(ground: Ground) -> list[Figure]:
 
 
 async def _shown(home: Household, number: int, seconds: int) -> tuple[Cost, Cost]:
-    """Have room *number* see an answer of so many *seconds*; return what it cost, and what it would have."""
+    """Show an answer of *seconds* in room *number*; return its cost, and the cost of the baseline."""
     telling = prose(seconds)
     await told(home, number, telling)
     history = await home.person.history(home.rooms[number])
@@ -61,7 +61,7 @@ async def _shown(home: Household, number: int, seconds: int) -> tuple[Cost, Cost
 
 
 def _naive(telling: Telling, like: Event) -> Cost:
-    """Return what *telling* costs at one edit a second, each in an event *like* this one but for its content."""
+    """Return the cost of *telling* with one edit per second; *like* is an event of the answer, as a template."""
     rendition, ops = Rendition(_NAIVE, max_parts=10**9), list[Op]()
     for at, piece in telling:
         rendition.feed(piece, at)
@@ -78,7 +78,7 @@ def _naive(telling: Telling, like: Event) -> Cost:
 
 
 def _size(event: Event) -> int:
-    # Later edits of an event are no part of its own bytes.
+    # "unsigned" contains later edits of the event.
     bare = {key: value for key, value in event.items() if key != "unsigned"}
     return len(json.dumps(bare, ensure_ascii=False, separators=(",", ":")).encode())
 
@@ -91,19 +91,19 @@ def _figure(seconds: int, aim: Aim | None, costs: list[tuple[Cost, Cost]]) -> Fi
     return Figure(
         f"events_per_{seconds}s_answer",
         events,
-        f"`m.room.message` events by which an answer is shown that takes {seconds} s and has a piece every "
-        f"{EVERY * 1000:.0f} ms, first words, edits and parts counted, as the person's /messages gives them; "
-        f"{len(costs)} rooms, beside those with answers of other lengths, and edits enough for all. *One edit a "
-        "second* is the same answer in the same parts, the first words at once, then every part that changed once a "
-        "second, and whole at the end.",
+        "Number of `m.room.message` events (first words, edits and parts) in the person's /messages for an answer "
+        f"that takes {seconds} s and has a piece every {EVERY * 1000:.0f} ms; {len(costs)} rooms, at the same time as "
+        "the answers of other durations, without a common limit of edits. *One edit per second* is the same answer "
+        "in the same parts: the first words at once, then each changed part once per second, and the complete "
+        "answer.",
         aim,
         [cost.events for cost in ours],
         {
             "answer, kB of Markdown": answer,
             "bytes of the events, kB": size,
-            "one edit a second: events": naive_events,
-            "one edit a second: bytes of the events, kB": naive_size,
-            "events over those of one edit a second": events / naive_events,
-            "bytes over those of one edit a second": size / naive_size,
+            "one edit per second: events": naive_events,
+            "one edit per second: bytes of the events, kB": naive_size,
+            "events over those of one edit per second": events / naive_events,
+            "bytes over those of one edit per second": size / naive_size,
         },
     )

@@ -1,4 +1,4 @@
-"""How long an answer takes, and how many the bridge gives: beside a stock echo, on the same homeserver."""
+"""Latency and throughput of the bridge, and of the baseline *echo* on the same homeserver."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ async def latency(ground: Ground) -> list[Figure]:
         Figure(
             "latency_ratio_p50",
             median(ours) / median(theirs),
-            f"One person, one room of each: from PUT /send to the answer in their /sync, {len(ours)} messages each in "
-            f"blocks of {MESSAGES} that take turns; median of the bridge over median of the echo.",
+            "Time from PUT /send to the answer in the person's /sync, with one person and one room of each service; "
+            f"median of the bridge over median of the echo. {len(ours)} messages each, in alternating blocks of "
+            f"{MESSAGES}.",
             Aim(1.5),
             [
                 median([each.seen for each in one]) / median([each.seen for each in other])
@@ -43,9 +44,11 @@ async def latency(ground: Ground) -> list[Figure]:
                 "bridge p95 ms": percentile(ours, 95),
                 "echo p50 ms": median(theirs),
                 "echo p95 ms": percentile(theirs, 95),
-                "bridge: PUT /send until answered p50 ms": median([each.accepted * 1000 for each in trips]),
-                "bridge: PUT /send until the upstream is asked p50 ms": median(asked),
-                "bridge: upstream asked until the answer is seen p50 ms": median(
+                "bridge: PUT /send until the homeserver responds p50 ms": median(
+                    [each.accepted * 1000 for each in trips]
+                ),
+                "bridge: PUT /send until the question is at the upstream p50 ms": median(asked),
+                "bridge: question at the upstream until the answer is visible p50 ms": median(
                     [one - other for one, other in zip(ours, asked, strict=True)]
                 ),
             },
@@ -80,18 +83,19 @@ async def throughput(ground: Ground) -> list[Figure]:
         Figure(
             "throughput_ratio",
             median(rates["bridge"]) / median(rates["echo"]),
-            f"One person writes in {_ROOMS} rooms at once, each next message after the answer to the one before, "
-            f"{_ROUNDS * _ROOMS} messages a run, {_RUNS} runs each that take turns; round trips per second of the "
-            "bridge over those of the echo, medians. The *courteous* echo does what the bridge does in the room: it "
-            "shows a receipt for every message, which the homeserver hands to the person's /sync and, as registered, "
-            "back to the service. The distance between the two echoes is the price of that on the homeserver, which "
-            "has one core and limits all three; what is left is the bridge's own CPU and its database's on the other.",
+            f"Answers per second of the bridge over those of the echo, medians. One person writes in {_ROOMS} rooms "
+            f"at once and sends the next message after each answer; {_ROUNDS * _ROOMS} messages per run, {_RUNS} "
+            "alternating runs each. The *courteous* echo also sends a read receipt for every message, like the "
+            "bridge; the homeserver delivers it to the person's /sync and, as registered, back to the service. The "
+            "difference between the two echoes is the cost of receipts on the homeserver, which uses one core and "
+            "limits all three services. The rest is the CPU time of the bridge and of its database on the other "
+            "core.",
             Aim(0.9, at_least=True),
             [one / other for one, other in zip(rates["bridge"], rates["echo"], strict=True)],
             {
-                "bridge, round trips per second": median(rates["bridge"]),
-                "echo, round trips per second": median(rates["echo"]),
-                "courteous echo, round trips per second": median(rates["courteous"]),
+                "bridge, answers per second": median(rates["bridge"]),
+                "echo, answers per second": median(rates["echo"]),
+                "courteous echo, answers per second": median(rates["courteous"]),
                 "bridge over the courteous echo": median(rates["bridge"]) / median(rates["courteous"]),
                 **{name: median(values) for name, values in parts.items()},
             },

@@ -1,8 +1,8 @@
-"""An OpenAI-compatible server that costs next to nothing: it repeats the question, at once or at a pace.
+"""An OpenAI-compatible server with minimal CPU time: it repeats the question, at once or in timed pieces.
 
-A question that has a telling is answered with that instead.
+Some questions have a *telling*, a longer answer with times.
 
-``python -m benchmarks.upstream COUNT`` serves so many agents and logs its URL.
+``python -m benchmarks.upstream COUNT`` serves COUNT agents and logs its URL.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Upstream(OpenAIServer):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Seconds before each piece of an answer, for as many pieces; none: it comes whole and at once.
+        #: Seconds before each piece of an answer; empty: the whole answer comes at once.
         self.pace: Sequence[float] = ()
         #: Answers to certain questions, by the question's text.
         self.tellings: dict[str, Telling] = {}

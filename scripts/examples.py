@@ -1,4 +1,4 @@
-"""Write the example files of the configuration, or with --check tell whether they are up to date."""
+"""Write the example files of the configuration, or check with --check whether they are up to date."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOP = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Return 0, or 1 when --check found a file that is not what the schema says."""
+    """Return 0, or 1 if --check found a file that does not match the schema."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
     check = parser.parse_args().check

@@ -1,4 +1,4 @@
-"""Writes a migration for what store/schema.py says and the migrations so far do not."""
+"""Write a migration for the difference between store/schema.py and the existing migrations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from agent_bridge.store.revisions import alembic_config, engine
 
 
 def main(message: str) -> None:
-    """Write the migration *message*, numbered after the last."""
+    """Write the migration *message* with the next number."""
     if not message:
-        sys.exit('what does the migration do? make migration M="…"')
+        sys.exit('a description of the migration is missing: make migration M="…"')
     number = 1 + len(list((migrations_folder() / "versions").glob("[0-9]*.py")))
     with tempfile.TemporaryDirectory() as folder:
         server = start_postgres(Path(folder) / "postgres")

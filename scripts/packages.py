@@ -1,7 +1,7 @@
 """Install a set of packages from locks/ into .venv, or write locks/ from pyproject.toml.
 
-Only the standard library is needed. uv does the work; where uv cannot be installed or fails, pip installs instead.
-A stamp, .venv/.SET, is written when everything of the set is there.
+It needs only the standard library. It installs with uv, or with pip if uv cannot be installed or fails. The stamp
+.venv/.SET marks a complete installation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PYTHON: Final = VENV / "bin" / "python"
 UV: Final = VENV / "bin" / "uv"
 LOCKS: Final = TOP / "locks"
 
-#: The sets, each with its sources in pyproject.toml. The versions of the first set hold for the others.
+#: The sets and their sources in pyproject.toml. The versions of the first set apply to the others.
 SETS: Final = {
     "dev": ("pyproject.toml", "--extra", "demo", "--extra", "documents", "--group", "dev"),
     "demo": ("pyproject.toml", "--extra", "demo", "--group", "build"),
@@ -30,15 +30,15 @@ SETS: Final = {
     "run": ("pyproject.toml",),
     "tools": ("--group", "tools"),
 }
-#: The stamps that an installed set may write: the set holds every package of these sets.
+#: The stamps of an installed set: it contains all packages of these sets.
 STAMPS: Final = {
     "dev": ("dev", "demo", "unit", "tools"),
     "demo": ("demo", "tools"),
     "unit": ("unit", "tools"),
     "tools": ("tools",),
 }
-#: pip's settings and the environment variables by which uv takes the same. Further indexes are left out: a lock
-#: file names packages of the main index only.
+#: Settings of pip, and the environment variables of uv for the same settings. Further indexes are not included,
+#: because a lock file contains only packages of the main index.
 SETTINGS: Final = {
     "index-url": "UV_DEFAULT_INDEX",
     "no-index": "UV_NO_INDEX",
@@ -48,7 +48,7 @@ SETTINGS: Final = {
 
 
 def main() -> int:
-    """Return the exit code: 0 done, 1 failed."""
+    """Return the exit code: 0 for success, 1 for failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install").add_argument("set", choices=STAMPS)
@@ -67,9 +67,9 @@ def main() -> int:
 
 
 def install(name: str) -> None:
-    """Bring every package of the set *name* and the checkout itself into .venv.
+    """Install the packages of the set *name* and the checkout itself into .venv.
 
-    One process at a time installs. An installation that does not come to its end leaves no stamp.
+    Only one process installs at a time. An interrupted installation leaves no stamp.
     """
     with Path("pyproject.toml").open("rb") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
@@ -78,7 +78,7 @@ def install(name: str) -> None:
         print(f"Installing the packages of locks/{name}.txt into .venv", flush=True)
         stamps = [VENV / f".{each}" for each in STAMPS]
         if not any(stamp.exists() for stamp in stamps) or not _has_pip():
-            # Either there is no environment, or it is what an interrupted installation left.
+            # There is no environment, or an interrupted installation left an incomplete one.
             _run(sys.executable, "-m", "venv", "--clear", str(VENV))
         for stamp in stamps:
             stamp.unlink(missing_ok=True)
@@ -88,8 +88,8 @@ def install(name: str) -> None:
 
 
 def lock(*, upgrade: bool) -> None:
-    """Write every file of locks/. Versions stay as they are where pyproject.toml allows them and *upgrade* is false."""
-    # Another index may hold fewer files of a package, so that hashes would be missing: no find-links here.
+    """Write all files of locks/. Unless *upgrade* is true, versions stay if pyproject.toml allows them."""
+    # Without find-links: another index may have fewer files of a package, and their hashes would be missing.
     environment = os.environ | _pip_settings()
     environment.pop("UV_FIND_LINKS", None)
     for name, sources in SETS.items():
@@ -103,10 +103,10 @@ def lock(*, upgrade: bool) -> None:
 
 
 def uv_settings(listing: str) -> dict[str, str]:
-    """Return what uv has to find in its environment to use the index that pip uses.
+    """Return the environment variables that make uv use the same index as pip.
 
-    *listing* is the output of ``pip config list``. Options of ``pip install`` come before general ones, environment
-    variables before both.
+    *listing* is the output of ``pip config list``. Options of ``pip install`` have priority over general ones, and
+    environment variables over both.
     """
     found: dict[str, str] = {}
     for section in ("global", "install", ":env:"):
@@ -137,13 +137,13 @@ def _fill(name: str) -> None:
     try:
         _run(*pip, "--only-binary", ":all:", "--require-hashes", "--requirement", "locks/tools.txt")
         if name != "tools":
-            # Tests start hundreds of processes: they find byte code even where Python is told to write none.
+            # Tests start hundreds of processes, which need the byte code even if Python must not write any.
             compiled = ("--compile-bytecode",) if name == "dev" else ()
             _packages(name, *uv, *compiled, environment=os.environ | _pip_settings())
     except (subprocess.CalledProcessError, OSError):
         if name == "tools":
             raise
-        print("uv cannot install them; pip tries, which takes longer", flush=True)
+        print("uv cannot install the packages; installing with pip, which takes longer", flush=True)
         _packages(name, *pip)
 
 
@@ -153,7 +153,7 @@ def _packages(name: str, *install: str, environment: dict[str, str] | None = Non
 
 
 def _pip_settings() -> dict[str, str]:
-    """Return pip's own settings as uv's; an environment variable that is set already counts more."""
+    """Return the settings of pip for uv, except those with an environment variable that is already set."""
     listing = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
     return {key: value for key, value in uv_settings(listing).items() if key not in os.environ}
 

@@ -1,4 +1,4 @@
-"""Show the golden files of rendering in a browser, and take the picture that docs/rendering.md shows."""
+"""Show the golden files of rendering in a browser, and take the picture for docs/rendering.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent_bridge.render.markdown import to_html
 TOP = Path(__file__).resolve().parent.parent
 CASES = TOP / "tests" / "golden" / "markdown"
 PICTURE = TOP / "docs" / "pictures" / "rendering.png"
-#: What the picture has no room for: texts whose point is not what they look like.
+#: Golden files that are not in the picture, because they are not about the visible result.
 LEFT_OUT = {
     "deep_quotes",
     "links_refused",
@@ -24,7 +24,7 @@ LEFT_OUT = {
     "long_names",
     "unicode",
 }
-#: Answers in the middle of their streaming.
+#: Answers during streaming.
 GROWING = {
     "a code block": "Here it is:\n\n```python\nprint(1)\n``",
     "a table": "| Name | Size |\n|--",
@@ -33,7 +33,7 @@ GROWING = {
     "a formula": "So $$\\frac{a}",
     "a link": "See [the docs](https://exa",
 }
-#: How Element shows a message, in short.
+#: Styles similar to those of Element.
 STYLE = """
 body { margin: 0; padding: 16px; background: #fff; color: #1b1d22;
   font: 15px/22px Inter, "Liberation Sans", sans-serif }
@@ -68,7 +68,7 @@ details { margin: 0 0 8px } summary { cursor: pointer }
 
 
 def page() -> str:
-    """Return the page: a message for each golden file, sections closed and open, and answers that are half there."""
+    """Return the page: each golden file, with folded sections closed and open, and incomplete answers."""
     messages: list[str] = []
     for case in sorted(CASES.glob("*.md")):
         if case.stem in LEFT_OUT:
@@ -77,7 +77,7 @@ def page() -> str:
         messages.append(_message(case.stem, html))
         if "<details>" in html:
             messages.append(_message(f"{case.stem}, opened", html.replace("<details>", "<details open>")))
-    messages += [_message(f"still growing: {what}", to_html(text, live=True)) for what, text in GROWING.items()]
+    messages += [_message(f"still growing: {name}", to_html(text, live=True)) for name, text in GROWING.items()]
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><main>{''.join(messages)}</main>"
 
 
@@ -87,10 +87,10 @@ def _message(name: str, html: str) -> str:
 
 
 def main() -> None:
-    """Write the page where it is asked for, and take the picture with Debian's chromium."""
+    """Write the page, and take the picture with Debian's chromium."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--page", type=Path, help="keep the page there, to open it in a browser of one's own")
-    parser.add_argument("--size", default="1500,1740", help="of the picture, in pixels (default: %(default)s)")
+    parser.add_argument("--page", type=Path, help="write the page to this file, to open it in a browser")
+    parser.add_argument("--size", default="1500,1740", help="size of the picture in pixels (default: %(default)s)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.page or Path(folder) / "rendering.html"

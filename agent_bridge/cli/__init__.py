@@ -65,19 +65,19 @@ def _root(
 @cli.command()
 def init(
     *,
-    homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="Where the bridge reaches Synapse.")],
-    domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="What follows the colon in user ids.")],
+    homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="URL at which the bridge reaches Synapse.")],
+    domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="Part of user ids after the colon.")],
     upstream: Annotated[str, typer.Option(prompt="Upstream URL (ends in /v1)", help="A server that hosts agents.")],
-    admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="Who administers the bridge.")],
+    admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="The administrator of the bridge.")],
     api_key: Annotated[
         str,
-        typer.Option(prompt="Upstream's API key (empty: none; env:NAME reads it from there)", prompt_required=True),
+        typer.Option(prompt="Upstream's API key (empty: none; env:NAME: from the environment)", prompt_required=True),
     ] = "",
-    upstream_name: Annotated[str, typer.Option(help="The upstream's name in the bridge.")] = "letta",
-    address: Annotated[str | None, typer.Option(help="Where Synapse reaches the bridge.")] = None,
-    port: Annotated[int, typer.Option(help="Port that the bridge listens on.")] = 29340,
-    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
+    address: Annotated[str | None, typer.Option(help="URL at which Synapse reaches the bridge.")] = None,
+    port: Annotated[int, typer.Option(help="Port on which the bridge listens.")] = 29340,
+    folder: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
     """Write config.yaml and registration.yaml for a new bridge."""
     from agent_bridge.cli.init import InitAnswers, initialise
@@ -100,9 +100,9 @@ def registration(
     *,
     config: ConfigFile = _DEFAULT,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("registration.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Make registration.yaml again from a configuration."""
+    """Write registration.yaml from a configuration."""
     from agent_bridge.cli.init import write_registration
 
     typer.echo(write_registration(_load(config), output, force=force))
@@ -120,7 +120,7 @@ def doctor(
     from agent_bridge.app import database_uri
     from agent_bridge.cli.doctor import Doctor
 
-    # The findings are the output; log lines of the checked parts would stand between them.
+    # The findings are the output; log lines would appear between them.
     logging.disable()
     checks = Doctor(_load(config), config, registration or config.parent / "registration.yaml", database_uri)
 
@@ -169,7 +169,7 @@ def why(
     config: ConfigFile = _DEFAULT,
 ) -> None:
     """Show step by step how the bridge handled a message."""
-    # The trace is the output; log lines would stand between.
+    # The trace is the output; log lines would appear inside it.
     logging.disable()
     typer.echo(printable(asyncio.run(_trace(_load(config), message))))
 
@@ -177,11 +177,11 @@ def why(
 @cli.command()
 def demo(
     *,
-    once: Annotated[bool, typer.Option("--once", help="Say one thing, print the answer, end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Send one message, print the answer and end.")] = False,
     upstream: Annotated[str | None, typer.Option(help="A real upstream instead of the demo's own.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its API key; env:NAME reads it from the environment.")] = None,
 ) -> None:
-    """Start everything on this machine, with a throw-away homeserver, and show it."""
+    """Start everything on this machine, with a temporary homeserver."""
     from agent_bridge.demo.run import play
 
     raise typer.Exit(asyncio.run(_until_stopped(play(once=once, upstream=upstream, api_key=api_key))) or 0)
@@ -194,7 +194,7 @@ def _load(file: Path) -> Config:
 
 
 def _load_with_logging(file: Path) -> Config:
-    """Return the configuration in *file*; from now on the process logs as it says."""
+    """Return the configuration in *file*, after setting up logging as configured."""
     from agent_bridge import log
 
     config = _load(file)

@@ -180,7 +180,7 @@ class Doctor:
         try:
             found = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, YAMLError) as error:
-            reason = getattr(error, "strerror", None) or "is no YAML"
+            reason = getattr(error, "strerror", None) or "is not YAML"
             return Finding(check, False, f"{file}: {reason}", "name the file that Synapse reads with --registration")
         if not isinstance(found, dict) or found.get("rate_limited", True) is not False:
             return Finding(check, False, f"{file} does not say rate_limited: false", remedy)

@@ -40,7 +40,7 @@ class InitAnswers:
     api_key: str | None = None
     #: URL at which the homeserver reaches the bridge, None for localhost and the port.
     address: str | None = None
-    #: Port that the bridge listens on.
+    #: Port on which the bridge listens.
     port: int = 29340
 
 
@@ -88,7 +88,7 @@ def initialise(answers: InitAnswers, folder: Path, *, force: bool = False) -> st
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise ConfigError(f"{folder}: cannot be created: {error.strerror}") from error
     _write_private(paths[0], render(config))
     return write_registration(config, paths[1], force=force)
 
@@ -121,11 +121,11 @@ def registration_hint(path: Path) -> str:
 def _refuse_to_replace(*paths: Path) -> None:
     existing = [path for path in paths if os.path.lexists(path)]
     if existing:
-        raise ConfigError("\n".join(f"{path}: exists already; --force replaces it" for path in existing))
+        raise ConfigError("\n".join(f"{path}: already exists; --force replaces it" for path in existing))
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write *text* to *path* in one step, into a file that only its owner can read from its first byte on."""
+    """Write *text* to *path* atomically, into a file that only its owner can ever read."""
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             fresh = Path(folder, path.name)

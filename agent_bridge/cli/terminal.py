@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 
-#: Categories of characters that a terminal acts on or does not show: controls, formats, surrogates, private use.
+#: Unicode categories that a terminal interprets or does not show: controls, formats, surrogates, private use.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co"})
-#: The controls that lay text out, and the joiner of emoji.
+#: Line breaks, tabs and the joiner of emoji.
 _KEPT = frozenset("\n\t\u200d")
 
 
 def printable(text: str) -> str:
-    """Return *text* with control characters as escapes: a name from elsewhere cannot rewrite the terminal."""
+    """Return *text* with escaped control characters, so that untrusted names cannot control the terminal."""
     return "".join(_escaped(char) for char in text)
 
 

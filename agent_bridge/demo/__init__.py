@@ -1,1 +1,1 @@
-"""The parts of `agent-bridge demo`: a throw-away homeserver, agents to talk to, a person, a live view."""
+"""The parts of `agent-bridge demo`: a temporary homeserver, agents, Matrix clients and a live view of the log."""

@@ -1,4 +1,4 @@
-"""A Matrix account in use: the client-server API, as far as the demo and the tests need it."""
+"""A Matrix account: the part of the client-server API that the demo and the tests need."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ async def call(
     *,
     query: Mapping[str, str] | None = None,
 ) -> Any:
-    """Ask a homeserver and return its answer, parsed from JSON.
+    """Make a request to a homeserver and return the parsed JSON of its response.
 
     Raises:
-        HomeserverUnavailable: no answer, 429 or 5xx.
-        HomeserverRefused: any other refusal.
+        HomeserverUnavailable: no response, 429 or 5xx.
+        HomeserverRefused: any other error status.
     """
     try:
         async with http.request(method, path, json=body, params=query) as response:
@@ -53,10 +53,9 @@ async def call(
 
 
 class Account:
-    """Somebody's account on *homeserver* (its base URL), for as long as the context lasts.
+    """An account on *homeserver* (its base URL). Use it as a context manager.
 
-    Every method asks the homeserver, and raises :class:`~agent_bridge.core.errors.HomeserverError` when that
-    fails. What they may do is up to the homeserver.
+    Every method makes requests and raises :class:`~agent_bridge.core.errors.HomeserverError` if one fails.
     """
 
     def __init__(self, homeserver: str, user_id: str, token: str) -> None:
@@ -81,15 +80,15 @@ class Account:
         *,
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        """Ask for *path*, which is percent-encoded and below ``/_matrix/client/v3``, as :func:`call` does."""
+        """Make a request as :func:`call` does. *path* is percent-encoded and below ``/_matrix/client/v3``."""
         return await call(self._http, method, V3 + path, body, query=query)
 
     async def say(self, room_id: str, text: str) -> str:
-        """Say *text* in a room and return the event id."""
+        """Send *text* to a room and return the event id."""
         return await self.send(room_id, "m.room.message", {"msgtype": "m.text", "body": text})
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
-        """Send any event and return its event id."""
+        """Send an event and return its event id."""
         answer = await self.ask("PUT", f"/rooms/{_q(room_id)}/send/{_q(kind)}/{uuid4()}", content)
         return str(answer["event_id"])
 
@@ -98,7 +97,7 @@ class Account:
         return str((await self.ask("POST", f"/join/{_q(room)}", {}))["room_id"])
 
     async def history(self, room_id: str, *, after: str | None = None, before: str | None = None) -> list[Event]:
-        """Return every event of a room that they may read, oldest first, or those between two sync tokens."""
+        """Return the readable events of a room, oldest first; with sync tokens, the events between them."""
         events: list[Event] = []
         query = {"dir": "b", "limit": str(_PAGE)} | ({"to": after} if after else {})
         while True:

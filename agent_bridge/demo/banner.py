@@ -1,4 +1,4 @@
-"""What the demo says when it is ready: where to look, who is who, what to try."""
+"""The instructions that the demo prints when it is ready."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account that a person may use."""
+    """An account for the person at the terminal."""
 
     user_id: str
     password: str
-    #: What they may do, in a few words.
+    #: Its permissions, in a few words.
     role: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that the demo brought up."""
+    """The running parts of the demo."""
 
     #: Base URL of the homeserver.
     homeserver: str
     logins: tuple[Login, ...]
     #: Names of the agents.
     agents: tuple[str, ...]
-    #: Name of the Space in which the agents' rooms are.
+    #: Name of the Space that lists the agents' rooms.
     space: str
-    #: Base URL of the upstream, as a person would open it.
+    #: Base URL of the upstream in a browser.
     upstream: str
-    #: Id of an agent that may be renamed with curl, None when the upstream is not the demo's own.
+    #: Id of an agent that can be renamed with curl; None for an upstream that is not the demo's own.
     renamable: str | None = None
 
 
 def print_banner(console: Console, scene: Scene) -> None:
-    """Print how to use *scene*. Lines are not broken, so that commands survive copying."""
+    """Print how to use *scene*. Lines are not wrapped, so that commands can be copied."""
     people = Table.grid(padding=(0, 3))
     for login in scene.logins:
         password = Text(f"password {login.password}")
@@ -59,14 +59,14 @@ def print_banner(console: Console, scene: Scene) -> None:
         people,
         Text(),
         Text("Open it in Element", "bold"),
-        Text("1. In Element Desktop, or an Element Web served from this machine, choose Sign in. (A page from"),
-        Text("   the internet may be kept from this machine's homeserver by the browser.)"),
-        Text.assemble("2. Beside the homeserver choose Edit, and enter ", (scene.homeserver, "bold")),
+        Text("1. In Element Desktop, or in an Element Web on this machine, choose Sign in. (A browser may prevent"),
+        Text("   a web page from the internet from reaching this machine.)"),
+        Text.assemble("2. Next to the homeserver choose Edit, and enter ", (scene.homeserver, "bold")),
         Text("3. Sign in with a name and password from above."),
-        Text(f"4. Open the Space “{scene.space}” and write to somebody."),
+        Text(f"4. Open the Space “{scene.space}” and write to an agent."),
         *_renaming(scene),
         Text(),
-        Rule("Ctrl-C stops everything. What happens from now on:", align="left"),
+        Rule("Ctrl-C stops everything. Events from now on:", align="left"),
     )
     console.print(lines, soft_wrap=True)
 
@@ -75,6 +75,6 @@ def _renaming(scene: Scene) -> Iterator[RenderableType]:
     if scene.renamable:
         command = curl("PATCH", f"{scene.upstream}/agents/{scene.renamable}", name="Another Name")
         yield Text()
-        yield Text("Rename an agent, and watch its contact and its room follow", "bold")
+        yield Text("Rename an agent: the bridge renames its contact and its room", "bold")
         yield Text(command)
-        yield Text(f"More to try: curl {scene.upstream}")
+        yield Text(f"More commands: curl {scene.upstream}")

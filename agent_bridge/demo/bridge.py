@@ -1,4 +1,4 @@
-"""The bridge as the demo runs it: the real command in a process of its own, observed through its log."""
+"""The bridge of the demo: the real command in a separate process, observed through its log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DemoError(BridgeError):
-    """The demo could not go on; the message says why."""
+    """The demo cannot continue; the message is the cause."""
 
 
 class DemoBridge(Program):
@@ -29,7 +29,7 @@ class DemoBridge(Program):
         self.answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Take notice of *event*, a line of the log."""
+        """Process *event*, a line of the log."""
         if event.get("event") == "upstream reachable" and not self.agents.done():
             self.agents.set_result(event["agents"])
         if event.get("event") in {"answer sent", "answer failed"} and not self.answered.done():

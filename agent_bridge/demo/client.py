@@ -1,4 +1,4 @@
-"""A small Matrix client: one person, what they do and what they see."""
+"""A small Matrix client of one person."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Seen = TypeVar("Seen")
 
 
 class Person(Account):
-    """An account with an open client: what they see follows the homeserver.
+    """An account with a client that syncs all the time. Use it as a context manager.
 
-    Entering returns after the first look. A homeserver that goes away is asked again until it is back.
-    Nothing that is said after the first look is skipped, however much comes at once.
+    Entering it waits for the first sync. After that no event is skipped, even if a sync is limited. The client repeats
+    a sync that fails until the homeserver responds.
     """
 
     def __init__(self, homeserver: str, user_id: str, token: str) -> None:
         super().__init__(homeserver, user_id, token)
-        #: What they see of the rooms that they are in, by room id.
+        #: The joined rooms, by room id.
         self.rooms: dict[str, Room] = {}
-        #: What they see of the rooms that they are invited to, by room id.
+        #: The rooms with an invitation, by room id.
         self.invites: dict[str, Room] = {}
-        #: How others are shown, by user id: content of the latest ``m.presence`` event.
+        #: Presence of other users, by user id: content of the latest ``m.presence`` event.
         self.presences: dict[str, dict[str, Any]] = {}
         self._news = asyncio.Event()
 
@@ -56,15 +56,15 @@ class Person(Account):
         await super().__aexit__(kind, error, trace)
 
     def room(self, room_id: str) -> Room:
-        """Return what they see of *room_id*: an empty room, if they are not in it."""
+        """Return the joined room *room_id*, or an empty room if the person is not in it."""
         return self.rooms.get(room_id) or Room(room_id)
 
     async def wait_for(self, seen: Callable[[], Seen], within: float = 10) -> Seen:
-        """Return the first true result of *seen*, which is asked now and whenever something new is in sight.
+        """Return the first true result of *seen*, which is called now and after each sync.
 
         Raises:
-            TimeoutError: it did not come within *within* seconds; the message says what was in sight.
-            HomeserverRefused: they were logged out.
+            TimeoutError: there was none within *within* seconds; the message describes the rooms.
+            HomeserverRefused: the account was logged out.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):

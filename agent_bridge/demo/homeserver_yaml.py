@@ -1,4 +1,4 @@
-"""The homeserver.yaml of a throw-away Synapse."""
+"""The homeserver.yaml of a temporary Synapse."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: Synapse's limits on people, by their keys in homeserver.yaml. They do not hold for the bridge, whose
-#: registration says ``rate_limited: false``.
+#: Synapse's rate limits for people, by their keys in homeserver.yaml. The bridge is exempt: its registration has
+#: ``rate_limited: false``.
 _LIMITS = (
     "rc_message",
     "rc_registration",
@@ -41,10 +41,9 @@ def settings(
     registrations: Sequence[Path],
     relaxed: bool,
 ) -> dict[str, Any]:
-    """Return the settings of a Synapse that keeps everything in *folder*.
+    """Return the settings of a Synapse with all its data in *folder*.
 
-    It listens on 127.0.0.1 only and talks to no other server. With *relaxed* people may do as much as they
-    like, otherwise Synapse's own limits hold.
+    It listens on 127.0.0.1 only and does not federate. *relaxed* lifts the rate limits for people.
     """
     return {
         "server_name": server_name,
@@ -65,7 +64,7 @@ def settings(
         "registration_shared_secret": shared_secret,
         "macaroon_secret_key": secrets.token_urlsafe(32),
         "form_secret": secrets.token_urlsafe(32),
-        "bcrypt_rounds": 4,  # the least there is: a throw-away password needs no slow hash
+        "bcrypt_rounds": 4,  # the minimum: a temporary password needs no slow hash
         "app_service_config_files": [str(path.absolute()) for path in registrations],
         "url_preview_enabled": False,
         "trusted_key_servers": [],
@@ -78,7 +77,7 @@ def settings(
 def write(folder: Path, values: dict[str, Any]) -> Path:
     """Write *values* to homeserver.yaml in *folder* and return its path.
 
-    A signing key is made unless there is one. Both files are readable by their owner only.
+    It also creates a signing key, unless one exists. Only the owner can read the two files.
     """
     signing_key = folder / "signing.key"
     if not signing_key.exists():

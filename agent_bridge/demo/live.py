@@ -1,4 +1,4 @@
-"""The live view: one line, in words, for each thing that happens in the bridge."""
+"""The live view of the demo: one line for each important event of the bridge."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 _LENGTH = 200
 _ALARMS = {"warning": "yellow", "error": "red", "critical": "red"}
 _STYLES = {"message taken up": "cyan", "answer sent": "green", "answer failed": "red"}
-_WORDS = {
+_SENTENCES = {
     "message taken up": "{sender} writes to {agent}",
     "answer sent": "{agent} answered after {seconds} s",
     "answer failed": "{agent} could not answer: {error}",
-    "agent added": "{name} is here (upstream {upstream})",
-    "agent renamed": "{agent} is called {name} now",
+    "agent added": "{name} was added (upstream {upstream})",
+    "agent renamed": "{agent} is now called {name}",
     "agent gone": "{name} is gone",
     "agent back": "{name} is back",
     "room ready": "{agent} has a room",
 }
-#: Keys that every log line may have and that say nothing to a person.
+#: Keys that any log line may have, and that a person does not need.
 _FRAME = frozenset({"event", "level", "timestamp", "logger", "exc_info", "exception", "stack_info", "event_id", "turn"})
 
 
 def sentence(event: Mapping[str, Any]) -> str | None:
-    """Return what the log line *event* says, as one line of plain text, or None when it is nothing to tell."""
-    words = _WORDS.get(str(event["event"]))
-    if words is not None:
-        return words.format_map(_Told(event))
+    """Return the log line *event* as one line of plain text; None if it is not important."""
+    text = _SENTENCES.get(str(event["event"]))
+    if text is not None:
+        return text.format_map(_Fields(event))
     if event.get("level") not in _ALARMS:
         return None
     details = [f"{key}={value}" for key, value in event.items() if key not in _FRAME]
@@ -41,15 +41,15 @@ def sentence(event: Mapping[str, Any]) -> str | None:
 
 
 def show(console: Console, event: Mapping[str, Any]) -> None:
-    """Print to *console* what the log line *event* says, if anything."""
+    """Print the log line *event* to *console* if it is important."""
     line = sentence(event)
     if line is not None:
         style = _STYLES.get(str(event["event"])) or _ALARMS.get(str(event.get("level")), "")
         console.print(Text.assemble((time.strftime("%H:%M:%S  "), "dim"), (line, style)))
 
 
-class _Told(dict[str, Any]):
-    """The fields of a log line as a person reads them; what it leaves out appears as "…"."""
+class _Fields(dict[str, Any]):
+    """The fields of a log line as text; a missing field is "…"."""
 
     def __missing__(self, key: str) -> str:
         return "…"

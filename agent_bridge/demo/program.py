@@ -1,4 +1,4 @@
-"""A program in a process of its own, observed through its log: a JSON object a line, on standard error."""
+"""A program in a separate process, observed through its log: one JSON object per line on standard error."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agent_bridge.core.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-#: Longest line of a log that can be read, in bytes.
+#: Maximum length of a line of the log in bytes.
 LONGEST_LINE = 1024 * 1024
 _STOP_WITHIN = 30.0
 _TAIL = 20
 
 
 class ProgramEnded(BridgeError):
-    """A program ended by itself; the message has the last lines of its log."""
+    """A program ended unexpectedly; the message has the last lines of its log."""
 
 
 class Process(Protocol):
@@ -62,7 +62,7 @@ class Process(Protocol):
 
 async def start_module(module: str, *arguments: str) -> Process:
     """Start ``python -m`` *module* with *arguments*. It ends with this process."""
-    # A session of its own: Ctrl-C at the terminal reaches this process alone, which then stops its programs in order.
+    # In a new session: Ctrl-C at the terminal reaches only this process, which then stops its programs in order.
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid()), module, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -94,7 +94,7 @@ class Program:
         await self.stop()
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Take notice of *event*, a line of the log."""
+        """Process *event*, a line of the log."""
 
     @property
     def pid(self) -> int:
@@ -111,12 +111,12 @@ class Program:
         self._process.send_signal(number)
 
     async def kill(self) -> None:
-        """End it by SIGKILL, as a power cut would."""
+        """End it with SIGKILL, like a power failure."""
         self._process.kill()
         await self.wait()
 
     async def stop(self) -> int:
-        """End it as an operator would, and by SIGKILL if that takes more than 30 s; return its exit code."""
+        """End it with SIGTERM, or with SIGKILL after 30 s; return its exit code."""
         if self.running:
             self._process.terminate()
             try:
@@ -136,8 +136,8 @@ class Program:
         """Wait until *condition* holds, which is evaluated after every event.
 
         Raises:
-            ProgramEnded: it ended before.
-            TimeoutError: that took longer than *within* seconds.
+            ProgramEnded: the program ended first.
+            TimeoutError: the condition did not hold within *within* seconds.
         """
         async with asyncio.timeout(within):
             while not condition():
@@ -158,7 +158,7 @@ class Program:
             async for raw in stream:
                 line = raw.decode("utf-8", "replace").rstrip()
                 self._tail.append(line)
-                # A traceback of the interpreter is no event, and a kill may cut the last line.
+                # A traceback is not an event, and a kill may cut off the last line.
                 if raw.startswith(b"{") and raw.endswith(b"}\n"):
                     self.on_event(json.loads(line))
                 self._wake()

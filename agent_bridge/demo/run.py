@@ -1,4 +1,4 @@
-"""``agent-bridge demo``: a homeserver, agents, the bridge and two people, brought up together and taken down again."""
+"""``agent-bridge demo``: starts a homeserver, agents, the bridge and two Matrix clients, and stops them again."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _QUESTION = "Hello! Who are you?"
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """Who and what is on stage."""
+class RunningDemo:
+    """The running parts, and the clients of two people."""
 
     scene: Scene
     admin: Person
@@ -51,34 +51,34 @@ class Cast:
 
 
 async def play(*, once: bool, upstream: str | None = None, api_key: str | None = None) -> int:
-    """Bring everything up, show it until cancelled, and take it down; return the exit code.
+    """Start everything, show events until cancelled, and stop everything; return the exit code.
 
-    With *once*, say one thing to one agent as a person would, print the answer, and end. *upstream* is the base URL of
-    a real upstream, which takes the place of the demo's own.
+    With *once*, send one message to one agent as a person, print the answer, and end. *upstream* is the base URL of a
+    real upstream, which replaces the demo's own.
 
     Raises:
-        DemoError, SynapseError: a part could not be brought up.
-        ProgramEnded: the bridge ended by itself.
+        DemoError, SynapseError: a part could not be started.
+        ProgramEnded: the bridge ended unexpectedly.
     """
     console = Console(stderr=once, soft_wrap=True)
-    curtain = asyncio.Event()
+    started = asyncio.Event()
 
-    def hear(event: dict[str, Any]) -> None:
-        if curtain.is_set():
+    def on_event(event: dict[str, Any]) -> None:
+        if started.is_set():
             show(console, event)
 
-    async with _stage(console, hear, upstream, api_key) as cast:
+    async with _start(console, on_event, upstream, api_key) as demo:
         if once:
-            return await _unless_ended(cast.bridge, _say_once(cast))
-        print_banner(console, cast.scene)
-        curtain.set()
-        raise await cast.bridge.ended()
+            return await _unless_ended(demo.bridge, _ask_once(demo))
+        print_banner(console, demo.scene)
+        started.set()
+        raise await demo.bridge.ended()
 
 
 @asynccontextmanager
-async def _stage(
-    console: Console, hear: Callable[[dict[str, Any]], None], upstream: str | None, api_key: str | None
-) -> AsyncIterator[Cast]:
+async def _start(
+    console: Console, on_event: Callable[[dict[str, Any]], None], upstream: str | None, api_key: str | None
+) -> AsyncIterator[RunningDemo]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-bridge-demo-")))
         own = None if upstream else await stack.enter_async_context(DemoUpstream())
@@ -87,7 +87,7 @@ async def _stage(
         config = _config(synapse, url, api_key)
         _write(folder, config)
         with console.status("Starting a homeserver, a database and the bridge …"):
-            bridge = await stack.enter_async_context(DemoBridge(folder / "config.yaml", hear))
+            bridge = await stack.enter_async_context(DemoBridge(folder / "config.yaml", on_event))
             await stack.enter_async_context(synapse)
             admin, alice = [await _person(stack, synapse, name) for name in ("admin", "alice")]
             people = (admin[1], alice[1])
@@ -108,7 +108,7 @@ async def _stage(
             upstream=own.url if own else url,
             renamable=own.agents[0].id if own else None,
         )
-        yield Cast(scene, admin[1], alice[1], bridge, rooms)
+        yield RunningDemo(scene, admin[1], alice[1], bridge, rooms)
 
 
 def _config(synapse: Synapse, url: str, api_key: str | None) -> Config:
@@ -144,7 +144,7 @@ async def _person(stack: AsyncExitStack, synapse: Synapse, name: str) -> tuple[s
 
 
 async def _unless_ended(bridge: DemoBridge, work: Coroutine[Any, Any, Result]) -> Result:
-    """Await *work*, but not longer than the bridge runs."""
+    """Await *work*, but only as long as the bridge runs."""
     working, ended = asyncio.ensure_future(work), asyncio.ensure_future(bridge.ended())
     try:
         await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -157,7 +157,7 @@ async def _unless_ended(bridge: DemoBridge, work: Coroutine[Any, Any, Result]) -
 
 
 async def _accept_all(person: Person) -> None:
-    """Accept every invitation that comes, until cancelled."""
+    """Accept every invitation until cancelled."""
     accepted: set[str] = set()
     while True:
         new = await person.wait_for(partial(_new_invites, person, accepted), within=math.inf)
@@ -171,7 +171,7 @@ def _new_invites(person: Person, accepted: set[str]) -> set[str]:
 
 
 async def _rooms_of_agents(bridge: DemoBridge, people: Sequence[Person], prefix: str) -> dict[str, str]:
-    """Wait until all *people* are in every agent's room; return the rooms, each with its ghost."""
+    """Wait until all *people* are in every agent's room; return the ghost of each room, by room id."""
 
     def rooms(person: Person) -> dict[str, str]:
         return {
@@ -194,17 +194,17 @@ async def _rooms_of_agents(bridge: DemoBridge, people: Sequence[Person], prefix:
     return rooms(people[-1])
 
 
-async def _say_once(cast: Cast) -> int:
-    if not cast.rooms:
-        raise DemoError(f"{cast.scene.upstream} lists no agents")
-    room_id, ghost = next(iter(cast.rooms.items()))
-    alice, room = cast.alice, cast.alice.room(room_id)
+async def _ask_once(demo: RunningDemo) -> int:
+    if not demo.rooms:
+        raise DemoError(f"{demo.scene.upstream} lists no agents")
+    room_id, ghost = next(iter(demo.rooms.items()))
+    alice, room = demo.alice, demo.alice.room(room_id)
     print(f"{alice.user_id}: {_QUESTION}")  # noqa: T201
     await alice.say(room_id, _QUESTION)
 
     async with asyncio.timeout(_ANSWER_WITHIN):
-        answered = await cast.bridge.answered
-    # The room itself, not what has come down the line so far: the last edit may still be on its way.
+        answered = await demo.bridge.answered
+    # Read from the homeserver, because the client may not have received the last edit yet.
     seen = Room(room_id)
     for event in await alice.history(room_id):
         seen.see(event)

@@ -1,4 +1,4 @@
-"""A throw-away Synapse: a real homeserver on 127.0.0.1 with everything it keeps in one folder."""
+"""A temporary Synapse: a real homeserver on 127.0.0.1 with all its data in one folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HEALTH_INTERVAL = 0.05
 
 
 class SynapseError(BridgeError):
-    """The throw-away Synapse could not be started; the message says why."""
+    """The temporary Synapse could not be started; the message is the cause."""
 
 
 def free_port() -> int:
@@ -40,11 +40,11 @@ def free_port() -> int:
 
 
 class Synapse:
-    """A Synapse of our own: runs from entering to leaving the context.
+    """A Synapse that runs while the context is entered.
 
-    *registrations* are registration files of application services, read at each start. *relaxed* lifts
-    Synapse's rate limits on people. A folder that served an earlier Synapse of the same *server_name* goes on
-    with its users and rooms. On Linux Synapse ends even if this process is killed.
+    *registrations* are the registration files of application services, which Synapse reads at each start. *relaxed*
+    lifts the rate limits for people. The *folder* of an earlier Synapse with the same *server_name* keeps its users and
+    rooms. Synapse ends even if this process is killed.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Synapse:
         stop_within: float = 10,
     ) -> None:
         self.server_name = server_name
-        #: TCP port on 127.0.0.1; stays the same over restarts. 0 in the constructor takes a free one.
+        #: TCP port on 127.0.0.1, the same after a restart. 0 in the constructor chooses a free port.
         self.port = port or free_port()
-        #: Everything that Synapse says.
+        #: The log of Synapse.
         self.log = folder / "homeserver.log"
         self._folder = folder
         self._registrations = registrations
@@ -78,7 +78,7 @@ class Synapse:
 
     @property
     def pid(self) -> int | None:
-        """Process id, None while it does not run."""
+        """Process id; None while Synapse does not run."""
         return self._process.pid if self._process else None
 
     def user_id(self, name: str) -> str:
@@ -109,14 +109,14 @@ class Synapse:
         await self.stop()
 
     async def start(self) -> None:
-        """Start the process and return when it answers; for use after :meth:`stop` or :meth:`kill`.
+        """Start the process and wait until it responds; for use after :meth:`stop` or :meth:`kill`.
 
         Raises:
-            SynapseError: it ended, or did not answer in time. It does not run then.
+            SynapseError: the process ended or did not respond in time. It does not run then.
         """
         self.log.touch(mode=0o600)
         with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C at the terminal is for us, and we stop what we started in order.
+            # In a new session: Ctrl-C at the terminal reaches only this process, which then stops Synapse in order.
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid())),
                 *("synapse.app.homeserver", "-c", "homeserver.yaml"),
@@ -134,7 +134,7 @@ class Synapse:
             raise
 
     async def stop(self) -> None:
-        """End the process in order, or by SIGKILL when that takes too long. Harmless when it does not run."""
+        """End the process with SIGTERM, or with SIGKILL after *stop_within* seconds. No effect if it does not run."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -146,7 +146,7 @@ class Synapse:
             await self.kill()
 
     async def kill(self) -> None:
-        """End the process by SIGKILL, as a crash would. Harmless when it does not run."""
+        """End the process with SIGKILL, like a crash. No effect if it does not run."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -164,10 +164,10 @@ class Synapse:
         await self.start()
 
     async def register_user(self, name: str, password: str, *, admin: bool = False) -> str:
-        """Make the account *name* and return an access token for it.
+        """Create the account *name* and return an access token for it.
 
         Raises:
-            HomeserverError: Synapse refused, for example because the name is taken.
+            HomeserverError: Synapse refused, for example because the name is in use.
         """
         path = "/_synapse/admin/v1/register"
         async with aiohttp.ClientSession(self.url) as http:

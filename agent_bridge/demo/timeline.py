@@ -1,53 +1,53 @@
-"""What a person sees of a room: events in, the picture on the screen out. Does no I/O."""
+"""A room as a client shows it, computed from its events. Does no I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-#: An event as the client-server API gives it.
+#: An event in the form of the client-server API.
 Event = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Message:
-    """One message on the screen."""
+    """One visible message."""
 
     event_id: str
     sender: str
-    #: The content as it was sent, then as each edit made it.
+    #: The original content, then the content of each edit.
     versions: list[dict[str, Any]]
 
     @property
     def content(self) -> dict[str, Any]:
-        """The content as it stands now."""
+        """The current content."""
         return self.versions[-1]
 
     @property
     def body(self) -> str:
-        """The plain text as it stands now."""
+        """The current plain text."""
         return str(self.content.get("body", ""))
 
     @property
     def html(self) -> str | None:
-        """The formatted text as it stands now, None when there is none."""
+        """The current formatted text; None without one."""
         return self.content.get("formatted_body")
 
 
 @dataclass(slots=True)
 class Room:
-    """A room as one person sees it: since they joined, as far back as the homeserver shows it."""
+    """A room as one person sees it."""
 
     room_id: str
     #: Content of the current state, by (type, state key).
     state: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    #: What was said, oldest first, by event id; edits applied, redacted messages left out.
+    #: Messages, oldest first, by event id: with edits, without redacted messages.
     messages: dict[str, Message] = field(default_factory=dict)
-    #: Reactions: what is reacted to, with what, by event id.
+    #: Reactions by event id: the target and the key.
     reactions: dict[str, tuple[str, str]] = field(default_factory=dict)
-    #: User ids of those who are typing now.
+    #: User ids with a typing notice.
     typing: frozenset[str] = frozenset()
-    #: The event up to which each user has read, by user id.
+    #: The event of the read receipt of each user, by user id.
     receipts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -66,7 +66,7 @@ class Room:
         return self._state("m.room.canonical_alias").get("alias")
 
     def members(self, membership: str = "join") -> set[str]:
-        """Return the user ids of everyone with *membership*."""
+        """Return the user ids with *membership*."""
         return {
             user
             for (kind, user), content in self.state.items()
@@ -74,7 +74,7 @@ class Room:
         }
 
     def displayname(self, user_id: str) -> str:
-        """Return the name under which *user_id* appears."""
+        """Return the display name of *user_id* in the room."""
         return self._state("m.room.member", user_id).get("displayname") or user_id
 
     def said_by(self, user_id: str) -> list[Message]:
@@ -82,11 +82,11 @@ class Room:
         return [message for message in self.messages.values() if message.sender == user_id]
 
     def reactions_to(self, event_id: str) -> list[str]:
-        """Return what people reacted with to an event, oldest first."""
+        """Return the keys of the reactions to an event, oldest first."""
         return [key for target, key in self.reactions.values() if target == event_id]
 
     def see(self, event: Event) -> None:
-        """Take in *event*, the next of the room's state or timeline."""
+        """Apply *event*, the next one of the room's state or timeline."""
         content = event["content"]
         if "state_key" in event:
             self.state[event["type"], event["state_key"]] = content
@@ -101,7 +101,7 @@ class Room:
             self._see_message(event, content)
 
     def see_ephemeral(self, event: Event) -> None:
-        """Take in *event*, which says who is typing or has read what."""
+        """Apply *event*, a typing notice or a read receipt."""
         if event["type"] == "m.typing":
             self.typing = frozenset(event["content"]["user_ids"])
         elif event["type"] == "m.receipt":

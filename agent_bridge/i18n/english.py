@@ -210,7 +210,7 @@ ENGLISH = Texts(
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",
     busy={
-        "queue": "From now on, each message gets an answer of its own, one after the other.",
+        "queue": "From now on, each message gets a separate answer, one after the other.",
         "collect": "From now on, messages that arrive during an answer get one answer together.",
     },
     stream={

@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 #: Bytes of a transaction: up to 100 events of 64 KiB, and the fields that Synapse adds. The homeserver repeats a
 #: transaction that is refused for ever.
 MAX_BODY = 64 * 1024**2
-#: Seconds without a transaction after which the homeserver has repeated what it had to.
+#: Seconds without a transaction after which the homeserver has finished its repeats.
 _QUIET = 3.0
-#: Seconds between two looks whether it is quiet.
+#: Seconds between two calls of :meth:`AppServiceEndpoint.look_for_gap`.
 GAP_LOOK = _QUIET / 2
-#: Seconds after which it has even if it is never quiet.
+#: Seconds after which it has finished them even if transactions keep arriving.
 _LONGEST = 30.0
 #: Digits of a transaction id that is a number.
 _LONGEST_NUMBER = 18
@@ -99,7 +99,7 @@ class AppServiceEndpoint:
         self._intake = intake
         #: The last numeric transaction id.
         self._last = 0
-        self._doubt = GapDetector()
+        self._gaps = GapDetector()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes of the spec, and the older routes without a prefix."""
@@ -127,7 +127,7 @@ class AppServiceEndpoint:
         txn_id = clean(request.match_info["txn_id"])
         try:
             await self._check_id(txn_id)
-            self._doubt.saw(time.monotonic())
+            self._gaps.saw(time.monotonic())
             try:
                 raw = await request.read()
             except web.HTTPRequestEntityTooLarge as error:
@@ -135,21 +135,21 @@ class AppServiceEndpoint:
             else:
                 await self._take(txn_id, raw)
         except StoreError as error:
-            self._doubt = GapDetector()
+            self._gaps = GapDetector()
             _log.error("transaction %s not stored, the homeserver will repeat it: %s", txn_id, error)
             return _error(503, "M_UNKNOWN", "the bridge's database is not available")
         return web.json_response({})
 
     async def look_for_gap(self) -> None:
-        """Have the rooms backfilled if the homeserver may have stranded a transaction; call every :data:`GAP_LOOK`.
+        """Request a backfill if the homeserver may have stranded a transaction; call it every :data:`GAP_LOOK` seconds.
 
         Raises:
-            StoreError: the next call tries again.
+            StoreError: the request failed; the next call repeats it.
         """
-        doubt = self._doubt
-        if doubt.is_over(time.monotonic()):
+        gaps = self._gaps
+        if gaps.is_over(time.monotonic()):
             await self._intake.schedule_backfill()
-            doubt.settled = True
+            gaps.settled = True
 
     async def _check_id(self, txn_id: str) -> None:
         """Request a backfill if the ids, which Synapse counts up, have a gap or restart."""
@@ -157,13 +157,13 @@ class AppServiceEndpoint:
             return
         number, before = int(txn_id), self._last
         if number < before:
-            self._doubt = GapDetector()
+            self._gaps = GapDetector()
             await self._intake.request_backfill("the homeserver's transaction ids restarted")
         elif number == before:
-            self._doubt = GapDetector()
-        elif before and number > before + 1 and self._doubt.may_have_gap():
+            self._gaps = GapDetector()
+        elif before and number > before + 1 and self._gaps.may_have_gap():
             await self._intake.request_backfill("the homeserver's transaction ids have a gap")
-            self._doubt.gap = True
+            self._gaps.gap = True
         # Last, because the homeserver repeats the id if the request fails.
         self._last = number
 

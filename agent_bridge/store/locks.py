@@ -22,6 +22,8 @@ LANE = 1
 LEADER = 2
 #: A room whose turns are written, by the hash of its id; held by transactions.
 ROOM = 3
+#: Held shared by the session of each process, with key 0: a process that holds it alone is the only one.
+PROCESS = 4
 
 
 class Locks:

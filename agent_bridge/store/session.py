@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
+from agent_bridge.store.locks import PROCESS
 from agent_bridge.store.queue import JOB_CHANNEL
 from agent_bridge.store.signals import CHANNEL, Topic
 
@@ -35,12 +38,17 @@ class Session:
     """One connection, made again whenever it is lost. Use as async context manager.
 
     Between two statements the event loop watches the socket, so a signal is delivered, and a server that closes the
-    connection is noticed, at once. A server that only falls silent is noticed within seven seconds.
+    connection is noticed, at once. A server that only falls silent is noticed by a statement every *heartbeat* seconds,
+    when it takes longer than *patience* seconds.
     """
 
-    def __init__(self, uri: str, signals: Signals) -> None:
+    def __init__(
+        self, uri: str, signals: Signals, *, heartbeat: float = _HEARTBEAT, patience: float = _PATIENCE
+    ) -> None:
         self._uri = uri
         self._signals = signals
+        self._heartbeat = heartbeat
+        self._patience = patience
         self._connection: psycopg.AsyncConnection[Any] | None = None
         #: File descriptor of the connection's socket.
         self._socket = -1
@@ -66,11 +74,10 @@ class Session:
         """
         async with self._turn:
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    connection = self._connection or await self._connect()
-                    with self._alone(connection):
-                        cursor = await connection.execute(query.encode(), params)
-                        row = await cursor.fetchone()
+                connection = self._connection or await self._connect()
+                with self._alone(connection):
+                    cursor = await connection.execute(query.encode(), params)
+                    row = await cursor.fetchone()
             except (psycopg.OperationalError, TimeoutError) as error:
                 self._lose()
                 raise StoreError(f"the database failed: {str(error).strip() or 'no answer'}") from error
@@ -81,27 +88,37 @@ class Session:
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         options = f"{conninfo_to_dict(self._uri).get('options') or ''} {_KEEPALIVES}"
-        connection = await psycopg.AsyncConnection.connect(self._uri, autocommit=True, options=options)
-        try:
-            connection.add_notify_handler(lambda notice: self._deliver(notice.channel, notice.payload))
-            for channel in (CHANNEL, JOB_CHANNEL):
-                await connection.execute(f'LISTEN "{channel}"'.encode())
-        except BaseException:
-            await connection.close()
-            raise
-        self._connection, self._socket = connection, connection.fileno()
+        async with asyncio.timeout(self._patience):
+            connection = await psycopg.AsyncConnection.connect(self._uri, autocommit=True, options=options)
+            await self._begin(connection)
+            self._connection, self._socket = connection, connection.fileno()
         # Signals that were sent while there was no connection are lost.
         self._signals.send_all()
         return connection
 
+    async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            connection.add_notify_handler(lambda notice: self._deliver(notice.channel, notice.payload))
+            for channel in (CHANNEL, JOB_CHANNEL):
+                await connection.execute(f'LISTEN "{channel}"'.encode())
+            await connection.execute("SELECT pg_advisory_lock_shared(%s, 0)", (PROCESS,))
+        except BaseException:
+            await connection.close()
+            raise
+
     @contextmanager
     def _alone(self, connection: psycopg.AsyncConnection[Any]) -> Iterator[None]:
-        """Leave the socket to psycopg, which watches it while a statement runs."""
+        """Leave the socket to psycopg, which watches it while a statement runs; hang up when that takes too long.
+
+        A cancellation would not do: psycopg asks the server to cancel the statement first, and waits for that.
+        """
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._socket)
+        hanging_up = loop.call_later(self._patience, _hang_up, self._socket)
         try:
             yield
         finally:
+            hanging_up.cancel()
             if not connection.closed:
                 loop.add_reader(self._socket, self._read)
                 self._read()
@@ -134,7 +151,7 @@ class Session:
             else:
                 failures = 0
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_HEARTBEAT):
+                    async with asyncio.timeout(self._heartbeat):
                         await self._lost.wait()
 
     def _lose(self) -> None:
@@ -151,3 +168,9 @@ class Session:
             # First: libpq may have closed the socket already, and its number may be another's soon.
             asyncio.get_running_loop().remove_reader(self._socket)
             connection.pgconn.finish()
+
+
+def _hang_up(file_descriptor: int) -> None:
+    """End the connection of a socket, so that its reader wakes with an error."""
+    with suppress(OSError), socket.socket(fileno=os.dup(file_descriptor)) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)

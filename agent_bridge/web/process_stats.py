@@ -27,7 +27,7 @@ class ProcessStats:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._log_stats)
 
     def _log_stats(self) -> None:
-        _log.info("vitals", **self.measure())
+        _log.info("process_stats", **self.measure())
 
     def measure(self) -> dict[str, int]:
         """Return the peak resident memory in bytes, and the current numbers of tasks and pooled connections."""

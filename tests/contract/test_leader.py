@@ -53,7 +53,7 @@ class Process:
         async def look() -> bool:
             return self.leads
 
-        await eventually(look, "it leads", within=5)
+        await eventually(look, "it leads")
 
 
 @asynccontextmanager
@@ -94,7 +94,7 @@ async def test_the_other_takes_over_when_the_leader_ends(store_url: str) -> None
     async with process(store_url) as second:
         async with process(store_url) as first:
             leader, standing_by = (first, second)
-            await eventually(lambda: one_leads(first, second), "one leads", within=5)
+            await eventually(lambda: one_leads(first, second), "one leads")
             if second.leads:
                 leader, standing_by = second, first
             assert (leader.elected, standing_by.elected) == (1, 0)
@@ -117,7 +117,7 @@ async def test_a_leader_without_its_lock_stops_and_another_leads(store_url: str)
                 async def elected_anew(before: int = elected) -> bool:
                     return first.elected + second.elected > before and first.leads is not second.leads
 
-                await eventually(elected_anew, "one leads again", within=5)
+                await eventually(elected_anew, "one leads again")
 
 
 async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> None:
@@ -126,7 +126,7 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
         async def tried() -> bool:
             return first.elected > 0
 
-        await eventually(tried, "the first tried", within=5)
+        await eventually(tried, "the first tried")
         assert not first.leader.settled.is_set()
         async with process(store_url) as second:
             await second.until_it_leads()

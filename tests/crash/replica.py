@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
 
-_UP_WITHIN = 30.0
+_UP_WITHIN = 120.0
 _ANSWERED = frozenset({"answer sent", "answer failed"})
 _TAKEN_OVER = "taking over the lanes of a dead worker"
 
@@ -64,7 +64,7 @@ class Replica:
         self._process = BridgeProcess(self._folder, self._config)
         self.lives.append(Life(time.time(), self._process.events))
         await self._process.__aenter__()
-        await self._process.wait_for("door open", _UP_WITHIN)
+        await self._process.wait_for("listening", _UP_WITHIN)
 
     async def kill(self) -> None:
         """End it as a power cut would. It has to run until then."""

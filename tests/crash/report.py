@@ -1,4 +1,4 @@
-"""What a run found, and the words for it."""
+"""The report of a crash test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FAULTS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished run. Times are seconds."""
+    """A finished crash test. Times are seconds."""
 
     seed: int
     planned: int
@@ -28,31 +28,31 @@ class Report:
     processes: int
     duration: float
     asked: tuple[tuple[Question, ...], ...]
-    #: Messages of the agents that the rooms show.
+    #: Number of visible messages of the agents.
     shown: int
-    #: From each start to the first answer; None where the next kill came first.
+    #: From each start to the first answer; None if the next kill came first.
     restarts: tuple[float | None, ...]
-    #: From each kill to the moment at which a process took over what was running.
+    #: From each kill until a process took over the interrupted turns.
     takeovers: tuple[float, ...]
     #: From a question's arrival at the bridge to the end of its answer.
     waits: tuple[float, ...]
     repeats: int
-    #: Where the homeserver did not hand over what it had, in its order.
+    #: Events that the homeserver did not deliver, or not in its order.
     delivery: tuple[str, ...]
-    #: Turns that were still open when patience ended.
+    #: Turns that were open at the end of the test.
     still_open: int
     verdict: Verdict
-    #: Where the evidence of a fault was kept.
+    #: Folder with the evidence of a fault.
     evidence: Path | None = None
 
     @property
     def clean(self) -> bool:
-        """Whether everything was carried out and nothing is wrong."""
+        """Whether all kills happened and there is no fault."""
         return self.verdict.clean and not self.still_open and self.kills == self.planned
 
     @property
     def last_line(self) -> str:
-        """The figures that have to be 0."""
+        """The number of kills, and the figures that must be 0."""
         verdict = self.verdict
         return (
             f"kills={self.kills} lost={len(verdict.lost)} doubled={len(verdict.doubled)} "
@@ -71,8 +71,8 @@ class Report:
         yield f"questions         {len(questions)} ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})"
         yield f"messages shown    {self.shown}"
         yield f"homeserver kills  {self.synapse_kills}"
-        yield f"start to answer   {_spread(answered)} ({len(answered)} of {len(self.restarts)} lives answered)"
-        yield f"kill to take-over {_spread(self.takeovers)}"
+        yield f"start to answer   {_spread(answered)} ({len(answered)} of {len(self.restarts)} starts)"
+        yield f"kill to takeover  {_spread(self.takeovers)}"
         yield f"arrival to answer {_spread(self.waits)}"
         yield f"upstream repeats  {self.repeats}"
         for kind in ("lost", "doubled", "reordered", "stuck"):
@@ -96,4 +96,4 @@ def percentile(values: Sequence[float], share: float) -> float:
 def _spread(seconds: Sequence[float]) -> str:
     if not seconds:
         return "none"
-    return f"p50 {percentile(seconds, 0.5):.2f} s, p95 {percentile(seconds, 0.95):.2f} s, most {max(seconds):.2f} s"
+    return f"p50 {percentile(seconds, 0.5):.2f} s, p95 {percentile(seconds, 0.95):.2f} s, max {max(seconds):.2f} s"

@@ -1,4 +1,4 @@
-"""The report's last line, and what counts as a run in which nothing is wrong."""
+"""The last line of the report, and the condition for a clean test."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_a_clean_run_says_so() -> None:
     assert CLEAN.clean
     lines = str(CLEAN).splitlines()
     assert lines[-1] == "kills=20 lost=0 doubled=0 reordered=0 stuck=0"
-    assert "start to answer   p50 1.50 s, p95 2.50 s, most 2.50 s (2 of 3 lives answered)" in lines
-    assert "kill to take-over none" in lines
+    assert "start to answer   p50 1.50 s, p95 2.50 s, max 2.50 s (2 of 3 starts)" in lines
+    assert "kill to takeover  none" in lines
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,6 @@ async def test_endless(harness: BridgeHarness, database_url: str, tmp_path: Path
         database_url, [{"name": "none", "url": "http://127.0.0.1:9/v1"}], logging={"format": "json"}
     )
     async with BridgeProcess(tmp_path, config) as bridge:
-        await bridge.wait_for("door open", within=60)
+        await bridge.wait_for("listening", within=60)
         (tmp_path.parent / "running").touch()
         await asyncio.Event().wait()

@@ -130,10 +130,10 @@ async def test_an_agent_that_goes_and_comes_back_is_told_of(harness: BridgeHarne
             return [answer.body for answer in talk.answers if answer.content["msgtype"] == "m.notice"]
 
         await talk.person.wait_for(lambda: len(notices()) == 1)
-        assert "gone" in notices()[0]
+        assert "no longer exists" in notices()[0]
         await talk.say("anybody?")
         await talk.person.wait_for(lambda: len(notices()) == 2)
-        assert "gone" in notices()[1]
+        assert "no longer exists" in notices()[1]
         assert upstream.asked == []
         upstream.models.append(kept)
         await talk.person.wait_for(lambda: len(notices()) == 3)
@@ -218,6 +218,8 @@ async def test_killed_between_any_two_steps_there_is_one_room(
                 last = not lost.done()
                 settled.cancel()
                 lost.cancel()
+            # The room was complete before step *number*, so a later request, perhaps of this test, would be lost.
+            proxy.loses = lambda *_: False
             async with harness.bridge(config) as running:
                 contact = await linked(running, upstream.names[0])
                 room_id, ghost = contact.portal.room_id or "", f"@{contact.agent.ghost}:test.local"
@@ -330,7 +332,7 @@ async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_
         async with harness.bridge(config) as running:
             assert (await running.contact(upstream.names[0])).portal.space is None
             assert refused.is_set()
-            await eventually(partial(_linked_now, running), "the room is in the Space", within=30)
+            await eventually(partial(_linked_now, running), "the room is in the Space")
 
 
 async def _linked_now(running: Running) -> bool:

@@ -92,7 +92,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
             assert "already" in (await admin.ask(f"invite bert {guest.user_id}")).body
             assert "No agent" in (await admin.ask("invite zzzzzz")).body
             assert "Usage" in (await admin.ask("invite")).body
-            assert "no Matrix user id" in (await admin.ask("invite ada @broken")).body
+            assert "is not a Matrix user id" in (await admin.ask("invite ada @broken")).body
             async with harness.person("stranger") as stranger:
                 assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 

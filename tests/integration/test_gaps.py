@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ async def test_transactions_lost_by_a_killed_homeserver_are_answered_after_the_s
         async with harness.watching(talk) as talk:
             async with silent_endpoint(config.appservice.url) as came:
                 await talk.say(NUMBERS[0])
-                await asyncio.wait_for(came.wait(), 10)
+                await asyncio.wait_for(came.wait(), DEADLINE)
                 # These wait in the homeserver's memory behind the first.
                 for number in NUMBERS[1:]:
                     await talk.say(number)
                 await harness.synapse.kill()
             await harness.synapse.start()
             async with harness.bridge(config) as running:
-                await talk.person.wait_for(lambda: len(talk.answers) == len(NUMBERS), within=20)
+                await talk.person.wait_for(lambda: len(talk.answers) == len(NUMBERS))
                 await eventually(running.idle, "every turn is closed")
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in NUMBERS]
         assert upstream.questions == NUMBERS
@@ -80,7 +80,7 @@ async def test_a_bridge_that_goes_on_running_notices_that_the_homeserver_was_kil
             jam.rollback()
         await harness.synapse.start()
         await talk.say(NUMBERS[-1])
-        answers = await talk.wait_for_answers(1 + len(NUMBERS), within=30)
+        answers = await talk.wait_for_answers(1 + len(NUMBERS))
         assert [answer.body for answer in answers] == [f"Echo: {number}" for number in ["zero", *NUMBERS]]
         assert upstream.questions == ["zero", *NUMBERS]
 

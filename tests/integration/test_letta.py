@@ -34,12 +34,12 @@ async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: s
                 return [message.body for message in alice.room(room_id).said_by(ghost)]
 
             await alice.say(room_id, "hello")
-            await alice.wait_for(lambda: answers() == ["Echo: hello"], within=30)
+            await alice.wait_for(lambda: answers() == ["Echo: hello"])
 
             await letta.rename_agent(dora, "Theodora")
             await alice.wait_for(lambda: alice.room(room_id).name == "Theodora - Letta Agent Chat")
             await alice.say(room_id, "still there?")
-            await alice.wait_for(lambda: answers()[1:] == ["Echo: still there?"], within=30)
+            await alice.wait_for(lambda: answers()[1:] == ["Echo: still there?"])
 
             twin = await letta.create_agent("Theodora")
 
@@ -56,4 +56,4 @@ async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: s
 
             await eventually(one_again, "the first room is Theodora's again")
             await alice.say(room_id, "you again")
-            await alice.wait_for(lambda: "Echo: you again" in answers(), within=30)
+            await alice.wait_for(lambda: "Echo: you again" in answers())

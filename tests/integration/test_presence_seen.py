@@ -66,7 +66,7 @@ async def test_an_agent_that_is_gone_is_offline(harness: BridgeHarness, database
     ):
         await talk.person.wait_for(looks(talk, "online", "Ready"))
         del upstream.models[1]
-        await talk.person.wait_for(looks(talk, "offline", None), within=15)
+        await talk.person.wait_for(looks(talk, "offline", None))
 
 
 async def test_nothing_is_shown_unless_it_is_configured(harness: BridgeHarness, database_url: str) -> None:

@@ -14,7 +14,7 @@ from agent_bridge.render.content import LIVE
 from agent_bridge.store.database import Database
 from agent_bridge.store.migrate import migrate
 from agent_bridge.store.turns import Turns
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.process import BridgeProcess
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
@@ -158,7 +158,7 @@ async def test_messages_sent_while_no_bridge_ran_are_answered_at_its_start(
             for number in range(5):
                 await talk.say(f"{number}")
             async with process(tmp_path, configured(harness, database_url, upstream)) as bridge:
-                await talk.person.wait_for(lambda: len(talk.answers) == 5, within=20)
+                await talk.person.wait_for(lambda: len(talk.answers) == 5)
                 assert bridge.logged("the homeserver reaches the bridge")
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(5)]
 
@@ -238,7 +238,7 @@ async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
         there = {"address": proxy.url, "domain": "test.local"}
         async with harness.talk(database_url, upstream, homeserver=there) as talk:
             await talk.say("go on")
-            await asyncio.wait_for(cut.wait(), 15)
+            await asyncio.wait_for(cut.wait(), DEADLINE)
             if forgets:
                 # The homeserver dies between the event and its answer, and knows no transaction ids afterwards.
                 await harness.synapse.kill()

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.demo.account import call
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN
 from support.people import conversations
 from support.proxy import Proxy
@@ -215,10 +215,10 @@ async def test_a_homeserver_that_has_enough_gets_fewer_edits_and_the_whole_answe
         until, proxy.refuses = asyncio.Event(), (limits := Overloaded(refusals=3))
         upstream.script = dripping(until, "and done.")
         await talk.say("count")
-        await asyncio.wait_for(limits.recovered.wait(), 30)
+        await asyncio.wait_for(limits.recovered.wait(), DEADLINE)
         clock, shown = asyncio.get_running_loop().time, versions(talk)
         had_enough = clock()
-        await talk.person.wait_for(lambda: versions(talk) > shown, 30)
+        await talk.person.wait_for(lambda: versions(talk) > shown)
         # Two a second, and each refusal makes it half as many.
         assert clock() - had_enough > 3
         until.set()
@@ -301,7 +301,7 @@ async def test_rooms_that_stream_at_once_share_the_edits_fairly(harness: BridgeH
         for talk in talks:
             await talk.say("count")
         for talk in talks:
-            await talk.person.wait_for(partial(has_grown, talk, 4), 30)
+            await talk.person.wait_for(partial(has_grown, talk, 4))
         left, right = map(versions, talks)
         assert abs(left - right) <= 1
         until.set()

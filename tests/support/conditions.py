@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 Seen = TypeVar("Seen")
 
 _PAUSE = 0.02
+#: Seconds after which a condition counts as never met. A busy machine is ten times slower than a quiet one.
+DEADLINE = 60.0
 
 
-async def eventually(look: Callable[[], Awaitable[Seen | None]], what: str, within: float = 15) -> Seen:
+async def eventually(look: Callable[[], Awaitable[Seen | None]], what: str, within: float = DEADLINE) -> Seen:
     """Return the first true result of *look*; fail when there is none within *within* seconds."""
     deadline = asyncio.get_running_loop().time() + within
     while not (seen := await look()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +23,7 @@ from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.database import Database
 from agent_bridge.store.turns import Turns
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.person import Person
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 DOMAIN = "test.local"
 PREFIX = "!ab"
+#: A folder in memory, where Linux has one, and the bytes that a homeserver needs there.
+_MEMORY, _ROOM_FOR_A_RUN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108
 #: Application services that the homeserver knows: one for the bridge of a single test, one for a bridge of many tests.
 OWN, SHARED = "own", "shared"
 
@@ -124,11 +127,11 @@ class Conversation:
         except StoreError:
             return False
 
-    async def wait_until_idle(self, within: float = 15) -> None:
+    async def wait_until_idle(self, within: float = DEADLINE) -> None:
         """Wait until no turn of the room is open."""
         await eventually(self.idle, "every turn of the room is closed", within)
 
-    async def wait_for_answers(self, count: int, within: float = 15) -> list[Message]:
+    async def wait_for_answers(self, count: int, within: float = DEADLINE) -> list[Message]:
         """Wait until no turn of the room is open and the agent has sent *count* messages; return them."""
         await self.wait_until_idle(within)
         return await self.person.wait_for(lambda: self.answers if len(self.answers) >= count else [], within)
@@ -241,9 +244,14 @@ class BridgeHarness:
             yield person
 
 
+def _memory() -> Path | None:
+    """Return a folder in memory, if there is one: Synapse waits for the disk at every commit."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
+
+
 @asynccontextmanager
 async def new_harness() -> AsyncIterator[BridgeHarness]:
     """Give an empty homeserver at which the bridge is registered."""
-    with TemporaryDirectory(prefix="ab-hs-") as folder:
+    with TemporaryDirectory(prefix="ab-hs-", dir=_memory()) as folder:
         async with BridgeHarness(Path(folder)) as running:
             yield running

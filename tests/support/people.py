@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from support.conditions import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
@@ -54,7 +56,7 @@ async def say(talks: Iterable[Conversation], *texts: str) -> None:
             await talk.say(text)
 
 
-async def expect_answers(talks: Iterable[Conversation], *answers: str, within: float = 30) -> None:
+async def expect_answers(talks: Iterable[Conversation], *answers: str, within: float = DEADLINE) -> None:
     """Wait until each room shows exactly *answers*, in this order, and has no open turn.
 
     One more message is a failure.

@@ -12,9 +12,10 @@ import aiohttp
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.demo import account, client
 from agent_bridge.demo.account import V3, call
+from support.conditions import DEADLINE, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from agent_bridge.demo.timeline import Event, Room
 
@@ -117,6 +118,10 @@ class Account(account.Account):
 
 class Person(client.Person, Account):
     """An account with an open client."""
+
+    async def wait_for(self, seen: Callable[[], Seen], within: float = DEADLINE) -> Seen:
+        """Return the first true result of *seen*; see the demo's client."""
+        return await super().wait_for(seen, within)
 
 
 def is_space(room: Room) -> bool:

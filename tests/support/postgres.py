@@ -61,6 +61,11 @@ class Cluster:
         server = self._server
         pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), server.bin_path, user=server.system_user)
 
+    @property
+    def log(self) -> Path:
+        """The file that the server logs to."""
+        return self._server.log
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """Give the URI of an empty database, which is dropped afterwards."""

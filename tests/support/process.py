@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.config.example import render
 from agent_bridge.demo.program import Program
+from support.conditions import DEADLINE
 from support.forked import fork_module
 
 if TYPE_CHECKING:
@@ -49,6 +50,6 @@ class BridgeProcess(Program):
         """Return the log lines that say *event*."""
         return [line for line in self.events if line["event"] == event]
 
-    async def wait_for(self, event: str, within: float = 15) -> None:
+    async def wait_for(self, event: str, within: float = DEADLINE) -> None:
         """Wait until it logged *event*; raises the errors of :meth:`wait_until`."""
         await self.wait_until(lambda: bool(self.logged(event)), within)

@@ -25,7 +25,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         (
             "import agent_bridge.cli",
-            {"agent_bridge.app", "agent_bridge.config.model", "agent_bridge.demo", "aiohttp", "pydantic", "structlog"},
+            {"agent_bridge.app", "agent_bridge.config.model", "agent_bridge.demo", "aiohttp", "pydantic"},
         ),
         ("import agent_bridge.cli.init", {"agent_bridge.app", "agent_bridge.store", "aiohttp", "psycopg"}),
     ],

@@ -17,8 +17,8 @@ from agent_bridge.demo.live import sentence, show
         ({"event": "message taken up", "agent": "y\n" * 300}, f"… writes to {'y ' * 99}y…"),
         ({"event": "answer sent", "agent": "Edda", "seconds": 2.345}, "Edda answered after 2.3 s"),
         ({"event": "answer failed", "agent": "Edda", "error": "cut off"}, "Edda could not answer: cut off"),
-        ({"event": "agent added", "agent": "Nora", "name": "Nora", "upstream": "a"}, "Nora is here (upstream a)"),
-        ({"event": "agent renamed", "agent": "Edda", "name": "[Eddie]"}, "Edda is called [Eddie] now"),
+        ({"event": "agent added", "agent": "Nora", "name": "Nora", "upstream": "a"}, "Nora was added (upstream a)"),
+        ({"event": "agent renamed", "agent": "Edda", "name": "[Eddie]"}, "Edda is now called [Eddie]"),
         ({"event": "agent gone", "name": "Edda"}, "Edda is gone"),
         ({"event": "agent back", "name": "Nora"}, "Nora is back"),
         ({"event": "room ready", "agent": "Edda", "room": "!r"}, "Edda has a room"),
@@ -38,7 +38,7 @@ def test_what_is_shown_has_a_time_and_no_markup() -> None:
     console = Console(file=paper, width=200)
     show(console, {"event": "agent renamed", "agent": "Edda", "name": "[Ed]"})
     show(console, {"event": "transaction handled", "level": "info"})
-    assert [line[len("00:00:00  ") :] for line in paper.getvalue().splitlines()] == ["Edda is called [Ed] now"]
+    assert [line[len("00:00:00  ") :] for line in paper.getvalue().splitlines()] == ["Edda is now called [Ed]"]
 
 
 def scene(renamable: str | None) -> str:

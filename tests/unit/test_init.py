@@ -123,7 +123,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, existing: list[str]) -> Non
     with pytest.raises(ConfigError) as caught:
         initialise(ANSWERS, tmp_path)
     assert str(caught.value).split("\n") == [
-        f"{tmp_path / name}: exists already; --force replaces it" for name in existing
+        f"{tmp_path / name}: already exists; --force replaces it" for name in existing
     ]
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(existing, "mine")
 
@@ -142,7 +142,7 @@ def test_force_replaces_both_with_private_files(tmp_path: Path) -> None:
 
 def test_a_link_to_nowhere_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfigError, match="already exists"):
         initialise(ANSWERS, tmp_path)
 
 
@@ -152,7 +152,7 @@ def test_registration_is_made_again(tmp_path: Path) -> None:
     config = load(tmp_path / "config.yaml", {})
     path = tmp_path / "registration.yaml"
     before = path.read_text()
-    with pytest.raises(ConfigError, match="exists already; --force replaces it"):
+    with pytest.raises(ConfigError, match="already exists; --force replaces it"):
         write_registration(config, path)
     path.write_text("broken")
     path.chmod(0o644)
@@ -163,7 +163,7 @@ def test_registration_is_made_again(tmp_path: Path) -> None:
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"file: cannot be made: File exists"):
+    with pytest.raises(ConfigError, match=r"file: cannot be created: File exists"):
         initialise(ANSWERS, tmp_path / "file")
     with pytest.raises(ConfigError, match=r"gone/registration.yaml: cannot be written: No such file or directory"):
         write_registration(new_config(ANSWERS), tmp_path / "gone" / "registration.yaml")

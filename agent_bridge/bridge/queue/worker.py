@@ -12,11 +12,11 @@ from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
 from agent_bridge.core.turns import TurnState
-from agent_bridge.store.locks import LANE
+from agent_bridge.store.locks import LANE, PROCESS
 from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.config.model import LanesConfig
@@ -86,6 +86,7 @@ class Worker:
     async def run(self) -> None:
         """Process lanes until cancelled; then finish the turns that run, within the drain timeout."""
         await self._lanes.retry_now()
+        await self._free_lanes()
         with self._signals.subscription(Topic.LANES) as wake:
             async with asyncio.TaskGroup() as group:
                 group.create_task(every(_IDLE, self._sweep, name="sweep of the lanes", wake=wake))
@@ -97,6 +98,15 @@ class Worker:
                     self._stopping = True
                     _log.info("finishing what runs", seconds=self._config.drain_timeout)
 
+    async def _free_lanes(self) -> None:
+        """Free the lanes of an earlier process at once, if no other process runs and may be starting a job."""
+        try:
+            async with self._locks.hold(PROCESS, 0) as alone:
+                if alone and (orphans := (await self._queue.look()).orphans):
+                    await self._remove(orphans)
+        except StoreError as error:
+            _log.warning("the lanes of an earlier process are left to the sweep", error=str(error))
+
     async def _work(self) -> None:
         await self._lanes.work(concurrency=self._config.max_active_lanes, drain_timeout=self._config.drain_timeout)
 
@@ -107,8 +117,7 @@ class Worker:
         """
         state = await self._queue.look()
         if lost := self._lost(state):
-            _log.warning("taking over the lanes of a dead worker", lanes=len(lost))
-            await self._queue.remove(lost)
+            await self._remove(lost)
             state = await self._queue.look()
         if state.idle:
             async with self._database.transaction() as connection:
@@ -120,6 +129,10 @@ class Worker:
         pauses += [] if state.due_in is None else [state.due_in]
         pauses += [since + _ORPHANED - time.monotonic() for since in self._suspects.values()]
         return max(0.0, min(pauses))
+
+    async def _remove(self, jobs: Collection[int]) -> None:
+        _log.warning("taking over the lanes of a dead worker", lanes=len(jobs))
+        await self._queue.remove(jobs)
 
     def _lost(self, state: QueueState) -> list[int]:
         """Return the jobs that have been orphans for long enough, and remember the others."""

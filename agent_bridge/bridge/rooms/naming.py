@@ -1,4 +1,4 @@
-"""Names of rooms: the bridge's, unless a person chose another."""
+"""Sets names and topics of rooms, unless a person chose another one."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ _log = structlog.stdlib.get_logger(__name__)
 async def rename_room(
     homeserver: Homeserver,
     room_id: str,
-    what: Literal["name", "topic"],
+    key: Literal["name", "topic"],
     text: str,
     as_user: str | None = None,
 ) -> None:
-    """Give a room its name or topic, unless it has it already or a person gave it another.
+    """Set the name or topic of a room, unless it is already set or a person chose another one.
 
-    The room itself is asked who named it: what it knows cannot have been missed.
+    The sender of the state event shows whether a person chose it. It is read from the homeserver, because the bridge
+    may have missed an event.
     """
-    kind = f"m.room.{what}"
+    kind = f"m.room.{key}"
     event = await homeserver.state(room_id, kind, as_user=as_user)
     if event is not None and not homeserver.namespace.is_ours(event["sender"]):
-        _log.info("a person chose this, so it stays", room=room_id, what=what)
+        _log.info("name or topic kept: a person chose it", room=room_id, key=key)
         return
-    if event is None or event["content"].get(what) != text:
-        await homeserver.set_state(room_id, kind, {what: text}, as_user=as_user)
+    if event is None or event["content"].get(key) != text:
+        await homeserver.set_state(room_id, kind, {key: text}, as_user=as_user)

@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Roles of users, from the configured permissions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def role_of(user_id: str, permissions: Mapping[str, Role]) -> Role:
-    """Return the role of *user_id*: the most particular entry wins, user id before domain before ``*``."""
+    """Return the role of *user_id*. An entry for a user id has priority over its domain, and the domain over ``*``."""
     domain = user_id.partition(":")[2]
     for key in (user_id, domain, "*"):
         if key in permissions:
@@ -20,5 +20,5 @@ def role_of(user_id: str, permissions: Mapping[str, Role]) -> Role:
 
 
 def people_with(permissions: Mapping[str, Role], role: Role) -> list[str]:
-    """Return the user ids that are named themselves with *role* or more."""
-    return [who for who, theirs in permissions.items() if who.startswith("@") and theirs >= role]
+    """Return the user ids whose own entry has *role* or a higher role."""
+    return [key for key, granted in permissions.items() if key.startswith("@") and granted >= role]

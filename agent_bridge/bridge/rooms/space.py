@@ -1,4 +1,4 @@
-"""The Space that gathers the rooms: made once, found again, never needed."""
+"""The Space that lists the rooms. Rooms also work without it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds after which a Space that could not be made is tried again.
+#: Seconds between two attempts to create the Space.
 _AGAIN = 10.0
 
 
 class Space:
-    """The Space; where it is disabled or cannot be made, rooms do without."""
+    """Creates the Space, or finds it by its alias."""
 
     def __init__(
         self,
@@ -52,20 +52,20 @@ class Space:
         self._not_before = 0.0
 
     async def room_id(self) -> str | None:
-        """Return the Space's room id, making it if need be; None when there is none now."""
+        """Return the room id of the Space, creating it if needed; None if it is disabled or its creation fails."""
         async with self._lock:
             if self._room_id is None and self._config.enabled and time.monotonic() >= self._not_before:
                 try:
                     self._room_id = await self._reconcile()
                 except HomeserverError as error:
                     self._not_before = time.monotonic() + _AGAIN
-                    _log.error("no Space for now, rooms go without", error=str(error))
+                    _log.error("the Space cannot be created, rooms are not listed", error=str(error))
             return self._room_id
 
     async def _reconcile(self) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
         if room_id is not None and await self._is_lost(room_id):
-            _log.warning("the Space is gone, making another", room=room_id)
+            _log.warning("the Space was deleted, creating a new one", room=room_id)
             room_id = None
             await self._kv.set(KeyValues.SPACE_INVITED, [])
         if room_id is None:
@@ -86,7 +86,7 @@ class Space:
         return str(room_id)
 
     async def _is_lost(self, room_id: str) -> bool:
-        """Tell whether the bot is no longer in the Space: somebody deleted it."""
+        """Tell whether the Space was deleted: the bot is no longer a member."""
         return room_id not in await self._homeserver.joined_rooms()
 
     async def _invite_people(self, room_id: str) -> None:

@@ -1,1 +1,1 @@
-"""The demo's agents: an OpenAI-compatible server whose agents answer from what they are told, without a model."""
+"""The demo's agents: an OpenAI-compatible server without a model. Each answer is computed from the question."""

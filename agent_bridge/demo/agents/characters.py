@@ -1,6 +1,6 @@
-"""The people behind the demo's agents: what each of them answers. Does no I/O.
+"""The characters of the demo's agents, which compute the answers. Does no I/O.
 
-Every answer is made from what was said, so the demo shows what reaches an agent: the words and the history.
+Every answer quotes the question and its history, so the demo shows the request that reaches an agent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TABLE_ROWS = 5
-#: Place, who lived there, and how it ended.
+#: Place, inhabitant and ending.
 _TALES = (
     (
         "at the edge of a grey harbour",
@@ -32,8 +32,8 @@ _TALES = (
     (
         "where the river forgets its name",
         (
-            "a ferryman who was paid for one crossing with {hero}. He did not know what it was worth, "
-            "so he kept it under the bench and asked everyone who came aboard"
+            "a ferryman who was paid for one crossing with {hero}. He did not know its worth, "
+            "so he kept it under the bench and asked every passenger"
         ),
         "a child stepped in, looked under the bench, and laughed: it had only been waiting to be asked.",
     ),
@@ -43,14 +43,14 @@ _TALES = (
             "a mapmaker who had drawn every road but the one to {hero}. She sharpened her pencil, "
             "packed bread for the way, and followed the geese"
         ),
-        "the road came towards her by itself, as roads do for those who go slowly.",
+        "the road came towards her by itself, as roads do for slow travellers.",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What a person said to an agent: the newest message, and those before it, oldest first."""
+    """The newest message of a person to an agent, and the earlier ones, oldest first."""
 
     text: str
     earlier: tuple[str, ...] = ()
@@ -62,14 +62,14 @@ class Talk:
 
     @property
     def turn(self) -> int:
-        """How many messages there were, this one included."""
+        """The number of messages, including the newest one."""
         return len(self.earlier) + 1
 
 
 class Mishap(Enum):
     """A way in which an answer goes wrong."""
 
-    #: The server says that it failed.
+    #: The server reports an error.
     FAILS = "fail"
     #: The connection ends in mid-sentence.
     CUT = "cut"
@@ -77,20 +77,20 @@ class Mishap(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """Somebody who answers in their own way."""
+    """A way to answer."""
 
     name: str
-    #: What they are like, in a few words.
+    #: Description, in a few words.
     about: str
-    #: Seconds for each word.
+    #: Seconds per word.
     pace: float
-    #: What they answer, as Markdown.
+    #: Returns the answer as Markdown.
     answer: Callable[[Talk], str]
-    #: Whether something goes wrong this time.
+    #: Returns the mishap of this answer; None without one.
     mishap: Callable[[Talk], Mishap | None] = lambda _: None
-    #: What they think first, as plain text.
+    #: Returns the reasoning before the answer as plain text.
     thoughts: Callable[[Talk], str] = lambda _: ""
-    #: The picture that goes with the answer, a PNG.
+    #: Returns the picture of the answer, a PNG; None without one.
     picture: Callable[[Talk], bytes | None] = lambda _: None
 
 
@@ -163,7 +163,7 @@ def _muse(talk: Talk) -> str:
         (
             f"They say {quote(talk.text)}. I should not answer at once.",
             f"First I count: {count(len(talk.words), 'word')}. The shortest is {quote(shortest)}; short words hide.",
-            "Whatever I say will be repeated. So say less.",
+            "Each of my words will be repeated. So I say less.",
         )
     )
 
@@ -188,16 +188,16 @@ def _asked_to_break(talk: Talk) -> Mishap | None:
 
 
 STORYTELLER = Character("Edda", "a patient storyteller, one word at a time", 0.1, _storyteller)
-ARCHIVIST = Character("Quill", "an archivist who files whatever you say", 0.01, _archivist)
+ARCHIVIST = Character("Quill", "an archivist with a file for every message", 0.01, _archivist)
 SCEPTIC = Character(
     "Murphy",
-    "a sceptic who fails when you say “fail” and hangs up when you say “cut”",
+    "a sceptic: fails at the word “fail”, hangs up at the word “cut”",
     0.03,
     _sceptic,
     _asked_to_break,
 )
 THINKER = Character("Ada", "a thinker whose thoughts can be followed", 0.05, _thinker, thoughts=_muse)
-PAINTER = Character("Iris", "a painter who paints what you say", 0.03, _painter, picture=_painted)
+PAINTER = Character("Iris", "a painter of your words", 0.03, _painter, picture=_painted)
 
 #: Every character, by the key that ``POST /agents`` takes.
 CHARACTERS = {

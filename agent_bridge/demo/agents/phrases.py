@@ -1,8 +1,8 @@
-"""Turns of phrase that the characters share."""
+"""Phrases that several characters use."""
 
 from __future__ import annotations
 
-#: Characters of a quotation.
+#: Maximum length of a quotation in characters.
 QUOTE_LENGTH = 60
 
 
@@ -12,13 +12,13 @@ def quote(text: str) -> str:
     return f"“{line if len(line) <= QUOTE_LENGTH else line[: QUOTE_LENGTH - 1] + '…'}”"
 
 
-def count(number: int, what: str) -> str:
-    """Return *number* of *what*, with an s where there is not one."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def count(number: int, noun: str) -> str:
+    """Return *number* and *noun*, which gets an s unless *number* is 1."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def ordinal(number: int) -> str:
-    """Return the place *number* in a row: 1st for 1."""
+    """Return *number* as an ordinal: 1st for 1."""
     endings = {1: "st", 2: "nd", 3: "rd"}
     ending = "th" if number % 100 in {11, 12, 13} else endings.get(number % 10, "th")
     return f"{number}{ending}"

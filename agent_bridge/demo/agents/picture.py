@@ -1,4 +1,4 @@
-"""Words as a picture."""
+"""Draws words as a picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAPER = (250, 246, 238)
 
 
 def stripes(words: Sequence[str]) -> bytes:
-    """Return a PNG with a stripe for each of *words*, as wide as it is long; the same word has the same colour."""
+    """Return a PNG with a stripe per word; the length of a word is its width, and equal words have the same colour."""
     length = sum(map(len, words))
     width = min(max(length, 10) * _WIDTH_PER_LETTER, _MAX_WIDTH)
     image = Image.new("RGB", (width, _HEIGHT), _PAPER)

@@ -44,7 +44,7 @@ _WORDS_BEFORE_MISHAP = 6
 class DemoAgent:
     """An agent of the demo server."""
 
-    #: Stays the same when it is renamed.
+    #: Does not change when the agent is renamed.
     id: str
     name: str
     character: Character
@@ -88,7 +88,7 @@ class DemoUpstream(OpenAIServer):
         return tuple(self._agents.values())
 
     def add(self, name: str, character: Character = SCEPTIC, *, agent_id: str | None = None) -> DemoAgent:
-        """Make an agent."""
+        """Add an agent and return it."""
         agent = DemoAgent(agent_id or f"agent-{uuid4()}", name, character, int(time.time()))
         self._agents[agent.id] = agent
         return agent
@@ -117,7 +117,7 @@ class DemoUpstream(OpenAIServer):
             "",
             *(f"  {agent.id}  {agent.name}: {agent.character.about}" for agent in self.agents),
             "",
-            "Each is a contact in Matrix. Change one here, and see it followed there:",
+            "Each agent is a contact in Matrix. The bridge follows these changes:",
             "",
             f"  {curl('PATCH', f'{self.url}/agents/{agent_id}', name='Another Name')}",
             f"  {curl('POST', f'{self.url}/agents', name='Newcomer', character='archivist')}",
@@ -137,7 +137,7 @@ class DemoUpstream(OpenAIServer):
     async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
         """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
         agent, talk = self._agent(str(question.get("model"))), _talk(question.get("messages"))
-        # The client sees at once that the agent is there.
+        # An empty piece begins the response before the first word.
         yield ""
         async for piece in _perform(agent.character, talk, self._pace):
             yield piece
@@ -180,7 +180,7 @@ def curl(method: str, url: str, **body: str) -> str:
 
 
 def _talk(messages: Any) -> Talk:
-    """Return the person's words in the *messages* of a chat completion.
+    """Return the messages of the person among the *messages* of a chat completion.
 
     Raises:
         Refusal: *messages* is not a list of messages, or a person wrote none of them.
@@ -189,7 +189,7 @@ def _talk(messages: Any) -> Talk:
         raise Refusal("messages must be a list of objects", param="messages")
     said = [_text(message.get("content")) for message in messages if message.get("role") == "user"]
     if not said:
-        raise Refusal("messages must hold one with the role user", param="messages")
+        raise Refusal("messages must contain one with the role user", param="messages")
     return Talk(said[-1], tuple(said[:-1]))
 
 
@@ -230,5 +230,5 @@ def _model(agent: DemoAgent) -> dict[str, Any]:
 def _name(body: dict[str, Any]) -> str:
     name = body.get("name")
     if not isinstance(name, str) or not name.strip():
-        raise Refusal("name must be a text that is not empty", param="name")
+        raise Refusal("name must be a non-empty text", param="name")
     return name.strip()

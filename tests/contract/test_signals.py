@@ -1,0 +1,215 @@
+"""Each transaction that changes rows which others wait for signals that, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.turns import StopReason, StopRequest, TurnState
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.history import Histories
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.queue import Queue
+from agent_bridge.store.signals import CHANNEL, Topic
+from agent_bridge.store.turn_admin import TurnAdmin
+from agent_bridge.store.turns import Turns
+from agent_bridge.store.waiting_reactions import WaitingMessages
+from support.change_requests import edit, note, redaction
+from support.records import wanted
+from support.turn_rows import OTHER, ROOM, accept, add_portal, collect, finish, new, row_of, stop, take
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.core.rooms import HistoryCursor
+    from agent_bridge.store.database import Database
+
+
+class Signalled:
+    """The topics that were signalled since the last look."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def topics(self) -> list[str]:
+        # The connection's own signal comes after all that were sent before.
+        await self._connection.execute("SELECT pg_notify(%s, 'end')", (CHANNEL,))
+        topics: list[str] = []
+        async for notice in self._connection.notifies(timeout=10):
+            if notice.payload == "end":
+                return sorted(topics)
+            topics.append(notice.payload)
+        raise AssertionError("the connection does not hear itself")
+
+
+@asynccontextmanager
+async def listening(uri: str) -> AsyncIterator[Signalled]:
+    async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as connection:
+        await connection.execute(f'LISTEN "{CHANNEL}"'.encode())
+        yield Signalled(connection)
+
+
+@pytest.fixture
+async def signalled(store_url: str) -> AsyncIterator[Signalled]:
+    async with listening(store_url) as signalled:
+        yield signalled
+
+
+@pytest.fixture
+async def lane(database: Database, signalled: Signalled) -> int:
+    """An agent's room in which one message is answered and two wait."""
+    portal = await add_portal(database)
+    (lane,) = await accept(database, new("$1", portal=portal))
+    await take(database, lane)
+    await signalled.topics()
+    await accept(database, new("$2", portal=portal), new("$3", portal=portal))
+    return lane
+
+
+async def test_a_message_that_waits_behind_another(database: Database, signalled: Signalled, lane: int) -> None:
+    assert await signalled.topics() == [Topic.WAITING]
+    await accept(database, new("$other", OTHER))
+    assert await signalled.topics() == []
+    await finish(database, await take(database, lane))
+    assert await signalled.topics() == []
+
+
+async def test_a_message_that_shows_that_it_waits_and_does_not_wait_any_more(
+    database: Database, signalled: Signalled, lane: int
+) -> None:
+    for event in ("$2", "$3"):
+        await WaitingMessages(database).record((await row_of(database, event))["id"], "$reaction")
+    await finish(database, await take(database, lane))
+    await signalled.topics()
+    turn = await take(database, lane)
+    assert await signalled.topics() == [Topic.WAITING]
+    assert await collect(database, turn) == ["$3"]
+    assert await signalled.topics() == [Topic.WAITING]
+
+
+@pytest.mark.usefixtures("lane")
+async def test_a_waiting_message_that_is_taken_back(database: Database, signalled: Signalled) -> None:
+    await signalled.topics()
+    await note(database, redaction("$2"))
+    assert Topic.WAITING in await signalled.topics()
+
+
+@pytest.mark.usefixtures("lane")
+async def test_an_answer_that_has_to_end(database: Database, signalled: Signalled) -> None:
+    await signalled.topics()
+    assert await stop(database, StopRequest(ROOM, "$stop", None))
+    assert await signalled.topics() == [Topic.STOPS]
+
+
+async def test_an_answer_that_has_to_end_because_its_question_was_changed(
+    database: Database, signalled: Signalled
+) -> None:
+    portal = await add_portal(database)
+    for event in ("$q", "$r"):
+        (lane,) = await accept(database, new(event, portal=portal))
+        await take(database, lane)
+        await signalled.topics()
+        await note(database, edit("another text", f"$edit of {event}") if event == "$q" else redaction("$r"))
+        assert Topic.STOPS in await signalled.topics()
+        assert (await row_of(database, event))["stop"] in {StopReason.EDITED, StopReason.REDACTED}
+        await finish(database, await take(database, lane), TurnState.STOPPED)
+
+
+async def test_a_collected_question_that_is_taken_back_ends_the_answer_to_all(
+    database: Database, signalled: Signalled
+) -> None:
+    portal = await add_portal(database)
+    (lane,) = await accept(database, new("$1", portal=portal), new("$2", portal=portal))
+    await collect(database, await take(database, lane))
+    await signalled.topics()
+    await note(database, redaction("$2"))
+    assert (await row_of(database, "$1"))["stop"] == StopReason.REDACTED
+    assert Topic.STOPS in await signalled.topics()
+
+
+async def test_a_turn_that_is_dropped(database: Database, signalled: Signalled, lane: int) -> None:
+    await signalled.topics()
+    turn = (await row_of(database, "$1"))["id"]
+    async with database.transaction() as connection:
+        assert await TurnAdmin(database).drop(connection, turn, "$drop") == lane
+        assert await signalled.topics() == []
+    assert await signalled.topics() == [Topic.STOPS]
+
+
+async def test_a_head_that_has_another_time(database: Database, signalled: Signalled, lane: int) -> None:
+    await signalled.topics()
+    turns = Turns(database)
+    await turns.put_back(await take(database, lane), delay=60, failed=False, why="the homeserver is away")
+    assert await signalled.topics() == [Topic.LANES]
+    await Queue(database).retry_now()
+    assert await signalled.topics() == [Topic.LANES]
+    await Queue(database).retry_now()
+    assert await signalled.topics() == []
+
+
+async def test_rooms_that_need_a_backfill_and_lanes_that_go_on_after_it(
+    database: Database, signalled: Signalled
+) -> None:
+    histories = Histories(database)
+    await add_portal(database)
+    await signalled.topics()
+    await histories.schedule_backfill()
+    assert await signalled.topics() == [Topic.BACKFILL]
+    await histories.require_backfill()
+    assert await signalled.topics() == [Topic.BACKFILL]
+    (room,) = await histories.due(3600, 9)
+
+    async def backfilled(cursor: HistoryCursor) -> list[str]:
+        async with database.transaction() as connection:
+            await histories.backfilled(connection, cursor, "$seen")
+        return await signalled.topics()
+
+    await histories.require_backfill()
+    await signalled.topics()
+    # Requested again in between: the lanes still wait.
+    assert await backfilled(room) == []
+    (room,) = await histories.due(3600, 9)
+    assert await backfilled(room) == [Topic.LANES]
+    # The periodic backfill of a room whose lanes never waited.
+    assert await backfilled(room) == []
+    await histories.require_backfill()
+    await signalled.topics()
+    (room,) = await histories.due(3600, 9)
+    await histories.pass_over(room)
+    assert await signalled.topics() == [Topic.LANES]
+    await histories.pass_over(room)
+    assert await signalled.topics() == []
+
+
+async def test_agents_that_should_be_different_and_rooms_that_are_made(
+    database: Database, signalled: Signalled
+) -> None:
+    agents = Agents(database)
+    await agents.add([wanted("Frida"), wanted("Gala")])
+    assert await signalled.topics() == [Topic.AGENTS]
+    await agents.add([wanted("Frida")])
+    assert await signalled.topics() == []
+    frida = (await agents.all())[0]
+    await agents.update(frida.agent.id, wanted("Frida", state=AgentState.GONE))
+    assert await signalled.topics() == [Topic.AGENTS]
+    await agents.room_made(frida.portal.id, ROOM, None, None)
+    assert await signalled.topics() == [Topic.ROOMS]
+    # What the provisioner records of its own work is no news to it.
+    await agents.bot_joined(frida.portal.id)
+    await agents.displayname_applied(frida.agent.id, "Agent Frida")
+    await agents.announced(frida.portal.id, AgentState.GONE)
+    assert await signalled.topics() == []
+
+
+async def test_values_are_signalled_as_whoever_writes_them_wants(database: Database, signalled: Signalled) -> None:
+    kv = KeyValues(database)
+    await kv.set(KeyValues.SPACE, "!space")
+    assert await signalled.topics() == []
+    await kv.set(KeyValues.UPSTREAMS, [], topic=Topic.UPSTREAMS)
+    assert await signalled.topics() == [Topic.UPSTREAMS]
+    await kv.count_up(KeyValues.LOOKS, topic=Topic.SYNCS)
+    assert await signalled.topics() == [Topic.SYNCS]

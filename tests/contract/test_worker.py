@@ -1,0 +1,197 @@
+"""The worker on a real PostgreSQL: lanes are processed whoever woke them, and whatever their last worker died of."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.bridge.queue.lanes import Lanes, _Connector
+from agent_bridge.bridge.queue.worker import Worker
+from agent_bridge.config.model import LanesConfig
+from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.history import Histories
+from agent_bridge.store.locks import Locks
+from agent_bridge.store.queue import Queue
+from agent_bridge.store.session import Session
+from agent_bridge.store.signals import Signals, Topic
+from agent_bridge.store.turns import Turns
+from support.conditions import eventually
+from support.turn_rows import OTHER, accept, add_portal, new
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.store.database import Database
+
+
+class Recorder:
+    """Handles turns, and remembers their events; the first *failures* wait for the homeserver."""
+
+    def __init__(self, database: Database) -> None:
+        self._turns = Turns(database)
+        self.failures = 0
+        self.handled: list[str] = []
+
+    async def handle(self, turn: Turn, /) -> None:
+        self.handled.append(turn.event_id)
+        if len(self.handled) <= self.failures:
+            raise HomeserverUnavailable(Text("homeserver_nonsense"))
+        await self._turns.finish(turn, TurnState.DONE, {})
+
+    async def give_up(self, turn: Turn, cause: str, /) -> None:
+        raise AssertionError(f"{turn.event_id} was given up: {cause}")
+
+    async def has_handled(self, *events: str, in_order: bool = True) -> None:
+        async def look() -> bool:
+            return (self.handled if in_order else sorted(self.handled)) == list(events)
+
+        await eventually(look, f"{events} are handled")
+
+
+@asynccontextmanager
+async def process(database: Database, recorder: Recorder) -> AsyncIterator[Lanes]:
+    """Run a worker as a process of its own does, and give its lanes."""
+    signals, queue = Signals(), Queue(database)
+    config = LanesConfig(drain_timeout=2)
+    async with (
+        Session(database.uri, signals) as session,
+        Locks(session) as locks,
+        Lanes(database, queue, signals) as lanes,
+    ):
+        handlers = {TurnKind.MESSAGE: recorder}
+        worker = Worker(lanes, database, Turns(database), locks, queue, signals, handlers, config, ENGLISH)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield lanes
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+    assert task.cancelled()
+
+
+@pytest.fixture
+def recorder(database: Database) -> Recorder:
+    return Recorder(database)
+
+
+async def wake(database: Database, lanes: Lanes, woken: Sequence[int]) -> None:
+    async with database.transaction() as connection:
+        await lanes.wake(connection, woken)
+
+
+async def no_jobs(database: Database) -> bool:
+    return not await database.rows("SELECT 1 FROM procrastinate_jobs")
+
+
+async def test_a_lane_that_is_woken_is_processed(database: Database, recorder: Recorder) -> None:
+    async with process(database, recorder) as lanes:
+        events = []
+        # Each as soon as the one before is handled: a worker must not miss a job while it looks for jobs.
+        for number in range(30):
+            events.append(f"${number}")
+            (lane,) = await accept(database, new(events[-1]))
+            await wake(database, lanes, [lane])
+            await recorder.has_handled(*events)
+        await eventually(lambda: no_jobs(database), "every job has ended")
+
+
+async def test_a_lane_that_no_job_is_for_is_found(database: Database, recorder: Recorder) -> None:
+    await accept(database, new("$1"), new("$2"))
+    async with process(database, recorder):
+        await recorder.has_handled("$1", "$2")
+        await accept(database, new("$3"))
+        await recorder.has_handled("$1", "$2", "$3")
+
+
+async def test_a_turn_that_was_put_back_is_taken_up_when_its_time_has_come(
+    database: Database, recorder: Recorder
+) -> None:
+    recorder.failures = 1
+    await accept(database, new("$1"), new("$2"))
+    async with process(database, recorder):
+        await recorder.has_handled("$1")
+        state = await Queue(database).look()
+        assert state.due_in is None or 0 < state.due_in <= 1
+        await recorder.has_handled("$1", "$1", "$2")
+
+
+async def test_the_lanes_of_a_dead_worker_are_taken_over(database: Database, recorder: Recorder) -> None:
+    """At the start of a process that is alone, and while another one runs."""
+    lanes = await accept(database, new("$1"), new("$2", OTHER))
+
+    async def die_over(lane: int) -> None:
+        await database.execute(
+            """
+            INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)
+            VALUES ('lanes', 'lane', %(name)s, %(name)s, jsonb_build_object('lane', %(id)s::bigint), 'doing')
+            """,
+            {"name": f"lane-{lane}", "id": lane},
+        )
+
+    for lane in lanes:
+        await die_over(lane)
+    async with process(database, recorder):
+        await recorder.has_handled("$1", "$2", in_order=False)
+        await eventually(lambda: no_jobs(database), "every job has ended")
+        await die_over(lanes[0])
+        await accept(database, new("$3"))
+        await recorder.has_handled("$1", "$2", "$3", in_order=False)
+
+
+async def test_lanes_go_on_when_their_room_is_backfilled(database: Database, recorder: Recorder) -> None:
+    portal = await add_portal(database)
+    await Histories(database).require_backfill()
+    await accept(database, new("$1", portal=portal))
+    async with process(database, recorder) as lanes:
+        (other,) = await accept(database, new("$2", OTHER))
+        await wake(database, lanes, [other])
+        await recorder.has_handled("$2")
+        (room,) = await Histories(database).due(3600, 9)
+        await Histories(database).pass_over(room)
+        await recorder.has_handled("$2", "$1")
+
+
+async def test_workers_share_the_lanes(database: Database) -> None:
+    recorders = [Recorder(database), Recorder(database)]
+    async with process(database, recorders[0]) as lanes, process(database, recorders[1]):
+        woken = await accept(database, *(new(f"${number}", f"!{number}:example.org") for number in range(40)))
+        await wake(database, lanes, woken)
+
+        async def all_handled() -> bool:
+            return sum(len(recorder.handled) for recorder in recorders) == 40
+
+        await eventually(all_handled, "every turn is handled")
+    handled = [event for recorder in recorders for event in recorder.handled]
+    assert sorted(handled) == sorted(f"${number}" for number in range(40))
+
+
+async def test_a_worker_is_told_of_a_job_twice() -> None:
+    """It forgets a signal that comes while it looks for jobs."""
+    signals, told = Signals(), 0
+
+    async def tell(*, channel: str, payload: str) -> None:
+        nonlocal told
+        assert (channel, "job_inserted" in payload) == ("procrastinate_queue_v1#lanes", True)
+        told += 1
+
+    async def was_told(times: int) -> None:
+        async def look() -> bool:
+            return told == times
+
+        await eventually(look, f"it was told {times} times")
+
+    listening = asyncio.create_task(_Connector(signals).listen_notify(tell, []))
+    await was_told(2)
+    signals.send(Topic.JOBS)
+    await was_told(4)
+    signals.send(Topic.LANES)
+    listening.cancel()
+    await asyncio.wait({listening})
+    assert told == 4

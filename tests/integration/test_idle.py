@@ -1,0 +1,64 @@
+"""A bridge that has nothing to do leaves the database in peace."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from support.conditions import eventually
+from support.scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.harness import BridgeHarness
+    from support.postgres import Cluster
+
+AGENTS = 20
+#: Statements per second that an idle leader may run, and the seconds over which they are counted.
+RATE, SECONDS = 2, 10
+#: A logged statement; its further lines begin with a tab.
+STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
+
+
+def statements(log: Path, before: int) -> list[str]:
+    return STATEMENT.findall(log.read_text("utf-8")[before:])
+
+
+async def test_an_idle_leader_asks_the_database_twice_a_second_at_most(
+    harness: BridgeHarness, database_url: str, cluster: Cluster
+) -> None:
+    """As PostgreSQL logs the statements of this database alone."""
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_statement = ''all''', current_database()); END $$"
+        )
+    async with ScriptedUpstream(*(f"idler {number} " for number in range(AGENTS))) as upstream:
+        config = harness.config(
+            database_url, [{"name": "scripted", "url": upstream.url, "max_new_agents": AGENTS}], presence=True
+        )
+        async with harness.bridge(config) as running:
+
+            async def has_rooms() -> bool:
+                return sum(each.portal.bot_joined for each in await running.agents.all()) == AGENTS
+
+            await eventually(has_rooms, "every agent has a room", within=120)
+            counted: list[list[str]] = []
+
+            async def is_calm() -> bool:
+                before = len(cluster.log.read_text("utf-8"))
+                await asyncio.sleep(SECONDS)
+                counted.append(statements(cluster.log, before))
+                return len(counted[-1]) <= RATE * SECONDS
+
+            # The first seconds may still belong to the rooms that were made.
+            try:
+                await eventually(is_calm, "the bridge is calm", within=6 * SECONDS)
+            except AssertionError as error:
+                error.add_note("\n".join(counted[-1]))
+                raise
+            # PostgreSQL did log them.
+            assert counted[-1]

