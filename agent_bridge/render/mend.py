@@ -62,7 +62,11 @@ def mended(markdown: str) -> str:
 
 def _with_end(source: str, markdown: str, line: int, mend: Callable[[str], str]) -> str:
     """Return *source*, the text for the parser of *markdown*, with the lines from *line* on completed by *mend*."""
-    end = mend("\n".join(markdown.split("\n")[line:]))
+    lines = "\n".join(markdown.split("\n")[line:]).rstrip()
+    end = mend(lines)
+    if end.startswith(lines) and not end[len(lines) :].strip("*~`"):
+        # Marks at the end need no stand-ins.
+        return source.rstrip() + end[len(lines) :]
     return "\n".join([*source.split("\n")[:line], protect(end, live=True)])
 
 

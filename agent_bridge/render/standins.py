@@ -72,9 +72,10 @@ def hide(text: str) -> str:
 
 def restore(text: str) -> str:
     """Return *text* with the original characters in place of stand-ins."""
-    if text.isascii() or not _ANY.search(text):
+    if text.isascii():
         return text
-    text = text.replace(BLOCK, "").replace(BLOCK_END, "")
+    if "?" in text:
+        text = text.replace(BLOCK, "").replace(BLOCK_END, "")
     return _ANY.sub(lambda found: found[0].translate(_WRITE), text)
 
 
