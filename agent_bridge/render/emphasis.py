@@ -92,7 +92,8 @@ class _Runs:
 
     def _between(self, run: str, before: str, behind: str) -> str:
         left, right = _kind(before), _kind(behind)
-        if left != _BLANK and unicodedata.category(before) not in _OPENING and self._closes(run):
+        is_behind_text = left == _LETTER or (left == _SIGN and unicodedata.category(before) not in _OPENING)
+        if is_behind_text and self._closes(run):
             return run + EDGE if left == _SIGN and right == _LETTER else run
         if right == _BLANK:
             return run
