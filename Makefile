@@ -45,7 +45,7 @@ format: .venv/.dev  ## format the code
 examples: .venv/.dev  ## write the example files from the schema
 	@$(BIN)/python scripts/examples.py
 
-migration: .venv/.dev  ## write a migration for the changes of store/schema.py (M="its description")
+migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema.py (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"
 
 crash: .venv/.dev  ## kill the bridge at random and check the answers (KILLS=200, ARGS=--processes 2)

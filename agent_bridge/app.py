@@ -51,19 +51,19 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
 from agent_bridge.render.results import ResultRenderer
-from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.database import POOL_TIMEOUT, Database
 from agent_bridge.store.edits import Edits
-from agent_bridge.store.embedded import database_uri
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.locks import Locks
+from agent_bridge.store.postgres import migrate
+from agent_bridge.store.postgres.database import POOL_TIMEOUT, Database
+from agent_bridge.store.postgres.embedded import database_uri
+from agent_bridge.store.postgres.locks import Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.queue import Queue
 from agent_bridge.store.rooms import Rooms
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns

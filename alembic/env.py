@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alembic import context
 
-from agent_bridge.store.schema import metadata
+from agent_bridge.store.postgres.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.schema import SchemaItem

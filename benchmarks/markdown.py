@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyromark
 
-from agent_bridge.render.markdown import to_html
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.markdown.plain import to_plain
 from benchmarks import hostile
 from benchmarks.figure import Aim, Figure, median
 

@@ -11,11 +11,11 @@ import psycopg
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.store import migrate
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.database import Database
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres import migrate
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.upstream.registry import make_upstream
 from benchmarks.figure import Aim, Figure, median
 from benchmarks.program import LoggedProgram

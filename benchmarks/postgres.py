@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from agent_bridge.store.embedded import start_postgres
+from agent_bridge.store.postgres.embedded import start_postgres
 
 
 async def _run(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write a migration for the difference between store/schema.py and the existing migrations."""
+"""Write a migration for the difference between store/postgres/schema.py and the existing migrations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from alembic import command
 
-from agent_bridge.store.embedded import start_postgres
-from agent_bridge.store.migrate import migrate, migrations_folder
-from agent_bridge.store.revisions import alembic_config, engine
+from agent_bridge.store.postgres.embedded import start_postgres
+from agent_bridge.store.postgres.migrate import migrate, migrations_folder
+from agent_bridge.store.postgres.revisions import alembic_config, engine
 
 
 def main(message: str) -> None:

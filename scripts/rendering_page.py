@@ -8,7 +8,7 @@ import tempfile
 from html import escape
 from pathlib import Path
 
-from agent_bridge.render.markdown import to_html
+from agent_bridge.render.markdown.html import to_html
 
 TOP = Path(__file__).resolve().parent.parent
 CASES = TOP / "tests" / "golden" / "markdown"

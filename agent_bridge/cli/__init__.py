@@ -136,8 +136,8 @@ def doctor(
 @cli.command()
 def migrate(*, config: ConfigFile = _DEFAULT) -> None:
     """Bring the database's schema up to date."""
-    from agent_bridge.store import migrate as migrations
-    from agent_bridge.store.embedded import database_uri
+    from agent_bridge.store.postgres import migrate as migrations
+    from agent_bridge.store.postgres.embedded import database_uri
 
     settings = _load_with_logging(config)
 

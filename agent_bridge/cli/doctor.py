@@ -25,8 +25,8 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.store import migrate
-from agent_bridge.store.embedded import database_uri
+from agent_bridge.store.postgres import migrate
+from agent_bridge.store.postgres.embedded import database_uri
 from agent_bridge.upstream.base import UNCHANGED, describe
 from agent_bridge.upstream.registry import make_upstream
 

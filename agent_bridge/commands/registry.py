@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns

@@ -25,7 +25,7 @@ from agent_bridge.core.turns import TurnState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from agent_bridge.store.database import Connection
+    from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.turn_admin import TurnSummary
 
     #: Changes the turn with this row id for the event of a command; returns its lane, None when that is not possible.

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from agent_bridge.core.ids import MARK
-from agent_bridge.render.markdown import is_plain, to_html
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import is_plain, to_html
+from agent_bridge.render.markdown.plain import to_plain
 
 #: Bytes of content that surely fit an event: 65,536 less what the homeserver adds.
 MAX_CONTENT = 60_000

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agents import Agent, AgentState
 from agent_bridge.core.rooms import HomeRoom, Streaming, WhenBusy
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("agents")
 

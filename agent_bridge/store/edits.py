@@ -14,14 +14,14 @@ from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import AgainPayload, EditPayload, MessagePayload, RefusalPayload
 from agent_bridge.core.turns import ChangeKind, TurnKind
 from agent_bridge.store.payloads import decode, encode, encode_step
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.payloads import Payload
     from agent_bridge.core.turns import ChangeRequest, Turn
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("edits")
 

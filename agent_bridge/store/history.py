@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.rooms import HistoryCursor
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("history")
 

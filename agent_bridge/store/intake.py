@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import RefusalPayload
-from agent_bridge.store.locks import ROOM
 from agent_bridge.store.payloads import encode
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.locks import ROOM
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import Ignored, NewTurn, StopRequest
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("intake")
 

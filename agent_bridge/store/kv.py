@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
-    from agent_bridge.store.signals import Topic
+    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.postgres.signals import Topic
 
 _SQL = Statements("kv")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("prune")
 #: Rows of one statement: the deletion of many rows must not lock the table for long.

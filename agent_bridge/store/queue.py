@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.store.locks import LANE
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.locks import LANE
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("queue")
 #: Name of the queue of the lanes' jobs.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.rooms import Streaming, WhenBusy
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("rooms")
 

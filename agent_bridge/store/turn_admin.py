@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.store.payloads import decode_step, encode_step
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.turns import Step
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("turn_admin")
 #: The beginning of a key that is long enough to name a turn.

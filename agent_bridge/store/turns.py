@@ -14,7 +14,7 @@ from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnK
 from agent_bridge.store.agents import agent_from
 from agent_bridge.store.extras import extras_from_json, extras_to_json
 from agent_bridge.store.payloads import decode, encode_step
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.core.turns import IgnoreReason
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("turns")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("waiting_reactions")
 

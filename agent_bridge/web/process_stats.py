@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 from support.fault_server import FaultServer
 
 # The suites are no test modules: without this their failures show no values.

@@ -16,7 +16,7 @@ from support.records import wanted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 @pytest.fixture

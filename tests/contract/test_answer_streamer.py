@@ -30,7 +30,7 @@ from support.turn_rows import accept, new, take
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 def sent(event_id: str, pause: float = 0) -> Reply:

@@ -26,7 +26,7 @@ from support.appservice_client import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from support.appservice_client import AppServiceClient
 
 ROOMS = ["!one:example.org", "!two:example.org"]

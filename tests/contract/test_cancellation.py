@@ -12,8 +12,8 @@ from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.turns import StopReason, StopRequest
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.turns import Turns
 from support.turn_rows import OTHER, ROOM, accept, new, stop, take
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.core.turns import Turn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 @asynccontextmanager

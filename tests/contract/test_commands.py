@@ -42,8 +42,8 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
-from agent_bridge.store.signals import Signals
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.jobs import idle_lanes, woken
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.core.results import Result
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 REGISTRY = all_commands()
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

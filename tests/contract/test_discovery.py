@@ -14,7 +14,7 @@ from agent_bridge.core.agents import AgentState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.upstream.registry import make_upstream
 from support.records import NAMES
 from support.scripted_upstream import ScriptedUpstream
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 def no_rooms(_agent: int) -> None:

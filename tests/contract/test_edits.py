@@ -40,7 +40,7 @@ from support.turn_rows import (
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import ChangeRequest
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 CAROL = "@carol:example.org"
 CAT = Attachment(MediaKind.IMAGE, "mxc://x/cat", "cat.png", "image/png", 9, None, voice=False, encrypted=False)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.embedded import embedded_postgres, start_postgres
+from agent_bridge.store.postgres.embedded import embedded_postgres, start_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OTHER = """
 import sys, time
 from pathlib import Path
-from agent_bridge.store.embedded import start_postgres
+from agent_bridge.store.postgres.embedded import start_postgres
 print(start_postgres(Path(sys.argv[1])).get_uri(), flush=True)
 time.sleep(600)
 """

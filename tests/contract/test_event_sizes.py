@@ -11,7 +11,7 @@ from agent_bridge.core.ids import mark
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import MAX_CONTENT, edit, in_thread, message
-from agent_bridge.render.markdown import is_plain, to_html
+from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.rendition import ops_for
 from support.event_sizes import at_the_border, wire_size
 

@@ -20,7 +20,7 @@ from support.turn_rows import BOB, OTHER, ROOM, add_agent, content, finish, take
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 GROUP = "!group:example.org"
 FRIDA, GALA = "@agent_frida:example.org", "@agent_gala:example.org"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 ROOMS = ["!one:example.org", "!two:example.org"]
 ROOM = ROOMS[0]

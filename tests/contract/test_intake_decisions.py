@@ -26,7 +26,7 @@ from support.turn_rows import BOB, ROOM, add_agent, content, finish, order, row_
 
 if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 LIMIT = 3
 WATCHED = HistoryCursor(ROOM, ("agent_frida",), "agent_frida", "$seen", 0)

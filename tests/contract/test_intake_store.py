@@ -33,7 +33,7 @@ from support.turn_rows import (
 if TYPE_CHECKING:
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import NewTurn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 @pytest.fixture

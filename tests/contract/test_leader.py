@@ -12,11 +12,11 @@ import pytest
 from agent_bridge.bridge.agents.upstream_status import Health, SyncRequests, UpstreamStatus
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.database import Database
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.locks import LEADER, Locks
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.locks import LEADER, Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
 from support.sessions import open_locks
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from agent_bridge.core.errors import LockLost, StoreError
-from agent_bridge.store.locks import LANE, Locks
+from agent_bridge.store.postgres.locks import LANE, Locks
 from support.conditions import eventually
 from support.sessions import open_locks
 

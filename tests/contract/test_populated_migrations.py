@@ -23,11 +23,11 @@ from agent_bridge.core.payloads import (
 from agent_bridge.core.rooms import KindName, Participant
 from agent_bridge.core.turns import StopReason, TurnKind, TurnState
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.database import Database
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
-from agent_bridge.store.migrate import check, migrate
 from agent_bridge.store.payloads import decode, decode_step
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.migrate import check, migrate
 from agent_bridge.store.prune import prune
 from agent_bridge.store.queue import Queue
 from agent_bridge.store.rooms import Rooms

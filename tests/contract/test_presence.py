@@ -20,8 +20,8 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
 from support.proxy import Proxy
 from support.records import wanted
@@ -29,7 +29,7 @@ from support.records import wanted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from support.harness import BridgeHarness
 
 UP, DOWN, UNASKED = Health("up", None, 1), Health("up", "no route to host", 1), Health("up")

@@ -15,7 +15,7 @@ from procrastinate.jobs import DeleteJobCondition
 
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.store.history import Histories
-from agent_bridge.store.locks import LANE
+from agent_bridge.store.postgres.locks import LANE
 from agent_bridge.store.queue import QUEUE, Queue
 from agent_bridge.store.turns import Turns
 from support.sessions import open_locks
@@ -24,7 +24,7 @@ from support.turn_rows import ROOM, accept, add_agent, finish, new, take
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from support.postgres import Cluster
 
 CHANNEL = f"procrastinate_queue_v1#{QUEUE}"

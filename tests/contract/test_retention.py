@@ -16,7 +16,7 @@ from agent_bridge.store.turns import Turns
 from support.turn_rows import ROOM, accept, collect, finish, new, take
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 async def age(database: Database, days: float) -> None:

@@ -13,7 +13,7 @@ from agent_bridge.store.turns import Turns
 from support.turn_rows import OTHER, ROOM, accept, add_agent, finish, new, take, take_part, watch
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 GROUP = "!group:example.org"
 

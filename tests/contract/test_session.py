@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from agent_bridge.core.errors import LockLost, StoreError
-from agent_bridge.store.locks import LANE, PROCESS, Locks
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals, Topic
+from agent_bridge.store.postgres.locks import LANE, PROCESS, Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals, Topic
 from support.conditions import eventually
 
 if TYPE_CHECKING:

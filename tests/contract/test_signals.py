@@ -13,8 +13,8 @@ from agent_bridge.core.turns import StopReason, StopRequest, TurnState
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import CHANNEL, Topic
 from agent_bridge.store.queue import Queue
-from agent_bridge.store.signals import CHANNEL, Topic
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.core.rooms import HistoryCursor
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 class Signalled:

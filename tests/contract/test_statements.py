@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from agent_bridge.store import statements
-from agent_bridge.store.statements import Statements
+from agent_bridge.store.postgres import statements
+from agent_bridge.store.postgres.statements import Statements
 
 FOLDER = Path(statements.__file__).parent
 FILES = sorted((FOLDER / "sql").glob("*.sql"))

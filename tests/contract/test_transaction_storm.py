@@ -19,7 +19,7 @@ from support.turn_rows import accept, add_agent, collect, content, finish, order
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 THREADS = ["", "$r", "$s"]
 #: People, and requests of each of them.

@@ -16,7 +16,7 @@ from agent_bridge.store.turns import Turns
 from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.turn_admin import TurnSummary
 
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from agent_bridge.core.turns import NewTurn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 @pytest.fixture

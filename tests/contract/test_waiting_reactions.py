@@ -13,7 +13,7 @@ from support.turn_rows import OTHER, ROOM, accept, add_agent, collect, finish, n
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 @pytest.fixture

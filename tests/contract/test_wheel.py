@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from agent_bridge.store.embedded import start_postgres
-from agent_bridge.store.migrate import check, migrations_folder
+from agent_bridge.store.postgres.embedded import start_postgres
+from agent_bridge.store.postgres.migrate import check, migrations_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ homeserver: {address: http://127.0.0.1:9, domain: example.org}
 appservice: {as_token: as, hs_token: hs}
 upstreams: [{name: up, url: http://127.0.0.1:9/v1}]
 """
-WHERE = "import agent_bridge.store.migrate as m; print(m.__file__, m.migrations_folder(), sep='\\n')"
+WHERE = "import agent_bridge.store.postgres.migrate as m; print(m.__file__, m.migrations_folder(), sep='\\n')"
 
 
 def run(*command: str | Path, folder: Path) -> str:

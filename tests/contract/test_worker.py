@@ -16,10 +16,10 @@ from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.history import Histories
-from agent_bridge.store.locks import Locks
+from agent_bridge.store.postgres.locks import Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals, Topic
 from agent_bridge.store.queue import Queue
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals, Topic
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.turn_rows import OTHER, ROOM, accept, add_agent, new
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from agent_bridge.core.turns import Turn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 class Recorder:

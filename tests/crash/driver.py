@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.demo.synapse import free_port
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 from crash.asked import Answerer, question
 from crash.balancer import Balancer
 from crash.replica import Replica, takeovers

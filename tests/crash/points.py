@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.database import Connection
+    from agent_bridge.store.postgres.database import Connection
     from agent_bridge.upstream.base import AnswerEvent, AnswerRequest
 
     Picks = Callable[..., bool]

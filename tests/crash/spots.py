@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.config.model import Config
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from crash.asked import Question
     from support.person import Person
 

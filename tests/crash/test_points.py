@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 from crash.asked import Fate, Question
 from crash.points import ANSWER
 from crash.spots import enter, until_closed

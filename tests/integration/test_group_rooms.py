@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.ids import MARK, mark, turn_key
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.harness import DOMAIN

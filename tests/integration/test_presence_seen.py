@@ -12,7 +12,7 @@ from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream

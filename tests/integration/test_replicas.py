@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.app import build
 from agent_bridge.demo.synapse import free_port
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.harness import DOMAIN

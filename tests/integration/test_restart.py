@@ -11,8 +11,8 @@ from aiohttp import web
 from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.render.content import LIVE
-from agent_bridge.store.database import Database
-from agent_bridge.store.migrate import migrate
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.migrate import migrate
 from agent_bridge.store.turns import Turns
 from support.conditions import DEADLINE, eventually
 from support.process import BridgeProcess

@@ -16,7 +16,7 @@ from support.released_databases import load
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
     from support.harness import BridgeHarness
     from support.person import Person
     from support.postgres import Cluster

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from agent_bridge.matrix import appservice
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 TOKEN = "hs-s3cret"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

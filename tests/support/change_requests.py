@@ -15,7 +15,7 @@ from support.turn_rows import BOB, ROOM, new
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import NewTurn, Turn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 #: The kinds of turns that ask for another answer.
 CHANGES = {TurnKind.EDIT, TurnKind.AGAIN}

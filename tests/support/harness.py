@@ -21,7 +21,7 @@ from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.core.errors import StoreError
 from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.store.agents import AgentRoom, Agents
-from agent_bridge.store.database import Database
+from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import DEADLINE, eventually
 from support.person import Person

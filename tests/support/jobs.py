@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.queue import Queue
-from agent_bridge.store.signals import Signals
 
 if TYPE_CHECKING:
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 
 def idle_lanes(database: Database) -> Lanes:

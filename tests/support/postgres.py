@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from agent_bridge.store.embedded import start_postgres
-from agent_bridge.store.migrate import migrate
+from agent_bridge.store.postgres.embedded import start_postgres
+from agent_bridge.store.postgres.migrate import migrate
 from support.watchdog import ends_with_us
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from agent_bridge.store.locks import Locks
-from agent_bridge.store.session import Session
-from agent_bridge.store.signals import Signals
+from agent_bridge.store.postgres.locks import Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import StopRequest, Turn
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 ROOM, OTHER = "!room:example.org", "!other:example.org"
 BOB = "@bob:example.org"

@@ -16,7 +16,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.content import MAX_CONTENT, edit, message
-from agent_bridge.render.markdown import to_html
+from agent_bridge.render.markdown.html import to_html
 from support.event_sizes import EVENT, wire_size
 
 START = 1000.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.render.content import MAX_CONTENT, edit, escape, in_thread, link, message
-from agent_bridge.render.markdown import to_html
+from agent_bridge.render.markdown.html import to_html
 from agent_bridge.render.split import PART_BYTES, split
 
 KEY = mark("0123456789abcdef", 9999)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.markdown import is_plain, to_html
+from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.sanitise import TAGS
 
 #: Matrix spec, "m.room.message msgtypes": what each tag may carry, of that which the bridge makes.

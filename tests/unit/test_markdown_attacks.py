@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.markdown import to_html
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.markdown.plain import to_plain
 from agent_bridge.render.sanitise import sanitise
 from support.attacks import ATTACKS
 from support.html_checker import check

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_bridge.render.markdown import to_html
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.markdown.plain import to_plain
 from support.html_checker import check
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "markdown"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.render.content import message
-from agent_bridge.render.markdown import to_html
-from agent_bridge.render.mend import mend_inline
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.markdown.mend import mend_inline
+from agent_bridge.render.markdown.plain import to_plain
 from support.attacks import ATTACKS
 from support.html_checker import check
 

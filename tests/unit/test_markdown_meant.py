@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent_bridge.render.markdown import to_html
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.markdown.plain import to_plain
 
 
 def maths(tex: str, tag: str = "span") -> str:

@@ -8,10 +8,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.markdown import to_html
-from agent_bridge.render.plain import to_plain
-from agent_bridge.render.protect import protect
-from agent_bridge.render.standins import ALL, restore
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.markdown.plain import to_plain
+from agent_bridge.render.syntax.protect import protect
+from agent_bridge.render.syntax.standins import ALL, restore
 
 RARE = "\U0001da87\U0001da88\U0001da89\U0001da8a\U0001da8b"
 SIGNS = [

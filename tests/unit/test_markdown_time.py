@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_bridge.render.markdown import MAX_MARKDOWN, to_html
-from agent_bridge.render.plain import to_plain
+from agent_bridge.render.markdown.html import MAX_MARKDOWN, to_html
+from agent_bridge.render.markdown.plain import to_plain
 from support.growth import growth
 from support.html_checker import check
 

@@ -25,7 +25,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.content import MAX_CONTENT, edit, message
-from agent_bridge.render.markdown import to_html
+from agent_bridge.render.markdown.html import to_html
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import PART_BYTES
 from support.event_sizes import EVENT, at_the_border, wire_size

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.answers import Op
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import MAX_CONTENT, edit, message
-from agent_bridge.render.markdown import is_plain, to_html
+from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.rendition import Pace, Rendition, ops_for
 from agent_bridge.render.split import PART_BYTES
 from support.event_sizes import EVENT, at_the_border, wire_size

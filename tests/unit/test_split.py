@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.parser import parser
 from agent_bridge.render.split import PART_BYTES, split
+from agent_bridge.render.syntax.parser import parser
 from support.growth import growth
 
 #: Smaller limits are not kept to: a part holds at least a fence's two ends and some text.

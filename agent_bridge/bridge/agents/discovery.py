@@ -18,7 +18,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, UpstreamError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.base import UNCHANGED
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import AgentRoom, Agents
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.upstream.base import AgentInfo, Upstream
 
 _log = structlog.stdlib.get_logger(__name__)

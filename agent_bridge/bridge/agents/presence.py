@@ -20,7 +20,7 @@ from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
 

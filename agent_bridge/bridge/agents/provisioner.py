@@ -20,7 +20,7 @@ from agent_bridge.core.ids import mark
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, home_content
 from agent_bridge.render.content import escape, message
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom, Agents
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
 
 #: Seconds between two looks for the completion of a sync without a signal.
 _LOOK = 1.0

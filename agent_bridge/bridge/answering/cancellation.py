@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_bridge.bridge.queue.periodic import every
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from agent_bridge.core.turns import StopReason, Turn
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.store.turns import Turns
 
 Result = TypeVar("Result")

@@ -11,13 +11,13 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -18,7 +18,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, StoreError
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.matrix.filters import said_by_others
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.intake import Intake
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.history import Histories
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
-    from agent_bridge.store.database import Connection, Database
     from agent_bridge.store.edits import Edits
     from agent_bridge.store.history import Histories
     from agent_bridge.store.intake import IntakeStore
+    from agent_bridge.store.postgres.database import Connection, Database
     from agent_bridge.store.rooms import Rooms
 
 _log = structlog.stdlib.get_logger(__name__)

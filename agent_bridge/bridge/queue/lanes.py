@@ -16,17 +16,17 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.store.queue import JOB_CHANNEL, QUEUE
-from agent_bridge.store.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from procrastinate.connector import Notify
 
-    from agent_bridge.store.database import Connection, Database
+    from agent_bridge.store.postgres.database import Connection, Database
+    from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.store.queue import Queue
-    from agent_bridge.store.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -9,13 +9,13 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.store.locks import LEADER
+from agent_bridge.store.postgres.locks import LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import Any
 
-    from agent_bridge.store.locks import Locks
+    from agent_bridge.store.postgres.locks import Locks
 
     Duty = Callable[[], Coroutine[Any, Any, None]]
 

@@ -11,7 +11,7 @@ from agent_bridge.store.prune import prune
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import RetentionConfig
-    from agent_bridge.store.database import Database
+    from agent_bridge.store.postgres.database import Database
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
 from agent_bridge.core.turns import TurnState
-from agent_bridge.store.locks import LANE, PROCESS
-from agent_bridge.store.signals import Topic
+from agent_bridge.store.postgres.locks import LANE, PROCESS
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import LanesConfig
     from agent_bridge.core.turns import Turn, TurnKind
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.store.database import Database
-    from agent_bridge.store.locks import Locks
+    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.postgres.locks import Locks
+    from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.store.queue import Queue, QueueState
-    from agent_bridge.store.signals import Signals
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -7,8 +7,8 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.render import links, maths, spoilers
-from agent_bridge.render.standins import (
+from agent_bridge.render.syntax import links, maths, spoilers
+from agent_bridge.render.syntax.standins import (
     LESS,
     MATHS,
     MATHS_END,
@@ -20,12 +20,12 @@ from agent_bridge.render.standins import (
     html_of,
     restore,
 )
-from agent_bridge.render.tags import INLINE
+from agent_bridge.render.syntax.tags import INLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent_bridge.render.footnotes import Body
+    from agent_bridge.render.syntax.footnotes import Body
 
 #: Tags inside each other at most. Clients may ignore tags that are nested deeper than 100 (Matrix spec).
 _DEEPEST = 30

@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent_bridge.render import emphasis, maths
-from agent_bridge.render.parser import parser
-from agent_bridge.render.protect import protect
-from agent_bridge.render.standins import BLOCK, restore
+from agent_bridge.render.syntax import emphasis, maths
+from agent_bridge.render.syntax.parser import parser
+from agent_bridge.render.syntax.protect import protect
+from agent_bridge.render.syntax.standins import BLOCK, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

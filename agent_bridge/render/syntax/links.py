@@ -8,7 +8,7 @@ from html import escape
 from urllib.parse import quote, unquote
 
 from agent_bridge.render.sanitise import SCHEMES
-from agent_bridge.render.standins import MATHS, SPACE, URL, URL_END, hide
+from agent_bridge.render.syntax.standins import MATHS, SPACE, URL, URL_END, hide
 
 _OUTSIDE = re.compile(rf"(?:https?://[^/\s]|(?:{'|'.join(sorted(SCHEMES - {'http', 'https'}))}):.)", re.IGNORECASE)
 #: Scripts without spaces between words, and full-width characters.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from agent_bridge.render.standins import EDGE
+from agent_bridge.render.syntax.standins import EDGE
 
 _REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,99})\](?=[(\[])")
 _DEFINITION = re.compile(r"\[\^([^\[\]\s]{1,99})\]:")

@@ -22,7 +22,18 @@ import types
 import unicodedata
 from functools import lru_cache
 
-from agent_bridge.render.standins import ALL, EDGE, HIDDEN, LESS, MATHS, MATHS_END, REASON, SPOILER, SPOILER_END, hide
+from agent_bridge.render.syntax.standins import (
+    ALL,
+    EDGE,
+    HIDDEN,
+    LESS,
+    MATHS,
+    MATHS_END,
+    REASON,
+    SPOILER,
+    SPOILER_END,
+    hide,
+)
 
 _RUN = re.compile(r"[\\*~](?:(?<=\\).|(?<=\*)\*{1,200}|(?<=~)~{1,200})?", re.DOTALL)
 #: A run with text on both sides, and a single tilde. Without either, the rules of CommonMark suffice.

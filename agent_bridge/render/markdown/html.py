@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from agent_bridge.render.mend import mended
-from agent_bridge.render.protect import protect
+from agent_bridge.render.markdown.mend import mended
+from agent_bridge.render.markdown.writer import write
 from agent_bridge.render.sanitise import sanitise
-from agent_bridge.render.writer import write
+from agent_bridge.render.syntax.protect import protect
 
 #: Characters of Markdown at most. A longer text does not fit an event, and is shown without rendering.
 MAX_MARKDOWN = 200_000

@@ -1,12 +1,12 @@
-"""Markdown prepared for the parser: see :mod:`agent_bridge.render.standins`."""
+"""Markdown prepared for the parser: see :mod:`agent_bridge.render.syntax.standins`."""
 
 from __future__ import annotations
 
 import re
 
-from agent_bridge.render import emphasis, footnotes, links, maths, spoilers, tags
-from agent_bridge.render.parser import MARK
-from agent_bridge.render.standins import hide, without_standins
+from agent_bridge.render.syntax import emphasis, footnotes, links, maths, spoilers, tags
+from agent_bridge.render.syntax.parser import MARK
+from agent_bridge.render.syntax.standins import hide, without_standins
 
 #: HTML tags of block quotes and lists inside each other at most. Clients may ignore tags that are nested deeper than
 #: 100 (Matrix spec, "m.room.message msgtypes").

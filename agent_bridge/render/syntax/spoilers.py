@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
-from agent_bridge.render.parser import is_in_row
-from agent_bridge.render.standins import REASON, SPOILER, SPOILER_END, hide
+from agent_bridge.render.syntax.parser import is_in_row
+from agent_bridge.render.syntax.standins import REASON, SPOILER, SPOILER_END, hide
 
 #: The beginning of a spoiler within one paragraph. No space stands inside the bars: ``a || b || c`` is not a spoiler.
 _BEGINNING = (

@@ -13,14 +13,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.locks import PROCESS
+from agent_bridge.store.postgres.locks import PROCESS
+from agent_bridge.store.postgres.signals import CHANNEL, Topic
 from agent_bridge.store.queue import JOB_CHANNEL
-from agent_bridge.store.signals import CHANNEL, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent_bridge.store.signals import Signals
+    from agent_bridge.store.postgres.signals import Signals
 
 #: Seconds between two checks that the server still answers.
 _HEARTBEAT = 2.0

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 
-from agent_bridge.render import maths
-from agent_bridge.render.markdown import MAX_MARKDOWN
-from agent_bridge.render.parser import parser
-from agent_bridge.render.protect import protect
-from agent_bridge.render.standins import BLOCK, BLOCK_END, LESS, REASON, SPOILER, SPOILER_END, restore, without_standins
-from agent_bridge.render.tags import INLINE, SECTION, is_aside
+from agent_bridge.render.markdown.html import MAX_MARKDOWN
+from agent_bridge.render.syntax import maths
+from agent_bridge.render.syntax.parser import parser
+from agent_bridge.render.syntax.protect import protect
+from agent_bridge.render.syntax.standins import (
+    BLOCK,
+    BLOCK_END,
+    LESS,
+    REASON,
+    SPOILER,
+    SPOILER_END,
+    restore,
+    without_standins,
+)
+from agent_bridge.render.syntax.tags import INLINE, SECTION, is_aside
 
 #: Blank lines, tags and spoilers.
 _MARK = re.compile(

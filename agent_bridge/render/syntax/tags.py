@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from agent_bridge.render.parser import start_of_line, start_of_text
-from agent_bridge.render.standins import BLOCK, BLOCK_END, LESS
+from agent_bridge.render.syntax.parser import start_of_line, start_of_text
+from agent_bridge.render.syntax.standins import BLOCK, BLOCK_END, LESS
 
 #: Tags within a paragraph, and the element that each becomes.
 INLINE = {"sub": "sub", "sup": "sup", "u": "u", "kbd": "code"}

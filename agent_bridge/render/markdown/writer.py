@@ -6,13 +6,13 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.render import maths
-from agent_bridge.render.footnotes import Body, Footnotes
-from agent_bridge.render.inline import Inline
-from agent_bridge.render.parser import parser
-from agent_bridge.render.protect import DEEPEST
-from agent_bridge.render.standins import BLOCK, BLOCK_END, EDGE, html_of, restore
-from agent_bridge.render.tags import SECTION
+from agent_bridge.render.markdown.inline import Inline
+from agent_bridge.render.syntax import maths
+from agent_bridge.render.syntax.footnotes import Body, Footnotes
+from agent_bridge.render.syntax.parser import parser
+from agent_bridge.render.syntax.protect import DEEPEST
+from agent_bridge.render.syntax.standins import BLOCK, BLOCK_END, EDGE, html_of, restore
+from agent_bridge.render.syntax.tags import SECTION
 
 if TYPE_CHECKING:
     import re
@@ -26,7 +26,7 @@ _HEAD_CELL, _CELL = ("<th>", "</th>\n"), ("<td>", "</td>\n")
 
 
 def write(source: str) -> str:
-    """Return the HTML of *source*, Markdown with the stand-ins of :func:`~agent_bridge.render.protect.protect`."""
+    """Return the HTML of *source*, Markdown behind :func:`~agent_bridge.render.syntax.protect.protect`."""
     return _Writer().html(parser().events(source))
 
 

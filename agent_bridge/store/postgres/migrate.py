@@ -67,7 +67,7 @@ def migrate(uri: str) -> None:
             return
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         _refuse_newer(connection)
-        from agent_bridge.store.revisions import upgrade
+        from agent_bridge.store.postgres.revisions import upgrade
 
         upgrade(uri)
         _migrate_queue(connection)

@@ -12,7 +12,7 @@ from agent_bridge.core.errors import LockLost, StoreError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.store.session import Session
+    from agent_bridge.store.postgres.session import Session
 
 _log = logging.getLogger(__name__)
 

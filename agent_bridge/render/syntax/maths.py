@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
-from agent_bridge.render.parser import is_in_row, start_of_line, start_of_text
-from agent_bridge.render.standins import BLOCK, BLOCK_END, MATHS, MATHS_END, hide
+from agent_bridge.render.syntax.parser import is_in_row, start_of_line, start_of_text
+from agent_bridge.render.syntax.standins import BLOCK, BLOCK_END, MATHS, MATHS_END, hide
 
 #: Characters and lines of a formula at most.
 _LONGEST, _MOST_LINES = 4_000, 100

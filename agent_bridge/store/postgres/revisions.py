@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.migrate import migrations_folder
+from agent_bridge.store.postgres.migrate import migrations_folder
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -1,0 +1,1 @@
+"""Markdown as HTML of the Matrix specification and as plain text."""

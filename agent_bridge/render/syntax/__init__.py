@@ -1,0 +1,1 @@
+"""Rules of our own on Markdown before the parser reads it: formulas, spoilers, sections, addresses, emphasis."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, locks, notifications, the schema and its migrations."""
