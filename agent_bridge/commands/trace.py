@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
+from agent_bridge.core.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
 
@@ -60,7 +60,7 @@ class Traces:
             attempts=summary.attempts,
             failures=summary.failures,
             interruptions=summary.interruptions,
-            steps=tuple(TraceStep(step.at, step.what, step.details) for step in summary.steps),
+            steps=tuple(TraceStep(step.at, step.name, step.details) for step in summary.steps),
             parts=tuple(
                 TracePart(send.part, send.event_id, send.created_at) for send in sends if send.event_id is not None
             ),

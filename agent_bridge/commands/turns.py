@@ -11,15 +11,14 @@ from agent_bridge.core.results import (
     Dropped,
     FailedTurns,
     Group,
-    NoTrace,
     OpenTurns,
     Retried,
     StopRequested,
-    Trace,
     TurnChange,
     TurnNotFound,
 )
 from agent_bridge.core.roles import Role
+from agent_bridge.core.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:

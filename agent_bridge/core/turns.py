@@ -256,11 +256,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step in the life of a turn. The fields after ``what`` belong to some steps and are None for the others."""
+    """One step in the life of a turn. The fields after ``name`` belong to some steps and are None for the others."""
 
     at: datetime
     #: A name of the catalogue's ``steps``; earlier programs stored an English sentence.
-    what: str
+    name: str
     #: ``put_back``: seconds to wait, and why.
     seconds: float | None = None
     why: str | None = None
@@ -277,8 +277,8 @@ class Step:
 
     @property
     def details(self) -> Mapping[str, object]:
-        """The fields after ``what`` that are not None, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in {"at", "what"}}
+        """The fields after ``name`` that are not None, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in {"at", "name"}}
         return {name: value for name, value in values.items() if value is not None}
 
 

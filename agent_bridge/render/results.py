@@ -21,7 +21,6 @@ from agent_bridge.core.results import (
     Invited,
     NoRoomYet,
     NotPermitted,
-    NoTrace,
     OpenTurns,
     Result,
     Retried,
@@ -29,7 +28,6 @@ from agent_bridge.core.results import (
     StopRequested,
     StreamingSet,
     SyncReport,
-    Trace,
     TurnEntry,
     TurnNotFound,
     UnknownCommand,
@@ -37,6 +35,7 @@ from agent_bridge.core.results import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, link

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results import NoTrace, NoTraceReason
+from agent_bridge.core.traces import NoTrace, NoTraceReason
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from agent_bridge.core.results import Trace, TraceStep, TurnTrace
+    from agent_bridge.core.traces import Trace, TraceStep, TurnTrace
     from agent_bridge.i18n.catalogue import Texts
 
 
@@ -84,7 +84,7 @@ def _moments(turn: TurnTrace, texts: Texts) -> Iterator[tuple[datetime, str]]:
 
 def _step(step: TraceStep, texts: Texts) -> str:
     # Older versions of the bridge stored an English sentence in place of a name.
-    text = texts.steps[step.what].format(**step.details) if step.what in texts.steps else step.what
+    text = texts.steps[step.name].format(**step.details) if step.name in texts.steps else step.name
     return f"{text}; {error}" if (error := step.details.get("error")) else text
 
 

@@ -73,12 +73,12 @@ def _message(values: Mapping[str, Any]) -> MessagePayload:
     )
 
 
-def encode_step(what: str, **details: float | str | None) -> Jsonb:
+def encode_step(name: str, **details: float | str | None) -> Jsonb:
     """Return a step for the function ``append_step``, which adds the time; *details* are fields of a Step."""
-    return Jsonb({"what": what} | {name: value for name, value in details.items() if value is not None})
+    return Jsonb({"what": name} | {key: value for key, value in details.items() if value is not None})
 
 
 def decode_step(stored: Mapping[str, Any]) -> Step:
     """Return the step that *stored* holds; details that only other programs know are left out."""
     values = {name: value for name, value in stored.items() if name in _STEP_FIELDS}
-    return Step(**{**values, "at": datetime.fromisoformat(stored["at"])})
+    return Step(**{**values, "name": stored["what"], "at": datetime.fromisoformat(stored["at"])})

@@ -21,14 +21,11 @@ from agent_bridge.core.results import (
     InvalidArguments,
     NoRoomYet,
     NotPermitted,
-    NoTrace,
-    NoTraceReason,
     OpenTurns,
     Retried,
     StatusReport,
     StopRequested,
     StreamingSet,
-    Trace,
     TurnChange,
     TurnNotFound,
     UnknownCommand,
@@ -37,6 +34,7 @@ from agent_bridge.core.results import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.traces import NoTrace, NoTraceReason, Trace
 from agent_bridge.core.turns import StopReason, StopRequest, TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
@@ -259,7 +257,7 @@ async def test_why_finds_turns_and_ignored_events(services: CommandServices, dat
     await finish(database, await take(database, lane), TurnState.FAILED)
     result = await give(services, "why $1")
     assert isinstance(result, Trace)
-    assert [(turn.event_id, turn.state, [step.what for step in turn.steps]) for turn in result.turns] == [
+    assert [(turn.event_id, turn.state, [step.name for step in turn.steps]) for turn in result.turns] == [
         ("$1", TurnState.FAILED, ["taken_up", "failed"])
     ]
     assert await give(services, "why $2") == NoTrace("$2", NoTraceReason.UNKNOWN)

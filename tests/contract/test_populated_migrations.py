@@ -138,7 +138,7 @@ async def test_every_payload_and_step_is_read(released: Released, database: Data
             case AgainPayload(target):
                 assert target == before["target"]
         for step in row["steps"]:
-            assert decode_step(step).what == step["what"]
+            assert decode_step(step).name == step["what"]
     assert kinds == set(Payload.__args__)
 
 

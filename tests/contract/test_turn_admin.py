@@ -80,7 +80,7 @@ async def test_a_turn_is_found_by_its_names_its_question_and_its_answer(
         assert (summary.agent, summary.kind, summary.sender) == ("Frida", TurnKind.MESSAGE, BOB)
         assert (summary.state, summary.error) == (TurnState.FAILED, "it broke")
         assert (summary.attempts, summary.failures, summary.interruptions, summary.retries) == (1, 0, 0, 0)
-        assert [step.what for step in summary.steps] == ["taken_up", "answered", "failed"]
+        assert [step.name for step in summary.steps] == ["taken_up", "answered", "failed"]
         assert summary.started_at is not None
         assert summary.finished_at is not None
         assert summary.created_at <= summary.started_at <= summary.steps[0].at <= summary.finished_at

@@ -25,8 +25,6 @@ from agent_bridge.core.results import (
     Invited,
     NoRoomYet,
     NotPermitted,
-    NoTrace,
-    NoTraceReason,
     OpenTurns,
     Result,
     Retried,
@@ -35,13 +33,9 @@ from agent_bridge.core.results import (
     StopRequested,
     StreamingSet,
     SyncReport,
-    Trace,
-    TracePart,
-    TraceStep,
     TurnChange,
     TurnEntry,
     TurnNotFound,
-    TurnTrace,
     UnknownCommand,
     UpstreamEntry,
     WhenBusySet,
@@ -49,6 +43,7 @@ from agent_bridge.core.results import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN

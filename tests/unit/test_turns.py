@@ -90,7 +90,7 @@ def test_an_edited_message_still_replies(new: MessagePayload, expected: MessageP
 
 
 def test_a_step_has_the_details_that_it_has() -> None:
-    step = Step(at=LONG_AGO, what="put_back", seconds=0.0, why="busy")
+    step = Step(at=LONG_AGO, name="put_back", seconds=0.0, why="busy")
     assert step.details == {"seconds": 0.0, "why": "busy"}
 
 
