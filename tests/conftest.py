@@ -5,7 +5,9 @@ The application is imported inside the fixtures, so that a run of the unit tests
 
 from __future__ import annotations
 
+import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from support.harness import BridgeHarness
-    from support.postgres import Cluster
+    from support.postgres import Cluster, Server
 
 #: In the order in which they begin, so that two workers end at about the same time.
 _FOLDERS = ("crash", "faults", "integration", "contract", "unit")
@@ -40,25 +42,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    from support.postgres import Cluster
+def server() -> Iterator[Server]:
+    """The PostgreSQL server of TEST_DATABASE_URL, if it is set; else our own.
 
+    The variable names the database ``postgres`` and a superuser.
+    """
+    from support.postgres import Cluster, Server
+
+    if uri := os.environ.get("TEST_DATABASE_URL"):
+        with closing(Server(uri)) as running:
+            yield running
+        return
     # A short path: PostgreSQL's Unix socket lives in it.
     with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server for the tests of one module, which may stop it and read its log."""
+    from support.postgres import Cluster
+
+    with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
+        yield running
+
+
 @pytest.fixture
-def empty_database_url(cluster: Cluster) -> Iterator[str]:
+def empty_database_url(server: Server) -> Iterator[str]:
     """A database without tables."""
-    with cluster.database() as uri:
+    with server.database() as uri:
         yield uri
 
 
 @pytest.fixture
-def database_url(cluster: Cluster) -> Iterator[str]:
+def database_url(server: Server) -> Iterator[str]:
     """A database with every table and no rows."""
-    with cluster.migrated() as uri:
+    with server.migrated() as uri:
         yield uri
 
 

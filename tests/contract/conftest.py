@@ -18,14 +18,14 @@ pytest.register_assert_rewrite("contract.upstream_suite", "contract.upstream_htt
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from support.postgres import Cluster
+    from support.postgres import Server
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
 @pytest.fixture(scope="session")
-def migrated_url(cluster: Cluster) -> Iterator[str]:
-    with cluster.migrated() as uri:
+def migrated_url(server: Server) -> Iterator[str]:
+    with server.migrated() as uri:
         yield uri
 
 

@@ -42,7 +42,7 @@ from support.turn_rows import accept, content, finish, new, row_of, take
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from support.postgres import Cluster
+    from support.postgres import Server
 
 ALICE = "@alice:test.local"
 
@@ -65,8 +65,8 @@ class Released:
 
 
 @pytest.fixture(scope="module")
-def released(cluster: Cluster) -> Iterator[Released]:
-    with cluster.database() as uri:
+def released(server: Server) -> Iterator[Released]:
+    with server.database() as uri:
         load(uri, "release_0003")
         before = Released(
             uri=uri,
@@ -82,9 +82,9 @@ def released(cluster: Cluster) -> Iterator[Released]:
 
 
 @pytest.fixture
-async def database(cluster: Cluster, released: Released) -> AsyncIterator[Database]:
+async def database(server: Server, released: Released) -> AsyncIterator[Database]:
     """A copy of it for each test."""
-    with cluster.copy(released.uri) as uri:
+    with server.copy(released.uri) as uri:
         async with Database(uri) as opened:
             yield opened
 

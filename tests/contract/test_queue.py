@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.store.postgres.database import Database
-    from support.postgres import Cluster
+    from support.postgres import Server
 
 CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
 
@@ -98,11 +98,9 @@ async def test_only_the_lanes_own_lock_counts(app: procrastinate.App, queue: Que
         assert (await queue.look()).orphans == (set() if kind == LANE else {job})
 
 
-async def test_a_lock_of_another_database_does_not_count(
-    app: procrastinate.App, queue: Queue, cluster: Cluster
-) -> None:
+async def test_a_lock_of_another_database_does_not_count(app: procrastinate.App, queue: Queue, server: Server) -> None:
     job = await defer(app, 1, running=True)
-    with cluster.database() as elsewhere:
+    with server.database() as elsewhere:
         async with open_locks(elsewhere) as locks, locks.hold(LANE, 1) as held:
             assert held
             assert (await queue.look()).orphans == {job}

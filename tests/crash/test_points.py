@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crash.spots import Spot
     from crash.verdict import Verdict
     from support.harness import BridgeHarness
-    from support.postgres import Cluster
+    from support.postgres import Server
 
 _DIES_WITHIN = 60.0
 _CLOSED_WITHIN = 120.0
@@ -136,11 +136,11 @@ class Chain:
 
 @pytest.fixture(scope="module")
 async def aftermath(
-    harness: BridgeHarness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+    harness: BridgeHarness, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Aftermath]]:
     """Everything that the cases ask for was done once, and an ordinary process finished it."""
     folder = tmp_path_factory.mktemp("doomed")
-    with cluster.migrated() as url:
+    with server.migrated() as url:
         upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(CASES))))
         upstream.script = Answerer().script
         async with upstream, harness.person() as person, Database(url) as database:

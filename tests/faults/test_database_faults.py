@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -17,16 +15,17 @@ import pytest
 from agent_bridge.app import Timeouts
 from support.conditions import eventually
 from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
-from support.postgres import Cluster
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from agent_bridge.config.model import Config
     from agent_bridge.demo.timeline import Event
     from support.harness import BridgeHarness, Conversation, Running
+    from support.postgres import Cluster
 
 OK, UNAVAILABLE = 200, 503
 #: Seconds that the bridge waits for a connection here.
@@ -69,16 +68,9 @@ LANES: LiteralString = """
 LOSE_LANES: LiteralString = "SELECT pg_terminate_backend(pid)" + LANES
 
 
-@pytest.fixture(scope="module")
-def fragile() -> Iterator[Cluster]:
-    """A server of our own: what happens to it happens to nobody else."""
-    with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
-        yield running
-
-
 @pytest.fixture
-def fragile_url(fragile: Cluster) -> Iterator[str]:
-    with fragile.database() as uri:
+def cluster_url(cluster: Cluster) -> Iterator[str]:
+    with cluster.database() as uri:
         yield uri
 
 
@@ -125,37 +117,37 @@ async def refuses(stage: Scene, event: Event) -> bool:
     return await stage.sender.send("in vain", event) == UNAVAILABLE
 
 
-async def test_a_database_that_restarts_under_load(harness: BridgeHarness, fragile: Cluster, fragile_url: str) -> None:
+async def test_a_database_that_restarts_under_load(harness: BridgeHarness, cluster: Cluster, cluster_url: str) -> None:
     """It is stopped by an operator first and crashes then, while an answer is shown in each room and another waits."""
     gates = {"one": asyncio.Event()}
-    async with scene(harness, fragile_url, "ada", "bob", "cleo") as stage:
+    async with scene(harness, cluster_url, "ada", "bob", "cleo") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
         await expect_texts(stage.talks, "Echo:")
-        fragile.stop("fast")
+        cluster.stop("fast")
         try:
             await say(stage.talks, "three")
             event = (await events_of(stage.talks[0]))[-1]
             assert await refuses(stage, event)
         finally:
-            fragile.start()
-        fragile.stop("immediate")
+            cluster.start()
+        cluster.stop("immediate")
         try:
             gates["one"].set()
             assert await refuses(stage, event)
         finally:
-            fragile.start()
+            cluster.start()
         await say(stage.talks, "four")
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
-async def test_a_database_without_a_free_connection(harness: BridgeHarness, fragile_url: str) -> None:
+async def test_a_database_without_a_free_connection(harness: BridgeHarness, cluster_url: str) -> None:
     """Somebody else's lock holds up every connection of the pool."""
-    async with scene(harness, fragile_url, "ada", pool_size=4) as stage:
+    async with scene(harness, cluster_url, "ada", pool_size=4) as stage:
         (ada,) = stage.talks
         await say([ada], "zero")
         await expect_answers([ada], "Echo: zero")
-        async with await psycopg.AsyncConnection.connect(fragile_url) as other:
+        async with await psycopg.AsyncConnection.connect(cluster_url) as other:
             await other.execute("LOCK TABLE turn")
             await say([ada], "one", "two")
             first, second = (await events_of(ada))[-2:]
@@ -184,14 +176,14 @@ async def test_a_database_without_a_free_connection(harness: BridgeHarness, frag
     ],
 )
 async def test_a_database_that_cannot_write(
-    harness: BridgeHarness, fragile_url: str, break_it: tuple[LiteralString, ...], mend_it: tuple[LiteralString, ...]
+    harness: BridgeHarness, cluster_url: str, break_it: tuple[LiteralString, ...], mend_it: tuple[LiteralString, ...]
 ) -> None:
     gates = {"one": asyncio.Event()}
-    async with scene(harness, fragile_url, "ada", "bob") as stage:
+    async with scene(harness, cluster_url, "ada", "bob") as stage:
         stage.upstream.script = echo_through(gates)
         await say(stage.talks, "one", "two")
         await expect_texts(stage.talks, "Echo:")
-        await execute(fragile_url, *break_it)
+        await execute(cluster_url, *break_it)
         try:
             await say(stage.talks, "three")
             for talk in stage.talks:
@@ -200,38 +192,38 @@ async def test_a_database_that_cannot_write(
             gates["one"].set()
 
             async def given_up() -> bool:
-                return not await execute(fragile_url, "SELECT 1" + LANES)
+                return not await execute(cluster_url, "SELECT 1" + LANES)
 
             await eventually(given_up, "the answers could not be written down")
         finally:
-            await execute(fragile_url, WRITE, *mend_it)
+            await execute(cluster_url, WRITE, *mend_it)
         await say(stage.talks, "four")
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
-async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, fragile_url: str) -> None:
+async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, cluster_url: str) -> None:
     """A database that takes over from a lost one is read only at first, and connections made then stay so."""
-    async with scene(harness, fragile_url, "ada") as stage:
+    async with scene(harness, cluster_url, "ada") as stage:
         (ada,) = stage.talks
         await say([ada], "one")
         await expect_answers([ada], "Echo: one")
-        await execute(fragile_url, NEW_ARE_READ_ONLY, END_THE_OTHERS)
+        await execute(cluster_url, NEW_ARE_READ_ONLY, END_THE_OTHERS)
         await say([ada], "two")
         event = (await events_of(ada))[-1]
         await eventually(lambda: refuses(stage, event), "the endpoint takes nothing")
-        await execute(fragile_url, WRITE, NEW_CAN_WRITE)
+        await execute(cluster_url, WRITE, NEW_CAN_WRITE)
         await say([ada], "three")
         await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
 
 
-async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, fragile_url: str) -> None:
+async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, cluster_url: str) -> None:
     gates = {"one": asyncio.Event()}
-    async with scene(harness, fragile_url, "ada") as stage:
+    async with scene(harness, cluster_url, "ada") as stage:
         (ada,) = stage.talks
         stage.upstream.script = echo_through(gates)
         await say([ada], "one", "two")
         await ada.person.wait_for(lambda: [answer.body for answer in ada.answers] == ["Echo:"])
-        assert await execute(fragile_url, LOSE_LANES) == [(True,)]
+        assert await execute(cluster_url, LOSE_LANES) == [(True,)]
         gates["one"].set()
         await expect_answers([ada], "Echo: one", "Echo: two")
         await say([ada], "three")
@@ -239,7 +231,7 @@ async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, fragile_url: 
 
 
 async def test_a_lost_lock_does_not_let_two_workers_speak(
-    harness: BridgeHarness, fragile_url: str, tmp_path: Path
+    harness: BridgeHarness, cluster_url: str, tmp_path: Path
 ) -> None:
     """The second worker takes the lane over while the first, which does not know, is in the middle of its answer."""
     gate = asyncio.Event()
@@ -252,12 +244,12 @@ async def test_a_lost_lock_does_not_let_two_workers_speak(
             await gate.wait()
         yield f"{number} to {question}"
 
-    async with scene(harness, fragile_url, "ada") as stage, BridgeProcess(tmp_path, stage.config, "worker"):
+    async with scene(harness, cluster_url, "ada") as stage, BridgeProcess(tmp_path, stage.config, "worker"):
         (ada,) = stage.talks
         stage.upstream.script = script
         await say([ada], "one")
         await ada.person.wait_for(lambda: [answer.body for answer in ada.answers] == ["Answer"])
-        assert await execute(fragile_url, LOSE_LANES) == [(True,)]
+        assert await execute(cluster_url, LOSE_LANES) == [(True,)]
 
         async def taken_over() -> bool:
             return len(stage.upstream.asked) == 2 and await ada.idle()

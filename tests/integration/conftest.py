@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from support.harness import BridgeHarness
-    from support.postgres import Cluster
+    from support.postgres import Server
     from support.shared_bridge import SharedBridge
 
 
 @pytest.fixture(scope="module")
-async def shared(harness: BridgeHarness, cluster: Cluster) -> AsyncIterator[SharedBridge]:
+async def shared(harness: BridgeHarness, server: Server) -> AsyncIterator[SharedBridge]:
     """A bridge that the tests of a file share, each with agents of its own."""
-    with cluster.migrated() as database_url:
+    with server.migrated() as database_url:
         async with shared_bridge(harness, database_url) as running:
             yield running

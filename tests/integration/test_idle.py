@@ -29,16 +29,14 @@ def statements(log: Path, before: int) -> list[str]:
 
 
 async def test_an_idle_leader_asks_the_database_twice_a_second_at_most(
-    harness: BridgeHarness, database_url: str, cluster: Cluster
+    harness: BridgeHarness, cluster: Cluster
 ) -> None:
-    """As PostgreSQL logs the statements of this database alone."""
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_statement = ''all''', current_database()); END $$"
-        )
+    """PostgreSQL logs the statements."""
+    with psycopg.connect(cluster.uri, autocommit=True) as admin:
+        admin.execute("ALTER DATABASE postgres SET log_statement = 'all'")
     async with ScriptedUpstream(*(f"idler {number} " for number in range(AGENTS))) as upstream:
         config = harness.config(
-            database_url, [{"name": "scripted", "url": upstream.url, "max_new_agents": AGENTS}], presence=True
+            cluster.uri, [{"name": "scripted", "url": upstream.url, "max_new_agents": AGENTS}], presence=True
         )
         async with harness.bridge(config) as running:
 

@@ -1,8 +1,9 @@
-"""A real PostgreSQL for the tests, and a fresh database in it for each test that needs one."""
+"""A real PostgreSQL for the tests, and a new database in it for each test that needs one."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -18,16 +19,72 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TEMPLATE = "migrated"
+
+class Server:
+    """A running PostgreSQL server, and new databases in it."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._numbers = itertools.count(1)
+        # Another process may use the same server.
+        self._template = f"migrated_{os.getpid()}"
+        self._has_template = False
+
+    def close(self) -> None:
+        """Drop the template."""
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(self._template)))
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Give the URI of an empty database, which is dropped afterwards."""
+        with self._new("template0") as uri:
+            yield uri
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """Give the URI of a database with every table and no rows, which is dropped afterwards.
+
+        It is a copy of a template, which the first call migrates: a copy takes a tenth of the time.
+        """
+        if not self._has_template:
+            self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._template)))
+            migrate(self._uri_of(self._template))
+            self._has_template = True
+        with self._new(self._template) as uri:
+            yield uri
+
+    @contextmanager
+    def copy(self, uri: str) -> Iterator[str]:
+        """Give the URI of a copy of the database *uri*, to which nothing is connected; it is dropped afterwards."""
+        with self._new(str(conninfo_to_dict(uri)["dbname"])) as copied:
+            yield copied
+
+    @contextmanager
+    def _new(self, template: str) -> Iterator[str]:
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        try:
+            yield self._uri_of(name)
+        finally:
+            self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _uri_of(self, database: str) -> str:
+        # PostgreSQL's URIs end with the name of the database and its parameters.
+        server, _, parameters = self.uri.partition("?")
+        return f"{server.rpartition('/')[0]}/{database}" + (f"?{parameters}" if parameters else "")
+
+    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
+        with psycopg.connect(self.uri, autocommit=True) as admin:
+            admin.execute(statement)
 
 
-class Cluster:
+class Cluster(Server):
     """A PostgreSQL server in a folder of its own. It ends with this process, even by SIGKILL."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__("")
         self._folder = folder / "pg"
-        self._numbers = itertools.count(1)
-        self._has_template = False
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -66,45 +123,3 @@ class Cluster:
     def log(self) -> Path:
         """The file that the server logs to."""
         return self._server.log
-
-    @contextmanager
-    def database(self) -> Iterator[str]:
-        """Give the URI of an empty database, which is dropped afterwards."""
-        with self._new("template0") as uri:
-            yield uri
-
-    @contextmanager
-    def migrated(self) -> Iterator[str]:
-        """Give the URI of a database with every table and no rows, which is dropped afterwards.
-
-        It is a copy of a template, which the first call migrates: a copy takes a tenth of the time.
-        """
-        if not self._has_template:
-            self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
-            migrate(self._uri_of(_TEMPLATE))
-            self._has_template = True
-        with self._new(_TEMPLATE) as uri:
-            yield uri
-
-    @contextmanager
-    def copy(self, uri: str) -> Iterator[str]:
-        """Give the URI of a copy of the database *uri*, to which nothing is connected; it is dropped afterwards."""
-        with self._new(str(conninfo_to_dict(uri)["dbname"])) as copied:
-            yield copied
-
-    @contextmanager
-    def _new(self, template: str) -> Iterator[str]:
-        name = f"test_{next(self._numbers)}"
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        self._execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-        try:
-            yield self._uri_of(name)
-        finally:
-            self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-    def _uri_of(self, database: str) -> str:
-        return self.uri.replace("/postgres?", f"/{database}?")
-
-    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
-        with psycopg.connect(self.uri, autocommit=True) as admin:
-            admin.execute(statement)
