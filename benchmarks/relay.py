@@ -33,7 +33,7 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import edit, message
 from agent_bridge.render.rendition import Pace, Rendition, ops_for
-from agent_bridge.upstream.base import AnswerRequest, TextDelta
+from agent_bridge.upstream.answer import AnswerRequest, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.embedded import database_uri
-from agent_bridge.upstream.base import UNCHANGED, describe
+from agent_bridge.upstream.base import UNCHANGED
+from agent_bridge.upstream.capabilities import describe
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.arguments import UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.results import AgentList, Group, Invited, NoRoomYet
+from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet
 from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import AgentRoom
 

@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING, Any, NewType, get_args, get_type_hints
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.results import Argument, ArgumentProblem
+from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from agent_bridge.commands.registry import CommandServices
-    from agent_bridge.core.results import AgentEntry
+    from agent_bridge.core.results.commands import AgentEntry
 
     #: Returns the value that the words of an argument stand for, or raises :class:`ArgumentError`.
     Convert = Callable[[Argument, str, CommandServices], Awaitable[object]]

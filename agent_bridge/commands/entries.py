@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results import AgentEntry, RoomAddress, TurnEntry, UpstreamEntry
+from agent_bridge.core.results.commands import AgentEntry, RoomAddress, TurnEntry, UpstreamEntry
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import Health

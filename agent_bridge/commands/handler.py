@@ -10,13 +10,13 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import agents, rooms, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
-from agent_bridge.core.results import CommandFailed
+from agent_bridge.core.results.commands import CommandFailed
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
     from agent_bridge.commands.registry import CommandServices
-    from agent_bridge.core.results import Result
+    from agent_bridge.core.results.commands import Result
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.render.results import ResultRenderer

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from agent_bridge.commands.arguments import ArgumentError, bind, parameters_of
 from agent_bridge.commands.lookup import nearest
-from agent_bridge.core.results import (
+from agent_bridge.core.results.commands import (
     CommandUsage,
     Group,
     InvalidArguments,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
     from agent_bridge.core.ids import Namespace
-    from agent_bridge.core.results import Result
+    from agent_bridge.core.results.commands import Result
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents

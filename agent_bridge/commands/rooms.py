@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent_bridge.commands.registry import CommandContext, Where, command
-from agent_bridge.core.results import Group, StreamingSet, WhenBusySet
+from agent_bridge.core.results.commands import Group, StreamingSet, WhenBusySet
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 

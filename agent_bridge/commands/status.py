@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_bridge.commands.entries import upstream_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results import CommandList, Group, StatusReport, SyncReport
+from agent_bridge.core.results.commands import CommandList, Group, StatusReport, SyncReport
 from agent_bridge.core.roles import Role
 
 #: Seconds that ``sync`` waits for the leader.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
+from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.results import (
+from agent_bridge.core.results.commands import (
     Dropped,
     FailedTurns,
     Group,
@@ -17,8 +17,8 @@ from agent_bridge.core.results import (
     TurnChange,
     TurnNotFound,
 )
+from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.roles import Role
-from agent_bridge.core.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:

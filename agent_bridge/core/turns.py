@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from agent_bridge.core.agents import Agent
@@ -67,17 +66,6 @@ class StopReason(StrEnum):
     REDACTED = "redacted"
 
 
-class ChangeKind(StrEnum):
-    """What a person wants of an earlier message."""
-
-    #: New content.
-    EDIT = "edit"
-    #: Another answer.
-    AGAIN = "again"
-    #: That it is forgotten.
-    REDACT = "redact"
-
-
 @dataclass(frozen=True, slots=True)
 class Addressee:
     """The agent, or the bridge bot, that a turn is for."""
@@ -129,35 +117,6 @@ class Ignored:
     event_id: str
     room_id: str
     reason: IgnoreReason
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeRequest:
-    """A person wants something of an earlier message."""
-
-    event_id: str
-    room_id: str
-    sender: str
-    kind: ChangeKind
-    #: Event of the earlier message; for :attr:`ChangeKind.AGAIN` it may be an event of the answer.
-    target: str
-    #: The new content; for :attr:`ChangeKind.EDIT` only.
-    message: MessagePayload = MessagePayload()  # noqa: RUF009  # frozen, so all may share it
-    #: Time of the event, as in :class:`NewTurn`.
-    said_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StopRequest:
-    """A person wants answers to end."""
-
-    room_id: str
-    #: The event that asks for it.
-    event_id: str
-    #: A question: all its answers end; or an event of an answer: that one ends. None: all that are given in the thread.
-    target: str | None
-    #: Root of the thread in which a request without a target was made; empty: the room itself.
-    thread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,34 +211,6 @@ class Turn:
         """Name of the conversation for an upstream: the same for all turns of a lane, and for them only."""
         room = self.room_id if self.agent is None or self.own_room else f"{self.room_id}/{self.agent.ghost}"
         return f"{room}/{self.thread}" if self.thread else room
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step in the life of a turn. The fields after ``name`` belong to some steps and are None for the others."""
-
-    at: datetime
-    #: A name of the catalogue's ``steps``; earlier programs stored an English sentence.
-    name: str
-    #: ``put_back``: seconds to wait, and why.
-    seconds: float | None = None
-    why: str | None = None
-    #: ``answered``: characters of the answer.
-    characters: int | None = None
-    #: ``done``, ``failed``, ``stopped``: messages that show the answer.
-    parts: int | None = None
-    #: ``collected``: key of the turn that answers it.
-    turn: str | None = None
-    #: ``retried``, ``dropped``: event that asked for it.
-    by: str | None = None
-    #: Why there is no complete answer.
-    error: str | None = None
-
-    @property
-    def details(self) -> Mapping[str, object]:
-        """The fields after ``name`` that are not None, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in {"at", "name"}}
-        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

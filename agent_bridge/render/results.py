@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results import (
+from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
     Argument,
@@ -35,7 +35,7 @@ from agent_bridge.core.results import (
     WhenBusySet,
     WrongRoom,
 )
-from agent_bridge.core.traces import NoTrace, Trace
+from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, link

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.traces import NoTrace, NoTraceReason
+from agent_bridge.core.results.traces import NoTrace, NoTraceReason
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from agent_bridge.core.traces import Trace, TraceStep, TurnTrace
+    from agent_bridge.core.results.traces import Trace, TraceStep, TurnTrace
     from agent_bridge.i18n.catalogue import Texts
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.changes import ChangeKind
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import AgainPayload, EditPayload, MessagePayload, RefusalPayload
-from agent_bridge.core.turns import ChangeKind, TurnKind
+from agent_bridge.core.turns import TurnKind
 from agent_bridge.store.payloads import decode, encode, encode_step
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
+    from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.core.payloads import Payload
-    from agent_bridge.core.turns import ChangeRequest, Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("edits")

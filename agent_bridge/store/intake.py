@@ -13,8 +13,9 @@ from agent_bridge.store.postgres.statements import Statements
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor
-    from agent_bridge.core.turns import Ignored, NewTurn, StopRequest
+    from agent_bridge.core.turns import Ignored, NewTurn
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("intake")

@@ -20,7 +20,8 @@ from agent_bridge.core.payloads import (
     RefusalPayload,
     RefusalReason,
 )
-from agent_bridge.core.turns import Step, TurnKind
+from agent_bridge.core.results.traces import Step
+from agent_bridge.core.turns import TurnKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

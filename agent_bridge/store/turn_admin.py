@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.turns import Step
+    from agent_bridge.core.results.traces import Step
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("turn_admin")

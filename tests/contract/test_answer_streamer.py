@@ -21,7 +21,7 @@ from agent_bridge.render.activity import Activity
 from agent_bridge.render.content import LIVE
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.store.turns import Turns
-from agent_bridge.upstream.base import TextDelta
+from agent_bridge.upstream.answer import TextDelta
 from support.conditions import eventually
 from support.fault_server import FaultServer, Reply
 from support.records import NAMES

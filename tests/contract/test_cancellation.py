@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.bridge.answering.cancellation import Cancellations
+from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.errors import UpstreamError
-from agent_bridge.core.turns import StopReason, StopRequest
+from agent_bridge.core.turns import StopReason
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals

@@ -13,7 +13,8 @@ from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results import (
+from agent_bridge.core.changes import StopRequest
+from agent_bridge.core.results.commands import (
     AgentList,
     ArgumentProblem,
     CommandList,
@@ -32,10 +33,10 @@ from agent_bridge.core.results import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
-from agent_bridge.core.traces import NoTrace, NoTraceReason, Trace
-from agent_bridge.core.turns import StopReason, StopRequest, TurnState
+from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
@@ -51,7 +52,7 @@ from support.turn_rows import BOB, ROOM, accept, add_agent, collect, finish, new
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.core.results import Result
+    from agent_bridge.core.results.commands import Result
     from agent_bridge.store.postgres.database import Database
 
 REGISTRY = all_commands()

@@ -15,7 +15,7 @@ from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.demo.agents.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
 from agent_bridge.demo.agents.upstream import DemoAgent, DemoUpstream
-from agent_bridge.upstream.base import AnswerRequest, FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.upstream.answer import AnswerRequest, FileDelta, ReasoningDelta, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import without_start
 

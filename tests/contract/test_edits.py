@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.answers import AnswerExtras, Notice
+from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.turns import StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import StopReason, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -39,7 +40,7 @@ from support.turn_rows import (
 )
 
 if TYPE_CHECKING:
-    from agent_bridge.core.turns import ChangeRequest
+    from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.store.postgres.database import Database
 
 CAROL = "@carol:example.org"

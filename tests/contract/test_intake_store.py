@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.errors import StoreError, StoreRefused
 from agent_bridge.core.payloads import MessagePayload
-from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, TurnKind, TurnState
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
 from support.turn_rows import (

@@ -19,7 +19,8 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import UNCHANGED, AgentInfo, End, TextDelta
+from agent_bridge.upstream.answer import End, TextDelta
+from agent_bridge.upstream.base import UNCHANGED, AgentInfo
 from support.fault_server import FaultServer, Reply, sse, transcript
 from support.upstream_kinds import ask, connect
 

@@ -13,9 +13,7 @@ import pytest
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.upstream.base import (
-    UNCHANGED,
-    AgentInfo,
+from agent_bridge.upstream.answer import (
     AnswerEvent,
     AnswerRequest,
     End,
@@ -25,6 +23,7 @@ from agent_bridge.upstream.base import (
     ToolCall,
     ToolResult,
 )
+from agent_bridge.upstream.base import UNCHANGED, AgentInfo
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined
 from support.fake_llm import ARGUMENTS, THOUGHT

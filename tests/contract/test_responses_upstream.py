@@ -18,7 +18,7 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AnswerEvent, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import AnswerEvent, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 from support.fault_server import FaultServer, Reply, sse, transcript
 from support.scripted_upstream import ScriptedUpstream, Tool, says

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.turns import StopReason, StopRequest, TurnState
+from agent_bridge.core.changes import StopRequest
+from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues

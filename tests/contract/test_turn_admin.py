@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, StopRequest, TurnKind, TurnState
+from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, TurnKind, TurnState
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns

@@ -11,20 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.answers import AnswerExtras
+from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import KindName, Streaming
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import (
-    IgnoreReason,
-    Send,
-    StopReason,
-    StopRequest,
-    Turn,
-    TurnKind,
-    TurnState,
-)
+from agent_bridge.core.turns import IgnoreReason, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.payloads import encode

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_bridge.upstream.base import Capabilities, describe
+from agent_bridge.upstream.capabilities import Capabilities, describe
 from contract import upstream_http_suite as http_suite
 from contract import upstream_suite as suite
 from support.scripted_upstream import ScriptedUpstream

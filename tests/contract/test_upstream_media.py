@@ -11,7 +11,7 @@ import pytest
 from agent_bridge.core.errors import UpstreamBusy, UpstreamError, UpstreamFailed, UpstreamProtocolError, UpstreamRefused
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AnswerRequest
+from agent_bridge.upstream.answer import AnswerRequest
 from support.fault_server import FaultServer, Reply, sse
 from support.upstream_kinds import DEADLINE, connect
 from support.upstream_kinds import ask as ask_upstream

@@ -24,7 +24,7 @@ from agent_bridge.core.errors import (
     UpstreamUnreachable,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import RunStarted, TextDelta
+from agent_bridge.upstream.answer import RunStarted, TextDelta
 from support.fault_server import FaultServer, Reply, sse
 from support.upstream_kinds import DEADLINE, QUESTION, ask
 

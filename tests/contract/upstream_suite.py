@@ -22,16 +22,9 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from agent_bridge.upstream.base import (
-    UNCHANGED,
-    End,
-    FileDelta,
-    ReasoningDelta,
-    RunStarted,
-    TextDelta,
-    ToolCall,
-    describe,
-)
+from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall
+from agent_bridge.upstream.base import UNCHANGED
+from agent_bridge.upstream.capabilities import describe
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
 from support.upstream_kinds import DEADLINE, QUESTION, ask
 
@@ -40,7 +33,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from agent_bridge.upstream.base import Transcribe, Upstream
+    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.upstream.capabilities import Transcribe
     from support.scripted_upstream import Piece, Script
     from support.upstream_kinds import Kind
 

@@ -16,7 +16,7 @@ from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns
-from agent_bridge.upstream.base import End, RunStarted
+from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.postgres.database import Connection
-    from agent_bridge.upstream.base import AnswerEvent, AnswerRequest
+    from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
 
     Picks = Callable[..., bool]
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import UpstreamError
-from agent_bridge.upstream.base import AnswerEvent, End, ReasoningDelta, RunStarted, TextDelta
+from agent_bridge.upstream.answer import AnswerEvent, End, ReasoningDelta, RunStarted, TextDelta
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.transport.errors import ErrorMapper
 

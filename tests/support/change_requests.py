@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.answers import AnswerExtras, Op, Part
+from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import ChangeKind, ChangeRequest, TurnKind, TurnState
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.turns import Turns

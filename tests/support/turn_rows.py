@@ -26,9 +26,10 @@ from support.records import wanted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import HistoryCursor
-    from agent_bridge.core.turns import StopRequest, Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
 
 ROOM, OTHER = "!room:example.org", "!other:example.org"

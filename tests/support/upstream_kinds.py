@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.upstream.base import AnswerRequest, TextDelta
+from agent_bridge.upstream.answer import AnswerRequest, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 from support.answer_chunks import ResponsesFormat, ScriptedChatFormat
 from support.answers import joined
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import aiohttp
 
     from agent_bridge.demo.agents.openai_server import AnswerFormat
-    from agent_bridge.upstream.base import AnswerEvent, Upstream
+    from agent_bridge.upstream.answer import AnswerEvent
+    from agent_bridge.upstream.base import Upstream
     from support.fault_server import Reply
 
 #: Seconds that one answer may take.

@@ -10,7 +10,7 @@ from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
-from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 
 START = 1000.0
 

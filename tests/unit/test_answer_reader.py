@@ -18,7 +18,7 @@ from agent_bridge.core.errors import (
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AnswerEvent, End, TextDelta
+from agent_bridge.upstream.answer import AnswerEvent, End, TextDelta
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.chat import ChatDialect
 from support.answers import ERRORS, read, stream

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_bridge.commands import agents, rooms, status, turns
 from agent_bridge.commands.arguments import ArgumentError, UserId, parameters_of, split_arguments
 from agent_bridge.commands.lookup import MessageReference, nearest
-from agent_bridge.core.results import Argument, ArgumentProblem
+from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.core.rooms import WhenBusy  # noqa: TC001  # signatures are read
 from agent_bridge.store.agents import AgentRoom  # noqa: TC001  # likewise
 

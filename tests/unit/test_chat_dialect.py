@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamError
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
+from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.chat import ChatDialect, request
 from support.answers import ERRORS, joined, read, stream

@@ -12,7 +12,7 @@ import pytest
 from agent_bridge.commands.arguments import split_arguments
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import Registry
-from agent_bridge.core.results import Group, Result
+from agent_bridge.core.results.commands import Group, Result
 from agent_bridge.core.roles import Role
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN

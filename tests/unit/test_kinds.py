@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, Listing, NamedAfter, addressees
+from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
 from agent_bridge.core.rooms import KindName, Participant, ParticipantState, Room
 from agent_bridge.matrix.events import parse_event
 from support.records import NAMES
@@ -28,12 +28,6 @@ def asked(kind: KindName, *members: Participant, owner: int | None = 1, **more: 
 def test_every_kind_has_a_row() -> None:
     assert set(KINDS) == set(KindName)
     assert all(kind.name is name for name, kind in KINDS.items())
-
-
-def test_what_the_bridge_finds_again_it_has_named() -> None:
-    for kind in KINDS.values():
-        assert not kind.alias or kind.named_after is not NamedAfter.NOTHING
-        assert (kind.listed_in is Listing.NOWHERE) == (kind.named_after is NamedAfter.NOTHING)
 
 
 @pytest.mark.parametrize("kind", [KindName.HOME, KindName.CHAT, KindName.DM])

@@ -19,7 +19,7 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.base import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.responses import ResponsesDialect, request
 from support.answers import ERRORS, joined, read, stream

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results import (
+from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
     Argument,
@@ -41,9 +41,9 @@ from agent_bridge.core.results import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
-from agent_bridge.core.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.payloads import (
     CommandPayload,
     InvitationPayload,
@@ -20,16 +21,7 @@ from agent_bridge.core.payloads import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, Participant, Room
-from agent_bridge.core.turns import (
-    Addressee,
-    ChangeKind,
-    ChangeRequest,
-    Ignored,
-    IgnoreReason,
-    NewTurn,
-    StopRequest,
-    TurnKind,
-)
+from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import RoomEvent, parse_event
 from support.records import NAMES

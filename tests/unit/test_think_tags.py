@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.upstream.base import AnswerEvent, ReasoningDelta, TextDelta
+from agent_bridge.upstream.answer import AnswerEvent, ReasoningDelta, TextDelta
 from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from support.answers import joined
 

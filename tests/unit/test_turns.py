@@ -19,9 +19,10 @@ from agent_bridge.core.payloads import (
     RefusalPayload,
     RefusalReason,
 )
+from agent_bridge.core.results.traces import Step
 from agent_bridge.core.roles import Role
 from agent_bridge.core.transcript import ChatMessage, Image
-from agent_bridge.core.turns import Send, Step
+from agent_bridge.core.turns import Send
 from support.records import LONG_AGO, turn
 
 CAT = Attachment(MediaKind.IMAGE, None, "cat.png", None, None, None, voice=False, encrypted=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from agent_bridge.core.answers import Op
     from agent_bridge.render.activity import Activity
     from agent_bridge.render.rendition import Rendition
-    from agent_bridge.upstream.base import AnswerEvent
+    from agent_bridge.upstream.answer import AnswerEvent
 
 #: Files of one answer that are sent; further files are dropped.
 _MAX_FILES = 10

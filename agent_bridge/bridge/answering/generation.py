@@ -21,7 +21,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.render.split import with_ending
-from agent_bridge.upstream.base import AnswerRequest, RunStarted, TextDelta
+from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.files.picture import Picture, PictureInfo
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.media import Media
-    from agent_bridge.upstream.base import FileDelta
+    from agent_bridge.upstream.answer import FileDelta
     from agent_bridge.upstream.download.fetch import Fetcher
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
-from agent_bridge.core.payloads import MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.turns import ChangeKind, ChangeRequest, Ignored, IgnoreReason, NewTurn
+from agent_bridge.core.payloads import RefusalPayload, RefusalReason
+from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn
 from agent_bridge.matrix.events import legible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.queue.lanes import Lanes
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Characters of a message by which its sender recognises it.
-_EXCERPT = 60
 #: Characters that are kept of what the database can never take.
 _KEPT = 1_000_000
 #: Why an event is noted as ignored whose refusal was told for an earlier event.
@@ -72,7 +72,7 @@ class Intake:
         self._histories = histories
         self._lanes = lanes
         self._rules = rules
-        self._max_queued = max_queued
+        self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
 
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
         """Commit the turns of *events* together with the wake-up of their lanes.
@@ -150,7 +150,8 @@ class Intake:
             return 0
         rooms = await self._rooms_of(events)
         decided = [self._rules.decide(event, rooms.get(event.room_id)) for event in events]
-        new = await self._bounded([each for each in decided if isinstance(each, NewTurn | ChangeRequest)], rooms)
+        asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
+        new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
         stops = [stop for event in events if (stop := self._rules.stop(event, rooms.get(event.room_id))) is not None]
         if not (new or ignored or stops or backfilled):
@@ -201,38 +202,6 @@ class Intake:
             events=[event.event_id for event in events],
             replied_to={event.replies_to for event in events if event.replies_to is not None},
         )
-
-    async def _bounded(
-        self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room]
-    ) -> list[NewTurn | ChangeRequest]:
-        """Return *new*, where a message that finds its room full is refused instead."""
-        bounded = self._refuse_beyond(new, rooms, ())
-        if bounded == new:
-            return bounded
-        # An event that is handed over again has its place already, if it still waits.
-        known = await self._intake_store.known([each.event_id for each in new])
-        return self._refuse_beyond(new, await self._rooms.contexts(rooms), known)
-
-    def _refuse_beyond(
-        self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]
-    ) -> list[NewTurn | ChangeRequest]:
-        waiting = {room_id: room.waiting for room_id, room in rooms.items()}
-        bounded: list[NewTurn | ChangeRequest] = []
-        for each in new:
-            if isinstance(each, NewTurn) and isinstance(each.payload, MessagePayload) and each.event_id not in known:
-                waiting[each.room_id] += len(each.addressees)
-                if waiting[each.room_id] > self._max_queued:
-                    payload = _full(each.payload, each.thread, self._max_queued)
-                    bounded.append(self._rules.refused(each, payload))
-                    continue
-            bounded.append(each)
-        return bounded
-
-
-def _full(message: MessagePayload, thread: str, limit: int) -> RefusalPayload:
-    body = message.body or (message.file.name if message.file is not None else "")
-    excerpt = body if len(body) <= _EXCERPT else f"{body[:_EXCERPT]}…"
-    return RefusalPayload(RefusalReason.FULL, thread, excerpt, limit)
 
 
 def _without_turn(new: Iterable[NewTurn | ChangeRequest], lanes: Mapping[str, object]) -> list[Ignored]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.payloads import (
     CommandPayload,
     InvitationPayload,
@@ -15,16 +16,7 @@ from agent_bridge.core.payloads import (
     RefusalReason,
 )
 from agent_bridge.core.roles import Role
-from agent_bridge.core.turns import (
-    Addressee,
-    ChangeKind,
-    ChangeRequest,
-    Ignored,
-    IgnoreReason,
-    NewTurn,
-    StopRequest,
-    TurnKind,
-)
+from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import clean
 

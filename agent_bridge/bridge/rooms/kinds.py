@@ -1,4 +1,4 @@
-"""Kinds of rooms: a table of how they differ, and whom a message in a room of each kind is for."""
+"""The kinds of rooms: a table of their differences, and the agents that a message in a room of each kind is for."""
 
 from __future__ import annotations
 
@@ -16,32 +16,6 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
 
 
-class Creator(Enum):
-    """Who creates a room."""
-
-    GHOST = auto()
-    BOT = auto()
-    PERSON = auto()
-
-
-class NamedAfter(Enum):
-    """What the bridge names a room after."""
-
-    AGENT = auto()
-    CONVERSATION = auto()
-    #: The bridge does not name it.
-    NOTHING = auto()
-
-
-class Listing(Enum):
-    """Where a room is listed."""
-
-    SPACE = auto()
-    #: In a Space of its own channel.
-    CHANNEL = auto()
-    NOWHERE = auto()
-
-
 class Addressing(Enum):
     """Which messages of a room are for an agent."""
 
@@ -53,82 +27,21 @@ class Addressing(Enum):
     BOT = auto()
 
 
-class Retirement(Enum):
-    """What a ghost does in a room when its agent retires."""
-
-    KEEP = auto()
-    LEAVE = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RoomKind:
     """One kind of room."""
 
     name: KindName
-    created_by: Creator
-    #: Whether the room has an alias, by which the bridge finds it again.
-    alias: bool
-    named_after: NamedAfter
-    listed_in: Listing
     addressing: Addressing
-    on_retirement: Retirement
 
 
 _KINDS = (
-    RoomKind(
-        name=KindName.HOME,
-        created_by=Creator.GHOST,
-        alias=True,
-        named_after=NamedAfter.AGENT,
-        listed_in=Listing.SPACE,
-        addressing=Addressing.OWNER,
-        on_retirement=Retirement.KEEP,
-    ),
-    RoomKind(
-        name=KindName.CHAT,
-        created_by=Creator.GHOST,
-        alias=False,
-        named_after=NamedAfter.CONVERSATION,
-        listed_in=Listing.SPACE,
-        addressing=Addressing.OWNER,
-        on_retirement=Retirement.KEEP,
-    ),
-    RoomKind(
-        name=KindName.DM,
-        created_by=Creator.PERSON,
-        alias=False,
-        named_after=NamedAfter.NOTHING,
-        listed_in=Listing.NOWHERE,
-        addressing=Addressing.OWNER,
-        on_retirement=Retirement.KEEP,
-    ),
-    RoomKind(
-        name=KindName.GROUP,
-        created_by=Creator.PERSON,
-        alias=False,
-        named_after=NamedAfter.NOTHING,
-        listed_in=Listing.NOWHERE,
-        addressing=Addressing.MENTION_OR_REPLY,
-        on_retirement=Retirement.LEAVE,
-    ),
-    RoomKind(
-        name=KindName.CHANNEL,
-        created_by=Creator.BOT,
-        alias=True,
-        named_after=NamedAfter.CONVERSATION,
-        listed_in=Listing.CHANNEL,
-        addressing=Addressing.MENTION_OR_REPLY,
-        on_retirement=Retirement.LEAVE,
-    ),
-    RoomKind(
-        name=KindName.BOT,
-        created_by=Creator.PERSON,
-        alias=False,
-        named_after=NamedAfter.NOTHING,
-        listed_in=Listing.NOWHERE,
-        addressing=Addressing.BOT,
-        on_retirement=Retirement.KEEP,
-    ),
+    RoomKind(KindName.HOME, Addressing.OWNER),
+    RoomKind(KindName.CHAT, Addressing.OWNER),
+    RoomKind(KindName.DM, Addressing.OWNER),
+    RoomKind(KindName.GROUP, Addressing.MENTION_OR_REPLY),
+    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY),
+    RoomKind(KindName.BOT, Addressing.BOT),
 )
 #: Every kind of room, by its name.
 KINDS: Mapping[KindName, RoomKind] = {kind.name: kind for kind in _KINDS}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.base import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.dialect import Finish
 from agent_bridge.upstream.openai.sse import EventParser
 from agent_bridge.upstream.transport.error_body import ErrorReport, parse_error
@@ -16,7 +16,7 @@ from agent_bridge.upstream.transport.text import load_json, storable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agent_bridge.upstream.base import AnswerEvent
+    from agent_bridge.upstream.answer import AnswerEvent
     from agent_bridge.upstream.openai.dialect import Dialect, Piece
     from agent_bridge.upstream.openai.sse import Event
     from agent_bridge.upstream.transport.errors import ErrorMapper

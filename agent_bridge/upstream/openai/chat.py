@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.base import ReasoningDelta, TextDelta, ToolCall
+from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, ToolCall
 from agent_bridge.upstream.openai.answer_reader import TOOL_REASONS
 from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content, read_files
 from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.base import FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta
 from agent_bridge.upstream.openai.dialect import file_delta
 
 if TYPE_CHECKING:

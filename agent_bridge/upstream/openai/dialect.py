@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent_bridge.upstream.base import FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.transport.error_body import ErrorReport
 from agent_bridge.upstream.transport.text import one_line, shorten, storable
 

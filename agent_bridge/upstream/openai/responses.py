@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.base import ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, ToolCall, ToolResult
 from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content
 from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.openai.output_items import is_client_call, read_item

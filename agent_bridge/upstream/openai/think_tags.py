@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from agent_bridge.upstream.base import ReasoningDelta, TextDelta
+from agent_bridge.upstream.answer import ReasoningDelta, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

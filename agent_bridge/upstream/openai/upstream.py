@@ -12,7 +12,8 @@ import structlog
 
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.base import UNCHANGED, Capabilities, Traits
+from agent_bridge.upstream.base import UNCHANGED, Traits
+from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.openai import chat, model_list, responses, transcription
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.transport.client import UpstreamClient
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from agent_bridge.config.model import UpstreamConfig
-    from agent_bridge.upstream.base import AgentInfo, AnswerEvent, AnswerRequest, Transcribe, Unchanged
+    from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
+    from agent_bridge.upstream.base import AgentInfo, Unchanged
+    from agent_bridge.upstream.capabilities import Transcribe
     from agent_bridge.upstream.openai.model_list import Page
     from agent_bridge.upstream.transport.client import ResponseBody
 

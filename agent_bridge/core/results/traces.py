@@ -1,8 +1,8 @@
-"""Traces: the history of a message, as the command ``why`` reports it. Records like those of ``core.results``."""
+"""Traces: the history of a message, as the command ``why`` reports it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,34 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.core.turns import TurnKind, TurnState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step in the life of a turn. The fields after ``name`` belong to some steps and are None for the others."""
+
+    at: datetime
+    #: A name of the catalogue's ``steps``; earlier programs stored an English sentence.
+    name: str
+    #: ``put_back``: seconds to wait, and why.
+    seconds: float | None = None
+    why: str | None = None
+    #: ``answered``: characters of the answer.
+    characters: int | None = None
+    #: ``done``, ``failed``, ``stopped``: messages that show the answer.
+    parts: int | None = None
+    #: ``collected``: key of the turn that answers it.
+    turn: str | None = None
+    #: ``retried``, ``dropped``: event that asked for it.
+    by: str | None = None
+    #: Why there is no complete answer.
+    error: str | None = None
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The fields after ``name`` that are not None, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in {"at", "name"}}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

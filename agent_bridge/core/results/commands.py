@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from agent_bridge.core.traces import NoTrace, Trace
+from agent_bridge.core.results.traces import NoTrace, Trace
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState

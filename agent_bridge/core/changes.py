@@ -1,0 +1,48 @@
+"""Requests of people that concern earlier messages: a new content, another answer, a redaction, a stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent_bridge.core.payloads import MessagePayload
+
+
+class ChangeKind(StrEnum):
+    """What a person wants of an earlier message."""
+
+    #: New content.
+    EDIT = "edit"
+    #: Another answer.
+    AGAIN = "again"
+    #: That it is forgotten.
+    REDACT = "redact"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """A person wants something of an earlier message."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    kind: ChangeKind
+    #: Event of the earlier message; for :attr:`ChangeKind.AGAIN` it may be an event of the answer.
+    target: str
+    #: The new content; for :attr:`ChangeKind.EDIT` only.
+    message: MessagePayload = MessagePayload()  # noqa: RUF009  # frozen, so all may share it
+    #: Time of the event, as in :class:`NewTurn`.
+    said_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """A person wants answers to end."""
+
+    room_id: str
+    #: The event that asks for it.
+    event_id: str
+    #: A question: all its answers end; or an event of an answer: that one ends. None: all that are given in the thread.
+    target: str | None
+    #: Root of the thread in which a request without a target was made; empty: the room itself.
+    thread: str = ""

@@ -1,0 +1,1 @@
+"""Records that report: the results of commands, and traces."""

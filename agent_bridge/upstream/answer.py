@@ -1,0 +1,87 @@
+"""A question to an agent, and the events of its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent_bridge.core.transcript import ChatMessage
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """A question to one agent."""
+
+    model: str
+    #: Earlier messages, oldest first, then the new one. A stateful upstream uses the last message only.
+    messages: tuple[ChatMessage, ...]
+    #: A stable name of the conversation.
+    session: str
+    #: The same for every attempt at the same turn.
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The upstream has begun to work on the question. The first event, if the upstream names its runs."""
+
+    #: The upstream's reference of the run, never empty. Only the kind of upstream that made it can read it.
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the agent's reasoning, never empty. It is no part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One complete call of a tool."""
+
+    #: Unique within the answer.
+    call_id: str
+    name: str
+    #: Usually JSON. Bounded: an ellipsis at the end stands for missing characters.
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The output of a tool that the upstream ran itself."""
+
+    #: The id of the :class:`ToolCall`.
+    call_id: str
+    #: Bounded like the arguments.
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDelta:
+    """An image or a file that is part of the answer. Nothing about it has been checked."""
+
+    #: ``data:``, ``http:`` or ``https:``; an answer contains each URL once.
+    url: str
+    name: str | None
+    #: The media type that the upstream claims.
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The answer is complete. The last event."""
+
+    #: As in the OpenAI API.
+    finish_reason: str
+
+
+AnswerEvent = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | End
