@@ -1,4 +1,4 @@
-"""The registry of commands: what a command is, how a module declares one, and how a line of text runs one.
+"""The registry of commands: the definition of a command, its declaration, and its call by a line of text.
 
 A command is an async function with a typed signature, declared by :func:`command`. The signature specifies the
 arguments (see ``commands.arguments``). Help and usage texts come from the catalogue, by the command's name. The

@@ -67,7 +67,7 @@ class Traces:
         )
 
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:
-        """Return what the rules decide about an event that the bridge has not stored."""
+        """Return the decision of the rules about an event that the bridge has not stored."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
         found = await self._homeserver.event(room_id, event_id)
         event = None if found is None else parse_event(found)

@@ -9,7 +9,7 @@ from agent_bridge.core.payloads import MessagePayload
 
 
 class ChangeKind(StrEnum):
-    """What a person wants of an earlier message."""
+    """A kind of request about an earlier message."""
 
     #: New content.
     EDIT = "edit"
@@ -21,7 +21,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """A person wants something of an earlier message."""
+    """A request about an earlier message."""
 
     event_id: str
     room_id: str
@@ -37,7 +37,7 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class StopRequest:
-    """A person wants answers to end."""
+    """A request to end answers."""
 
     room_id: str
     #: The event that asks for it.

@@ -64,7 +64,7 @@ class Room:
 
 
 class WhenBusy(StrEnum):
-    """What happens to messages that arrive while an agent answers."""
+    """The treatment of messages that arrive while an agent answers."""
 
     #: Each is answered on its own, one after the other.
     QUEUE = "queue"
@@ -73,7 +73,7 @@ class WhenBusy(StrEnum):
 
 
 class Streaming(StrEnum):
-    """How an answer is shown while it arrives."""
+    """The display of an answer while it arrives."""
 
     #: By edits of its first words.
     EDITS = "edits"
@@ -113,7 +113,7 @@ class HomeRoom:
     invited: frozenset[str]
     #: The agent's state that the room was told last.
     announced_state: AgentState
-    #: What happens to messages that wait, and how answers are shown; None: as configured.
+    #: The treatment of waiting messages, and the display of answers; None: as configured.
     when_busy: WhenBusy | None
     streaming: Streaming | None
 

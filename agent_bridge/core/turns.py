@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class TurnKind(StrEnum):
-    """What a turn asks for. Each kind has its own record in :mod:`agent_bridge.core.payloads`."""
+    """The kind of request that a turn makes. Each kind has its own record in :mod:`agent_bridge.core.payloads`."""
 
     #: An answer of an agent.
     MESSAGE = "message"
     #: A command for the bridge bot.
     COMMAND = "command"
-    #: That the sender of a message is told, once, why it is refused.
+    #: One reply that explains why a message is refused.
     REFUSAL = "refusal"
     #: An answer to an invitation of the bridge bot or of a ghost.
     INVITATION = "invitation"
@@ -35,19 +35,19 @@ class TurnKind(StrEnum):
 
 
 class TurnState(StrEnum):
-    """How far a turn is. The first three states are open, the others closed."""
+    """The state of a turn. The first three states are open, the others closed."""
 
     #: Waits for its place at the head of its lane.
     QUEUED = "queued"
-    #: Taken up by a worker.
+    #: A worker has claimed it.
     RUNNING = "running"
-    #: The answer is committed; it is left to show it.
+    #: The answer is committed and not yet shown.
     COMMITTED = "committed"
     #: People saw the answer.
     DONE = "done"
     #: People were told that there is no answer, or no complete one.
     FAILED = "failed"
-    #: A person ended it; people saw the answer as far as there was one.
+    #: A person ended it; people saw the part of the answer that existed.
     STOPPED = "stopped"
     #: Became a part of another turn, which answers both.
     COLLECTED = "collected"
@@ -58,7 +58,7 @@ class StopReason(StrEnum):
 
     #: A person stopped it: the part of the answer that exists is kept.
     STOPPED = "stopped"
-    #: An administrator set it aside.
+    #: An administrator dropped it.
     DROPPED = "dropped"
     #: The question was edited; it is asked again.
     EDITED = "edited"
@@ -154,32 +154,32 @@ class Turn:
     own_room: bool
     #: Whether agents take part in the room.
     in_agent_room: bool
-    #: What happens to messages that wait, and how answers are shown in the room; None: as configured.
+    #: The treatment of waiting messages, and the display of answers in the room; None: as configured.
     when_busy: WhenBusy | None
     streaming: Streaming | None
     kind: TurnKind
     sender: str
     payload: Payload
     state: TurnState
-    #: How often a worker took it up, this time included.
+    #: The number of claims by workers, including the present one.
     attempts: int
-    #: How often the upstream failed it.
+    #: The number of failures of the upstream.
     failures: int
-    #: How often a worker died, or was ended, while it worked on it.
+    #: The number of times that its worker died or was ended.
     interruptions: int
-    #: How often it was asked again on request.
+    #: The number of requests to ask again.
     retries: int
-    #: Seconds since it was said, or since it was asked again.
+    #: Seconds since it was sent, or since the request to ask again.
     age: float
-    #: Why it has to end early; None when it need not.
+    #: The reason to end it early, or None.
     stop: StopReason | None
     #: Payloads of the turns that were collected into it, oldest first.
     collected: tuple[Payload, ...]
     #: The committed answer; None before there is one.
     answer: str | None
-    #: What is shown besides the committed answer.
+    #: Files, notices and activity beside the committed answer.
     extras: AnswerExtras
-    #: Why there is no (complete) answer, in words for the person; None without an error.
+    #: The reason why there is no complete answer, as a text for people; None without an error.
     error: str | None
 
     @property

@@ -1,4 +1,4 @@
-"""Asides: what an agent does besides answering, as ops of their own, never mixed into the answer."""
+"""The activity of an agent beside its answer, reasoning and tool calls, as separate ops."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from agent_bridge.render.split import split, with_ending
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
 
-#: Bytes of what is shown folded, and of one notice in a thread; what is more is left out.
+#: Bytes of the folded section, and of one notice in a thread; the rest is left out.
 _FOLDED, _NOTICE = 7_000, 9_000
-#: Ops by which asides are shown before the answer is whole, and notices in a thread in all.
+#: Ops that show activity before the answer is complete, and notices in a thread in all.
 _LIVE, _NOTICES = 12, 30
-#: Seconds that something new is held back, and between two passes.
+#: Seconds before the first op, and between two passes.
 _FIRST, _INTERVAL = 0.1, 1.0
 #: Tools that are named in one line.
 _NAMED = 8
 #: Characters of a tool's name.
 _NAME = 64
-#: What no tool is named for.
+#: Characters that a shown tool name never contains.
 _UNNAMED = re.compile(r"[^\w.:-]+")
-#: What would end the section that a text is folded in.
+#: Tags that would end the folded section around a text.
 _SECTION = re.compile(r"<(?=/?(?:details|summary)\b)", re.IGNORECASE)
 
 
@@ -45,7 +45,7 @@ class _Thought:
 
 
 class Activity:
-    """What was thought and which tools were called, shown as *reasoning* and *tools* say.
+    """Reasoning and tool calls, shown according to *reasoning* and *tools*.
 
     Times are seconds of any monotonic clock.
     """
@@ -86,20 +86,20 @@ class Activity:
             self._plan(now)
 
     def result(self, call_id: str, output: str, now: float) -> None:
-        """Add what a tool gave back."""
+        """Add the output of a tool."""
         if call_id in self._by_id:
             self._by_id[call_id].output = output
             self._plan(now)
 
     def speak(self, now: float) -> None:
-        """Note that the agent does something else than thinking."""
+        """Note that the reasoning has ended, at least for now."""
         last = self._said[-1] if self._said else None
         if isinstance(last, _Thought) and last.ended is None:
             last.ended = now
             self._plan(now)
 
     def take(self, now: float) -> list[Op]:
-        """Return what is new to show at *now*; what is returned counts as shown."""
+        """Return the new ops that are due at *now*; from then on they count as shown."""
         if self._due is None or now < self._due:
             return []
         self._due, self._last = None, now
@@ -113,7 +113,7 @@ class Activity:
             self._due = now + _FIRST if self._last is None else max(now + _FIRST, self._last + _INTERVAL)
 
     def whole(self, now: float) -> tuple[Op, ...]:
-        """Return the ops that show all of it, within bounds; nothing is due any more."""
+        """Return the ops that show all activity, within the limits; nothing is due after that."""
         self.speak(now)
         self._due = None
         return tuple(self._ops(now, live=False))
@@ -121,7 +121,7 @@ class Activity:
     def _ops(self, now: float, *, live: bool) -> list[Op]:
         if not self._said:
             return []
-        # While it goes on, its text is left out: it would be edited with every piece.
+        # The text of unfinished reasoning is left out, because every delta would edit it.
         going_on = live and isinstance(self._said[-1], _Thought) and self._said[-1].ended is None
         finished = self._said[:-1] if going_on else self._said
         summary = self._texts.reasoning if going_on else self._summary(now)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 #: Pictures that every client shows; others are files to download.
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-#: White space, and what turns the direction of writing, so that "gpj.exe" looks like a picture.
+#: White space, and marks of the direction of writing, which make "gpj.exe" look like an image.
 _NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _MAX_NAME = 255
 _BY_FAMILY = {"audio": "m.audio", "video": "m.video"}

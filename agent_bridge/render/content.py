@@ -11,17 +11,17 @@ from agent_bridge.core.ids import MARK
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.markdown.plain import to_plain
 
-#: Bytes of content that surely fit an event: 65,536 less what the homeserver adds.
+#: Bytes of content that surely fit an event: 65,536 less the fields of the homeserver.
 MAX_CONTENT = 60_000
-#: Bytes of all that a content has besides its text.
+#: Bytes of a content without its text.
 _ENVELOPE = 1_000
 
-#: Marks an event that more is to come (MSC4357).
+#: The mark of an event that edits will complete (MSC4357).
 LIVE = "org.matrix.msc4357.live"
 
 #: Control characters show as nothing, and each takes six bytes of JSON.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-#: What Markdown takes for more than itself: anywhere, and (lists) at the beginning of a line.
+#: Characters with a meaning in Markdown: anywhere, and (lists) at the beginning of a line.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~#$=^]|&(?=#?\w+;)")
 _LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
 
@@ -29,11 +29,11 @@ _LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
 def message(
     markdown: str, *, mark: str, notice: bool = False, live: bool = False, plain: str | None = None
 ) -> dict[str, Any]:
-    """Return the content that shows *markdown*; a *notice* is the bridge's own word, which no bot answers.
+    """Return the content that shows *markdown*; bots do not answer a *notice*.
 
-    *live*: more is to come, and what is half-open at the end is shown as what it will be. *plain*: what clients without
-    HTML show, if not the text made plain. ``m.mentions`` is always explicit (empty): nobody is pinged by accident.
-    Control characters are left out, and HTML that would not fit.
+    *live*: edits will complete the text; an open construct at its end is shown as if it were closed. *plain*: the body
+    for clients without HTML, if it is not the plain text of *markdown*. ``m.mentions`` is always present and empty, so
+    the text notifies nobody by accident. Control characters are left out, and HTML that would not fit.
     """
     markdown = _CONTROL.sub("", markdown)
     formatted = to_html(markdown, live=live)
@@ -65,13 +65,13 @@ def fits(markdown: str) -> bool:
 
 
 def _size(content: dict[str, Any]) -> int:
-    """Return the bytes of an edit to *content*, which says everything twice."""
+    """Return the bytes of an edit to *content*, which contains everything twice."""
     return len(json.dumps(edit(content, "$" + "x" * 43), ensure_ascii=False).encode())
 
 
 def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
     """Return the content that replaces the text of *event_id* by *content* (Matrix spec, "Event replacements")."""
-    # The event that is replaced keeps its place: what says so is not said again.
+    # The replaced event keeps its mark and its relation, so the new content repeats neither.
     new = {key: value for key, value in content.items() if key not in {MARK, "m.relates_to"}}
     fallback = content | {"body": f"* {content['body']}"}
     if "formatted_body" in content:
@@ -83,12 +83,12 @@ def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
 
 
 def in_reply_to(event_id: str) -> dict[str, Any]:
-    """Return what makes a content a reply to *event_id* (Matrix spec, "Rich replies")."""
+    """Return the field that makes a content a reply to *event_id* (Matrix spec, "Rich replies")."""
     return {"m.relates_to": {"m.in_reply_to": {"event_id": event_id}}}
 
 
 def in_thread(root: str, latest: str) -> dict[str, Any]:
-    """Return what puts a content into the thread of *root* (Matrix spec, "Threading").
+    """Return the field that puts a content into the thread of *root* (Matrix spec, "Threading").
 
     Clients that know no threads show it as a reply to *latest*.
     """
@@ -117,7 +117,7 @@ def link(url: str, text: str) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Return a Markdown code block that shows *text* literally, whatever fences stand in it."""
+    """Return a Markdown code block that shows *text* literally, including fences in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"

@@ -1,4 +1,4 @@
-"""The way deltas become ops: a state machine over a clock that is handed in."""
+"""Deltas become ops: a state machine whose caller passes the time."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from agent_bridge.render.split import PART_BYTES, split
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Bytes that fit an event whatever they are.
+#: Bytes that fit an event in any case.
 _LEAST = 500
-#: How fast intervals grow with an answer that lasts.
+#: The growth of the intervals with the age of an answer.
 _STRETCH = 9.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a growing answer is shown. Times are seconds."""
+    """The intervals at which a growing answer is shown. Times are seconds."""
 
-    #: How long the first words are held back: a quick answer is then one event and no edit.
+    #: Before the first words: a quick answer is then one event and no edit.
     first: float = 0.1
     #: Between two passes of edits at the beginning: none are ever closer.
     floor: float = 0.5
     #: Between two passes of edits later.
     ceiling: float = 5.5
-    #: How long the one takes to become the other.
+    #: Until the interval has grown from *floor* to *ceiling*.
     growth: float = 12.0
-    #: Events that show one answer before it is whole, at most.
+    #: Events that show one answer before it is complete, at most.
     max_events: int = 40
 
     def interval(self, age: float, events: int) -> float:
@@ -43,10 +43,10 @@ class Pace:
 
 
 class Rendition:
-    """An answer as it grows, shown at the pace of *pace*. Times are seconds of any monotonic clock.
+    """A growing answer, shown at *pace*. Times are seconds of any monotonic clock.
 
-    The ops that :meth:`take` returns show a growing answer, in *max_parts* parts at most; the last part is marked as
-    being live. What shows the answer whole, :func:`ops_for` returns.
+    The ops that :meth:`take` returns show a growing answer, in *max_parts* parts at most; the last part is live. The ops of
+    :func:`ops_for` show the complete answer.
     """
 
     def __init__(self, pace: Pace, *, max_parts: int) -> None:
@@ -62,7 +62,7 @@ class Rendition:
 
     @property
     def text(self) -> str:
-        """All that arrived so far."""
+        """All deltas so far."""
         return "".join(self._pieces)
 
     @property
@@ -86,7 +86,7 @@ class Rendition:
             self._due = now + self._pace.first
 
     def take(self, now: float) -> list[Op]:
-        """Return what should be shown at *now*; what is returned counts as shown."""
+        """Return the ops that are due at *now*; from then on they count as shown."""
         if self._due is None or now < self._due:
             return []
         self._due = None
@@ -102,7 +102,7 @@ class Rendition:
 
 
 def ops_for(text: str) -> list[Op]:
-    """Return the ops that show *text* whole, by part, each small enough for one event and its edits."""
+    """Return the ops that show the complete *text*, by part, each small enough for one event and its edits."""
     return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(text.strip(), PART_BYTES), strict=False)]
 
 

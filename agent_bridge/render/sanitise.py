@@ -1,4 +1,4 @@
-"""HTML reduced to what the Matrix spec lets clients show ("m.room.message msgtypes")."""
+"""HTML reduced to the tags and attributes of the Matrix specification ("m.room.message msgtypes")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAGS = {
     "hr", "i", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th",
     "thead", "tr", "u", "ul",
 }  # fmt: skip
-#: Of the spec's list, what the renderer makes. Without the entry for any tag, nh3 lets "title" and "lang" through.
+#: The attributes of the spec's list that the renderer writes. Without the entry "*", nh3 allows "title" and "lang".
 ATTRIBUTES: dict[str, set[str]] = {
     "*": set(),
     "a": {"href"},
@@ -23,7 +23,7 @@ ATTRIBUTES: dict[str, set[str]] = {
     "ol": {"start"},
     "span": {"data-mx-maths", "data-mx-spoiler"},
 }
-#: Of the spec's list, what a person may follow without surprise, and Matrix's own links.
+#: The schemes of the spec's list that are safe to follow, and Matrix's own.
 SCHEMES = {"https", "http", "mailto", "matrix"}
 
 

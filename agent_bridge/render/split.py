@@ -41,10 +41,10 @@ class _Fence:
 def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
     """Cut *markdown* into parts of at most *limit* bytes of UTF-8, at least one part.
 
-    Cuts between paragraphs where it can, else between lines, words, characters; a heading stays with what it heads. A
-    fenced code block that is cut is closed and opened again, the head of a table repeated. A longer text begins with
-    the same parts as its beginning, but for the last one: so a growing text never changes a part that is complete. Has
-    to be encodable: no half surrogate pairs.
+    It cuts between paragraphs if possible, else between lines, words or characters. A heading stays with the text under
+    it. A fenced code block that is cut is closed and opened again, and the head of a table is repeated. A longer text
+    begins with the same parts as its beginning, except for the last one, so a growing text never changes a complete
+    part. The text has to be encodable: no half surrogate pairs.
     """
     limit = max(limit, _LEAST)
     parts: list[str] = []
@@ -84,7 +84,7 @@ def _cut(text: str, limit: int) -> tuple[str, str]:
 
 
 def _before_headings(head: str) -> int:
-    """Return where *head* ends without the headings at its end, which belong to what comes behind them."""
+    """Return where *head* ends without the headings at its end, which belong to the text behind them."""
     end, least = len(head), len(head) // 2
     while (line := head.rstrip("\n").rfind("\n") + 1) > least and _HEADING.match(head, line):
         end, head = line, head[:line]

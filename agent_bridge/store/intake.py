@@ -1,4 +1,4 @@
-"""Events that come in: they become turns once, or are noted as ignored; and requests to end an answer."""
+"""Incoming events: each becomes its turns once, or is noted as ignored. Also requests to end answers."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class IntakeStore:
         )
 
     async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
-        """Keep what the database can never take, for an operator to look at."""
+        """Store an event or a transaction that can never be accepted, for an operator."""
         await self._database.execute(
             _SQL["add_dead_letter"], {"transaction": transaction_id, "reason": reason, "body": body}
         )

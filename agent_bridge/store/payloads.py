@@ -1,4 +1,4 @@
-"""The JSON form of payloads and steps. No other module knows what the columns ``turn.payload`` and ``steps`` hold."""
+"""The JSON form of payloads and steps. No other module knows the form of the columns ``turn.payload`` and ``steps``."""
 
 from __future__ import annotations
 

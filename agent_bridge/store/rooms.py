@@ -1,4 +1,4 @@
-"""Rooms: which of them the bridge knows, who takes part in them, and how they are set."""
+"""The rooms that the bridge knows, their participants and their settings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Rooms:
         return {row["room_id"]: _room(row) for row in rows}
 
     async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:
-        """Record that the bridge bot has joined a room, after its invitation *seen*; return what is to compare.
+        """Record that the bridge bot has joined a room, after its invitation *seen*; return the cursor for a backfill.
 
         A room that is known keeps its kind, except a group that turns out to be a direct conversation with the bot.
         """
@@ -54,9 +54,9 @@ class Rooms:
         return HistoryCursor(room_id, (), None, seen, row["position"], row["backfill_requests"])
 
     async def set_when_busy(self, room_id: str, when_busy: WhenBusy | None) -> bool:
-        """Record what happens to messages that wait in a room; tell whether the room has agents."""
+        """Record the treatment of waiting messages in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_when_busy"], {"room_id": room_id, "value": when_busy}) > 0
 
     async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
-        """Record how answers are shown in a room; tell whether the room has agents."""
+        """Record the display of answers in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0

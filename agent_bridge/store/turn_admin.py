@@ -1,4 +1,4 @@
-"""What became of turns, for people who ask; and their requests about turns that failed or wait."""
+"""The history of turns, and requests of people about turns that failed or wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns as a worker carries them out: taken up in order, answered, closed. The truth about what is still to be sent."""
+"""Turns as a worker processes them: claimed in order, answered, closed. They say which parts are still to be sent."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt to answer a turn: how it ended, and what the agent had given by then."""
+    """One attempt to answer a turn: its end, and the output of the agent until then."""
 
     #: None: with a whole answer.
     ended_by: Failure | StopReason | None = None

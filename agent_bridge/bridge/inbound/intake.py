@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Characters that are kept of what the database can never take.
+#: Characters of a dead letter.
 _KEPT = 1_000_000
 #: Why an event is noted as ignored whose refusal was told for an earlier event.
 _TOLD_BEFORE = {
@@ -124,10 +124,10 @@ class Intake:
         await self._histories.schedule_backfill()
 
     async def add_dead_letter(self, transaction_id: str, reason: str, body: str) -> None:
-        """Keep *body*, which is storable text, for an operator, loudly; the homeserver need not send it again.
+        """Store *body*, which is storable text, for an operator and log an error. The homeserver need not repeat it.
 
         Raises:
-            StoreError: it could not be kept.
+            StoreError: it was not stored.
         """
         _log.error(
             "SET ASIDE what can never be taken: see table dead_letter", transaction=transaction_id, reason=reason
@@ -145,7 +145,7 @@ class Intake:
             )
 
     async def _commit(self, events: Sequence[RoomEvent], backfilled: BackfillResult | None = None) -> int:
-        """Commit what *events* ask for, and the result of a backfill; return how many events are new."""
+        """Commit the requests of *events* and the result of a backfill; return the number of new events."""
         if not events and backfilled is None:
             return 0
         rooms = await self._rooms_of(events)
@@ -160,7 +160,7 @@ class Intake:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
             await self._intake_store.lock(connection, locked)
             lanes = await self._accept(connection, new)
-            # A command that is known already has stopped what it could; one that a backfill found stops nothing.
+            # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             stopped = await self._intake_store.stop(connection, stops)
             await self._intake_store.ignore(connection, [*ignored, *_without_turn(new, lanes)])

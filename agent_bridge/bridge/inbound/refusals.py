@@ -34,10 +34,10 @@ class RefusalHandler:
         self._texts = texts
 
     async def handle(self, turn: Turn) -> None:
-        """Tell the sender why the message is refused. A person who was never invited by the bridge is told nothing."""
+        """Tell the sender why the message is refused. The bridge writes nothing to a person that it never invited."""
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
         if not await outbox.reply_once(partial(self._text, turn), to=turn.event_id):
-            # The sender's next message is looked at again: an administrator may have invited them by then.
+            # The sender's next message is decided again: an administrator may have invited the sender by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
     async def give_up(self, turn: Turn, cause: str) -> None:

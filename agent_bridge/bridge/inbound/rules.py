@@ -1,4 +1,4 @@
-"""The rules: what an event asks for. Pure functions, for intake and for explaining what became of an event."""
+"""The rules that turn an event into requests. Pure functions: intake and the command ``why`` use the same."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _VARIATION = "\ufe0f"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Decides what an event asks for."""
+    """Decides which requests an event makes."""
 
     namespace: Namespace
     permissions: Mapping[str, Role]
@@ -86,7 +86,7 @@ class Rules:
         return replace(turn, kind=TurnKind.REFUSAL, payload=payload, addressees=(self._bot,), thread="")
 
     def _about_earlier(self, event: RoomEvent, room: Room | None) -> ChangeRequest | None:
-        """Return what a redaction or a reaction asks for."""
+        """Return the request of a redaction or a reaction."""
         if not _has_agents(room):
             return None
         if event.type == "m.room.redaction":

@@ -1,7 +1,7 @@
 """Results of commands: frozen records of plain data, without language and without layout.
 
 A command returns one record. ``render.results`` makes Markdown of it; an API can make JSON of the same record. The
-records live in ``core`` because ``commands`` creates them and ``render``, two floors below, reads them.
+records live in ``core`` because ``commands`` creates them and ``render``, two layers below, reads them.
 
 Fields hold text, numbers, booleans, None, enums, aware datetimes, other records, and tuples or mappings of these. Text
 from outside (names, user ids, causes) is raw: the renderer escapes it.

@@ -124,7 +124,7 @@ class Session:
                 self._read()
 
     def _read(self) -> None:
-        """Take what the server has sent between two statements: signals, or the end of the connection."""
+        """Read the messages that the server sent between two statements: signals, or the end of the connection."""
         if self._connection is None:
             return
         server = self._connection.pgconn
