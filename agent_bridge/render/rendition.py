@@ -45,8 +45,8 @@ class Pace:
 class Rendition:
     """A growing answer, shown at *pace*. Times are seconds of any monotonic clock.
 
-    The ops that :meth:`take` returns show a growing answer, in *max_parts* parts at most; the last part is live. The ops of
-    :func:`ops_for` show the complete answer.
+    The ops that :meth:`take` returns show a growing answer, in *max_parts* parts at most; the last part is live. The
+    ops of :func:`ops_for` show the complete answer.
     """
 
     def __init__(self, pace: Pace, *, max_parts: int) -> None:
