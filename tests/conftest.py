@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """The PostgreSQL server of TEST_DATABASE_URL, if it is set; else our own.
 
     The variable names the database ``postgres`` and a superuser.
@@ -68,16 +68,16 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def empty_database_url(server: Server) -> Iterator[str]:
+def empty_database_url(postgres: Server) -> Iterator[str]:
     """A database without tables."""
-    with server.database() as uri:
+    with postgres.database() as uri:
         yield uri
 
 
 @pytest.fixture
-def database_url(server: Server) -> Iterator[str]:
+def database_url(postgres: Server) -> Iterator[str]:
     """A database with every table and no rows."""
-    with server.migrated() as uri:
+    with postgres.migrated() as uri:
         yield uri
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from string import whitespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ ATTRIBUTES: dict[str, set[str]] = {
 }
 #: The schemes of the spec's list that are safe to follow, and Matrix's own.
 SCHEMES = {"https", "http", "mailto", "matrix"}
+#: An HTML parser drops a byte order mark at the beginning, so the result must not begin with one.
+_MARGINS = f"{whitespace}\ufeff"
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
@@ -35,7 +38,7 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 def sanitise(html: str) -> str:
     """Return *html* with the spec's tags and attributes only, every tag closed, and links that lead outside."""
-    return _cleaner().clean(html).strip()
+    return _cleaner().clean(html).strip(_MARGINS)
 
 
 @cache

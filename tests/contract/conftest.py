@@ -24,8 +24,8 @@ _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND table
 
 
 @pytest.fixture(scope="session")
-def migrated_url(server: Server) -> Iterator[str]:
-    with server.migrated() as uri:
+def migrated_url(postgres: Server) -> Iterator[str]:
+    with postgres.migrated() as uri:
         yield uri
 
 

@@ -288,9 +288,9 @@ def test_an_empty_database_of_the_first_release_is_brought_up(database_url: str)
     assert column(database_url, "SELECT nextval('turn_position_seq')") == ["1"]
 
 
-def test_both_ways_to_the_newest_schema_end_at_the_same(database_url: str, server: Server) -> None:
+def test_both_ways_to_the_newest_schema_end_at_the_same(database_url: str, postgres: Server) -> None:
     first_tables(database_url)
     migrate(database_url)
-    with server.database() as anew:
+    with postgres.database() as anew:
         migrate(anew)
         assert structure(anew) == structure(database_url)

@@ -65,8 +65,8 @@ class Released:
 
 
 @pytest.fixture(scope="module")
-def released(server: Server) -> Iterator[Released]:
-    with server.database() as uri:
+def released(postgres: Server) -> Iterator[Released]:
+    with postgres.database() as uri:
         load(uri, "release_0003")
         before = Released(
             uri=uri,
@@ -82,9 +82,9 @@ def released(server: Server) -> Iterator[Released]:
 
 
 @pytest.fixture
-async def database(server: Server, released: Released) -> AsyncIterator[Database]:
+async def database(postgres: Server, released: Released) -> AsyncIterator[Database]:
     """A copy of it for each test."""
-    with server.copy(released.uri) as uri:
+    with postgres.copy(released.uri) as uri:
         async with Database(uri) as opened:
             yield opened
 

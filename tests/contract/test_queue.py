@@ -98,9 +98,11 @@ async def test_only_the_lanes_own_lock_counts(app: procrastinate.App, queue: Que
         assert (await queue.look()).orphans == (set() if kind == LANE else {job})
 
 
-async def test_a_lock_of_another_database_does_not_count(app: procrastinate.App, queue: Queue, server: Server) -> None:
+async def test_a_lock_of_another_database_does_not_count(
+    app: procrastinate.App, queue: Queue, postgres: Server
+) -> None:
     job = await defer(app, 1, running=True)
-    with server.database() as elsewhere:
+    with postgres.database() as elsewhere:
         async with open_locks(elsewhere) as locks, locks.hold(LANE, 1) as held:
             assert held
             assert (await queue.look()).orphans == {job}

@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from agent_bridge.store.postgres import statements
+import agent_bridge.store
 from agent_bridge.store.postgres.statements import Statements
 
-FOLDER = Path(statements.__file__).parent
+FOLDER = Path(agent_bridge.store.__file__).parent
 FILES = sorted((FOLDER / "sql").glob("*.sql"))
 NAMES = [file.stem for file in FILES]
 EACH_FILE = pytest.mark.parametrize("name", NAMES)

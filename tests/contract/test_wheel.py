@@ -84,7 +84,7 @@ def test_it_migrates_a_database_of_its_own(folder: Path, installed: Path) -> Non
     (folder / "config.yaml").chmod(0o600)
     program, migrations = run(installed / "python", "-c", WHERE, folder=folder).splitlines()
     assert Path(program).is_relative_to(folder / "venv")
-    assert Path(migrations) == Path(program).parents[1] / "migrations"
+    assert Path(migrations) == Path(program).parents[2] / "migrations"
     assert "up to date" in run(installed / "agent-bridge", "migrate", folder=folder)
     server = start_postgres(folder / "data" / "postgres")
     try:

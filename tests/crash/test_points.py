@@ -136,11 +136,11 @@ class Chain:
 
 @pytest.fixture(scope="module")
 async def aftermath(
-    harness: BridgeHarness, server: Server, tmp_path_factory: pytest.TempPathFactory
+    harness: BridgeHarness, postgres: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Aftermath]]:
     """Everything that the cases ask for was done once, and an ordinary process finished it."""
     folder = tmp_path_factory.mktemp("doomed")
-    with server.migrated() as url:
+    with postgres.migrated() as url:
         upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(CASES))))
         upstream.script = Answerer().script
         async with upstream, harness.person() as person, Database(url) as database:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-async def shared(harness: BridgeHarness, server: Server) -> AsyncIterator[SharedBridge]:
+async def shared(harness: BridgeHarness, postgres: Server) -> AsyncIterator[SharedBridge]:
     """A bridge that the tests of a file share, each with agents of its own."""
-    with server.migrated() as database_url:
+    with postgres.migrated() as database_url:
         async with shared_bridge(harness, database_url) as running:
             yield running

@@ -42,14 +42,14 @@ def said(person: Person, room_id: str, ghost: str) -> list[str]:
 
 
 async def test_a_bridge_goes_on_with_what_a_release_left(
-    harness: BridgeHarness, empty_database_url: str, server: Server
+    harness: BridgeHarness, empty_database_url: str, postgres: Server
 ) -> None:
     async with ScriptedUpstream() as upstream, harness.person("alice") as alice:
         upstream.models = [{"id": f"old-{name}", "name": name.title()} for name in ("frida", "gala", "jana")]
         there = [{"name": "scripted", "url": upstream.url}]
         # The homeserver as the release left it: rooms, questions, and answers that are half done.
         names: dict[str, str] = {}
-        with server.migrated() as elsewhere:
+        with postgres.migrated() as elsewhere:
             async with harness.bridge(harness.config(elsewhere, there)) as running:
                 for name in ("Frida", "Gala", "Jana"):
                     names[f"!{name.lower()}"] = (await running.join(alice, name)).room_id

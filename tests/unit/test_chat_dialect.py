@@ -397,6 +397,7 @@ FIELDS = ("content", "refusal", "reasoning", "reasoning_content", "reasoning_det
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["text", "thinking", "file", "data:,"]),
     lambda inner: st.lists(inner) | st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, inner)),
+    max_leaves=12,
 )
 
 

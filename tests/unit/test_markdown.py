@@ -12,7 +12,13 @@ from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.sanitise import TAGS
 
 #: Matrix spec, "m.room.message msgtypes": what each tag may carry, of that which the bridge makes.
-ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
+ATTRIBUTES = {
+    "a": {"href"},
+    "code": {"class"},
+    "div": {"data-mx-maths"},
+    "ol": {"start"},
+    "span": {"data-mx-maths", "data-mx-spoiler"},
+}
 ROW = "\n<tr>\n<{0}>{1}</{0}>\n</tr>\n"
 TABLE = "<table>\n<thead>{0}</thead>\n<tbody>{1}</tbody>\n</table>"
 SCHEMES = ("https://", "http://", "mailto:", "matrix:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_bridge.render.markdown.html import to_html
@@ -55,7 +55,8 @@ def test_no_stand_in_is_shown(text: str) -> None:
     assert set(shown) & (set(ALL) - set(RARE)) == set()
 
 
-@given(LINES.map("\n".join), st.booleans())
+@given(text=LINES.map("\n".join), live=st.booleans())
+@example(text="||a\\", live=True)
 def test_what_is_restored_is_what_was_written(text: str, live: bool) -> None:  # noqa: FBT001
     protected = protect(text, live=live)
     assert restore(protected) == text

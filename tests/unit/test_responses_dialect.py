@@ -420,6 +420,7 @@ KEYS = ("type", "text", "summary", "content", "output", "outputs", "annotations"
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | TYPES,
     lambda inner: st.lists(inner) | st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, inner)),
+    max_leaves=12,
 )
 ITEMS = st.fixed_dictionaries({"type": TYPES | JSON}, optional=dict.fromkeys(KEYS[1:], JSON))
 

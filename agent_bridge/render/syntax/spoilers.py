@@ -33,7 +33,7 @@ def _marked(found: re.Match[str]) -> str:
     if _is_of_table(found):
         return found[0]
     reason = f"{hide(found['reason'])}{REASON}" if found["reason"] else ""
-    end = SPOILER_END if found.re is _SPOILER else ""
+    end = SPOILER_END if found.re is _SPOILER else found.string[found.end("text") :]
     return f"{SPOILER}{reason}{found['text']}{end}"
 
 
