@@ -1,7 +1,7 @@
 """Write the line counts into the reading lists of docs/architecture.md, or check them with --check.
 
-A reading list is a table whose first column holds paths below agent_bridge/ and whose last column holds line counts. Its
-last row is the total. The check fails if a file does not exist, or if a total differs from the files by more than 5 %.
+A reading list is a table whose first column holds paths below agent_bridge/ and whose last column holds line counts.
+Its last row is the total. The check fails if a file does not exist, or if a total differs by more than 5 %.
 """
 
 from __future__ import annotations
