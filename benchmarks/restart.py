@@ -25,8 +25,8 @@ _SILENT, _HALF = (60.0,), (0.0, 60.0)
 _SETTLE = 2.0
 _PATIENCE = 60.0
 _OPEN = "listening"
-_LEADING = "leading: discovers agents and compares rooms"
-_TAKEN_UP = "message taken up"
+_LEADING = "this process leads"
+_TAKEN_UP = "turn claimed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ async def speedup(ground: Ground) -> list[Figure]:
             for _ in range(_RUNS):
                 one.append(await chat.rate())
                 async with ground.process(home.bridge.config, "worker") as worker:
-                    await worker.program.logs("message taken up")
+                    await worker.program.logs("turn claimed")
                     with used_by(ground.processes) as used:
                         two.append(await chat.rate())
                     synapse = max(synapse, used["Synapse"] / (_WARM_UP + _RUN) * 100)

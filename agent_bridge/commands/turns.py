@@ -65,7 +65,7 @@ async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | TurnNo
 
 @command("drop", group=Group.MESSAGES, role=Role.ADMIN, example="0123456789abcdef")
 async def drop(ctx: CommandContext, turn: MessageReference) -> Dropped | TurnNotFound:
-    """Set open turns aside. A turn is set aside once for each event that gives the command."""
+    """Drop open turns. A turn is dropped once for each event that gives the command."""
     changes = await _change(ctx, turn, ctx.services.turn_admin.drop, _OPEN)
     return Dropped(changes) if changes else TurnNotFound(turn.name)
 

@@ -120,7 +120,7 @@ class HomeRoom:
 
 @dataclass(frozen=True, slots=True)
 class HistoryCursor:
-    """How far the history of a room is compared with the events that the homeserver handed over."""
+    """The position up to which a room's history is compared with the events that the homeserver delivered."""
 
     room_id: str
     #: Localparts of the ghosts in the room. The owner's ghost, if the room has an owner, comes first.

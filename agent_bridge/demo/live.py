@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _LENGTH = 200
 _ALARMS = {"warning": "yellow", "error": "red", "critical": "red"}
-_STYLES = {"message taken up": "cyan", "answer sent": "green", "answer failed": "red"}
+_STYLES = {"turn claimed": "cyan", "answer sent": "green", "answer failed": "red"}
 _SENTENCES = {
-    "message taken up": "{sender} writes to {agent}",
+    "turn claimed": "{sender} writes to {agent}",
     "answer sent": "{agent} answered after {seconds} s",
     "answer failed": "{agent} could not answer: {error}",
     "agent added": "{name} was added (upstream {upstream})",

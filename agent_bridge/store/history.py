@@ -1,4 +1,4 @@
-"""How far the history of each room is compared with the events that the homeserver handed over."""
+"""The position up to which each room's history is compared with the events that the homeserver delivered."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ class QueueState:
     #: Jobs that count as running while no process holds their lane's lock. A job is one for a moment as it starts and
     #: as it ends; one that stays an orphan lost its worker.
     orphans: frozenset[int]
-    #: Lanes whose head may be taken up and that have no job, the longest waiting first.
+    #: Lanes whose head may be claimed and that have no job, the longest waiting first.
     idle: tuple[int, ...]
     #: Whether there are jobs, and whether one of them can start.
     busy: bool
     startable: bool
-    #: Seconds until the next head that waits for its time may be taken up; None when none waits.
+    #: Seconds until the next head that waits for its time may be claimed; None when none waits.
     due_in: float | None
 
 

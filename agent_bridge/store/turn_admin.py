@@ -72,7 +72,7 @@ class TurnAdmin:
         self._database = database
 
     async def open(self, limit: int) -> list[TurnSummary]:
-        """Return the first *limit* messages that are open, by lane, in the order in which they will be taken up."""
+        """Return the first *limit* messages that are open, by lane, in the order in which they will be claimed."""
         return await self.summaries(await self._ids(_SQL["open"], {"limit": limit}))
 
     async def failed(self, limit: int) -> list[TurnSummary]:

@@ -64,9 +64,9 @@ class Turns:
         self._database = database
 
     async def take(self, lane: int) -> Turn | None:
-        """Take up the turn at the head of *lane*; None when there is none, or when it has to wait.
+        """Claim the turn at the head of *lane*; None when there is none, or when it has to wait.
 
-        A turn that an earlier worker had taken up and not closed is still at the head. A lane waits while events of its
+        A turn that an earlier worker had claimed and not closed is still at the head. A lane waits while events of its
         room may be missing.
         """
         row = await self._database.row(_SQL["take"], {"lane": lane, "step": encode_step("taken_up")})
@@ -77,7 +77,7 @@ class Turns:
         await self._database.execute(_SQL["dismiss"], {"turn": turn.id, "room_id": turn.room_id, "reason": reason})
 
     async def behind(self, turn: Turn) -> list[QueuedMessage]:
-        """Return the turns behind *turn* that ask for the same and were never taken up, in their order."""
+        """Return the turns behind *turn* that ask for the same and were never claimed, in their order."""
         return [_queued(row) for row in await self._database.rows(_SQL["behind"], {"turn": turn.id})]
 
     async def collect(self, turn: Turn, waits: Sequence[QueuedMessage]) -> list[QueuedMessage]:
@@ -107,7 +107,7 @@ class Turns:
         return {row["agent"]: row["turns"] for row in await self._database.rows(_SQL["count_open"])}
 
     async def put_back(self, turn: Turn, *, delay: float, failed: bool, why: str) -> None:
-        """Let *turn* keep its position at the head of its lane, to be taken up after *delay* seconds.
+        """Let *turn* keep its position at the head of its lane, to be claimed after *delay* seconds.
 
         *failed* counts a failure of the upstream. A committed answer stays committed.
         """

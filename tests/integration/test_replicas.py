@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness
 
-LEADING = "leading: discovers agents and compares rooms"
+LEADING = "this process leads"
 #: Seconds within which another process has to have taken over.
 LEADER_WITHIN, TURN_WITHIN = 20, 60
 
@@ -121,5 +121,5 @@ async def test_a_worker_answers_and_stops_messages_that_another_process_receives
             upstream.models.append({"id": "newcomer", "object": "model"})
             await admin.say(dm, "sync")
             await admin.wait_for(lambda: [m for m in admin.room(dm).messages.values() if "2 agents" in m.body])
-            assert len(worker.logged("message taken up")) == 1
+            assert len(worker.logged("turn claimed")) == 1
             assert await worker.stop() == 0

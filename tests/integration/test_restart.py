@@ -137,7 +137,7 @@ async def test_a_clean_stop_lets_a_running_answer_finish(
                 stopping = asyncio.create_task(bridge.stop())
 
                 async def draining() -> bool:
-                    return bool(bridge.logged("finishing what runs"))
+                    return bool(bridge.logged("finishing running turns"))
 
                 await eventually(draining, "the bridge knows that it shall stop")
                 gate.set()

@@ -13,8 +13,8 @@ from agent_bridge.demo.live import sentence, show
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        ({"event": "message taken up", "sender": "@alice:x", "agent": "Edda"}, "@alice:x writes to Edda"),
-        ({"event": "message taken up", "agent": "y\n" * 300}, f"… writes to {'y ' * 99}y…"),
+        ({"event": "turn claimed", "sender": "@alice:x", "agent": "Edda"}, "@alice:x writes to Edda"),
+        ({"event": "turn claimed", "agent": "y\n" * 300}, f"… writes to {'y ' * 99}y…"),
         ({"event": "answer sent", "agent": "Edda", "seconds": 2.345}, "Edda answered after 2.3 s"),
         ({"event": "answer failed", "agent": "Edda", "error": "cut off"}, "Edda could not answer: cut off"),
         ({"event": "agent added", "agent": "Nora", "name": "Nora", "upstream": "a"}, "Nora was added (upstream a)"),

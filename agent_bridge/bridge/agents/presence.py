@@ -180,7 +180,7 @@ class Presence:
         except HomeserverError as error:
             if isinstance(error, HomeserverUnavailable) and not await self._answers():
                 return error
-            _log.info("an agent cannot show how it is", ghost=ghost, error=str(error))
+            _log.info("the presence of an agent was not set", ghost=ghost, error=str(error))
             taken, lasts = False, _REFUSED if isinstance(error, HomeserverRefused) else _FAILED
         if desired == _OFFLINE:
             del self._shown[ghost]

@@ -170,7 +170,7 @@ class Provisioner:
             await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
         else:
             # Found, perhaps half-made: its names and its administrators are checked again.
-            _log.info("adopted a room that was there already", agent=agent.name, room=made.room_id)
+            _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
             await self._empower_bot(made.room_id, ghost)
             # Its messages were sent to an earlier bridge.
             others = said_by_others(self._namespace, ghost)

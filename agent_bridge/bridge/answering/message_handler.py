@@ -68,7 +68,7 @@ class MessageHandler:
         """
         started = time.monotonic()
         agent, outbox = self._outboxes.open(turn)
-        _log.info("message taken up", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
+        _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
         turn, newest = await self._batching.collect(turn)
         async with self._receipts.reading(turn.room_id, newest, outbox.user_id):

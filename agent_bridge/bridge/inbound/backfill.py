@@ -145,7 +145,7 @@ class Backfill:
         if failures < _HOPELESS:
             self._later[room.room_id] = time.monotonic() + _RETRY.delay(failures)
             return
-        _log.error("a room is passed over: its history cannot be read", room=room.room_id, error=error)
+        _log.error("a room is skipped: its history cannot be read", room=room.room_id, error=error)
         await self._histories.pass_over(room)
         del self._failures[room.room_id]
 

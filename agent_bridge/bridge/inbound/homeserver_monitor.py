@@ -79,7 +79,7 @@ class HomeserverMonitor:
                 await steps[0]()
             except HomeserverRefused as error:
                 # Another try would be refused too; the next step may help all the same.
-                _log.warning("the homeserver refused a part of its waking up", error=str(error))
+                _log.warning("the homeserver refused a request of the first contact", error=str(error))
             del steps[0]
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
@@ -87,7 +87,7 @@ class HomeserverMonitor:
         if not answers and not self._away:
             self._away = self._owes_backfill = True
         if self._owes_backfill:
-            # While it is away, not after: no event that it brings may be taken up before the rooms are backfilled.
+            # While it is away, not after: no event that it brings may be claimed before the rooms are backfilled.
             await self._intake.request_backfill("the homeserver is away")
             self._owes_backfill = False
         if answers and self._away:
@@ -111,7 +111,7 @@ class HomeserverMonitor:
             try:
                 await self.homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
             except HomeserverRefused as error:
-                _log.warning("the bot cannot speak in its room", room=room_id, error=str(error))
+                _log.warning("the bot cannot send messages in its room", room=room_id, error=str(error))
             else:
                 return
 

@@ -112,11 +112,11 @@ class Intake:
             await self.take(f"history of {room.room_id}", missed)
             new = await self._commit([], backfilled)
         if new:
-            _log.info("found events that had not been handed over", room=room.room_id, events=new)
+            _log.info("backfill found missed events", room=room.room_id, events=new)
 
     async def request_backfill(self, sign: str) -> None:
         """Hold the lanes until their rooms are compared: *sign* says why the homeserver may have lost events."""
-        _log.info("the rooms are compared with the homeserver's history", sign=sign)
+        _log.info("backfill requested", sign=sign)
         await self._histories.require_backfill()
 
     async def schedule_backfill(self) -> None:
@@ -129,9 +129,7 @@ class Intake:
         Raises:
             StoreError: it was not stored.
         """
-        _log.error(
-            "SET ASIDE what can never be taken: see table dead_letter", transaction=transaction_id, reason=reason
-        )
+        _log.error("dead letter: not storable, see table dead_letter", transaction=transaction_id, reason=reason)
         await self._intake_store.add_dead_letter(transaction_id, reason, body[:_KEPT])
 
     async def _refuse(self, transaction_id: str, event: RoomEvent, reason: str) -> None:

@@ -94,7 +94,7 @@ class Lanes:
         try:
             await self._queue.retry_now()
         except StoreError as error:
-            _log.warning("turns that wait for the homeserver stay put back", error=str(error))
+            _log.warning("postponed turns keep waiting", error=str(error))
 
     def set_processor(self, process: Callable[[int], Awaitable[None]]) -> None:
         """Have :meth:`work` call *process* with the row id of each lane that has a job."""

@@ -47,7 +47,7 @@ class Leader:
 
     async def _lead(self) -> None:
         await self._elected()
-        _log.info("leading: discovers agents and compares rooms")
+        _log.info("this process leads")
         self.settled.set()
         async with asyncio.TaskGroup() as group:
             for duty in self._duties:

@@ -94,9 +94,9 @@ class Worker:
                 try:
                     await asyncio.Event().wait()
                 finally:
-                    # Before the queue's worker ends: its lanes must not take up another turn.
+                    # Before the queue's worker ends: its lanes must not claim another turn.
                     self._stopping = True
-                    _log.info("finishing what runs", seconds=self._config.drain_timeout)
+                    _log.info("finishing running turns", seconds=self._config.drain_timeout)
 
     async def _free_lanes(self) -> None:
         """Free the lanes of an earlier process at once, if no other process runs and may be starting a job."""
@@ -111,7 +111,7 @@ class Worker:
         await self._lanes.work(concurrency=self._config.max_active_lanes, drain_timeout=self._config.drain_timeout)
 
     async def _sweep(self) -> float:
-        """Free the lanes of dead workers, and wake each lane that has a turn to take up and no job.
+        """Free the lanes of dead workers, and wake each lane that has a turn to claim and no job.
 
         Returns the seconds until the next look.
         """
@@ -185,11 +185,11 @@ class Worker:
         await self._give_up(turn, cause)
 
     async def _give_up(self, turn: Turn, cause: str) -> None:
-        _log.error("turn set aside: `!ab retry` asks it again", cause=cause)
+        _log.error("turn failed for good: `!ab retry` asks again", cause=cause)
         try:
             await self._handlers[turn.kind].give_up(turn, cause)
         except HomeserverUnavailable as error:
             await self._wait_for_homeserver(turn, error)
         except Exception as error:  # noqa: BLE001  # likewise, and the log has the cause
-            _log.error("turn failed, and the room cannot be told", error=str(error))
+            _log.error("turn failed, and the notice was not sent", error=str(error))
             await self._turns.finish(turn, TurnState.FAILED, {}, error=f"{cause}; the room was not told: {error}")

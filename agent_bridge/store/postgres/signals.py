@@ -24,7 +24,7 @@ class Topic(StrEnum):
 
     #: A person wants a turn to end.
     STOPS = "stops"
-    #: The head of a lane may be taken up now, or has another time from which it may be.
+    #: The head of a lane may be claimed now, or has another time from which it may be.
     LANES = "lanes"
     #: A message began to wait behind another one, or a message that shows this does not wait any more.
     WAITING = "waiting"

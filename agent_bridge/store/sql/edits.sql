@@ -10,7 +10,7 @@ WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
 ORDER BY t.id FOR UPDATE OF t
 
 -- note --
--- Write a change as a turn in the lane of each of its targets; return these lanes. A message that was not taken up yet
+-- Write a change as a turn in the lane of each of its targets; return these lanes. A message that was not claimed yet
 -- gets its new content now. An answer to the old content ends, unless more was said since. A message that was collected
 -- is answered by the turn that it was collected into (head).
 WITH target AS (
@@ -57,7 +57,7 @@ SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%
 
 -- forget --
 -- Forget what the turns %(turns)s say, and return the lanes of the messages among them. A message that waits is closed.
--- An answer that is being given ends; a turn that was taken up before is closed by its worker, for it may have shown
+-- An answer that is being given ends; a turn that was claimed before is closed by its worker, for it may have shown
 -- something. The edits of a message lose their content too. Of a refusal the answer is forgotten, which quotes it.
 WITH target AS (
     SELECT t.id, coalesce(t.collected_into, t.id) AS head, emptied.payload, t.kind

@@ -1,8 +1,8 @@
 -- look --
 -- Return the jobs and lanes that need attention. An orphan is a running job of the queue %(queue)s whose lane is locked
--- by no session (advisory locks whose first key is %(kind)s). A lane is idle if its head may be taken up and no job of
+-- by no session (advisory locks whose first key is %(kind)s). A lane is idle if its head may be claimed and no job of
 -- the lane exists. A lane is held back as the statement `take` of the turns holds it back, while events of its room may
--- be missing. `waits_since` lies in the future only after the clock was set back: the head may then be taken up.
+-- be missing. `waits_since` lies in the future only after the clock was set back: the head may then be claimed.
 WITH head AS (
     SELECT DISTINCT ON (conversation) conversation, position, not_before, waits_since FROM turn
     WHERE open ORDER BY conversation, position

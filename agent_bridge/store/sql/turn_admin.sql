@@ -1,5 +1,5 @@
 -- open --
--- Return the first %(limit)s messages that are open, by lane, in the order in which they will be taken up.
+-- Return the first %(limit)s messages that are open, by lane, in the order in which they will be claimed.
 SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
 WHERE t.open AND t.kind = 'message' ORDER BY c.room_id, c.id, t.position LIMIT %(limit)s
 

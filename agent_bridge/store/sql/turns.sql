@@ -1,5 +1,5 @@
 -- take --
--- Take up the turn at the head of the lane %(lane)s, unless it has to wait; return it with its agent and its room. The
+-- Claim the turn at the head of the lane %(lane)s, unless it has to wait; return it with its agent and its room. The
 -- condition on `open` stands there twice: the second one is evaluated again if another worker has just closed the turn.
 -- A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
 -- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
@@ -36,7 +36,7 @@ INSERT INTO ignored (event_id, room_id, reason) SELECT event_id, %(room_id)s, %(
 ON CONFLICT (event_id) DO NOTHING
 
 -- behind --
--- Return the turns behind the turn %(turn)s in its lane that ask for the same and were never taken up, in their order.
+-- Return the turns behind the turn %(turn)s in its lane that ask for the same and were never claimed, in their order.
 SELECT t.id, t.event_id, t.sender, t.payload, t.kind, extract(epoch FROM now() - t.said_at)::float AS age,
        extract(epoch FROM now() - t.created_at)::float AS since
 FROM turn head JOIN turn t ON t.conversation = head.conversation

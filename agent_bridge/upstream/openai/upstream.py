@@ -132,7 +132,7 @@ class OpenAIUpstream:
         if use_responses:
             # The server answers at the other path, so it was the path that was missing and not the agent.
             self._responses_missing_until = self._clock() + _RESPONSES_RETRY
-            _log.warning("no /responses here, asking by /chat/completions", upstream=self.name)
+            _log.warning("the upstream has no /responses: using /chat/completions", upstream=self.name)
         return body, AnswerReader(self._client.errors, chat.ChatDialect())
 
     def _turn_headers(self, request: AnswerRequest) -> dict[str, str]:
