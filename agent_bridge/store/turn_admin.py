@@ -120,9 +120,9 @@ class TurnAdmin:
         return await self._lane(connection, _SQL["retry"], values)
 
     async def drop(self, connection: Connection, turn: int, event_id: str) -> int | None:
-        """Set an open message aside; return its lane, None if its state does not permit that.
+        """Drop an open message; return its lane, None if its state does not permit that.
 
-        Within the caller's transaction. The turn ends at the head of its lane, where the room is told. It is set aside
+        Within the caller's transaction. The turn ends at the head of its lane, where the room is told. It is dropped
         once for each request *event_id*: a repeated request changes nothing and returns the lane.
         """
         values: dict[str, object] = {"turn": turn, "event_id": event_id, "step": encode_step("dropped", by=event_id)}

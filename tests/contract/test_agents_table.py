@@ -109,7 +109,7 @@ async def test_an_update_is_of_one_agent(agents: Agents, frida: AgentRoom) -> No
 
 
 @pytest.mark.parametrize(
-    ("rung", "fields"),
+    ("step", "fields"),
     [
         (lambda c, at: c.room_made(at, "!r", "N", "T"), {"room_id": "!r", "name_applied": "N", "topic_applied": "T"}),
         (lambda c, at: c.room_made(at, "!r", None, None), {"room_id": "!r", "name_applied": None}),
@@ -123,12 +123,12 @@ async def test_an_update_is_of_one_agent(agents: Agents, frida: AgentRoom) -> No
     ids=["room", "room found", "bot", "space", "invited", "name", "topic", "told"],
 )
 async def test_each_rung_is_written_down_alone(
-    agents: Agents, frida: AgentRoom, rung: Callable[[Agents, int], Awaitable[None]], fields: dict[str, Any]
+    agents: Agents, frida: AgentRoom, step: Callable[[Agents, int], Awaitable[None]], fields: dict[str, Any]
 ) -> None:
     await agents.add([wanted("Ann")])
     ann = (await agents.all())[1]
     for _ in range(2):  # a crash in between makes it happen again
-        await rung(agents, frida.home.id)
+        await step(agents, frida.home.id)
     after = await agents.by_agent(frida.agent.id)
     assert {key: getattr(after.home, key) for key in fields} == fields
     changed = {key for key in type(after.home).__slots__ if getattr(after.home, key) != getattr(frida.home, key)}
@@ -147,7 +147,7 @@ async def settle(agents: Agents, contact: AgentRoom, space: str | None = "!space
         await agents.linked(home.id, space)
 
 
-async def test_a_settled_agent_is_not_unsettled(agents: Agents, frida: AgentRoom) -> None:
+async def test_an_applied_agent_is_not_out_of_sync(agents: Agents, frida: AgentRoom) -> None:
     assert await agents.out_of_sync("!space") == [frida.agent.id]
     await settle(agents, frida)
     assert await agents.out_of_sync("!space") == []
@@ -181,7 +181,7 @@ async def test_a_room_without_a_space_is_settled_while_there_is_none(
     ],
     ids=str,
 )
-async def test_agents_with_changes_to_apply_are_unsettled(
+async def test_agents_with_changes_to_apply_are_out_of_sync(
     agents: Agents,
     frida: AgentRoom,
     change: dict[str, Any],

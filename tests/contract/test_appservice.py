@@ -96,7 +96,7 @@ async def test_events_are_taken_in_their_order(client: AppServiceClient, intake:
 
 
 async def test_the_same_transaction_is_handed_on_again(client: AppServiceClient, intake: Recorder) -> None:
-    """Homeservers begin to count anew: only the event id tells what is known."""
+    """Homeservers begin to count from one again: only the event id tells what is known."""
     for _ in range(2):
         assert await client.put({"events": [event("$1")]}) == (200, {})
     assert intake.event_ids == ["$1", "$1"]
@@ -291,7 +291,7 @@ async def test_a_bomb_is_a_handful_of_bytes(intake: Recorder) -> None:
     assert len(intake.dead_letters[0][2]) <= len(bomb) < 1_000_000
 
 
-async def test_a_body_that_is_too_large_is_set_aside(intake: Recorder) -> None:
+async def test_a_body_that_is_too_large_is_a_dead_letter(intake: Recorder) -> None:
     async with serve_endpoint(TOKEN, intake, max_size=10_000) as client:
         assert await client.put({"events": [event("$1", content={"body": "x" * 1_000_000})]}) == (200, {})
         assert await client.put({"events": [event("$2")]}) == (200, {})
@@ -401,7 +401,7 @@ async def test_a_transaction_that_could_not_be_stored_is_sent_again(
 async def test_an_answer_comes_after_everything_is_stored(client: AppServiceClient, intake: Recorder) -> None:
     intake.gate.clear()
     asked = asyncio.create_task(client.put({"events": [event("$1")]}))
-    # Others are let in meanwhile, and what came first has had its time.
+    # Others are accepted, and what came first has had its time.
     assert await client.ask("POST", PING, {}) == (200, {})
     assert not asked.done()
     intake.gate.set()
@@ -437,17 +437,17 @@ async def test_each_restart_of_the_ids_is_a_sign_of_a_gap(client: AppServiceClie
         pytest.param(range(10, 50, 2), 49, True, id="it is never quiet"),
     ],
 )
-def test_a_doubt_ends(came: Sequence[float], now: float, *, over: bool) -> None:
-    doubt = GapDetector()
+def test_gap_detection_ends(came: Sequence[float], now: float, *, over: bool) -> None:
+    gaps = GapDetector()
     for moment in came:
-        doubt.saw(moment)
-    assert doubt.is_over(now) is over
-    doubt.settled = True
-    assert doubt.is_over(now) is False
+        gaps.saw(moment)
+    assert gaps.is_over(now) is over
+    gaps.settled = True
+    assert gaps.is_over(now) is False
 
 
-@pytest.mark.parametrize("ids", [["4"], ["4", "4"], ["4", "1"]], ids=["first", "repeat", "anew"])
-async def test_a_doubt_counts_from_the_transaction_that_it_begins_with(
+@pytest.mark.parametrize("ids", [["4"], ["4", "4"], ["4", "1"]], ids=["first", "repeat", "from one again"])
+async def test_gap_detection_counts_from_the_transaction_that_it_begins_with(
     client: AppServiceClient, intake: Recorder, ids: list[str]
 ) -> None:
     """The last thing that a homeserver repeats may be the last that it says for long."""

@@ -101,7 +101,7 @@ class Transaction:
     txn_id: str
     #: What is done to the body on its way.
     harm: str
-    #: Headers and query that shall prove who sends it.
+    #: Headers and query that authenticate the sender.
     proof: tuple[dict[str, str], dict[str, str]]
     #: How often it is sent at the same time.
     times: int

@@ -124,10 +124,16 @@ async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, 
     assert (await row_of(database, "$q"))["stopped_by"] == "$edit"
     await answer(database, turn, "Half", TurnState.STOPPED)
     assert await carry_out(database, lane)
-    anew = await take(database, lane)
-    assert (anew.event_id, anew.body, anew.retries, anew.stop, anew.answer) == ("$q", "better", 1, None, None)
+    retaken = await take(database, lane)
+    assert (retaken.event_id, retaken.body, retaken.retries, retaken.stop, retaken.answer) == (
+        "$q",
+        "better",
+        1,
+        None,
+        None,
+    )
     # What is shown is edited; what was said of the old text is forgotten.
-    assert [send.event_id for send in await turns.sends(anew.id)] == ["$aq"]
+    assert [send.event_id for send in await turns.sends(retaken.id)] == ["$aq"]
     assert await Transcripts(database).of_lane(lane, 9) == []
 
 
@@ -148,9 +154,9 @@ async def test_a_closed_question_is_asked_again(database: Database, lane: int, s
     # Not before its place in the lane.
     assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
     assert await carry_out(database, lane)
-    anew = await take(database, lane)
-    assert (anew.event_id, anew.body, anew.retries) == ("$q", "better", 1)
-    assert (anew.error, anew.answer, anew.extras, anew.stop) == (None, None, AnswerExtras(), None)
+    retaken = await take(database, lane)
+    assert (retaken.event_id, retaken.body, retaken.retries) == ("$q", "better", 1)
+    assert (retaken.error, retaken.answer, retaken.extras, retaken.stop) == (None, None, AnswerExtras(), None)
     assert await Transcripts(database).of_lane(lane, 9) == []
     assert (await row_of(database, "$q"))["steps"][-2]["what"] == "edited"
 
@@ -207,10 +213,10 @@ async def test_an_edit_ends_a_repeated_question(database: Database, turns: Turns
     await answer(database, await take(database, lane))
     await note(database, edit("better", "$1"))
     await carry_out(database, lane)
-    anew = await take(database, lane)
+    retaken = await take(database, lane)
     await note(database, edit("best", "$2"))
-    assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
-    await answer(database, anew, "Half", TurnState.STOPPED)
+    assert await turns.stops([retaken.id]) == {retaken.id: StopReason.EDITED}
+    await answer(database, retaken, "Half", TurnState.STOPPED)
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "best"
 
@@ -271,9 +277,9 @@ async def test_a_collected_question_is_asked_again_with_its_companions(
     assert await turns.stops([turn.id]) == {turn.id: StopReason.EDITED}
     await answer(database, turn, "Half", TurnState.STOPPED)
     assert await carry_out(database, lane)
-    anew = await take(database, lane)
+    retaken = await take(database, lane)
     bodies = {"$q": "body of $q", "$part": "body of $part"} | {which: "better"}
-    assert (anew.event_id, anew.body) == ("$q", "\n\n".join(bodies.values()))
+    assert (retaken.event_id, retaken.body) == ("$q", "\n\n".join(bodies.values()))
     assert (await row_of(database, "$part"))["state"] == "collected"
 
 
@@ -285,9 +291,9 @@ async def test_a_collected_question_that_waits_for_another_try_says_the_new_text
     await collect(database, turn)
     await turns.put_back(turn, delay=0, failed=True, why="busy")
     await note(database, edit("better", target="$part"))
-    anew = await take(database, lane)
-    assert anew.body == "body of $q\n\nbetter"
-    await answer(database, anew)
+    retaken = await take(database, lane)
+    assert retaken.body == "body of $q\n\nbetter"
+    await answer(database, retaken)
     assert await carry_out(database, lane)
     assert await order(database) == []
 
@@ -300,13 +306,13 @@ async def test_any_member_has_it_answered_again(
 ) -> None:
     await answer(database, await take(database, lane), state=state)
     for number in (1, 2):
-        wish = again(target, f"$again{number}", sender=sender)
-        assert await note(database, wish, wish) == [[lane], []]
+        change = again(target, f"$again{number}", sender=sender)
+        assert await note(database, change, change) == [[lane], []]
         assert await carry_out(database, lane)
-        anew = await take(database, lane)
-        assert (anew.event_id, anew.body, anew.retries, anew.error) == ("$q", "body of $q", number, None)
+        retaken = await take(database, lane)
+        assert (retaken.event_id, retaken.body, retaken.retries, retaken.error) == ("$q", "body of $q", number, None)
         assert await Transcripts(database).of_lane(lane, 9) == []
-        await answer(database, anew)
+        await answer(database, retaken)
 
 
 async def test_it_is_answered_again_though_more_was_said(database: Database, lane: int, agent: int) -> None:
@@ -509,10 +515,10 @@ async def test_a_collected_question_is_as_late_as_its_companions(
     await answer(database, await take(database, lane))
     async with database.transaction() as connection:
         assert await TurnAdmin(database).retry(connection, turn.id, "$retry") == lane
-    anew = await take(database, lane)
+    retaken = await take(database, lane)
     await note(database, edit("better", target="$part"))
-    assert await turns.stops([anew.id]) == {anew.id: StopReason.EDITED}
-    await answer(database, anew, "Half", TurnState.STOPPED)
+    assert await turns.stops([retaken.id]) == {retaken.id: StopReason.EDITED}
+    await answer(database, retaken, "Half", TurnState.STOPPED)
     # Its answer was ended for this change.
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "body of $q\n\nbetter"
@@ -570,10 +576,10 @@ async def test_an_edit_that_is_found_late_brings_nothing_back(
     assert (await take(database, lane)).body == "body of $q"
 
 
-@pytest.mark.parametrize("wish", [edit("better"), again()])
-async def test_a_change_is_carried_out_by_its_last_worker(database: Database, lane: int, wish: ChangeRequest) -> None:
+@pytest.mark.parametrize("change", [edit("better"), again()])
+async def test_a_change_is_carried_out_by_its_last_worker(database: Database, lane: int, change: ChangeRequest) -> None:
     await answer(database, await take(database, lane))
-    await note(database, wish)
+    await note(database, change)
     first, second = await take(database, lane), await take(database, lane)
     before = await all_rows(database)
     with pytest.raises(TurnLost):
@@ -584,13 +590,13 @@ async def test_a_change_is_carried_out_by_its_last_worker(database: Database, la
     assert (await row_of(database, "$q"))["state"] == "queued"
 
 
-@pytest.mark.parametrize(("wish", "body"), [(edit("better"), "better"), (again(), "body of $q")])
+@pytest.mark.parametrize(("change", "body"), [(edit("better"), "better"), (again(), "body of $q")])
 async def test_a_change_whose_worker_died_half_way_is_carried_out_once(
-    database: Database, lane: int, wish: ChangeRequest, body: str
+    database: Database, lane: int, change: ChangeRequest, body: str
 ) -> None:
-    """It was asked anew, and the change was not closed."""
+    """It was asked again, and the change was not closed."""
     await answer(database, await take(database, lane))
-    await note(database, wish)
+    await note(database, change)
     assert await Edits(database).ask_again(await take(database, lane))
     retries = []
     while await order(database):

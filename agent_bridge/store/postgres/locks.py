@@ -39,8 +39,8 @@ class Locks:
         self._held: dict[tuple[int, int], asyncio.Task[Any] | None] = {}
         self._lost: set[tuple[int, int]] = set()
         #: Locks whose request or release was cancelled: PostgreSQL may count them as held.
-        self._doubtful: set[tuple[int, int]] = set()
-        self._doubt = asyncio.Event()
+        self._uncertain: set[tuple[int, int]] = set()
+        self._has_uncertain = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._session.on_lost.append(self._lose)
@@ -91,29 +91,29 @@ class Locks:
         finally:
             self._held.pop(name)
             self._lost.discard(name)
-            if self._doubtful:
-                self._doubt.set()
+            if self._uncertain:
+                self._has_uncertain.set()
 
     async def _ask(self, query: str, kind: int, key: int) -> bool:
         # The two-key form takes 32-bit integers; lanes count up from 1, so the fold is no loss in practice.
         try:
             row = await self._session.execute(query, (kind, key % 2**31))
         except asyncio.CancelledError:
-            self._doubtful.add((kind, key))
+            self._uncertain.add((kind, key))
             raise
         return row is not None and bool(row[0])
 
     async def _settle(self) -> None:
-        """Free the doubtful locks that no task of this process holds, until cancelled."""
+        """Free the uncertain locks that no task of this process holds, until cancelled."""
         while True:
-            await self._doubt.wait()
-            self._doubt.clear()
-            for name in self._doubtful - self._held.keys():
+            await self._has_uncertain.wait()
+            self._has_uncertain.clear()
+            for name in self._uncertain - self._held.keys():
                 self._held[name] = None
                 try:
                     while await self._ask("SELECT pg_advisory_unlock(%s, %s)", *name):
                         pass
-                    self._doubtful.discard(name)
+                    self._uncertain.discard(name)
                 except StoreError:
                     # The connection is lost, and with it every lock.
                     pass
@@ -122,7 +122,7 @@ class Locks:
 
     def _lose(self) -> None:
         """Cancel the tasks that held a lock by the connection that is lost."""
-        self._doubtful.clear()
+        self._uncertain.clear()
         holders = {name: task for name, task in self._held.items() if task is not None}
         if holders:
             _log.error("the connection that held %d lock(s) was lost: their holders are cancelled", len(holders))

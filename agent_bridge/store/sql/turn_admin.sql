@@ -54,7 +54,7 @@ UNION ALL
 SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array(%(step)s::jsonb)
 
 -- drop --
--- Set an open message aside, once for each event that asks for it; return the lane. The turn ends at the head of its
+-- Drop an open message, once for each event that asks for it; return the lane. The turn ends at the head of its
 -- lane, where the room is told.
 WITH dropped AS (
     UPDATE turn SET stop = 'dropped', stopped_by = %(event_id)s, not_before = NULL,
