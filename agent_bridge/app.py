@@ -310,13 +310,11 @@ def _build_answering(settings: _Settings, stores: _Stores, clients: _Clients) ->
 
 
 def _build_agents(settings: _Settings, stores: _Stores, clients: _Clients) -> _AgentParts:
-    config, namespace, signals = settings.config, settings.namespace, stores.signals
+    config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
-    provisioner = Provisioner(
-        homeserver, namespace, stores.agents, space, config.rooms, powers, signals, settings.texts
-    )
+    provisioner = Provisioner(homeserver, namespace, stores.agents, space, config.rooms, powers, signals, texts)
     discovery = Discovery(
         clients.upstreams,
         stores.agents,
@@ -325,7 +323,7 @@ def _build_agents(settings: _Settings, stores: _Stores, clients: _Clients) -> _A
         config.templates,
         status,
         signals,
-        settings.texts,
+        texts,
     )
     return _AgentParts(status=status, provisioner=provisioner, discovery=discovery)
 
