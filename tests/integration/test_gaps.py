@@ -113,6 +113,7 @@ async def _compare_again(talk: Conversation) -> None:
     """Have every room compared from its beginning."""
     database = talk.running.database
     await database.execute("UPDATE room SET needs_backfill = true, last_seen = NULL")
+    await database.execute("SELECT pg_notify('agent_bridge', 'backfill')")
 
     async def compared() -> bool:
         return not await database.rows("SELECT 1 FROM room WHERE needs_backfill")

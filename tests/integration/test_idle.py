@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 AGENTS = 20
 #: Statements per second that an idle leader may run, and the seconds over which they are counted.
-RATE, SECONDS = 2, 10
+RATE, SECONDS = 2, 5
 #: A logged statement; its further lines begin with a tab.
 STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
 
