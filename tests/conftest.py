@@ -1,6 +1,6 @@
 """Fixtures that every test may use: a real PostgreSQL and a real Synapse, one of each per worker.
 
-The application is imported inside the fixtures, so that a run of the unit tests neither loads nor needs it whole.
+The fixtures import the application, so that a run of the unit tests does not load all of it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.postgres import Cluster, Server
 
-#: In the order in which they begin, so that two workers end at about the same time.
+#: The folders in the order of their start, so that two workers end at about the same time.
 _FOLDERS = ("crash", "faults", "integration", "contract", "unit")
-#: Folders whose tests are one group: they stop servers and measure times, and share a homeserver.
+#: Folders whose tests form one group: they stop servers, measure times and share a homeserver.
 _TOGETHER = {"crash", "faults"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Put the tests of a file, or of a folder that belongs together, into a group that one worker runs.
 
-    The tests of a file share fixtures. A test of integration/ that has a bridge of its own is a group by itself.
+    The tests of a file share fixtures. A test of integration/ that starts its own bridge forms its own group.
     """
     folder = item.path.parent.name
     by_itself = folder == "integration" and "shared" not in getattr(item, "fixturenames", ())
@@ -37,13 +37,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take long."""
+    """Run the slow folders first."""
     items.sort(key=lambda item: _FOLDERS.index(item.path.parent.name))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """The PostgreSQL server of TEST_DATABASE_URL, if it is set; else our own.
+    """The PostgreSQL server of TEST_DATABASE_URL, if it is set; else a new one.
 
     The variable names the database ``postgres`` and a superuser.
     """

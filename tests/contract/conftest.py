@@ -1,4 +1,4 @@
-"""What the contract tests share: a migrated database, emptied for each test, and the two ends of an HTTP connection."""
+"""Fixtures of the contract tests: a migrated database, empty for each test, and the two ends of an HTTP connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg import sql
 from agent_bridge.store.postgres.database import Database
 from support.fault_server import FaultServer
 
-# The suites are no test modules: without this their failures show no values.
+# pytest rewrites the assertions of test modules only; without this call failures in the suites show no values.
 pytest.register_assert_rewrite("contract.upstream_suite", "contract.upstream_http_suite")
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def migrated_url(postgres: Server) -> Iterator[str]:
 
 @pytest.fixture
 def store_url(migrated_url: str) -> str:
-    """Every table, and nothing in them."""
+    """A database with every table and no rows."""
     with psycopg.connect(migrated_url) as connection:
         tables = [sql.Identifier(name) for (name,) in connection.execute(_TABLES)]
         connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.SQL(", ").join(tables)))

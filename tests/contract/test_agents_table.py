@@ -1,4 +1,4 @@
-"""Agents and their portals on a real PostgreSQL: what should be, and how far it is made so."""
+"""Agents and their portals on a real PostgreSQL: the wanted state, and the state that is applied."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_each_rung_is_written_down_alone(
 ) -> None:
     await agents.add([wanted("Ann")])
     ann = (await agents.all())[1]
-    for _ in range(2):  # a crash in between makes it happen again
+    for _ in range(2):  # a crash in between repeats the step
         await step(agents, frida.home.id)
     after = await agents.by_agent(frida.agent.id)
     assert {key: getattr(after.home, key) for key in fields} == fields
@@ -138,7 +138,7 @@ async def test_each_rung_is_written_down_alone(
 
 
 async def settle(agents: Agents, contact: AgentRoom, space: str | None = "!space") -> None:
-    """Write down that *contact* is what it should be, its room listed by *space*."""
+    """Record that the ghost and the room of *contact* are up to date, and that *space* lists the room."""
     agent, home = contact.agent, contact.home
     await agents.displayname_applied(agent.id, agent.displayname)
     await agents.room_made(home.id, f"!{agent.id}", home.name, home.topic)

@@ -1,4 +1,4 @@
-"""A growing answer against a server in a homeserver's place, on a real PostgreSQL."""
+"""An answer during streaming against a server in a homeserver's place, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -134,5 +134,5 @@ async def test_edits_wait_for_the_budget_and_first_words_do_not(server: FaultSer
         await server.request()
         feed(answer, streamer, "upon")
         await asyncio.sleep(0.2)
-    # The end waits for no budget either.
+    # The end does not wait for the budget either.
     assert len(server.requests) == 1

@@ -27,7 +27,7 @@ NO_LIST = 'not an object with a list "events"'
 
 
 class Recorder:
-    """Records the transactions, or fails as it is told."""
+    """Records the transactions, or raises :attr:`fails`."""
 
     def __init__(self) -> None:
         self.taken: list[list[RoomEvent]] = []
@@ -96,7 +96,7 @@ async def test_events_are_taken_in_their_order(client: AppServiceClient, intake:
 
 
 async def test_the_same_transaction_is_handed_on_again(client: AppServiceClient, intake: Recorder) -> None:
-    """Homeservers begin to count from one again: only the event id tells what is known."""
+    """Homeservers restart their transaction ids at 1, so only the event id identifies a known event."""
     for _ in range(2):
         assert await client.put({"events": [event("$1")]}) == (200, {})
     assert intake.event_ids == ["$1", "$1"]
@@ -211,7 +211,7 @@ async def test_queries_create_no_users(client: AppServiceClient, prefix: str, wh
 async def test_bodies_that_are_no_transactions_become_dead_letters(
     client: AppServiceClient, intake: Recorder, body: Any, reason: str
 ) -> None:
-    """A refusal would be answered by the same again, for ever, and nothing else."""
+    """After a refusal the homeserver would repeat this transaction for ever and send no other one."""
     assert await client.put(body) == (200, {})
     assert intake.event_ids == []
     sent = body.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(body, bytes) else json.dumps(body)
@@ -358,7 +358,7 @@ async def test_values_that_are_no_events_become_dead_letters(client: AppServiceC
     assert await client.put({"events": [event("$1"), *junk, event("$2")]}) == (200, {})
     assert intake.event_ids == ["$1", "$2"]
     assert intake.dead_letters == [("1", f"{len(junk)} elements that are not room events", repr(junk))]
-    # It is known what is not taken: there is nothing to look for.
+    # The dead letter has every rejected element, so no backfill is needed.
     assert intake.signs == []
 
 
@@ -401,7 +401,7 @@ async def test_a_transaction_that_could_not_be_stored_is_sent_again(
 async def test_an_answer_comes_after_everything_is_stored(client: AppServiceClient, intake: Recorder) -> None:
     intake.gate.clear()
     asked = asyncio.create_task(client.put({"events": [event("$1")]}))
-    # Others are accepted, and what came first has had its time.
+    # The endpoint answers another request, and so had time for the first one.
     assert await client.ask("POST", PING, {}) == (200, {})
     assert not asked.done()
     intake.gate.set()
@@ -415,7 +415,7 @@ async def test_a_token_beyond_ascii(intake: Recorder) -> None:
 
 
 async def test_an_id_that_is_left_out_is_a_sign_once(client: AppServiceClient, intake: Recorder) -> None:
-    """Other doors and other application services take ids too, so most of them may be missing here."""
+    """Other bridges and other application services use ids too, so most ids may be missing here."""
     for number in (3, 5, 7, 9):
         assert await client.put({"events": [event(f"${number}")]}, f"/transactions/{number}") == (200, {})
     assert intake.signs == ["the homeserver's transaction ids have a gap"]
@@ -450,7 +450,7 @@ def test_gap_detection_ends(came: Sequence[float], now: float, *, over: bool) ->
 async def test_gap_detection_counts_from_the_transaction_that_it_begins_with(
     client: AppServiceClient, intake: Recorder, ids: list[str]
 ) -> None:
-    """The last thing that a homeserver repeats may be the last that it says for long."""
+    """A repeated transaction may be the last one that the homeserver sends for a long time."""
     for txn_id in ids:
         assert await client.put({"events": []}, f"/transactions/{txn_id}") == (200, {})
     running = asyncio.create_task(every(GAP_LOOK, client.endpoint.look_for_gap, name="search"))

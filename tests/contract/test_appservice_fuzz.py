@@ -1,4 +1,4 @@
-"""The endpoint under hostile transactions, in any order: a good event becomes one turn, whatever comes with it."""
+"""The endpoint under hostile transactions, in any order: each good event becomes exactly one turn."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_SIZE = 1_000_000
 
 
 class Long(str):
-    """Text that nobody wants to see in a failed test's words."""
+    """Text that is too long for the message of a failed test."""
 
     __slots__ = ()
 
@@ -45,7 +45,7 @@ class Long(str):
 TOO_DEEP = "[" * 100_000 + "]" * 100_000
 UNREADABLE = [Long(f'{{"content": {TOO_DEEP}}}'), Long("9" * 5000), "nonsense", '"\\x"']
 
-#: What JSON can carry and PostgreSQL cannot.
+#: Values that JSON can carry and PostgreSQL cannot store.
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb", "\udc00\ud800"]
 ANY_TEXT = st.text(st.characters(), max_size=10) | st.sampled_from(UNSTORABLE)
 JUNK = st.recursive(
@@ -53,7 +53,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
     max_leaves=8,
 )
-#: Keys that the bridge looks at, and what it looks for there: junk under the right name goes furthest.
+#: Keys that the bridge reads, and values that it recognises: junk under such a key passes the first checks.
 KEYS = st.sampled_from(["membership", "m.relates_to", "rel_type", "event_id", "key", "body", "msgtype"])
 WORDS = st.sampled_from(
     ["invite", "m.text", "m.image", "m.replace", "m.annotation", "🛑", "!ab stop", "!ab", "$1", "\0"]
@@ -70,25 +70,25 @@ SENDERS = ["@bob:example.org", "@eve:other.org", "@agent_x:example.org"]
 
 @dataclass(frozen=True)
 class Good:
-    """A message that has to be answered; it gets its event id when it is sent."""
+    """A message that needs an answer. It gets its event id when it is sent."""
 
     room: int
     body: str
-    #: What else stands in the event, and in its content.
+    #: Further keys of the event, and of its content.
     more: dict[str, Any]
     content: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Again:
-    """One of the good events before, counted back."""
+    """A repetition of an earlier good event, counted from the newest."""
 
     back: int
 
 
 @dataclass(frozen=True)
 class Bad:
-    """JSON that is no event that anybody waits for."""
+    """JSON that is no event for the bridge."""
 
     json: str
     #: Whether Python reads it.
@@ -99,11 +99,11 @@ class Bad:
 class Transaction:
     elements: Sequence[Good | Again | Bad]
     txn_id: str
-    #: What is done to the body on its way.
+    #: The damage to the body before it is sent.
     harm: str
     #: Headers and query that authenticate the sender.
     proof: tuple[dict[str, str], dict[str, str]]
-    #: How often it is sent at the same time.
+    #: The number of copies that are sent at the same time.
     times: int
 
 
@@ -112,7 +112,7 @@ def _is_for_the_agent(body: str) -> bool:
 
 
 def _relates(content: dict[str, Any]) -> bool:
-    """Tell whether *content* leaves a message what it is: an edit is none."""
+    """Tell whether *content* is that of a message and not of an edit."""
     related = content.get("m.relates_to")
     return not (isinstance(related, dict) and related.get("rel_type") == "m.replace")
 
@@ -180,7 +180,7 @@ TRANSACTIONS = st.builds(
 
 
 class Homeserver:
-    """Sends transactions, and knows what has to be in each room then."""
+    """Sends transactions, and knows the events that each room must have afterwards."""
 
     def __init__(self, client: AppServiceClient, database: Database, numbers: Iterator[int]) -> None:
         self._caller = client
@@ -215,7 +215,7 @@ class Homeserver:
             assert await rooms_to_backfill(self._database) == set(ROOMS)
 
     async def check(self) -> None:
-        """Fail unless each room has the good events that were taken, once and in order."""
+        """Fail unless each room has the accepted good events, once and in order."""
         sent = {event_id for event_id, _ in self._sent}
         for room_id, expected in self._expected.items():
             messages = await messages_in(self._database, room_id)
@@ -229,7 +229,7 @@ class Homeserver:
                 expected.append(message)
 
     def _elements(self, transaction: Transaction) -> Iterator[tuple[str, tuple[str, Good] | None]]:
-        """Yield each element as JSON, and the good event that it is."""
+        """Yield each element as JSON, and its good event if it has one."""
         for element in transaction.elements:
             if isinstance(element, Bad):
                 yield element.json, None
@@ -248,7 +248,7 @@ def _json(event_id: str, good: Good) -> str:
 
 
 def _harmed(harm: str, listed: str) -> bytes:
-    """Return the body of a transaction in which *listed* stands."""
+    """Return the body of a transaction with the elements *listed*, damaged as *harm* says."""
     whole = f'{{"events":[{listed}]}}'
     bodies = {
         "more keys": f'{{"events":[{listed}],"ephemeral":[{{"events":[1]}}],"\\u0000":NaN}}',

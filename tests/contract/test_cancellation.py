@@ -1,4 +1,4 @@
-"""A running answer ends when a person asks for that, on a real PostgreSQL."""
+"""A person stops a running answer, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def running(database: Database) -> Turn:
 
 
 class Work:
-    """Work that lasts until it is told to end."""
+    """Work that lasts until the test lets it end."""
 
     def __init__(self) -> None:
         self.started = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The homeserver's API against a server that behaves well, and badly in every way that one can."""
+"""The homeserver's API against a server that sends correct responses and every kind of fault."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refuses(status: int, errcode: str, message: str = "no", **more: Any) -> Repl
 
 
 def is_json(body: bytes, status: int = 200) -> Reply:
-    """Say of *body* that it is JSON."""
+    """Return a response whose body is declared as JSON."""
     return Reply(status, {"Content-Type": "application/json"}, (body,))
 
 

@@ -1,4 +1,4 @@
-"""Commands on a real PostgreSQL: whom they let in, what they find, and that a repeat acts once."""
+"""Commands on a real PostgreSQL: their roles, the turns that they find, and that a repeated command acts once."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def names_of(services: CommandServices, role: Role) -> list[str]:
 async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: CommandServices) -> None:
     assert await give(services, "agents", role=Role.MEMBER) == AgentList(())
     assert await give(services, "busy queue", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
-    # A caller without the role is not told how the command is typed.
+    # A caller without the role does not learn the usage of the command.
     assert await give(services, "busy", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
@@ -150,7 +150,7 @@ async def test_agents_are_listed_by_name(services: CommandServices, database: Da
         ("bert", AgentState.ACTIVE, ROOM),
     ]
     await accept(database, new("$1"), new("$2"))
-    # One of the open turns is the command's own, which this test does not have.
+    # The report leaves the command's turn out. This test has no such turn, so one of the two is missing.
     assert await give(services, "status") == StatusReport(1, 1, 0, 1, ())
 
 
@@ -200,7 +200,7 @@ async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, da
 
 
 async def test_a_repeated_drop_changes_nothing(services: CommandServices, database: Database) -> None:
-    """The turn ended by the first run, and was asked again before the second."""
+    """The first run stopped the turn, and a retry queued the turn again before the last run."""
     (lane,) = await accept(database, new("$1"))
     key = await key_of(services, "$1")
     assert await give(services, "drop $1") == Dropped((TurnChange(key, TurnState.QUEUED, is_changed=True),))
@@ -236,12 +236,12 @@ async def test_an_event_stands_for_those_of_its_turns_that_can_be_changed(
     lanes = await accept(database, new("$1", "!group", frida, gala))
     of_frida, of_gala = [await take(database, lane) for lane in lanes]
     await finish(database, of_gala, TurnState.FAILED)
-    # Frida answers still.
+    # Frida's turn is still running.
     assert await give(services, "drop $1") == Dropped((TurnChange(of_frida.key, TurnState.RUNNING, is_changed=True),))
     await finish(database, of_frida)
     retried = TurnChange(of_gala.key, TurnState.FAILED, is_changed=True)
     assert await give(services, "retry $1", event_id="$retry") == Retried((retried,))
-    # The same command again means the same turn, whatever became of it; another one means both.
+    # The repeated command reports the same turn in its present state. Another command retries both turns.
     await finish(database, await take(database, lanes[1]))
     assert await give(services, "retry $1", event_id="$retry") == Retried((replace(retried, state=TurnState.DONE),))
     assert len((await services.turn_admin.find("$1"))[0].steps) == 3

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def no_rooms(_agent: int) -> None:
-    """Reconcile nothing: the tests are about the tables."""
+    """Skip the rooms: the tests are about the tables."""
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def states(database: Database) -> dict[str, AgentState]:
 
 @asynccontextmanager
 async def unusable(database: Database) -> AsyncIterator[None]:
-    """Take the table of agents away."""
+    """Rename the table of agents during the block, so that statements fail."""
     await database.execute("ALTER TABLE agent RENAME TO elsewhere")
     try:
         yield

@@ -1,4 +1,4 @@
-"""Documents, read by a real process: good ones, and those that are made to take it over, or down."""
+"""Documents, read by a real process: good ones, and hostile ones that attack or exhaust the process."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_the_worker_says_that_the_extra_is_missing(tmp_path: Path) -> None:
 
 
 async def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The Python that the environment stands for has no libraries."""
+    """The interpreter of the environment has no libraries."""
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Changes of earlier messages, on a real PostgreSQL: whatever stands where, what was wanted last is what counts."""
+"""Edits, redactions and retries of messages, on a real PostgreSQL: the newest request counts."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def lane(database: Database, agent: int) -> int:
 
 
 async def carry_out(database: Database, lane: int) -> bool:
-    """Carry out the change at the head of *lane*; tell whether it was taken."""
+    """Carry out the change at the head of *lane*; tell whether the change was accepted."""
     turn = await take(database, lane)
     assert turn.kind in CHANGES
     taken = await Edits(database).ask_again(turn)
@@ -75,7 +75,7 @@ async def carry_out(database: Database, lane: int) -> bool:
 
 
 async def texts_in(database: Database) -> str:
-    """Return all that the database has of what people and agents said."""
+    """Return every text of people and agents that the database has."""
     rows = await database.rows(
         "SELECT payload::text || coalesce(answer, '') || extras::text AS text FROM turn "
         "UNION ALL SELECT content FROM message"
@@ -88,7 +88,7 @@ async def test_a_waiting_question_says_the_new_text(database: Database, lane: in
     turn = await take(database, lane)
     assert (turn.event_id, turn.body, turn.retries) == ("$q", "better", 0)
     await answer(database, turn)
-    # It was answered as it is now.
+    # The answer is already to the new text.
     assert await carry_out(database, lane)
     assert await order(database) == []
     assert (await row_of(database, "$q"))["retries"] == 0
@@ -132,7 +132,7 @@ async def test_an_answer_to_the_old_text_ends(database: Database, turns: Turns, 
         None,
         None,
     )
-    # What is shown is edited; what was said of the old text is forgotten.
+    # The sent event is edited; the transcript of the old text is deleted.
     assert [send.event_id for send in await turns.sends(retaken.id)] == ["$aq"]
     assert await Transcripts(database).of_lane(lane, 9) == []
 
@@ -190,7 +190,7 @@ async def test_two_edits_of_a_waiting_question_are_one_answer(database: Database
     await answer(database, turn)
     assert await carry_out(database, lane)
     assert await carry_out(database, lane)
-    # It was never asked as it was in between.
+    # The upstream never got the text in between.
     assert await order(database) == []
     assert content(await row_of(database, "$q")) == MessagePayload("best")
 
@@ -251,7 +251,7 @@ async def test_messages_of_other_conversations_do_not_count(database: Database, 
 
 
 async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Database, lane: int, agent: int) -> None:
-    """It was said before what came through the door since."""
+    """The edit is older than the messages that the endpoint received since."""
     await answer(database, await take(database, lane))
     await accept(database, asked("$later", agent))
     room = await watch(database)
@@ -361,7 +361,7 @@ async def test_a_waiting_question_is_dropped(database: Database, lane: int, agen
 async def test_a_question_that_waits_for_another_try_is_closed_by_its_worker(
     database: Database, turns: Turns, lane: int
 ) -> None:
-    """It may have shown something, which has to be taken back."""
+    """Its answer may be visible, and has to be redacted."""
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="busy")
     assert await note(database, redaction()) == [[lane]]
     turn = await take(database, lane)
@@ -379,7 +379,7 @@ async def test_an_answer_to_a_redacted_question_ends_and_leaves_nothing(
 
 
 async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Database, turns: Turns, lane: int) -> None:
-    """The worker did not see that it was taken back."""
+    """The worker did not notice the redaction."""
     turn = await take(database, lane)
     await note(database, redaction())
     await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
@@ -416,7 +416,7 @@ async def test_a_redacted_question_is_forgotten_with_its_answer(
     await forgotten(database, lane)
     row = await row_of(database, "$q")
     assert (row["state"], row["stop"]) == (state, None)
-    # What shows it stays known.
+    # The outbox still has the event of the answer.
     assert [send.event_id for send in await turns.sends(turn.id)] == ["$aq"]
 
 
@@ -454,7 +454,7 @@ async def test_a_collected_question_is_forgotten_with_its_answer(database: Datab
     assert (part["state"], part["redacted"], part["stop"]) == ("collected", True, None)
     assert content(part) == MessagePayload()
     assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
-    # Asked again, the rest is asked.
+    # A retry asks the rest of the question.
     await note(database, again())
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "body of $q"
@@ -500,7 +500,7 @@ async def test_others_that_were_collected_keep_their_answer(
     assert (rest.event_id, rest.body, rest.stop, rest.retries) == ("$q", "body of $part", None, 1)
     await note(database, redaction("$part", "$other_redaction"))
     assert not await turns.ask_the_rest(rest)
-    # Who took it up before has no say any more.
+    # The worker with the older claim cannot change the turn.
     assert not await turns.ask_the_rest(turn)
 
 
@@ -519,7 +519,7 @@ async def test_a_collected_question_is_as_late_as_its_companions(
     await note(database, edit("better", target="$part"))
     assert await turns.stops([retaken.id]) == {retaken.id: StopReason.EDITED}
     await answer(database, retaken, "Half", TurnState.STOPPED)
-    # Its answer was ended for this change.
+    # The edit stopped the answer of this turn.
     assert await carry_out(database, lane)
     assert (await take(database, lane)).body == "body of $q\n\nbetter"
 
@@ -554,9 +554,9 @@ async def test_a_redacted_message_does_not_come_back(database: Database, lane: i
     await answer(database, await take(database, lane))
     await note(database, edit("secret"))
     await note(database, redaction())
-    # The change that waited finds nothing to change.
+    # The waiting edit finds no text to change.
     assert await carry_out(database, lane)
-    # Whatever is found late.
+    # Later requests have no effect either.
     assert await note(database, edit("secret", "$late"), again(event_id="$again"), again("$aq", "$again2")) == [[]] * 3
     async with database.transaction() as connection:
         assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"], "$retry") is None
@@ -586,7 +586,7 @@ async def test_a_change_is_carried_out_by_its_last_worker(database: Database, la
         await Edits(database).ask_again(first)
     assert await all_rows(database) == before
     assert await Edits(database).ask_again(second)
-    # It comes first in the lane, the change behind it.
+    # The question is at the head of the lane, and the change behind it.
     assert (await row_of(database, "$q"))["state"] == "queued"
 
 
@@ -594,7 +594,7 @@ async def test_a_change_is_carried_out_by_its_last_worker(database: Database, la
 async def test_a_change_whose_worker_died_half_way_is_carried_out_once(
     database: Database, lane: int, change: ChangeRequest, body: str
 ) -> None:
-    """It was asked again, and the change was not closed."""
+    """The worker queued the question, and did not close the change."""
     await answer(database, await take(database, lane))
     await note(database, change)
     assert await Edits(database).ask_again(await take(database, lane))

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: starts without anybody's help, listens to nobody else, and outlives a kill."""
+"""The embedded PostgreSQL: starts without an administrator, has no open port, and survives a kill of the bridge."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_the_server_runs_in_a_private_folder_and_keeps_its_data(folder: Pa
             connection.execute("CREATE TABLE kept ()")
     assert pid_of(folder) is None
 
-    # The server outlives a kill, is found again, and ends with the next one that ends in peace.
+    # The server survives the kill. The next bridge finds it, and stops it at a regular exit.
     assert start_and_be_killed(folder) == uri
     pid = pid_of(folder)
     assert pid is not None

@@ -1,4 +1,4 @@
-"""The longest parts of answers, said to a real Synapse: it takes each of them, and an edit of it."""
+"""The longest parts of answers, sent to a real Synapse: it accepts each part, and an edit of it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_the_longest_part_and_its_edit_are_taken(homeserver: Homeserver, r
 
 
 async def test_a_much_longer_event_is_refused(homeserver: Homeserver, room: str) -> None:
-    """The limit is real, and not far from ours."""
+    """The limit is real, and close to the limit of the bridge."""
     ghost = homeserver.namespace.user_id(GHOST)
     content = message("ж" * 8000, mark="m")
     filler = 65_536 - wire_size(content)

@@ -1,4 +1,4 @@
-"""Links of an answer: from the public internet they are fetched, from anywhere else not."""
+"""Links of an answer: the bridge fetches files from the public internet only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUICK = aiohttp.ClientTimeout(total=0.5)
 
 
 class Namespace(AbstractResolver):
-    """Resolves every name to the next of *answers*, the last one for ever."""
+    """Resolves every name to the next of *answers*, and to the last one for ever."""
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
@@ -61,7 +61,7 @@ async def server() -> AsyncIterator[FaultServer]:
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
-    """One for which this machine is the public internet."""
+    """A fetcher for which this machine is the public internet."""
     async with Fetcher(allow=lambda address: address.is_loopback, resolver=Namespace(["127.0.0.1"])) as fetcher:
         yield fetcher
 
@@ -154,7 +154,7 @@ async def test_hostile_links(server: FaultServer, link: str) -> None:
      "http://a b:{}/", "http://\x00:{}/", f"http://{'a' * 300}:{{}}/"],
 )  # fmt: skip
 async def test_names_that_lead_nowhere_or_here(server: FaultServer, link: str) -> None:
-    """How these are resolved is the system's choice."""
+    """The operating system decides how these names are resolved."""
     async with Fetcher() as fetcher:
         error = await refusal(fetcher, link.format(URL(server.url).port))
     assert error.problem in {FORBIDDEN, UNREACHABLE}
@@ -164,7 +164,7 @@ async def test_names_that_lead_nowhere_or_here(server: FaultServer, link: str) -
 @pytest.mark.parametrize("link", [link for link in PRIVATE if "https" not in link])
 @pytest.mark.parametrize("status", [301, 307])
 async def test_redirects_to_private_addresses(server: FaultServer, link: str, status: int) -> None:
-    """The first address is allowed, the second one is looked at as well."""
+    """The first address is allowed; the fetcher checks the second one as well."""
     own = URL(server.url)
     server.script(to(link.format(1), status))
     async with Fetcher() as fetcher:
@@ -233,7 +233,7 @@ async def test_the_address_of_a_name_is_checked_at_connection(server: FaultServe
     port = URL(server.url).port
     names = Namespace(*answers)
     if len(answers) > 1:
-        # Somebody looked before, and saw a public address.
+        # An earlier look-up returned a public address.
         (looked,) = await names.resolve("rebind.test", 80)
         assert looked["host"] == "8.8.8.8"
     async with Fetcher(resolver=names) as fetcher:
@@ -243,7 +243,7 @@ async def test_the_address_of_a_name_is_checked_at_connection(server: FaultServe
 
 
 async def test_each_redirect_is_checked_again(server: FaultServer) -> None:
-    """A name that was good for the first request, and is resolved to another address for the redirect."""
+    """The name has a good address for the first request, and another one for the redirect."""
     seen = []
 
     def allow(address: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A room with two agents, from intake to the table of turns: which of them answer, and how people change that."""
+"""A room with two agents, from intake to the table of turns: which agents answer, and how people change that."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def lanes(database: Database) -> list[int]:
 
 
 async def stopped(database: Database) -> list[tuple[str, str]]:
-    """Return event and agent of each turn that has to end."""
+    """Return event and agent of each turn with a request to stop."""
     rows = await database.rows(
         """
         SELECT t.event_id, a.name
@@ -89,7 +89,7 @@ async def test_a_message_is_for_the_agents_that_it_mentions(database: Database, 
     await intake.take("txn", [said("$both", FRIDA, GALA), said("$one", GALA), said("$none"), said("$else", BOB)])
     assert await turns_of(database, "$both") == [("message", "Frida"), ("message", "Gala")]
     assert await turns_of(database, "$one") == [("message", "Gala")]
-    # People talk among themselves.
+    # A message among people is for no agent.
     for event in ("$none", "$else"):
         assert await turns_of(database, event) == []
     assert await database.rows("SELECT event_id FROM ignored") == []
@@ -131,11 +131,11 @@ async def test_commands_and_refusals_are_the_bots_and_one(database: Database, in
 
 
 async def test_an_event_that_is_handed_over_again_is_nobody_elses(database: Database, intake: Intake) -> None:
-    """Gala came into the room in between."""
+    """Gala joined the room in between."""
     await database.execute("UPDATE participant SET state = 'left' FROM agent WHERE id = agent AND name = 'Gala'")
     await intake.take("t1", [said("$1", FRIDA, GALA)])
     await database.execute("UPDATE participant SET state = 'joined'")
-    # It does not count once more as a message that waits.
+    # The repeated event is not counted as another waiting message.
     await intake.take("t1", [said("$1", FRIDA, GALA), said("$2", FRIDA, GALA)])
     assert await turns_of(database, "$1") == [("message", "Frida")]
     assert len(await turns_of(database, "$2")) == 2
@@ -154,7 +154,7 @@ async def test_an_edit_is_about_all_answers(database: Database, intake: Intake) 
     for _ in range(2):
         await intake.take("t2", [edit])
     assert await turns_of(database, "$edit") == [("edit", "Frida"), ("edit", "Gala")]
-    # Gala is interrupted, and both are asked again.
+    # Gala's answer is stopped, and both agents are asked again.
     assert await stopped(database) == [("$1", "Gala")]
     await finish(database, await take(database, of_gala))
     for lane in (of_frida, of_gala):

@@ -1,4 +1,4 @@
-"""Health over HTTP: alive is one thing, ready another."""
+"""Health over HTTP: one page for a live process, another for a ready one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms that are compared with the homeserver's history, on a real PostgreSQL: which are due, and in what order."""
+"""The backfill of rooms from the homeserver's history, on a real PostgreSQL: which rooms are due, and their order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rooms(database: Database) -> Histories:
 
 
 async def compared(database: Database, room_id: str, *, age: float | None, request_backfill: bool = False) -> None:
-    """Have a room that was last compared *age* seconds ago, None: never."""
+    """Add a room whose last backfill was *age* seconds ago; None: it had none."""
     await database.execute(
         "INSERT INTO room (room_id, kind, needs_backfill, backfilled_at) "
         "VALUES (%s, 'group', %s, now() - make_interval(secs => %s))",
@@ -43,7 +43,7 @@ async def test_a_room_is_watched_from_an_event_on(database: Database, rooms: His
     assert await due(rooms) == []
     await rooms.require_backfill()
     assert await rooms.due(INTERVAL, 10) == [HistoryCursor(ROOM, (), None, "$seen", place, 1)]
-    # Watched anew, what made it suspect is not forgotten.
+    # A newer position in the history keeps the request for a backfill.
     await watch(database, seen="$later")
     assert await rooms.due(INTERVAL, 10) == [HistoryCursor(ROOM, (), None, "$later", place, 1)]
 
@@ -114,7 +114,7 @@ async def test_a_compared_room_is_not_due_and_its_lane_continues(database: Datab
     watched = {room.room_id: room for room in await rooms.due(INTERVAL, 10)}
     async with database.transaction() as connection:
         await rooms.backfilled(connection, watched[ROOM], "$new")
-        # Another process does not see it before it is committed.
+        # Another process does not see the row before the commit.
         assert await due(rooms) == [ROOM, OTHER]
     await rooms.pass_over(watched[OTHER])
     assert await due(rooms) == []
@@ -145,7 +145,7 @@ async def test_a_room_that_does_not_exist_yet_is_never_due(database: Database, r
 async def test_a_new_room_needs_no_backfill_and_a_known_room_keeps_its_position(
     database: Database, rooms: Histories
 ) -> None:
-    """The bridge bot was in the room before the room was found to be an agent's."""
+    """The bridge bot was in the room before the bridge knew it as an agent's room."""
     await watch(database)
     agent = await add_agent(database)
     other = await add_agent(database, "Gala", OTHER)

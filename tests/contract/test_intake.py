@@ -78,7 +78,7 @@ async def test_ten_thousand_events_in_one_transaction(client: AppServiceClient, 
     events = [said(f"${number}", room_id=ROOMS[number % 2]) for number in range(10_000)]
     started = time.process_time()
     assert await client.put({"events": events}) == (200, {})
-    # Synapse hangs up after 60 s. Seconds of this process do not depend on the load of the machine.
+    # Synapse closes the connection after 60 s. CPU seconds of this process do not depend on the load of the machine.
     assert time.process_time() - started < 30
     for parity in (0, 1):
         assert await ids_in(database, ROOMS[parity]) == [f"${number}" for number in range(parity, 10_000, 2)]
@@ -118,7 +118,7 @@ async def test_only_the_refused_event_becomes_a_dead_letter(client: AppServiceCl
         reasons = await dead_letter_reasons(database)
         assert len(reasons) == 4
         assert all("no_poison" in reason for reason in reasons)
-    # It is known what is not taken: there is nothing to look for.
+    # The dead letters have the rejected events, so no backfill is needed.
     assert await rooms_to_backfill(database) == set()
 
 

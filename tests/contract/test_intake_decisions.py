@@ -1,4 +1,4 @@
-"""Intake on a real PostgreSQL: what the door and the comparison bring, even at once, is taken once and in order."""
+"""Intake on a real PostgreSQL: it accepts the events of transactions and backfills once and in order, even at once."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ async def test_accepted_events_wake_lanes_and_ignored_events_are_recorded(databa
     lanes = await database.rows("SELECT id FROM conversation ORDER BY id")
     assert await woken(database) == [row["id"] for row in lanes]
     rows = await database.rows("SELECT event_id FROM ignored ORDER BY event_id")
-    # A stranger is told once: the first event is the refusal's own.
+    # A stranger gets one refusal: the turn of the first event.
     assert [row["event_id"] for row in rows] == ["$4", "$notice"]
     assert (await row_of(database, "$3"))["kind"] == "refusal"
-    # The homeserver says it again: nothing is new, nobody is woken.
+    # The homeserver repeats the events: none is new, and no lane is woken.
     await intake.take("txn", events)
     assert await woken(database) == []
 
@@ -96,7 +96,7 @@ async def test_a_full_lane_refuses_the_rest_in_words(database: Database, intake:
     assert content(row) == RefusalPayload(RefusalReason.FULL, excerpt="x" * 60 + "…", limit=LIMIT)
     lane = (await row_of(database, "$1"))["conversation"]
     assert row["conversation"] != lane
-    # Said again by the homeserver, what was taken stays taken, and what was refused refused.
+    # When the homeserver repeats the events, accepted ones stay accepted and refused ones stay refused.
     await intake.take("t2", [said(f"${number}") for number in range(1, 6)])
     assert [kind for kind in (await kinds(database)).values() if kind == "message"] == ["message"] * 3
     await finish(database, await take(database, lane))
@@ -195,7 +195,7 @@ async def test_an_edit_that_was_missed_takes_its_place(database: Database, intak
     await intake.take("t2", [said("$2")])
     await intake.take_backfilled(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
     assert await order(database) == ["$edit", "$2"]
-    # Seen again in the history, it is known.
+    # The next backfill knows the edit.
     await intake.take_backfilled(WATCHED, [said("$1"), changed("$edit", "better"), said("$2")], "$2")
     assert await order(database) == ["$edit", "$2"]
 
@@ -203,7 +203,7 @@ async def test_an_edit_that_was_missed_takes_its_place(database: Database, intak
 async def test_a_redaction_that_was_missed_is_carried_out_each_time_it_is_seen(
     database: Database, intake: Intake
 ) -> None:
-    """It leaves no turn by which it is known; it changes nothing the second time."""
+    """A redaction leaves no turn that identifies it. The second time it changes nothing."""
     await intake.take("t1", [said("$1"), said("$2")])
     for _ in range(2):
         await intake.take_backfilled(WATCHED, [said("$1"), said("$2"), taken_back("$redaction")], "$redaction")
@@ -238,7 +238,7 @@ async def test_a_stop_in_a_thread_is_noted_there(database: Database, intake: Int
 async def test_one_event_that_can_never_be_taken_does_not_keep_the_others_out(
     database: Database, intake: Intake
 ) -> None:
-    # What the parser lets through by mistake one day: here the reason is the database's own.
+    # An event that the parser accepts by mistake: a constraint of the database refuses it.
     await database.execute("ALTER TABLE turn ADD CONSTRAINT odd CHECK (event_id <> '$odd')")
     try:
         await intake.take("txn", [said("$1"), said("$odd"), said("$2")])
@@ -261,7 +261,7 @@ async def test_missed_events_take_their_place(database: Database, intake: Intake
     assert await order(database) == ["$1", "$2", "$3"]
     (row,) = await database.rows("SELECT last_seen, needs_backfill FROM room")
     assert (row["last_seen"], row["needs_backfill"]) == ("$3", False)
-    # Nothing missed: the room is compared all the same.
+    # The room missed no event; the backfill still stores its position.
     await woken(database)
     await intake.take_backfilled(room, found, "$4")
     (row,) = await database.rows("SELECT last_seen FROM room")
@@ -272,9 +272,9 @@ async def test_missed_events_take_their_place(database: Database, intake: Intake
 async def test_the_door_and_the_comparison_bring_the_same_event_at_once(
     database: Database, intake: Intake, store_url: str
 ) -> None:
-    """Neither fails of it: whoever comes second waits, and finds it known."""
+    """Neither transaction fails: the second one waits, and finds the event known."""
     await intake.take("t1", [said("$1")])
-    # Stops the comparison half-way, after it has accepted the message.
+    # Stops the backfill half-way, after it has accepted the message.
     async with database.transaction() as brake:
         await brake.execute("INSERT INTO ignored (event_id, room_id, reason) VALUES ('$notice', '!', '')")
         comparing = asyncio.create_task(

@@ -1,4 +1,4 @@
-"""What comes in, on a real PostgreSQL: accepted once, in order, whatever happens at the same time; wishes to stop."""
+"""The store of incoming events on a real PostgreSQL: each is accepted once, and in order; requests to stop."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_nothing_is_accepted_when_the_transaction_fails(
 async def test_a_duplicate_dies_between_two_transactions(
     database: Database, intake_store: IntakeStore, turns: Turns, store_url: str
 ) -> None:
-    """The second waits for the first, and finds what it wrote: the lane of a new room, and the event."""
+    """The second transaction waits for the first one, and finds its rows: the lane of a new room, and the event."""
     async with database.transaction() as first:
         lanes = await intake_store.accept(first, [new("$1")])
         second = asyncio.create_task(accept(database, new("$1"), new("$2")))
@@ -140,7 +140,7 @@ async def test_each_agent_of_a_room_has_a_lane_and_each_thread_another(database:
 
 
 async def test_an_event_that_is_known_is_not_written_for_anybody_else(database: Database) -> None:
-    """Another agent came into the room, or it was full, when the homeserver handed the event over again."""
+    """Another agent joined the room, or the lane was full, when the homeserver repeated the event."""
     frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
     await accept(database, new("$1", ROOM, frida))
     assert await accept(database, new("$1", ROOM, frida, gala)) == []
@@ -157,7 +157,7 @@ async def test_a_refusal_is_told_once(database: Database, intake_store: IntakeSt
 
 
 async def test_nul_in_a_payload_is_refused_and_leaves_nothing(database: Database, turns: Turns) -> None:
-    """What comes through the door has none; that is why."""
+    """For this reason the endpoint rejects events with NUL."""
     with pytest.raises(StoreRefused, match="the database failed: "):
         await accept(database, new("$1"), new("$2", payload=MessagePayload("a\0b")))
     assert await turns.count_open() == {}
@@ -302,13 +302,13 @@ async def test_another_room_does_not_wait(database: Database) -> None:
 
 
 async def test_order_holds_under_fire(database: Database) -> None:
-    """Messages arrive one after the other while the lane is put in order again and again."""
+    """Messages arrive one after the other while backfills put the lane in order."""
     history = ["$e0"]
     await accept(database, new("$e0"))
 
     async def arrive() -> None:
         for number in range(1, 40):
-            # The homeserver has it in the room's history before it hands it over.
+            # The homeserver adds the event to the history before it delivers the event.
             history.append(f"$e{number}")
             await accept(database, new(f"$e{number}"))
 
@@ -322,7 +322,7 @@ async def test_order_holds_under_fire(database: Database) -> None:
 
 @pytest.fixture
 async def talk(database: Database) -> int:
-    """The lane of an agent's room: one is answered, of which part 0 is shown; two wait."""
+    """The lane of an agent's room: one message is being answered and part 0 is visible; two messages wait."""
     agent = await add_agent(database)
     (lane,) = await accept(database, *(new(f"$q{number}", ROOM, agent) for number in (1, 2, 3)))
     turn = await take(database, lane)
@@ -333,7 +333,7 @@ async def talk(database: Database) -> int:
 
 
 async def stopped(database: Database) -> dict[str, str]:
-    """Return the turns that somebody wants to end, and by which event."""
+    """Return the turns with a request to stop, each with the event of the request."""
     rows = await database.rows("SELECT event_id, stop, stopped_by FROM turn WHERE stop IS NOT NULL")
     assert {row["stop"] for row in rows} <= {StopReason.STOPPED}
     return {row["event_id"]: row["stopped_by"] for row in rows}
@@ -385,7 +385,7 @@ async def test_an_answered_turn_is_not_stopped(database: Database, talk: int, en
     if end is not TurnState.COMMITTED:
         await turns.finish(turn, end, {0: "$a1"})
     assert await stop(database, wish("$q1"), wish("$a1")) == []
-    # While the answer is being shown, nothing else is meant.
+    # While an answer is being shown, the request means no other turn.
     assert await stop(database, wish(None)) == ([] if end is TurnState.COMMITTED else [talk])
     assert await stopped(database) == ({} if end is TurnState.COMMITTED else {"$q2": "$wish"})
 

@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: one leads, and tells the others; they can ask it to look again."""
+"""Several processes on one PostgreSQL: one leads and informs the others, which can request a sync."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """A process that leads or stands by."""
+    """A process that leads or waits to lead."""
 
     def __init__(self, locks: Locks) -> None:
         self._locks = locks
@@ -70,7 +70,7 @@ async def process(uri: str, *, fail: bool = False) -> AsyncIterator[Process]:
 
 
 async def cut_the_leader(uri: str) -> None:
-    """End the connection of whoever leads."""
+    """End the connection of the leader."""
     async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
         cursor = await admin.execute(
             "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
@@ -149,7 +149,7 @@ async def test_without_a_database_no_process_leads_and_none_ends() -> None:
 
 @pytest.fixture
 async def bulletins(store_url: str) -> AsyncIterator[tuple[UpstreamStatus, UpstreamStatus]]:
-    """Of the leader, and of another process."""
+    """The upstream status of the leader, and of another process."""
     ours, theirs = Signals(), Signals()
     async with (
         Database(store_url) as first,

@@ -1,4 +1,4 @@
-"""Locks that die with whoever holds them, on a real PostgreSQL."""
+"""Locks that end with their connection, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def is_free(locks: Locks, key: int, kind: int = LANE) -> bool:
 
 
 async def lose(locks: Locks, uri: str) -> None:
-    """Hold a lock, and work until the loss of the connection interrupts."""
+    """Hold a lock, and work until the loss of the connection cancels the work."""
     async with locks.hold(LANE, 1) as held:
         assert held
         await cut(uri, LANE, 1)
@@ -265,7 +265,7 @@ async def test_a_block_that_fails_as_it_is_interrupted_leaves_no_cancellation(lo
 
 
 async def ends_as_lost(work: Callable[[], Awaitable[None]]) -> None:
-    """Assert that *work* fails with an error of the store, and that the task that did it goes on unharmed."""
+    """Assert that *work* fails with an error of the store, and that its task continues."""
 
     async def go_on() -> int:
         with pytest.raises(StoreError):
@@ -292,7 +292,7 @@ async def test_a_time_limit_outside_frees_the_lock(locks: Locks, others: Locks) 
         async with asyncio.timeout(0.05), locks.hold(LANE, 1):
             await asyncio.Event().wait()
     nothing_is_left_of_a_cancellation()
-    # On a slow machine the limit may end while the lock is being taken; the next heartbeat then gives it back.
+    # On a slow machine the limit may end while the lock is acquired; the next heartbeat then releases it.
     await eventually(partial(is_free, others, 1), "the lock is free")
 
 
@@ -314,13 +314,13 @@ async def test_a_holder_that_is_cancelled_is_cancelled_and_frees_the_lock(locks:
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 6, 9, 12])
 async def test_a_cancellation_at_any_moment_leaves_no_lock(locks: Locks, others: Locks, steps: int) -> None:
-    """As the lock is asked for, held, or given back."""
+    """While the task requests, holds or releases the lock."""
 
     async def work() -> None:
         async with locks.hold(LANE, 1):
             await asyncio.sleep(0)
 
-    # From now on nothing but the lock itself is asked for.
+    # From here on the task runs only the statements of the lock.
     assert await is_free(locks, 1)
     working = asyncio.create_task(work())
     for _ in range(steps):
@@ -343,7 +343,7 @@ async def test_a_holder_that_is_cancelled_while_its_lock_is_lost_is_cancelled(lo
             try:
                 await asyncio.Event().wait()
             finally:
-                # Still at it as the second blow falls.
+                # The task is still cleaning up when its lock is lost.
                 await release.wait()
 
     working = asyncio.create_task(work())

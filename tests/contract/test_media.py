@@ -1,4 +1,4 @@
-"""The homeserver's store of files: a real Synapse, and a server that behaves in every bad way."""
+"""The homeserver's media repository: a real Synapse, and a server with every kind of fault."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_real_homeserver_keeps_files(harness: BridgeHarness, as_user: st
         assert await media.download(url, limit=len(DATA), as_user=user) == DATA
         with pytest.raises(TooLarge):
             await media.download(url, limit=len(DATA) - 1, as_user=user)
-        # Again: another copy, and both are there.
+        # The second upload makes another copy, and both exist.
         second = await media.upload(DATA, "application/x-thing", "a", user)
         assert second != url
         for each in (url, second):
@@ -159,7 +159,7 @@ async def test_failures(
         lambda: media.download(MXC, limit=100),
         lambda: media.upload(b"1", "text/plain", "a"),
     ]
-    # A connection that ends without a word is tried a second time, if only something is asked for.
+    # A download is repeated after a connection that ends without a response. An upload is not.
     server.script(*[reply] * 6)
     for call in calls:
         with pytest.raises(HomeserverError) as caught:

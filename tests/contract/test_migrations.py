@@ -1,4 +1,4 @@
-"""Migrations on a real PostgreSQL: from nothing, from anywhere before, again, at once, and never backwards."""
+"""Migrations on a real PostgreSQL: from an empty or an older database, repeated, concurrent, and never backwards."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_migrations_are_one_line(database_url: str) -> None:
     script = ScriptDirectory.from_config(alembic_config())
     revisions = [revision.revision for revision in reversed(list(script.walk_revisions()))]
     assert revisions == [f"{number:04d}" for number in range(1, len(revisions) + 1)]
-    # Without alembic they are known by the names of their files.
+    # Without alembic the names of the files identify them.
     assert [file.name[:5] for file in sorted((migrations_folder() / "versions").glob("*.py"))] == [
         f"{revision}_" for revision in revisions
     ]
@@ -179,7 +179,7 @@ def test_an_older_queue_is_brought_up(database_url: str) -> None:
 
 
 def test_half_a_migration_is_none(database_url: str) -> None:
-    """What fails in the middle leaves the database as it was, and can be tried again."""
+    """A failed migration leaves the database unchanged, and can be repeated."""
     execute(database_url, "CREATE TABLE message ()")
     with pytest.raises(StoreError, match=r'^the database cannot be migrated: relation "message" already exists$'):
         migrate(database_url)
@@ -221,7 +221,7 @@ def first_tables(uri: str) -> None:
         connection.commit()
 
 
-#: Rooms: an agent's with closed and open turns, an agent's with none, one without a room yet, a DM, somebody else's.
+#: Rooms: an agent's with closed and open turns, an agent's with none, one without a room yet, a DM, a foreign one.
 ROWS = """
 INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state)
 SELECT 'up', name, name, name, 'agent_' || name, name, 'active' FROM unnest(ARRAY['frida', 'gala', 'hugo']) AS name;
@@ -244,7 +244,7 @@ UPDATE turn SET state = 'running' WHERE event_id = '$3';
 def test_existing_turns_keep_their_order_and_age(database_url: str) -> None:
     first_tables(database_url)
     execute(database_url, ROWS)
-    # Ids and places need not be the same for ever: a gap, as a transaction that failed leaves one.
+    # A failed transaction leaves a gap, so ids and places may differ.
     execute(database_url, "SELECT nextval(pg_get_serial_sequence('turn', 'id'))")
     execute(
         database_url,
@@ -275,7 +275,7 @@ def test_rooms_are_watched_from_their_last_turn(database_url: str) -> None:
         database_url, "SELECT room_id || ' ' || coalesce(last_seen, 'beginning') FROM room WHERE room_id <> ''"
     )
     assert sorted(rooms) == ["!dm $2", "!frida $5", "!gala beginning", "!quiet-dm beginning"]
-    # Nothing that came since, while an older program ran, may be answered before it is looked for.
+    # An older program ran since, so each room needs a backfill before its next answer.
     assert column(database_url, "SELECT DISTINCT needs_backfill FROM room WHERE room_id <> ''") == ["True"]
     assert column(database_url, "SELECT count(*) FROM room WHERE backfilled_at IS NOT NULL") == ["0"]
 

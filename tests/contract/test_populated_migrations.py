@@ -1,4 +1,4 @@
-"""A populated database of a release is brought up to date: nothing is lost, and what was said before stays known."""
+"""A populated database of a release is migrated: no row is lost, and the bridge still knows its sent events."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def released(postgres: Server) -> Iterator[Released]:
 
 @pytest.fixture
 async def database(postgres: Server, released: Released) -> AsyncIterator[Database]:
-    """A copy of it for each test."""
+    """A copy of the database for each test."""
     with postgres.copy(released.uri) as uri:
         async with Database(uri) as opened:
             yield opened
@@ -103,7 +103,7 @@ async def test_turns_keep_their_order_their_state_and_their_keys(released: Relea
         assert turn["position"] == old["place"]
         assert turn["state"] == states.get(old["state"], old["state"])
         assert turn["open"] == (turn["state"] in {"queued", "running", "committed"})
-        # The key stands in marks and transaction ids of what was sent.
+        # Marks and transaction ids of sent events contain the key.
         assert turn["key"] == hashlib.sha256(old["event_id"].encode()).hexdigest()[:16]
         assert turn["waiting_event_id"] == old["hourglass"]
     found = await database.rows("SELECT turn, part, event_id FROM outbox ORDER BY turn, part")
@@ -216,7 +216,7 @@ async def test_lanes_stay_what_they_were(released: Released, database: Database)
         ("!frida", "", None, "bot"),
         ("!dm", "", None, "bot"),
     ]
-    # New events go on in them.
+    # New events join these lanes.
     frida = (await Rooms(database).contexts(["!frida"]))["!frida"].participants[0]
     asked = [
         new("$new-1", "!frida", frida.agent),
@@ -303,7 +303,7 @@ async def test_what_was_said_before_is_edited_answered_again_and_forgotten(datab
             assert (turn.event_id, turn.key) == (event, old["key"])
             asked.append((turn.body, turn.retries - old["retries"]))
         await finish(database, turn)
-    # The other answer moves it to the end of the conversation, where it can be edited.
+    # The other answer moves the question to the end of the conversation, where it can be edited.
     assert [retries for _, retries in asked] == [1, 2]
     assert asked[1][0].startswith("better")
     assert await note(database, redaction(event, room_id="!frida", sender=ALICE)) == [[lane]]

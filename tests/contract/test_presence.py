@@ -1,4 +1,4 @@
-"""How agents are shown, on a real Synapse and a real PostgreSQL; the test says how their servers are."""
+"""The presence of agents, on a real Synapse and a real PostgreSQL; the test sets the status of the upstreams."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def says(status: int, content: dict[str, str] | None = None) -> web.Response:
 
 
 class Stage:
-    """Agents with rooms, and a homeserver that counts how often each is shown anew, by localpart."""
+    """Agents with rooms, and a homeserver that counts the presence requests of each ghost, by localpart."""
 
     def __init__(self, homeserver: Homeserver, proxy: Proxy, database: Database, signals: Signals) -> None:
         self.homeserver = homeserver
@@ -49,9 +49,9 @@ class Stage:
         self.signals = signals
         self.upstream_status = UpstreamStatus(KeyValues(database), signals)
         self.puts: Counter[str] = Counter()
-        #: Ghosts whose presence the homeserver refuses, and with what status.
+        #: Ghosts whose presence the homeserver refuses, with the status of the response.
         self.refused: dict[str, int] = {}
-        #: Whether it refuses whatever is asked.
+        #: Whether the homeserver refuses every request.
         self.failing = False
         proxy.refuses = self._note
 
@@ -63,7 +63,7 @@ class Stage:
         return says(500) if self.failing else says(self.refused[ghost]) if ghost in self.refused else None
 
     async def add(self, *names: str, upstream: str = "up", state: AgentState = AgentState.ACTIVE) -> list[str]:
-        """Have agents that are at home, and return the localparts of their ghosts."""
+        """Add agents with home rooms, and return the localparts of their ghosts."""
         await self.agents.add(wanted(f"Present_{name}", upstream=upstream, state=state) for name in names)
         ghosts = []
         for contact in await self.agents.all():
@@ -74,7 +74,7 @@ class Stage:
         return ghosts
 
     def shown(self, ghost: str, times: int) -> Callable[[], Awaitable[bool]]:
-        """Return a condition: *ghost* was shown anew *times* times more."""
+        """Return a condition: the presence of *ghost* was set *times* more times."""
         before = self.puts[ghost]
 
         async def shown() -> bool:
@@ -102,7 +102,7 @@ async def stage(harness: BridgeHarness, database: Database) -> AsyncIterator[Sta
 
 @asynccontextmanager
 async def streamer(stage: Stage, **options: float) -> AsyncIterator[None]:
-    """Show how the agents of *stage* are; what lasts is shown anew at each look."""
+    """Show the status of the agents of *stage*; every refresh sets the presence again."""
     presence = Presence(
         stage.homeserver, stage.upstream_status, stage.agents, stage.signals, ENGLISH, refresh=0.1, **options
     )
@@ -122,7 +122,7 @@ async def test_a_new_leader_shows_the_known_presence(stage: Stage) -> None:
     async with streamer(stage):
         await eventually(stage.says(up, "Ready"), "one is ready")
         await eventually(stage.says(down, "down cannot be reached"), "the other is away")
-        # It lasts as long as it is said again.
+        # The presence lasts while the bridge repeats it.
         await eventually(stage.shown(up, 2), "it is shown anew")
         await eventually(stage.shown(down, 2), "it is shown anew")
 
@@ -161,7 +161,7 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    # What a Synapse answers whose presence is switched off, which takes what is shown all the same; and others.
+    # The response of a Synapse with presence switched off, which accepts the request; and of other servers.
     ("status", "content"),
     [(200, {"presence": "offline"}), (404, None)],
 )
@@ -211,10 +211,10 @@ async def test_a_homeserver_that_fails_is_grumbled_about_once(stage: Stage) -> N
     with capture_logs() as logs:
         async with streamer(stage):
             await eventually(stage.shown(ghosts[0], 2), "it is tried again")
-            # Nobody else is tried when the first few could not be shown.
+            # The bridge tries no other ghost after the first few failures.
             assert stage.puts[ghosts[-1]] == 0
             stage.failing = False
             for ghost in ghosts:
-                # One that failed while another was shown already rests for half a minute.
+                # A ghost that failed after the success of another one rests for half a minute.
                 await eventually(stage.says(ghost, "Ready"), "it is shown in the end", 60)
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["periodic work failed"]

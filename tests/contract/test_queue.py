@@ -1,4 +1,4 @@
-"""The queue's blind spots on a real PostgreSQL: dead workers, forgotten lanes, and the end of a job."""
+"""Jobs of the queue on a real PostgreSQL: dead workers, lanes without a job, and the end of a job."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def app(database: Database) -> AsyncIterator[procrastinate.App]:
 
 
 async def defer(app: procrastinate.App, lane: int, *, queue: str = QUEUE, running: bool = False) -> int:
-    """Put a job for *lane* into the queue, as taken up by a worker where it is *running*."""
+    """Put a job for *lane* into the queue; with *running*, as one that a worker runs."""
     job = await app.configure_task("lane", queue=queue, lock=f"lane-{lane}").defer_async(lane=lane)
     if running:
         query = "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %(job)s"
@@ -53,14 +53,14 @@ async def defer(app: procrastinate.App, lane: int, *, queue: str = QUEUE, runnin
 
 
 class Ear:
-    """What a worker hears."""
+    """Receives the notifications that a worker gets."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
     async def heard(self) -> list[str]:
-        """Return the kinds of what was said since the last call."""
-        # What this connection tells itself comes after everything that was said before.
+        """Return the types of the notifications since the last call."""
+        # The notification of this connection arrives after all earlier ones.
         await self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, '{"type": "end"}'))
         kinds: list[str] = []
         async for notice in self._connection.notifies(timeout=10):
@@ -140,7 +140,7 @@ async def test_lanes_with_open_turns_and_no_job_are_idle(
     await defer(app, waiting)
     await defer(app, working, running=True)
     await finish(database, await take(database, done))
-    # A job of an ended lane, or of another, wakes nobody.
+    # A failed job, or a job of another lane, does not serve a lane.
     job = await defer(app, first, running=True)
     await database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", (job,))
     assert list((await queue.look()).idle) == [later, first]
@@ -209,7 +209,7 @@ async def test_the_end_of_a_job_is_told_to_workers(
 
 
 async def test_the_next_job_of_a_lane_starts_when_the_one_before_ends(app: procrastinate.App) -> None:
-    """Whatever the polling interval."""
+    """The polling interval does not delay the next job."""
     started: list[float] = []
     both = asyncio.Event()
 

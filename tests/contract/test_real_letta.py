@@ -93,7 +93,7 @@ async def deltas(
 
 
 def said(question: Any) -> list[str]:
-    """Return the last text of each message of a question to the language model, but for the system's."""
+    """Return the last text of each message of a request to the language model, except the system's."""
     contents = [message["content"] for message in question["messages"] if message["role"] != "system"]
     return [content if isinstance(content, str) else content[-1]["text"] for content in contents]
 

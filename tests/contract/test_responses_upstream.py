@@ -1,4 +1,4 @@
-"""The upstream kind ``openai``: its requests to ``/responses``, and to the other path if that one is missing."""
+"""The upstream kind ``openai``: its requests to ``/responses``, and to the other path if this one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is forgotten, on a real PostgreSQL: only what is closed, and only when it is old."""
+"""Retention on a real PostgreSQL: only closed and old rows are deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def age(database: Database, days: float) -> None:
-    """Let *days* go by for everything that is there."""
+    """Make every row *days* days older."""
     await database.execute("UPDATE turn SET finished_at = finished_at - %s * interval '1 day'", (days,))
     await database.execute("UPDATE message SET created_at = created_at - %s * interval '1 day'", (days,))
     await database.execute("UPDATE ignored SET created_at = created_at - %s * interval '1 day'", (days,))
@@ -70,7 +70,7 @@ async def test_open_turns_are_never_pruned(database: Database) -> None:
     await turns.put_back(await take(database, lanes[2]), delay=60, failed=True, why="the upstream is away")
     await collect(database, await take(database, lanes[3]))
     await age(database, 4000)
-    # What was collected into an open turn is a part of it: without it the question is not whole.
+    # A message that an open turn collected is a part of its question.
     await prune(database, turns_days=1, transcript_days=1)
     assert await events(database) == ["$0", "$1", "$2", "$3", "$5"]
 

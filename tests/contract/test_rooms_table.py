@@ -1,4 +1,4 @@
-"""Rooms on a real PostgreSQL: which are known, who is in them, what waits there."""
+"""Rooms on a real PostgreSQL: known rooms, their participants, and their waiting messages."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_the_agent_that_sent_an_event_is_known(database: Database, rooms: 
         await turns.sent(turn.id, 0, answer)
     found = await rooms.contexts([GROUP, ROOM], replied_to=["$gala", "$bot", "$q", "$unknown"])
     assert found[GROUP].answered_by == {"$gala": gala}
-    # In another room it is nothing.
+    # The answer belongs to the other room.
     assert found[ROOM].answered_by == {}
 
 
@@ -86,7 +86,7 @@ async def test_a_group_may_become_a_conversation_with_the_bot(rooms: Rooms) -> N
 
 
 async def test_a_home_stays_a_home(database: Database, rooms: Rooms) -> None:
-    """Somebody removed the bot from it and invited it again."""
+    """A person removed the bot from the room and invited it again."""
     agent = await add_agent(database)
     await rooms.enter(ROOM, KindName.BOT, "$1")
     room = (await rooms.contexts([ROOM]))[ROOM]

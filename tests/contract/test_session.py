@@ -1,4 +1,4 @@
-"""The session on a real PostgreSQL: signals are delivered, and a connection that is lost is noticed and replaced."""
+"""The session on a real PostgreSQL: it delivers signals, and notices and replaces a lost connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOWHERE = "postgresql://127.0.0.1:9/nowhere"
 
 @asynccontextmanager
 async def listening(uri: str, *topics: Topic) -> AsyncIterator[tuple[Session, asyncio.Event]]:
-    """Give a session that is connected, and the event of the subscription to *topics*."""
+    """Give a connected session, and the event of the subscription to *topics*."""
     signals = Signals()
     async with Session(uri, signals) as session:
         with signals.subscription(*topics) as news:
@@ -103,7 +103,7 @@ async def test_a_signal_of_ones_own_transaction_is_heard(database_url: str) -> N
 
 
 async def test_a_lost_connection_is_replaced_and_every_subscriber_looks(database_url: str) -> None:
-    """No statement and no heartbeat is needed for that."""
+    """The session needs no statement and no heartbeat for that."""
     signals = Signals()
     async with Session(database_url, signals, heartbeat=3600) as session:
         with signals.subscription(Topic.WAITING) as news:

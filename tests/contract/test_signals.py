@@ -1,4 +1,4 @@
-"""Each transaction that changes rows which others wait for signals that, on a real PostgreSQL."""
+"""Each transaction that changes rows signals the change, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 class Signalled:
-    """The topics that were signalled since the last look."""
+    """The topics that were signalled since the last call."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
     async def topics(self) -> list[str]:
-        # The connection's own signal comes after all that were sent before.
+        # The connection's own signal arrives after all earlier ones.
         await self._connection.execute("SELECT pg_notify(%s, 'end')", (CHANNEL,))
         topics: list[str] = []
         async for notice in self._connection.notifies(timeout=10):
@@ -199,7 +199,7 @@ async def test_agents_that_should_be_different_and_rooms_that_are_made(
     assert await signalled.topics() == [Topic.AGENTS]
     await agents.room_made(frida.home.id, ROOM, None, None)
     assert await signalled.topics() == [Topic.ROOMS]
-    # What the provisioner records of its own work is no news to it.
+    # The provisioner's own records cause no signal.
     await agents.bot_joined(frida.home.id)
     await agents.displayname_applied(frida.agent.id, "Agent Frida")
     await agents.announced(frida.home.id, AgentState.GONE)

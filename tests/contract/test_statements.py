@@ -1,4 +1,4 @@
-"""The statements of ``store/sql``: each is described, used and understood by the database of the newest schema."""
+"""The statements of ``store/sql``: each has a description and a caller, and fits the newest schema."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ NEWEST = 12
 
 
 class Storm:
-    """People who say, change and take back; and two workers to each lane, one of which comes too late."""
+    """People who send, edit and redact messages; and two workers for each lane, one of which comes too late."""
 
     def __init__(self, database: Database, agent: int) -> None:
         self._database = database
@@ -120,7 +120,7 @@ async def test_nothing_is_stuck_and_nothing_that_was_taken_back_is_left(
     texts = {edit.message.body for edit in edits if isinstance(edit, EditPayload)}
     assert len(texts) > 1
     assert not {f"edited {event}" for event in taken_back} & texts
-    # What was asked together with another question may be asked again without it.
+    # A message that was asked together with another question may be asked again without it.
     left = await database.rows(
         """
         SELECT t.event_id FROM message m JOIN turn t ON t.id = m.turn

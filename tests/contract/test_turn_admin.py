@@ -1,4 +1,4 @@
-"""What people ask about turns, and their word on them, on a real PostgreSQL."""
+"""Commands of people about turns, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def agent(database: Database) -> int:
 
 
 async def close(database: Database, lane: int, state: TurnState, error: str | None = None) -> None:
-    """Take the head of *lane* up and close it, as shown by one event."""
+    """Claim the head of *lane* and close it, as shown by one event."""
     turns, turn = Turns(database), await take(database, lane)
     await turns.commit(turn, "answer", error=error, parts=range(1))
     await turns.finish(turn, state, {0: f"$answer-to-{turn.event_id[1:]}"})
@@ -49,7 +49,7 @@ async def drop(database: Database, event_id: str, by: str = "$drop") -> int | No
 
 
 def alike(digits: int) -> tuple[str, str]:
-    """Return two events whose turns' keys begin with the same *digits* digits, and go on with different ones."""
+    """Return two events. The keys of their turns agree in the first *digits* digits and differ in the next one."""
     seen: dict[str, str] = {}
     for number in range(100_000):
         event, start = f"$alike{number}", key_of(f"$alike{number}")[:digits]
@@ -185,7 +185,7 @@ async def test_a_closed_message_is_retried_behind_waiting_messages(
     assert {**row["steps"][-1], "at": ""} == {"at": "", "what": "retried", "by": "$retry"}
     await finish(database, await take(database, lane))
     again = await take(database, lane)
-    # What it said is remembered, to be edited; so is what was collected; and no older worker can be mistaken for it.
+    # The turn keeps its sent events and its collected messages. Its attempt differs from that of an older worker.
     assert (again.event_id, again.attempts, again.state, again.stop) == ("$1", 2, TurnState.RUNNING, None)
     assert again.collected == (MessagePayload("body of $2"), MessagePayload("body of $3"))
     assert again.age < 60
@@ -208,7 +208,7 @@ async def test_a_request_is_carried_out_once(database: Database) -> None:
         turn = await take(database, lane)
         assert turn.event_id == event
         await finish(database, turn)
-    # The answer came, and was not wanted again.
+    # The repeated command does not queue the answered turn.
     assert await retry(database, "$1") == lane
     assert (await row_of(database, "$1"))["state"] == TurnState.DONE
     assert await retry(database, "$1", "$another") == lane

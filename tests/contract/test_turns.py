@@ -1,4 +1,4 @@
-"""Turns on a real PostgreSQL: taken in order, by one worker at a time, never asked again once answered."""
+"""Turns on a real PostgreSQL: claimed in order, by one worker at a time, and never asked again after the answer."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def put_back(turns: Turns, turn: Turn, delay: float = 0, *, failed: bool =
 
 
 async def steps(database: Database, event_id: str) -> list[dict[str, Any]]:
-    """Return what became of a turn, without the times."""
+    """Return the steps of a turn, without the times."""
     return [
         {name: value for name, value in step.items() if name != "at"}
         for step in (await row_of(database, event_id))["steps"]
@@ -143,7 +143,7 @@ async def test_only_workers_that_died_count_as_interruptions(database: Database,
         if again is not None:
             await again(turns, turn)
     assert seen == [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)]
-    # Showing what is committed may be what they die of.
+    # The worker may have died because it showed the committed answer.
     turn = await take(database, lane)
     await turns.commit(turn, "x", error=None, parts=range(1))
     seen = []
@@ -181,7 +181,7 @@ async def test_a_clock_that_was_set_back_ends_the_waiting(database: Database, tu
     (lane,) = await accept(database, new("$1"))
     await put_back(turns, await take(database, lane), 30)
     assert await turns.take(lane) is None
-    # The clock that was set back by an hour sees what was written an hour ahead of it.
+    # A clock that goes back by an hour makes the stored times an hour later.
     await database.execute(
         "UPDATE turn SET not_before = not_before + interval '1 hour', waits_since = waits_since + interval '1 hour'"
     )
@@ -335,7 +335,7 @@ WRITES = [
 
 
 async def go_on(_turns: Turns, _turn: Turn) -> None:
-    """The newer worker is at work."""
+    """The newer worker continues."""
 
 
 SINCE = [
@@ -390,7 +390,7 @@ async def test_waiting_turns_are_collected_in_order(database: Database, turns: T
     assert (row["state"], row["collected_into"]) == (TurnState.COLLECTED, turn.id)
     assert row["finished_at"] is not None
     assert await steps(database, "$4") == [{"what": "collected", "turn": turn.key}]
-    # Whoever goes on with it asks the same.
+    # The next worker asks the same question.
     again = await take(database, lane)
     assert again.collected == tuple(MessagePayload(f"body of ${number}") for number in (4, 2, 3, 5))
     assert again.body == "\n\n".join(f"body of ${number}" for number in (1, 4, 2, 3, 5))
@@ -526,14 +526,14 @@ async def test_a_turn_that_is_dismissed_becomes_a_note(database: Database, turns
     rows = await database.rows("SELECT event_id, room_id, reason FROM ignored")
     assert [tuple(row.values()) for row in rows] == [("$1", ROOM, IgnoreReason.PERMISSION)]
     assert (await take(database, lane)).event_id == "$2"
-    # The next event with the same key is told about.
+    # The next event with the same key becomes a refusal.
     assert await accept(database, replace(refused, event_id="$3")) == [lane]
 
 
 async def test_a_closed_turn_is_not_reopened_by_a_waiting_worker(
     database: Database, turns: Turns, store_url: str
 ) -> None:
-    """Two work on one lane: the second takes up its head while the first closes it."""
+    """Two workers have one lane: the second claims its head while the first closes it."""
     (lane,) = await accept(database, new("$1"))
     turn = await take(database, lane)
     async with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Every kind of upstream keeps the contract."""
+"""Every kind of upstream fulfils the contract."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class TestImages:
         with pytest.raises(UpstreamRefused) as caught:
             await ask(asked, ChatMessage("user", "hi"))
         assert caught.value.says(ENGLISH) == "up refused the request (400): no"
-        # What is not sent cannot be the matter.
+        # A picture that is not sent cannot be the cause.
         with pytest.raises(UpstreamRefused) as caught:
             await ask(connect(wire.url, session, api=api, history="server"), PICTURE, ChatMessage("user", "hi"))
         assert caught.value.says(ENGLISH) == "up refused the request (400): no"

@@ -1,4 +1,4 @@
-"""Which messages wait behind another and show it, on a real PostgreSQL."""
+"""Messages that wait behind another one, and show it by a reaction, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def waiting(database: Database) -> WaitingMessages:
 
 @pytest.fixture
 async def lane(database: Database) -> int:
-    """An agent's room in which one is answered and two wait."""
+    """An agent's room in which one message is being answered and two wait."""
     agent = await add_agent(database)
     (lane,) = await accept(database, *(new(f"${number}", ROOM, agent) for number in (1, 2, 3)))
     await take(database, lane)
@@ -69,7 +69,7 @@ async def test_only_messages_to_agents_wait(database: Database, waiting: Waiting
     await accept(database, *(new(f"$dm{number}", "!dm:example.org") for number in range(2)))
     await accept(database, *(new(f"$command{number}", OTHER, kind=TurnKind.COMMAND) for number in range(2)))
     assert await unshown(waiting) == ["$2", "$3"]
-    # At the head of its lane it waits for nobody, even if nobody took it up yet.
+    # A message at the head of its lane does not wait, even before a worker claims it.
     await accept(database, new("$head", OTHER, agent))
     assert await unshown(waiting) == ["$2", "$3"]
     await finish(database, await take(database, lane))

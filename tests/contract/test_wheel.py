@@ -1,4 +1,4 @@
-"""The wheel, built from the source distribution, where no checkout is: it has the command and its migrations."""
+"""The wheel, built from the source distribution and run outside the checkout: it has the command and its migrations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(*command: str | Path, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Somewhere outside the checkout, with a path short enough for PostgreSQL's socket."""
+    """A folder outside the checkout, with a path short enough for PostgreSQL's socket."""
     with tempfile.TemporaryDirectory(prefix="ab-wh-") as name:
         yield Path(name).resolve()
 
@@ -53,12 +53,12 @@ def wheel(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(folder: Path, wheel: Path) -> Path:
-    """The commands of a virtual environment that has the bridge from its wheel and nothing of the checkout."""
+    """The commands of a virtual environment that has the bridge from its wheel and no file of the checkout."""
     venv.create(folder / "venv")
     scripts = folder / "venv" / "bin"
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", scripts / "python"]
     run(*pip, "install", "--quiet", "--no-deps", wheel, folder=folder)
-    # The other packages are looked up where this test has them. A path named so is not searched for path files, so
+    # The other packages are those of this test's environment. Python does not search this path for path files, so
     # the editable installation of the checkout stays out.
     libraries = run(scripts / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder)
     (Path(libraries.strip()) / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")

@@ -1,4 +1,4 @@
-"""The worker on a real PostgreSQL: lanes are processed whoever woke them, and whatever their last worker died of."""
+"""The worker on a real PostgreSQL: it processes every lane with open turns, also after the death of another worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Handles turns, and remembers their events; the first *failures* wait for the homeserver."""
+    """Handles turns, and records their events; the first *failures* wait for the homeserver."""
 
     def __init__(self, database: Database) -> None:
         self._turns = Turns(database)
@@ -57,7 +57,7 @@ class Recorder:
 
 @asynccontextmanager
 async def process(database: Database, recorder: Recorder) -> AsyncIterator[Lanes]:
-    """Run a worker as a process of its own does, and give its lanes."""
+    """Run a worker as in a separate process, and give its lanes."""
     signals, queue = Signals(), Queue(database)
     config = LanesConfig(drain_timeout=2)
     async with (
@@ -123,7 +123,7 @@ async def test_a_turn_that_was_put_back_is_taken_up_when_its_time_has_come(
 
 
 async def test_the_lanes_of_a_dead_worker_are_taken_over(database: Database, recorder: Recorder) -> None:
-    """At the start of a process that is alone, and while another one runs."""
+    """At the start of a single process, and while another one runs."""
     lanes = await accept(database, new("$1"), new("$2", OTHER))
 
     async def die_over(lane: int) -> None:
@@ -173,7 +173,7 @@ async def test_workers_share_the_lanes(database: Database) -> None:
 
 
 async def test_a_worker_is_told_of_a_job_twice() -> None:
-    """It forgets a signal that comes while it looks for jobs."""
+    """A worker loses a signal that arrives while it looks for jobs."""
     signals, told = Signals(), 0
 
     async def tell(*, channel: str, payload: str) -> None:

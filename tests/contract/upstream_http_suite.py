@@ -106,7 +106,7 @@ class Streams:
 
 
 class Interruptions:
-    """Whether a question may be repeated that perhaps arrived depends on the upstream's idempotency."""
+    """The upstream's idempotency decides whether a question that perhaps arrived may be repeated."""
 
     @pytest.mark.parametrize(
         ("pieces", "changes", "error", "says"),

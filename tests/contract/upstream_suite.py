@@ -1,8 +1,8 @@
 """The contract of an upstream: every kind passes these tests, with a server that follows a script in its protocol.
 
-A test module subclasses the classes, and gives the fixtures *kind*, *server* (a :class:`ScriptedUpstream` or its like),
-*upstream* (connected to it) and *wire* (a server that replies with any bytes). The class of a capability is skipped for
-an upstream that lacks the capability.
+A test module subclasses the classes, and gives the fixtures *kind*, *server* (a :class:`ScriptedUpstream` or a similar
+one), *upstream* (connected to it) and *wire* (a server that replies with any bytes). The class of a capability is
+skipped for an upstream that lacks the capability.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ class Completeness:
 
 
 def _until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
-    """Return a script that says *pieces* and then nothing; the end of the request sets *over*."""
+    """Return a script that sends *pieces* and then waits; the end of the request sets *over*."""
 
     async def script(_question: str) -> AsyncIterator[Piece]:
         try:

@@ -1,4 +1,4 @@
-"""``python -m crash --kills 200``: kill the bridge at random and compare; exit code 1 unless nothing is wrong."""
+"""``python -m crash --kills 200``: kill the bridge at random and compare; exit code 1 unless the run is clean."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main(
     synapse: Annotated[bool, typer.Option(help="Kill the homeserver with every tenth too.")] = True,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn; default: a new one.")] = None,
 ) -> None:
-    """Kill the bridge at random moments while people talk, and compare what they see with what they asked."""
+    """Kill the bridge at random moments during conversations, and compare the rooms with the questions."""
     if seed is None:
         seed = secrets.randbelow(1_000_000)
     plan = Plan(kills, seed, rooms=rooms, processes=processes, synapse=synapse)

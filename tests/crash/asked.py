@@ -1,4 +1,4 @@
-"""Questions and the answers due to them: everything follows from a seed and the question's key."""
+"""Questions and the answers due to them: a seed and the question's key determine both."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _WORDS = ("amber", "brook", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "jetty", "knoll", "ledge")
-#: Words of an ordinary answer; of the parts of a long one, each within one event and together beyond.
+#: Words of an ordinary answer; of the parts of a long one: each fits one event, together they do not.
 _SHORT, _LONG = (3, 40), ((1100, 1200), (400, 700))
 _PIECES = (1, 6)
 _SECONDS = (0.0, 2.0)
-#: Seconds between the last words of an answer that is cut and the cut: what was said has arrived by then.
+#: Seconds between the last words of a cut answer and the cut: the bridge has received the words by then.
 _BEFORE_CUT = 0.3
 
 
 class Fate(StrEnum):
-    """What the upstream does with a question."""
+    """The upstream's treatment of a question."""
 
     WHOLE = "whole"
     LONG = "long"
@@ -36,23 +36,23 @@ _SHARES = {Fate.WHOLE: 85, Fate.LONG: 5, Fate.BUSY: 5, Fate.CUT: 5}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question and what becomes of it at the upstream."""
+    """One question, and the upstream's answer to it."""
 
     key: str
     fate: Fate
-    #: The messages that show the answer, half of it when it is cut.
+    #: The messages that show the answer, or half of it when it is cut.
     due: tuple[str, ...]
-    #: What the upstream says, and the seconds before each piece.
+    #: The pieces of the upstream's answer, each with the seconds before it.
     pieces: tuple[tuple[float, str], ...]
 
     @property
     def text(self) -> str:
-        """What a person says."""
+        """The text of the person's message."""
         return f"{self.key} what do you say?"
 
     @property
     def cut(self) -> bool:
-        """Whether half an answer and a word about it are right."""
+        """Whether half an answer and a notice about it are right."""
         return self.fate is Fate.CUT
 
 
@@ -81,13 +81,13 @@ class Answerer:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        #: How often each question was asked and not turned away.
+        #: The number of requests for each question that were not turned away.
         self.asked: Counter[str] = Counter()
         self._turned_away: set[str] = set()
 
     @property
     def repeats(self) -> int:
-        """How many requests were not the first for their question."""
+        """The number of requests that were not the first for their question."""
         return self.asked.total() - len(self.asked)
 
     async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:

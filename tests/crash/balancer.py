@@ -16,7 +16,7 @@ _HOST = "127.0.0.1"
 class Balancer:
     """Listens on *port* and passes each connection on to one of the *doors* that accept, in turn.
 
-    A connection whose door dies is closed; what is sent over it is never repeated.
+    A connection whose door dies is closed; its data is never repeated.
     """
 
     def __init__(self, port: int, doors: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The driver: people talk all the time, the bridge is killed and killed, and at the end the rooms are looked at."""
+"""The driver: people talk all the time, the driver kills the bridge many times and checks the rooms at the end."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.person import Person
 
-#: Every so manieth kill takes the homeserver along, if any does.
+#: Every tenth kill also kills the homeserver, if the plan has such kills.
 _SYNAPSE_EVERY = 10
-#: Deaths that a turn is spared, so that several of them at once stay below the limit.
+#: Interruptions that a turn must have left, so that several deaths at once stay below the limit.
 _MARGIN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run does. Times are seconds."""
+    """The parameters of a run. Times are seconds."""
 
     kills: int
     seed: int
     rooms: int = 20
     processes: int = 1
-    #: Whether the homeserver is killed now and then, together with the bridge.
+    #: Whether some kills include the homeserver.
     synapse: bool = True
     #: Between two questions in one room, on average.
     pace: float = 8.0
     #: From "the door is open" to the kill, at least and at most.
     life: tuple[float, float] = (0.2, 4.0)
-    #: From the last kill until everything has to be answered.
+    #: From the last kill until the limit for all answers.
     patience: float = 90.0
 
 
 class Driver:
-    """One run with the homeserver of *harness*, an empty database and a folder of its own."""
+    """One run with the homeserver of *harness*, an empty database and a new folder."""
 
     def __init__(self, plan: Plan, harness: BridgeHarness, database_url: str, folder: Path) -> None:
         self._plan = plan
@@ -74,7 +74,7 @@ class Driver:
         self._synapse_kills = 0
 
     async def run(self) -> Report:
-        """Carry the plan out and return what was found."""
+        """Carry the plan out and return the report."""
         async with AsyncExitStack() as stack:
             upstream = await stack.enter_async_context(self._upstream())
             person = await stack.enter_async_context(self._harness.person())
@@ -164,9 +164,9 @@ class Driver:
             await victim.start()
 
     async def _spare(self, database: Database) -> None:
-        """Let a turn end that has died so often that it would soon be taken for what kills the bridge.
+        """Wait for the end of turns with many interruptions, which the bridge would soon give up as deadly.
 
-        On a slow machine no life may be long enough for a long answer. What is taken for deadly is another test's.
+        On a slow machine each life may be too short for a long answer. Another test covers deadly turns.
         """
         open_still = "SELECT 1 FROM turn WHERE finished_at IS NULL AND interruptions >= %s LIMIT 1"
 
@@ -187,7 +187,7 @@ class Driver:
         return tuple(row["seconds"] for row in rows)
 
     async def _keep(self, spots: Sequence[Spot]) -> Path:
-        """Keep what tells how a fault came about: every process's log and every room's events."""
+        """Keep the evidence of a fault: the log of every process and the events of every room."""
         folder = Path(tempfile.mkdtemp(prefix="agent-bridge-crash-"))
         for number, replica in enumerate(self._replicas):
             lines = (json.dumps(line) for line in replica.log())

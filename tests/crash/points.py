@@ -1,4 +1,4 @@
-"""Points of a turn's way at which a process can be made to kill itself."""
+"""Points of a turn's way at which a process kills itself."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A method that a turn passes."""
+    """A method that is called for a turn."""
 
     owner: type
     method: str
-    #: Which of its calls count, by their arguments.
+    #: Selects the calls that count, by their arguments.
     picks: Picks = field(default=_any)
 
 
-#: By name: what happens while the turn is written down or carried out. The transaction of ``accept`` and ``wake`` is
+#: By name: the methods that write the turn down or carry it out. The transaction of ``accept`` and ``wake`` is
 #: committed when ``intake`` ends.
 STEPS = {
     "accept": Step(IntakeStore, "accept"),
@@ -73,22 +73,22 @@ STEPS = {
     "put_back": Step(Turns, "put_back"),
     "finish": Step(Turns, "finish"),
 }
-#: Steps outside, where the process does not know yet which turn it is about.
+#: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")
 #: Moments of an answer of the upstream: before the request, after its first words, after its last.
 ANSWER = ("request", "first_words", "last_words")
 
 
 def die() -> None:
-    """End this process as a power cut would."""
+    """End this process like a power cut."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Doom:
-    """Has this process kill itself at *point* of the way of the message that says *text*.
+    """Kills this process at *point* of the way of the message *text*.
 
     A point is ``before:STEP:N`` or ``after:STEP:N``, of the N-th call that the message's turn makes, or one of
-    :data:`ANSWER`. What other messages do is no matter.
+    :data:`ANSWER`. The calls for other messages do not count.
     """
 
     def __init__(self, point: str, text: str) -> None:
@@ -102,7 +102,7 @@ class Doom:
             raise ValueError(f"no such point: {point}")
 
     def arm(self) -> None:
-        """Wrap what the turn passes."""
+        """Wrap the methods that are called for the turn."""
         self._watch_intake()
         self._watch_wake()
         self._watch_take()
@@ -124,7 +124,7 @@ class Doom:
             _replace(Intake, method, self._watched(getattr(Intake, method)))
 
     def _watched(self, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """Return a way in for events that knows the message: pushed, or found by a comparison, whichever is first."""
+        """Return *original*, wrapped: it recognises the message in the first transaction or backfill that has it."""
 
         async def take(intake: Intake, whence: object, events: Sequence[RoomEvent], *more: object) -> None:
             found = [event.event_id for event in events if event.text("body") == self._text]

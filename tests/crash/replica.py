@@ -1,4 +1,4 @@
-"""One bridge of a run: a process that is killed and started again, and what is known of its lives."""
+"""One bridge of a run: a process that the driver kills and starts again, and the record of its lives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Life:
 
     #: Seconds since the epoch.
     started: float
-    #: What it logged.
+    #: Its log lines.
     events: list[dict[str, Any]] = field(repr=False)
 
     @property
@@ -40,7 +40,7 @@ class Life:
 
 
 class Replica:
-    """A bridge with *config*: runs from entering to leaving the context, with as many deaths as it is told to die."""
+    """A bridge with *config*. It runs while the context is entered, except between a kill and the next start."""
 
     def __init__(self, folder: Path, config: Config) -> None:
         folder.mkdir()
@@ -60,26 +60,26 @@ class Replica:
         await self._process.stop()
 
     async def start(self) -> None:
-        """Start it and return when its door is open."""
+        """Start the process and return when its door is open."""
         self._process = BridgeProcess(self._folder, self._config)
         self.lives.append(Life(time.time(), self._process.events))
         await self._process.__aenter__()
         await self._process.wait_for("listening", _UP_WITHIN)
 
     async def kill(self) -> None:
-        """End it as a power cut would. It has to run until then."""
+        """End the process like a power cut. It must run until then."""
         assert self._process.running, f"the bridge ended by itself, having said {self._process.events[-5:]}"
         self.deaths.append(time.time())
         await self._process.kill()
 
     def log(self) -> Iterator[dict[str, Any]]:
-        """Yield what all its processes logged."""
+        """Yield the log lines of all its processes."""
         for life in self.lives:
             yield from life.events
 
 
 def takeovers(replicas: Sequence[Replica]) -> tuple[float, ...]:
-    """Return the seconds from each death to the next taking over, by whomever; a death that left nothing has none."""
+    """Return the seconds from each death to the next takeover by any process; a death without takeover is left out."""
     deaths = sorted(moment for replica in replicas for moment in replica.deaths)
     taken = sorted(_moment(line) for replica in replicas for line in replica.log() if line["event"] == _TAKEN_OVER)
     pairs = zip(deaths, [*deaths[1:], math.inf], strict=True)

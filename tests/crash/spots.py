@@ -1,4 +1,4 @@
-"""Rooms with an agent and a person in them: what is asked there, and what they show in the end."""
+"""Rooms with an agent and a person: the questions in them, and the messages that they show in the end."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _AGAIN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A room, its agent, and what a person asked there, in its order."""
+    """A room, its agent, and a person's questions in their order."""
 
     room_id: str
     ghost: str
     person: Person
     asked: list[Question] = field(default_factory=list)
-    #: The events that asked.
+    #: The events of the questions.
     events: list[str] = field(default_factory=list)
 
     async def ask(self, question: Question) -> None:
-        """Say it once, however often the homeserver has to be asked to take it."""
+        """Send the question once; repeat the request until the homeserver accepts it."""
         path = f"/rooms/{quote(self.room_id, safe='')}/send/m.room.message/{quote(question.key, safe='')}"
         while True:
             try:
@@ -54,11 +54,11 @@ class Spot:
 
     @property
     def seen(self) -> list[Shown]:
-        """What the person's client shows of the agent."""
+        """The agent's messages in the person's client."""
         return self._shown(self.person.room(self.room_id))
 
     async def look(self) -> tuple[Verdict, int]:
-        """Judge the room as the homeserver has it and as the person's client shows it; count its answers' messages."""
+        """Judge the room by the homeserver's history and by the person's client; count the messages of its answers."""
         room = Room(self.room_id)
         for event in await self.person.history(self.room_id):
             room.see(event)
@@ -77,7 +77,7 @@ class Spot:
 
 
 async def enter(database: Database, config: Config, person: Person, count: int) -> list[Spot]:
-    """Wait until *count* agents have rooms, and have *person*, who is invited, enter them; sort by agents' names."""
+    """Wait until *count* agents have rooms, and let the invited *person* join them; sort by agents' names."""
     agents = Agents(database)
 
     async def settled() -> bool:
@@ -109,7 +109,7 @@ async def until_closed(database: Database, spots: Sequence[Spot], patience: floa
 
 
 async def delivery(database: Database, spots: Sequence[Spot]) -> tuple[str, ...]:
-    """Return which questions the homeserver handed over behind later ones of their room, or never."""
+    """Return the questions that the homeserver delivered behind later ones of their room, or never."""
     rows = await database.rows("SELECT event_id FROM turn WHERE kind = 'message' ORDER BY id")
     rank = {row["event_id"]: number for number, row in enumerate(rows)}
     found = []

@@ -1,4 +1,4 @@
-"""The quick form of the crash run: real parts, random kills, nothing lost, doubled, out of order or stuck."""
+"""The quick form of the crash run, with random kills: no answer is lost, doubled, out of order or stuck."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from support.harness import BridgeHarness
 
-#: Set it to the seed of a run that failed, to draw the same again.
+#: Set it to the seed of a failed run, to draw the same values again.
 _SEED = "CRASH_SEED"
 
 

@@ -1,4 +1,4 @@
-"""Every point of a turn's way is once the last that a process reaches; the next processes go on from there."""
+"""A process dies at each point of a turn's way, and the next processes continue from there."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LONG_PART = " ".join(["brook"] * 1400)
 
 @dataclass(frozen=True)
 class Case:
-    """One message, and the points at which the processes die that carry it out, one after the other."""
+    """One message, and the points at which its processes die, one after the other."""
 
     points: tuple[str, ...]
     fate: Fate = Fate.WHOLE
@@ -46,7 +46,7 @@ class Case:
 
     @property
     def doomed(self) -> Question:
-        """The message that the processes die over."""
+        """The question of the processes that die."""
         key = self.name.replace(":", "-")
         half, rest = f"{key}/0 these are the first words", " and these are the last."
         if self.fate is Fate.CUT:
@@ -55,7 +55,7 @@ class Case:
 
     @property
     def next(self) -> Question:
-        """What is asked after the first death."""
+        """The question after the first death."""
         key = f"{self.name.replace(':', '-')}-next"
         return Question(key, Fate.WHOLE, (f"{key}/0 this too.",), ((0, f"{key}/0 this too."),))
 
@@ -68,22 +68,22 @@ CASES = [
     *(Case((point,)) for point in (*around(*_WAY), *ANSWER)),
     *(Case((point,), Fate.BUSY) for point in around("put_back")),
     *(Case((point,), Fate.CUT) for point in around("word")),
-    # The event is in the room and its id was not written down: it has to be found.
+    # The event is in the room, but its id is not stored: the next process has to find it.
     *(Case(("after:send:1", point)) for point in around("search")),
-    # The first try said two parts, the second has only one to say.
+    # The first attempt sends two parts, the second one only one.
     *(Case(("after:sent:2", point), Fate.LONG) for point in around("redact")),
 ]
 
 
 class Answerer:
-    """Answers what the cases ask, each as its fate says."""
+    """Answers the questions of the cases, each according to its fate."""
 
     def __init__(self) -> None:
         self._questions = {each.text: each for case in CASES for each in (case.doomed, case.next)}
         self._asked: set[str] = set()
 
     async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:
-        """Answer *text*; the first time it is asked is different for the busy and the long."""
+        """Answer *text*; a busy or long one gets another answer to its first request."""
         question = self._questions[text]
         again = text in self._asked
         self._asked.add(text)
@@ -102,7 +102,7 @@ class Answerer:
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What became of one case."""
+    """The result of one case."""
 
     #: Exit codes of the doomed processes; None for one that did not die.
     codes: tuple[int | None, ...]
@@ -111,14 +111,14 @@ class Aftermath:
 
 
 class Chain:
-    """One doomed process after the other on one database; each also goes on with what the last left."""
+    """Doomed processes on one database, one after the other; each also continues the turns of the one before."""
 
     def __init__(self, folder: Path, config: Config) -> None:
         self._folder = folder
         self._config = config
 
     async def doom(self, case: Case, spot: Spot) -> tuple[int | None, ...]:
-        """Ask, have processes die over it, return their exit codes."""
+        """Ask the question, run the processes that die, and return their exit codes."""
         codes = []
         for number, point in enumerate(case.points):
             launcher = ("crash.doomed", point, case.doomed.text)
@@ -138,7 +138,7 @@ class Chain:
 async def aftermath(
     harness: BridgeHarness, postgres: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Aftermath]]:
-    """Everything that the cases ask for was done once, and an ordinary process finished it."""
+    """The results of all cases, after an ordinary process has finished their turns."""
     folder = tmp_path_factory.mktemp("doomed")
     with postgres.migrated() as url:
         upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(CASES))))
@@ -162,7 +162,7 @@ async def aftermath(
             yield found
 
 
-# The first case waits for the fixture, which carries every case out.
+# The first case waits for the fixture, which runs every case.
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_death_at_any_point_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:

@@ -1,4 +1,4 @@
-"""The check of the crash runs is able to fail: every kind of fault, told from the others."""
+"""The verdict of the crash runs recognises every kind of fault."""
 
 from __future__ import annotations
 

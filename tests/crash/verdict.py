@@ -1,4 +1,4 @@
-"""The comparison: what was asked in a room beside what the room shows. Does no I/O."""
+"""The comparison of the questions in a room with the messages that it shows. Does no I/O."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class Shown:
 
     @classmethod
     def of(cls, message: Message) -> Shown:
-        """Return *message* as it stands now."""
+        """Return the current text of *message*."""
         return cls(message.body, message.content.get("msgtype") == "m.notice")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong, one line each."""
+    """The faults, one line each."""
 
-    #: Nothing stands where an answer was due, or something else.
+    #: A due answer is missing, or has another text.
     lost: tuple[str, ...] = ()
-    #: Something stands there that nobody asked for: an answer's second copy, a word too many.
+    #: A message is not due: an answer's second copy, or one notice too many.
     doubled: tuple[str, ...] = ()
-    #: An answer stands before the answer to an earlier question, or a part before an earlier part.
+    #: An answer comes before the answer to an earlier question, or a part before an earlier part.
     reordered: tuple[str, ...] = ()
-    #: An answer stopped on its way, and no word says so.
+    #: An answer stopped on its way, without a notice about it.
     stuck: tuple[str, ...] = ()
 
     def __add__(self, other: Verdict) -> Verdict:
@@ -49,12 +49,12 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no fault."""
         return self == Verdict()
 
 
 def judge(asked: Sequence[Question], shown: Sequence[Shown]) -> Verdict:
-    """Compare what was *asked* in one room, in its order, with what the agent's side of the room shows."""
+    """Compare the questions *asked* in one room, in their order, with the messages *shown* by the agent."""
     due = {question.key: question for question in asked}
     answers: dict[str, list[tuple[int, str]]] = defaultdict(list)
     words: dict[str, list[str]] = defaultdict(list)
@@ -79,9 +79,9 @@ def judge(asked: Sequence[Question], shown: Sequence[Shown]) -> Verdict:
 
 
 def judge_histories(asked: Sequence[Question], histories: Iterable[Sequence[str]]) -> Verdict:
-    """Judge what an upstream was sent: each history is the keys of a request's questions, the new one last.
+    """Judge the requests to an upstream: each history is the keys of a request's questions, the new one last.
 
-    What is missing there says nothing: a history may begin late, and leaves out what was not answered whole.
+    A missing key is no fault: a history may begin late, and omits questions without a whole answer.
     """
     rank = {question.key: number for number, question in enumerate(asked)}
     twice: set[str] = set()
@@ -94,10 +94,10 @@ def judge_histories(asked: Sequence[Question], histories: Iterable[Sequence[str]
 
 
 def _fault(question: Question, answer: Sequence[tuple[int, str]], words: Sequence[str]) -> str | None:
-    """Return why *answer* and *words* are not what is due, None when they are."""
+    """Return how *answer* and *words* differ from the due ones, None if they do not."""
     if not answer:
         return "no answer"
-    parts = dict(reversed(answer))  # of several copies the first counts: the others are faults of their own
+    parts = dict(reversed(answer))  # the first of several copies counts: the others are separate faults
     bodies = tuple(parts[part] for part in sorted(parts))
     if bodies == question.due:
         if question.cut:
@@ -121,7 +121,7 @@ def _repeated(answer: Iterable[tuple[int, str]]) -> list[str]:
 
 
 def _disorder(asked: Sequence[Question], answers: dict[str, list[tuple[int, str]]]) -> list[str]:
-    """Return what stands before something that belongs in front of it, copies aside."""
+    """Return the answers and parts that come too late; copies do not count."""
     rank = {question.key: number for number, question in enumerate(asked)}
     order = list(dict.fromkeys(key for key in answers if answers[key]))
     found = []

@@ -20,7 +20,7 @@ async def test_endless(harness: BridgeHarness, database_url: str, tmp_path: Path
     )
     async with BridgeProcess(tmp_path, config) as bridge:
         await bridge.wait_for("listening", within=60)
-        # A program that notices nothing: neither a closed pipe nor that its servers are gone.
+        # This program notices neither a closed pipe nor the end of its servers.
         await fork_module("support.idle_program")
         (tmp_path.parent / "running").touch()
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The database goes away, fills up, or can be read only: nothing is lost, doubled or acknowledged too early."""
+"""The database is away, full or read-only: no event is lost, doubled or acknowledged too early."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OK, UNAVAILABLE = 200, 503
 #: Seconds that the bridge waits for a connection here.
 PATIENCE = 1.0
 
-#: What PostgreSQL says when its disk is full, said by a trigger: the same code on the same wire.
+#: A trigger raises the error of a full disk: the same code on the same connection.
 FILL_DISK: LiteralString = """
     CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -54,13 +54,13 @@ NEW_CAN_WRITE: LiteralString = """
         EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database());
     END $$
 """
-#: What a connection says that was made read only and has to write.
+#: The statement of a connection that is read-only and has to write.
 WRITE: LiteralString = "SET default_transaction_read_only = off"
 END_THE_OTHERS: LiteralString = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-#: The locks that say which lanes are worked off.
+#: The locks of the lanes that a worker processes.
 LANES: LiteralString = """
     FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -76,7 +76,7 @@ def cluster_url(cluster: Cluster) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Scene:
-    """A bridge on a database in trouble, and people who talk."""
+    """A bridge on a faulty database, and its conversations."""
 
     config: Config
     upstream: ScriptedUpstream
@@ -105,7 +105,7 @@ async def scene(harness: BridgeHarness, database_url: str, *rooms: str, pool_siz
 
 
 async def execute(uri: str, *statements: LiteralString) -> list[tuple[object, ...]]:
-    """Run *statements* on a connection of their own, and return the rows of the last."""
+    """Run *statements* on a separate connection, and return the rows of the last one."""
     async with await psycopg.AsyncConnection.connect(uri, autocommit=True) as admin:
         for statement in statements:
             cursor = await admin.execute(statement)
@@ -118,7 +118,7 @@ async def refuses(stage: Scene, event: Event) -> bool:
 
 
 async def test_a_database_that_restarts_under_load(harness: BridgeHarness, cluster: Cluster, cluster_url: str) -> None:
-    """It is stopped by an operator first and crashes then, while an answer is shown in each room and another waits."""
+    """An operator stops the database, later it crashes; each room shows an answer while another question waits."""
     gates = {"one": asyncio.Event()}
     async with scene(harness, cluster_url, "ada", "bob", "cleo") as stage:
         stage.upstream.script = echo_through(gates)
@@ -142,7 +142,7 @@ async def test_a_database_that_restarts_under_load(harness: BridgeHarness, clust
 
 
 async def test_a_database_without_a_free_connection(harness: BridgeHarness, cluster_url: str) -> None:
-    """Somebody else's lock holds up every connection of the pool."""
+    """Another client's lock blocks every connection of the pool."""
     async with scene(harness, cluster_url, "ada", pool_size=4) as stage:
         (ada,) = stage.talks
         await say([ada], "zero")
@@ -202,7 +202,7 @@ async def test_a_database_that_cannot_write(
 
 
 async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, cluster_url: str) -> None:
-    """A database that takes over from a lost one is read only at first, and connections made then stay so."""
+    """After a failover a database is read-only at first, and connections from that time stay read-only."""
     async with scene(harness, cluster_url, "ada") as stage:
         (ada,) = stage.talks
         await say([ada], "one")
@@ -233,7 +233,7 @@ async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, cluster_url: 
 async def test_a_lost_lock_does_not_let_two_workers_speak(
     harness: BridgeHarness, cluster_url: str, tmp_path: Path
 ) -> None:
-    """The second worker takes the lane over while the first, which does not know, is in the middle of its answer."""
+    """The second worker takes the lane over in the middle of the first one's answer; the first one does not know it."""
     gate = asyncio.Event()
     asked = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""The homeserver is away, hangs, or turns requests away: what people see meanwhile and afterwards."""
+"""The homeserver is away, hangs, or refuses requests: the messages in the rooms during and after the fault."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Company = tuple[ScriptedUpstream, Proxy, list["Conversation"]]
 
 
 class GatewayWithoutBridge(TestServer):
-    """A load balancer that has no bridge to pass transactions to."""
+    """A load balancer without a bridge behind it."""
 
     def __init__(self, port: int) -> None:
         app = web.Application()
@@ -73,7 +73,7 @@ def speaks(talk: Conversation, method: str, path: str) -> bool:
 async def test_a_backlog_of_many_rooms_is_delivered_at_once_and_in_order(
     harness: BridgeHarness, database_url: str
 ) -> None:
-    """After three tries the homeserver waits eight seconds; the bridge's start makes it hand over at once."""
+    """After three tries the homeserver waits eight seconds; the bridge's start makes it deliver at once."""
     questions = [f"question {number}" for number in range(6)]
     async with ScriptedUpstream(*ROOMS) as upstream, AsyncExitStack() as people:
         config = configured(harness, database_url, upstream)
@@ -157,7 +157,7 @@ async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) ->
 
 
 async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> None:
-    """A gateway answers 502 where the homeserver is away, and where it took too long; here by turns."""
+    """A gateway answers 502 if the homeserver is away, and if it took too long; here by turns."""
     _, proxy, talks = behind_proxy
     failed = [0, 0]
 
@@ -177,7 +177,7 @@ async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> No
 
 
 async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: BridgeHarness, database_url: str) -> None:
-    """The homeserver never hears of the first, and carries the second out without telling."""
+    """The homeserver does not get the first request. It carries the second one out, but the response is lost."""
     async with (
         ScriptedUpstream(*ROOMS) as upstream,
         Proxy(harness.synapse.url) as proxy,

@@ -1,4 +1,4 @@
-"""One room's trouble is no other's: while some rooms are stuck, the others are answered as if nothing were."""
+"""The rooms are isolated: while some rooms are stuck, the others get their answers as usual."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from support.scripted_upstream import Script
 
 STUCK = 4
-#: Messages that a quiet room says one after the other, each after the answer to the one before.
+#: Messages of a quiet room, each sent after the answer to the one before.
 SAID = 5
 
 
 async def is_answered_soon(talk: Conversation) -> None:
-    """Send a few messages into the room of *talk*, and see each answered. Any trouble here lasts for ever."""
+    """Send a few messages into the room of *talk*, and wait for each answer. The fault elsewhere lasts for ever."""
     for number in range(SAID):
         await talk.say(f"quick {number}")
         await expect_answers([talk], *(f"Echo: quick {each}" for each in range(number + 1)))
@@ -112,7 +112,7 @@ async def test_an_upstream_whose_list_hangs(
 
 
 async def test_a_room_that_cannot_be_made(harness: BridgeHarness, database_url: str) -> None:
-    """The homeserver does not answer when it shall make one room; the next is made and talked in."""
+    """The homeserver does not respond to the creation of one room; the next room is created and has answers."""
     async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(harness.synapse.url) as proxy:
         gate = asyncio.Event()
         stuck, quick = upstream.names

@@ -1,4 +1,4 @@
-"""The homeserver hands over what it has handed over already: people see one answer."""
+"""The homeserver repeats events: people see one answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_repeated_transactions_of_answered_messages_change_nothing(
 
 
 async def test_the_same_event_twice_at_once_is_one_question(harness: BridgeHarness, database_url: str) -> None:
-    """It comes from the homeserver too, which kept it while no bridge ran."""
+    """The homeserver also delivers the event, which it kept while no bridge ran."""
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         config = talk.running.bridge.config
         talk.running.task.cancel()
@@ -68,7 +68,7 @@ async def test_repeated_transactions_of_a_running_turn_change_nothing(
 
 
 async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeHarness, database_url: str) -> None:
-    """Synapse on SQLite does so at each start: the same transaction id means something else then."""
+    """Synapse on SQLite restarts its transaction ids at each start: an old id then has new events."""
     async with ScriptedUpstream("ada") as upstream, harness.talk(database_url, upstream) as talk:
         await say([talk], "one")
         await expect_answers([talk], "Echo: one")
@@ -82,7 +82,7 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeH
 
 
 async def test_new_events_under_a_known_transaction_id_are_taken(harness: BridgeHarness, database_url: str) -> None:
-    """Whoever stands between, the event alone tells what is new."""
+    """Only the event id decides whether an event is new."""
     async with (
         ScriptedUpstream("ada") as upstream,
         harness.bridge(harness.config(database_url, [{"name": "scripted", "url": upstream.url}])) as running,

@@ -1,4 +1,4 @@
-"""An upstream is away, silent, busy or talks nonsense: the room is told, once and with the cause, and goes on."""
+"""An upstream is away, silent, busy or sends nonsense: the room gets one notice with the cause, and goes on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FaultyUpstream(FaultServer):
 
     def __init__(self) -> None:
         super().__init__()
-        # The homeserver remembers the rooms of all.
+        # The homeserver keeps the rooms of all such upstreams.
         self.agent = f"faulty{next(_numbers)}"
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -56,7 +56,7 @@ async def upstream() -> AsyncIterator[FaultyUpstream]:
 async def talking(
     harness: BridgeHarness, database_url: str, url: str, agent: str, **options: Any
 ) -> AsyncIterator[Conversation]:
-    """Put a person into the room of *agent*, whose messages are tried twice."""
+    """Put a person into the room of *agent*. The bridge tries each message twice."""
     config = harness.config(
         database_url,
         [{"name": "faulty", "url": url, **options}],
@@ -168,5 +168,5 @@ async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(
             await say([talk], "three")
             await expect_answers([talk], *seen, "Echo: three")
             assert upstream.questions == ["three"]
-            # What the room was told is no part of the conversation.
+            # The notices of the room are no part of the conversation.
             assert len(upstream.asked[0]["messages"]) == 1

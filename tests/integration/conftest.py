@@ -1,4 +1,4 @@
-"""A bridge for the tests that need no configuration of their own."""
+"""A bridge for the tests that need no special configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 async def shared(harness: BridgeHarness, postgres: Server) -> AsyncIterator[SharedBridge]:
-    """A bridge that the tests of a file share, each with agents of its own."""
+    """A bridge that the tests of a file share. Each test has its own agents."""
     with postgres.migrated() as database_url:
         async with shared_bridge(harness, database_url) as running:
             yield running

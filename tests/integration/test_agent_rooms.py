@@ -25,7 +25,7 @@ SPACE = "#agentbridge_space:test.local"
 
 
 async def linked(running: Running, name: str) -> AgentRoom:
-    """Wait until the agent's ladder is climbed to the top."""
+    """Wait until the agent's last step is done."""
 
     async def settled() -> AgentRoom | None:
         contact = await running.contact(name)
@@ -200,7 +200,7 @@ async def test_many_that_go_at_once_wait_for_a_word(harness: BridgeHarness, data
 async def test_killed_between_any_two_steps_there_is_one_room(
     harness: BridgeHarness, database_url: str, stride: int
 ) -> None:
-    """The homeserver carries out request number k, the bridge dies before the response, and another bridge goes on."""
+    """The homeserver carries out request number k, the bridge dies before the response, another bridge continues."""
     number, last = 1, False
     while not last:
         async with ScriptedUpstream(f"kill{number}by{stride}-") as upstream, Proxy(harness.synapse.url) as proxy:
@@ -233,7 +233,7 @@ async def test_killed_between_any_two_steps_there_is_one_room(
 
 
 def the_nth_step(number: int) -> Callable[[int, str, str], bool]:
-    """Tell of each request whether it is step *number*; looks that go on all the time are no steps."""
+    """Return a test of a request: whether it is step *number*. Periodic requests are no steps."""
     steps = itertools.count(1)
 
     def is_it(_count: int, _method: str, path: str) -> bool:

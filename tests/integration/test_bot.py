@@ -1,4 +1,4 @@
-"""The bridge bot, as people use it."""
+"""The bridge bot and its commands."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
 
 
 async def test_a_repeated_invitation_is_one_event(harness: BridgeHarness, database_url: str) -> None:
-    """A command that runs twice, because the bridge was killed before it answered, invites once."""
+    """A kill before the answer makes the command run twice; it invites once."""
     async with (
         ScriptedUpstream("x") as upstream,
         desk(harness, database_url, upstream, "admin") as admin,
@@ -185,7 +185,7 @@ async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeH
 
 
 async def test_the_bridge_speaks_the_language_of_its_configuration(harness: BridgeHarness, database_url: str) -> None:
-    """Commands are typed the same in any language; all else that people read is translated."""
+    """The commands are the same in every language; all other texts are translated."""
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin", "ru") as admin:
         assert admin.said()[0].body == RUSSIAN.hello
         told = (await admin.ask("help")).body.splitlines()

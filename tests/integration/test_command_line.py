@@ -1,4 +1,4 @@
-"""The commands as an operator gives them: init, registration, doctor, migrate, run, demo."""
+"""The commands of an operator: init, registration, doctor, migrate, run, demo."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def start_command(*arguments: str) -> tuple[int, str]:
 
 
 async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url: str) -> None:
-    """From nothing to a doctor who finds all well, with a Synapse that reads the file that init wrote."""
+    """An operator begins with an empty folder. Synapse reads the file of init, and doctor finds no fault."""
     folder = tmp_path / "bridge"
     registration, port = folder / "registration.yaml", free_port()
     synapse = Synapse(tmp_path / "synapse", "example.test", registrations=[registration])

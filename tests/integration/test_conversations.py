@@ -1,4 +1,4 @@
-"""What people do with messages besides saying them: replies, threads, edits, redactions, asking again."""
+"""Replies, threads, edits, redactions and retries of messages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WARNING = "⚠️"
 
 
 def relation_of(message: Message) -> dict[str, Any]:
-    """Return what a message relates to, as it was first sent."""
+    """Return the relation of a message as it was first sent."""
     related: dict[str, Any] = message.versions[0].get("m.relates_to", {})
     return related
 
 
 def in_thread(talk: Conversation, root: str) -> list[str]:
-    """Return what the agent said in a thread, as it stands now."""
+    """Return the agent's messages in a thread, with their current text."""
     return [message.body for message in talk.answers if relation_of(message).get("event_id") == root]
 
 
@@ -44,7 +44,7 @@ async def test_a_thread_is_a_conversation_of_its_own(shared: SharedBridge) -> No
         assert related["is_falling_back"] is True
         assert related["m.in_reply_to"] == {"event_id": first}
         assert relation_of(answers[3]) == {}
-        # What the thread is about is told, and neither conversation knows the other's words.
+        # The thread's conversation includes the thread's root, and neither conversation has the other's messages.
         told = [[message["content"] for message in asked["messages"]] for asked in upstream.asked]
         assert told == [
             ["in the room"],
@@ -103,12 +103,12 @@ async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(shared: Sh
         name = talk.person.user_id[1:].partition(":")[0]
         assert upstream.questions[-1] == f"In reply to {name}:\n\n> the sky\n> is blue\n\nis it?"
         await talk.person.edit(talk.room_id, question, "the sky is grey")
-        # The third is the notice that the answer does not change.
+        # The third message is the notice that the answer does not change.
         await talk.wait_for_answers(3)
         await talk.person.reply(talk.room_id, answer.event_id, "sure?")
         await talk.wait_for_answers(4)
         assert upstream.questions[-1].startswith(f"In reply to {upstream.names[0]}:\n\n> Echo: ")
-        # What is quoted may be taken back: the transcript of who quotes it does not keep it.
+        # The quoted message may be redacted, so the transcript of the reply does not keep the quotation.
         asked = [said["content"] for said in upstream.asked[-1]["messages"] if said["role"] == "user"]
         assert asked[1:-1] == ["is it?"]
 
@@ -212,7 +212,7 @@ async def test_a_failure_is_shown_until_asking_again_helps(shared: SharedBridge)
         assert notice.content["msgtype"] == "m.notice"
         assert notice.body.startswith(f"{WARNING} No answer: ")
         assert "<details>" in (notice.html or "")
-        # The same trouble is told once; the message shows it all the same.
+        # The room gets one notice about the same failure; the second message gets a reaction all the same.
         second = await talk.say("and this?")
         await talk.person.wait_for(lambda: WARNING in talk.room.reactions_to(second))
         await talk.wait_until_idle()
@@ -223,7 +223,7 @@ async def test_a_failure_is_shown_until_asking_again_helps(shared: SharedBridge)
         await talk.person.wait_for(lambda: WARNING not in talk.room.reactions_to(question))
         assert talk.answers[0].content["msgtype"] == "m.text"
         assert WARNING in talk.room.reactions_to(second)
-        # Nobody can react twice with the same: it is taken back, so that they may ask once more.
+        # A person cannot repeat a reaction. The bridge redacts it, so that the person may ask once more.
         await talk.person.wait_for(lambda: talk.room.reactions_to(notice.event_id) == [])
         upstream.script = says("Another answer.")
         await talk.person.react(talk.room_id, talk.answers[0].event_id, "🔁")

@@ -1,4 +1,4 @@
-"""Files, both ways: what an agent gets of what people send, and what people see of what an agent sends."""
+"""Files in both directions: files of people for an agent, and files of an agent for people."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_a_caption_goes_with_its_file(shared: SharedBridge) -> None:
         assert upstream.questions == ["Translate this\n\nFile letter.txt:\n\n```\ngröße, welt\n```"]
         await talk.say("thanks")
         await talk.wait_for_answers(2)
-        # The agent knows the file later on.
+        # The conversation still has the file later on.
         assert "größe, welt" in upstream.asked[1]["messages"][0]["content"]
 
 
@@ -123,7 +123,7 @@ async def test_an_agents_files_are_sent_as_files(shared: SharedBridge) -> None:
         assert content["msgtype"] == "m.image"
         assert content["m.mentions"] == {}
         info = content["info"]
-        # What it is counts, not what it is called.
+        # The content decides the type, not the name of the file.
         assert (info["mimetype"], info["w"], info["h"], info["size"]) == ("image/jpeg", 1600, 1200, len(data))
         assert info["xyz.amorgan.blurhash"]
         assert await talk.person.download(content["url"]) == data
@@ -149,7 +149,7 @@ async def test_a_link_to_a_private_address_is_not_followed(shared: SharedBridge)
 
 async def test_a_file_that_can_never_be_had_does_not_hold_the_room(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("waiter") as upstream, Proxy(harness.synapse.url) as proxy:
-        # As where the homeserver of its sender is gone for good.
+        # As after the end of the sender's homeserver.
         proxy.refuses = lambda _number, _method, path: (
             web.json_response({"errcode": "M_UNKNOWN", "error": "no remote media"}, status=502)
             if "/media/download/" in path

@@ -1,4 +1,4 @@
-"""What the homeserver loses on its own side is found and answered, in order."""
+"""The bridge finds and answers the events that the homeserver lost, in order."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_bridge_that_goes_on_running_notices_that_the_homeserver_was_kil
         await talk.say("zero")
         await talk.wait_for_answers(1)
         with psycopg.connect(database_url) as jam:
-            # No transaction can be taken meanwhile: the first waits for the lock, the others wait behind it.
+            # The bridge cannot accept a transaction now: the first waits for the lock, the others wait behind it.
             jam.execute("LOCK TABLE turn IN SHARE MODE")
             for number in NUMBERS[:-1]:
                 await talk.say(number)
@@ -110,7 +110,7 @@ async def test_a_backfill_answers_no_message_twice(harness: BridgeHarness, datab
 
 
 async def _compare_again(talk: Conversation) -> None:
-    """Have every room compared from its beginning."""
+    """Request a backfill of every room from its beginning."""
     database = talk.running.database
     await database.execute("UPDATE room SET needs_backfill = true, last_seen = NULL")
     await database.execute("SELECT pg_notify('agent_bridge', 'backfill')")

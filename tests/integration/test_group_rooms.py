@@ -1,4 +1,4 @@
-"""Two agents in one room, on a real Synapse: both answer the same event, each exactly once, whatever happens."""
+"""Two agents in one room, on a real Synapse: both answer the same event, each exactly once, in spite of faults."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Group:
         return self.person.room(self.room_id)
 
     def said(self) -> list[list[str]]:
-        """Return what each ghost said, as the person sees it."""
+        """Return the messages of each ghost, as the person sees them."""
         return [[message.body for message in self.room.said_by(ghost)] for ghost in self.ghosts]
 
     def answers(self) -> list[list[Message]]:
@@ -55,7 +55,7 @@ class Group:
         return await self.person.send(self.room_id, "m.room.message", content)
 
     async def see(self, *said: list[str], within: float = 20) -> None:
-        """Wait until the ghosts said just *said*."""
+        """Wait until the ghosts' messages are exactly *said*."""
         await self.person.wait_for(lambda: self.said() == [*said], within)
 
 
@@ -110,12 +110,12 @@ async def test_both_agents_answer_the_same_event(harness: BridgeHarness, databas
             localpart = ghost[1:].partition(":")[0]
             assert answer.content[MARK] == mark(turn_key(event, localpart), 0)
         await talk.person.wait_for(lambda: all(talk.room.receipts.get(ghost) == event for ghost in talk.ghosts))
-        # What people say among themselves is nobody's; a reply is for the agent that is replied to.
+        # A message without a mention is for no agent; a reply is for the agent of the replied-to message.
         await talk.person.say(talk.room_id, "what do you think?")
         await talk.person.reply(talk.room_id, talk.answers()[1][0].event_id, "really?")
         await closed(running.database, 3)
         await talk.person.wait_for(lambda: [len(said) for said in talk.said()] == [1, 2])
-        # Each upstream conversation has a name of its own.
+        # Each agent has a separate upstream conversation.
         sessions = {headers["X-Session"] for headers in upstream.headers[:2]}
         assert sessions == {f"{talk.room_id}/{ghost[1:].partition(':')[0]}" for ghost in talk.ghosts}
         assert {body["model"] for body in upstream.asked[:2]} == {model["id"] for model in upstream.models}
@@ -145,7 +145,7 @@ async def test_both_go_on_after_a_kill_and_say_nothing_twice(
             async with BridgeProcess(tmp_path, config):
                 await closed(database, 2)
                 await talk.see(["Echo: one"], ["Echo: one"])
-            # Death between the homeserver's answer and the row; the homeserver forgets transaction ids as well.
+            # Death between the homeserver's response and the row; the homeserver forgets transaction ids as well.
             before = [[answer.event_id for answer in answers] for answers in talk.answers()]
             await database.execute("UPDATE turn SET state = 'committed', finished_at = NULL WHERE kind = 'message'")
             await database.execute("UPDATE outbox SET event_id = NULL")
@@ -222,7 +222,7 @@ async def test_an_edit_changes_both_answers_and_why_tells_of_both(harness: Bridg
 
         story = await told(f"why {event}")
         assert all(name in story for name in upstream.names)
-        # One of two answers fails; asking again by the event asks for that one only.
+        # One of two answers fails; a retry of the event asks for that one only.
         failing = await talk.ask("fail")
         await closed(running.database, 4)
         await talk.person.wait_for(lambda: sum("⚠️" in said[-1] for said in talk.said()) == 1)

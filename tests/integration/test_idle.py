@@ -1,4 +1,4 @@
-"""A bridge that has nothing to do leaves the database in peace."""
+"""An idle bridge runs few statements on the database."""
 
 from __future__ import annotations
 

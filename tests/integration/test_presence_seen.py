@@ -1,4 +1,4 @@
-"""People see by its presence whether an agent can answer, if that is configured."""
+"""The presence of an agent shows whether it can answer, if that is configured."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def room_of(
 
 
 def looks(talk: Conversation, presence: str, message: str | None) -> Callable[[], bool]:
-    """Return a condition: the person sees the agent so."""
+    """Return a condition: the person sees this presence of the agent."""
 
     def seen() -> bool:
         content = talk.person.presences.get(talk.ghost, {})

@@ -1,4 +1,4 @@
-"""What an agent does besides answering, as people see it: folded, in a thread or not at all, in either API."""
+"""Reasoning and tool calls of an agent in a room: folded, in a thread or hidden, with either API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PIECES = (
 
 
 def seen(talk: Conversation) -> list[tuple[str, str]]:
-    """Return what the agent said, each with its msgtype."""
+    """Return the agent's messages, each with its msgtype."""
     return [(message.content["msgtype"], message.body) for message in talk.answers]
 
 
@@ -45,7 +45,7 @@ async def test_folded_beside_the_answer(harness: BridgeHarness, database_url: st
         await talk.person.wait_for(lambda: "search" in aside.body)
         assert answer.body == "Cats it is."
         assert aside.content["msgtype"] == "m.notice"
-        # One line where there is no HTML; there, all of it, folded.
+        # The plain body has one line; the HTML has all of it, folded.
         assert aside.body == "💭 Thought for 1 second · Used search"
         html = aside.html or ""
         assert html.startswith("<details>\n<summary>💭 Thought for 1 second · Used search</summary>")

@@ -1,4 +1,4 @@
-"""Several processes on one database: whoever is killed, the others go on."""
+"""Several processes on one database: after a kill of one process the others go on."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_a_killed_process_is_replaced_by_the_other(
         async with harness.watching(talk) as talk, Database(database_url) as database, one:
             await eventually(logs(one, LEADING), "the first leads")
             await eventually(logs(one, "listening"), "the first process listens")
-            # Asked before the second is there, so that the first is the one that answers.
+            # The question comes before the second process, so that the first one answers.
             upstream.scripts.append(waits_for(never, "half"))
             await talk.say("question")
             await talk.person.wait_for(lambda: talk.answers)
@@ -87,7 +87,7 @@ async def test_a_killed_process_is_replaced_by_the_other(
 
 @asynccontextmanager
 async def only_a_door(config: Config) -> AsyncIterator[None]:
-    """Run a process that leads and takes messages in, and works off no lane."""
+    """Run a process that leads and accepts messages, and processes no lane."""
     async with build(config) as bridge:
         leading = asyncio.create_task(bridge.leader.run())
         await bridge.leader.settled.wait()
@@ -116,7 +116,7 @@ async def test_a_worker_answers_and_stops_messages_that_another_process_receives
             await talk.person.wait_for(lambda: talk.answers, TURN_WITHIN)
             await talk.person.react(talk.room_id, question, "🛑")
             await talk.person.wait_for(lambda: talk.answers[0].body == "Once upon\n\n*(stopped)*")
-            # The worker answers commands too; what it asks the leader to do is done there.
+            # The worker answers commands too; the leader carries out the worker's requests.
             dm = await admin.create_dm(f"@agentbridge:{DOMAIN}")
             upstream.models.append({"id": "newcomer", "object": "model"})
             await admin.say(dm, "sync")

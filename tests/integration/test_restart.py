@@ -1,4 +1,4 @@
-"""Kills, stops and restarts, with the bridge as a real process: what a person sees afterwards."""
+"""Kills, stops and restarts, with the bridge as a real process, and the messages that a person sees afterwards."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_a_message_that_kills_the_bridge_fails_in_the_end(
 async def test_a_message_whose_sending_was_not_written_down_is_adopted(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
-    """The bridge dies between the homeserver's answer and the row; the homeserver forgets transaction ids as well."""
+    """The bridge dies between the homeserver's response and the row; the homeserver forgets transaction ids as well."""
     async with ScriptedUpstream("twice") as upstream:
         async with harness.talk(database_url, upstream) as talk:
             await talk.say("only once")
@@ -164,7 +164,7 @@ async def test_messages_sent_while_no_bridge_ran_are_answered_at_its_start(
 
 
 async def test_a_lane_of_a_dead_worker_is_taken_over(harness: BridgeHarness, database_url: str) -> None:
-    """A job that counts as running while nobody holds its lane's lock lost its worker."""
+    """A running job without the lock of its lane has lost its worker."""
     async with ScriptedUpstream("orphan") as upstream, harness.talk(database_url, upstream) as talk:
         await talk.say("first")
         await talk.wait_for_answers(1)
@@ -201,7 +201,7 @@ async def test_two_bridges_share_the_work_and_say_nothing_twice(
 
 
 async def test_an_empty_database_adopts_the_existing_rooms(harness: BridgeHarness, database_url: str) -> None:
-    """Everything that people see is found again by its alias; nothing is made twice and answers go on."""
+    """The bridge finds the rooms by their aliases; it creates none twice, and answers go on."""
     async with ScriptedUpstream("anew") as upstream:
         async with harness.talk(database_url, upstream) as talk:
             await talk.say("before")
@@ -249,7 +249,7 @@ async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
 
 
 async def test_forged_marks_do_not_pass_for_an_answer(harness: BridgeHarness, database_url: str) -> None:
-    """Anybody can write anything in a room, marks of the bridge included."""
+    """A person can write any content in a room, including marks of the bridge."""
     async with ScriptedUpstream("genuine") as upstream:
         async with harness.talk(database_url, upstream) as talk:
             event = await talk.say("hello")
@@ -287,7 +287,7 @@ async def test_a_delayed_retry_begins_at_the_next_start(harness: BridgeHarness, 
                 return bool(await rows("SELECT 1 FROM turn WHERE not_before IS NOT NULL"))
 
             await eventually(waits, "the turn waits for its next attempt")
-            # As after a homeserver's trouble; what an upstream asked for is kept.
+            # Like a wait for the homeserver. The bridge keeps a wait that the upstream asked for.
             await talk.running.database.execute(
                 "UPDATE turn SET failures = 0, not_before = now() + interval '1 hour', waits_since = now()"
             )

@@ -1,4 +1,4 @@
-"""People steer what agents do: stop, collect, look, ask again, set aside; and are told where the line is drawn."""
+"""People stop, collect, list, retry and drop messages, and get notices of the limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def admin_in(harness: BridgeHarness, talk: Conversation) -> AsyncIterator[Person]:
-    """Give an admin who is in the room of *talk*."""
+    """Give an admin in the room of *talk*."""
     async with harness.person("admin") as admin:
         await talk.running.homeserver.invite(talk.room_id, admin.user_id)
         await admin.join(talk.room_id)
@@ -49,7 +49,7 @@ async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) ->
         answers = await talk.wait_for_answers(2)
         assert [answer.body for answer in answers] == ["Once upon a time\n\n*(stopped)*", "Echo: next"]
         assert upstream.questions == ["tell me everything", "next"]
-        # The upstream's own end of the line is closed: it need not go on.
+        # The connection to the upstream is closed, so its answer need not go on.
         assert await talk.command("stop") == "No message is being answered in this room."
 
 
@@ -147,7 +147,7 @@ async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, shared:
         upstream.scripts.append(waits_for(gate, "first ", "and last"))
         await talk.say("one")
         await eventually(_asked(upstream, 1), "the upstream was asked")
-        # Commands are answered meanwhile, and no word of the answer is there yet.
+        # Commands are answered during the turn, and no part of the answer is visible yet.
         assert "while they grow" in await talk.command("stream edits", admin)
         assert talk.answers == []
         gate.set()
@@ -191,7 +191,7 @@ async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHa
 
 
 def _told(talk: Conversation) -> list[str]:
-    """Return what was not taken: by the answers' own words, or by what they answer."""
+    """Return the bot's notices, each followed by the message that it replies to."""
     told = []
     for message in talk.from_bot:
         related = message.content.get("m.relates_to", {}).get("m.in_reply_to", {}).get("event_id")
@@ -248,7 +248,7 @@ async def test_a_message_that_comes_too_late_is_told_and_not_answered(
         async with harness.watching(talk) as talk:
             for text in ("one", "two"):
                 await talk.say(text)
-            # The homeserver's clock tells the age; the messages grow old while no bridge runs.
+            # The homeserver's clock decides the age; the messages grow old while no bridge runs.
             oldest = asyncio.get_running_loop().time()
             await eventually(lambda: _later(oldest + 2), "the messages are old")
             lanes = {"max_message_age": 1.5, "drain_timeout": 2}

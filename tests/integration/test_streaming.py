@@ -1,4 +1,4 @@
-"""An answer grows before people's eyes: the events that show it, on a real homeserver."""
+"""A growing answer: the events that show it, on a real homeserver."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from support.shared_bridge import SharedBridge
 
 LIVE = "org.matrix.msc4357.live"
-#: Words of an answer that is longer than all the parts that it may have.
+#: Number of words in an answer that is longer than all the parts that it may have.
 WORDS = 7000
 STORY = ("**Once** upon", " a time", ", there was", " a *fox*.")
 
 
 def paced(gates: list[asyncio.Event], *pieces: str) -> Script:
-    """Return a script that says the first of *pieces*, and each other one when its gate is open."""
+    """Return a script that sends the first of *pieces*, and each other one when its gate is open."""
 
     async def script(_question: str) -> AsyncIterator[str]:
         yield pieces[0]
@@ -49,7 +49,7 @@ def paced(gates: list[asyncio.Event], *pieces: str) -> Script:
 
 
 def dripping(until: asyncio.Event, end: str) -> Script:
-    """Return a script that says number after number, twenty a second, and *end* when *until* is set."""
+    """Return a script that sends number after number, twenty a second, and *end* when *until* is set."""
 
     async def script(_question: str) -> AsyncIterator[str]:
         for number in count():
@@ -88,13 +88,13 @@ def ends(talk: Conversation, text: str) -> bool:
 
 
 async def events_of(talk: Conversation) -> list[Event]:
-    """Return the messages and edits of the agent, oldest first, as the homeserver tells of them."""
+    """Return the messages and edits of the agent, oldest first, from the homeserver's history."""
     events = await talk.person.history(talk.room_id)
     return [event for event in events if event["type"] == "m.room.message" and event["sender"] == talk.ghost]
 
 
 async def see_story(talk: Conversation, upstream: ScriptedUpstream) -> list[Event]:
-    """Have STORY told, each piece after the one before was seen; return the events that showed it."""
+    """Let the agent send STORY, each piece after the one before is visible; return the events that showed it."""
     gates = [asyncio.Event() for _ in STORY[1:]]
     upstream.scripts.append(paced(gates, *STORY))
     await talk.say("tell me")
@@ -177,12 +177,12 @@ async def test_an_answer_that_is_stopped_is_not_live(shared: SharedBridge) -> No
 
 
 class Overloaded:
-    """A homeserver that has enough of an answer's edits: it refuses so many messages after the first one."""
+    """A homeserver that limits an answer's edits: it refuses so many messages after the first one."""
 
     def __init__(self, refusals: int) -> None:
         self._left = refusals
         self._messages = 0
-        #: Set when the last was refused.
+        #: Set at the last refusal.
         self.recovered = asyncio.Event()
 
     def __call__(self, _number: int, method: str, path: str) -> web.Response | None:
@@ -219,7 +219,7 @@ async def test_a_homeserver_that_has_enough_gets_fewer_edits_and_the_whole_answe
         clock, shown = asyncio.get_running_loop().time, versions(talk)
         had_enough = clock()
         await talk.person.wait_for(lambda: versions(talk) > shown)
-        # Two a second, and each refusal makes it half as many.
+        # Two a second; each refusal halves the rate.
         assert clock() - had_enough > 3
         until.set()
         await talk.person.wait_for(partial(ends, talk, "and done."))
@@ -309,7 +309,7 @@ async def test_rooms_that_stream_at_once_share_the_edits_fairly(harness: BridgeH
             await talk.person.wait_for(partial(ends, talk, "and done."))
         await eventually(talks[0].running.idle, "every turn is closed")
         times = sorted([time for talk in talks for time in await edit_times(talk)])
-        # One a second, and what was saved up before the first: one second's worth. The clocks are not quite the same.
+        # One edit a second, plus the savings of one second before the first. The two clocks differ slightly.
         assert len(times) - 2 <= times[-1] - times[0] + 0.5
 
 

@@ -1,4 +1,4 @@
-"""A person talks to an agent: what they see, on a real homeserver."""
+"""A person talks to an agent on a real homeserver and sees its answers."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ async def test_a_stranger_without_an_admins_invitation_is_ignored(harness: Bridg
 
 
 async def test_the_next_message_starts_at_once(shared: SharedBridge) -> None:
-    """The gap between two turns of a lane is the queue's trap: it must not be the queue's polling interval."""
+    """The queue's polling interval must not become the gap between two turns of a lane."""
     async with ScriptedUpstream("brisk") as upstream, shared.talk(upstream) as talk:
         for number in range(8):
             await talk.say(f"{number}")

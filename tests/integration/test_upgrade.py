@@ -1,4 +1,4 @@
-"""An upgrade, on a real Synapse: a bridge goes on with the database of a release, and with its messages in rooms."""
+"""An upgrade, on a real Synapse: the bridge continues with a release's database, and with its messages in rooms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def key_of(event_id: str) -> str:
 async def show(
     homeserver: Homeserver, room_id: str, ghost: str, question: str, text: str, *, live: bool = False
 ) -> str:
-    """Show *text* as the release did: as the first part of the answer to *question*."""
+    """Show *text* like the release: as the first part of the answer to *question*."""
     content = message(text, mark=f"{key_of(question)}.0", live=live)
     return await homeserver.send(room_id, content, txn_id=f"ab.{key_of(question)}.0", as_user=ghost)
 
@@ -86,7 +86,7 @@ async def test_a_bridge_goes_on_with_what_a_release_left(
             await eventually(closed, "every turn is closed", 60)
             expected = ["Echo: hello", "Echo: shown and not written down"]
             await alice.wait_for(lambda: said(alice, frida, FRIDA) == expected)
-            # It was sent, and its event was not written down; it was neither asked nor sent again.
+            # The homeserver has the event, which was not recorded; it was neither asked nor sent again.
             row = await database.row(
                 "SELECT o.event_id FROM outbox o JOIN turn t ON t.id = o.turn WHERE t.event_id = %s", (committed,)
             )
@@ -98,7 +98,7 @@ async def test_a_bridge_goes_on_with_what_a_release_left(
             begun_by_the_release = alice.room(gala).messages[names["$running-answer"]]
             assert LIVE not in begun_by_the_release.content
             assert begun_by_the_release.versions[0][MARK] == f"{key_of(begun)}.0"
-            # What was answered before is edited, answered again and forgotten.
+            # The release's answers are edited, answered again and redacted.
             await alice.react(frida, names["$hello-answer"], "🔁")
             await eventually(lambda: _asked(upstream, "hello"), "it is asked again")
             await eventually(closed, "every turn is closed", 30)

@@ -81,7 +81,7 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
 
 
 async def make_homes(database: Database, room_ids: Iterable[str]) -> None:
-    """Give an agent of its own to each of *room_ids*."""
+    """Add an agent with a home for each of *room_ids*."""
     agents = Agents(database)
     for number, room_id in enumerate(room_ids):
         await agents.add([wanted(f"a{number}")])
@@ -106,5 +106,5 @@ async def dead_letter_reasons(database: Database) -> list[str]:
 
 
 async def rooms_to_backfill(database: Database) -> set[str]:
-    """Return the rooms that will be compared with the homeserver's history."""
+    """Return the rooms that need a backfill."""
     return {row["room_id"] for row in await database.rows("SELECT room_id FROM room WHERE needs_backfill")}

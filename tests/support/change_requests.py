@@ -1,4 +1,4 @@
-"""What people want of earlier messages, for tests of what stands on PostgreSQL."""
+"""Changes of earlier messages, for tests on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def change(kind: ChangeKind, event_id: str, target: str, **changes: Any) -> Chan
 
 
 async def note(database: Database, *wanted: ChangeRequest) -> list[list[int]]:
-    """Write *wanted* as intake does; return the lanes of each."""
+    """Write *wanted* like intake; return the lanes of each."""
     edits = Edits(database)
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, {each.room_id for each in wanted})
@@ -55,7 +55,7 @@ async def note(database: Database, *wanted: ChangeRequest) -> list[list[int]]:
 
 
 async def answer(database: Database, turn: Turn, text: str = "The answer", state: TurnState = TurnState.DONE) -> None:
-    """Answer *turn* as the relay does, and show it in an event ``$a`` of its own."""
+    """Answer *turn* like the relay, and record an event for the answer: ``$q`` gets ``$aq``."""
     turns = Turns(database)
     error = "it broke" if state is TurnState.FAILED else None
     besides = AnswerExtras(activity=(Op(Part.ACTIVITY, "thought"),))

@@ -1,4 +1,4 @@
-"""Texts that just fit an event, and what events weigh."""
+"""Texts that just fit an event, and the sizes of events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def wire_size(content: dict[str, Any]) -> int:
 
 
 def at_the_border(piece: str) -> tuple[str, str]:
-    """Return the longest text of *piece* again and again that is one part, and the shortest that is more."""
+    """Return the longest repetition of *piece* that is one part, and the shortest that is more."""
 
     def text(count: int) -> str:
         return f"**b** {piece * count} **e**"

@@ -27,7 +27,7 @@ class Reply:
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: The pieces of the body, each in a write of its own. Without a head they are raw bytes for the socket.
+    #: The pieces of the body, each in a separate write. Without a head they are raw bytes for the socket.
     pieces: tuple[bytes, ...] = ()
     #: Seconds before each piece.
     pause: float = 0

@@ -1,7 +1,7 @@
 """Python modules run as programs in processes that start in milliseconds.
 
-A fork server imports the application once. Each process is forked from it, so it is as real as one that an interpreter
-starts: it has a process id and a session of its own, and a SIGKILL ends it alone.
+A fork server imports the application once. Each process is forked from it, and is as real as one of a new interpreter:
+it has its own process id and session, and a SIGKILL ends it alone.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _end_with_creator() -> None:
 def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_output: bool) -> None:  # noqa: FBT001
     """Turn this process into the program."""
     os.setsid()
-    # The fork server lives as long as its children do, so its end tells them nothing.
+    # The fork server lives as long as its children do, so they cannot wait for its end.
     threading.Thread(target=_end_with_creator, daemon=True).start()
     os.dup2(stderr.fileno(), 2)
     stderr.close()

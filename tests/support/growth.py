@@ -1,4 +1,4 @@
-"""How the time of some work grows with the length of a text, whatever else the machine does."""
+"""The growth of the time of some work with the length of a text, independent of the load of the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: Characters of the texts that are compared, and how often each is tried.
 _SHORT, _LONG = 2_000, 8_000
 _TRIES = 3
-#: Seconds that count as none: less says nothing about growth.
+#: Seconds that count as zero: shorter times have too much noise.
 _NOTHING = 0.0005
 
 

@@ -70,7 +70,7 @@ class Running:
         return Conversation(self, person, room_id, self.homeserver.namespace.user_id(contact.agent.ghost))
 
     async def contact(self, name: str) -> AgentRoom:
-        """Wait until the agent called *name* has a room with all that belongs to it, and return both."""
+        """Wait until the agent called *name* has a complete room, and return both."""
 
         async def settled() -> AgentRoom | None:
             for contact in await self.agents.all():

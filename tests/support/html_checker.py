@@ -1,11 +1,11 @@
-"""What the Matrix spec lets a message's HTML be, checked by a parser that is not the sanitiser's."""
+"""The HTML that the Matrix spec allows in a message, checked by another parser than the sanitiser's."""
 
 from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
 
-#: Matrix spec 1.18, "m.room.message msgtypes": tags, and what each may carry, of that which the bridge makes.
+#: Matrix spec 1.18, "m.room.message msgtypes": the tags that the bridge makes, and the attributes of each.
 TAGS = {
     "del", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "p", "a", "ul", "ol", "sup", "sub", "li", "b", "i", "u",
     "strong", "em", "s", "code", "hr", "br", "div", "table", "thead", "tbody", "tr", "th", "td", "caption", "pre",
@@ -24,7 +24,7 @@ _HREF = re.compile(r"(?:https?://[^/\s]|mailto:.|matrix:.)", re.IGNORECASE)
 
 
 class Checker(HTMLParser):
-    """Raises AssertionError at the first thing that the spec does not allow, or that is not well-formed."""
+    """Raises AssertionError at the first part that is not well-formed, or that the spec does not allow."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""The queue of the lanes' jobs, as tests look at it."""
+"""The queue of the lanes' jobs, for tests."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _URL = re.compile(r"^OpenAI:\s+(http://127\.0\.0\.1:\d+)/v1$", re.MULTILINE)
 
 
 class LettaServer:
-    """Runs in a home of its own while it is entered, with :class:`FakeLLM` behind its agents."""
+    """Runs with a separate home folder while it is entered, with :class:`FakeLLM` behind its agents."""
 
     def __init__(self) -> None:
         self.llm = FakeLLM()
@@ -133,7 +133,7 @@ async def _run(environment: dict[str, str], *arguments: str) -> None:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """End *process* and all that it started, which is its process group."""
+    """End *process* and all of its process group."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)

@@ -1,4 +1,4 @@
-"""Several people, each in the room of an agent of their own, and transactions sent as the homeserver sends them."""
+"""Several people, each in the room of a separate agent, and transactions in the homeserver's form."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_bridge(talks: Iterable[Conversation], running: Running) -> list[Convers
 
 
 def echo_through(gates: Mapping[str, asyncio.Event]) -> Script:
-    """Return a script that echoes; where a question has a gate, its text comes only when that is open."""
+    """Return a script that echoes; the answer to a question with a gate waits for the gate."""
 
     async def script(question: str) -> AsyncIterator[str | int | Exception | None]:
         yield "Echo: "

@@ -80,7 +80,7 @@ class Server:
 
 
 class Cluster(Server):
-    """A PostgreSQL server in a folder of its own. It ends with this process, even by SIGKILL."""
+    """A PostgreSQL server in a separate folder. It ends with this process, even by SIGKILL."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__("")
@@ -101,7 +101,7 @@ class Cluster(Server):
         self._stack.close()
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
-        """Stop the server: *fast* as an operator would, *immediate* as a crash would (no shutdown, then recovery)."""
+        """Stop the server: *fast* like an operator, *immediate* like a crash (no shutdown, then recovery)."""
         self._control("-m", mode, "stop")
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The bridge as a process of its own, which can be killed."""
+"""The bridge as a separate process, which can be killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write_config(folder: Path, config: Config) -> Path:
-    """Write *config* as an operator would have it; return the file."""
+    """Write *config* like an operator; return the file."""
     file = folder / "config.yaml"
     file.touch(mode=0o600)
     file.write_text(render(config), encoding="utf-8")
@@ -47,7 +47,7 @@ class BridgeProcess(Program):
         self.events.append(event)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        """Return the log lines that say *event*."""
+        """Return the log lines of *event*."""
         return [line for line in self.events if line["event"] == event]
 
     async def wait_for(self, event: str, within: float = DEADLINE) -> None:

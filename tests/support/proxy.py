@@ -1,4 +1,4 @@
-"""A proxy in front of the homeserver that loses what a test wants lost."""
+"""A proxy in front of the homeserver. A test selects the requests and responses that it loses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _OWN = {"host", "content-length", "transfer-encoding", "connection", "content-en
 class Proxy:
     """Passes every request on to *target*, and counts.
 
-    Each request is numbered from 1. Where :attr:`loses` says so, the homeserver carries the request out and the answer
-    never arrives; where :attr:`refuses` gives a response, the homeserver never hears of it.
+    Each request is numbered from 1. Where :attr:`loses` says so, the homeserver carries the request out and the
+    response is lost; where :attr:`refuses` gives a response, the homeserver does not get the request.
     """
 
     def __init__(self, target: str) -> None:
@@ -26,11 +26,11 @@ class Proxy:
         self.count = 0
         self.loses: Callable[[int, str, str], bool] = lambda _number, _method, _path: False
         self.refuses: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
-        #: Where it gives an event, the request waits for that before the homeserver hears of it.
+        #: Where it gives an event, the proxy holds the request until the event is set.
         self.holds: Callable[[int, str, str], asyncio.Event | None] = lambda _number, _method, _path: None
-        #: Where it gives a response, the homeserver carries the request out and that is answered instead.
+        #: Where it gives a response, the homeserver carries the request out and the client gets this response instead.
         self.replaces: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
-        #: Set when the first answer was lost.
+        #: Set when the first response was lost.
         self.lost = asyncio.Event()
         app = web.Application(client_max_size=100 * 1024**2)
         app.router.add_route("*", "/{path:.*}", self._pass)

@@ -1,4 +1,4 @@
-"""Records for tests, with values that nobody looks at filled in."""
+"""Records for tests, with default values."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def wanted(name: str = "Frida", /, **changes: Any) -> DesiredAgent:
 
 
 def summary(**changes: Any) -> TurnSummary:
-    """Return a turn as people ask about it."""
+    """Return a turn as commands read it."""
     values: dict[str, Any] = {
         "id": 1,
         "key": "0123456789abcdef",
@@ -98,7 +98,7 @@ def summary(**changes: Any) -> TurnSummary:
 
 
 def turn(**changes: Any) -> Turn:
-    """Return a question as a worker takes it up."""
+    """Return a question as a worker claims it."""
     values: dict[str, Any] = {
         "id": 1,
         "event_id": "$event",

@@ -1,4 +1,4 @@
-"""Small documents, made by the libraries that make them for people."""
+"""Small documents, made by the usual libraries."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def _question(body: Mapping[str, Any]) -> str:
 
 
 def says(*pieces: Piece) -> Script:
-    """Return a script that says *pieces* to any question."""
+    """Return a script that sends *pieces* as the answer to any question."""
 
     async def script(_question: str) -> AsyncIterator[Piece]:
         for piece in pieces:
@@ -142,7 +142,7 @@ def says(*pieces: Piece) -> Script:
 
 
 def waits_for(gate: asyncio.Event, *pieces: Piece) -> Script:
-    """Return a script that says the first of *pieces*, waits for *gate*, and says the rest."""
+    """Return a script that sends the first of *pieces*, waits for *gate*, and sends the rest."""
 
     async def script(_question: str) -> AsyncIterator[Piece]:
         yield pieces[0]

@@ -1,4 +1,4 @@
-"""A line to a server that can be cut: nobody listens then, and whoever was connected is not any more."""
+"""A line to a server that a test can cut: the port then refuses connections, and open connections end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Line:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Refuse connections from now on, and drop those that there are."""
+        """Refuse connections from now on, and drop the open ones."""
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()

@@ -1,4 +1,4 @@
-"""A bridge that many tests use, each with an agent and a person of its own."""
+"""A bridge that many tests use, each with a new agent and a new person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns for tests of what stands on PostgreSQL: asked for, accepted, taken up, looked at."""
+"""Turns for tests on PostgreSQL: requested, accepted, claimed, and read."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ async def take_part(database: Database, room_id: str, *agents: int) -> None:
 
 
 async def watch(database: Database, room_id: str = ROOM, seen: str = "$seen") -> HistoryCursor:
-    """Record that no event is missing in a room up to *seen*; return the room as a backfill that begins now sees it."""
+    """Record that no event is missing in a room up to *seen*; return the room for a backfill that begins now."""
     return await Rooms(database).enter(room_id, KindName.GROUP, seen)
 
 
 async def accept(database: Database, *asked: NewTurn) -> list[int]:
-    """Write *asked* as intake does; return the lanes of those that are new."""
+    """Write *asked* like intake; return the lanes of the new ones."""
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, {new.room_id for new in asked})
         lanes = await IntakeStore(database).accept(connection, asked)
@@ -99,14 +99,14 @@ async def stop(database: Database, *requests: StopRequest) -> list[int]:
 
 
 async def take(database: Database, lane: int) -> Turn:
-    """Take up the head of *lane*, which may be taken up."""
+    """Claim the head of *lane*, which must be due."""
     turn = await Turns(database).take(lane)
     assert turn is not None
     return turn
 
 
 async def collect(database: Database, turn: Turn) -> list[str]:
-    """Collect all that waits behind *turn*, and is like it; return its events."""
+    """Collect all messages behind *turn* that are like it; return their events."""
     turns = Turns(database)
     return [each.event_id for each in await turns.collect(turn, await turns.behind(turn))]
 
@@ -128,7 +128,7 @@ def content(row: Mapping[str, Any]) -> Payload:
 
 
 async def all_rows(database: Database) -> Sequence[dict[str, Any]]:
-    """Return everything that is written about turns."""
+    """Return all rows about turns."""
     return [
         *await database.rows("SELECT * FROM turn ORDER BY id"),
         *await database.rows("SELECT * FROM outbox ORDER BY turn, part"),
@@ -137,7 +137,7 @@ async def all_rows(database: Database) -> Sequence[dict[str, Any]]:
 
 
 async def order(database: Database, room_id: str = ROOM) -> list[str]:
-    """Return the open turns of a room in the order in which they will be taken up."""
+    """Return the open turns of a room in the order of their claims."""
     rows = await database.rows(
         """
         SELECT t.event_id FROM turn t JOIN conversation c ON c.id = t.conversation

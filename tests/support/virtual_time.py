@@ -1,4 +1,4 @@
-"""Tests of time limits that take no time: the clock of their event loop advances when nothing is left to do."""
+"""Tests of time limits that take no time: the clock of their event loop advances when no callback is ready."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def virtual_time(test: Callable[Parameters, Coroutine[object, object, None]]) -> Callable[Parameters, None]:
-    """Run an async test on a clock of its own, which begins at 0 s. The test must not use sockets or processes."""
+    """Run an async test on a virtual clock, which begins at 0 s. The test must not use sockets or processes."""
 
     @functools.wraps(test)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:

@@ -1,8 +1,8 @@
 """Ends servers that outlive the process that started them.
 
-PostgreSQL detaches itself from its parent, and a program that is not ours has processes of its own. A watchdog is a
-small process that reads from a pipe whose other end only the starter holds. The pipe closes when the starter ends, even
-by SIGKILL; the watchdog then ends the server. This works on Linux and macOS.
+PostgreSQL detaches itself from its parent, and other programs start further processes. A watchdog is a small process
+that reads from a pipe whose other end only the starter holds. The pipe closes when the starter ends, even by SIGKILL;
+the watchdog then ends the server. This works on Linux and macOS.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ends_with_us(kind: str, target: str | int) -> Iterator[None]:
     *kind* is ``cluster`` (*target* is the data folder of a PostgreSQL cluster) or ``group`` (a process group).
     """
     command = (sys.executable, "-I", "-S", __file__, kind, str(target))
-    # A session of its own: neither Ctrl-C nor a signal to the group of the starter ends the watchdog first.
+    # A new session: neither Ctrl-C nor a signal to the group of the starter ends the watchdog first.
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
         yield
 

@@ -1,4 +1,4 @@
-"""Asides: what is thought and which tools are called, as ops beside the answer, on a clock of the test's own."""
+"""Activity: reasoning and tool calls, as ops beside the answer, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.event_sizes import EVENT, wire_size
 
 START = 1000.0
 LATER = START + 60
-#: Ops that show asides before the answer is whole, at most.
+#: Maximum of ops that show activity before the answer is whole.
 MOST = 12
 
 
@@ -68,7 +68,7 @@ def test_asides_are_shown_as_is_wanted(
     first, *rest = played(reasoning, tools).whole(LATER)
     assert (first.part, first.plain, first.thread_of, first.notice) == (Part.ACTIVITY, head, None, True)
     assert first.text == (head if text is None else folded(head, text))
-    # The head of the thread comes first, then what stands in it, in its order.
+    # The head of the thread comes first, then the notices in their order.
     assert [(op.part, op.text, op.thread_of) for op in rest] == [
         (Part.ACTIVITY - 1 - number, notice, Part.ACTIVITY) for number, notice in enumerate(notices)
     ]
@@ -168,7 +168,7 @@ def test_a_summary_is_in_the_language_of_the_house() -> None:
     "hostile", ["```", "````\n</details>", "</summary>", "<b>", "`", "**", "\n\n# x", "{0} {tool}"]
 )
 def test_nothing_breaks_out_of_its_box(hostile: str) -> None:
-    """What a tool says stays in its block, whatever it is; a name is no markup either."""
+    """A tool's arguments and result stay in their block, and its name is no markup."""
     aside = activity(tools=Show.COLLAPSED)
     aside.call("1", f"a{hostile}b", f"{hostile}\n**bold**", START)
     aside.result("1", f"{hostile}\n**bold**", START)
@@ -211,7 +211,7 @@ def test_what_is_long_is_bounded(piece: str, show: Show) -> None:
 
 
 def test_a_hundred_tools_end_in_few_events() -> None:
-    """All that is thought and called is bounded too, whatever an agent in a circle does."""
+    """The number of events is limited, even if an agent loops."""
     aside = activity(Show.THREAD, Show.THREAD)
     for number in range(1000):
         aside.call(str(number), "grep", "{}", START + number)

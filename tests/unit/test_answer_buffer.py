@@ -1,4 +1,4 @@
-"""A draft sorts what arrives: words, what is done besides, files."""
+"""An answer buffer sorts deltas: text, activity, files."""
 
 from __future__ import annotations
 

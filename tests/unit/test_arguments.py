@@ -1,4 +1,4 @@
-"""Arguments of commands: words become the values that a signature asks for."""
+"""Arguments of commands: the parser turns text into the values of a signature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said together is one question."""
+"""Messages that are sent together become one question."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BOB, CAROL = "@bob:example.org", "@carol:example.org"
 FILE = Attachment(MediaKind.IMAGE, None, "cat.png", None, None, None, voice=False, encrypted=False)
 CAT, DOG = MessagePayload("", FILE), MessagePayload("", replace(FILE, name="dog.png"))
 CAPTIONED, TEXT = replace(CAT, body="Who is that?"), MessagePayload("Who is that?")
-#: Seconds since the file was said.
+#: Seconds since the file was sent.
 AGE = 30.0
 
 
 def waits(*said: tuple[MessagePayload, float] | tuple[MessagePayload, float, str]) -> list[QueuedMessage]:
-    """Return messages that were said so many seconds behind the file, by Bob unless somebody else is named."""
+    """Return messages that were sent so many seconds behind the file, by Bob unless another sender is given."""
     return [
         QueuedMessage(number, f"${number}", sender[0] if sender else BOB, payload, AGE - behind, 0.5)
         for number, (payload, behind, *sender) in enumerate(said)

@@ -26,7 +26,7 @@ def chunk(finish_reason: Any = None, **delta: Any) -> dict[str, Any]:
 
 
 def says(*values: Any) -> list[Any]:
-    """Return what *values* say one after the other."""
+    """Return the pieces of *values*, one after the other."""
     dialect = ChatDialect()
     return [piece for value in values for piece in dialect.read(value)]
 

@@ -114,4 +114,4 @@ def test_two_commands_of_one_name_are_an_error_of_the_program() -> None:
 
 def test_a_registry_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        all_commands().commands["help"] = COMMANDS["stop"]  # type: ignore[index]  # that is what must fail
+        all_commands().commands["help"] = COMMANDS["stop"]  # type: ignore[index]  # the test expects this error

@@ -1,4 +1,4 @@
-"""The text of config.yaml: complete, commented, and read back as what it was written from."""
+"""The text of config.yaml: complete, commented, and equal to its configuration when it is read back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MINIMAL: dict[str, Any] = {
 
 
 def written_and_read(values: dict[str, Any], folder: Path) -> tuple[Config, Config]:
-    """Return *values* as a configuration, and as what its text in a file is read as."""
+    """Return *values* as a configuration, and the configuration that is read from its text in a file."""
     file = folder / "config.yaml"
     file.write_text(render(Config.model_validate(values)), encoding="utf-8")
     origin = Origin(folder, {"KEY": "from the environment"})

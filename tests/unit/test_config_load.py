@@ -1,4 +1,4 @@
-"""Configuration files, good and bad, and the exact words that the bad ones get."""
+"""Configuration files, good and bad, and the exact errors of the bad ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ upstreams:
     url: http://localhost:1416/v1
 """
 
-# What a file with GOOD and something more says; GOOD has nine lines.
+# Errors of a file with GOOD and further lines; GOOD has nine lines.
 WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "unknown section, near": (
         "loging: {}\n",

@@ -1,4 +1,4 @@
-"""Contents of messages: what clients show, and what fits an event."""
+"""Contents of messages: the text for clients, and the size of the event."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_bridge.render.split import PART_BYTES, split
 
 KEY = mark("0123456789abcdef", 9999)
 EVENT = "$" + "x" * 43
-#: What a homeserver takes for sure: 65,536 bytes less the envelope of the event (Synapse refuses 65,000 in all).
+#: Bytes that a homeserver accepts for sure: 65,536 less the envelope of the event (Synapse refuses 65,000 in all).
 ROOM_FOR_CONTENT = 62_000
 PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
 

@@ -1,4 +1,4 @@
-"""What an upstream's list says beside what is known, one poll after another."""
+"""The differences between an upstream's list and the known agents, over several polls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def id_is_name(*names: str) -> list[AgentInfo]:
 
 
 def raw(*numbers: int) -> list[AgentInfo]:
-    """Return agents that are listed by ids, for want of a name that is theirs alone."""
+    """Return agents that are listed by ids, because their names are not unique."""
     return [AgentInfo(RAW.format(number), RAW.format(number)) for number in numbers]
 
 
@@ -103,7 +103,7 @@ def summary(census: AgentDiff) -> dict[str, list[str]]:
             {"added": ["Bea"], "missing": ["1"]},
             id="what was listed by id does not turn into a name",
         ),
-        # Letta, which lists an agent by its id while its name is not its alone.
+        # Letta lists an agent by its id while its name is not unique.
         pytest.param(
             [agent(1, "A")], raw(1, 2), {"added": [RAW.format(1), RAW.format(2)], "missing": ["1"]}, id="a twin appears"
         ),
@@ -132,7 +132,7 @@ def summary(census: AgentDiff) -> dict[str, list[str]]:
             {"added": [RAW.format(1)], "missing": ["1"]},
             id="its name is taken away: no guessing",
         ),
-        # Gone and back.
+        # The agent is gone, and comes back.
         pytest.param([gone(1, "A")], [], {}, id="gone and still gone"),
         pytest.param([gone(1, "A")], id_is_name("A"), {"back": ["1=A"]}, id="back"),
         pytest.param(
@@ -164,7 +164,7 @@ def summary(census: AgentDiff) -> dict[str, list[str]]:
         ),
         pytest.param([gone(1, "A"), agent(2, "A")], id_is_name("A"), {"present": ["2=A"]}, id="whichever is older"),
         pytest.param([gone(1, "A"), gone(2, "A")], id_is_name("A"), {"back": ["2=A"]}, id="of two gone the latest"),
-        # Held agents are there, and wait.
+        # Held agents exist, and wait.
         pytest.param([agent(1, "A", state=AgentState.HELD)], id_is_name("A"), {"present": ["1=A"]}, id="held"),
         pytest.param(
             [agent(1, "A", state=AgentState.HELD)], id_is_name("B"), {"present": ["1=B"]}, id="held and renamed"
@@ -236,7 +236,7 @@ def test_a_name_that_goes_from_hand_to_hand() -> None:
     world.poll(id_is_name("A", "B"))
     world.poll(id_is_name("A", "C"))
     assert world.active() == {1: "A", 2: "C"}
-    # The first is called what the second was called once, the second what the first was.
+    # The first agent gets a former name of the second one, and then the second a former name of the first.
     world.poll(id_is_name("B", "C"))
     world.poll(id_is_name("B", "A"))
     assert world.active() == {1: "B", 2: "A"}

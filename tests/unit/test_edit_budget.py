@@ -1,4 +1,4 @@
-"""The edits of all answers together: shared fairly, at a rate that is kept. On a virtual clock, in exact seconds."""
+"""The edits of all answers together: shared fairly, at a fixed rate. On a virtual clock, in exact seconds."""
 
 from __future__ import annotations
 

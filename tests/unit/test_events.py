@@ -1,4 +1,4 @@
-"""Events from the homeserver: whatever stands in them, parsing them neither fails nor lets the unstorable through."""
+"""Events from the homeserver: the parser never fails, and accepts no value that PostgreSQL cannot store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHOLE: dict[str, Any] = {
 
 
 def storable(text: str) -> bool:
-    """Tell whether PostgreSQL takes *text*."""
+    """Tell whether PostgreSQL can store *text*."""
     return "\0" not in text and text.encode("utf-8", "replace") == text.encode("utf-8", "surrogatepass")
 
 
@@ -163,7 +163,7 @@ FALLS_BACK = {"is_falling_back": True, "m.in_reply_to": {"event_id": "$x"}}
         (THREAD | FALLS_BACK | {"is_falling_back": False}, "$root", "$root", "$x"),
         (THREAD | FALLS_BACK | {"is_falling_back": "true"}, "$root", "$root", "$x"),
         ({"m.in_reply_to": {"event_id": "$x"}}, None, "", "$x"),
-        # Without a thread there is nothing to fall back from.
+        # Without a thread there is no fallback.
         (FALLS_BACK, None, "", "$x"),
         ({"m.in_reply_to": "$x"}, None, "", None),
         ({"m.in_reply_to": {"event_id": ["$x"]}}, None, "", None),
@@ -192,7 +192,7 @@ def test_what_an_event_relates_to(related: object, target: str | None, thread: s
     ],
 )
 def test_what_a_redaction_takes_back(raw: dict[str, Any], redacts: str | None) -> None:
-    """Room versions differ in where they say it."""
+    """The place of the redacted event id depends on the room version."""
     parsed = parse_event(WHOLE | {"type": "m.room.redaction"} | raw)
     assert parsed is not None
     assert parsed.redacts == redacts

@@ -1,4 +1,4 @@
-"""What is shown with an answer comes back as it was stored, by this program and by earlier ones."""
+"""The extras of an answer are read back as they were stored, by this program and by earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom a person means: forgiving, and never guessing between two."""
+"""The agent that a person means: the search is forgiving, and never guesses between two agents."""
 
 from __future__ import annotations
 

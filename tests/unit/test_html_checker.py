@@ -1,4 +1,4 @@
-"""The checker of messages' HTML finds what is wrong."""
+"""The checker of messages' HTML finds faults."""
 
 from __future__ import annotations
 

@@ -172,10 +172,10 @@ def test_parse_user_id(user_id: str, expected: tuple[str, str] | None) -> None:
 
 
 def test_keys_stay_the_same_between_releases() -> None:
-    """They stand in databases and rooms: another value would say everything twice."""
+    """Databases and rooms contain them: another value would send every message twice."""
     assert MARK == "agent_bridge.turn"
     assert turn_key("$event:example.org", "agent_frida") == "6b193856ec7d96a8"
-    # Synapse takes the transaction ids of two ghosts for those of one user.
+    # Synapse treats the transaction ids of two ghosts as those of one user.
     assert turn_key("$event:example.org", "agent_gala") == "a444c19f9c673c0b"
     assert mark("8e3e260cfed508ed", 2) == "8e3e260cfed508ed.2"
     assert short_hash("letta/Frida") == "aa7dc741"

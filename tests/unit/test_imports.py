@@ -1,4 +1,4 @@
-"""What the start of the bridge costs: modules that only a part of its users, or of its runs, need are not imported."""
+"""The cost of the bridge's start: it does not import modules that only some users, or some runs, need."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ANSWERS = InitAnswers(
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:
-    """A process that hides nothing by default: modes must be asked for."""
+    """A process without a umask: the bridge has to set the modes of its files."""
     before = os.umask(0)
     yield
     os.umask(before)

@@ -1,4 +1,4 @@
-"""The table of kinds of rooms, and whom a message in each is for."""
+"""The table of kinds of rooms, and the agents that a message in each kind is for."""
 
 from __future__ import annotations
 

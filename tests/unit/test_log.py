@@ -1,4 +1,4 @@
-"""Logging: one line an event, with what it belongs to, for people and for machines."""
+"""Logging: one line per event, with its context, for people and for machines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def configured(level: Any, style: Any, **more: Any) -> Iterator[io.StringIO]:
-    """Log into what is given, for the length of the block."""
+    """Log into a string during the block."""
     root, stream = logging.getLogger(), io.StringIO()
     handlers, levels = root.handlers, {name: logging.getLogger(name).level for name in (None, *_VERBOSE)}
     configure(level, style, to=stream, **more)

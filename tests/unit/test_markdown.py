@@ -1,4 +1,4 @@
-"""Markdown as the HTML that Matrix allows, and nothing that could harm whoever reads it."""
+"""Markdown becomes HTML that Matrix allows and that is harmless to readers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.sanitise import TAGS
 
-#: Matrix spec, "m.room.message msgtypes": what each tag may carry, of that which the bridge makes.
+#: Matrix spec, "m.room.message msgtypes": the attributes of each tag that the bridge makes.
 ATTRIBUTES = {
     "a": {"href"},
     "code": {"class"},
@@ -35,7 +35,7 @@ MARKUP = st.lists(
 
 
 class Found(HTMLParser):
-    """What a piece of HTML is made of."""
+    """The tags and the text of a piece of HTML."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)

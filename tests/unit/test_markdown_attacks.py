@@ -1,4 +1,4 @@
-"""Nothing that an agent writes becomes more than the spec lets a message be."""
+"""The HTML of any Markdown stays within the spec's limits for a message."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MARKS = st.sampled_from([
     "&amp;", "\\", "x",
     " ", "\\begin{align}", "\\end{align}", '"', "'", "\t",
 ])  # fmt: skip
-#: Two attacks in each other's middle, between marks.
+#: Two attacks, each in the middle of the other, between marks.
 MUTATION = st.builds(
     lambda one, two, at, marks: "".join([*marks[:3], one[:at], two, *marks[3:], one[at:]]),
     ATTACK,
@@ -42,7 +42,7 @@ TEXT = ANYTHING | MUTATION | st.lists(MARKS, max_size=40).map("".join)
 
 
 def failures(texts: Iterable[str], test: Callable[[str], None]) -> list[str]:
-    """Return what *test* finds wrong, with each of *texts* that it is wrong with."""
+    """Return the failures of *test*, each with the text of *texts* that caused it."""
     found = []
     for text in texts:
         try:
@@ -73,7 +73,7 @@ def test_attacks_come_out_as_text_or_not_at_all(frame: str) -> None:
 
 
 def test_what_is_sanitised_alone_is_harmless() -> None:
-    """The sanitiser does not count on what the parser leaves it."""
+    """The sanitiser does not rely on the parser."""
     assert failures(ATTACKS, sanitised) == []
 
 

@@ -1,4 +1,4 @@
-"""What people see of typical Markdown: ``GOLDEN=write pytest …`` writes anew what is then read with care."""
+"""The rendering of typical Markdown: ``GOLDEN=write pytest …`` rewrites the golden files, which then need a review."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.html_checker import check
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "markdown"
 CASES = sorted(FOLDER.glob("*.md"))
-#: Ends in what is half-open for good, so that a text that still grows is shown otherwise.
+#: Cases that stay half-open to their end, so that a growing text has another rendering.
 HALF_OPEN: set[str] = set()
 
 
@@ -52,7 +52,7 @@ def test_every_beginning_is_well_formed(case: Path) -> None:
 
 
 def test_a_long_text_is_rendered_as_its_blocks_are() -> None:
-    """What is remembered by windows is what a rendering of the whole gives."""
+    """The rendering by windows, which are cached, equals a rendering of the whole text."""
     texts = [case.read_text("utf-8") for case in CASES]
     texts = [text for text in texts if "]:" not in text and "<details" not in text]
     together = "\n\n<br>\n\n".join(f"{text}\n\nWord." for text in texts)

@@ -1,4 +1,4 @@
-"""What people see of an answer while it grows."""
+"""The rendering of an answer while it grows."""
 
 from __future__ import annotations
 

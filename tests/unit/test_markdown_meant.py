@@ -1,4 +1,4 @@
-"""Markdown as agents mean it, where CommonMark reads it otherwise."""
+"""Markdown as agents mean it, where CommonMark has another reading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is replaced before the parser reads a text comes back wherever it is not ours."""
+"""Stand-ins replace parts of a text before the parser reads it; code shows the original parts again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time of rendering grows with the length of a text alone. ``benchmarks.markdown`` measures what it is."""
+"""The time of rendering depends on the length of a text alone. ``benchmarks.markdown`` measures the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How asking ended, and what shows it."""
+"""The outcome of a question, and the ops that show it."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_the_word_about_a_stop_stands_in_the_last_part() -> None:
 
 
 def test_a_stop_inside_a_code_block_is_still_told() -> None:
-    """People see the word whatever the answer was in the middle of."""
+    """The notice is visible in the middle of any text."""
     text = "Here:\n\n```python\nprint(1)"
     (op,) = Outcome(text, stopped=StopReason.STOPPED).ops(ENGLISH, 4)
     assert op.text.endswith("*(stopped)*")
@@ -197,7 +197,7 @@ def test_a_code_block_goes_on_in_the_file() -> None:
 
 @pytest.mark.parametrize("piece", ["a", '"', "<", "&", "ж", "🐈", "**a** "])
 def test_the_word_about_the_file_fits_the_part_that_has_it(piece: str) -> None:
-    """A part that is as long as it may be keeps its HTML with a sentence more."""
+    """A part of maximum length keeps its HTML with another sentence."""
     text, _ = at_the_border(piece)
     outcome = Outcome(f"{text}\n\n{LONG}", extras=AnswerExtras(files=(REST,), rest=True))
     content = message(outcome.ops(ENGLISH, 1)[0].text, mark="0123456789abcdef.0")
@@ -335,7 +335,7 @@ def test_a_committed_outcome_shows_the_same_messages(attempt: Attempt) -> None:
 
 
 def test_part_numbers_keep_their_meaning() -> None:
-    """They are stored, and stand in transaction ids and marks."""
+    """The database, transaction ids and marks contain them."""
     assert (Part.ACTIVITY, Part.ACTIVITY_THREAD[0], Part.ACTIVITY_THREAD[1]) == (-1, -2, -3)
     assert (Part.TEXT[0], Part.FILES[0], Part.FILES[1], Part.GIVE_UP) == (0, 500_000, 500_001, 1_000_000)
 

@@ -1,4 +1,4 @@
-"""Periodic work: pauses, what ends them, and what the log says of failures."""
+"""Periodic work: pauses, the signals that end them, and the log of failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of every kind, and bytes that were made to break what reads them."""
+"""Pictures of every kind, and bytes that attack their readers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from agent_bridge.files.picture import Picture, PictureInfo, blurhash, for_model
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Pillow warns of what is odd in hostile files.
+#: Pillow warns of odd values in hostile files.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 LARGE = 1_500_000
@@ -33,7 +33,7 @@ FORMS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"]
 
 @pytest.fixture(autouse=True)
 def _as_in_the_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Pillow refuse what is cut short: Synapse, once a test has imported it, has it take that."""
+    """Let Pillow refuse truncated files: Synapse, once a test has imported it, makes Pillow accept them."""
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
 
 
@@ -85,7 +85,7 @@ def test_formats_and_modes(form: str, mode: str) -> None:
     try:
         data = written(Image.new(mode, (40, 30)), form)
     except (OSError, ValueError):
-        # Nobody can send such a file either.
+        # Pillow cannot write such a file, so it is not sent either.
         assert form in {"PNG", "JPEG", "BMP", "GIF"}
         return
     opened(for_model(data, max_bytes=LARGE))
@@ -273,7 +273,7 @@ def test_as_many_pixels_as_are_taken_may_be_missing() -> None:
 
 
 def progressive(scans: int, comments: int = 0) -> bytes:
-    """A JPEG with its last scan, which adds nothing, *scans* times more."""
+    """A JPEG with *scans* further copies of its last scan, which adds no detail."""
     data = written(noise(64, 64), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:2] + b"\xff\xfe\x00\x02" * comments + data[2:-2] + data[last:-2] * scans + data[-2:]

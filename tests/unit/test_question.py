@@ -1,4 +1,4 @@
-"""What is asked with: the newest of what was said before that fits."""
+"""The messages of a request: the newest ones of the conversation that fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent_bridge.core.transcript import ChatMessage, Image
 
 
 def talk(*contents: str) -> list[ChatMessage]:
-    """Return *contents* as said in turns, a person first."""
+    """Return *contents* as messages by turns, a person's first."""
     return [ChatMessage("assistant" if at % 2 else "user", content) for at, content in enumerate(contents)]
 
 

@@ -1,4 +1,4 @@
-"""Deltas become ops at the pace that is wanted, on a clock of the test's own."""
+"""Deltas become ops at the wanted pace, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PACES = st.builds(
     growth=st.sampled_from([1.0, 15.0]),
     max_events=st.integers(2, 12),
 )
-#: By how many seconds each pass comes later than it could.
+#: Delays of the passes in seconds.
 LAGS = st.lists(st.sampled_from([0.0, 0.05, 2.0]), min_size=1, max_size=4)
 
 Passes = list[tuple[float, list[Op]]]
@@ -53,7 +53,7 @@ Passes = list[tuple[float, list[Op]]]
 def play(
     deltas: Iterable[tuple[str, float]], pace: Pace = PACE, *, max_parts: int = MANY, lags: Iterable[float] = (0.0,)
 ) -> tuple[Rendition, Passes]:
-    """Feed *deltas*, and take what is due when it is, or a lag later; return what was taken, and when."""
+    """Feed *deltas*, and take ops when they are due, or a lag later; return the rendition, and the ops with times."""
     rendition, now, taken, waits = Rendition(pace, max_parts=max_parts), START, list[tuple[float, list[Op]]](), [*lags]
     for text, pause in deltas:
         now += pause
@@ -152,7 +152,7 @@ def test_what_an_answer_costs_before_it_is_whole(seconds: float, most: int) -> N
 
 @pytest.mark.parametrize("seconds", [120, 600, 1800, 3600])
 def test_a_long_answer_never_seems_to_stand_still(seconds: float) -> None:
-    """Within the cap of events, nobody waits for news longer than a third of the time that it took so far."""
+    """Within the cap of events, the gap between two events is at most a third of the time so far."""
     _, taken = play(stream(seconds, "w ", 0.5))
     assert events_in(taken) <= PACE.max_events
     times = [*(at - START for at, _ in taken), float(seconds)]
@@ -180,7 +180,7 @@ def test_whatever_the_pieces_the_whole_text_is_shown_in_the_end(
     whole = "".join(text for text, _ in deltas)
     assert rendition.text == whole
     assert texts_in("".join(op.text for op in ops_for(whole))) == texts_in(whole)
-    # Never is more shown than has arrived.
+    # The ops never show more than has arrived.
     for _, ops in taken:
         assert all(texts_in(op.text) in texts_in(whole) for op in ops)
 
@@ -218,7 +218,7 @@ def test_only_the_last_part_is_live_and_no_other_is_edited_but_once(deltas: list
         assert not any(op.part in complete for op in ops)
         complete |= {op.part: op.text for op in ops if not op.live}
     whole = {op.part: op.text for op in ops_for("".join(text for text, _ in deltas))}
-    # What is left to do after the last delta takes nothing back.
+    # The ops after the last delta only add to these.
     assert {op.part for _, ops in taken for op in ops} <= whole.keys()
     assert complete.items() <= whole.items()
 
@@ -248,7 +248,7 @@ def test_each_part_keeps_its_html_and_can_be_edited(piece: str, *, live: bool) -
 
 @pytest.mark.parametrize("piece", TALL)
 def test_a_part_is_as_long_as_it_may_be(piece: str) -> None:
-    """Just below the border one part is enough, just behind it there are two; the event stays below the limit."""
+    """A text just below the limit is one part, and one just above it two; the event stays below the limit."""
     below, behind = at_the_border(piece)
     assert len(ops_for(below)) == 1
     assert len(ops_for(behind)) > 1

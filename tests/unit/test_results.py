@@ -117,7 +117,7 @@ def english(result: Result) -> str:
 
 
 def plain(value: object) -> Any:
-    """Return what JSON writes for a value that it does not know."""
+    """Return the JSON form of a value that the encoder does not know."""
     assert isinstance(value, datetime), f"{value!r} is no plain data"
     return value.isoformat()
 

@@ -1,4 +1,4 @@
-"""How long a homeserver that limits the rate is waited for."""
+"""The wait for a homeserver that limits the rate."""
 
 from __future__ import annotations
 

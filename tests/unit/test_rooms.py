@@ -1,4 +1,4 @@
-"""What rooms are made with."""
+"""The content of the requests that create rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an event asks for: the table of everything that may come through the door."""
+"""The request of an event: the table of everything that the endpoint may get."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def in_bot_room(asked: RoomEvent) -> Decision:
 
 
 def elsewhere(asked: RoomEvent) -> Decision:
-    """In a room that the bridge does not know, and in one of people into which the bot was invited."""
+    """Decide in a room that the bridge does not know, and in a room of people into which the bot was invited."""
     decision = RULES.decide(asked, None)
     assert RULES.decide(asked, GROUP) == decision
     return decision
@@ -323,7 +323,7 @@ def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Ign
     ],
 )
 def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
-    """The homeserver has decided who may."""
+    """The homeserver has checked the permission."""
     asked = event(kind="m.room.redaction", sender=sender, **raw)
     assert at_home(asked) == ChangeRequest("$e", ROOM, sender, ChangeKind.REDACT, "$x")
     assert (in_bot_room(asked), elsewhere(asked)) == (None, None)

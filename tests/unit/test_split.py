@@ -1,4 +1,4 @@
-"""Long answers in parts: nothing lost, nothing too long, and what is complete stays as it is."""
+"""Long answers in parts: no text is lost, no part is too long, and complete parts stay the same."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from agent_bridge.render.split import PART_BYTES, split
 from agent_bridge.render.syntax.parser import parser
 from support.growth import growth
 
-#: Smaller limits are not kept to: a part holds at least a fence's two ends and some text.
+#: Smaller limits are exceeded: a part holds at least a fence's two ends and some text.
 LEAST = 64
 LIMITS = st.integers(LEAST, 400)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=800)
-#: Everything that decides where a cut is made, again and again.
+#: All tokens that decide the position of a cut, repeated.
 TRICKY = st.text(st.sampled_from("a`~ \n🐈"), max_size=600) | st.lists(
     st.sampled_from(
         ["```\n", "```py\n", "````\n", "~~~\n", "   ```", "`", "\n", "\n\n", " ", "x" * 70, "word ", "🐈" * 9]
@@ -42,7 +42,7 @@ def squeeze(text: str) -> str:
 
 
 def code_and_prose(markdown: str) -> tuple[str, str]:
-    """Return what stands in code blocks, and what stands beside them."""
+    """Return the text in code blocks, and the text beside them."""
     code, prose = list[str](), list[str]()
     text = prose
     for event in parser().events(markdown):

@@ -1,4 +1,4 @@
-"""The catalogue: every language says the same things, completely, and counts as people do."""
+"""The catalogue: every language has every text, and its own plural forms."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from agent_bridge.i18n.russian import RUSSIAN
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
 
-#: What is the same in any language: code, placeholders, and signs.
+#: Text that is the same in any language: code, placeholders, and signs.
 _CODE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{[^{}]*\}")
 _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
@@ -48,7 +48,7 @@ def all_texts(texts: Texts) -> dict[str, str]:
 
 
 def placeholders(text: str) -> set[tuple[str, str | None]]:
-    """Return the names and formats of what stands open in *text*."""
+    """Return the names and formats of the placeholders in *text*."""
     return {(name, form) for _, name, form, _ in Formatter().parse(text) if name is not None}
 
 
@@ -115,7 +115,7 @@ def test_english_is_written_in_its_own_letters() -> None:
 
 
 def test_a_cause_ends_a_sentence() -> None:
-    """It stands between «No answer: » and a full stop, in whatever language."""
+    """The cause is between «No answer: » and a full stop, in every language."""
     names = [
         name for name in ENGLISH_TEXTS if re.match(r"(upstream|list|answer|empty|homeserver|database|bridge)_", name)
     ]

@@ -1,4 +1,4 @@
-"""References to messages, and the texts for states of turns."""
+"""References to messages, and the texts for the states of turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records: what they derive, and that nobody changes them."""
+"""The records of turns: their derived values, and that they are immutable."""
 
 from __future__ import annotations
 
