@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from agent_bridge.core.errors import LockLost, StoreError
 from agent_bridge.store.postgres.locks import LANE, PROCESS, Locks
@@ -164,8 +165,7 @@ async def test_a_database_that_comes_late_is_found(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute("CREATE ROLE late LOGIN CONNECTION LIMIT 0")
         try:
-            late = database_url.replace("postgres:@", "late:@")
-            assert late != database_url
+            late = make_conninfo(database_url, user="late")
             with signals.subscription(Topic.LANES) as news:
                 async with Session(late, signals) as session:
                     with pytest.raises(StoreError, match="too many connections"):
