@@ -164,3 +164,23 @@ def test_sections_of_other_programs(attributes: str) -> None:
 
 def test_a_note_before_brackets_is_one() -> None:
     assert to_html("a[^1](b)[^2][^1]\n\n[^1]: x\n[^2]: y").startswith("<p>a<sup>1</sup>(b)<sup>2</sup><sup>1</sup></p>")
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        pytest.param("Sources:\n\n[^a]: A\n[^b]: B", "<p>Sources:</p>\n<p>[^a]: A<br>\n[^b]: B</p>", id="notes"),
+        pytest.param(
+            "See [1].\n\n[1]: https://e.org/1\n[2]: https://e.org/2",
+            f"<p>See {link('https://e.org/1', '1')}.</p>\n<p>[2]: {link('https://e.org/2')}</p>",
+            id="one of two addresses",
+        ),
+        pytest.param("> [1]: x", "<blockquote>\n<p>[1]: x</p>\n</blockquote>", id="in a quote"),
+        pytest.param("[A  b]: https://e.org\n\n[a B]", f"<p>{link('https://e.org', 'a B')}</p>", id="other spelling"),
+        pytest.param("```\n[a]: b\n```", "<pre><code>[a]: b\n</code></pre>", id="code"),
+        pytest.param("[a](https://e.org)\n\n[a]: b", f"<p>{link('https://e.org', 'a')}</p>\n<p>[a]: b</p>", id="link"),
+    ],
+)
+def test_a_definition_without_a_reference_is_shown(markdown: str, html: str) -> None:
+    """The references can be in another part of the answer."""
+    assert to_html(markdown) == html

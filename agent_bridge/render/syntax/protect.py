@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent_bridge.render.syntax import emphasis, footnotes, links, maths, spoilers, tags
+from agent_bridge.render.syntax import definitions, emphasis, footnotes, links, maths, spoilers, tags
 from agent_bridge.render.syntax.parser import MARK
 from agent_bridge.render.syntax.standins import hide, without_standins
 
@@ -22,7 +22,7 @@ def protect(markdown: str, *, live: bool = False) -> str:
     """
     text = _MANY_MARKS.sub(_not_too_deep, without_standins(markdown))
     text = maths.protect(text, live=live)
-    text = links.protect(footnotes.protect(text))
+    text = links.protect(footnotes.protect(definitions.protect(text)))
     return emphasis.protect(tags.protect(spoilers.protect(text, live=live)))
 
 
