@@ -32,9 +32,8 @@ BRIDGES = (
     *("restart", "takeover", "speedup", "rooms", "soak"),
     *("streaming", "first-words", "deltas", "idle"),
 )
-#: Baselines that get no ephemeral events, like usual application services.
+#: Baselines, each with its own namespace.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
-_EPHEMERAL = ("receive_ephemeral", "push_ephemeral", "de.sorunome.msc2409.push_ephemeral")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,7 @@ class Ground:
         self.synapse = Synapse(self._folder / "synapse", DOMAIN, registrations=list(files.values()))
         self._services = {name: _service(name) for name in files}
         for name, file in files.items():
-            document = registration(self.config(name))
-            if name in BASELINES:
-                document = {key: value for key, value in document.items() if key not in _EPHEMERAL}
-            _write(file, to_yaml(document))
+            _write(file, to_yaml(registration(self.config(name))))
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._stack.aclose)
             # In a process that ends with this one, even if this one is killed.

@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from collections import defaultdict, deque
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from aiohttp import web
 
 from agent_bridge import log
 from agent_bridge.bridge.answering.question import within_budget
+from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
@@ -37,7 +37,7 @@ from agent_bridge.upstream.answer import AnswerRequest, TextDelta
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from agent_bridge.config.model import Config
     from agent_bridge.core.answers import Op
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 #: Every room counts as the home of this agent.
 _AGENT = Participant(1, "agent")
-#: As in the bridge: seconds before a typing notice, its duration, and messages of a transcript.
-_TYPING_AFTER, _TYPING, _TRANSCRIPT = 0.25, 30.0, 200
+#: As in the bridge: messages of a transcript.
+_TRANSCRIPT = 200
 
 
 class StatelessRelay:
@@ -58,6 +58,7 @@ class StatelessRelay:
         self._rules = Rules(config.namespace, config.permissions, config.bot.prefix)
         self._history_tokens = config.upstreams[0].history_tokens
         self._homeserver = homeserver
+        self._receipts = Receipts(homeserver)
         self._agents = agents
         self._ghosts: dict[str, str] = {}
         self._transcripts: defaultdict[str, deque[ChatMessage]] = defaultdict(lambda: deque(maxlen=_TRANSCRIPT))
@@ -96,9 +97,8 @@ class StatelessRelay:
         history = within_budget(list(transcript), self._history_tokens)
         ask = AnswerRequest(ghost, (*history, ChatMessage("user", body)), session=turn.room_id, idempotency_key=key)
         voice = Voice(self._homeserver, turn.room_id, ghost, key)
-        reading = asyncio.create_task(self._homeserver.read(turn.room_id, turn.event_id, ghost))
         rendition = Rendition(Pace(), max_parts=8)
-        async with voice.typing():
+        async with self._receipts.working(turn.room_id, turn.event_id, ghost):
             async for delta in self._agents.answer(ask):
                 if isinstance(delta, TextDelta):
                     rendition.feed(delta.text, time.monotonic())
@@ -107,7 +107,6 @@ class StatelessRelay:
         transcript.extend((ChatMessage("user", body), ChatMessage("assistant", rendition.text.strip())))
         for op in ops_for(rendition.text):
             await voice.show(op)
-        await reading
 
 
 class Voice:
@@ -130,24 +129,6 @@ class Voice:
             content = edit(content, self._said[op.part])
         event_id = await self._homeserver.send(self._room_id, content, txn_id=txn_id, as_user=self._ghost)
         self._said.setdefault(op.part, event_id)
-
-    @asynccontextmanager
-    async def typing(self) -> AsyncIterator[None]:
-        """Show the ghost as typing, unless the block is short."""
-        task = asyncio.create_task(self._show_typing())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
-    async def _show_typing(self) -> None:
-        await asyncio.sleep(_TYPING_AFTER)
-        try:
-            await self._homeserver.typing(self._room_id, self._ghost, _TYPING)
-            await asyncio.Event().wait()
-        finally:
-            await self._homeserver.typing(self._room_id, self._ghost, 0)
 
 
 async def serve(config: Config) -> None:

@@ -27,10 +27,6 @@ def registration(config: Config) -> dict[str, Any]:
         "hs_token": service.hs_token.get_secret_value(),
         "sender_localpart": service.bot_username,
         "rate_limited": False,
-        "receive_ephemeral": True,
-        # Older names of this key, from before it was in the spec.
-        "push_ephemeral": True,
-        "de.sorunome.msc2409.push_ephemeral": True,
         "namespaces": {
             "users": _exclusive(names.user_regex, names.bot_regex),
             "aliases": _exclusive(names.alias_regex, names.space_alias_regex),

@@ -46,7 +46,7 @@ def test_synapse_understands_the_registration(tmp_path: Path, appservice: dict[s
     assert service.hs_token == meant["hs_token"]
     assert service.sender.to_string() == config(**appservice).namespace.bot
     assert not service.is_rate_limited()
-    assert service.supports_ephemeral
+    assert not service.supports_ephemeral
 
 
 def test_synapse_gives_the_bridge_its_names_and_no_others(tmp_path: Path) -> None:

@@ -30,9 +30,6 @@ def test_registration() -> None:
         "hs_token": "hs secret",
         "sender_localpart": "agentbridge",
         "rate_limited": False,
-        "receive_ephemeral": True,
-        "push_ephemeral": True,
-        "de.sorunome.msc2409.push_ephemeral": True,
         "namespaces": {
             "users": [
                 {"regex": r"^@agent_.*:example\.org$", "exclusive": True},

@@ -19,8 +19,9 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds that a typing notice is valid, and seconds after which it is repeated.
 _TYPING, _REPEAT = 30.0, 20.0
-#: Seconds of work before the first typing notice: a quick answer needs none.
-_TYPING_AFTER = 0.25
+#: Seconds of work before the read receipt and the first typing notice. A quick answer needs neither: it shows that the
+#: message was read, and both requests would delay it.
+_SHOWN_AFTER = 0.25
 #: Seconds for which the end of a block waits for the last request.
 _PATIENCE = 5.0
 
@@ -32,32 +33,27 @@ class Receipts:
         self._homeserver = homeserver
 
     @asynccontextmanager
-    async def reading(self, room_id: str, event_id: str, user_id: str) -> AsyncIterator[None]:
-        """Send the read receipt for *event_id* while the block runs."""
-        request = asyncio.create_task(self._send_receipt(room_id, event_id, user_id))
-        try:
-            yield
-        finally:
-            try:
-                await asyncio.wait({request}, timeout=_PATIENCE)
-            finally:
-                request.cancel()
-
-    @asynccontextmanager
-    async def typing(self, room_id: str, user_id: str) -> AsyncIterator[None]:
-        """Show *user_id* as typing while the block runs, if the block takes longer than a moment."""
+    async def working(self, room_id: str, event_id: str, user_id: str) -> AsyncIterator[None]:
+        """Show that *user_id* has read *event_id* and types while the block runs, if the block is not quick."""
         loop = asyncio.get_running_loop()
-        notices: list[asyncio.Task[None]] = []
-        timer = loop.call_later(
-            _TYPING_AFTER, lambda: notices.append(loop.create_task(self._keep_typing(room_id, user_id)))
-        )
+        tasks: list[asyncio.Task[None]] = []
+
+        def start() -> None:
+            tasks.append(loop.create_task(self._send_receipt(room_id, event_id, user_id)))
+            tasks.append(loop.create_task(self._keep_typing(room_id, user_id)))
+
+        timer = loop.call_later(_SHOWN_AFTER, start)
         try:
             yield
         finally:
             timer.cancel()
-            for task in notices:
-                task.cancel()
-                await asyncio.wait({task}, timeout=_PATIENCE)
+            if tasks:
+                receipt, typing = tasks
+                typing.cancel()
+                try:
+                    await asyncio.wait(tasks, timeout=_PATIENCE)
+                finally:
+                    receipt.cancel()
 
     async def _send_receipt(self, room_id: str, event_id: str, user_id: str) -> None:
         try:
