@@ -11,11 +11,11 @@ from agent_bridge.store.postgres.statements import Statements
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("queue")
-#: Name of the queue of the lanes' jobs.
-QUEUE = "lanes"
+#: Names of the queue of the lanes' jobs, and of their task.
+QUEUE, TASK = "lanes", "lane"
 #: The channel on which procrastinate, and the trigger of the migrations, tell that a job of this queue can start.
 JOB_CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
 
@@ -46,6 +46,13 @@ class Queue:
         """Return the jobs and lanes that need attention, by one statement."""
         (row,) = await self._database.rows(_SQL["look"], {"queue": QUEUE, "kind": LANE})
         return QueueState(**{**row, "orphans": frozenset(row["orphans"]), "idle": tuple(row["idle"])})
+
+    async def wake(self, connection: Connection, lanes: Collection[int]) -> None:
+        """Put a job for each of *lanes* into the queue, unless one waits there already.
+
+        The job can start once the transaction of *connection* is committed.
+        """
+        await connection.execute(_SQL["wake"], {"queue": QUEUE, "task": TASK, "lanes": list(lanes)})
 
     async def remove(self, jobs: Collection[int]) -> None:
         """Delete *jobs*; jobs that wait for their lanes may start."""

@@ -173,12 +173,13 @@ class Turns:
         *,
         taken_back: Collection[int] = (),
         error: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Close *turn* as *state* together with the events that show its parts.
 
-        The parts *taken_back* are not shown any more. *error* is why it failed, unless that is known.
+        The parts *taken_back* are not shown any more. *error* is why it failed, unless that is known. Return True if
+        the turn was the last open one of its lane.
         """
-        await self._fenced(
+        row = await self._fenced(
             _SQL["finish"],
             turn,
             {
@@ -190,6 +191,7 @@ class Turns:
                 "step": encode_step(state, parts=len(sent), error=error),
             },
         )
+        return bool(row["is_last"])
 
     async def was_announced(self, turn: Turn, error: str, seconds: float) -> bool:
         """Tell whether the room was told of the same *error* in the lane of *turn* within the last *seconds*."""
@@ -208,10 +210,11 @@ class Turns:
         """Return the parts that were sent, or may have been sent, for *turn*, by part."""
         return [Send(**row) for row in await self._database.rows(_SQL["sends"], {"turn": turn})]
 
-    async def _fenced(self, query: LiteralString, turn: Turn, values: Mapping[str, object]) -> None:
+    async def _fenced(self, query: LiteralString, turn: Turn, values: Mapping[str, object]) -> DictRow:
         row = await self._database.row(query, {**values, "turn": turn.id, "attempts": turn.attempts})
         if row is None:
             raise self._lost(turn)
+        return row
 
     @staticmethod
     def _lost(turn: Turn) -> TurnLost:

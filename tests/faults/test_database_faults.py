@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, LiteralString
@@ -13,6 +13,8 @@ import psycopg
 import pytest
 
 from agent_bridge.app import Timeouts
+from agent_bridge.core.errors import StoreError
+from agent_bridge.store.postgres.database import Database
 from support.conditions import eventually
 from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
 from support.process import BridgeProcess
@@ -139,6 +141,26 @@ async def test_a_database_that_restarts_under_load(harness: BridgeHarness, clust
             cluster.start()
         await say(stage.talks, "four")
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
+
+
+async def test_the_pool_finds_a_database_soon_after_an_outage(cluster: Cluster, cluster_url: str) -> None:
+    """The pauses of the pool do not grow with the time that the database was away."""
+    async with Database(cluster_url, pool_timeout=0.5) as database:
+
+        async def answers() -> bool:
+            with suppress(StoreError):
+                await database.ping()
+                return True
+            return False
+
+        cluster.stop("immediate")
+        try:
+            away = asyncio.get_running_loop().time() + 9
+            while asyncio.get_running_loop().time() < away:
+                assert not await answers()
+        finally:
+            cluster.start()
+        await eventually(answers, "the pool has a connection", within=4)
 
 
 async def test_a_database_without_a_free_connection(harness: BridgeHarness, cluster_url: str) -> None:

@@ -60,8 +60,10 @@ class MessageHandler:
         self._prefix = bot.prefix
         self._texts = texts
 
-    async def handle(self, turn: Turn) -> None:
+    async def handle(self, turn: Turn) -> bool:
         """Have the agent answer *turn*, commit the outcome, show it, close the turn; or queue the turn again.
+
+        Return True if the turn was the last open one of its lane.
 
         Raises:
             HomeserverError: the outcome could not be shown. A committed outcome stays committed.
@@ -71,29 +73,30 @@ class MessageHandler:
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
         turn, newest = await self._batching.collect(turn)
-        async with self._receipts.reading(turn.room_id, newest, outbox.user_id):
+        async with self._receipts.working(turn.room_id, newest, outbox.user_id):
             outcome = await self._outcome(turn, agent, outbox)
-            if outcome is None:
-                return
-            ops = outcome.ops(self._texts, self._max_parts)
-            if turn.state is not TurnState.COMMITTED:
-                await self._turns.commit(
-                    turn,
-                    outcome.text,
-                    error=outcome.error,
-                    parts=[op.part for op in ops],
-                    extras=outcome.extras,
-                    stopped=outcome.stopped is not None,
-                    transcript=outcome.transcript,
-                    run=outcome.run,
-                )
-            await self._status_reactions.show(turn, outcome.state, outbox.user_id)
-            await outbox.publish(ops, outcome.state)
+        if outcome is None:
+            return False
+        ops = outcome.ops(self._texts, self._max_parts)
+        if turn.state is not TurnState.COMMITTED:
+            await self._turns.commit(
+                turn,
+                outcome.text,
+                error=outcome.error,
+                parts=[op.part for op in ops],
+                extras=outcome.extras,
+                stopped=outcome.stopped is not None,
+                transcript=outcome.transcript,
+                run=outcome.run,
+            )
+        await self._status_reactions.show(turn, outcome.state, outbox.user_id)
+        is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
         if outcome.error is None:
             _log.info("answer sent", agent=agent.name, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
         else:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
+        return is_last
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that *turn* ends because of *cause*, and close it as failed."""
@@ -119,8 +122,7 @@ class MessageHandler:
     async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         if self._batching.is_too_old(turn):
             return Attempt(ended_by=Failure(self._too_old(turn)))
-        async with self._receipts.typing(turn.room_id, outbox.user_id):
-            return await self._generation.run(turn, agent, outbox)
+        return await self._generation.run(turn, agent, outbox)
 
     async def _put_back(self, turn: Turn, failure: Failure) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued."""

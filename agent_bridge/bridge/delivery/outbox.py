@@ -109,8 +109,11 @@ class Outbox:
                 await self._edit(op.part, content)
         self._shown[op.part] = op
 
-    async def publish(self, ops: Sequence[Op], state: TurnState) -> None:
-        """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*."""
+    async def publish(self, ops: Sequence[Op], state: TurnState) -> bool:
+        """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
+
+        Return True if the turn was the last open one of its lane.
+        """
         for op in ops:
             await self.show(op, intended=True)
         superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
@@ -118,7 +121,7 @@ class Outbox:
             event_id = self.event_ids.pop(part)
             txn_id = f"{self._txn_id(part)}.redact"
             await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self.user_id)
-        await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
+        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.

@@ -167,7 +167,7 @@ class Intake:
                     await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
                 await self._histories.backfilled(connection, backfilled.room, backfilled.seen)
             woken = {lane for each in lanes.values() for lane in each}
-            await self._lanes.wake(connection, list({*woken, *stopped}))
+            await self._lanes.wake(connection, {*woken, *stopped})
         for each in new:
             if each.event_id in lanes:
                 _log.info(

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Self
 
 import procrastinate
 import structlog
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.signals import Topic
-from agent_bridge.store.queue import JOB_CHANNEL, QUEUE
+from agent_bridge.store.queue import JOB_CHANNEL, QUEUE, TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from procrastinate.connector import Notify
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_TASK = "lane"
 #: Seconds between two looks for jobs whose signal was lost.
 POLLING_INTERVAL = 30.0
 #: Seconds after which a worker is told of jobs a second time: it forgets a signal that comes while it looks for jobs.
@@ -79,15 +78,10 @@ class Lanes:
     async def __aexit__(self, *_: object) -> None:
         await self._app.connector.close_async()
 
-    async def wake(self, connection: Connection, lanes: Sequence[int]) -> None:
-        """Have *lanes* processed once the transaction of *connection* is committed.
-
-        Raises:
-            StoreError: the transaction has to be rolled back.
-        """
-        # Sorted, so that two transactions that wake the same lanes never wait for each other.
-        for lane in sorted(lanes):
-            await self._defer(connection, lane)
+    async def wake(self, connection: Connection, lanes: Collection[int]) -> None:
+        """Have *lanes* processed once the transaction of *connection* is committed."""
+        if lanes:
+            await self._queue.wake(connection, lanes)
 
     async def retry_now(self) -> None:
         """Make the turns due that wait for the homeserver: it may have recovered."""
@@ -102,7 +96,7 @@ class Lanes:
         async def job(lane: int) -> None:
             await process(lane)
 
-        self._app.task(name=_TASK, queue=QUEUE)(job)
+        self._app.task(name=TASK, queue=QUEUE)(job)
 
     async def work(self, *, concurrency: int, drain_timeout: float) -> None:
         """Process *concurrency* lanes at once, until cancelled; then finish them, within *drain_timeout* seconds.
@@ -119,17 +113,5 @@ class Lanes:
                 delete_jobs=DeleteJobCondition.ALWAYS,
                 install_signal_handlers=False,
             )
-        except ConnectorException as error:
-            raise StoreError(f"the queue failed: {error}") from error
-
-    async def _defer(self, connection: Connection, lane: int) -> None:
-        name = f"lane-{lane}"
-        job = self._app.configure_task(_TASK, connection=connection, queue=QUEUE, lock=name, queueing_lock=name)
-        try:
-            # A violated queueing lock aborts the transaction that it happens in.
-            async with connection.transaction():
-                await job.defer_async(lane=lane)
-        except AlreadyEnqueued:
-            pass
         except ConnectorException as error:
             raise StoreError(f"the queue failed: {error}") from error

@@ -44,10 +44,11 @@ _RESTART = Backoff(first=0.5, cap=10)
 class Handler(Protocol):
     """Handles the turns of one kind."""
 
-    async def handle(self, turn: Turn, /) -> None:
+    async def handle(self, turn: Turn, /) -> bool | None:
         """Handle *turn* and close it, or put it back; when this returns, one of both is committed.
 
-        Finds the traces of an earlier attempt, and continues from there.
+        Finds the traces of an earlier attempt, and continues from there. Returns True if the turn was the last open one
+        of its lane. Otherwise the worker looks for the next one.
         """
 
     async def give_up(self, turn: Turn, cause: str, /) -> None:
@@ -147,18 +148,21 @@ class Worker:
             async with self._locks.hold(LANE, lane) as held:
                 # The worker that holds the lock takes all turns; the sweep finds those that it leaves.
                 while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
-                    await self._process_turn(turn)
+                    if await self._process_turn(turn):
+                        # A turn that was written in the meantime has a job, which waits for this one.
+                        return
         except StoreError as error:
             _log.warning("a lane is left to the sweep", lane=lane, error=str(error))
 
-    async def _process_turn(self, turn: Turn) -> None:
+    async def _process_turn(self, turn: Turn) -> bool | None:
+        """Process *turn*; return True if it was the last open one of its lane."""
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
             try:
                 if turn.interruptions >= MAX_INTERRUPTIONS:
                     times = self._texts.count(turn.interruptions, self._texts.time)
                     await self._give_up(turn, self._texts.bridge_ended.format(times=times))
                 else:
-                    await self._handlers[turn.kind].handle(turn)
+                    return await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:
                 await self._fail(turn, error)
             except StoreError:
@@ -169,6 +173,7 @@ class Worker:
                 await self._wait_for_homeserver(turn, error)
             except Exception as error:  # noqa: BLE001  # the failure of one turn must not end the lane
                 await self._fail(turn, error)
+        return False
 
     async def _wait_for_homeserver(self, turn: Turn, error: HomeserverUnavailable) -> None:
         delay = _PUT_BACK.delay(turn.attempts)

@@ -27,6 +27,8 @@ _STATEMENT_TIMEOUT = 30
 _SWALLOWED = 15_000
 #: Seconds at least between two replacements of all connections.
 _DRAIN = 1.0
+#: Seconds after which the pool gives up a failed attempt to connect; the next statement begins another one.
+_RECONNECT = 5.0
 #: Errors of the values. A statement's own error (a column that another version lacks) is none: that can be mended.
 _HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
@@ -37,6 +39,9 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     connection.row_factory = dict_row
     # A foreign lock on a table must not block a transaction of the homeserver for longer than the homeserver waits.
     await connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'".encode())
+    # Every statement finds its rows by an index, for any values. To plan it again for the values of each call
+    # takes longer than the statement itself.
+    await connection.execute("SET plan_cache_mode = 'force_generic_plan'")
 
 
 async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -92,6 +97,8 @@ class Database:
             timeout=pool_timeout,
             # A network that drops all packets counts as a lost connection after 15 s, not after minutes.
             kwargs={"tcp_user_timeout": _SWALLOWED},
+            # The pool waits longer after each failure. It begins again, without a pause, after this time.
+            reconnect_timeout=_RECONNECT,
             configure=_configure,
             check=_check,
             open=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -26,11 +27,14 @@ _LOCK = 4_279_114_021
 #: Major version of PostgreSQL that the queue's functions need.
 _OLDEST_SERVER = 13
 _QUEUE_KEY = "procrastinate_migration"
+#: libpq's error for a parameter that it does not know. It quotes no other part of the URL.
+_UNKNOWN_PARAMETER = re.compile(r'^invalid URI query parameter: ("\w+")')
 
 # procrastinate's workers look for jobs when one is deferred, not when one ends: a job that waits for its lock would
-# wait for the next poll. This trigger has them look when a job ends, too. A change of it needs a revision of its own,
-# which may be empty: a database of the newest revision is not migrated.
-_LOCK_RELEASED = """
+# wait for the next poll. This trigger has them look when a job ends, too.
+# procrastinate writes the history of each job, which nothing reads and which is deleted with the job.
+# A change here needs a new revision, which may be empty: a database of the newest revision is not migrated.
+_QUEUE_TRIGGERS = """
 CREATE OR REPLACE FUNCTION agent_bridge_notify_lock_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM procrastinate_jobs WHERE lock = OLD.lock AND status = 'todo') THEN
@@ -44,6 +48,9 @@ CREATE TRIGGER agent_bridge_lock_released
     AFTER DELETE ON procrastinate_jobs FOR EACH ROW
     WHEN (OLD.status = 'doing' AND OLD.lock IS NOT NULL)
     EXECUTE FUNCTION agent_bridge_notify_lock_released();
+ALTER TABLE procrastinate_jobs
+    DISABLE TRIGGER procrastinate_trigger_status_events_insert_v1,
+    DISABLE TRIGGER procrastinate_trigger_status_events_update_v1;
 """
 
 
@@ -61,7 +68,8 @@ def migrate(uri: str) -> None:
         SchemaTooNew: a newer program migrated it; nothing was changed.
         StoreError: the database cannot be reached or refuses.
     """
-    with _as_store_error("the database cannot be migrated"), psycopg.connect(uri, autocommit=True) as connection:
+    with _as_store_error("the database cannot be migrated"), patient_connection(uri) as connection:
+        connection.autocommit = True
         _refuse_old_server(connection)
         if _is_up_to_date(connection):
             return
@@ -71,6 +79,23 @@ def migrate(uri: str) -> None:
 
         upgrade(uri)
         _migrate_queue(connection)
+
+
+def patient_connection(uri: str) -> psycopg.Connection[Any]:
+    """Return a connection without time limits for statements and locks, which the server or the URL may set.
+
+    A migration of many rows takes longer than a statement of the bridge, and waits for that of another process.
+    """
+    connection = psycopg.connect(uri, autocommit=True)
+    try:
+        connection.execute("SET statement_timeout = 0")
+        connection.execute("SET lock_timeout = 0")
+        connection.execute("SET idle_in_transaction_session_timeout = 0")
+        connection.autocommit = False
+    except psycopg.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def check(uri: str) -> None:
@@ -98,7 +123,9 @@ def _as_store_error(failure: str) -> Iterator[None]:
     except psycopg.Error as error:
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
             # libpq quotes the part that it could not read, which may be a part of the password.
-            raise StoreError(f"{failure}: database.url is no PostgreSQL URL") from None
+            unknown = _UNKNOWN_PARAMETER.search(str(error))
+            hint = f": it has an unknown parameter {unknown[1]}" if unknown else ""
+            raise StoreError(f"{failure}: database.url is no PostgreSQL URL{hint}") from None
         raise StoreError(f"{failure}: {str(error).strip()}") from error
 
 
@@ -172,7 +199,7 @@ def _migrate_queue(connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
         for step in _queue_steps(_queue_version(connection)):
             connection.execute(step.encode())
-        connection.execute(_LOCK_RELEASED.encode())
+        connection.execute(_QUEUE_TRIGGERS.encode())
         connection.execute(
             "INSERT INTO kv (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
             (_QUEUE_KEY, Jsonb(_queue_files()[-1].name)),

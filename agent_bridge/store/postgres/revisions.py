@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.postgres.migrate import migrations_folder
+from agent_bridge.store.postgres.migrate import migrations_folder, patient_connection
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -29,7 +29,7 @@ def alembic_config(connection: Connection | None = None) -> AlembicConfig:
 
 def engine(uri: str) -> Engine:
     """Return a SQLAlchemy engine for *uri*, which may have any form that libpq takes."""
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(uri), poolclass=NullPool)
+    return create_engine("postgresql+psycopg://", creator=lambda: patient_connection(uri), poolclass=NullPool)
 
 
 def upgrade(uri: str) -> None:

@@ -33,6 +33,15 @@ SELECT ARRAY(
        ) AS startable,
        (SELECT min(seconds)::float FROM lane WHERE seconds > 0) AS due_in
 
+-- wake --
+-- Put a job for each of the lanes %(lanes)s into the queue, unless one waits there already (`queueing_lock`). The order
+-- keeps two transactions that wake the same lanes from waiting for each other. procrastinate's own function fails for a
+-- lane that has a job, and so needs a savepoint for each lane.
+INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
+SELECT %(queue)s, %(task)s, 'lane-' || lane, 'lane-' || lane, jsonb_build_object('lane', lane)
+FROM unnest(%(lanes)s::bigint[]) AS lane ORDER BY lane
+ON CONFLICT DO NOTHING
+
 -- remove --
 -- Delete the jobs %(jobs)s.
 DELETE FROM procrastinate_jobs WHERE id = ANY(%(jobs)s)

@@ -115,14 +115,14 @@ SELECT id FROM answered
 
 -- finish --
 -- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question
--- that was redacted keeps no answer.
+-- that was redacted keeps no answer. Return whether the turn was the last open one of its lane.
 WITH finished AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
            answer = CASE WHEN redacted OR stop = 'redacted' THEN NULL ELSE answer END,
            extras = CASE WHEN redacted OR stop = 'redacted' THEN '{}' ELSE extras END,
            steps = append_step(turn.steps, %(step)s)
     WHERE id = %(turn)s AND attempts = %(attempts)s AND open
-    RETURNING id
+    RETURNING id, conversation
 ), shown AS (
     UPDATE outbox SET event_id = sent.event_id
     FROM finished, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
@@ -130,7 +130,10 @@ WITH finished AS (
 ), forgotten AS (
     DELETE FROM outbox USING finished WHERE outbox.turn = finished.id AND outbox.part = ANY(%(redacted)s::integer[])
 )
-SELECT id FROM finished
+SELECT (
+    SELECT true FROM turn other WHERE other.conversation = finished.conversation AND other.open AND other.id <> finished.id
+    LIMIT 1
+) IS NULL AS is_last FROM finished
 
 -- was_announced --
 -- Return a row if another turn of the same lane failed with the same error within the last %(seconds)s seconds, and the
