@@ -6,12 +6,12 @@ The fixtures import the application, so that a run of the unit tests does not lo
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -54,7 +54,7 @@ def postgres() -> Iterator[Server]:
             yield running
         return
     # A short path: PostgreSQL's Unix socket lives in it.
-    with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
+    with temporary_folder("ab-pg-") as folder, Cluster(folder) as running:
         yield running
 
 
@@ -63,7 +63,7 @@ def cluster() -> Iterator[Cluster]:
     """A PostgreSQL server for the tests of one module, which may stop it and read its log."""
     from support.postgres import Cluster
 
-    with tempfile.TemporaryDirectory(prefix="ab-pg-") as folder, Cluster(Path(folder)) as running:
+    with temporary_folder("ab-pg-") as folder, Cluster(folder) as running:
         yield running
 
 

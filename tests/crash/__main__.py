@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +11,7 @@ import typer
 from crash.driver import Driver, Plan
 from support.harness import BridgeHarness
 from support.postgres import Cluster
+from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from crash.report import Report
@@ -20,11 +19,9 @@ if TYPE_CHECKING:
 
 async def _play(plan: Plan) -> Report:
     # Short paths: PostgreSQL's Unix socket lives in one.
-    with tempfile.TemporaryDirectory(prefix="ab-crash-") as name:
-        folder = Path(name)
-        with Cluster(folder) as cluster, cluster.database() as url:
-            async with BridgeHarness(folder) as harness:
-                return await Driver(plan, harness, url, folder).run()
+    with temporary_folder("ab-crash-") as folder, Cluster(folder) as cluster, cluster.database() as url:
+        async with BridgeHarness(folder) as harness:
+            return await Driver(plan, harness, url, folder).run()
 
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -47,6 +47,11 @@ def has_started(folder: Path) -> bool:
     return any(folder.glob("pytest/**/running"))
 
 
+def has_folders(folder: Path) -> bool:
+    """Tell whether a server of the run has left its folder."""
+    return any(folder.glob("ab-*"))
+
+
 async def test_a_killed_run_leaves_no_process_behind(folder: Path) -> None:
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-n", "1", "--basetemp", str(folder / "pytest"), str(RUN)),
@@ -75,3 +80,8 @@ async def test_a_killed_run_leaves_no_process_behind(folder: Path) -> None:
 
     await eventually(ended, "every process of the run has ended", within=60)
     assert processes_of(folder) == {}
+
+    async def is_empty() -> bool:
+        return not has_folders(folder)
+
+    await eventually(is_empty, "the folders of the servers are deleted", within=30)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -25,6 +24,7 @@ from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import DEADLINE, eventually
 from support.person import Person
+from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -253,6 +253,6 @@ def _memory() -> Path | None:
 @asynccontextmanager
 async def new_harness() -> AsyncIterator[BridgeHarness]:
     """Give an empty homeserver at which the bridge is registered."""
-    with TemporaryDirectory(prefix="ab-hs-", dir=_memory()) as folder:
-        async with BridgeHarness(Path(folder)) as running:
+    with temporary_folder("ab-hs-", _memory()) as folder:
+        async with BridgeHarness(folder) as running:
             yield running

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sysconfig
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 
 from support.fake_llm import MODEL, FakeLLM
-from support.watchdog import ends_with_us
+from support.watchdog import ends_with_us, temporary_folder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,7 +69,7 @@ class LettaServer:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self.llm)
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="letta-", ignore_cleanup_errors=True)))
+        home = stack.enter_context(temporary_folder("letta-"))
         environment = {
             **os.environ,
             "HOME": str(home),

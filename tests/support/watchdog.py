@@ -8,9 +8,11 @@ the watchdog then ends the server. This works on Linux and macOS.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +29,20 @@ _PAUSE = 0.05
 def ends_with_us(kind: str, target: str | int) -> Iterator[None]:
     """End a server at the end of the block or of this process, whichever comes first.
 
-    *kind* is ``cluster`` (*target* is the data folder of a PostgreSQL cluster) or ``group`` (a process group).
+    *kind* is ``cluster`` (*target* is the data folder of a PostgreSQL cluster), ``group`` (a process group) or
+    ``folder``, which is deleted.
     """
     command = (sys.executable, "-I", "-S", __file__, kind, str(target))
     # A new session: neither Ctrl-C nor a signal to the group of the starter ends the watchdog first.
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
         yield
+
+
+@contextmanager
+def temporary_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
+    """Give a new folder, which is deleted at the end of the block or of this process, whichever comes first."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as name, ends_with_us("folder", name):
+        yield Path(name)
 
 
 def _end_cluster(folder: Path) -> None:
@@ -65,9 +75,20 @@ def _end_group(leader: int) -> None:
         return
 
 
+def _delete(folder: Path) -> None:
+    """Delete *folder*. Servers that are about to end may write into it for a moment."""
+    deadline = time.monotonic() + _WITHIN
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(_PAUSE)
+
+
 if __name__ == "__main__":
     sys.stdin.read()
-    if sys.argv[1] == "cluster":
-        _end_cluster(Path(sys.argv[2]))
-    else:
-        _end_group(int(sys.argv[2]))
+    match sys.argv[1]:
+        case "cluster":
+            _end_cluster(Path(sys.argv[2]))
+        case "folder":
+            _delete(Path(sys.argv[2]))
+        case _:
+            _end_group(int(sys.argv[2]))
