@@ -7,6 +7,7 @@ import stat
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -130,7 +131,7 @@ class Doctor:
 
     async def _homeserver(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver answers."""
-        address = self._config.homeserver.address
+        address = _without_credentials(self._config.homeserver.address)
         try:
             await homeserver.versions()
         except HomeserverError as error:
@@ -224,12 +225,18 @@ class Doctor:
     async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> Finding:
         """Check that an upstream lists its agents."""
         check = f"upstream {config.name}"
+        address = _without_credentials(config.url)
         try:
             async with aclosing(make_upstream(config, session)) as upstream:
                 agents = await upstream.agents()
         except UpstreamError as error:
             remedy = "check its url and api_key, and that it runs"
-            return Finding(check, False, f"{config.url}: {error.says(ENGLISH)}", remedy)
+            return Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy)
         count = 0 if agents is UNCHANGED else len(agents)
-        text = ", ".join([f"{config.url} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
+        text = ", ".join([f"{address} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
         return Finding(check, True, text)
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 UserId = NewType("UserId", str)
 
 #: A quoted text between blanks, or a word.
-_WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|“[^”]+”|„[^“]+“|«[^»]+»)(?!\S)|\S+""")
+_WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
 
 
 class ArgumentError(Exception):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from agent_bridge.store.agents import AgentRoom
 
@@ -35,19 +36,24 @@ def find_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
 
     Comparisons, strictest first: id, ghost or room; name; name in any case; beginning; part; similar name.
     """
-    folded = name.casefold()
-    comparisons = (
+    folded = _folded(name)
+    comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
         lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.home.room_id},
         lambda c: name in {c.agent.name, c.home.name, c.agent.displayname},
-        lambda c: folded in {c.agent.name.casefold(), c.agent.ghost, c.agent.agent_id.casefold()},
-        lambda c: c.agent.name.casefold().startswith(folded),
-        lambda c: folded in c.agent.name.casefold(),
-        lambda c: difflib.SequenceMatcher(None, folded, c.agent.name.casefold()).ratio() >= _SIMILAR,
+        lambda c: folded in {_folded(c.agent.name), c.agent.ghost, _folded(c.agent.agent_id)},
+        lambda c: _folded(c.agent.name).startswith(folded),
+        lambda c: folded in _folded(c.agent.name),
+        lambda c: difflib.SequenceMatcher(None, folded, _folded(c.agent.name)).ratio() >= _SIMILAR,
     )
     for matches in comparisons:
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
             return found
     return []
+
+
+def _folded(name: str) -> str:
+    """Return *name* for comparisons: keyboards compose the same letter from different code points."""
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

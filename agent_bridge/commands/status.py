@@ -32,12 +32,12 @@ async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
 async def status(ctx: CommandContext) -> StatusReport:
     """Report on agents, open turns and upstreams. Only reads."""
     states = [each.agent.state for each in await ctx.services.agents.all()]
-    open_turns = sum((await ctx.services.turns.count_open()).values())
+    # Commands, this one too, are turns of the bot and not of an agent.
+    open_turns = sum(n for agent, n in (await ctx.services.turns.count_open()).items() if agent is not None)
     return StatusReport(
         active=states.count(AgentState.ACTIVE),
         held=states.count(AgentState.HELD),
         gone=states.count(AgentState.GONE),
-        # The turn of this command is open too.
-        open_turns=max(0, open_turns - 1),
+        open_turns=open_turns,
         upstreams=tuple(map(upstream_entry, await ctx.services.upstream_status.read())),
     )

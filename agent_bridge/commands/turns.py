@@ -17,7 +17,7 @@ from agent_bridge.core.results.commands import (
     TurnChange,
     TurnNotFound,
 )
-from agent_bridge.core.results.traces import NoTrace, Trace
+from agent_bridge.core.results.traces import REDACTED, NoTrace, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 
@@ -89,9 +89,15 @@ async def _change(
     turns = changed or [turn for turn in found if turn.state in states] or found
     async with ctx.services.database.transaction() as connection:
         lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns]
-        await ctx.services.lanes.wake(connection, list({lane for lane in lanes if lane is not None}))
+        await ctx.services.lanes.wake(connection, {lane for lane in lanes if lane is not None})
     return tuple(
-        TurnChange(turn.key, turn.state, is_changed=lane is not None) for turn, lane in zip(turns, lanes, strict=True)
+        TurnChange(
+            turn.key,
+            turn.state,
+            is_changed=lane is not None,
+            is_redacted=any(step.name == REDACTED for step in turn.steps),
+        )
+        for turn, lane in zip(turns, lanes, strict=True)
     )
 
 

@@ -201,7 +201,7 @@ ENGLISH = Texts(
     may_not_talk="However, agents do not answer {user}: `permissions` has no role for this user.",
     no_room_yet="{name} has no room yet. Please try again in a moment.",
     sync_unfinished="The servers have not answered yet. This is their last known state:",
-    status_agents="- {agents}, {held} held, {gone} gone",
+    status_agents="- {agents}, {held} without a room until `sync all`, {gone} gone",
     status_messages="- {messages} waiting or being answered",
     status_upstream="- **{name}**: {agents}",
     status_doubted=(
@@ -244,6 +244,7 @@ ENGLISH = Texts(
         "failed": "failed",
         "stopped": "stopped",
         "collected": "part of another message",
+        "redacted": "redacted",
     },
     why_ignored="The bridge received this message and ignored it: {reason}.",
     ignored={
@@ -281,6 +282,7 @@ ENGLISH = Texts(
         "failed": "It failed: {error}.",
         "stopped": "A person stopped the answer.",
         "collected": "It was answered together with another message.",
+        "redacted": "The message was redacted.",
     },
     why_collected="It was answered together with `{event}`.",
     see_below="see below",

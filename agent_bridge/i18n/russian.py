@@ -223,7 +223,7 @@ RUSSIAN = Texts(
     may_not_talk="Однако агенты не будут отвечать {user}: в `permissions` для этого пользователя нет роли.",
     no_room_yet="У агента {name} ещё нет комнаты. Пожалуйста, попробуйте чуть позже.",
     sync_unfinished="Серверы ещё не ответили. Последнее известное состояние:",
-    status_agents="- {agents}; ждут решения: {held}; больше нет: {gone}",
+    status_agents="- {agents}; без комнаты до `sync all`: {held}; больше нет: {gone}",
     status_messages="- ждут ответа или получают его сейчас: {messages}",
     status_upstream="- **{name}**: {agents}",
     status_doubted=(
@@ -267,6 +267,7 @@ RUSSIAN = Texts(
         "failed": "осталось без ответа",
         "stopped": "остановлено",
         "collected": "вошло в другое сообщение",
+        "redacted": "удалено",
     },
     why_ignored="Мост получил это сообщение и оставил его без внимания: {reason}.",
     ignored={
@@ -304,6 +305,7 @@ RUSSIAN = Texts(
         "failed": "Ответа нет: {error}.",
         "stopped": "Ответ остановил человек.",
         "collected": "Ответ дан вместе с ответом на другое сообщение.",
+        "redacted": "Сообщение удалено.",
     },
     why_collected="Ответ дан вместе с ответом на `{event}`.",
     see_below="см. ниже",

@@ -205,7 +205,9 @@ class ResultRenderer:
 
     def _changes(self, result: Retried | Dropped, changed: str, unchanged: str) -> str:
         lines = [
-            (changed if turn.is_changed else unchanged).format(turn=turn.key, state=self._texts.states[turn.state])
+            (changed if turn.is_changed else unchanged).format(
+                turn=turn.key, state=self._texts.states["redacted" if turn.is_redacted else turn.state]
+            )
             for turn in result.turns
         ]
         return "\n\n".join(lines)

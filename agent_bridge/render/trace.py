@@ -60,7 +60,9 @@ def _head(turn: TurnTrace, texts: Texts) -> str:
     if turn.collected_into is not None:
         state = texts.why_collected.format(event=turn.collected_into)
     else:
-        state = texts.why_state[turn.state].format(error=cause(turn.error or texts.see_below))
+        state = texts.why_state["redacted" if turn.is_redacted else turn.state].format(
+            error=cause(turn.error or texts.see_below)
+        )
     return (texts.trace_head_agent if turn.agent else texts.trace_head).format(
         turn=turn.key,
         kind=texts.kinds[turn.kind],

@@ -49,10 +49,16 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
         assert {stat.S_IMODE(file.stat().st_mode) for file in (config, registration)} == {0o600}
         config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {empty_database_url}"), "utf-8")
 
-        code, said = await run_command("doctor", "-c", str(config))
+        secret = config.with_name("secret.yaml")
+        secret.touch(mode=0o600)
+        with_password = upstream.url.replace("//", "//me:hush@")
+        secret.write_text(config.read_text("utf-8").replace(upstream.url, with_password), "utf-8")
+        code, said = await run_command("doctor", "-c", str(secret))
         assert code == 1
         assert "FAIL  homeserver" in said
         assert said.count("FAIL") == 1
+        assert upstream.url in said
+        assert "hush" not in said
 
         async with synapse:
             code, said = await run_command("doctor", "-c", str(config))

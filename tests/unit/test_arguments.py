@@ -32,6 +32,10 @@ if TYPE_CHECKING:
         pytest.param(agents.invite, "Ada @Home", {"agent": "Ada", "user": "@Home"}, id="an invalid user is one too"),
         pytest.param(agents.invite, '"Ada @Home"', {"agent": "Ada @Home"}, id="quotes keep words together"),
         pytest.param(agents.invite, "“Ada B” @bob:x", {"agent": "Ada B", "user": "@bob:x"}, id="quotes of telephones"),
+        pytest.param(agents.invite, "‘Ada B’ @bob:x", {"agent": "Ada B", "user": "@bob:x"}, id="single ones"),  # noqa: RUF001
+        pytest.param(agents.invite, "”Ada B”", {"agent": "Ada B"}, id="Swedish quotes"),
+        pytest.param(agents.invite, "„Ada B”", {"agent": "Ada B"}, id="Polish quotes"),
+        pytest.param(agents.invite, "»Ada B«", {"agent": "Ada B"}, id="Danish quotes"),
         pytest.param(agents.invite, "«Ада Б»", {"agent": "Ада Б"}, id="Russian quotes"),
         pytest.param(agents.invite, "'Ada B'", {"agent": "Ada B"}, id="single quotes"),
         pytest.param(agents.invite, "Bob's agent", {"agent": "Bob's agent"}, id="an apostrophe is no quote"),

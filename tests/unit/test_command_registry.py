@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+import agent_bridge.commands
 from agent_bridge.commands.arguments import split_arguments
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import Registry
@@ -37,6 +40,13 @@ def rows() -> dict[str, str]:
         if len(cells) > 2:
             found |= dict.fromkeys(re.findall("`([^`]+)`", cells[1]), cells[2])
     return found
+
+
+def test_every_module_with_commands_is_registered() -> None:
+    declared: set[str] = set()
+    for module in pkgutil.iter_modules(agent_bridge.commands.__path__, "agent_bridge.commands."):
+        declared |= Registry.of(importlib.import_module(module.name)).commands.keys()
+    assert declared == COMMANDS.keys()
 
 
 def test_the_commands() -> None:

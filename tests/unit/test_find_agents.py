@@ -37,6 +37,7 @@ CONTACTS = [
         pytest.param("AGENT-5", [5], id="id in capitals"),
         pytest.param("frida kahlo", [2], id="name in any case"),
         pytest.param("ÜNAL STRASSE", [5], id="case beyond ASCII"),
+        pytest.param("u\u0308nal straße", [5], id="a letter of two code points"),
         pytest.param("Frid", [1, 2], id="beginning of two"),
         pytest.param("code", [6], id="beginning of one"),
         pytest.param("review", [6], id="a part"),

@@ -207,10 +207,10 @@ def test_faults_say_how_to_do_it(result: Result, text: str) -> None:
 def test_several_turns_of_one_message_are_told_apart() -> None:
     changes = (
         TurnChange(KEY, TurnState.FAILED, is_changed=True),
-        TurnChange(OTHER_KEY, TurnState.RUNNING, is_changed=False),
+        TurnChange(OTHER_KEY, TurnState.STOPPED, is_changed=False, is_redacted=True),
     )
     assert english(Retried(changes)) == (
-        f"The agent will be asked again: `{KEY}`.\n\n`{OTHER_KEY}` cannot be asked again: it is being answered."
+        f"The agent will be asked again: `{KEY}`.\n\n`{OTHER_KEY}` cannot be asked again: it is redacted."
     )
     traces = english(Trace("$question", (TRACE, replace(TRACE, key=OTHER_KEY, agent="Bert"))))
     assert [line for line in traces.splitlines() if line.startswith("`")] == [

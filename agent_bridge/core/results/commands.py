@@ -240,6 +240,8 @@ class TurnChange:
     state: TurnState
     #: Whether the command changed the turn; False where its state does not permit that.
     is_changed: bool
+    #: Whether its message was redacted.
+    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import TurnKind, TurnState
 
 
+#: The step of a turn whose message was redacted.
+REDACTED = "redacted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step in the life of a turn. The fields after ``name`` belong to some steps and are None for the others."""
@@ -89,6 +93,11 @@ class TurnTrace:
     interruptions: int
     steps: tuple[TraceStep, ...]
     parts: tuple[TracePart, ...]
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether its message was redacted."""
+        return any(step.name == REDACTED for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
