@@ -16,9 +16,11 @@ FROM python:3.13-slim
 LABEL org.opencontainers.image.title="agent_bridge" \
       org.opencontainers.image.description="Turns every AI agent into a Matrix contact." \
       org.opencontainers.image.licenses="Apache-2.0"
+# The image of Python has no byte code of the standard library: each start and each health check would compile it.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends tini \
  && rm -rf /var/lib/apt/lists/* \
+ && python -m compileall -q /usr/local/lib/python3.13 \
  && useradd --system --uid 10001 --home-dir /data --create-home bridge
 COPY --from=build /opt/agent-bridge /opt/agent-bridge
 ENV PATH=/opt/agent-bridge/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 AGENT_BRIDGE_CONFIG=/config/config.yaml

@@ -150,6 +150,7 @@ def _fill(name: str) -> None:
 def _packages(name: str, *install: str, environment: dict[str, str] | None = None) -> None:
     _run(*install, "--require-hashes", "--requirement", f"locks/{name}.txt", environment=environment)
     _run(*install, "--no-deps", "--no-build-isolation", "--editable", ".", environment=environment)
+    _run(str(PYTHON), "-m", "compileall", "-q", "agent_bridge")
 
 
 def _pip_settings() -> dict[str, str]:
