@@ -508,6 +508,13 @@ async def test_a_transcript_is_the_last_of_its_lane_oldest_first(database: Datab
     assert await Transcripts(database).of_lane(other, 10) == []
 
 
+async def test_the_last_open_turn_of_a_lane_is_known(database: Database, turns: Turns) -> None:
+    lane, other = await accept(database, new("$1"), new("$2"), new("$3", OTHER))
+    assert not await turns.finish(await take(database, lane), TurnState.DONE, {})
+    assert await turns.finish(await take(database, lane), TurnState.DONE, {})
+    assert await turns.finish(await take(database, other), TurnState.FAILED, {})
+
+
 async def test_open_turns_are_counted_by_agent(database: Database, turns: Turns) -> None:
     agent = await add_agent(database)
     lane, _ = await accept(database, *(new(f"${number}", ROOM, agent) for number in range(3)), new("$dm", OTHER))

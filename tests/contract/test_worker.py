@@ -25,7 +25,7 @@ from support.conditions import eventually
 from support.turn_rows import OTHER, ROOM, accept, add_agent, new
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
@@ -38,12 +38,17 @@ class Recorder:
         self._turns = Turns(database)
         self.failures = 0
         self.handled: list[str] = []
+        #: Is called for each closed turn, before the worker knows that it is closed.
+        self.closed: Callable[[Turn], Awaitable[None]] | None = None
 
-    async def handle(self, turn: Turn, /) -> None:
+    async def handle(self, turn: Turn, /) -> bool:
         self.handled.append(turn.event_id)
         if len(self.handled) <= self.failures:
             raise HomeserverUnavailable(Text("homeserver_nonsense"))
-        await self._turns.finish(turn, TurnState.DONE, {})
+        is_last = await self._turns.finish(turn, TurnState.DONE, {})
+        if self.closed is not None:
+            await self.closed(turn)
+        return is_last
 
     async def give_up(self, turn: Turn, cause: str, /) -> None:
         raise AssertionError(f"{turn.event_id} was given up: {cause}")
@@ -99,6 +104,23 @@ async def test_a_lane_that_is_woken_is_processed(database: Database, recorder: R
             (lane,) = await accept(database, new(events[-1]))
             await wake(database, lanes, [lane])
             await recorder.has_handled(*events)
+        await eventually(lambda: no_jobs(database), "every job has ended")
+
+
+async def test_a_turn_that_is_written_while_the_last_one_is_closed_is_handled(
+    database: Database, recorder: Recorder
+) -> None:
+    """The worker does not look behind the last turn of a lane: the new turn has a job, which starts then."""
+    async with process(database, recorder) as lanes:
+
+        async def write_another(turn: Turn) -> None:
+            number = int(turn.event_id[1:])
+            if number < 20:
+                await wake(database, lanes, await accept(database, new(f"${number + 1}")))
+
+        recorder.closed = write_another
+        await wake(database, lanes, await accept(database, new("$0")))
+        await recorder.has_handled(*(f"${number}" for number in range(21)))
         await eventually(lambda: no_jobs(database), "every job has ended")
 
 
