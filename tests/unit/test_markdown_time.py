@@ -10,6 +10,7 @@ import pytest
 
 from agent_bridge.render.markdown.html import MAX_MARKDOWN, to_html
 from agent_bridge.render.markdown.plain import to_plain
+from agent_bridge.render.syntax.protect import protect
 from support.growth import growth
 from support.html_checker import check
 
@@ -26,10 +27,19 @@ PIECES = [
 ]  # fmt: skip
 #: Four times the text may take four times the time, and some more; a quadratic rule takes sixteen times.
 MOST = 10
-SHOWN: dict[str, Callable[[str], object]] = {
-    "HTML of a text that grows": lambda text: to_html(text, live=True),
-    "plain text": lambda text: to_plain(f"{text}<", live=True),
-}
+
+
+def _html(text: str) -> None:
+    protect.cache_clear()
+    to_html(text, live=True)
+
+
+def _plain(text: str) -> None:
+    protect.cache_clear()
+    to_plain(f"{text}<", live=True)
+
+
+SHOWN: dict[str, Callable[[str], object]] = {"HTML of a text that grows": _html, "plain text": _plain}
 
 
 @pytest.mark.parametrize("shown", SHOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from agent_bridge.render.syntax import definitions, emphasis, footnotes, links, maths, spoilers, tags
 from agent_bridge.render.syntax.parser import MARK
@@ -15,10 +16,12 @@ _MARK = re.compile(MARK)
 _MANY_MARKS = re.compile(rf"^(?:{MARK}){{{DEEPEST // 2 + 1},}}", re.MULTILINE)
 
 
+@lru_cache(maxsize=4)
 def protect(markdown: str, *, live: bool = False) -> str:
     """Return the text for the parser: *markdown* with stand-ins and the same number of lines.
 
-    With *live*, *markdown* still grows: a formula on lines of its own and a spoiler may lack their ends.
+    With *live*, *markdown* still grows: a formula on lines of its own and a spoiler may lack their ends. The last
+    results are kept, because the HTML and the plain text of a message begin with the same step.
     """
     text = _MANY_MARKS.sub(_not_too_deep, without_standins(markdown))
     text = maths.protect(text, live=live)
