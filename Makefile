@@ -18,7 +18,7 @@ demo: .venv/.demo  ## run everything on this machine (ARGS=--once: one message a
 	@$(BIN)/agent-bridge demo $(ARGS)
 
 unit: .venv/.unit  ## the tests without servers, in seconds (ARGS are pytest's)
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -n 2 tests/unit $(ARGS)
 
 test: .venv/.dev  ## all tests except the long ones, in two processes (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
