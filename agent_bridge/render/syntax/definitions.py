@@ -17,16 +17,16 @@ def protect(text: str) -> str:
     """Return *text* with a stand-in in each definition that no reference names: it is shown as text."""
     if "]:" not in text:
         return text
-    referenced = {_key(label) for label in _REFERENCE.findall(text)}
+    referenced = {label_key(label) for label in _REFERENCE.findall(text)}
 
     def shown(found: re.Match[str]) -> str:
-        if _key(found["label"]) in referenced:
+        if label_key(found["label"]) in referenced:
             return found[0]
         return f"{found['before']}{hide('[')}{found['label']}]:"
 
     return _DEFINITION.sub(shown, text)
 
 
-def _key(label: str) -> str:
-    """Return *label* as the parser compares labels (CommonMark, "Link reference definitions")."""
+def label_key(label: str) -> str:
+    """Return the form in which the parser compares labels (CommonMark, "Link reference definitions")."""
     return " ".join(label.split()).casefold()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from agent_bridge.render.syntax.definitions import label_key
 from agent_bridge.render.syntax.standins import EDGE
 
 _REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,99})\](?=[(\[])")
@@ -36,7 +37,7 @@ class Footnotes:
 
     def note(self, label: str) -> Body:
         """Return the note with this *label*, which is empty at first."""
-        return self._notes.setdefault(_key(label), Body())
+        return self._notes.setdefault(label_key(label), Body())
 
     def finish(self, text: Body) -> str:
         """Set the numbers of all references, and return the HTML of the notes in the order of their numbers."""
@@ -44,14 +45,9 @@ class Footnotes:
         bodies = [text]
         for body in bodies:  # the loop appends notes
             for place, label in body.references:
-                if _key(label) not in numbers:
+                if label_key(label) not in numbers:
                     bodies.append(self.note(label))
-                number = numbers.setdefault(_key(label), len(numbers) + 1)
+                number = numbers.setdefault(label_key(label), len(numbers) + 1)
                 body.pieces[place] = f"<sup>{number}</sup>"
         items = "".join(f"<li>\n{''.join(note.pieces)}</li>\n" for note in bodies[1:])
         return f"<hr>\n<ol>\n{items}</ol>\n" if items else ""
-
-
-def _key(label: str) -> str:
-    """Return *label* as the parser compares labels."""
-    return " ".join(label.split()).casefold()
