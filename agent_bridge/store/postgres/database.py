@@ -38,10 +38,10 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.set_autocommit(True)
     connection.row_factory = dict_row
     # A foreign lock on a table must not block a transaction of the homeserver for longer than the homeserver waits.
-    await connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'".encode())
-    # Every statement finds its rows by an index, for any values. To plan it again for the values of each call
-    # takes longer than the statement itself.
-    await connection.execute("SET plan_cache_mode = 'force_generic_plan'")
+    # Every statement finds its rows by an index, for any values: to plan it again for the values of each call takes
+    # longer than the statement itself.
+    settings = f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'; SET plan_cache_mode = 'force_generic_plan'"
+    await connection.execute(settings.encode())
 
 
 async def _check(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -68,8 +68,7 @@ def migrate(uri: str) -> None:
         SchemaTooNew: a newer program migrated it; nothing was changed.
         StoreError: the database cannot be reached or refuses.
     """
-    with _as_store_error("the database cannot be migrated"), patient_connection(uri) as connection:
-        connection.autocommit = True
+    with _as_store_error("the database cannot be migrated"), patient_connection(uri, autocommit=True) as connection:
         _refuse_old_server(connection)
         if _is_up_to_date(connection):
             return
@@ -81,17 +80,17 @@ def migrate(uri: str) -> None:
         _migrate_queue(connection)
 
 
-def patient_connection(uri: str) -> psycopg.Connection[Any]:
+def patient_connection(uri: str, *, autocommit: bool = False) -> psycopg.Connection[Any]:
     """Return a connection without time limits for statements and locks, which the server or the URL may set.
 
     A migration of many rows takes longer than a statement of the bridge, and waits for that of another process.
     """
     connection = psycopg.connect(uri, autocommit=True)
     try:
-        connection.execute("SET statement_timeout = 0")
-        connection.execute("SET lock_timeout = 0")
-        connection.execute("SET idle_in_transaction_session_timeout = 0")
-        connection.autocommit = False
+        connection.execute(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+        )
+        connection.autocommit = autocommit
     except psycopg.Error:
         connection.close()
         raise
