@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
+from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TurnTrace
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
 
@@ -60,10 +60,11 @@ class Traces:
             attempts=summary.attempts,
             failures=summary.failures,
             interruptions=summary.interruptions,
-            steps=tuple(TraceStep(step.at, step.name, step.details) for step in summary.steps),
+            steps=summary.steps,
             parts=tuple(
                 TracePart(send.part, send.event_id, send.created_at) for send in sends if send.event_id is not None
             ),
+            is_redacted=summary.is_redacted,
         )
 
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:

@@ -17,7 +17,7 @@ from agent_bridge.core.results.commands import (
     TurnChange,
     TurnNotFound,
 )
-from agent_bridge.core.results.traces import REDACTED, NoTrace, Trace
+from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 
@@ -95,7 +95,7 @@ async def _change(
             turn.key,
             turn.state,
             is_changed=lane is not None,
-            is_redacted=any(step.name == REDACTED for step in turn.steps),
+            is_redacted=turn.is_redacted,
         )
         for turn, lane in zip(turns, lanes, strict=True)
     )

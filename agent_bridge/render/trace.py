@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from agent_bridge.core.results.traces import Trace, TraceStep, TurnTrace
+    from agent_bridge.core.results.traces import Step, Trace, TurnTrace
     from agent_bridge.i18n.catalogue import Texts
 
 
@@ -84,7 +84,7 @@ def _moments(turn: TurnTrace, texts: Texts) -> Iterator[tuple[datetime, str]]:
         yield part.at, texts.trace_part.format(part=part.part, event=part.event_id)
 
 
-def _step(step: TraceStep, texts: Texts) -> str:
+def _step(step: Step, texts: Texts) -> str:
     # Older versions of the bridge stored an English sentence in place of a name.
     text = texts.steps[step.name].format(**step.details) if step.name in texts.steps else step.name
     return f"{text}; {error}" if (error := step.details.get("error")) else text

@@ -51,6 +51,8 @@ class TurnSummary:
     started_at: datetime | None
     finished_at: datetime | None
     steps: tuple[Step, ...]
+    #: Whether its message was redacted.
+    is_redacted: bool
     #: Event and row id of the turn that it was collected into.
     collected_into: str | None
     head: int | None

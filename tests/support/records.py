@@ -91,6 +91,7 @@ def summary(**changes: Any) -> TurnSummary:
         "started_at": None,
         "finished_at": None,
         "steps": (),
+        "is_redacted": False,
         "collected_into": None,
         "head": None,
     }

@@ -39,9 +39,7 @@ def test_the_command_line_imports_the_bridge_only_to_run_it() -> None:
 
 def test_parts_that_were_left_out_can_be_imported_afterwards() -> None:
     modules = imported_by(
-        "import agent_bridge.app\n"
-        "import rich.console, mautrix.types\n"
-        "assert mautrix.types.IdentityKey is not str"
+        "import agent_bridge.app\nimport rich.console, mautrix.types\nassert mautrix.types.IdentityKey is not str"
     )
     assert {"rich", "mautrix.types"} <= modules
 

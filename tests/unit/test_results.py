@@ -41,7 +41,7 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
-from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TraceStep, TurnTrace
+from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
@@ -79,10 +79,10 @@ TRACE = TurnTrace(
     failures=1,
     interruptions=0,
     steps=(
-        TraceStep(THEN, "taken_up", {}),
-        TraceStep(THEN, "failed", {"parts": 1, "error": "it *broke*"}),
-        TraceStep(THEN, "retried", {"by": "$retry"}),
-        TraceStep(THEN, "said in English by an older bridge", {}),
+        Step(at=THEN, name="taken_up"),
+        Step(at=THEN, name="failed", parts=1, error="it *broke*"),
+        Step(at=THEN, name="retried", by="$retry"),
+        Step(at=THEN, name="said in English by an older bridge"),
     ),
     parts=(TracePart(0, "$answer", THEN),),
 )

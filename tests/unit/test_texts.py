@@ -16,7 +16,6 @@ import pytest
 import agent_bridge
 from agent_bridge.config.model import Config
 from agent_bridge.core import errors
-from agent_bridge.core.results.traces import REDACTED
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
@@ -141,7 +140,7 @@ def test_what_to_do_is_a_sentence(texts: Texts) -> None:
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
     # A redacted message has a text of its own in place of the state.
-    assert set(texts.states) == set(texts.why_state) == {*map(str, TurnState), REDACTED}
+    assert set(texts.states) == set(texts.why_state) == {*map(str, TurnState), "redacted"}
     assert set(texts.kinds) == {str(kind) for kind in TurnKind}
     assert set(texts.file_problems) == {str(problem) for problem in errors.FileProblem}
     assert set(texts.ignored) == {str(reason) for reason in IgnoreReason}

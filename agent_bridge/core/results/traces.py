@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from agent_bridge.core.turns import TurnKind, TurnState
-
-
-#: The step of a turn whose message was redacted.
-REDACTED = "redacted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +39,6 @@ class Step:
         """The fields after ``name`` that are not None, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in {"at", "name"}}
         return {name: value for name, value in values.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class TraceStep:
-    """A step in the life of a turn."""
-
-    at: datetime
-    #: A name of the catalogue's ``steps``; older versions of the bridge wrote an English sentence.
-    name: str
-    #: Values for the placeholders of the step's text, and perhaps ``error``.
-    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +76,10 @@ class TurnTrace:
     attempts: int
     failures: int
     interruptions: int
-    steps: tuple[TraceStep, ...]
+    steps: tuple[Step, ...]
     parts: tuple[TracePart, ...]
-
-    @property
-    def is_redacted(self) -> bool:
-        """Whether its message was redacted."""
-        return any(step.name == REDACTED for step in self.steps)
+    #: Whether its message was redacted.
+    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
