@@ -87,6 +87,8 @@ class Homeserver:
 
     def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
         self.namespace = namespace
+        #: Requests that wait for their response.
+        self.in_flight = 0
         self._api = HTTPAPI(address, as_token, client_session=session, log=_log)
 
     async def request(
@@ -100,6 +102,7 @@ class Homeserver:
     ) -> Json:
         """Make one request and return its JSON object."""
         params = {"user_id": as_user or self.namespace.bot, **(query or {})}
+        self.in_flight += 1
         try:
             answer = await self._api.request(method, path, content, query_params=params)
         except (MatrixConnectionError, MatrixRequestError) as error:
@@ -107,6 +110,8 @@ class Homeserver:
         except (ValueError, TypeError) as error:
             # The response is cut off or comes from a proxy.
             raise _invalid() from error
+        finally:
+            self.in_flight -= 1
         if not isinstance(answer, dict):
             raise _invalid()
         return answer

@@ -73,10 +73,19 @@ class MessageHandler:
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
         turn, newest = await self._batching.collect(turn)
-        async with self._receipts.working(turn.room_id, newest, outbox.user_id):
+        async with self._receipts.working(turn.room_id, newest, outbox.user_id) as working:
             outcome = await self._outcome(turn, agent, outbox)
-        if outcome is None:
-            return False
+            working.stop_typing()
+            return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
+
+    async def give_up(self, turn: Turn, cause: str) -> None:
+        """Tell the room that *turn* ends because of *cause*, and close it as failed."""
+        _, outbox = self._outboxes.open(turn)
+        await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
+        await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
+
+    async def _deliver(self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float) -> bool:
+        """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
         ops = outcome.ops(self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
             await self._turns.commit(
@@ -97,12 +106,6 @@ class MessageHandler:
         else:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
         return is_last
-
-    async def give_up(self, turn: Turn, cause: str) -> None:
-        """Tell the room that *turn* ends because of *cause*, and close it as failed."""
-        _, outbox = self._outboxes.open(turn)
-        await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
-        await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
 
     async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox) -> Outcome | None:
         """Return the outcome of *turn*; None if the turn is queued again."""

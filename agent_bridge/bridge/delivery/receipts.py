@@ -22,6 +22,9 @@ _TYPING, _REPEAT = 30.0, 20.0
 #: Seconds of work before the read receipt and the first typing notice. A quick answer needs neither: it shows that the
 #: message was read, and both requests would delay it.
 _SHOWN_AFTER = 0.25
+#: Requests in flight with which the homeserver counts as busy. Receipts and typing notices then wait: messages are
+#: more important, and both together cost the homeserver as much as a message.
+_BUSY = 16
 #: Seconds for which the end of a block waits for the last request.
 _PATIENCE = 5.0
 
@@ -33,41 +36,69 @@ class Receipts:
         self._homeserver = homeserver
 
     @asynccontextmanager
-    async def working(self, room_id: str, event_id: str, user_id: str) -> AsyncIterator[None]:
-        """Show that *user_id* has read *event_id* and types while the block runs, if the block is not quick."""
-        loop = asyncio.get_running_loop()
-        tasks: list[asyncio.Task[None]] = []
+    async def working(self, room_id: str, event_id: str, user_id: str) -> AsyncIterator[Working]:
+        """Show that *user_id* has read *event_id*, and types until the block calls :meth:`Working.stop_typing` or ends.
 
-        def start() -> None:
-            tasks.append(loop.create_task(self._send_receipt(room_id, event_id, user_id)))
-            tasks.append(loop.create_task(self._keep_typing(room_id, user_id)))
-
-        timer = loop.call_later(_SHOWN_AFTER, start)
+        Nothing is shown if the block is quick, or as long as the homeserver is busy.
+        """
+        working = Working(self._homeserver, room_id, event_id, user_id)
         try:
-            yield
+            yield working
         finally:
-            timer.cancel()
-            if tasks:
-                receipt, typing = tasks
-                typing.cancel()
-                try:
-                    await asyncio.wait(tasks, timeout=_PATIENCE)
-                finally:
-                    receipt.cancel()
+            await working.end()
 
-    async def _send_receipt(self, room_id: str, event_id: str, user_id: str) -> None:
+
+class Working:
+    """The work of one ghost on one message, as the room sees it."""
+
+    def __init__(self, homeserver: Homeserver, room_id: str, event_id: str, user_id: str) -> None:
+        self._homeserver = homeserver
+        self._room_id = room_id
+        self._event_id = event_id
+        self._user_id = user_id
+        self._loop = asyncio.get_running_loop()
+        self._receipt: asyncio.Task[None] | None = None
+        self._typing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(_SHOWN_AFTER, self._show)
+
+    def stop_typing(self) -> None:
+        """Show that the ghost does not type any more, without waiting for the request."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        if self._typing is not None:
+            self._typing.cancel()
+
+    async def end(self) -> None:
+        """Stop typing; wait for the requests that were sent, but not for long."""
+        self.stop_typing()
+        if self._receipt is not None and self._typing is not None:
+            try:
+                await asyncio.wait((self._receipt, self._typing), timeout=_PATIENCE)
+            finally:
+                self._receipt.cancel()
+
+    def _show(self) -> None:
+        if self._homeserver.in_flight > _BUSY:
+            self._timer = self._loop.call_later(_SHOWN_AFTER, self._show)
+            return
+        self._receipt = self._loop.create_task(self._send_receipt())
+        self._typing = self._loop.create_task(self._keep_typing())
+
+    async def _send_receipt(self) -> None:
         try:
-            await self._homeserver.read(room_id, event_id, user_id)
+            await self._homeserver.read(self._room_id, self._event_id, self._user_id)
         except HomeserverError as error:
             _log.debug("the read receipt was not sent", error=str(error))
 
-    async def _keep_typing(self, room_id: str, user_id: str) -> None:
+    async def _keep_typing(self) -> None:
         try:
             while True:
-                await self._homeserver.typing(room_id, user_id, _TYPING)
+                await self._homeserver.typing(self._room_id, self._user_id, _TYPING)
                 await asyncio.sleep(_REPEAT)
         except HomeserverError as error:
             _log.debug("the typing notice was not sent", error=str(error))
         finally:
             with suppress(HomeserverError):
-                await self._homeserver.typing(room_id, user_id, 0)
+                await self._homeserver.typing(self._room_id, self._user_id, 0)
