@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import uvloop
 from mautrix.appservice import AppService
 from mautrix.appservice.state_store import FileASStateStore
 from mautrix.types import Event, EventType, Membership, MessageEvent, RoomID, StateEvent, UserID
@@ -68,5 +69,6 @@ async def serve(config: Config, folder: Path, *, reads: bool) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as state:
-        asyncio.run(serve(load(Path(sys.argv[1])), Path(state), reads="read" in sys.argv[2:]))
+    # The event loop of the bridge.
+    with tempfile.TemporaryDirectory() as state, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(load(Path(sys.argv[1])), Path(state), reads="read" in sys.argv[2:]))

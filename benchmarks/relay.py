@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
+import uvloop
 from aiohttp import web
 
 from agent_bridge import log
@@ -155,4 +156,6 @@ async def serve(config: Config) -> None:
 
 if __name__ == "__main__":
     log.configure("warning", "json")
-    asyncio.run(serve(load(Path(sys.argv[1]))))
+    # The event loop of the bridge.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(load(Path(sys.argv[1]))))

@@ -152,13 +152,13 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 @cli.command()
 def run(*, config: ConfigFile = _DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader."""
-    asyncio.run(_until_stopped(_run(_load_with_logging(config))))
+    _serve(_run(_load_with_logging(config)))
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
-    asyncio.run(_until_stopped(_work(_load_with_logging(config))))
+    _serve(_work(_load_with_logging(config)))
 
 
 @cli.command()
@@ -223,6 +223,14 @@ async def _trace(config: Config, message: str) -> str:
 
     async with build(config) as bridge:
         return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
+
+
+def _serve(work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Await *work* as :func:`_until_stopped` does, in an event loop for many connections."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_until_stopped(work))
 
 
 async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result | None:
