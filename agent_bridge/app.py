@@ -34,7 +34,7 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
@@ -205,14 +205,15 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
 
 
 async def _open_stores(settings: _Settings, stack: AsyncExitStack) -> _Stores:
-    config = settings.config.database
+    config, timeout = settings.config.database, settings.timeouts.database
     uri = await stack.enter_async_context(database_uri(config))
     signals = Signals()
     # The session connects while another thread checks the schema.
     session = await stack.enter_async_context(Session(uri, signals))
     await asyncio.to_thread(migrate.migrate if config.migrate else migrate.check, uri)
-    database = await stack.enter_async_context(
-        Database(uri, pool_size=config.pool_size, pool_timeout=settings.timeouts.database)
+    database = await stack.enter_async_context(Database(uri, pool_size=config.pool_size, pool_timeout=timeout))
+    jobs = await stack.enter_async_context(
+        Database(uri, pool_size=JOB_CONNECTIONS, pool_timeout=timeout, synchronous_commit=False)
     )
     queue = Queue(database)
     return _Stores(
@@ -227,7 +228,7 @@ async def _open_stores(settings: _Settings, stack: AsyncExitStack) -> _Stores:
         turn_admin=TurnAdmin(database),
         kv=KeyValues(database),
         queue=queue,
-        lanes=await stack.enter_async_context(Lanes(database, queue, signals)),
+        lanes=await stack.enter_async_context(Lanes(jobs, queue, signals)),
     )
 
 

@@ -44,7 +44,7 @@ def _turn(row: DictRow) -> Turn:
         "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
         "extras": extras_from_json(row["extras"]),
     }
-    del row["signal"]
+    del row["signal"], row["synchronous_commit"]
     return Turn(**{**row, **values})
 
 

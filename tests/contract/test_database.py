@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.database import Database
+from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,6 +111,25 @@ async def end_connections(uri: str) -> None:
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+async def test_connections_that_may_not_write_are_replaced(table: Database) -> None:
+    """Also those that the queue's library takes from the pool itself."""
+    async with AsyncExitStack() as stack:
+        for _ in range(table.pool.max_size):
+            connection = await stack.enter_async_context(table.pool.connection())
+            await connection.execute("SET default_transaction_read_only = on")
+
+    async def writes() -> bool:
+        try:
+            async with table.pool.connection() as connection:
+                await connection.execute("INSERT INTO number VALUES (1)")
+        except psycopg.errors.ReadOnlySqlTransaction:
+            return False
+        return True
+
+    assert not await writes()
+    await eventually(writes, "a new connection writes")
 
 
 async def test_a_wait_for_a_connection_can_always_be_cancelled(database_url: str) -> None:

@@ -143,6 +143,25 @@ async def test_a_database_that_restarts_under_load(harness: BridgeHarness, clust
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
+async def test_a_database_that_crashes_as_an_answer_appears(
+    harness: BridgeHarness, cluster: Cluster, cluster_url: str
+) -> None:
+    """The statements around an answer do not wait for the disk: a crash may lose them, and nobody notices."""
+    async with scene(harness, cluster_url, "ada", "bob", "cleo") as stage:
+        stage.upstream.script = echo_through({})
+        seen: list[str] = []
+        for text in ("one", "two", "three"):
+            await say(stage.talks, text)
+            await expect_texts(stage.talks, *seen, f"Echo: {text}")
+            seen.append(f"Echo: {text}")
+            cluster.stop("immediate")
+            cluster.start()
+        await say(stage.talks, "four")
+        await expect_answers(stage.talks, *seen, "Echo: four")
+        (open_turns,) = await execute(cluster_url, "SELECT count(*) FROM turn WHERE open")
+        assert open_turns == (0,)
+
+
 @pytest.mark.parametrize("seconds", [1, pytest.param(9, marks=pytest.mark.long)])
 async def test_the_pool_finds_a_database_soon_after_an_outage(
     cluster: Cluster, cluster_url: str, seconds: float

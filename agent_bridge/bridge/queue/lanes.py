@@ -34,6 +34,8 @@ _log = structlog.stdlib.get_logger(__name__)
 POLLING_INTERVAL = 30.0
 #: Seconds after which a worker is told of jobs a second time: it forgets a signal that comes while it looks for jobs.
 _AGAIN = 0.25
+#: Database connections that the library's statements need: they are short.
+JOB_CONNECTIONS = 2
 _JOB_INSERTED = '{"type": "job_inserted", "job_id": 0}'
 
 
@@ -64,7 +66,11 @@ class _Connector(procrastinate.PsycopgConnector):
 
 
 class Lanes:
-    """The queue of the lanes' jobs. Use as async context manager."""
+    """The queue of the lanes' jobs. Use as async context manager.
+
+    The connections of *database* need not wait for the disk: a job that a crash of PostgreSQL loses, or brings back, is
+    only an occasion to look.
+    """
 
     def __init__(self, database: Database, queue: Queue, signals: Signals) -> None:
         self._database = database

@@ -6,6 +6,7 @@ import asyncio
 import select
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
 import psycopg
@@ -33,7 +34,7 @@ _RECONNECT = 5.0
 _HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
 
-async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+async def _configure(connection: psycopg.AsyncConnection[Any], *, synchronous_commit: bool) -> None:
     # One statement is one transaction, in one round trip; several are put in a transaction by name.
     await connection.set_autocommit(True)
     connection.row_factory = dict_row
@@ -41,6 +42,8 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     # Every statement finds its rows by an index, for any values: to plan it again for the values of each call takes
     # longer than the statement itself.
     settings = f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'; SET plan_cache_mode = 'force_generic_plan'"
+    if not synchronous_commit:
+        settings += "; SET synchronous_commit = off"
     await connection.execute(settings.encode())
 
 
@@ -53,9 +56,23 @@ async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 class _Pool(AsyncConnectionPool[Connection]):
-    """A pool that leaves no cancellation out."""
+    """A pool that leaves no cancellation out, and keeps no connections that may not write."""
 
-    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # the pool's own signature
+    _drained = -_DRAIN
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:  # noqa: ASYNC109  # the pool's
+        try:
+            async with super().connection(timeout) as connection:
+                yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # A session keeps the setting that it began with: only new sessions may write when the server may again.
+            if time.monotonic() - self._drained >= _DRAIN:
+                self._drained = time.monotonic()
+                await self.drain()
+            raise
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # likewise
         # It waits with asyncio.wait_for, which before Python 3.12 drops a cancellation that comes together with the
         # connection: the cancelled task would go on for ever.
         task = asyncio.current_task()
@@ -85,9 +102,14 @@ class Database:
     """A pool of connections to one PostgreSQL.
 
     Use as async context manager. Every method raises :class:`StoreError` when the database cannot be reached.
+
+    Without *synchronous_commit* a statement does not wait until its changes are on the disk. A crash of PostgreSQL, not
+    of the bridge, may then lose the changes of the last moments: never one without all later ones.
     """
 
-    def __init__(self, uri: str, *, pool_size: int = 10, pool_timeout: float = POOL_TIMEOUT) -> None:
+    def __init__(
+        self, uri: str, *, pool_size: int = 10, pool_timeout: float = POOL_TIMEOUT, synchronous_commit: bool = True
+    ) -> None:
         self.uri = uri
         self._pool_timeout = pool_timeout
         self.pool = _Pool(
@@ -99,11 +121,10 @@ class Database:
             kwargs={"tcp_user_timeout": _SWALLOWED},
             # The pool waits longer after each failure. It begins again, without a pause, after this time.
             reconnect_timeout=_RECONNECT,
-            configure=_configure,
+            configure=partial(_configure, synchronous_commit=synchronous_commit),
             check=_check,
             open=False,
         )
-        self._drained = -_DRAIN
 
     async def __aenter__(self) -> Self:
         async with _as_store_error():
@@ -123,16 +144,8 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        async with _as_store_error():
-            try:
-                async with self.pool.connection() as connection:
-                    yield connection
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # A session keeps the setting that it began with: only new sessions may write when the server may again.
-                if time.monotonic() - self._drained >= _DRAIN:
-                    self._drained = time.monotonic()
-                    await self.pool.drain()
-                raise
+        async with _as_store_error(), self.pool.connection() as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -4,6 +4,8 @@
 -- A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
 -- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
 -- needs a backfill. The bot's lane beside agents is not held: a command must not wait there.
+-- The first attempt does not wait for the disk: a crash of PostgreSQL may lose it, if it has written nothing since. A
+-- later attempt waits, because its number is in transaction ids.
 UPDATE turn
 SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' END,
     attempts = turn.attempts + 1,
@@ -25,7 +27,8 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
           turn.answer, turn.extras, turn.error,
-          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal
+          CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal,
+          CASE WHEN turn.attempts = 1 THEN set_config('synchronous_commit', 'off', true) END AS synchronous_commit
 
 -- dismiss --
 -- Replace a turn by a note that its event is ignored.
@@ -115,14 +118,17 @@ SELECT id FROM answered
 
 -- finish --
 -- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question
--- that was redacted keeps no answer. Return whether the turn was the last open one of its lane.
-WITH finished AS (
+-- that was redacted keeps no answer. Return whether the turn was the last open one of its lane. The room shows the
+-- answer already, so the statement does not wait for the disk: after a crash of PostgreSQL, as after one of the bridge,
+-- the next attempt finds the events and closes the turn.
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), finished AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
            answer = CASE WHEN redacted OR stop = 'redacted' THEN NULL ELSE answer END,
            extras = CASE WHEN redacted OR stop = 'redacted' THEN '{}' ELSE extras END,
            steps = append_step(turn.steps, %(step)s)
-    WHERE id = %(turn)s AND attempts = %(attempts)s AND open
-    RETURNING id, conversation
+    FROM quick
+    WHERE turn.id = %(turn)s AND attempts = %(attempts)s AND open
+    RETURNING turn.id, conversation
 ), shown AS (
     UPDATE outbox SET event_id = sent.event_id
     FROM finished, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
