@@ -20,8 +20,8 @@ demo: .venv/.demo  ## run everything on this machine (ARGS=--once: one message a
 unit: .venv/.unit  ## the tests without servers, in seconds (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 tests/unit $(ARGS)
 
-test: .venv/.dev  ## all tests except the long ones, in two processes (ARGS are pytest's)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+test: .venv/.dev  ## all tests except the long ones, in three processes (ARGS are pytest's)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 test-long: .venv/.dev  ## the long tests (ARGS are pytest's)
 	@$(BIN)/python -m pytest -m long $(ARGS)
