@@ -375,17 +375,17 @@ def _build_leader(
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
     monitor = HomeserverMonitor(homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice)
-    duties = [
-        agents.provisioner.run,
-        monitor.run,
-        agents.discovery.run,
-        inbound.backfill.run,
-        Pruner(stores.database, config.retention).run,
-    ]
+    duties = {
+        "provisioner": agents.provisioner.run,
+        "monitor": monitor.run,
+        "discovery": agents.discovery.run,
+        "backfill": inbound.backfill.run,
+        "pruner": Pruner(stores.database, config.retention).run,
+    }
     if config.lanes.show_waiting:
-        duties.append(WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run)
+        duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
     if config.presence:
-        duties.append(Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run)
+        duties["presence"] = Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run
     return Leader(stores.locks, partial(intake.request_backfill, "the bridge was away"), duties)
 
 

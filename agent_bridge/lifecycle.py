@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.matrix.appservice import GAP_LOOK
 
@@ -51,16 +52,16 @@ class Bridge:
 
     async def run(self) -> None:
         """Be endpoint, worker and leader candidate until cancelled; then finish the running turns."""
-        async with self._leading() as leading, self._listening(), asyncio.TaskGroup() as group:
-            group.create_task(_result_of(leading))
-            group.create_task(every(GAP_LOOK, self.endpoint.look_for_gap, name="search for stranded transactions"))
-            group.create_task(self.work())
+        async with self._leading() as leading, self._listening():
+            await run_endless(
+                leader=leading,
+                gaps=every(GAP_LOOK, self.endpoint.look_for_gap, name="search for stranded transactions"),
+                worker=self.work(),
+            )
 
     async def work(self) -> None:
         """Be a worker until cancelled; then finish the running turns within the drain timeout."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.cancellations.run())
-            group.create_task(self.worker.run())
+        await run_endless(cancellations=self.cancellations.run(), worker=self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -94,8 +95,3 @@ class Bridge:
             yield
         finally:
             await runner.cleanup()
-
-
-async def _result_of(task: asyncio.Task[None]) -> None:
-    """Await *task*: a task group accepts coroutines only, and ends with the error of this one."""
-    await task

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -38,6 +40,8 @@ ConfigFile = Annotated[
     typer.Option("--config", "-c", envvar="AGENT_BRIDGE_CONFIG", help="The configuration file.", show_default=True),
 ]
 _DEFAULT = Path("config.yaml")
+#: Signals that stop the bridge. A terminal that is closed sends SIGHUP.
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Result = TypeVar("Result")
 
 
@@ -152,13 +156,15 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 @cli.command()
 def run(*, config: ConfigFile = _DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader."""
-    _serve(_run(_load_with_logging(config)))
+    settings = _load_with_logging(config)
+    _serve(_run(settings), settings.lanes.stop_timeout)
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
-    _serve(_work(_load_with_logging(config)))
+    settings = _load_with_logging(config)
+    _serve(_work(settings), settings.lanes.stop_timeout)
 
 
 @cli.command()
@@ -225,27 +231,34 @@ async def _trace(config: Config, message: str) -> str:
         return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
 
 
-def _serve(work: Coroutine[Any, Any, Result]) -> Result | None:
-    """Await *work* as :func:`_until_stopped` does, in an event loop for many connections."""
+def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
+    """Await *work* as :func:`_until_stopped` does, in an event loop for many connections.
+
+    A stop that takes longer than *stop_timeout* seconds ends the process with code 1, also if the event loop hangs.
+    """
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_until_stopped(work))
+        runner.run(_until_stopped(work, stop_timeout))
 
 
-async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result | None:
-    """Await *work*; SIGINT or SIGTERM cancels it, a second one ends the process at once."""
+async def _until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float | None = None) -> Result | None:
+    """Await *work*; SIGINT, SIGTERM or SIGHUP cancels it, a second one ends the process at once."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     stopped = False
 
     def stop() -> None:
         nonlocal stopped
         stopped = True
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPS:
             loop.remove_signal_handler(number)
+        if stop_timeout is not None:
+            limit = threading.Timer(stop_timeout, _end_now, (stop_timeout,))
+            limit.daemon = True
+            limit.start()
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPS:
         loop.add_signal_handler(number, stop)
     try:
         return await task
@@ -253,3 +266,9 @@ async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result | None:
         if not stopped:
             raise
         return None
+
+
+def _end_now(seconds: float) -> None:
+    logging.getLogger(__name__).error("the stop took longer than %g s (lanes.drain_timeout): the process ends", seconds)
+    logging.shutdown()
+    os._exit(1)

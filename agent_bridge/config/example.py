@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agent_bridge.config.model import Config, Section
+from agent_bridge.config.model import Config
+from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 
 if TYPE_CHECKING:

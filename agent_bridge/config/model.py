@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StrictFloat,
     StrictInt,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
+from agent_bridge.config.conversations import (
+    AnswersConfig,
+    BotConfig,
+    FilesConfig,
+    LanesConfig,
+    RoomsConfig,
+    SpaceConfig,
+    TemplatesConfig,
+    ThreadsConfig,
+)
+from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
     BotLocalpart,
-    CommandPrefix,
     HeaderName,
     Localpart,
     LocalPath,
@@ -26,25 +33,11 @@ from agent_bridge.config.types import (
     Secret,
     SecretText,
     ServerName,
-    Template,
     UpstreamName,
     Url,
-    UserId,
 )
 from agent_bridge.core.ids import Namespace
-from agent_bridge.core.rooms import Show, Streaming, WhenBusy
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_empty(cls, value: Any) -> Any:
-        """Accept a section whose keys are all commented out."""
-        return {} if value is None else value
+from agent_bridge.core.rooms import Show, Streaming
 
 
 class HomeserverConfig(Section):
@@ -214,110 +207,6 @@ class UpstreamConfig(Section):
         200_000,
         ge=100,
         description="Maximum length of an answer in characters. The room is told if an answer is longer.",
-    )
-
-
-class TemplatesConfig(Section):
-    """Names in Matrix. Placeholders: {name}, {id}, {upstream}."""
-
-    displayname: Template = Field("Letta Agent: {name}", description="Display name of a ghost.")
-    room_name: Template = Field("{name} - Letta Agent Chat", description="Name of an agent's room.")
-    room_topic: Template = Field("Chat with {name} (Letta Agent)", description="Topic of an agent's room.")
-
-
-class SpaceConfig(Section):
-    """The Matrix Space that lists the rooms."""
-
-    enabled: bool = Field(True, description="Whether there is a Space. Rooms work without it.")
-    name: str = Field("Letta Agents", description="Name of the Space.")
-    topic: str = Field("All Letta AI agent conversations", description="Topic of the Space.")
-
-
-class RoomsConfig(Section):
-    """The rooms of agents."""
-
-    invite: tuple[UserId, ...] = Field(
-        (),
-        description="Users that are invited to the Space and to each agent's room.",
-        examples=[["@admin:example.org"]],
-    )
-    version: str | None = Field(
-        None, description="Room version. Default: the default of the homeserver.", examples=["12"]
-    )
-    concurrency: StrictInt = Field(
-        4, ge=1, le=64, description="Maximum number of rooms that are created at the same time."
-    )
-
-
-class BotConfig(Section):
-    """The bridge bot."""
-
-    prefix: CommandPrefix = Field("!ab", description="Prefix of commands in rooms of the bridge.")
-
-
-class LanesConfig(Section):
-    """Lanes: the queues of messages, one per room and thread."""
-
-    max_active_lanes: StrictInt = Field(
-        50, ge=1, le=1000, description="Maximum number of lanes that a process answers at the same time."
-    )
-    max_attempts: StrictInt = Field(4, ge=1, description="Attempts for a message if the upstream fails temporarily.")
-    when_busy: WhenBusy = Field(
-        WhenBusy.QUEUE,
-        description="Messages that arrive while the agent answers. queue: each message gets an answer. collect: one "
-        "answer for all of them. !ab busy changes it for a room.",
-    )
-    max_queued_per_room: StrictInt = Field(
-        100, ge=1, description="Maximum number of waiting messages in a room. The room is told if a message is refused."
-    )
-    max_message_age: StrictFloat = Field(
-        86400,
-        gt=0,
-        le=31_536_000,
-        description="Seconds after which a waiting message is too old to be answered. The room is told.",
-    )
-    show_waiting: bool = Field(True, description="Whether waiting messages get a ⏳ reaction.")
-    drain_timeout: StrictFloat = Field(
-        20, ge=0, description="Seconds that running answers have to finish when the bridge stops."
-    )
-
-
-class AnswersConfig(Section):
-    """How answers are sent to rooms."""
-
-    edits_per_second: StrictFloat = Field(
-        5,
-        gt=0,
-        le=1000,
-        description="Maximum rate of the edits of growing answers in all rooms together. First words and complete "
-        "answers are not limited.",
-    )
-    max_events: StrictInt = Field(40, ge=2, le=1000, description="Maximum number of events of a growing answer.")
-    max_parts: StrictInt = Field(
-        8, ge=1, le=100, description="Maximum number of messages of an answer. The rest is sent as a file."
-    )
-
-
-class FilesConfig(Section):
-    """Files of people and agents."""
-
-    max_bytes: StrictInt = Field(20_000_000, ge=1, le=1_000_000_000, description="Maximum size of a file in bytes.")
-    max_image_bytes: StrictInt = Field(
-        1_500_000, ge=10_000, description="Size in bytes to which images for agents are reduced."
-    )
-    max_text_chars: StrictInt = Field(
-        60_000, ge=100, description="Maximum number of characters of a document that are sent to an agent."
-    )
-
-
-class ThreadsConfig(Section):
-    """Threads: separate conversations in a room."""
-
-    room_messages: StrictInt = Field(
-        0,
-        ge=0,
-        le=200,
-        description="Number of messages of the room that are added to the history of a thread.",
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
-from agent_bridge.config.model import Config, Section
+from agent_bridge.config.model import Config
+from agent_bridge.config.section import Section
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:

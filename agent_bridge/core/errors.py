@@ -5,6 +5,7 @@
     BridgeError
     ├── ConfigError                 the configuration is wrong (exit code 2)
     ├── CannotListen                the address of the endpoint is in use
+    ├── WorkEnded                   a part of the process ended that must not end
     ├── StoreError                  the database
     │   ├── StoreRefused            values that can never be stored
     │   ├── TurnLost                another worker has claimed the turn
@@ -62,6 +63,10 @@ class ConfigError(BridgeError):
 
 class CannotListen(BridgeError):
     """The bridge cannot listen on its address."""
+
+
+class WorkEnded(BridgeError):
+    """A part of the process ended that must not end. The process ends too, so that its supervisor starts it again."""
 
 
 class StoreError(BridgeError):

@@ -32,7 +32,7 @@ class Process:
         self.elected = 0
         self.leads = False
         self.fail = False
-        self.leader = Leader(locks, self._elect, [self._lead, self._idle])
+        self.leader = Leader(locks, self._elect, {"lead": self._lead, "idle": self._idle})
 
     async def _elect(self) -> None:
         self.elected += 1

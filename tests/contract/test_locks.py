@@ -70,11 +70,11 @@ async def is_free(locks: Locks, key: int, kind: int = LANE) -> bool:
         return held
 
 
-async def lose(locks: Locks, uri: str) -> None:
+async def lose(locks: Locks, uri: str, key: int = 1) -> None:
     """Hold a lock, and work until the loss of the connection cancels the work."""
-    async with locks.hold(LANE, 1) as held:
+    async with locks.hold(LANE, key) as held:
         assert held
-        await cut(uri, LANE, 1)
+        await cut(uri, LANE, key)
         await asyncio.Event().wait()
 
 
@@ -165,6 +165,28 @@ async def test_a_task_that_held_two_is_interrupted_once(locks: Locks, store_url:
     with pytest.raises(LockLost):
         await work()
     nothing_is_left_of_a_cancellation()
+
+
+async def test_a_holder_that_is_slow_to_end_is_interrupted_once(locks: Locks, store_url: str) -> None:
+    """The connection is lost a second time while the holder still ends."""
+    ending, second_loss = asyncio.Event(), asyncio.Event()
+
+    async def slow_block() -> None:
+        async with locks.hold(LANE, 1):
+            await cut(store_url, LANE, 1)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await second_loss.wait()
+
+    task = asyncio.create_task(slow_block())
+    await ending.wait()
+    with pytest.raises(LockLost):
+        await lose(locks, store_url, 2)
+    second_loss.set()
+    with pytest.raises(LockLost):
+        await task
 
 
 async def test_tasks_under_a_lost_lock_end_together(locks: Locks, store_url: str) -> None:

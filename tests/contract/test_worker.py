@@ -10,7 +10,7 @@ import pytest
 
 from agent_bridge.bridge.queue.lanes import Lanes, _Connector
 from agent_bridge.bridge.queue.worker import Worker
-from agent_bridge.config.model import LanesConfig
+from agent_bridge.config.conversations import LanesConfig
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.catalogue import Text

@@ -14,8 +14,9 @@ from ruamel.yaml import YAML
 
 from agent_bridge.config.example import example, render
 from agent_bridge.config.load import load
-from agent_bridge.config.model import Config, Section
+from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
+from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 from agent_bridge.config.types import Origin
 from agent_bridge.core.errors import ConfigError

@@ -128,6 +128,24 @@ async def test_a_wake_up_while_it_runs_is_kept() -> None:
     assert not any(runs)
 
 
+async def test_work_that_fails_as_it_is_cancelled_does_not_go_on() -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise StoreError("the database is away") from None
+
+    task = asyncio.create_task(every(NEVER, work, name="the work", retry=AT_ONCE))
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({task})
+    assert task.cancelled()
+
+
 async def test_of_failures_in_a_row_the_log_has_the_first_and_the_end() -> None:
     down, away = StoreError("down"), StoreError("away")
     work = Work(down, away, down, None, None, away, None, NEVER)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
-    from agent_bridge.config.model import TemplatesConfig, UpstreamConfig
+    from agent_bridge.config.conversations import TemplatesConfig
+    from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import AgentRoom, Agents

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.bridge.rooms.space import Space
-    from agent_bridge.config.model import RoomsConfig
+    from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts

@@ -13,7 +13,7 @@ from agent_bridge.core.turns import TurnState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent_bridge.config.model import LanesConfig
+    from agent_bridge.config.conversations import LanesConfig
     from agent_bridge.core.turns import QueuedMessage, Turn
     from agent_bridge.store.turns import Turns
 

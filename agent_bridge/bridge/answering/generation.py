@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
-    from agent_bridge.config.model import AnswersConfig, UpstreamConfig
+    from agent_bridge.config.conversations import AnswersConfig
+    from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.turns import StopReason, Turn

@@ -14,7 +14,7 @@ from agent_bridge.files.text import as_text
 from agent_bridge.render.content import escape, fenced
 
 if TYPE_CHECKING:
-    from agent_bridge.config.model import FilesConfig
+    from agent_bridge.config.conversations import FilesConfig
     from agent_bridge.core.payloads import Attachment
     from agent_bridge.files.sniff import Kind
     from agent_bridge.i18n.catalogue import Texts

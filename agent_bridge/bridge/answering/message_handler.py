@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
-    from agent_bridge.config.model import AnswersConfig, BotConfig, LanesConfig
+    from agent_bridge.config.conversations import AnswersConfig, BotConfig, LanesConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.bridge.answering.incoming_files import IncomingFiles
-    from agent_bridge.config.model import ThreadsConfig
+    from agent_bridge.config.conversations import ThreadsConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import MessagePayload

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from agent_bridge.config.model import FilesConfig
+    from agent_bridge.config.conversations import FilesConfig
     from agent_bridge.files.picture import Picture, PictureInfo
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.media import Media

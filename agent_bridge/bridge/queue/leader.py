@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.store.postgres.locks import LEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
     from agent_bridge.store.postgres.locks import Locks
@@ -26,9 +27,9 @@ _TRY = 1.0
 
 
 class Leader:
-    """Runs *duties* while this process leads; *elected* runs first, at each election."""
+    """Runs *duties*, by name, while this process leads; *elected* runs first, at each election."""
 
-    def __init__(self, locks: Locks, elected: Duty, duties: Sequence[Duty]) -> None:
+    def __init__(self, locks: Locks, elected: Duty, duties: Mapping[str, Duty]) -> None:
         self._locks = locks
         self._elected = elected
         self._duties = duties
@@ -49,6 +50,4 @@ class Leader:
         await self._elected()
         _log.info("this process leads")
         self.settled.set()
-        async with asyncio.TaskGroup() as group:
-            for duty in self._duties:
-                group.create_task(duty())
+        await run_endless(**{name: duty() for name, duty in self._duties.items()})

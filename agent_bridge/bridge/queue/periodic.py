@@ -49,6 +49,9 @@ async def every(
         try:
             due = await work()
         except BridgeError as error:
+            if (task := asyncio.current_task()) and task.cancelling():
+                # The work was cancelled, and failed as it ended: to go on would leave the cancellation out.
+                raise asyncio.CancelledError from error
             # Work that went on for long, as a worker's or a leader's does, did not fail in a row.
             failures = failures + 1 if loop.time() - started <= retry.cap else 1
             if failures == 1:

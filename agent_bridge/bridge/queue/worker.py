@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
 from agent_bridge.core.turns import TurnState
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from agent_bridge.bridge.queue.lanes import Lanes
-    from agent_bridge.config.model import LanesConfig
+    from agent_bridge.config.conversations import LanesConfig
     from agent_bridge.core.turns import Turn, TurnKind
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.postgres.database import Database
@@ -89,15 +90,19 @@ class Worker:
         await self._lanes.retry_now()
         await self._free_lanes()
         with self._signals.subscription(Topic.LANES) as wake:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(every(_IDLE, self._sweep, name="sweep of the lanes", wake=wake))
-                group.create_task(every(_RESTART.first, self._work, name="worker of the queue", retry=_RESTART))
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    # Before the queue's worker ends: its lanes must not claim another turn.
-                    self._stopping = True
-                    _log.info("finishing running turns", seconds=self._config.drain_timeout)
+            await run_endless(
+                # The first that is cancelled, before the queue's worker: its lanes must not claim another turn.
+                stop=self._wait_for_stop(),
+                sweep=every(_IDLE, self._sweep, name="sweep of the lanes", wake=wake),
+                queue=every(_RESTART.first, self._work, name="worker of the queue", retry=_RESTART),
+            )
+
+    async def _wait_for_stop(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._stopping = True
+            _log.info("finishing running turns", seconds=self._config.answers_timeout)
 
     async def _free_lanes(self) -> None:
         """Free the lanes of an earlier process at once, if no other process runs and may be starting a job."""
@@ -109,7 +114,7 @@ class Worker:
             _log.warning("the lanes of an earlier process are left to the sweep", error=str(error))
 
     async def _work(self) -> None:
-        await self._lanes.work(concurrency=self._config.max_active_lanes, drain_timeout=self._config.drain_timeout)
+        await self._lanes.work(concurrency=self._config.max_active_lanes, drain_timeout=self._config.answers_timeout)
 
     async def _sweep(self) -> float:
         """Free the lanes of dead workers, and wake each lane that has a turn to claim and no job.

@@ -16,7 +16,7 @@ from agent_bridge.store.kv import KeyValues
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent_bridge.config.model import RoomsConfig, SpaceConfig
+    from agent_bridge.config.conversations import RoomsConfig, SpaceConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
 

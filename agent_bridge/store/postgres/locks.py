@@ -121,9 +121,13 @@ class Locks:
                     del self._held[name]
 
     def _lose(self) -> None:
-        """Cancel the tasks that held a lock by the connection that is lost."""
+        """Cancel the tasks that held a lock by the connection that is lost.
+
+        A task that was cancelled before, and that still ends, is not cancelled again: `hold` takes one cancellation
+        back.
+        """
         self._uncertain.clear()
-        holders = {name: task for name, task in self._held.items() if task is not None}
+        holders = {name: task for name, task in self._held.items() if task is not None and name not in self._lost}
         if holders:
             _log.error("the connection that held %d lock(s) was lost: their holders are cancelled", len(holders))
         for name, task in holders.items():
