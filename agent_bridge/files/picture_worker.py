@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from PIL import Image
 
@@ -29,6 +30,7 @@ def _main(task: str, *arguments: str) -> int:
     sandbox.bound(_MEMORY, _CPU)
     data = sys.stdin.buffer.read()
     sandbox.deny()
+    head: dict[str, Any]
     body = b""
     try:
         if task == "preview":

@@ -14,6 +14,11 @@ from agent_bridge.files.pictures import PictureReader
 from agent_bridge.files.results import PictureInfo
 
 ROOM = "!r"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "WEBP": {"lossless": True},
+    "AVIF": {"speed": 10},
+    "TIFF": {"compression": "tiff_lzw"},
+}
 
 
 def written(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -82,7 +87,11 @@ async def test_too_many_pixels_for_the_decoder(form: str, size: tuple[int, int],
 async def test_the_largest_pictures_fit_into_the_memory_of_the_process(
     form: str, size: tuple[int, int], mode: str
 ) -> None:
-    options = {"WEBP": {"lossless": True}, "AVIF": {"speed": 10}, "TIFF": {"compression": "tiff_lzw"}}.get(form, {})
+    options: dict[str, Any] = {
+        "WEBP": {"lossless": True},
+        "AVIF": {"speed": 10},
+        "TIFF": {"compression": "tiff_lzw"},
+    }.get(form, {})
     data = flat(*size, form, mode, **options)
     assert (await PictureReader().preview(data, room=ROOM)).info.width == size[0]
     await PictureReader().for_model(data, max_bytes=1_000_000, room=ROOM)
