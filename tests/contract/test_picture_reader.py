@@ -14,6 +14,7 @@ from agent_bridge.files.pictures import PictureReader
 from agent_bridge.files.results import PictureInfo
 
 ROOM = "!r"
+#: Options of Pillow that save time or bytes.
 OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
     "AVIF": {"speed": 10},
@@ -87,12 +88,7 @@ async def test_too_many_pixels_for_the_decoder(form: str, size: tuple[int, int],
 async def test_the_largest_pictures_fit_into_the_memory_of_the_process(
     form: str, size: tuple[int, int], mode: str
 ) -> None:
-    options: dict[str, Any] = {
-        "WEBP": {"lossless": True},
-        "AVIF": {"speed": 10},
-        "TIFF": {"compression": "tiff_lzw"},
-    }.get(form, {})
-    data = flat(*size, form, mode, **options)
+    data = flat(*size, form, mode, **OPTIONS.get(form, {}))
     assert (await PictureReader().preview(data, room=ROOM)).info.width == size[0]
     await PictureReader().for_model(data, max_bytes=1_000_000, room=ROOM)
 
