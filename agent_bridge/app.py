@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp import web
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
@@ -47,7 +46,7 @@ from agent_bridge.core.turns import TurnKind
 from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
-from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
@@ -71,6 +70,7 @@ from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.upstream.download.fetch import Fetcher
 from agent_bridge.upstream.registry import make_upstream
+from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 
@@ -201,7 +201,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=_build_web(stores, clients, endpoint, agents.status),
+            web=application(endpoint, _health_pages(stores, clients, endpoint, agents.status)),
         )
 
 
@@ -391,11 +391,8 @@ def _build_leader(
     return Leader(stores.locks, partial(intake.request_backfill, "the bridge was away"), duties)
 
 
-def _build_web(
+def _health_pages(
     stores: _Stores, clients: _Clients, endpoint: AppServiceEndpoint, status: UpstreamStatus
-) -> web.Application:
-    app = web.Application(client_max_size=MAX_BODY + 1)
-    endpoint.add_routes(app)
+) -> HealthPages:
     checks = {"database": stores.database.ping, "homeserver": clients.homeserver.versions}
-    HealthPages(checks, status.read).add_routes(app)
-    return app
+    return HealthPages(checks, status.read, endpoint.authorises)
