@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 TOKEN = "hs-token"
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: bridge\r\n"
-PING = (
-    f"POST /_matrix/app/v1/ping HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}"
-)
+BEARER = f"Host: b\r\nAuthorization: Bearer {TOKEN}\r\n"
+PING = f"POST /_matrix/app/v1/ping HTTP/1.1\r\n{BEARER}Content-Length: 2\r\n\r\n{{}}"
 
 
 class Server:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.core.ids import MAX_ID_BYTES
-from agent_bridge.matrix.events import RoomEvent, clean, parse_event
+from agent_bridge.matrix.events import RoomEvent, clean, parse_event, parse_transaction
 
 ANY_TEXT = st.text(st.characters(), max_size=30)  # NUL and half surrogate pairs too: JSON can carry them
 JUNK = st.recursive(
