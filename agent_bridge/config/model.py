@@ -253,8 +253,9 @@ class Config(Section):
     permissions: dict[PermissionKey, RoleName] = Field(
         default_factory=dict,
         description="Roles: none < member (talks to agents) < moderator < admin (invites people, sees all rooms) < "
-        'owner. A user id has priority over a domain, and a domain over "*". A user without an entry has '
-        "the role none.",
+        'owner. A user id has priority over a pattern ("@telegram_*:example.org"), a pattern over a domain, and a '
+        'domain over "*". A user without an entry has the role none, as users of other bridges do, whose names begin '
+        "with _ or a usual prefix, unless a user id or a pattern names them.",
     )
     bot: BotConfig = BotConfig()
     lanes: LanesConfig = LanesConfig()
