@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import aiohttp
 import psutil  # type: ignore[import-untyped]
 import pytest
 
@@ -136,3 +139,25 @@ async def test_a_stop_while_the_embedded_database_starts(harness: BridgeHarness,
         await eventually(has_begun, "the database is made")
         await stop(bridge, signal.SIGTERM)
     assert not (data / "postgres" / "postmaster.pid").exists()
+
+
+async def test_the_bridge_goes_on_when_its_embedded_postmaster_was_killed(
+    harness: BridgeHarness, data: Path, tmp_path: Path
+) -> None:
+    config = harness.config("embedded", NOBODY, logging={"format": "json"}, lanes={"drain_timeout": DRAIN})
+    config = config.model_copy(update={"database": config.database.model_copy(update={"data_dir": data})})
+
+    async def is_ready() -> bool:
+        async with aiohttp.request("GET", f"{config.appservice.url}/readyz") as response:
+            return response.status == HTTPStatus.OK
+
+    async def is_not_ready() -> bool:
+        return not await is_ready()
+
+    async with BridgeProcess(tmp_path, config) as bridge:
+        await bridge.wait_for("listening", within=60)
+        await eventually(is_ready, "the bridge is ready")
+        os.kill(int((data / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        await eventually(is_not_ready, "the database is away")
+        await eventually(is_ready, "the database is back")
+        await stop(bridge, signal.SIGTERM)

@@ -97,6 +97,8 @@ class EmbeddedServer:
         """
         with self._starts_and_stops(self._limits.lock):
             fcntl.flock(self._uses, fcntl.LOCK_SH)
+            if self.postmaster is None:
+                _log.info("starting the embedded PostgreSQL in %s", self.folder)
             if not (self.folder / "PG_VERSION").exists():
                 self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self.folder))
             running = self.postmaster
@@ -161,7 +163,6 @@ class EmbeddedServer:
                 raise StoreError(f"{program} took more than {_PROGRAM:g} s") from None
 
     def _launch(self) -> None:
-        _log.info("starting the embedded PostgreSQL in %s", self.folder)
         deadline = time.monotonic() + self._limits.reaction
         while True:
             if self.postmaster is None:
