@@ -37,7 +37,15 @@ cli = typer.Typer(
 
 ConfigFile = Annotated[
     Path,
-    typer.Option("--config", "-c", envvar="AGENT_BRIDGE_CONFIG", help="The configuration file.", show_default=True),
+    # Not checked by typer: the bridge's own error is one line.
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="AGENT_BRIDGE_CONFIG",
+        help="The configuration file.",
+        show_default=True,
+        readable=False,
+    ),
 ]
 _DEFAULT = Path("config.yaml")
 #: Signals that stop the bridge. A terminal that is closed sends SIGHUP.

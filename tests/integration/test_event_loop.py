@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream, says
@@ -67,6 +69,40 @@ async def test_an_answer(harness: BridgeHarness, database_url: str, tmp_path: Pa
             await stats(bridge)
             upstream.scripts.append(slowly(pieces))
             await talk.say("go")
+            await bridge.wait_until(lambda: len(bridge.logged("answer sent")) == 2)
+            found = await stats(bridge)
+    assert found["blocked"] <= LIMIT, found["blocked_by"]
+
+
+def large_picture() -> bytes:
+    data = io.BytesIO()
+    Image.effect_noise((1_500, 1_500), 60).save(data, "PNG")
+    return data.getvalue()
+
+
+FILES = {
+    "picture": (large_picture, "m.image", "image/png"),
+    "text": (lambda: b"one line of a long text\n" * 400_000, "m.file", "text/plain"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file(harness: BridgeHarness, database_url: str, tmp_path: Path, name: str) -> None:
+    make, msgtype, content_type = FILES[name]
+    data = make()
+    async with ScriptedUpstream("reader") as upstream:
+        config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], logging={"format": "json"})
+        async with harness.talk(database_url, upstream) as talk:
+            await talk.say("warm up")
+            await talk.wait_for_answers(1)
+        async with harness.watching(talk) as talk, BridgeProcess(tmp_path, config) as bridge:
+            await bridge.wait_for("listening")
+            await talk.say("warm up again")
+            await bridge.wait_for("answer sent")
+            await stats(bridge)
+            url = await talk.person.upload(data, content_type, name)
+            content = {"msgtype": msgtype, "body": "look", "filename": name, "url": url}
+            await talk.person.send(talk.room_id, "m.room.message", content)
             await bridge.wait_until(lambda: len(bridge.logged("answer sent")) == 2)
             found = await stats(bridge)
     assert found["blocked"] <= LIMIT, found["blocked_by"]
