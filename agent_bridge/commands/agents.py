@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands.arguments import UserId
+from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet
 from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import AgentRoom
 
+#: Agents of one page.
+_PAGE = 50
+_FIRST = PageNumber(1)
+
 
 @command("agents", group=Group.AGENTS, role=Role.MEMBER)
-async def agents(ctx: CommandContext) -> AgentList:
-    """List all agents. Only reads."""
-    found = [agent_entry(each, ctx.services.namespace.domain) for each in await ctx.services.agents.all()]
-    return AgentList(tuple(sorted(found, key=lambda entry: entry.name.casefold())))
+async def agents(ctx: CommandContext, page: PageNumber = _FIRST) -> AgentList:
+    """List the agents, fifty on a page. Only reads."""
+    found = sorted(await ctx.services.agents.all(), key=lambda each: each.agent.name.casefold())
+    pages = max(1, -(-len(found) // _PAGE))
+    number = min(max(page, 1), pages)
+    shown = found[(number - 1) * _PAGE : number * _PAGE]
+    return AgentList(tuple(agent_entry(each, ctx.services.namespace.domain) for each in shown), number, pages)
 
 
 @command("invite", group=Group.AGENTS, role=Role.ADMIN, example="Ada @bob:example.org")

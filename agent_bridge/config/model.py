@@ -102,7 +102,7 @@ class DatabaseConfig(Section):
         "data",  # validated like a value from the file
         validate_default=True,
         description="Folder of the embedded PostgreSQL, relative to this file. If the bridge runs as root, PostgreSQL "
-        "runs as an unprivileged user, and the parent folders are made accessible to that user.",
+        "runs as the user pgserver, which needs to be able to enter the parent folders.",
     )
     migrate: bool = Field(True, description="Upgrade the schema at start. If false, run agent-bridge migrate.")
     pool_size: StrictInt = Field(10, ge=4, le=500, description="Maximum number of pooled connections.")
@@ -253,8 +253,9 @@ class Config(Section):
     permissions: dict[PermissionKey, RoleName] = Field(
         default_factory=dict,
         description="Roles: none < member (talks to agents) < moderator < admin (invites people, sees all rooms) < "
-        'owner. A user id has priority over a domain, and a domain over "*". A user without an entry has '
-        "the role none.",
+        'owner. A user id has priority over a pattern ("@telegram_*:example.org"), a pattern over a domain, and a '
+        'domain over "*". A user without an entry has the role none, as users of other bridges do, whose names begin '
+        "with _ or a usual prefix, unless a user id or a pattern names them.",
     )
     bot: BotConfig = BotConfig()
     lanes: LanesConfig = LanesConfig()

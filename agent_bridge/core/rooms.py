@@ -59,6 +59,8 @@ class Room:
     participants: tuple[Participant, ...] = ()
     #: Messages that wait or are being answered, except those of the events that were asked about.
     waiting: int = 0
+    #: Commands that wait, by their sender, except those of the events that were asked about.
+    commands: Mapping[str, int] = field(default_factory=dict)
     #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
     answered_by: Mapping[str, int] = field(default_factory=dict)
 

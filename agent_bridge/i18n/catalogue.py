@@ -195,6 +195,7 @@ class Texts:
     #: Answers to commands about agents.
     no_agents: str
     agents_head: str
+    agents_page: str
     held: str
     gone: str
     ready: str

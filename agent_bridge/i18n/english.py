@@ -27,12 +27,12 @@ ENGLISH = Texts(
         "Please use a room without encryption."
     ),
     full=(
-        "This message was not accepted: too many messages already wait in this room (`max_queued_per_room`: {limit}). "
+        "This message was not accepted: too many messages already wait in this room ({limit}). "
         "Please send it again later."
     ),
     full_all=(
         "These messages were not accepted: too many messages already wait in this room "
-        "(`max_queued_per_room`: {limit}). Please send them again later."
+        "({limit}). Please send them again later."
     ),
     full_more="- … and {messages} more",
     too_large="the file {name} is larger than {limit}",
@@ -175,7 +175,13 @@ ENGLISH = Texts(
         "sync": "requests the lists of agents from their servers now; `all` accepts any number of changes",
         "status": "shows the state of the bridge and of the agents' servers",
     },
-    placeholders={"agent": "agent", "user": "@user:server", "turn": "turn", "message": "link or event id"},
+    placeholders={
+        "agent": "agent",
+        "user": "@user:server",
+        "turn": "turn",
+        "message": "link or event id",
+        "page": "page",
+    },
     usage="Usage: `{prefix} {usage}`",
     usage_example="For example: `{prefix} {example}`",
     argument_missing="`{argument}` is missing.",
@@ -192,6 +198,7 @@ ENGLISH = Texts(
     roles={"member": "members", "moderator": "moderators", "admin": "admins", "owner": "owners"},
     no_agents="There are no agents yet. `{prefix} status` shows the state of their servers.",
     agents_head="| Agent | Server | State |",
+    agents_page="Page {page} of {pages}. Another page: {command}",
     held="no room yet: too many new agents at once. `{prefix} sync all` creates their rooms",
     gone="gone",
     ready="ready",

@@ -156,6 +156,10 @@ class ResultRenderer:
             "\n".join([self._texts.agents_head, "|---|---|---|", *rows[start : start + _ROWS]])
             for start in range(0, len(rows), _ROWS)
         ]
+        if result.pages > 1:
+            following = result.page % result.pages + 1
+            command = f"`{self._prefix} agents {following}`"
+            tables.append(self._texts.agents_page.format(page=result.page, pages=result.pages, command=command))
         return "\n\n".join(tables)
 
     def _state(self, agent: AgentEntry) -> str:

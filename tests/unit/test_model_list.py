@@ -44,6 +44,9 @@ def read(value: Any, **keys: Any) -> list[tuple[str, str]]:
         pytest.param({"data": [{"id": "a", "name": "\ud800x"}]}, [("a", "\ufffdx")], id="half a character"),
         pytest.param({"data": [{"id": "a/b:c 🐈"}]}, [("a/b:c 🐈", "a/b:c 🐈")], id="any text is an id"),
         pytest.param({"data": [{"id": "a"}, {"id": "a", "name": "x"}]}, [("a", "a")], id="twice the same id"),
+        pytest.param({"data": [{"id": "a"}, {"id": "x" * 6000}, {"id": "é" * 128}]}, [("a", "a")], id="too long"),
+        pytest.param({"data": [{"id": "x" * 255}]}, [("x" * 255, f"{'x' * 199}…")], id="as long as possible"),
+        pytest.param({"data": [{"id": "a", "name": "n" * 10**6}]}, [("a", f"{'n' * 199}…")], id="a long name"),
         pytest.param(
             {"data": [None, 1, "x", [], {}, {"id": ""}, {"id": 1}, {"id": "\0"}, {"id": "\ud800"}, {"id": "a"}]},
             [("a", "a")],

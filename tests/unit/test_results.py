@@ -88,6 +88,7 @@ TRACE = TurnTrace(
 )
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
+    AgentList((ADA, ADAM), 2, 3),
     CommandFailed("invite", "it broke."),
     CommandList((INVITE, BUSY, SYNC)),
     Dropped((TurnChange(KEY, TurnState.QUEUED, is_changed=True),)),

@@ -319,7 +319,7 @@ def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Ign
     [
         pytest.param({"content": {"redacts": "$x", "reason": "oops"}}, id="room version 11"),
         pytest.param({"content": {"reason": "oops"}, "redacts": "$x"}, id="before"),
-        pytest.param({"content": {"redacts": "$x"}, "redacts": "$y"}, id="both: the content counts"),
+        pytest.param({"content": {"redacts": "$y"}, "redacts": "$x"}, id="both: the event's own field counts"),
     ],
 )
 def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
@@ -375,8 +375,12 @@ def test_whoever_may_not_talk_is_told_once() -> None:
     assert turn_of(at_home(event(text("hi")))).once_key is None
 
 
-def test_a_stranger_in_a_room_of_the_bot_gives_commands_that_are_refused_later() -> None:
-    assert turn_of(in_bot_room(event(text("help"), sender=STRANGER))).kind is TurnKind.COMMAND
+def test_the_commands_of_a_stranger_are_one_refusal() -> None:
+    first = turn_of(in_bot_room(event(text("help"), sender=STRANGER)))
+    second = turn_of(in_bot_room(event(text("!ab status"), sender=STRANGER, event_id="$2")))
+    assert (first.kind, first.payload) == (TurnKind.REFUSAL, RefusalPayload(RefusalReason.PERMISSION))
+    assert first.once_key == second.once_key
+    assert turn_of(at_home(event(text("!ab help"), sender=STRANGER))).kind is TurnKind.REFUSAL
 
 
 def test_an_encrypted_room_is_told_once_whoever_writes() -> None:

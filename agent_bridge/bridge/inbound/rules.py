@@ -127,6 +127,8 @@ class Rules:
             reason = IgnoreReason.NOTICE if msgtype == "m.notice" else IgnoreReason.NO_TEXT
             return _ignored(event, reason) if agents or _is_bots(room) else None
         if not agents or self.has_prefix(body):
+            if role_of(event.sender, self.permissions) < Role.MEMBER:
+                return self._refusal(event, RefusalReason.PERMISSION, once=f"{event.room_id}:{event.sender}")
             return self._for_bot(event, TurnKind.COMMAND, CommandPayload(self._without_prefix(body), event.thread))
         return self._question(event, agents, MessagePayload(body, None, event.replies_to))
 

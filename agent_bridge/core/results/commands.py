@@ -147,9 +147,12 @@ class AgentEntry:
 
 @dataclass(frozen=True, slots=True)
 class AgentList:
-    """All agents, by name."""
+    """A page of all agents, by name."""
 
     agents: tuple[AgentEntry, ...]
+    #: The number of the page, and of all pages.
+    page: int = 1
+    pages: int = 1
 
 
 @dataclass(frozen=True, slots=True)

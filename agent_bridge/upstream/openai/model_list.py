@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+import structlog
+
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import UpstreamConfig
 
+_log = structlog.stdlib.get_logger(__name__)
+
 PATH = "/models"
+#: Bytes of an id: an index of the database has to hold it. Characters of a name: names stand in notices and prompts.
+_MAX_ID_BYTES, _MAX_NAME = 255, 200
 _NAME_KEYS = ("name", "display_name", "id")
 #: Letta lists an agent by such an id if its name is empty or not unique.
 _LETTA_ID = re.compile(r"agent-(?:[a-z]+-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -47,7 +53,7 @@ class Page:
 
 
 def parse_page(upstream: str, raw: bytes) -> Page:
-    """Read one response of *upstream*. Entries without a usable id are left out.
+    """Read one response of *upstream*. Entries without a usable id are left out; the log names ids that are too long.
 
     Raises:
         UpstreamProtocolError: the response is not a list, or none of its entries has a usable id.
@@ -59,7 +65,7 @@ def parse_page(upstream: str, raw: bytes) -> Page:
             raise UpstreamProtocolError(Text("list_web_page", upstream=upstream)) from None
         raise UpstreamProtocolError(Text("list_no_json", upstream=upstream)) from None
     entries = _entries(upstream, value)
-    models = tuple(model for entry in entries if (model := _model(entry)))
+    models = tuple(model for entry in entries if (model := _model(entry, upstream)))
     if entries and not models:
         raise UpstreamProtocolError(Text("list_no_ids", upstream=upstream))
     return Page(raw, models, _next(value, models) if isinstance(value, dict) else None)
@@ -83,19 +89,26 @@ def _entries(upstream: str, value: Any) -> Sequence[Any]:
     return value
 
 
-def _model(entry: Any) -> Model | None:
+def _model(entry: Any, upstream: str) -> Model | None:
     if not isinstance(entry, dict):
         return None
     model_id = entry.get("id")
     if not isinstance(model_id, str) or not one_line(model_id) or storable(model_id) != model_id:
         return None
+    if len(model_id.encode()) > _MAX_ID_BYTES:
+        _log.warning("an agent is left out: its id is too long", upstream=upstream, id=f"{model_id[:60]}…")
+        return None
     texts = (entry[key] for key in _NAME_KEYS if isinstance(entry.get(key), str))
     owner = entry.get("owned_by")
     return Model(
         id=model_id,
-        name=next(name for text in texts if (name := one_line(text))),
+        name=_shortened(next(name for text in texts if (name := one_line(text)))),
         owner=owner if isinstance(owner, str) else "",
     )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _next(value: dict[str, Any], models: Sequence[Model]) -> Mapping[str, str] | None:
