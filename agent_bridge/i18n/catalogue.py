@@ -78,6 +78,7 @@ class Texts:
     ghost_declines: str
     agent_left: str
     agent_back: str
+    no_spaces: str
     room_moved: str
     #: The ``{cause}`` of messages whose room does not exist any more.
     room_lost: str

@@ -59,6 +59,7 @@ ENGLISH = Texts(
     ghost_declines="This agent answers only in its own room. Ask {bot} for an invitation: invite {name}",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
+    no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
     told_problems={

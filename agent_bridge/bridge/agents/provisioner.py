@@ -188,9 +188,11 @@ class Provisioner:
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(agent_room, space)
         home, room_id = entered.agent_room.home, entered.state.room_id
-        await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
-        state = await self._repaired(entered, ghost, steps)
-        await self._invite(entered.agent_room, room_id)
+        state = entered.state
+        if state.replacement is None:
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
+            state = await self._repaired(entered, ghost, steps)
+            await self._invite(entered.agent_room, room_id)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
         # state at once may leave clients with an old one.
         if agent.displayname_applied is not None:
@@ -235,6 +237,8 @@ class Provisioner:
             if found is None or found == space:
                 raise
             await self._list(agent_room, found, fresh=False)
+            # The other rooms move to it too.
+            self._signals.send(Topic.AGENTS)
 
     async def _list(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
         room_id, domain = agent_room.home.room_id or "", self._namespace.domain

@@ -130,7 +130,7 @@ class HomeRooms:
         new = await enter_successor(self._homeserver, old, self._users(agent_room))
         if new is None:
             return False
-        sender = next(user for user in self._users(agent_room) if new.membership(user) == "join")
+        sender = next(user for user in reversed(self._users(agent_room)) if new.membership(user) == "join")
         await invite_members(self._homeserver, old, new, sender)
         key = f"moved.{short_hash(new.room_id)}"
         content = message(self._texts.room_moved, mark=mark(key, 0), notice=True)

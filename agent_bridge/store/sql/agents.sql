@@ -100,6 +100,9 @@ WITH moved AS (
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s
+), due AS (
+    UPDATE turn SET not_before = NULL FROM conversation c
+    WHERE c.id = turn.conversation AND turn.open AND c.room_id = %(old)s
 )
 UPDATE conversation SET room_id = %(room_id)s FROM moved
 WHERE conversation.room_id = %(old)s AND NOT EXISTS (
