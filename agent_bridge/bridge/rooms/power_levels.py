@@ -36,7 +36,7 @@ def repaired_levels(
     users = dict(users) if isinstance(users, dict) else {}
     if state.power(bot) < ADMIN_POWER:
         users |= powers
-    if speaker is not None and not state.may_talk(speaker):
+    if speaker is not None and (not state.may_talk(speaker) or (state.lists_creator and not state.has_levels)):
         users[speaker] = ADMIN_POWER
     levels["users"] = users
     levels["invite"] = max(state.invite_level, MODERATOR_POWER)
