@@ -220,6 +220,8 @@ class Texts:
     status_messages: str
     status_upstream: str
     status_doubted: str
+    status_room: str
+    status_more_rooms: str
     status_failing: str
     not_asked_yet: str
 

@@ -242,6 +242,8 @@ ENGLISH = Texts(
     status_doubted=(
         "- **{name}**: {agents}; {doubted} more disappeared from its list at once and are kept. `sync all` removes them"
     ),
+    status_room="- ⚠️ The room of **{name}** {problem}.",
+    status_more_rooms="- … {count} more",
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",
     busy={

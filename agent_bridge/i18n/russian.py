@@ -269,6 +269,8 @@ RUSSIAN = Texts(
     status_doubted=(
         "- **{name}**: {agents}; разом исчезли из списка и пока оставлены: {doubted}. Удалить их: `sync all`"
     ),
+    status_room="- ⚠️ Комната агента **{name}** {problem}.",
+    status_more_rooms="- … и ещё {count}",
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="запроса ещё не было",
     busy={

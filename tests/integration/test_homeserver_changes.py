@@ -14,7 +14,7 @@ from support.harness import OWN, BridgeHarness, new_harness
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from agent_bridge.store.agents import AgentRoom
@@ -32,17 +32,32 @@ def _folder(harness: BridgeHarness) -> Path:
     return harness.synapse.log.parent
 
 
-@asynccontextmanager
-async def edited(harness: BridgeHarness, file: Path, **values: Any) -> AsyncIterator[None]:
-    """Restart the homeserver with *values* in a YAML file that it reads, and again without them."""
+def _change(file: Path, values: Mapping[str, Any]) -> str:
+    """Set *values* in a YAML file; return its former text."""
     before = file.read_text()
     yaml = YAML(typ="safe", pure=True)
     yaml.dump(yaml.load(before) | values, file)
+    return before
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def _delete_data(harness: BridgeHarness) -> None:
+    for file in _folder(harness).glob("homeserver.db*"):
+        file.unlink()
+
+
+@asynccontextmanager
+async def edited(harness: BridgeHarness, file: Path, **values: Any) -> AsyncIterator[None]:
+    """Restart the homeserver with *values* in a YAML file that it reads, and again without them."""
+    before = _change(file, values)
     await harness.synapse.restart()
     try:
         yield
     finally:
-        file.write_text(before)
+        _write(file, before)
         await harness.synapse.restart()
 
 
@@ -54,7 +69,7 @@ async def only(running: Running) -> AgentRoom:
 async def test_a_token_that_is_wrong_for_a_while(own: BridgeHarness, database_url: str) -> None:
     """Messages of that time wait: no agent is asked for an answer that cannot be shown."""
     async with ScriptedUpstream("token") as upstream, own.talk(database_url, upstream) as talk:
-        async with edited(own, _folder(own).parent / f"{OWN}.yaml", as_token="another"):  # noqa: S106
+        async with edited(own, _folder(own).parent / f"{OWN}.yaml", as_token="another"):
             await talk.say("hello")
 
             async def waits() -> bool:
@@ -107,23 +122,19 @@ async def test_rooms_that_are_encrypted_by_default(
             assert (await only(running)).home.problems == problems
 
 
-async def test_a_homeserver_that_lost_its_data(database_url: str) -> None:
-    async with (
-        new_harness() as harness,
-        ScriptedUpstream("wiped") as upstream,
-        harness.talk(database_url, upstream) as talk,
-    ):
-        await harness.synapse.stop()
-        (_folder(harness) / "homeserver.db").unlink()
-        await harness.synapse.start()
+async def test_a_homeserver_that_lost_its_data(own: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("wiped") as upstream, own.talk(database_url, upstream) as talk:
+        await own.synapse.stop()
+        _delete_data(own)
+        await own.synapse.start()
+        own.forget_people()
 
         async def another() -> bool:
             home = (await only(talk.running)).home
             return home.room_id not in {None, talk.room_id} and home.bot_joined and home.space is not None
 
         await eventually(another, "the agent has another room")
-        harness.forget_people()
-        async with harness.person() as person:
+        async with own.person() as person:
             again = await talk.running.join(person, upstream.names[0])
             await again.say("hello")
             assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]

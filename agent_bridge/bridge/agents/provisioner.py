@@ -131,7 +131,8 @@ class Provisioner:
             except BridgeError as error:
                 failures = self._failures[agent] = self._failures.get(agent, 0) + 1
                 delay = _RETRY.delay(failures)
-                _log.warning("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
+                log = _log.warning if failures == 1 else _log.debug
+                log("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
                 group.create_task(self._request_later(agent, delay))
             else:
                 self._failures.pop(agent, None)
