@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,7 +17,7 @@ import pytest
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.demo.account import call
 from support.conditions import eventually
-from support.people import echo_through
+from support.people import TransactionSender, echo_through
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -280,3 +282,57 @@ async def test_held_agents_with_a_room_are_not_new(harness: BridgeHarness, datab
                 talk = await running.join(person, upstream.names[2])
                 await talk.say("hello")
                 assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]
+
+
+async def test_a_thread_whose_root_is_unknown(shared: SharedBridge) -> None:
+    """The answer is a reply of the room: the homeserver refuses a relation to an event that it does not have."""
+    async with ScriptedUpstream("rootless") as upstream, shared.talk(upstream) as talk:
+        relation = {"rel_type": "m.thread", "event_id": "$unknown"}
+        config = shared.running.bridge.config
+        event = {
+            "event_id": "$from-another-server",
+            "room_id": talk.room_id,
+            "type": "m.room.message",
+            "sender": talk.person.user_id,
+            "content": {"msgtype": "m.text", "body": "hello", "m.relates_to": relation},
+            "origin_server_ts": int(time.time() * 1000),
+        }
+        assert await TransactionSender(config).send(uuid4().hex, event) == HTTPStatus.OK
+        (answer,) = await talk.wait_for_answers(1)
+        assert answer.body == "Echo: hello"
+        assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$from-another-server"}}
+
+
+async def test_a_member_comes_back_alone(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("own", "foreign") as upstream, harness.person() as guest:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})
+        async with harness.bridge(config) as running:
+            home = (await running.contact(upstream.names[0])).home
+            room_id = home.room_id or ""
+            await guest.wait_for(lambda: room_id in guest.invites)
+            await guest.leave(room_id)
+            chat = await guest.create_dm(running.homeserver.namespace.bot)
+            await guest.wait_for(lambda: running.homeserver.namespace.bot in guest.room(chat).members())
+            await guest.wait_for(lambda: room_id not in guest.invites)
+            await guest.say(chat, f"invite {upstream.names[0]}")
+            await guest.wait_for(lambda: room_id in guest.invites)
+            await guest.say(chat, f"invite {upstream.names[1]} @another:test.local")
+            bot = running.homeserver.namespace.bot
+            await guest.wait_for(lambda: "is for" in guest.room(chat).said_by(bot)[-1].body)
+
+
+async def test_the_bot_stays_out_of_spaces(shared: SharedBridge) -> None:
+    async with shared.harness.person() as person:
+        space = await person.create_room(creation_content={"type": "m.space"}, invite=[BOT])
+        await person.wait_for(lambda: space in person.rooms)
+
+        async def left() -> bool:
+            states = {
+                event["state_key"]: event["content"]
+                for event in await person.state(space)
+                if event["type"] == "m.room.member"
+            }
+            return bool(states[BOT]["membership"] == "leave")
+
+        await eventually(left, "the bot left the Space")
+        assert not [event for event in await person.history(space) if event["type"] == "m.room.message"]
