@@ -14,8 +14,10 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.demo.account import call
+from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.people import TransactionSender, echo_through
 from support.scripted_upstream import ScriptedUpstream
@@ -336,3 +338,21 @@ async def test_the_bot_stays_out_of_spaces(shared: SharedBridge) -> None:
 
         await eventually(left, "the bot left the Space")
         assert not [event for event in await person.history(space) if event["type"] == "m.room.message"]
+
+
+async def test_an_empty_room_is_left(shared: SharedBridge) -> None:
+    homeserver = shared.running.homeserver
+    rooms = Rooms(shared.running.database)
+    async with shared.harness.person() as person:
+        chat = await person.create_dm(BOT)
+        await person.wait_for(lambda: shared_bot_spoke(person, chat))
+        await VisitedRooms(homeserver, rooms).leave_empty()
+        assert chat in await rooms.visited()
+        await person.leave(chat)
+        await VisitedRooms(homeserver, rooms).leave_empty()
+        assert chat not in await rooms.visited()
+        assert chat not in await homeserver.joined_rooms()
+
+
+def shared_bot_spoke(person: Person, room_id: str) -> bool:
+    return room_id in person.rooms and bool(person.room(room_id).said_by(BOT))

@@ -41,3 +41,11 @@ RETURNING pg_notify('agent_bridge', 'agents')
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
 WHERE r.room_id IS NOT NULL AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked)
 ORDER BY r.id
+
+-- visited --
+-- Return the rooms of people that the bridge bot is in.
+SELECT room_id FROM room WHERE owner IS NULL AND bot_joined ORDER BY id
+
+-- forget --
+-- Forget a room of people.
+DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL
