@@ -356,3 +356,41 @@ async def test_an_empty_room_is_left(shared: SharedBridge) -> None:
 
 def shared_bot_spoke(person: Person, room_id: str) -> bool:
     return room_id in person.rooms and bool(person.room(room_id).said_by(BOT))
+
+
+async def test_a_deactivated_ghost_comes_back(shared: SharedBridge) -> None:
+    """The application service may act for it all the same."""
+    async with (
+        ScriptedUpstream("deactivated") as upstream,
+        shared.talk(upstream) as talk,
+        server_admin(shared.harness) as http,
+    ):
+        await call(http, "POST", f"/_synapse/admin/v1/deactivate/{quote(talk.ghost)}", {"erase": False})
+        await talk.person.wait_for(lambda: talk.ghost in talk.room.members())
+        await talk.say("hello")
+        assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]
+        await compared(talk)
+        displayname = (await home_of(talk)).agent.displayname
+        await talk.person.wait_for(lambda: talk.room.displayname(talk.ghost) == displayname)
+
+
+async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("banned") as upstream, harness.person() as person:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        async with harness.bridge(config) as running:
+            talk = await running.join(person, upstream.names[0])
+            async with admin_of(talk, harness) as admin:
+                levels = await content(running, talk.room_id, "m.room.power_levels")
+                levels["users"] |= {talk.ghost: 0}
+                await running.homeserver.set_state(talk.room_id, "m.room.power_levels", levels, as_user=talk.ghost)
+                banned = {"user_id": talk.ghost}
+                await admin.ask("POST", f"/rooms/{quote(talk.room_id)}/ban", banned)
+                await talk.say("hello")
+                await person.wait_for(lambda: len(talk.from_bot) == 2)
+                assert all("banned from this room" in each.body for each in talk.from_bot)
+                assert upstream.asked == []
+                await admin.ask("POST", f"/rooms/{quote(talk.room_id)}/unban", banned)
+                await person.wait_for(lambda: talk.ghost in talk.room.members())
+                await talk.say("again")
+                await person.wait_for(lambda: [answer.body for answer in talk.answers] == ["Echo: again"])
+                assert (await home_of(talk)).home.problems == ()
