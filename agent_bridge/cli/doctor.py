@@ -104,7 +104,8 @@ class Doctor:
             if reachable.ok:
                 token_accepted = await self._as_token(homeserver)
                 yield token_accepted
-                yield await self._namespaces(homeserver)
+                if token_accepted.ok:
+                    yield await self._namespaces(homeserver)
                 if token_accepted.ok and has_schema:
                     yield await self._rooms(homeserver)
             yield await asyncio.to_thread(self._registration)

@@ -15,8 +15,10 @@ import aiohttp
 import pytest
 
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
+from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.demo.account import call
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.people import TransactionSender, echo_through
@@ -129,6 +131,10 @@ async def test_members_invite_nobody(shared: SharedBridge) -> None:
         homeserver = talk.running.homeserver
         await homeserver.set_state(talk.room_id, "m.room.power_levels", levels | open_, as_user=talk.ghost)
         await homeserver.set_state(talk.room_id, "m.room.guest_access", {"guest_access": "can_join"})
+        _, lines = await compare_rooms(talk.running.bridge.config.database, homeserver)
+        assert [line for line in lines if upstream.names[0] in line] == [
+            f"the room of {upstream.names[0]} {ENGLISH.room_problems[RoomProblem.OPEN_DOOR]}"
+        ]
         talk.running.bridge.provisioner.request((await home_of(talk)).agent.id)
         await talk.person.wait_for(lambda: talk.room.state["m.room.power_levels", ""] == levels)
         await talk.person.wait_for(lambda: talk.room.state["m.room.guest_access", ""] == {"guest_access": "forbidden"})
@@ -388,6 +394,7 @@ async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_
                 await talk.say("hello")
                 await person.wait_for(lambda: len(talk.from_bot) == 2)
                 assert all("banned from this room" in each.body for each in talk.from_bot)
+                assert "has banned its ghost" in await talk.command("status", by=admin)
                 assert upstream.asked == []
                 await admin.ask("POST", f"/rooms/{quote(talk.room_id)}/unban", banned)
                 await person.wait_for(lambda: talk.ghost in talk.room.members())

@@ -28,7 +28,8 @@ def repaired_levels(
 
     The *bot* administers the room, as the creator gave it the *powers*. The *speaker* may send messages. Members
     without the power of a moderator invite nobody. Where the creator is above all levels, nobody else switches
-    encryption on. All other levels stay as they are: people may have chosen them. A room that was left half-made gets all.
+    encryption on. A room that was left half-made gets all levels. All other levels stay as they
+    are: people may have chosen them.
     """
     found = state.content("m.room.power_levels")
     levels = dict(found)
