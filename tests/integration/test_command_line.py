@@ -75,7 +75,9 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
             assert "FAIL  as_token" in said, said
             assert "FAIL  rate limiting" in said
 
-            await expect_wrong_domain(config, changed)
+            text = config.read_text("utf-8").replace("domain: example", "domain: m.example")
+            changed.write_text(text, "utf-8")
+            await expect_wrong_domain(changed)
 
             code, said = await run_command("registration", "-c", str(config), "-o", str(registration))
             assert code == 2
@@ -92,10 +94,9 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
     assert "agent-bridge init" in said
 
 
-async def expect_wrong_domain(config: Path, changed: Path) -> None:
-    """Have doctor check the *config* with another domain, written to *changed*."""
-    changed.write_text(config.read_text("utf-8").replace("domain: example", "domain: m.example"), "utf-8")
-    code, said = await run_command("doctor", "-c", str(changed))
+async def expect_wrong_domain(config: Path) -> None:
+    """Have doctor check a *config* with the domain m.example.test."""
+    code, said = await run_command("doctor", "-c", str(config))
     assert code == 1
     assert "homeserver.domain is m.example.test, and the homeserver calls itself example.test" in said, said
     assert "FAIL  homeserver:" not in said
