@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.cli.room_checks import compare_rooms
@@ -22,6 +23,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.people import TransactionSender, echo_through
+from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -401,3 +403,17 @@ async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_
                 await talk.say("again")
                 await person.wait_for(lambda: [answer.body for answer in talk.answers] == ["Echo: again"])
                 assert (await home_of(talk)).home.problems == ()
+
+
+async def test_a_room_that_cannot_be_compared_is_not_held_for_ever(harness: BridgeHarness, database_url: str) -> None:
+    async with (
+        Proxy(harness.synapse.url) as proxy,
+        ScriptedUpstream("unreadable") as upstream,
+        harness.talk(database_url, upstream, {"address": proxy.url, "domain": "test.local"}) as talk,
+    ):
+        proxy.refuses = lambda _number, _method, path: (
+            web.json_response({"errcode": "M_UNKNOWN"}, status=500) if path.endswith("/state") else None
+        )
+        await Rooms(talk.running.database).request_checks([talk.room_id])
+        await talk.say("hello")
+        assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]

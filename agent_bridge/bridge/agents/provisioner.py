@@ -16,7 +16,7 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, UserNotRegistered
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError, UserNotRegistered
 from agent_bridge.core.ids import mark
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.i18n.english import ENGLISH
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=60)
+#: Failures in a row after which the lanes of a room do not wait for its comparison any more.
+_HOPELESS = 3
 #: Seconds between two comparisons of all rooms with the homeserver. Most differences are noticed at once, by an event
 #: or a refused request.
 _COMPARED_EVERY = 300.0
@@ -131,11 +133,22 @@ class Provisioner:
             except BridgeError as error:
                 failures = self._failures[agent] = self._failures.get(agent, 0) + 1
                 delay = _RETRY.delay(failures)
+                if failures >= _HOPELESS:
+                    await self._release(agent)
                 log = _log.warning if failures == 1 else _log.debug
                 log("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
                 group.create_task(self._request_later(agent, delay))
             else:
                 self._failures.pop(agent, None)
+
+    async def _release(self, agent: int) -> None:
+        """Let the lanes of a room go on that cannot be compared, although the homeserver responds."""
+        try:
+            if await self._homeserver.answers():
+                agent_room = await self._agents.by_agent(agent)
+                await self._checked(agent_room, agent_room.home.problems)
+        except StoreError as error:
+            _log.debug("the lanes of a room keep waiting", agent=agent, error=str(error))
 
     async def _request_later(self, agent: int, delay: float) -> None:
         await asyncio.sleep(delay)

@@ -7,12 +7,14 @@ ORDER BY a.id
 
 -- out_of_sync --
 -- Return the agents whose ghost or home differs, on the homeserver, from its desired state. %(space)s is the Space that
--- should list the rooms, null when none should.
+-- should list the rooms, null when none should. A change that the homeserver refused waits for the next comparison.
 SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
 WHERE (a.state = 'active' AND (
-          r.room_id IS NULL OR NOT r.bot_joined OR a.displayname_applied IS DISTINCT FROM a.displayname
-          OR r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
-          OR r.space IS DISTINCT FROM coalesce(%(space)s, r.space)))
+          r.room_id IS NULL OR a.displayname_applied IS DISTINCT FROM a.displayname
+          OR (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
+          OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic)
+              AND NOT r.problems && '{state_refused,successor_closed}')
+          OR (r.space IS DISTINCT FROM coalesce(%(space)s, r.space) AND NOT 'not_in_space' = ANY(r.problems))))
    OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state)
    OR (r.room_id IS NOT NULL AND r.check_requests <> r.checked)
 ORDER BY a.id
