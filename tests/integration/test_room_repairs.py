@@ -81,6 +81,8 @@ async def admin_of(talk: Conversation, harness: BridgeHarness) -> AsyncIterator[
 
 async def test_a_deleted_room_is_made_again(shared: SharedBridge) -> None:
     async with ScriptedUpstream("deleted") as upstream, shared.talk(upstream) as talk:
+        await eventually(partial(_all_linked, talk.running), "the room is listed")
+        space = (await home_of(talk)).home.space or ""
         async with server_admin(shared.harness) as http:
             await delete_room(http, talk.room_id)
 
@@ -90,6 +92,7 @@ async def test_a_deleted_room_is_made_again(shared: SharedBridge) -> None:
 
         room_id = await eventually(another, "there is another room")
         assert await talk.person.resolve(f"#{(await home_of(talk)).agent.ghost}:test.local") == room_id
+        assert await content(talk.running, space, "m.space.child", talk.room_id) == {}
         again = await talk.running.join(talk.person, upstream.names[0])
         await again.say("hello")
         assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]
