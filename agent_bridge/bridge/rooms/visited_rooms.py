@@ -33,9 +33,10 @@ class VisitedRooms:
 
     async def leave_empty(self) -> None:
         """Leave and forget each room without people, and forget each room that the bot is not in any more."""
+        joined = set(await self._homeserver.joined_rooms())
         for room_id in await self._rooms.visited():
             try:
-                state = await self._homeserver.room_state(room_id)
+                state = await self._homeserver.room_state(room_id) if room_id in joined else None
                 if state is not None and not await self._left(state):
                     continue
             except HomeserverRefused as error:

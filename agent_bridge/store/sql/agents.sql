@@ -149,10 +149,6 @@ UPDATE agent SET displayname_applied = NULL WHERE id = %(agent)s
 -- Record that the bridge bot is not in the room.
 UPDATE room SET bot_joined = false WHERE id = %(room)s
 
--- unlinked --
--- Record that no Space lists the room.
-UPDATE room SET space = NULL WHERE id = %(room)s
-
 -- announced --
 -- Record the agent's state that the room was told.
 UPDATE room SET announced_state = %(state)s WHERE id = %(room)s
