@@ -197,7 +197,7 @@ ENGLISH = Texts(
     help_groups={"agents": "Agents", "room": "This room", "messages": "Messages", "bridge": "The bridge"},
     help={
         "agents": "lists the agents and their rooms",
-        "invite": "invites you, or another person, to an agent's room",
+        "invite": "invites you to an agent's room again; admins also invite other people",
         "busy": "sets the answers to messages that arrive while the agent answers: one by one, or all together",
         "stream": "sets the display of answers in this room: while they grow, or when they are complete",
         "stop": "stops the current answer in this room (or react with 🛑)",
