@@ -60,7 +60,7 @@ async def test_a_dm_begins_with_a_greeting_and_help_lists_the_permitted_commands
         assert "help" in member.said()[0].body
         answer = (await member.ask("help")).body
         assert "agents" in answer
-        assert "invite" not in answer
+        assert "retry" not in answer
         refusal = (await member.ask("invite x")).body
         assert "admin" in refusal
 
