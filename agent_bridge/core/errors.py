@@ -17,13 +17,16 @@
     │   └── HomeserverRefused       4xx
     ├── UpstreamError               a server of agents
     │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
-    │   ├── UpstreamBusy            429 or 503, perhaps with Retry-After: retryable
+    │   ├── UpstreamBusy            429, 503 or the like, perhaps with Retry-After: retryable
     │   ├── UpstreamFailed          5xx before the first byte: retryable
     │   ├── UpstreamRefused         4xx
-    │   │   └── ConversationTooLong the conversation exceeds the context of the model
+    │   │   ├── ConversationTooLong the conversation exceeds the context of the model
+    │   │   │   └── MessageTooLong  the message alone exceeds it
+    │   │   └── QuestionRefused     the upstream does not answer a question of this content
     │   ├── UpstreamProtocolError   a response that does not follow the API
     │   ├── AnswerInterrupted       an error or a lost connection inside the stream
     │   ├── AnswerEmpty             a stream without an answer
+    │   │   └── AnswerMissing       a stream without anything
     │   ├── AnswerTooLong           the answer exceeds the limit of characters or of time
     │   └── AgentGone               the upstream no longer has the agent
     └── FileRefused                 a file that is not accepted, with its problem
@@ -189,6 +192,22 @@ class ConversationTooLong(UpstreamRefused):
         return texts.shorten
 
 
+class MessageTooLong(ConversationTooLong):
+    """The message alone exceeds the context of the agent's model."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to send a shorter message."""
+        return texts.send_less
+
+
+class QuestionRefused(UpstreamRefused):
+    """The upstream does not answer a question of this content."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to ask in other words."""
+        return texts.say_otherwise
+
+
 class UpstreamProtocolError(UpstreamError):
     """The upstream's response does not follow its API."""
 
@@ -211,6 +230,10 @@ class AnswerEmpty(UpstreamError):
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
         return texts.try_again
+
+
+class AnswerMissing(AnswerEmpty):
+    """The upstream ended its answer without any sign of work, as some servers do if the conversation is too long."""
 
 
 class AnswerTooLong(UpstreamError):

@@ -85,6 +85,11 @@ class Rendition:
         elif any(piece.strip() for piece in self._pieces):
             self._due = now + self._pace.first
 
+    def withdraw(self) -> None:
+        """Forget the text so far. Messages that show it stay until the next text, or the end of the answer."""
+        self._pieces.clear()
+        self._due = None
+
     def take(self, now: float) -> list[Op]:
         """Return the ops that are due at *now*; from then on they count as shown."""
         if self._due is None or now < self._due:

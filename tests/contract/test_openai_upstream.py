@@ -11,6 +11,7 @@ from agent_bridge.core.errors import (
     AgentGone,
     AnswerEmpty,
     AnswerInterrupted,
+    AnswerMissing,
     ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
@@ -148,7 +149,7 @@ class TestFailures:
             (
                 "llama-cpp/context-stream",
                 "",
-                AnswerEmpty,
+                AnswerMissing,
                 "up ended without an answer, as some servers do if a conversation is too long",
             ),
             (
@@ -204,9 +205,9 @@ class TestFailures:
             (
                 "litellm/unknown-model",
                 "",
-                UpstreamRefused,
+                AgentGone,
                 (
-                    "up refused the request (400): /chat/completions: Invalid model name passed in model=nope. "
+                    "up no longer has an agent 'Dora': /chat/completions: Invalid model name passed in model=nope. "
                     "Call `/v1/models` to view available models for your key."
                 ),
             ),
@@ -228,8 +229,14 @@ class TestFailures:
         assert answer.error.says(ENGLISH) == says
 
     async def test_an_interrupted_answer(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
-        wire.script(transcript("llama-cpp/interrupted-stream"))
-        answer = await ask(connect(wire.url, session))
+        wire.script(
+            transcript("llama-cpp/interrupted-stream"), sse(HELLO, STOP), transcript("llama-cpp/interrupted-stream")
+        )
+        upstream = connect(wire.url, session)
+        # The server may be one that gives no finish reasons.
+        assert (await ask(upstream)).error is None
+        assert (await ask(upstream)).error is None
+        answer = await ask(upstream)
         assert answer.text.startswith("Write a story about a dog.")
         assert type(answer.error) is AnswerInterrupted
         assert answer.error.says(ENGLISH) == "up broke off the answer"

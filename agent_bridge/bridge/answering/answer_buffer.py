@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import (
+    End,
+    FileDelta,
+    ReasoningDelta,
+    RunStarted,
+    TextDelta,
+    TextWithdrawn,
+    ToolCall,
+    ToolResult,
+)
 
 if TYPE_CHECKING:
     from agent_bridge.core.answers import Op
@@ -59,6 +68,8 @@ class AnswerBuffer:
             case TextDelta():
                 self.activity.speak(now)
                 self._rendition.feed(delta.text, now)
+            case TextWithdrawn():
+                self._rendition.withdraw()
             case ReasoningDelta():
                 self.activity.think(delta.text, now)
             case ToolCall():

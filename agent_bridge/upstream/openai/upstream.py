@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import aiohttp
 import structlog
 
-from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.core.errors import AnswerInterrupted, UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import UNCHANGED, Traits
 from agent_bridge.upstream.capabilities import Capabilities
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Unchanged
     from agent_bridge.upstream.capabilities import Transcribe
+    from agent_bridge.upstream.openai.dialect import Dialect
     from agent_bridge.upstream.openai.model_list import Page
     from agent_bridge.upstream.transport.client import ResponseBody
 
@@ -64,6 +65,8 @@ class OpenAIUpstream:
         self.can = Capabilities(transcribe=None if model is None else self._transcriber(model))
         #: Until then the server counts as one without ``/responses``.
         self._responses_missing_until = clock()
+        #: Models whose complete answers have a finish reason.
+        self._giving_reasons: set[str] = set()
         self._pages: tuple[Page, ...] = ()
         self._agents: tuple[AgentInfo, ...] | None = None
 
@@ -83,17 +86,23 @@ class OpenAIUpstream:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         async with AsyncExitStack() as stack:
             body, reader = await self._ask(request, stack)
-            if body.media_type.endswith("json"):
-                for event in reader.read_json(await body.read_all()):
-                    yield event
-                return
-            if body.media_type == "text/html":
-                raise UpstreamProtocolError(Text("upstream_web_page", upstream=self.name))
-            while not reader.ended and (data := await body.read_some()):
+            while not reader.ended:
+                try:
+                    data = await body.read_some(reader.patience)
+                except AnswerInterrupted:
+                    for event in reader.flush():
+                        yield event
+                    if reader.patience is None:
+                        raise
+                    data = b""
+                if not data:
+                    break
                 for event in reader.feed(data):
                     yield event
             for event in reader.close():
                 yield event
+            if reader.has_reason:
+                self._giving_reasons.add(request.model)
 
     async def aclose(self) -> None:
         """See :class:`~agent_bridge.upstream.base.Upstream`. All connections belong to the caller's session."""
@@ -125,7 +134,7 @@ class OpenAIUpstream:
             question = responses.request(request.model, messages, prompt)
             try:
                 body = await send(responses.PATH, question, replace(context, optional_path=True))
-                return body, AnswerReader(self._client.errors, responses.ResponsesDialect())
+                return body, self._reader(request, responses.ResponsesDialect())
             except PathMissing:
                 pass
         body = await send(chat.PATH, chat.request(request.model, messages, prompt), context)
@@ -133,7 +142,10 @@ class OpenAIUpstream:
             # The server answers at the other path, so it was the path that was missing and not the agent.
             self._responses_missing_until = self._clock() + _RESPONSES_RETRY
             _log.warning("the upstream has no /responses: using /chat/completions", upstream=self.name)
-        return body, AnswerReader(self._client.errors, chat.ChatDialect())
+        return body, self._reader(request, chat.ChatDialect())
+
+    def _reader(self, request: AnswerRequest, dialect: Dialect) -> AnswerReader:
+        return AnswerReader(self._client.errors, dialect, gives_reasons=request.model in self._giving_reasons)
 
     def _turn_headers(self, request: AnswerRequest) -> dict[str, str]:
         values = {

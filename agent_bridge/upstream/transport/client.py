@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -52,20 +53,20 @@ class ResponseBody:
         self._timeout = timeout
         self._context = context
 
-    @property
-    def media_type(self) -> str:
-        """The ``Content-Type`` without parameters."""
-        return self._response.content_type
-
-    async def read_some(self) -> bytes:
+    async def read_some(self, patience: float | None = None) -> bytes:
         """Return the next bytes as soon as some arrive, empty at the end of the body.
+
+        *patience* is the number of seconds after which the body counts as ended; None: it does not.
 
         Raises:
             AnswerInterrupted: the connection was cut, or no byte arrived within the timeout.
         """
         try:
-            return await self._response.content.readany()
+            async with asyncio.timeout(patience) as wait:
+                return await self._response.content.readany()
         except TimeoutError:
+            if wait.expired():
+                return b""
             cause = _timed_out(self._errors.upstream, self._timeout)
         except (aiohttp.ClientError, OSError):
             cause = Text("upstream_cut", upstream=self._errors.upstream)
