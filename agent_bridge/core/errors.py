@@ -25,6 +25,7 @@
     │   │   └── QuestionRefused     the upstream does not answer a question of this content
     │   ├── UpstreamProtocolError   a response that does not follow the API
     │   ├── AnswerInterrupted       an error or a lost connection inside the stream
+    │   │   └── AnswerFiltered      a filter of the upstream stopped the answer
     │   ├── AnswerEmpty             a stream without an answer
     │   │   └── AnswerMissing       a stream without anything
     │   ├── AnswerTooLong           the answer exceeds the limit of characters or of time
@@ -129,6 +130,9 @@ class HomeserverRefused(HomeserverError):
 class UpstreamError(BridgeError):
     """A request to an upstream failed."""
 
+    #: Whether the request did not reach an agent, so that a message may wait for the upstream. Implies *retryable*.
+    not_begun: bool = False
+
     def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
         super().__init__(ENGLISH.render(text))
         self._text = text
@@ -154,6 +158,7 @@ class UpstreamUnreachable(UpstreamError):
     """The upstream could not be reached, or closed the connection before the first byte of its response."""
 
     retryable = True
+    not_begun = True
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
@@ -161,9 +166,10 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamBusy(UpstreamError):
-    """The upstream asked for a later repeat (429 or 503)."""
+    """The upstream asked for a later repeat (429, 503 or the like)."""
 
     retryable = True
+    not_begun = True
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again later."""
@@ -222,6 +228,14 @@ class AnswerInterrupted(UpstreamError):
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
         return texts.try_again
+
+
+class AnswerFiltered(AnswerInterrupted):
+    """A filter of the upstream stopped the answer."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to ask in other words."""
+        return texts.say_otherwise
 
 
 class AnswerEmpty(UpstreamError):

@@ -181,6 +181,8 @@ class Turn:
     extras: AnswerExtras
     #: The reason why there is no complete answer, as a text for people; None without an error.
     error: str | None
+    #: Seconds since it was first claimed, or since the request to ask again.
+    worked: float = 0.0
 
     @property
     def payloads(self) -> tuple[Payload, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.errors import (
     AgentGone,
     AnswerEmpty,
+    AnswerFiltered,
     AnswerInterrupted,
     AnswerMissing,
     ConversationTooLong,
@@ -144,14 +145,14 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             stream(chunk("a", "content_filter")),
             "a",
-            AnswerInterrupted,
+            AnswerFiltered,
             "up did not finish: its content filter stopped the answer",
             id="content filter",
         ),
         pytest.param(
             stream(chunk(None, "content_filter")),
             "",
-            AnswerInterrupted,
+            AnswerFiltered,
             "up did not finish: its content filter stopped the answer",
             id="content filter at once",
         ),

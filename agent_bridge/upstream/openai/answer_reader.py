@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, AnswerMissing, UpstreamProtocolError
+from agent_bridge.core.errors import (
+    AnswerEmpty,
+    AnswerFiltered,
+    AnswerInterrupted,
+    AnswerMissing,
+    UpstreamProtocolError,
+)
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import (
     End,
@@ -236,7 +242,8 @@ class AnswerReader:
         yield from self.flush()
         upstream, reason = self._errors.upstream, self._finish_reason
         if reason in _INCOMPLETE:
-            raise AnswerInterrupted(Text(_INCOMPLETE[reason], upstream=upstream))
+            kind = AnswerFiltered if reason == "content_filter" else AnswerInterrupted
+            raise kind(Text(_INCOMPLETE[reason], upstream=upstream))
         if not self._has_content:
             raise self._nothing(reason)
         if not finished:

@@ -175,6 +175,7 @@ class UpstreamClient:
         )
         # The question may have arrived.
         failure.retryable = self.errors.may_repeat(context)
+        failure.not_begun = False
         return failure
 
 

@@ -101,24 +101,24 @@ class ErrorMapper:
         status = response.status
         if error := self._by_kind(report, status, context):
             return error
-        if status in _BUSY:
+        if status in _BUSY or (report.kind is FailureKind.LOADING and status >= HTTPStatus.INTERNAL_SERVER_ERROR):
             return self._busy(status, detail, delay)
         if context.optional_path and (status in _NO_PATH or report.kind is FailureKind.NO_PATH):
             return PathMissing(Text("upstream_refused", upstream=self.upstream, status=status), detail=detail)
         if context.model is not None and status == HTTPStatus.NOT_FOUND:
             # The list of agents tells whether the agent is gone. Perhaps a gateway waits for the server.
-            error = UpstreamFailed(
-                Text("upstream_no_path", upstream=self.upstream, status=status), retry_after=delay, detail=detail
-            )
-            return error
+            text = Text("upstream_no_path", upstream=self.upstream, status=status)
+            return _not_begun(UpstreamFailed(text, retry_after=delay, detail=detail))
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             text = _refusal(status, report, context)
             return UpstreamRefused(Text(text, upstream=self.upstream, status=status), detail=detail)
         error = UpstreamFailed(
             Text("upstream_failed", upstream=self.upstream, status=status), retry_after=delay, detail=detail
         )
+        if status in _NOT_PASSED_ON:
+            return _not_begun(error)
         # Any other failure than that of a gateway may follow an act of the agent.
-        error.retryable = self.may_repeat(context) or status in _NOT_PASSED_ON
+        error.retryable = self.may_repeat(context)
         return error
 
     def from_answer(self, report: ErrorReport, *, begun: bool) -> UpstreamError:
@@ -130,8 +130,7 @@ class ErrorMapper:
             if status in _BUSY or report.kind is FailureKind.LOADING:
                 return self._busy(status or HTTPStatus.SERVICE_UNAVAILABLE, detail, None)
         error = AnswerInterrupted(Text("answer_problem", upstream=self.upstream), detail=detail)
-        error.retryable = not begun and status in _NOT_PASSED_ON
-        return error
+        return _not_begun(error) if not begun and status in _NOT_PASSED_ON else error
 
     def _by_kind(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError | None:
         """Return the error for a failure whose kind is known, None for any other failure."""
@@ -173,6 +172,12 @@ class ErrorMapper:
         A transcription may: no agent acts on it.
         """
         return self.idempotent or context.transcription
+
+
+def _not_begun(error: UpstreamError) -> UpstreamError:
+    """Return *error* as one of a request that reached no agent."""
+    error.retryable = error.not_begun = True
+    return error
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
