@@ -143,8 +143,17 @@ class UpstreamConfig(Section):
     poll_interval: StrictFloat = Field(
         0.5, ge=0.05, le=3600, description="Seconds between two requests for the list of agents."
     )
-    include: tuple[str, ...] = Field(("*",), description="Globs: only agents whose id or name matches one of them.")
-    exclude: tuple[str, ...] = Field((), description="Globs: no agents whose id or name matches one of them.")
+    gone_after: StrictFloat = Field(
+        60, ge=0, le=86_400, description="Seconds for which the list must lack an agent before the agent is gone."
+    )
+    include: tuple[str, ...] = Field(
+        ("*",),
+        description="Globs, in upper or lower case: only agents whose id or name matches one of them. Models that do not "
+        'chat need a glob other than "*".',
+    )
+    exclude: tuple[str, ...] = Field(
+        (), description="Globs, in upper or lower case: no agents whose id or name matches one of them."
+    )
     max_new_agents: StrictInt = Field(
         100, ge=0, description="Maximum number of new agents accepted at once. !ab sync all accepts the others."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -240,6 +241,18 @@ class TestFailures:
         assert answer.text.startswith("Write a story about a dog.")
         assert type(answer.error) is AnswerInterrupted
         assert answer.error.says(ENGLISH) == "up broke off the answer"
+
+
+async def test_an_unchanged_list_is_not_sent_again(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    listed = models("Dora")
+    tagged = replace(listed, headers={**listed.headers, "ETag": '"1"'})
+    wire.script(tagged, Reply(304, {"ETag": '"1"'}), replace(models("Egon"), headers={"ETag": '"2"'}), Reply(304))
+    upstream = connect(wire.url, session)
+    assert [agent.name for agent in await upstream.agents()] == ["Dora"]
+    assert await upstream.agents() is UNCHANGED
+    assert [agent.name for agent in await upstream.agents()] == ["Egon"]
+    assert await upstream.agents() is UNCHANGED
+    assert [request.headers.get("If-None-Match") for request in wire.requests] == [None, '"1"', '"1"', '"2"']
 
 
 def models(*ids: str, **rest: Any) -> Reply:

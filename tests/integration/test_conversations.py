@@ -61,7 +61,7 @@ async def test_a_thread_does_not_wait_for_the_room(shared: SharedBridge) -> None
         question = await talk.say("take your time")
         await talk.person.wait_for(lambda: talk.answers)
         await talk.person.reply(talk.room_id, question, "quick", thread=question)
-        await talk.person.wait_for(lambda: in_thread(talk, question) == ["Echo: quick"])
+        await talk.person.wait_for(lambda: in_thread(talk, question) == ["Echo: take your time\n\nquick"])
         assert talk.answers[0].body == "slow"
         await talk.person.send(
             talk.room_id,

@@ -173,7 +173,13 @@ class OpenAIUpstream:
 
     async def _fetch_page(self, number: int, params: Mapping[str, str]) -> Page:
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT, connect=self._config.connect_timeout)
-        async with self._client.open("GET", model_list.PATH, timeout, params=params) as body:
-            raw = await body.read_all()
         known = self._pages[number] if number < len(self._pages) else None
-        return known if known is not None and known.raw == raw else model_list.parse_page(self.name, raw)
+        etag = known.etag if known is not None else None
+        headers = {"If-None-Match": etag} if etag else {}
+        async with self._client.open("GET", model_list.PATH, timeout, headers=headers, params=params) as body:
+            if known is not None and body.not_modified:
+                return known
+            raw, etag = await body.read_all(), body.etag
+        if known is not None and known.raw == raw and known.etag == etag:
+            return known
+        return model_list.parse_page(self.name, raw, etag=etag, secrets=self._client.errors.secrets)

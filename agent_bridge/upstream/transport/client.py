@@ -53,6 +53,16 @@ class ResponseBody:
         self._timeout = timeout
         self._context = context
 
+    @property
+    def not_modified(self) -> bool:
+        """Whether the resource is the same as the one with the requested ``If-None-Match``."""
+        return self._response.status == HTTPStatus.NOT_MODIFIED
+
+    @property
+    def etag(self) -> str | None:
+        """The ``ETag`` header, None without one."""
+        return self._response.headers.get("ETag")
+
     async def read_some(self, patience: float | None = None) -> bytes:
         """Return the next bytes as soon as some arrive, empty at the end of the body.
 
@@ -153,7 +163,8 @@ class UpstreamClient:
             raise self._no_response(error, timeout, context) from None
         async with response:
             body = ResponseBody(response, self.errors, timeout, context)
-            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            expected = body.not_modified and "If-None-Match" in headers
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES and not expected:
                 failed = ErrorResponse(response.status, response.headers, await body.read_head())
                 raise self.errors.from_response(failed, datetime.now(UTC), context)
             yield body
