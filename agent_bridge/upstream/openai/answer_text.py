@@ -78,11 +78,10 @@ class AnswerText:
                 yield event
 
     def _take_files(self, text: str, *, final: bool = False) -> Iterator[AnswerEvent]:
-        text = _CITATION.sub("", text) if "\ue200" <= max(text, default="") else text
         self._citation = ""
         if not final and (open_citation := _OPEN_CITATION.search(text)):
             text, self._citation = text[: open_citation.start()], open_citation[0]
-        yield from self._files.feed(text)
+        yield from self._files.feed(text if text.isascii() else _CITATION.sub("", text))
 
 
 def _line(number: int, source: tuple[str, str]) -> str:

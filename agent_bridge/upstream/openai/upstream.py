@@ -113,7 +113,9 @@ class OpenAIUpstream:
         async def transcribe(audio: bytes, *, name: str, content_type: str) -> str:
             form = transcription.request(audio, name=name, content_type=content_type, model=model)
             context = RequestContext(transcription=True)
-            async with self._client.open("POST", transcription.PATH, self._timeout, data=form, context=context) as body:
+            async with self._client.open(
+                "POST", transcription.PATH, self._timeout, data=form, context=context, own_connection=True
+            ) as body:
                 return transcription.read_transcript(self.name, await body.read_all())
 
         return transcribe
@@ -126,7 +128,9 @@ class OpenAIUpstream:
 
         async def send(path: str, question: Mapping[str, Any], context: RequestContext) -> ResponseBody:
             headers = self._turn_headers(request)
-            response = self._client.open("POST", path, self._timeout, headers=headers, json=question, context=context)
+            response = self._client.open(
+                "POST", path, self._timeout, headers=headers, json=question, context=context, own_connection=True
+            )
             return await stack.enter_async_context(response)
 
         use_responses = self._config.api == "responses" and self._clock() >= self._responses_missing_until

@@ -136,10 +136,12 @@ class UpstreamClient:
         json: Mapping[str, object] | None = None,
         data: aiohttp.FormData | None = None,
         context: RequestContext = _AGENT_LIST,
+        own_connection: bool = False,
     ) -> AsyncGenerator[ResponseBody, None]:
         """Send a request to *path* below the upstream's URL, and give the body of the response.
 
-        Leaving the context early closes the connection. A redirect is an error: following it would send a question
+        Leaving the context early closes the connection. With *own_connection*, the request has a new connection. The
+        server may close a connection of the pool at the same moment, and the request may have arrived or not. A redirect is an error: following it would send a question
         twice, and the key to another server.
 
         Raises:
@@ -147,27 +149,36 @@ class UpstreamClient:
         """
         merged = self._headers.copy()
         merged.update(headers)
-        try:
-            response = await self._session.request(
-                method,
-                self._url + path,
-                params=params,
-                json=json,
-                data=data,
-                headers=merged,
-                timeout=timeout,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
-            raise self._no_response(error, timeout, context) from None
-        async with response:
-            body = ResponseBody(response, self.errors, timeout, context)
-            expected = body.not_modified and "If-None-Match" in headers
-            if response.status >= HTTPStatus.MULTIPLE_CHOICES and not expected:
-                failed = ErrorResponse(response.status, response.headers, await body.read_head())
-                raise self.errors.from_response(failed, datetime.now(UTC), context)
-            yield body
+        async with self._session_for(own_connection=own_connection) as session:
+            try:
+                response = await session.request(
+                    method,
+                    self._url + path,
+                    params=params,
+                    json=json,
+                    data=data,
+                    headers=merged,
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
+                raise self._no_response(error, timeout, context) from None
+            async with response:
+                body = ResponseBody(response, self.errors, timeout, context)
+                expected = body.not_modified and "If-None-Match" in headers
+                if response.status >= HTTPStatus.MULTIPLE_CHOICES and not expected:
+                    failed = ErrorResponse(response.status, response.headers, await body.read_head())
+                    raise self.errors.from_response(failed, datetime.now(UTC), context)
+                yield body
+
+    @asynccontextmanager
+    async def _session_for(self, *, own_connection: bool) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        if not own_connection:
+            yield self._session
+            return
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            yield session
 
     def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
         """Return the error for a request that got no response."""
