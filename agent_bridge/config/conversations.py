@@ -64,8 +64,8 @@ class LanesConfig(Section):
         None,
         ge=0,
         le=86_400,
-        description="Seconds for which a message waits, beyond max_attempts, for an upstream that cannot be reached, is "
-        "busy or loads its model. The room is told after a few seconds. Default: 600, or 0 if max_attempts is set.",
+        description="Seconds for which a message waits, beyond max_attempts, for an upstream that cannot be reached, "
+        "is busy or loads its model. The room is told after a few seconds. Default: 600, or 0 if max_attempts is set.",
         examples=[600],
     )
     when_busy: WhenBusy = Field(

@@ -148,8 +148,8 @@ class UpstreamConfig(Section):
     )
     include: tuple[str, ...] = Field(
         ("*",),
-        description="Globs, in upper or lower case: only agents whose id or name matches one of them. Models that do not "
-        'chat need a glob other than "*".',
+        description="Globs, in upper or lower case: only agents whose id or name matches one of them. Models that do "
+        'not chat need a glob other than "*".',
     )
     exclude: tuple[str, ...] = Field(
         (), description="Globs, in upper or lower case: no agents whose id or name matches one of them."

@@ -248,9 +248,9 @@ async def test_an_unchanged_list_is_not_sent_again(wire: FaultServer, session: a
     tagged = replace(listed, headers={**listed.headers, "ETag": '"1"'})
     wire.script(tagged, Reply(304, {"ETag": '"1"'}), replace(models("Egon"), headers={"ETag": '"2"'}), Reply(304))
     upstream = connect(wire.url, session)
-    assert [agent.name for agent in await upstream.agents()] == ["Dora"]
+    assert await upstream.agents() == (AgentInfo("Dora", "Dora", id_is_name=True),)
     assert await upstream.agents() is UNCHANGED
-    assert [agent.name for agent in await upstream.agents()] == ["Egon"]
+    assert await upstream.agents() == (AgentInfo("Egon", "Egon", id_is_name=True),)
     assert await upstream.agents() is UNCHANGED
     assert [request.headers.get("If-None-Match") for request in wire.requests] == [None, '"1"', '"1"', '"2"']
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from agent_bridge.demo.agents.openai_server import Picture, Refusal
-from support.scripted_upstream import ScriptedUpstream, says
+from agent_bridge.demo.agents.openai_server import Refusal
+from support.scripted_upstream import File, ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ async def test_what_was_seen_of_a_broken_answer_is_remembered(shared: SharedBrid
 async def test_a_picture_in_the_markdown_is_a_picture(shared: SharedBridge) -> None:
     async with ScriptedUpstream("painter") as upstream, shared.talk(upstream) as talk:
         upstream.scripts.append(says(f"Here is your cat:\n\n![image](data:image/png;base64,{PNG})\n\nEnjoy!"))
-        upstream.scripts.append(says(Picture(f"data:image/png;base64,{PNG}")))
+        upstream.scripts.append(says(File(f"data:image/png;base64,{PNG}")))
         await talk.say("a cat")
         text, picture = await talk.wait_for_answers(2)
         assert text.body == "Here is your cat:\n\n\n\nEnjoy!"

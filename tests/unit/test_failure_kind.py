@@ -20,17 +20,26 @@ TOO_LONG = (
     "prompt token count of 70000 exceeds the limit of 64000",
     "Prompt exceeds max length",
     "Prompt is too long for this model",
-    "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4000 in the messages, 1000 in "
-    "the completion). Please reduce the length of the messages or completion.",
-    "'max_tokens' or 'max_completion_tokens' is too large: 512. This model's maximum context length is 1000 tokens and your "
-    "request has 600 input tokens (512 > 1000 - 600).",
+    (
+        "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4000 in "
+        "the messages, 1000 in "
+        "the completion). Please reduce the length of the messages or completion."
+    ),
+    (
+        "'max_tokens' or 'max_completion_tokens' is too large: 512. This model's maximum context length is "
+        "1000 tokens and your "
+        "request has 600 input tokens (512 > 1000 - 600)."
+    ),
     "prompt is too long: 210000 tokens > 200000 maximum",
     "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 100 `max_new_tokens`",
     "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
     "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
     "request (9009 tokens) exceeds the available context size (4096 tokens), try increasing it",
-    "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context length of "
-    "only 4096 tokens, which is not enough.",
+    (
+        "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with "
+        "context length of "
+        "only 4096 tokens, which is not enough."
+    ),
     "Reached context length of 4096 tokens with model",
     "too many tokens: total number of tokens in the prompt cannot exceed 4081",
     "Input is too long for requested model.",
@@ -47,8 +56,11 @@ TOO_LONG = (
 )
 NOT_TOO_LONG = (
     "Rate limit reached for gpt-4 on tokens per min (TPM): Limit 30000, Requested 40000. Please try again in 6s.",
-    "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 32000. The input or "
-    "output tokens must be reduced in order to run successfully.",
+    (
+        "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested "
+        "32000. The input or "
+        "output tokens must be reduced in order to run successfully."
+    ),
     "This request would exceed your organization's rate limit of 40,000 input tokens per minute",
     "Number of request tokens has exceeded your daily rate limit",
     "max_tokens is too large: 5000. This model supports at most 4096 completion tokens, whereas you provided 5000.",

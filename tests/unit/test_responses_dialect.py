@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.errors import (
     AgentGone,
     AnswerEmpty,
+    AnswerFiltered,
     AnswerInterrupted,
     ConversationTooLong,
     UpstreamError,
@@ -276,7 +277,7 @@ def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details={"reason": "content_filter"})],
             1,
-            AnswerInterrupted,
+            AnswerFiltered,
             "up did not finish: its content filter stopped the answer",
             id="filter",
         ),

@@ -52,15 +52,19 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("<think>a</think>\n<think>b</think>\nyes", "a\n\nb", "yes"),
         ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes", "hm", "yes"),
         (
-            "<|start|>assistant<|channel|>analysis<|message|>hm<|end|>"
-            "<|start|>assistant<|channel|>final<|message|>yes<|return|>",
+            (
+                "<|start|>assistant<|channel|>analysis<|message|>hm<|end|>"
+                "<|start|>assistant<|channel|>final<|message|>yes<|return|>"
+            ),
             "hm",
             "yes",
         ),
         ("<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|>yes", "{}", "yes"),
         (
-            '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 seconds</summary>\n'
-            "> a &lt; b\n> c\n</details>\nyes",
+            (
+                '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 seconds</summary>\n'
+                "> a &lt; b\n> c\n</details>\nyes"
+            ),
             "a < b\nc\n",
             "yes",
         ),
@@ -159,8 +163,10 @@ def test_text_is_not_kept_back() -> None:
             [TextDelta("Look:\n"), ReasoningDelta("b"), TextDelta("\nIt is 4.")],
         ),
         (
-            '<details type="tool_calls" done="true" id="1" name="add" arguments="&quot;1&quot;" result="2">\n'
-            "<summary>Tool Executed</summary>\n</details>\nIt is 2.",
+            (
+                '<details type="tool_calls" done="true" id="1" name="add" arguments="&quot;1&quot;" result="2">\n'
+                "<summary>Tool Executed</summary>\n</details>\nIt is 2."
+            ),
             [ToolCall("1", "add", '"1"'), ToolResult("1", "2"), TextDelta("It is 2.")],
         ),
     ],

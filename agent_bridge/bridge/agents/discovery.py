@@ -56,7 +56,7 @@ class Watch:
     listed: Sequence[AgentInfo] = ()
     #: Whether the tables contain that list.
     digested: bool = False
-    #: Seconds for which the lists of the upstream have lacked an agent, by row id. Failures of the upstream do not count.
+    #: Seconds for which the lists have lacked an agent, by row id. The time of a failure does not count.
     missed: dict[int, float] = field(default_factory=dict)
     #: When the last list arrived, by the clock of the discovery; None after a failure.
     listed_at: float | None = None

@@ -25,13 +25,13 @@ class History:
 
     #: The transcript of the conversation.
     conversation: tuple[ChatMessage, ...] = ()
-    #: For a thread: the message that it is about, the end of the room's transcript, and the question that the root answers.
+    #: For a thread: the message that it is about, the end of the room's transcript, the question that the root answers.
     root: ChatMessage | None = None
     room: tuple[ChatMessage, ...] = ()
     asked: ChatMessage | None = None
 
     def within(self, tokens: int) -> tuple[ChatMessage, ...]:
-        """Return the messages that fit into *tokens*. The root of a thread counts, and is left out for 0 tokens only."""
+        """Return the messages that fit into *tokens*. The root of a thread is left out for 0 tokens only."""
         root = self.root
         if root is None or tokens <= 0:
             return within_budget(self.conversation, tokens)

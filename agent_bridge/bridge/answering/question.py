@@ -78,9 +78,11 @@ class Questions:
     def messages(self, question: Question, agent: Agent, tokens: int) -> tuple[ChatMessage, ...]:
         """Return the messages of the request for *question* to *agent*, with a history of at most *tokens*."""
         history = question.history.within(tokens)
-        return alternating(
-            (*history, question.message), lambda text: self._quote(ChatMessage("assistant", text), agent).text
-        )
+
+        def quote(text: str) -> str:
+            return self._quote(ChatMessage("assistant", text), agent).text
+
+        return alternating((*history, question.message), quote)
 
     async def build(self, turn: Turn, agent: Agent, upstream: Upstream) -> Question:
         """Return the question of *turn* to *agent*.
@@ -110,7 +112,10 @@ class Questions:
         )
 
     async def _history(self, turn: Turn, root: ChatMessage | None) -> History:
-        """Return the transcript of the conversation; for a thread also its root and the end of the room's transcript."""
+        """Return the transcript of the conversation; for a thread also its root, and the end of the room's transcript.
+
+        A root of the agent comes with the question that it answers.
+        """
         earlier = await self._transcripts.of_lane(turn.conversation, _TRANSCRIPT)
         limit = self._room_messages
         if root is None or (root.role == "user" and not limit):

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 #: Tags inside each other at most. Clients may ignore tags that are nested deeper than 100 (Matrix spec).
 _DEEPEST = 30
 _MARK = re.compile(
-    rf"{LESS}(?:(?P<br>[bh]r)\s*/?|(?P<comment>!--(?:(?!-->)[^{LESS}])*--)|(?P<end>/?)(?P<tag>a|{'|'.join((*INLINE, *IGNORED))})(?P<attributes>\s[^>{LESS}]*)?)>"
+    rf"{LESS}(?:(?P<br>[bh]r)\s*/?|(?P<comment>!--(?:(?!-->)[^{LESS}])*--)"
+    rf"|(?P<end>/?)(?P<tag>a|{'|'.join((*INLINE, *IGNORED))})(?P<attributes>\s[^>{LESS}]*)?)>"
     rf"|(?P<spoiler>{SPOILER})(?:(?P<reason>[^{SPOILER_END}{REASON}]{{1,200}}){REASON})?"
     rf"|(?P<ends>{SPOILER_END})"
     rf"|{MATHS}(?P<maths>[^{MATHS_END}]*)(?P<whole>{MATHS_END})?"

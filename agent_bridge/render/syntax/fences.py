@@ -17,7 +17,9 @@ _MARKDOWN = frozenset({"md", "markdown", "mdx"})
 _LIST_MARK = r"(?:[-+*]|\d{1,9}[.)])[ \t]+"
 _FENCE = re.compile(rf"(?P<indent>[ \t]*)(?P<mark>(?:{_LIST_MARK})*)(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<info>[^`]*)")
 #: A fence with a language, or without one behind a colon, at the end of a line of text.
-_BEHIND_TEXT = re.compile(r"(?P<text>[^`]*[^`\s])(?:[ \t]+(?=```+[\w+#.-])|(?<=:)[ \t]*)(?P<fence>```+[\w+#.-]*)[ \t]*")
+_BEHIND_TEXT = re.compile(
+    r"(?P<text>[^`]*[^`\s])(?:[ \t]+(?=```+[\w+#.-])|(?<=:)[ \t]*)(?P<fence>```+)(?P<language>[\w+#.-]*)[ \t]*"
+)
 
 
 def regular(markdown: str) -> str:
@@ -52,9 +54,9 @@ def _with_fences_on_lines(lines: list[str]) -> list[str]:
         elif fence:
             open_fence = fence["fence"]
         elif at < last and (behind := _BEHIND_TEXT.fullmatch(line)):
-            found.append(behind["text"])
-            line = behind["fence"]
-            open_fence = re.match("`+", line)[0]  # type: ignore[index]  # the fence begins with backticks
+            found += [behind["text"], behind["fence"] + behind["language"]]
+            open_fence = behind["fence"]
+            continue
         found.append(line)
     return found
 

@@ -1,4 +1,4 @@
-"""The body of an answer: bytes become JSON values. The bytes decide about the format, and the ``Content-Type`` does not.
+"""The body of an answer: bytes become JSON values. The bytes decide about the format, and not the ``Content-Type``.
 
 A body is a stream of events, a JSON document, or one JSON document in each line.
 """

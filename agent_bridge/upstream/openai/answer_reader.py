@@ -50,8 +50,8 @@ _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 _MAX_ANSWER = 1_000_000
 #: Characters of the URLs of an answer's files. A ``data:`` URL contains the file.
 _MAX_FILES = 64 * 1024 * 1024
-#: Seconds without data after a finish reason that end an answer whose server sends no ``[DONE]`` and keeps the connection
-#: open: while the finish reason may be the last one, and once such a reason was followed by more.
+#: Seconds without data after a finish reason that end an answer whose server sends no ``[DONE]`` and keeps the
+#: connection open: while the finish reason may be the last one, and once such a reason was followed by more.
 _PATIENCE, _LONG_PATIENCE = 3.0, 60.0
 
 
@@ -60,8 +60,8 @@ class AnswerReader:
 
     A finish reason does not end the reading, because some servers send one for each step of their agent. The answer is
     complete when it has content, and a finish reason, ``[DONE]`` or a report of the usage after the content. The end of
-    the stream alone does not prove that. *gives_reasons* tells that the server gives a finish reason with every complete
-    answer, so that ``[DONE]`` does not prove it either: llama_cpp.server sends it when it drops an answer.
+    the stream alone does not prove that. *gives_reasons* tells that the server gives a finish reason with every
+    complete answer. Then ``[DONE]`` does not prove it either: llama_cpp.server sends it when it drops an answer.
     """
 
     def __init__(self, errors: ErrorMapper, dialect: Dialect, *, gives_reasons: bool = False) -> None:
@@ -149,16 +149,9 @@ class AnswerReader:
             if self.ended:
                 return
             if isinstance(piece, ErrorReport):
-                if self.complete and self._finish_reason not in _INCOMPLETE:
-                    # The answer was complete before, and its events are of no use any more.
-                    yield from self._end()
-                    return
-                yield from self.flush()
-                raise self._errors.from_answer(piece, begun=self._begun)
-            if isinstance(piece, Finish):
-                self._finish(piece)
-                if piece.last:
-                    yield from self._end()
+                yield from self._fail(piece)
+            elif isinstance(piece, Finish):
+                yield from self._finish(piece)
             elif isinstance(piece, Sources):
                 self._text.add_sources(piece)
             elif isinstance(piece, RunStarted):
@@ -170,10 +163,20 @@ class AnswerReader:
                 for event in self._text.feed(piece):
                     yield from self._accept(event)
 
-    def _finish(self, piece: Finish) -> None:
+    def _fail(self, report: ErrorReport) -> Iterator[AnswerEvent]:
+        """Raise the error for *report*, unless the answer was complete before."""
+        if self.complete and self._finish_reason not in _INCOMPLETE:
+            yield from self._end()
+            return
+        yield from self.flush()
+        raise self._errors.from_answer(report, begun=self._begun)
+
+    def _finish(self, piece: Finish) -> Iterator[AnswerEvent]:
         self._finished = True
         if piece.reason is not None:
             self._finish_reason = worse(self._finish_reason, finish_reason(piece.reason))
+        if piece.last:
+            yield from self._end()
 
     def _accept(self, piece: AnswerEvent) -> Iterator[AnswerEvent]:
         """Count *piece* and yield it as an event, unless it is empty or a repeated file."""

@@ -16,8 +16,8 @@ _ENOUGH_OF_THREE = 8
 class RepetitionFilter:
     """Removes the repetitions from the chunks of one text.
 
-    A text is cumulative if its second chunk begins with the first one, and the third with the second. A chunk that equals
-    all text before it is a repetition if it is the last one.
+    A text is cumulative if its second chunk begins with the first one, and the third with the second. A chunk that
+    equals all text before it is a repetition if it is the last one.
     """
 
     def __init__(self) -> None:

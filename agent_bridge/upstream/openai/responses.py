@@ -82,14 +82,25 @@ class ResponsesDialect:
         """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`."""
         if not isinstance(value, dict):
             return
-        kind, item, response = value.get("type"), value.get("item"), value.get("response")
+        kind, response = value.get("type"), value.get("response")
         if isinstance(response, dict):
             yield from self._run.read(response.get("id"))
         if report := failure_in(value):
             yield report
         elif isinstance(value.get("choices"), list):
             yield from self._chat.read(value)
-        elif kind in _TEXT_DELTAS:
+        elif kind in _RESPONSE_DONE and isinstance(response, dict):
+            yield from self._response(response)
+        elif value.get("object") == "response" or isinstance(value.get("output_text"), str):
+            yield from self._run.read(value.get("id"))
+            yield from self._response(value)
+        else:
+            yield from self._event(kind, value)
+
+    def _event(self, kind: Any, value: Mapping[str, Any]) -> Iterator[Piece]:
+        """Yield the pieces of an event about a part of the response."""
+        item = value.get("item")
+        if kind in _TEXT_DELTAS:
             yield from self._text(TextDelta(_string(value.get("delta"))))
         elif kind in _REASONING_DELTAS:
             yield from self._text(ReasoningDelta(_string(value.get("delta"))))
@@ -99,11 +110,6 @@ class ResponsesDialect:
             self._pause(ReasoningDelta)
         elif kind == _ITEM_DONE and isinstance(item, dict):
             yield from self._item(item, self._arrived)
-        elif kind in _RESPONSE_DONE and isinstance(response, dict):
-            yield from self._response(response)
-        elif value.get("object") == "response" or isinstance(value.get("output_text"), str):
-            yield from self._run.read(value.get("id"))
-            yield from self._response(value)
 
     def _text(self, piece: TextDelta | ReasoningDelta) -> Iterator[Piece]:
         if not piece.text:

@@ -32,9 +32,9 @@ class Event:
 class EventParser:
     """Turns the bytes of one stream into events. The bytes may be cut into chunks anywhere.
 
-    Comments, the fields ``id`` and ``retry``, and events whose data is blank are ignored. Bytes that are not UTF-8 become
-    U+FFFD. Beyond the standard, the parser reads the streams of two kinds of faulty servers: those that write the field's
-    name twice, and those that omit the blank line between two JSON objects.
+    Comments, the fields ``id`` and ``retry``, and events whose data is blank are ignored. Bytes that are not UTF-8
+    become U+FFFD. Beyond the standard, the parser reads the streams of two kinds of faulty servers: those that write
+    the field's name twice, and those that omit the blank line between two JSON objects.
     """
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:

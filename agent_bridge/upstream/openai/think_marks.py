@@ -1,7 +1,7 @@
 """The marks that models write around their reasoning, and the marks that end their text.
 
-Models and templates spell them differently: ``<think>``, ``<seed:think>``, ``[THINK]``, the channels of the harmony format,
-and the sections of Open WebUI.
+Models and templates spell them differently: ``<think>``, ``<seed:think>``, ``[THINK]``, the channels of the harmony
+format, and the sections of Open WebUI.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _BLOCKS = (
     ),
 )
 _HARMONY_END = r"<\|(?:end|return|call)\|>"
-_HARMONY = rf"(?:{_HARMONY_END})?(?:<\|start\|>[\w.]*)?<\|channel\|>(?P<channel>\w+)[^<\n]*(?:<\|constrain\|>[^<\n]*)?<\|message\|>"
+_HARMONY = (
+    rf"(?:{_HARMONY_END})?(?:<\|start\|>[\w.]*)?<\|channel\|>(?P<channel>\w+)[^<\n]*"
+    r"(?:<\|constrain\|>[^<\n]*)?<\|message\|>"
+)
 #: Marks at the end of a text that the server should have removed.
 _LAST = (
     r"</s>|<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|eos|end|return|END_RESPONSE)\|>|<end_of_turn>"

@@ -100,10 +100,7 @@ class ThinkTagSplitter:
         elif text.isspace() and (self._waiting or self._after_block or not self._answer):
             self._waiting += text
         elif text:
-            if self._after_block:
-                text = self._gap() + text.lstrip()
-            else:
-                text = self._waiting + text
+            text = self._gap() + text.lstrip() if self._after_block else self._waiting + text
             self._after_block, self._waiting = False, ""
             yield self._say(text)
 

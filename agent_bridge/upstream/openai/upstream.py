@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import structlog
@@ -21,12 +20,12 @@ from agent_bridge.upstream.transport.errors import PathMissing, RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Unchanged
     from agent_bridge.upstream.capabilities import Transcribe
-    from agent_bridge.upstream.openai.dialect import Dialect
     from agent_bridge.upstream.openai.model_list import Page
     from agent_bridge.upstream.transport.client import ResponseBody
 
@@ -84,25 +83,24 @@ class OpenAIUpstream:
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
-        async with AsyncExitStack() as stack:
-            body, reader = await self._ask(request, stack)
-            while not reader.ended:
-                try:
-                    data = await body.read_some(reader.patience)
-                except AnswerInterrupted:
-                    for event in reader.flush():
+        missing = False
+        if self._config.api == "responses" and self._clock() >= self._responses_missing_until:
+            try:
+                async with aclosing(self._read_answer(request, use_responses=True)) as events:
+                    async for event in events:
                         yield event
-                    if reader.patience is None:
-                        raise
-                    data = b""
-                if not data:
-                    break
-                for event in reader.feed(data):
-                    yield event
-            for event in reader.close():
+            except PathMissing:
+                missing = True
+            else:
+                return
+        async with aclosing(self._read_answer(request, use_responses=False)) as events:
+            async for event in events:
+                if missing:
+                    # The server answers at the other path, so it was the path that was missing and not the agent.
+                    missing = False
+                    self._responses_missing_until = self._clock() + _RESPONSES_RETRY
+                    _log.warning("the upstream has no /responses: using /chat/completions", upstream=self.name)
                 yield event
-            if reader.has_reason:
-                self._giving_reasons.add(request.model)
 
     async def aclose(self) -> None:
         """See :class:`~agent_bridge.upstream.base.Upstream`. All connections belong to the caller's session."""
@@ -120,36 +118,50 @@ class OpenAIUpstream:
 
         return transcribe
 
-    async def _ask(self, request: AnswerRequest, stack: AsyncExitStack) -> tuple[ResponseBody, AnswerReader]:
-        """Send the question. The connection stays open until *stack* closes."""
+    async def _read_answer(self, request: AnswerRequest, *, use_responses: bool) -> AsyncGenerator[AnswerEvent, None]:
+        """Send the question, and yield the events of the answer. The connection stays open until its end.
+
+        Raises:
+            PathMissing: the server lacks ``/responses``. There was no event.
+            UpstreamError: the answer is not complete.
+        """
+        dialect = responses.ResponsesDialect() if use_responses else chat.ChatDialect()
+        gives_reasons = request.model in self._giving_reasons
+        reader = AnswerReader(self._client.errors, dialect, gives_reasons=gives_reasons)
+        async with self._ask(request, use_responses=use_responses) as body:
+            while not reader.ended:
+                try:
+                    data = await body.read_some(reader.patience)
+                except AnswerInterrupted:
+                    for event in reader.flush():
+                        yield event
+                    if reader.patience is None:
+                        raise
+                    break
+                if not data:
+                    break
+                for event in reader.feed(data):
+                    yield event
+            for event in reader.close():
+                yield event
+        if reader.has_reason:
+            self._giving_reasons.add(request.model)
+
+    def _ask(self, request: AnswerRequest, *, use_responses: bool) -> AbstractAsyncContextManager[ResponseBody]:
+        """Return the context in which the question is sent and the body of the response is read."""
         messages = request.messages[-1:] if self.traits.stateful else request.messages
         prompt = None if self.traits.stateful else self._config.system_prompt
-        context = RequestContext(request.model, images=any(message.images for message in messages))
-
-        async def send(path: str, question: Mapping[str, Any], context: RequestContext) -> ResponseBody:
-            headers = self._turn_headers(request)
-            response = self._client.open(
-                "POST", path, self._timeout, headers=headers, json=question, context=context, own_connection=True
-            )
-            return await stack.enter_async_context(response)
-
-        use_responses = self._config.api == "responses" and self._clock() >= self._responses_missing_until
-        if use_responses:
-            question = responses.request(request.model, messages, prompt)
-            try:
-                body = await send(responses.PATH, question, replace(context, optional_path=True))
-                return body, self._reader(request, responses.ResponsesDialect())
-            except PathMissing:
-                pass
-        body = await send(chat.PATH, chat.request(request.model, messages, prompt), context)
-        if use_responses:
-            # The server answers at the other path, so it was the path that was missing and not the agent.
-            self._responses_missing_until = self._clock() + _RESPONSES_RETRY
-            _log.warning("the upstream has no /responses: using /chat/completions", upstream=self.name)
-        return body, self._reader(request, chat.ChatDialect())
-
-    def _reader(self, request: AnswerRequest, dialect: Dialect) -> AnswerReader:
-        return AnswerReader(self._client.errors, dialect, gives_reasons=request.model in self._giving_reasons)
+        images = any(message.images for message in messages)
+        dialect = responses if use_responses else chat
+        return self._client.open(
+            "POST",
+            dialect.PATH,
+            self._timeout,
+            headers=self._turn_headers(request),
+            json=dialect.request(request.model, messages, prompt),
+            context=RequestContext(request.model, images=images, optional_path=use_responses),
+            own_connection=True,
+        )
 
     def _turn_headers(self, request: AnswerRequest) -> dict[str, str]:
         values = {

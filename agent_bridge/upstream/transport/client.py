@@ -140,9 +140,9 @@ class UpstreamClient:
     ) -> AsyncGenerator[ResponseBody, None]:
         """Send a request to *path* below the upstream's URL, and give the body of the response.
 
-        Leaving the context early closes the connection. With *own_connection*, the request has a new connection. The
-        server may close a connection of the pool at the same moment, and the request may have arrived or not. A redirect is an error: following it would send a question
-        twice, and the key to another server.
+        Leaving the context early closes the connection. With *own_connection*, the request has a new connection: the
+        server may close a connection of the pool at the same moment, and then the request may have arrived or not. A
+        redirect is an error: following it would send a question twice, and the key to another server.
 
         Raises:
             UpstreamError: no response arrived, or its status is not a success. *context* decides which error.

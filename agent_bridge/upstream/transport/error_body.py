@@ -24,6 +24,7 @@ _RESULTS = ("choices", "data", "output", "usage", "object", "type", "model", "de
 _FAILED = ("error", "fail", "failure")
 _SUCCESS = frozenset({"0", "200", "success", "ok", "OK"})
 _DIGITS = 3
+_FAILURES = range(400, 600)
 #: Letta Code reports the failure of a language model as that model's status, followed by the JSON of its report.
 _EMBEDDED = re.compile(r"\s*(?:\d{3}:)?\s*([\[{].*[\]}])\s*", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -58,7 +59,7 @@ class ErrorReport:
         numbers = (
             int(code) for code in sorted(self.codes) if code.isascii() and code.isdecimal() and len(code) <= _DIGITS
         )
-        return next((number for number in numbers if 400 <= number < 600), None)
+        return next((number for number in numbers if number in _FAILURES), None)
 
     def redacted(self, secrets: Iterable[str]) -> str | None:
         """Return the message on one short line, without *secrets* and without anything that looks like a key."""

@@ -96,68 +96,69 @@ class ErrorMapper:
     def from_response(self, response: ErrorResponse, now: datetime, context: RequestContext) -> UpstreamError:
         """Return the error for a *response* that arrived at the time *now*."""
         report = parse_error_body(response.body)
-        detail = report.redacted(self.secrets)
-        delay = retry_after(response.headers, now)
-        status = response.status
-        if error := self._by_kind(report, status, context):
-            return error
-        if status in _BUSY or (report.kind is FailureKind.LOADING and status >= HTTPStatus.INTERNAL_SERVER_ERROR):
-            return self._busy(status, detail, delay)
-        if context.optional_path and (status in _NO_PATH or report.kind is FailureKind.NO_PATH):
-            return PathMissing(Text("upstream_refused", upstream=self.upstream, status=status), detail=detail)
-        if context.model is not None and status == HTTPStatus.NOT_FOUND:
-            # The list of agents tells whether the agent is gone. Perhaps a gateway waits for the server.
-            text = Text("upstream_no_path", upstream=self.upstream, status=status)
-            return _not_begun(UpstreamFailed(text, retry_after=delay, detail=detail))
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            text = _refusal(status, report, context)
-            return UpstreamRefused(Text(text, upstream=self.upstream, status=status), detail=detail)
-        error = UpstreamFailed(
-            Text("upstream_failed", upstream=self.upstream, status=status), retry_after=delay, detail=detail
-        )
-        if status in _NOT_PASSED_ON:
-            return _not_begun(error)
-        # Any other failure than that of a gateway may follow an act of the agent.
-        error.retryable = self.may_repeat(context)
+        error = self._by_kind(report, response.status, context) or self._by_status(report, response.status, context)
+        if not isinstance(error, UpstreamRefused):
+            error.retry_after = retry_after(response.headers, now)
         return error
 
     def from_answer(self, report: ErrorReport, *, begun: bool) -> UpstreamError:
         """Return the error for a *report* inside an answer; *begun* tells whether the agent had begun to answer."""
         detail, status = report.redacted(self.secrets), report.status
         if not begun:
+            if report.kind is FailureKind.NO_PATH:
+                return PathMissing(Text("answer_problem", upstream=self.upstream), detail=detail)
             if error := self._by_kind(report, status or _UNKNOWN, RequestContext("")):
                 return error
             if status in _BUSY or report.kind is FailureKind.LOADING:
-                return self._busy(status or HTTPStatus.SERVICE_UNAVAILABLE, detail, None)
+                return self._busy(status or HTTPStatus.SERVICE_UNAVAILABLE, detail)
         error = AnswerInterrupted(Text("answer_problem", upstream=self.upstream), detail=detail)
         return _not_begun(error) if not begun and status in _NOT_PASSED_ON else error
 
     def _by_kind(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError | None:
         """Return the error for a failure whose kind is known, None for any other failure."""
         detail, kind = report.redacted(self.secrets), report.kind
+        error: UpstreamError | None = None
         if context.model is None:
             return None
         if kind is FailureKind.NO_CREDIT or status == HTTPStatus.PAYMENT_REQUIRED:
             error = UpstreamFailed(Text("upstream_no_credit", upstream=self.upstream), detail=detail)
             error.retryable = False
-            return error
-        if status == HTTPStatus.UNAUTHORIZED or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            return None
-        if kind is FailureKind.FLAGGED:
-            return QuestionRefused(Text("question_flagged", upstream=self.upstream), detail=detail)
-        if kind is FailureKind.NO_SUCH_MODEL and status != HTTPStatus.FORBIDDEN:
-            if not context.model:
-                return AgentGone(Text("agent_gone_upstream", upstream=self.upstream), detail=detail)
-            return AgentGone(Text("agent_gone_named", upstream=self.upstream, agent=context.model), detail=detail)
-        too_long = kind is FailureKind.TOO_LONG and status not in _BUSY | _UNAUTHORIZED
-        if too_long or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return ConversationTooLong(Text("conversation_too_long"), detail=detail)
-        return None
+        elif status == HTTPStatus.UNAUTHORIZED or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            pass
+        elif kind is FailureKind.FLAGGED:
+            error = QuestionRefused(Text("question_flagged", upstream=self.upstream), detail=detail)
+        elif kind is FailureKind.NO_SUCH_MODEL and status != HTTPStatus.FORBIDDEN:
+            text = Text("agent_gone_upstream", upstream=self.upstream)
+            if context.model:
+                text = Text("agent_gone_named", upstream=self.upstream, agent=context.model)
+            error = AgentGone(text, detail=detail)
+        elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
+            kind is FailureKind.TOO_LONG and status not in _BUSY | _UNAUTHORIZED
+        ):
+            error = ConversationTooLong(Text("conversation_too_long"), detail=detail)
+        return error
 
-    def _busy(self, status: int, detail: str | None, delay: float | None) -> UpstreamBusy:
-        return UpstreamBusy(
-            Text("upstream_busy", upstream=self.upstream, status=int(status)), retry_after=delay, detail=detail
-        )
+    def _by_status(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError:
+        """Return the error for a response with *status*."""
+        upstream, detail = self.upstream, report.redacted(self.secrets)
+        is_failure = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if status in _BUSY or (report.kind is FailureKind.LOADING and is_failure):
+            return self._busy(status, detail)
+        if context.optional_path and (status in _NO_PATH or report.kind is FailureKind.NO_PATH):
+            return PathMissing(Text("upstream_refused", upstream=upstream, status=status), detail=detail)
+        if context.model is not None and status == HTTPStatus.NOT_FOUND:
+            # The list of agents tells whether the agent is gone. Perhaps a gateway waits for the server.
+            return _not_begun(UpstreamFailed(Text("upstream_no_path", upstream=upstream, status=status), detail=detail))
+        if not is_failure:
+            text = Text(_refusal(status, report, context), upstream=upstream, status=status)
+            return UpstreamRefused(text, detail=detail)
+        error = UpstreamFailed(Text("upstream_failed", upstream=upstream, status=status), detail=detail)
+        # Any other failure than that of a gateway may follow an act of the agent.
+        error.retryable = self.may_repeat(context)
+        return _not_begun(error) if status in _NOT_PASSED_ON else error
+
+    def _busy(self, status: int, detail: str | None) -> UpstreamBusy:
+        return UpstreamBusy(Text("upstream_busy", upstream=self.upstream, status=int(status)), detail=detail)
 
     def interrupted(self, cause: Text, context: RequestContext) -> AnswerInterrupted:
         """Return the error for a connection that ended before the answer did."""

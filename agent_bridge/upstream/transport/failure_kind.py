@@ -46,7 +46,8 @@ _CODES = (
 )
 #: Words that are surely about the context.
 _CONTEXT = (
-    r"maximum context (?:length|size|window)|context.?(?:length|window|size|limit)s?\b.{0,60}?(?:exceed|overflow|reached)"
+    r"maximum context (?:length|size|window)"
+    r"|context.?(?:length|window|size|limit)s?\b.{0,60}?(?:exceed|overflow|reached)"
     r"|exceed\w*.{0,80}?\bcontext.?(?:length|window|size|limit)|context.?window.?exceeded|\bcontext\b.{0,20}\bfull\b"
     r"|prompt is too long|超长|超过.{0,20}(?:长度|上下文)|上下文.{0,20}(?:过长|超)|(?:输入|消息|对话).{0,10}过长"
 )
@@ -55,39 +56,59 @@ _NO_CONTEXT = (
     r"rate.?limit|per.(?:minute|second|hour|day)|\b[TR]P[MD]\b|throttl|too many requests|quota|daily|monthly"
     r"|max_?(?:completion_|output_|new_)?tokens.{0,60}(?:specified|in the request|must be less|too large|parameter)"
     r"|max_?(?:completion_|output_|new_)?tokens\W{1,4}\d+ > |(?:output|completion) tokens (?:for|of|allowed)"
-    r"|(?:file|image|picture|upload|attachment|audio|header|\bname|(?:\b|_)id\b|url|string).{0,40}(?:too (?:long|large|big)|exceed)"
+    r"|(?:file|image|picture|upload|attachment|audio|header|\bname|(?:\b|_)id\b|url|string).{0,40}"
+    r"(?:too (?:long|large|big)|exceed)"
     r"|stop.sequence|\btemperature\b|top_p|\bseed\b|\btools?\b"
 )
 #: The three parts of a sentence about a context, in any order: a thing, its size, and the excess.
 _THING = r"context|prompts?|inputs?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx|max_tokens"
-_SIZE = r"length|window|limit|size|count|max(?:imum)?|number|long|large|allowed|exceed|n_ctx|least|less than|fewer than|<=|many"
+_SIZE = (
+    r"length|window|limit|size|count|max(?:imum)?|number|long|large|allowed|exceed|n_ctx|least|less than|fewer|<=|many"
+)
 _EXCESS = (
-    r"exceed|(?:longer|greater|more|larger|bigger|less|fewer) than|too (?:long|large|many|big)|\breduce\b|maximum|overflow"
-    r"|must be at least 1\b|(?:does|do|can) ?not fit|surpass|out of range|must be <=|should be \[|reached|not enough|above"
+    r"exceed|(?:longer|greater|more|larger|bigger|less|fewer) than|too (?:long|large|many|big)|\breduce\b|maximum"
+    r"|overflow|must be at least 1\b|(?:does|do|can) ?not fit|surpass|out of range|must be <=|should be \[|reached"
+    r"|not enough|above"
 )
 _WORDS = (
     (
         FailureKind.FLAGGED,
-        r"flagged|content (?:management )?policy|content.?filter|requires? moderation|safety (?:system|filter|polic)"
-        r"|inappropriate content|sensitive (?:content|words?)|usage polic|risk(?:y)? content",
+        (
+            r"flagged|content (?:management )?policy|content.?filter|requires? moderation|safety (?:system|filter|poli)"
+            r"|inappropriate content|sensitive (?:content|words?)|usage polic|risk(?:y)? content"
+        ),
     ),
     (
         FailureKind.NO_CREDIT,
-        r"exceeded your current quota|insufficient (?:quota|balance|credits?|funds)|out of credits?|no credits?"
-        r"|credit balance|requires more credits|billing|payment required|prepaid",
+        (
+            r"exceeded your current quota|insufficient (?:quota|balance|credits?|funds)|out of credits?|no credits?"
+            r"|credit balance|requires more credits|billing|payment required|prepaid"
+        ),
     ),
     (
         FailureKind.NO_SUCH_MODEL,
-        r"\b(?:model|agent|deployment)(?:\s+\S{1,120}){0,3}?\W+(?:(?:was|is|could)\s+)?(?:not (?:be )?(?:found|exist)"
-        r"|(?:does|do|did)(?: not|n't) exist|no longer (?:available|exists?))|invalid model|unknown model"
-        r"|no such (?:model|agent)|no (?:model|agent) named|not a valid model",
+        (
+            r"\b(?:model|agent|deployment)(?:\s+\S{1,120}){0,3}?\W+(?:(?:was|is|could)\s+)?"
+            r"(?:not (?:be )?(?:found|exist)|(?:does|do|did)(?: not|n't) exist|no longer (?:available|exists?))"
+            r"|invalid model|unknown model"
+            r"|no such (?:model|agent)|no (?:model|agent) named|not a valid model"
+        ),
     ),
-    (FailureKind.LOADING, r"(?:model|server).{0,80}?(?:loading|starting|warming)|loading.{0,20}model|still loading"),
+    (
+        FailureKind.LOADING,
+        (
+            r"(?:model|server).{0,80}?(?:loading|starting|warming)|(?<!error )(?<!failed )loading.{0,20}model"
+            r"|still loading"
+        ),
+    ),
     (
         FailureKind.BAD_KEY,
-        r"(?:api.?key|token|credential|bearer|authoriz\w+|authenticat\w+).{0,60}?(?:invalid|incorrect|missing|expired|required|fail"
-        r"|wrong|not valid|revoked|denied|disabled)|(?:invalid|incorrect|missing|expired|no|wrong|bad|unauthorized|provide)\b"
-        r".{0,40}?(?:api.?key|\btoken\b|credential|bearer|authoriz|authenticat)|unauthori[sz]ed|not authenticated",
+        (
+            r"(?:api.?key|token|credential|bearer|authoriz\w+|authenticat\w+).{0,60}?(?:invalid|incorrect|missing|expired"
+            r"|required|fail|wrong|not valid|revoked|denied|disabled)"
+            r"|(?:invalid|incorrect|missing|expired|no|wrong|bad|unauthorized|provide)\b.{0,40}?"
+            r"(?:api.?key|\btoken\b|credential|bearer|authoriz|authenticat)|unauthori[sz]ed|not authenticated"
+        ),
     ),
     (
         FailureKind.NO_PATH,
