@@ -130,6 +130,22 @@ class UpstreamConfig(Section):
     url: Url = Field(
         description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]
     )
+    query: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Query parameters of each request. env:NAME reads a value from the environment.",
+        examples=[{"api-version": "2024-10-21"}],
+    )
+    proxy: Url | None = Field(
+        None,
+        description="HTTP proxy through which the server is reached.",
+        examples=["http://proxy.example.org:3128"],
+    )
+    ca_file: LocalPath | None = Field(
+        None,
+        description="File (PEM) with the certificates that sign the server's certificate. Default: those of the system, "
+        "or of the environment variable SSL_CERT_FILE.",
+        examples=["ca.pem"],
+    )
     api_key: Secret | None = Field(
         None,
         description="Bearer token. env:NAME reads it from the environment.",

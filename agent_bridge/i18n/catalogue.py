@@ -131,6 +131,8 @@ class Texts:
     upstream_no_list: str
     upstream_away: str
     upstream_away_within: str
+    upstream_ca_file: str
+    upstream_certificate: str
     upstream_unusable: str
     upstream_no_http: str
     upstream_closed: str

@@ -128,6 +128,8 @@ RUSSIAN = Texts(
     ),
     upstream_away="не удалось связаться с сервером {upstream}",
     upstream_away_within="не удалось связаться с сервером {upstream} за {seconds:g} с",
+    upstream_ca_file="файл ca_file сервера {upstream} не читается",
+    upstream_certificate="сертификат сервера {upstream} не заслуживает доверия: верен ли его ca_file?",
     upstream_unusable="url или заголовок сервера {upstream} недопустим",
     upstream_no_http="сервер {upstream} отвечает не по протоколу HTTP",
     upstream_closed="сервер {upstream} закрыл соединение без ответа",

@@ -27,6 +27,8 @@ from support.fault_server import FaultServer, Reply, sse, transcript
 from support.upstream_kinds import ask, connect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
 KEY = "s3cret-key"
@@ -241,6 +243,33 @@ class TestFailures:
         assert answer.text.startswith("Write a story about a dog.")
         assert type(answer.error) is AnswerInterrupted
         assert answer.error.says(ENGLISH) == "up broke off the answer"
+
+
+async def test_the_parameters_of_a_query(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(models("Dora"), sse(HELLO, STOP))
+    upstream = connect(wire.url, session, query={"api-version": "1"})
+    await upstream.agents()
+    assert (await ask(upstream)).error is None
+    assert [request.query for request in wire.requests] == [{"api-version": "1"}] * 2
+
+
+async def test_a_question_has_a_connection_of_its_own(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(models("Dora"), sse(HELLO, STOP), models("Dora"))
+    upstream = connect(wire.url, session)
+    await upstream.agents()
+    assert (await ask(upstream)).error is None
+    await upstream.agents()
+    listed, asked, again = wire.requests
+    assert asked.headers["Connection"] == "close"
+    assert "close" not in (listed.headers.get("Connection"), again.headers.get("Connection"))
+
+
+async def test_certificates_that_cannot_be_read(
+    wire: FaultServer, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    answer = await ask(connect(wire.url, session, ca_file=str(tmp_path / "none.pem")))
+    assert answer.error is not None
+    assert answer.error.says(ENGLISH) == "the ca_file of up cannot be read: No such file or directory"
 
 
 async def test_an_unchanged_list_is_not_sent_again(wire: FaultServer, session: aiohttp.ClientSession) -> None:

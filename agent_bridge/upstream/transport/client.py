@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _MAX_BODY = 32 * 1024 * 1024
 #: Bytes that :meth:`ResponseBody.read_head` reads: the message of an error report is among the first few.
 _MAX_ERROR_BODY = 64 * 1024
+#: Bytes of a line of the head of a response to a question.
+_MAX_HEAD = 64 * 1024
 
 _AGENT_LIST = RequestContext()
 
@@ -122,6 +126,10 @@ class UpstreamClient:
         for name, value in config.headers.items():
             secrets.append(value.get_secret_value())
             self._headers[name] = value.get_secret_value()
+        self._query = {name: value.get_secret_value() for name, value in config.query.items()}
+        secrets += self._query.values()
+        self._proxy = config.proxy
+        self._ca_file = config.ca_file
         self.errors = ErrorMapper(config.name, tuple(secrets), idempotent)
 
     @asynccontextmanager
@@ -154,12 +162,14 @@ class UpstreamClient:
                 response = await session.request(
                     method,
                     self._url + path,
-                    params=params,
+                    params={**self._query, **params},
                     json=json,
                     data=data,
                     headers=merged,
                     timeout=timeout,
                     allow_redirects=False,
+                    proxy=self._proxy,
+                    ssl=self._ssl,
                 )
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
@@ -177,14 +187,34 @@ class UpstreamClient:
         if not own_connection:
             yield self._session
             return
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(
+            connector=connector, max_line_size=_MAX_HEAD, max_field_size=_MAX_HEAD
+        ) as session:
             yield session
+
+    @cached_property
+    def _ssl(self) -> ssl.SSLContext | bool:
+        """The certificates that are trusted; True: those of the system.
+
+        Raises:
+            UpstreamRefused: the file with certificates cannot be read.
+        """
+        if self._ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self._ca_file))
+        except OSError as error:
+            text = Text("upstream_ca_file", upstream=self.errors.upstream)
+            raise UpstreamRefused(text, detail=error.strerror or str(error)) from None
 
     def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
         """Return the error for a request that got no response."""
         upstream = self.errors.upstream
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return UpstreamUnreachable(Text("upstream_away_within", upstream=upstream, seconds=timeout.connect))
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return UpstreamRefused(Text("upstream_certificate", upstream=upstream), detail=_words(error))
         if isinstance(error, aiohttp.ClientConnectorError):
             return UpstreamUnreachable(Text("upstream_away", upstream=upstream), detail=_reason(error))
         if isinstance(error, ValueError):
@@ -199,6 +229,12 @@ class UpstreamClient:
         failure.retryable = self.errors.may_repeat(context)
         failure.not_begun = False
         return failure
+
+
+def _words(error: aiohttp.ClientConnectorCertificateError) -> str:
+    """Return the reason why a certificate is not trusted."""
+    cause = error.certificate_error
+    return getattr(cause, "verify_message", "") or str(cause)
 
 
 def _timed_out(upstream: str, timeout: aiohttp.ClientTimeout) -> Text:
