@@ -142,8 +142,8 @@ class UpstreamConfig(Section):
     )
     ca_file: LocalPath | None = Field(
         None,
-        description="File (PEM) with the certificates that sign the server's certificate. Default: those of the system, "
-        "or of the environment variable SSL_CERT_FILE.",
+        description="File (PEM) with the certificates that sign the server's certificate. Default: those of the "
+        "system, or of the environment variable SSL_CERT_FILE.",
         examples=["ca.pem"],
     )
     api_key: Secret | None = Field(

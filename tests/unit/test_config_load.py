@@ -200,8 +200,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "  - name: other\n    url: http://localhost/v1?api-version=1\n",
         [
             (
-                "config.yaml:11: upstreams[1].url: must not contain a query (?…); an upstream has the key query for its "
-                "parameters"
+                "config.yaml:11: upstreams[1].url: must not contain a query (?…); an upstream has the key query for "
+                "its parameters"
             ),
         ],
     ),
