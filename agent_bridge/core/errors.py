@@ -130,7 +130,7 @@ class HomeserverRefused(HomeserverError):
 class UpstreamError(BridgeError):
     """A request to an upstream failed."""
 
-    #: Whether the request did not reach an agent, so that a message may wait for the upstream. Implies *retryable*.
+    #: Whether the upstream is away or starts, so that a message may wait for minutes. Implies *retryable*.
     not_begun: bool = False
 
     def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
@@ -169,7 +169,6 @@ class UpstreamBusy(UpstreamError):
     """The upstream asked for a later repeat (429, 503 or the like)."""
 
     retryable = True
-    not_begun = True
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again later."""

@@ -31,7 +31,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=15)
 #: Seconds after which the room is told that a message waits for the upstream.
-_TELL_AFTER = 2.5
+_TELL_AFTER = 5.0
 #: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
 _LONGEST_WAIT = 900.0
 #: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.

@@ -158,7 +158,10 @@ class ErrorMapper:
         return _not_begun(error) if status in _NOT_PASSED_ON else error
 
     def _busy(self, status: int, detail: str | None) -> UpstreamBusy:
-        return UpstreamBusy(Text("upstream_busy", upstream=self.upstream, status=int(status)), detail=detail)
+        error = UpstreamBusy(Text("upstream_busy", upstream=self.upstream, status=int(status)), detail=detail)
+        # A limit of requests may last for hours: the server says when to repeat, and more requests do not help.
+        error.not_begun = status != HTTPStatus.TOO_MANY_REQUESTS
+        return error
 
     def interrupted(self, cause: Text, context: RequestContext) -> AnswerInterrupted:
         """Return the error for a connection that ended before the answer did."""
