@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.openai.dialect import Sources
 
 #: A citation that only ChatGPT's own page can show: private-use characters around a reference.
-_CITATION = re.compile("\ue200[^\ue201\n]{0,200}\ue201|[\ue200-\ue206]")
-_OPEN_CITATION = re.compile("\ue200[^\ue201\n]{0,200}\\Z")
+_CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\ue201|[\ue200-\ue206]")
+_OPEN_CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\\Z")
 #: Sources that are shown.
 _MAX_SOURCES = 50
 

@@ -55,7 +55,10 @@ MARK = re.compile(
 )
 #: The end of a text that may be the beginning of a mark.
 UNFINISHED = re.compile(
-    rf"(?:<\|[^\n]{{0,200}}|<(?:details|{_NAMES})\s[^<>]{{0,4000}}|</?[\w:｜▁-]{{0,30}}\s?|\[/?[A-Z]{{0,9}}|◁/?[a-z]{{0,5}})\Z",
+    r"(?:<\|\w{0,20}\|?"
+    r"|(?:<\|start\|>[\w.]{0,40})?<\|channel\|>[^<\n]{0,100}(?:<\|constrain\|>[^<\n]{0,40})?(?:<\|?\w{0,12}\|?)?"
+    r"|<\|start\|>[\w.]{0,40}(?:<\|?\w{0,12}\|?)?"
+    rf"|<(?:details|{_NAMES})\s[^<>]{{0,4000}}|</?[\w:｜▁-]{{0,30}}\s?|\[/?[A-Z]{{0,9}}|◁/?[a-z]{{0,5}})\Z",
     re.IGNORECASE,
 )
 _ENDS = tuple((re.compile(begin, re.IGNORECASE), re.compile(end, re.IGNORECASE)) for begin, end in _BLOCKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +20,7 @@ from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.errors import PathMissing, RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from agent_bridge.config.model import UpstreamConfig
@@ -35,6 +36,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _LIST_TIMEOUT = 30.0
 #: Pages of the list of agents that are read.
 _MAX_PAGES = 200
+#: Events of one chunk that are read before other tasks run.
+_EVENTS_AT_ONCE = 100
 #: Seconds for which a server that lacks ``/responses`` is not asked for it.
 _RESPONSES_RETRY = 3600.0
 
@@ -140,9 +143,9 @@ class OpenAIUpstream:
                     break
                 if not data:
                     break
-                for event in reader.feed(data):
+                async for event in _in_turns(reader.feed(data)):
                     yield event
-            for event in reader.close():
+            async for event in _in_turns(reader.close()):
                 yield event
         if reader.has_reason:
             self._giving_reasons.add(request.model)
@@ -199,3 +202,11 @@ class OpenAIUpstream:
         if known is not None and known.raw == raw and known.etag == etag:
             return known
         return model_list.parse_page(self.name, raw, etag=etag, secrets=self._client.errors.secrets)
+
+
+async def _in_turns(events: Iterator[AnswerEvent]) -> AsyncGenerator[AnswerEvent, None]:
+    """Yield *events*, and let other tasks run between them: one chunk may contain thousands."""
+    for number, event in enumerate(events, 1):
+        yield event
+        if number % _EVENTS_AT_ONCE == 0:
+            await asyncio.sleep(0)
