@@ -39,6 +39,8 @@ class Origin:
 
 
 def _url(value: str) -> str:
+    if "?" in value and _URL.fullmatch(value.partition("?")[0]):
+        raise ValueError("must not contain a query (?…); an upstream has the key query for its parameters")
     if not _URL.fullmatch(value):
         raise ValueError("must be an http:// or https:// URL, such as http://localhost:8008")
     return value.rstrip("/")

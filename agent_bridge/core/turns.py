@@ -183,6 +183,8 @@ class Turn:
     error: str | None
     #: The problem of the room in which the ghost cannot show an answer; None without one.
     obstacle: RoomProblem | None = None
+    #: Seconds since it was first claimed, or since the request to ask again.
+    worked: float = 0.0
 
     @property
     def payloads(self) -> tuple[Payload, ...]:

@@ -119,6 +119,7 @@ class Texts:
     agent_gone_named: str
     agent_gone_upstream: str
     conversation_too_long: str
+    message_too_long: str
     bridge_failed: str
     bridge_ended: str
     database_failed: str
@@ -130,12 +131,18 @@ class Texts:
     upstream_busy: str
     upstream_failed: str
     upstream_refused: str
+    upstream_no_path: str
+    upstream_no_credit: str
+    question_flagged: str
     upstream_no_images: str
     upstream_redirects: str
     upstream_key: str
+    list_failed: str
     upstream_no_list: str
     upstream_away: str
     upstream_away_within: str
+    upstream_ca_file: str
+    upstream_certificate: str
     upstream_unusable: str
     upstream_no_http: str
     upstream_closed: str
@@ -175,6 +182,9 @@ class Texts:
     look_at_server: str
     look_at_config: str
     shorten: str
+    send_less: str
+    say_otherwise: str
+    waits_for_upstream: str
     ask_for_less: str
     ask_another: str
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.render.content import fits
 from agent_bridge.render.split import PART_BYTES, split
+from agent_bridge.render.syntax.fences import regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,11 @@ class Rendition:
         elif any(piece.strip() for piece in self._pieces):
             self._due = now + self._pace.first
 
+    def withdraw(self) -> None:
+        """Forget the text so far. Messages that show it stay until the next text, or the end of the answer."""
+        self._pieces.clear()
+        self._due = None
+
     def take(self, now: float) -> list[Op]:
         """Return the ops that are due at *now*; from then on they count as shown."""
         text = self.begin(now)
@@ -111,7 +117,7 @@ class Rendition:
 
 def ops_for(text: str) -> list[Op]:
     """Return the ops that show the complete *text*, by part, each small enough for one event and its edits."""
-    return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(text.strip(), PART_BYTES), strict=False)]
+    return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(regular(text.strip()), PART_BYTES), strict=False)]
 
 
 def _pieces(text: str, limit: int) -> Iterator[str]:

@@ -188,7 +188,7 @@ class BridgeHarness:
             "homeserver": {"address": self._url, "domain": DOMAIN},
             "appservice": self._services[service],
             "database": {"url": database},
-            "upstreams": [{"poll_interval": 0.1, **each} for each in upstreams],
+            "upstreams": [{"poll_interval": 0.1, "gone_after": 0.3, **each} for each in upstreams],
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
             "lanes": {"drain_timeout": 2},
         }

@@ -10,7 +10,16 @@ from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
-from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import (
+    AnswerEvent,
+    End,
+    FileDelta,
+    ReasoningDelta,
+    TextDelta,
+    TextWithdrawn,
+    ToolCall,
+    ToolResult,
+)
 
 START = 1000.0
 
@@ -46,6 +55,19 @@ async def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
     assert aside.plain == "💭 Thought for 2 seconds · Used grep"
     assert "Hm. Cats?" in aside.text
     assert "3 cats" in aside.text
+
+
+async def test_text_that_is_withdrawn_becomes_reasoning(draft: AnswerBuffer) -> None:
+    draft.feed(TextDelta("I should greet."), START)
+    assert [op.text for op in await draft.take(START + 1)] == ["I should greet."]
+    draft.feed(TextWithdrawn(), START + 2)
+    draft.feed(ReasoningDelta("I should greet."), START + 2)
+    assert draft.text == ""
+    draft.feed(TextDelta("Hello!"), START + 3)
+    assert draft.text == "Hello!"
+    ops = await draft.take(START + 9)
+    assert [(op.part, op.text) for op in ops if op.part == 0] == [(0, "Hello!")]
+    assert "I should greet." in ops[0].text
 
 
 async def test_what_was_done_is_shown_before_what_is_said(draft: AnswerBuffer) -> None:

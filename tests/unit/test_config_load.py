@@ -197,6 +197,15 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "  - name: other\n    url: localhost:1416\n",
         ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
     ),
+    "URL with a query": (
+        "  - name: other\n    url: http://localhost/v1?api-version=1\n",
+        [
+            (
+                "config.yaml:11: upstreams[1].url: must not contain a query (?…); an upstream has the key query for "
+                "its parameters"
+            ),
+        ],
+    ),
     "database": (
         "database:\n  url: mysql://localhost\n",
         ['config.yaml:11: database.url: must be "embedded" or start with postgresql://'],

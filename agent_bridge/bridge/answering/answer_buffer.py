@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.render.rendition import ops_for
-from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import (
+    End,
+    FileDelta,
+    ReasoningDelta,
+    RunStarted,
+    TextDelta,
+    TextWithdrawn,
+    ToolCall,
+    ToolResult,
+)
 
 if TYPE_CHECKING:
     from agent_bridge.core.answers import Op
@@ -61,6 +70,8 @@ class AnswerBuffer:
             case TextDelta():
                 self.activity.speak(now)
                 self._rendition.feed(delta.text, now)
+            case TextWithdrawn():
+                self._rendition.withdraw()
             case ReasoningDelta():
                 self.activity.think(delta.text, now)
             case ToolCall():

@@ -9,9 +9,12 @@ import structlog
 
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
 from agent_bridge.bridge.queue.offload import rendered
+from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import HomeserverError
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
+from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.answering.batching import Batching
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_RETRY = Backoff(first=1, cap=30)
+_RETRY = Backoff(first=1, cap=15)
+#: Seconds after which the room is told that a message waits for the upstream.
+_TELL_AFTER = 5.0
 #: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
 _LONGEST_WAIT = 900.0
 #: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.
@@ -62,7 +67,7 @@ class MessageHandler:
         self._receipts = receipts
         self._status_reactions = status_reactions
         self._undeliverable = undeliverable
-        self._max_attempts = lanes.max_attempts
+        self._lanes = lanes
         self._max_parts = answers.max_parts
         self._prefix = bot.prefix
         self._texts = texts
@@ -128,7 +133,7 @@ class MessageHandler:
         attempt = await self._attempt(turn, agent, outbox)
         announced = False
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
-            if await self._put_back(turn, failure):
+            if await self._put_back(turn, failure, agent, outbox):
                 return None
             announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
         if attempt.ended_by is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
@@ -141,15 +146,31 @@ class MessageHandler:
             return Attempt(ended_by=Failure(self._too_old(turn)))
         return await self._generation.run(turn, agent, outbox)
 
-    async def _put_back(self, turn: Turn, failure: Failure) -> bool:
+    async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued."""
         error = failure.error
-        if error is None or not error.retryable or turn.failures + 1 >= self._max_attempts:
+        if error is None or not error.retryable:
             return False
         delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
+        may_wait = error.not_begun and turn.worked + delay <= self._lanes.longest_wait
+        if not may_wait and turn.failures + 1 >= self._lanes.max_attempts:
+            return False
+        if may_wait and turn.worked + delay > _TELL_AFTER and turn.failures:
+            cause = failure.cause[:1].upper() + failure.cause[1:]
+            text = self._texts.waits_for_upstream.format(cause=cause, agent=escape(agent.name))
+            await self._tell(outbox, Op(Part.WAITING, text, notice=True))
         _log.warning("asking again", error=str(error), room=turn.room_id, seconds=delay)
         await self._turns.put_back(turn, delay=delay, failed=True, why=error.says(self._texts))
         return True
+
+    async def _tell(self, outbox: Outbox, op: Op) -> None:
+        """Show *op* once. The message waits in any case."""
+        if op.part in outbox.event_ids:
+            return
+        try:
+            await outbox.show(op)
+        except HomeserverError as error:
+            _log.info("the room was not told that a message waits", error=str(error))
 
     def _too_old(self, turn: Turn) -> str:
         return self._texts.too_old.format(

@@ -79,6 +79,8 @@ class Outbox:
         self._tried: set[int] = set()
         #: Parts with an edit that the homeserver may carry out later than the edits after it.
         self._late: set[int] = set()
+        #: Parts that were redacted before the answer was complete.
+        self._taken_back: set[int] = set()
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -127,12 +129,17 @@ class Outbox:
         for op in ops:
             await self.show(op, intended=True)
         await self._overtake([op for op in ops if op.part in self._late])
-        superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
-        for part in superfluous:
-            event_id = self.event_ids.pop(part)
-            txn_id = f"{self._txn_id(part)}.redact"
+        for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
+            await self.take_back(part)
+        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
+
+    async def take_back(self, part: int) -> None:
+        """Redact the event that shows *part*, if there is one."""
+        if part in self.event_ids:
+            event_id, txn_id = self.event_ids[part], f"{self._txn_id(part)}.redact"
             await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self.user_id)
-        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
+            del self.event_ids[part]
+            self._taken_back.add(part)
 
     async def _overtake(self, ops: Sequence[Op]) -> None:
         """Show *ops* once more a little later: an edit without a response may have come after the last one."""

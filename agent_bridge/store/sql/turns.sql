@@ -33,6 +33,7 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
           turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
           turn.retries, extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
+          extract(epoch FROM now() - greatest(turn.started_at, turn.retried_at))::float AS worked,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
           turn.answer, turn.extras, turn.error,
