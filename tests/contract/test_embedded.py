@@ -18,6 +18,7 @@ import pytest
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import Account, installation, programs
 from agent_bridge.store.postgres.embedded import EmbeddedServer, Limits, embedded_postgres, start_postgres
+from agent_bridge.store.postgres.postmaster import find_postmaster
 from support.conditions import eventually
 from support.watchdog import ends_with_us, temporary_folder
 
@@ -245,7 +246,7 @@ def test_a_stop_that_hangs_becomes_an_immediate_one(folder: Path) -> None:
     begin = time.monotonic()
     server.close()
     assert time.monotonic() - begin < 8
-    assert pid_of(folder) is None
+    assert find_postmaster(folder) is None
     again = start_postgres(folder)
     assert can_connect(again.uri)
     again.close()

@@ -194,28 +194,30 @@ class EmbeddedServer:
 
     def _becomes_ready(self, running: Postmaster) -> bool:
         """Wait until the server accepts connections; False if it ended. A server that hangs is killed."""
-        import psycopg
+        from psycopg.pq import PGconn, Ping
 
         begin = reacted = time.monotonic()
         told = False
         while running.is_alive():
             found = self.postmaster
-            try:
-                psycopg.connect(self._found_uri(found), connect_timeout=2).close()
-            except psycopg.OperationalError as error:
-                now = time.monotonic()
-                if found is not None and not found.is_stopping and error.sqlstate == "57P03":  # cannot_connect_now
-                    reacted = now
-                if not told and now - begin > _BRIEF:
-                    _log.info("waiting for the embedded PostgreSQL: %s", str(error).strip() or repr(error))
-                    told = True
-                if now - reacted > self._limits.reaction or now - begin > self._limits.recovery:
-                    _log.warning("the embedded PostgreSQL (process %d) hangs: it is killed", running.pid)
-                    kill_processes(self.folder)
-                    return False
-                self._pause(_PAUSE)
-            else:
+            state = PGconn.ping(f"{self._found_uri(found)}&connect_timeout=2".encode())
+            if state == Ping.OK:
                 return True
+            now = time.monotonic()
+            if state == Ping.REJECT and found is not None and not found.is_stopping:
+                # It starts or recovers.
+                reacted = now
+            if not told and now - begin > _BRIEF:
+                _log.info(
+                    "waiting for the embedded PostgreSQL, which %s",
+                    "starts or recovers" if state == Ping.REJECT else "does not react",
+                )
+                told = True
+            if now - reacted > self._limits.reaction or now - begin > self._limits.recovery:
+                _log.warning("the embedded PostgreSQL (process %d) hangs: it is killed", running.pid)
+                kill_processes(self.folder)
+                return False
+            self._pause(_PAUSE)
         return False
 
     def _found_uri(self, found: Postmaster | None) -> str:
