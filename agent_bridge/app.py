@@ -22,7 +22,9 @@ from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
 from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
+from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
@@ -38,11 +40,13 @@ from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
+from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
@@ -63,6 +67,7 @@ from agent_bridge.store.postgres.locks import Locks
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turn_admin import TurnAdmin
@@ -168,7 +173,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     Raises:
         StoreError: the database cannot be used, or its schema is not the one of this program.
     """
-    settings = _Settings(config=config, namespace=config.namespace, texts=texts_in(config.language), timeouts=timeouts)
+    settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
     async with AsyncExitStack() as stack:
         stores = await _open_stores(settings, stack)
         clients = await _open_clients(settings, stack)
@@ -202,6 +207,11 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             process_stats=ProcessStats(stores.database),
             web=_build_web(stores, clients, endpoint, agents.status),
         )
+
+
+def _texts(config: Config) -> Texts:
+    """Return the texts in the configured language, which name the administrators who can help."""
+    return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
 
 
 async def _open_stores(settings: _Settings, stack: AsyncExitStack) -> _Stores:
@@ -257,6 +267,7 @@ def _build_inbound(settings: _Settings, stores: _Stores, clients: _Clients) -> _
         stores.rooms,
         IntakeStore(stores.database),
         stores.edits,
+        Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
         stores.histories,
         stores.lanes,
         rules,
@@ -366,6 +377,7 @@ def _handlers(
         TurnKind.AGAIN: answering.edits,
         TurnKind.COMMAND: commands.handler,
         TurnKind.REFUSAL: RefusalHandler(homeserver, turns, inbound.rules, texts),
+        TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: InviteHandler(homeserver, turns, stores.rooms, inbound.backfill, inbound.rules, texts),
     }
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from agent_bridge.core.ids import MARK
+from agent_bridge.core.names import one_line
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.markdown.plain import to_plain
 
@@ -103,12 +104,12 @@ def reaction(event_id: str, key: str) -> dict[str, Any]:
 
 def escape(text: str) -> str:
     """Return *text* as Markdown that shows it literally, in one line."""
-    return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", " ".join(text.split())))
+    return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", one_line(text)))
 
 
 def in_backticks(text: str) -> str:
     """Return *text* for a place between backticks, in one line; its own backticks become apostrophes."""
-    return " ".join(text.replace("`", "'").split())
+    return one_line(text.replace("`", "'"))
 
 
 def link(url: str, text: str) -> str:

@@ -143,7 +143,7 @@ class ResultRenderer:
 
     def _not_permitted(self, result: NotPermitted) -> str:
         role = self._texts.roles[result.role.name.lower()]
-        return self._texts.command_not_permitted.format(word=result.command, role=role)
+        return self._texts.command_not_permitted.format(word=result.command, role=role, admin=self._texts.an_admin)
 
     def _command_failed(self, result: CommandFailed) -> str:
         return self._texts.command_failed.format(word=in_backticks(result.command), cause=cause(result.cause))

@@ -11,6 +11,7 @@ from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.turns import Turns
 from support.turn_rows import BOB, ROOM, new
 
@@ -46,11 +47,14 @@ def change(kind: ChangeKind, event_id: str, target: str, **changes: Any) -> Chan
 
 async def note(database: Database, *wanted: ChangeRequest) -> list[list[int]]:
     """Write *wanted* like intake; return the lanes of each."""
-    edits = Edits(database)
+    edits, redactions = Edits(database), Redactions("agentbridge", redact_answers=True)
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, {each.room_id for each in wanted})
         return [
-            await (edits.forget if each.kind is ChangeKind.REDACT else edits.note)(connection, each) for each in wanted
+            [*(await redactions.carry_out(connection, each)).lanes]
+            if each.kind is ChangeKind.REDACT
+            else [*(await edits.note(connection, each)).lanes]
+            for each in wanted
         ]
 
 

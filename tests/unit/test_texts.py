@@ -27,6 +27,15 @@ from agent_bridge.i18n.russian import RUSSIAN
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
 
+_REMEDIES = {
+    "try_again",
+    "try_later",
+    "look_at_server",
+    "look_at_config",
+    "shorten",
+    "ask_for_less",
+    "ask_another",
+}
 #: Text that is the same in any language: code, placeholders, and signs.
 _CODE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{[^{}]*\}")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -132,7 +141,7 @@ def test_what_to_do_is_a_sentence(texts: Texts) -> None:
     assert len(kinds) > 10
     for kind in kinds:
         told = kind(Text("upstream_away", upstream="up")).remedy(texts)
-        assert told in all_texts(texts).values()
+        assert told in {texts.for_admins(text) for name, text in all_texts(texts).items() if name in _REMEDIES}
         assert told[0].isupper()
         assert told.endswith(".")
 

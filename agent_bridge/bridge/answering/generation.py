@@ -94,7 +94,9 @@ class Generation:
             return Attempt(ended_by=turn.stop)
         configured = self._upstreams.get(agent.upstream)
         if configured is None or agent.state is AgentState.GONE:
-            return Attempt(ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), self._texts))
+            return Attempt(
+                ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), agent.name, self._texts)
+            )
         upstream, config = configured
         question = await self._questions.build(turn, agent, upstream, history_tokens=config.history_tokens)
         if question.empty:
@@ -107,7 +109,7 @@ class Generation:
                 answer = self._answer(call, streamer)
                 result: Attempt | Failure | StopReason = await self._cancellations.unless_stopped(turn, answer)
             except UpstreamError as error:
-                result = Failure.of(error, self._texts)
+                result = Failure.of(error, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:

@@ -29,7 +29,7 @@ _log = structlog.stdlib.get_logger(__name__)
 _RETRY = Backoff(first=1, cap=30)
 #: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
 _LONGEST_WAIT = 900.0
-#: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.
+#: Seconds for which the same failure is announced briefly in a room.
 _ANNOUNCED = 60.0
 
 
@@ -57,6 +57,7 @@ class MessageHandler:
         self._status_reactions = status_reactions
         self._max_attempts = lanes.max_attempts
         self._max_parts = answers.max_parts
+        self._redact_answers = answers.redact_answers
         self._prefix = bot.prefix
         self._texts = texts
 
@@ -88,7 +89,7 @@ class MessageHandler:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
         ops = outcome.ops(self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
-            await self._turns.commit(
+            redacted = await self._turns.commit(
                 turn,
                 outcome.text,
                 error=outcome.error,
@@ -98,6 +99,11 @@ class MessageHandler:
                 transcript=outcome.transcript,
                 run=outcome.run,
             )
+            if redacted is not None:
+                if await self._ask_the_rest(turn, outbox, redacted):
+                    return False
+                outcome = outcome_of(Attempt(ended_by=redacted), self._texts)
+                return await self._deliver(turn, agent, outbox, outcome, started)
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
         is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
@@ -117,10 +123,16 @@ class MessageHandler:
             if await self._put_back(turn, failure):
                 return None
             announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
-        if attempt.ended_by is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
-            # One of several messages was redacted: the turn asks the others again.
+        if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
             return None
         return outcome_of(attempt, self._texts, announced=announced)
+
+    async def _ask_the_rest(self, turn: Turn, outbox: Outbox, ended_by: StopReason) -> bool:
+        """Queue *turn* again if one of several messages was redacted; tell whether it is queued."""
+        if ended_by is not StopReason.REDACTED:
+            return False
+        taken_back = await outbox.withdraw() if self._redact_answers else []
+        return await self._turns.ask_the_rest(turn, taken_back=taken_back)
 
     async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         if self._batching.is_too_old(turn):
@@ -142,4 +154,5 @@ class MessageHandler:
             messages=self._texts.count(1 + len(turn.collected), self._texts.message),
             age=self._texts.duration(turn.age),
             command=f"{self._prefix} retry {turn.key}",
+            admin=self._texts.an_admin,
         )

@@ -13,6 +13,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnState
@@ -61,6 +62,7 @@ class Outbox:
         self._homeserver = homeserver
         self._turns = turns
         self._turn = turn
+        self._eraser = Eraser(homeserver)
         #: The user that sends the messages.
         self.user_id = user_id
         self._edits = 0
@@ -68,6 +70,8 @@ class Outbox:
         self._shown: dict[int, Op] = {}
         #: Parts with a request that may have succeeded without an answer.
         self._tried: set[int] = set()
+        #: Events that an earlier answer has left behind a part that was redacted and is sent again.
+        self._outdated: list[str] = []
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -101,6 +105,7 @@ class Outbox:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
             content |= self._relation(op)
+            self._leave_behind(op.part)
             self.event_ids[op.part] = await self._send(content, self._txn_id(op.part))
             if not intended:
                 await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
@@ -117,11 +122,18 @@ class Outbox:
         for op in ops:
             await self.show(op, intended=True)
         superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
-        for part in superfluous:
-            event_id = self.event_ids.pop(part)
-            txn_id = f"{self._txn_id(part)}.redact"
-            await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self.user_id)
-        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
+        await self._erase([*self._outdated, *map(self.event_ids.pop, superfluous)])
+        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
+        if is_last is None:
+            parts = await self.withdraw()
+            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=parts)
+        return bool(is_last)
+
+    async def withdraw(self) -> list[int]:
+        """Redact all events that show the answer, with their edits; return their parts."""
+        parts = sorted(self.event_ids)
+        await self._erase([*self._outdated, *map(self.event_ids.pop, parts)])
+        return parts
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.
@@ -149,6 +161,16 @@ class Outbox:
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
         await self._turns.finish(self._turn, TurnState.FAILED, self.event_ids, error=cause)
+
+    def _leave_behind(self, part: int) -> None:
+        """Have the later texts sent as new events too: a new event for *part* stands below their earlier events."""
+        if part in Part.TEXT:
+            later = [each for each in self.event_ids if each in Part.TEXT and each > part]
+            self._outdated += map(self.event_ids.pop, later)
+
+    async def _erase(self, event_ids: Iterable[str]) -> None:
+        for event_id in event_ids:
+            await self._eraser.erase(self._turn.room_id, event_id, self.user_id)
 
     async def _end_live(self, part: int, event_id: str) -> None:
         """Remove the mark of a growing message from the event of *part*."""

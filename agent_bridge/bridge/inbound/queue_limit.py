@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.payloads import MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.turns import NewTurn
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.core.rooms import Room
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.rooms import Rooms
@@ -23,7 +23,7 @@ _EXCERPT = 60
 
 @dataclass(frozen=True, slots=True)
 class QueueLimit:
-    """Refuses messages beyond the limit."""
+    """Refuses messages, edits and requests for another answer beyond the limit."""
 
     rooms: Rooms
     intake_store: IntakeStore
@@ -33,7 +33,7 @@ class QueueLimit:
     async def applied(
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room]
     ) -> Sequence[NewTurn | ChangeRequest]:
-        """Return *new* with a refusal in place of each message whose room is full.
+        """Return *new* with a refusal in place of each message whose room is full, and with changes that may not wait.
 
         Raises:
             StoreError: the database did not return the known events.
@@ -54,12 +54,18 @@ class QueueLimit:
             if isinstance(each, NewTurn) and isinstance(each.payload, MessagePayload) and each.event_id not in known:
                 waiting[each.room_id] += len(each.addressees)
                 if waiting[each.room_id] > self.max_queued:
-                    bounded.append(self.rules.refused(each, self._refusal(each.payload, each.thread)))
+                    bounded.append(self.rules.refused(each, self.refusal(each.payload, each.thread)))
                     continue
+            elif isinstance(each, ChangeRequest) and each.kind is not ChangeKind.REDACT and each.event_id not in known:
+                # Only the database knows whether the change needs a place: edits of waiting messages need none.
+                bounded.append(replace(each, may_wait=waiting[each.room_id] < self.max_queued))
+                waiting[each.room_id] += each.kind is ChangeKind.AGAIN
+                continue
             bounded.append(each)
         return bounded
 
-    def _refusal(self, message: MessagePayload, thread: str) -> RefusalPayload:
+    def refusal(self, message: MessagePayload, thread: str = "") -> RefusalPayload:
+        """Return the reason that the room of *message* is full."""
         body = message.body or (message.file.name if message.file is not None else "")
         excerpt = body if len(body) <= _EXCERPT else f"{body[:_EXCERPT]}…"
         return RefusalPayload(RefusalReason.FULL, thread, excerpt, self.max_queued)
