@@ -97,6 +97,8 @@ class NewTurn:
     said_at: int = 0
     #: Of all turns with the same key only the first is written; None: no such limit.
     once_key: str | None = None
+    #: Whether an event whose ``once_key`` an earlier turn has gets a mark.
+    is_marked: bool = False
 
 
 class IgnoreReason(StrEnum):

@@ -214,7 +214,7 @@ async def test_each_message_that_cannot_be_read_is_answered_or_marked(database: 
 
 async def test_a_backfill_forgets_a_message_whose_redaction_was_lost(database: Database, intake: Intake) -> None:
     await intake.take("t1", [said("$1", "secret"), said("$2")])
-    gone = {"content": {}, "unsigned": {"redacted_because": {"event_id": "$redaction"}}}
+    gone: dict[str, Any] = {"content": {}, "unsigned": {"redacted_because": {"event_id": "$redaction"}}}
     for _ in range(2):
         await intake.take_backfilled(WATCHED, [said("$1", **gone), said("$2"), said("$3", **gone)], "$3")
         assert await order(database) == ["$2"]

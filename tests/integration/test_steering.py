@@ -178,10 +178,7 @@ async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHa
         await talk.person.wait_for(
             lambda: "three" in "".join(_told(talk)) and ("four" in "".join(_told(talk)) or len(_told(talk)) == 2)
         )
-        assert all(
-            "too many messages already wait in this room (`max_queued_per_room`: 2)" in message.body
-            for message in talk.from_bot
-        )
+        assert all("2 messages already wait in this room" in message.body for message in talk.from_bot)
         replied = talk.from_bot[0].content["m.relates_to"]["m.in_reply_to"]["event_id"]
         assert talk.room.messages[replied].body == "three *one*"
         gate.set()
@@ -214,7 +211,7 @@ async def test_an_answer_without_end_is_ended(harness: BridgeHarness, database_u
         answers = await talk.wait_for_answers(3)
         assert answers[0].body == ("and so on " * 50).strip()
         assert (
-            answers[1].body == "⚠️ The answer ends here: the limit of 500 characters was reached (`max_answer_chars`). "
+            answers[1].body == "⚠️ The answer ends here: the limit of 500 characters was reached. "
             "Ask for a shorter answer."
         )
         assert answers[2].body == "Echo: and now?"
@@ -232,10 +229,7 @@ async def test_an_answer_that_takes_too_long_is_ended(harness: BridgeHarness, da
         await talk.say("go on")
         answers = await talk.wait_for_answers(2)
         assert answers[0].body.startswith("drip drip")
-        assert (
-            answers[1].body
-            == "⚠️ The answer ends here: the limit of 1 s was reached (`turn_timeout`). Ask for a shorter answer."
-        )
+        assert answers[1].body == "⚠️ The answer ends here: the limit of 1 s was reached. Ask for a shorter answer."
 
 
 async def test_a_message_that_comes_too_late_is_told_and_not_answered(

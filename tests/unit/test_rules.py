@@ -236,9 +236,9 @@ def test_a_notice_is_ignored_with_a_reason(asked: RoomEvent) -> None:
 )
 def test_a_person_is_told_once_a_day_of_what_an_agent_cannot_get(asked: RoomEvent) -> None:
     for decide, reason in ((at_home, RefusalReason.UNREADABLE), (in_bot_room, RefusalReason.NO_COMMAND)):
-        expected = RefusalReason.UNREADABLE if asked.type == "m.beacon_info" else reason
         told = turn_of(decide(asked))
-        assert (told.kind, told.payload, told.addressees) == (TurnKind.REFUSAL, RefusalPayload(expected), FOR_BOT)
+        assert (told.kind, told.payload, told.addressees) == (TurnKind.REFUSAL, RefusalPayload(reason), FOR_BOT)
+        assert told.is_marked
         later = [replace(asked, timestamp=day * 86_400_000) for day in (1, 1, 2)]
         assert len({turn_of(decide(each)).once_key for each in later}) == 2
     assert elsewhere(asked) is None
@@ -461,6 +461,9 @@ def test_each_person_is_told_once_a_day_that_a_room_is_encrypted() -> None:
         assert (turn.kind, turn.payload) == (TurnKind.REFUSAL, RefusalPayload(RefusalReason.ENCRYPTED))
         assert (turn.addressees, turn.thread) == (FOR_BOT, "")
     assert len({turn.once_key for turn in turns}) == 2
+    assert all(turn.is_marked for turn in turns)
+    # The bridge does not know whether the message is for an agent.
+    assert not turn_of(RULES.decide(event(content, kind="m.room.encrypted"), IN_GROUP)).is_marked
     stranger = event(content, kind="m.room.encrypted", sender=STRANGER)
     assert at_home(stranger) == Ignored("$e", ROOM, IgnoreReason.PERMISSION)
     assert elsewhere(event({}, kind="m.room.encrypted")) is None

@@ -9,7 +9,9 @@ import structlog
 
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.turns import StopReason, TurnState
+from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.answering.batching import Batching
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_FORBIDDEN = 403
 _RETRY = Backoff(first=1, cap=30)
 #: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
 _LONGEST_WAIT = 900.0
@@ -67,7 +70,8 @@ class MessageHandler:
         Return True if the turn was the last open one of its lane.
 
         Raises:
-            HomeserverError: the outcome could not be shown. A committed outcome stays committed.
+            HomeserverError: the outcome could not be shown. A committed outcome stays committed. Where the ghost is not
+                permitted to speak, the bridge bot tells the room so in its place.
         """
         started = time.monotonic()
         agent, outbox = self._outboxes.open(turn)
@@ -77,13 +81,28 @@ class MessageHandler:
         async with self._receipts.working(turn.room_id, newest, outbox.user_id) as working:
             outcome = await self._outcome(turn, agent, outbox)
             working.stop_typing()
-            return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
+            try:
+                return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
+            except HomeserverRefused as error:
+                if error.status != _FORBIDDEN:
+                    raise
+                # Another attempt would be refused too.
+                await self.give_up(turn, error.says(self._texts))
+                return False
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that *turn* ends because of *cause*, and close it as failed."""
-        _, outbox = self._outboxes.open(turn)
+        agent, outbox = self._outboxes.open(turn)
         await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
-        await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
+        try:
+            await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
+        except HomeserverRefused as error:
+            if error.status != _FORBIDDEN:
+                raise
+            _log.warning("a ghost may not speak", room=turn.room_id, user=outbox.user_id, error=str(error))
+            told = self._texts.ghost_is_mute.format(agent=escape(agent.name), admin=self._texts.an_admin)
+            await self._outboxes.tell_as_bot(turn, told)
+            await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
     async def _deliver(self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float) -> bool:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""

@@ -54,6 +54,11 @@ class Outboxes:
         ghost = self._homeserver.namespace.user_id(turn.agent.ghost)
         return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
 
+    async def tell_as_bot(self, turn: Turn, text: str) -> None:
+        """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak."""
+        content = message(text, mark=f"{turn.key}.bot", notice=True) | in_reply_to(turn.event_id)
+        await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.bot.{turn.retries}")
+
 
 class Outbox:
     """The messages of one user (a ghost or the bridge bot) for one turn."""

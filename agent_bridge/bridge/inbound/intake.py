@@ -34,6 +34,11 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Characters of a dead letter.
 _KEPT = 1_000_000
+#: Why an event is noted as ignored whose refusal was told for an earlier event.
+_TOLD_BEFORE = {
+    RefusalReason.ENCRYPTED: IgnoreReason.ENCRYPTED,
+    RefusalReason.PERMISSION: IgnoreReason.PERMISSION,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ class Intake:
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             stopped = await self._intake_store.stop(connection, stops)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
-            await self._intake_store.ignore(connection, [*ignored, *_strangers(new, lanes)])
+            await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
                     await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
@@ -201,8 +206,7 @@ class Intake:
         marks = [
             replace(each, payload=replace(each.payload, is_told=True), once_key=None)
             for each in turns
-            if each.event_id not in lanes and each.once_key is not None and isinstance(each.payload, RefusalPayload)
-            if each.payload.reason is not RefusalReason.PERMISSION
+            if each.event_id not in lanes and each.is_marked and isinstance(each.payload, RefusalPayload)
         ]
         return lanes | await self._intake_store.accept(connection, marks)
 
@@ -243,11 +247,11 @@ class Intake:
         )
 
 
-def _strangers(new: Iterable[NewTurn | ChangeRequest], lanes: Mapping[str, object]) -> list[Ignored]:
-    """Return the messages of people without a role that were told so before."""
+def _told_before(new: Iterable[NewTurn | ChangeRequest], lanes: Mapping[str, object]) -> list[Ignored]:
+    """Return the messages whose refusal was told for an earlier message, and which get no mark."""
     return [
-        Ignored(each.event_id, each.room_id, IgnoreReason.PERMISSION)
+        Ignored(each.event_id, each.room_id, _TOLD_BEFORE[each.payload.reason])
         for each in new
         if each.event_id not in lanes and isinstance(each, NewTurn) and each.once_key is not None
-        if isinstance(each.payload, RefusalPayload) and each.payload.reason is RefusalReason.PERMISSION
+        if isinstance(each.payload, RefusalPayload) and not each.is_marked
     ]

@@ -60,7 +60,7 @@ class Rules:
         if event.state_key is not None:
             return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
         if event.type == "m.room.encrypted":
-            return self._refusal(event, RefusalReason.ENCRYPTED) if _is_watched(room) else None
+            return self._refusal(event, room, RefusalReason.ENCRYPTED) if _is_watched(room) else None
         if is_quiet(event.type, event.content):
             is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
             return _ignored(event, IgnoreReason.NOTICE) if is_notice else None
@@ -88,7 +88,7 @@ class Rules:
     def refused_change(self, change: ChangeRequest, payload: RefusalPayload) -> NewTurn:
         """Return the turn in which the bot tells why *change* is refused: each time, or once a day to each person."""
         once = None if payload.reason is RefusalReason.FULL else _once_a_day(change, payload.reason)
-        return replace(self._for_bot(change, TurnKind.REFUSAL, payload), once_key=once)
+        return replace(self._for_bot(change, TurnKind.REFUSAL, payload), once_key=once, is_marked=True)
 
     def erasure(self, change: ChangeRequest, events: tuple[SentEvent, ...]) -> NewTurn:
         """Return the turn in which the bridge redacts *events* of its own, because of the redaction *change*."""
@@ -109,7 +109,7 @@ class Rules:
 
     def _live_location(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         begins = event.type in LIVE_LOCATIONS and event.content.get("live") is True
-        return self._refusal(event, RefusalReason.UNREADABLE) if begins and _is_watched(room) else None
+        return self._unreadable(event, room) if begins and self._is_for_us(event, room) else None
 
     def _edit(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
         new = event.content.get("m.new_content")
@@ -136,7 +136,7 @@ class Rules:
         if not self._is_for_us(event, room):
             return None
         if self._role(event) < Role.MEMBER:
-            return self._refusal(event, RefusalReason.PERMISSION)
+            return self._refusal(event, room, RefusalReason.PERMISSION)
         agents = addressees(event, room, self.namespace) if room is not None else ()
         if said is None or not agents:
             return self._unreadable(event, room)
@@ -175,12 +175,13 @@ class Rules:
         return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited))
 
     def _unreadable(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
-        return self._refusal(event, RefusalReason.NO_COMMAND if _is_bots(room) else RefusalReason.UNREADABLE)
+        return self._refusal(event, room, RefusalReason.NO_COMMAND if _is_bots(room) else RefusalReason.UNREADABLE)
 
-    def _refusal(self, event: RoomEvent, reason: RefusalReason) -> NewTurn | Ignored:
+    def _refusal(self, event: RoomEvent, room: Room | None, reason: RefusalReason) -> NewTurn | Ignored:
         """Return the turn in which the bot tells why *event* is refused.
 
-        It tells a person without a role once in each room, and others once a day.
+        It tells a person without a role once in each room, and others once a day. Further messages get a mark, if they
+        are certainly for an agent or the bot.
         """
         if self._role(event) >= Role.MEMBER:
             once = _once_a_day(event, reason)
@@ -189,7 +190,8 @@ class Rules:
         else:
             return _ignored(event, IgnoreReason.PERMISSION)
         payload = RefusalPayload(reason, event.thread)
-        return replace(self._for_bot(event, TurnKind.REFUSAL, payload), once_key=once)
+        is_marked = reason is not RefusalReason.PERMISSION and self._is_for_us(event, room)
+        return replace(self._for_bot(event, TurnKind.REFUSAL, payload), once_key=once, is_marked=is_marked)
 
     def _for_bot(self, event: RoomEvent | ChangeRequest, kind: TurnKind, payload: Payload) -> NewTurn:
         # The bot has one lane in a room, for all of its threads: the payload names the thread.
