@@ -114,7 +114,7 @@ async def test_a_redaction_that_the_homeserver_lost_is_found(harness: BridgeHarn
             await harness.synapse.start()
             async with harness.bridge(config) as running:
                 await talk.say("three")
-                await talk.person.wait_for(lambda: talk.answers[-1].body == "Echo: three", 30)
+                await talk.person.wait_for(lambda: [m for m in talk.answers if m.body == "Echo: three"], 30)
                 await eventually(running.idle, "every turn is closed")
                 assert not await _rows_with(running.database, SECRET)
         assert not [question for question in upstream.questions if SECRET in question]

@@ -147,10 +147,13 @@ class MessageHandler:
         return outcome_of(attempt, self._texts, announced=announced)
 
     async def _ask_the_rest(self, turn: Turn, outbox: Outbox, ended_by: StopReason) -> bool:
-        """Queue *turn* again if one of several messages was redacted; tell whether it is queued."""
+        """Queue *turn* again if one of several messages, or an edit, was redacted; tell whether it is queued.
+
+        The next answer to several messages replaces what is shown. An answer to a redacted edit is redacted.
+        """
         if ended_by is not StopReason.REDACTED:
             return False
-        taken_back = await outbox.withdraw() if self._redact_answers else []
+        taken_back = await outbox.withdraw() if self._redact_answers and not turn.collected else []
         return await self._turns.ask_the_rest(turn, taken_back=taken_back)
 
     async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
