@@ -24,6 +24,9 @@ LIVE = "org.matrix.msc4357.live"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: Characters with a meaning in Markdown: anywhere, and (lists) at the beginning of a line.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~#$=^]|&(?=#?\w+;)")
+#: Code, whose backslashes are no escapes; and an escaped sign.
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(?P<sign>[!-/:-@\[-`{-~])")
 _LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
 
 
@@ -40,7 +43,7 @@ def message(
     formatted = to_html(markdown, live=live)
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
-        "body": to_plain(markdown, live=live) if plain is None else plain,
+        "body": _plain(markdown, notice=notice, live=live) if plain is None else plain,
         "m.mentions": {},
         MARK: mark,
     }
@@ -51,6 +54,14 @@ def message(
         if _size(rich) <= MAX_CONTENT:
             return rich
     return content
+
+
+def _plain(markdown: str, *, notice: bool, live: bool) -> str:
+    """Return the body of a message. The Markdown of a notice is the bridge's own, so its escapes are taken out."""
+    body = to_plain(markdown, live=live)
+    if not notice:
+        return body
+    return "".join(piece if at % 2 else _ESCAPED.sub(r"\g<sign>", piece) for at, piece in enumerate(_CODE.split(body)))
 
 
 def _flowing(html: str) -> str:

@@ -154,6 +154,19 @@ def test_escape(text: str, escaped: str) -> None:
     assert escape(text) == escaped
 
 
+@pytest.mark.parametrize(
+    ("markdown", "body"),
+    [
+        (f"not read: {escape('IMG_1.HEIC')}", "not read: IMG_1.HEIC"),
+        (f"refused: {escape('M_UNKNOWN <b>')} `a\\_b`", "refused: M_UNKNOWN <b> `a\\_b`"),
+        ("```\na\\_b\n```", "```\na\\_b\n```"),
+        ("C:\\\\x", "C:\\x"),
+    ],
+)
+def test_the_body_of_a_notice_has_no_escapes(markdown: str, body: str) -> None:
+    assert message(markdown, mark=KEY, notice=True)["body"] == body
+
+
 @given(PRINTABLE)
 @example("---")
 @example("&#x41; &amp; <b> ~~a~~ ![a](b)")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
-from agent_bridge.upstream.transport.text import load_json, one_line, storable
+from agent_bridge.upstream.transport.text import load_json, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -93,7 +94,7 @@ def _model(entry: Any) -> Model | None:
     owner = entry.get("owned_by")
     return Model(
         id=model_id,
-        name=next(name for text in texts if (name := one_line(text))),
+        name=next(name for text in texts if (name := one_line(storable(text)))),
         owner=owner if isinstance(owner, str) else "",
     )
 
