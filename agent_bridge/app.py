@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +35,6 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
@@ -55,24 +53,12 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
 from agent_bridge.render.results import ResultRenderer
-from agent_bridge.store.agents import Agents
-from agent_bridge.store.edits import Edits
-from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.postgres import migrate
-from agent_bridge.store.postgres.database import POOL_TIMEOUT, Database
-from agent_bridge.store.postgres.embedded import database_uri
-from agent_bridge.store.postgres.locks import Locks
-from agent_bridge.store.postgres.session import Session
-from agent_bridge.store.postgres.signals import Signals
-from agent_bridge.store.queue import Queue
+from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.redactions import Redactions
-from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
-from agent_bridge.store.turn_admin import TurnAdmin
-from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
+from agent_bridge.stores import Stores, open_stores
 from agent_bridge.upstream.download.fetch import Fetcher
 from agent_bridge.upstream.registry import make_upstream
 from agent_bridge.web.health import HealthPages
@@ -108,24 +94,6 @@ class _Settings:
     namespace: Namespace
     texts: Texts
     timeouts: Timeouts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stores:
-    """The database and its tables."""
-
-    database: Database
-    signals: Signals
-    locks: Locks
-    agents: Agents
-    rooms: Rooms
-    turns: Turns
-    edits: Edits
-    histories: Histories
-    turn_admin: TurnAdmin
-    kv: KeyValues
-    queue: Queue
-    lanes: Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +143,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     """
     settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
     async with AsyncExitStack() as stack:
-        stores = await _open_stores(settings, stack)
+        stores = await open_stores(config.database, timeouts.database, stack)
         clients = await _open_clients(settings, stack)
         inbound = _build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
@@ -183,6 +151,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
         commands = _build_commands(settings, stores, clients, inbound.rules, agents.status)
         handlers = _handlers(settings, stores, clients, inbound, answering, commands)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
+        leader = _build_leader(settings, stores, clients, inbound, agents)
         yield Bridge(
             config=config,
             worker=Worker(
@@ -198,48 +167,20 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             ),
             cancellations=answering.cancellations,
             endpoint=endpoint,
-            leader=_build_leader(settings, stores, clients, inbound, agents),
+            leader=leader,
             discovery=agents.discovery,
             provisioner=agents.provisioner,
             homeserver=clients.homeserver,
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=_build_web(stores, clients, endpoint, agents.status),
+            web=_build_web(stores, clients, endpoint, leader, agents.status),
         )
 
 
 def _texts(config: Config) -> Texts:
     """Return the texts in the configured language, which name the administrators who can help."""
     return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
-
-
-async def _open_stores(settings: _Settings, stack: AsyncExitStack) -> _Stores:
-    config, timeout = settings.config.database, settings.timeouts.database
-    uri = await stack.enter_async_context(database_uri(config))
-    signals = Signals()
-    # The session connects while another thread checks the schema.
-    session = await stack.enter_async_context(Session(uri, signals))
-    await asyncio.to_thread(migrate.migrate if config.migrate else migrate.check, uri)
-    database = await stack.enter_async_context(Database(uri, pool_size=config.pool_size, pool_timeout=timeout))
-    jobs = await stack.enter_async_context(
-        Database(uri, pool_size=JOB_CONNECTIONS, pool_timeout=timeout, synchronous_commit=False)
-    )
-    queue = Queue(database)
-    return _Stores(
-        database=database,
-        signals=signals,
-        locks=await stack.enter_async_context(Locks(session)),
-        agents=Agents(database),
-        rooms=Rooms(database),
-        turns=Turns(database),
-        edits=Edits(database),
-        histories=Histories(database),
-        turn_admin=TurnAdmin(database),
-        kv=KeyValues(database),
-        queue=queue,
-        lanes=await stack.enter_async_context(Lanes(jobs, queue, signals)),
-    )
 
 
 async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
@@ -259,7 +200,7 @@ async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
     )
 
 
-def _build_inbound(settings: _Settings, stores: _Stores, clients: _Clients) -> _Inbound:
+def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _Inbound:
     config = settings.config
     rules = Rules(settings.namespace, config.permissions, config.bot.prefix)
     intake = Intake(
@@ -284,7 +225,7 @@ def _build_inbound(settings: _Settings, stores: _Stores, clients: _Clients) -> _
     return _Inbound(rules=rules, intake=intake, backfill=backfill)
 
 
-def _build_answering(settings: _Settings, stores: _Stores, clients: _Clients) -> _Answering:
+def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     questions = Questions(
@@ -302,6 +243,7 @@ def _build_answering(settings: _Settings, stores: _Stores, clients: _Clients) ->
         cancellations,
         Uploads(clients.media, clients.fetcher, config.files, texts),
         EditBudget(config.answers.edits_per_second),
+        stores.locks,
         config.answers,
         texts,
     )
@@ -321,7 +263,7 @@ def _build_answering(settings: _Settings, stores: _Stores, clients: _Clients) ->
     return _Answering(cancellations=cancellations, messages=messages, edits=edits)
 
 
-def _build_agents(settings: _Settings, stores: _Stores, clients: _Clients) -> _AgentParts:
+def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _AgentParts:
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
@@ -341,7 +283,7 @@ def _build_agents(settings: _Settings, stores: _Stores, clients: _Clients) -> _A
 
 
 def _build_commands(
-    settings: _Settings, stores: _Stores, clients: _Clients, rules: Rules, status: UpstreamStatus
+    settings: _Settings, stores: Stores, clients: _Clients, rules: Rules, status: UpstreamStatus
 ) -> _Commands:
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
     renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
@@ -364,7 +306,7 @@ def _build_commands(
 
 def _handlers(
     settings: _Settings,
-    stores: _Stores,
+    stores: Stores,
     clients: _Clients,
     inbound: _Inbound,
     answering: _Answering,
@@ -383,7 +325,7 @@ def _handlers(
 
 
 def _build_leader(
-    settings: _Settings, stores: _Stores, clients: _Clients, inbound: _Inbound, agents: _AgentParts
+    settings: _Settings, stores: Stores, clients: _Clients, inbound: _Inbound, agents: _AgentParts
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
     monitor = HomeserverMonitor(homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice)
@@ -398,14 +340,18 @@ def _build_leader(
         duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
     if config.presence:
         duties["presence"] = Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run
-    return Leader(stores.locks, partial(intake.request_backfill, "the bridge was away"), duties)
+    return Leader(stores.locks, stores.leadership, partial(intake.request_backfill, "the bridge was away"), duties)
 
 
 def _build_web(
-    stores: _Stores, clients: _Clients, endpoint: AppServiceEndpoint, status: UpstreamStatus
+    stores: Stores, clients: _Clients, endpoint: AppServiceEndpoint, leader: Leader, status: UpstreamStatus
 ) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY + 1)
     endpoint.add_routes(app)
-    checks = {"database": stores.database.ping, "homeserver": clients.homeserver.versions}
+    checks = {
+        "database": stores.database.ping,
+        "homeserver": clients.homeserver.versions,
+        "leader": leader.check,
+    }
     HealthPages(checks, status.read).add_routes(app)
     return app

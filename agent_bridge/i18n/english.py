@@ -312,6 +312,7 @@ ENGLISH = Texts(
     trace_started="first started, after {seconds:.1f} s in its lane",
     steps={
         "taken_up": "started",
+        "shown_again": "the answer is shown once more, because a worker without its lock may have edited it",
         "collected": "answered together with {turn}",
         "put_back": "postponed for {seconds:g} s: {why}",
         "answered": "answer of {characters} characters stored",

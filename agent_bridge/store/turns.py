@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import NO_EXTRAS
@@ -14,6 +15,7 @@ from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnK
 from agent_bridge.store.agents import agent_from
 from agent_bridge.store.extras import extras_from_json, extras_to_json
 from agent_bridge.store.payloads import decode, encode_step
+from agent_bridge.store.postgres.locks import WORKER
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -63,14 +65,26 @@ class Turns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, lane: int) -> Turn | None:
-        """Claim the turn at the head of *lane*; None when there is none, or when it has to wait.
+    async def take(self, lane: int, process: int = 0) -> Turn | None:
+        """Claim the turn at the head of *lane* for *process*; None when there is none, or when it has to wait.
 
         A turn that an earlier worker had claimed and not closed is still at the head. A lane waits while events of its
         room may be missing.
         """
-        row = await self._database.row(_SQL["take"], {"lane": lane, "step": encode_step("taken_up")})
+        values = {"lane": lane, "process": process, "kind": WORKER, "step": encode_step("taken_up")}
+        row = await self._database.row(_SQL["take"], values)
         return None if row is None else _turn(row)
+
+    async def rehearse(self, turn: Turn) -> None:
+        """Raise :class:`StoreError` unless an answer to *turn* could be stored now."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["rehearse"], {"turn": turn.id, "lane": turn.conversation})
+            raise psycopg.Rollback
+
+    async def show_again(self, turn: Turn) -> bool:
+        """Have the answer to *turn* shown once more if another worker has finished it; tell whether one has."""
+        values = {"turn": turn.id, "attempts": turn.attempts, "step": encode_step("shown_again")}
+        return await self._database.row(_SQL["show_again"], values) is not None
 
     async def dismiss(self, turn: Turn, reason: IgnoreReason) -> None:
         """Delete *turn* and note that its event is ignored."""

@@ -13,6 +13,7 @@ from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.bridge.answering.streaming import AnswerStreamer
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.core.errors import LockLost
 from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
@@ -53,6 +54,10 @@ async def outbox(database: Database, server: FaultServer) -> AsyncIterator[Outbo
         yield Outbox(homeserver, Turns(database), turn, NAMES.user_id("agent_frida"))
 
 
+async def holds_its_lane() -> None:
+    """Verify nothing: the worker is well."""
+
+
 def buffer(pace: Pace) -> AnswerBuffer:
     return AnswerBuffer(Rendition(pace, max_parts=4), Activity(ENGLISH, reasoning=Show.HIDDEN, tools=Show.HIDDEN))
 
@@ -68,7 +73,7 @@ async def test_an_answer_that_is_not_shown_while_it_grows_costs_no_task(
 ) -> None:
     answer = buffer(Pace(first=first))
     before = asyncio.all_tasks()
-    async with AnswerStreamer(outbox, answer, EditBudget(1000), enabled=enabled) as streamer:
+    async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=enabled) as streamer:
         for text in ("Once ", "upon ", "a time"):
             feed(answer, streamer, text)
             await asyncio.sleep(0.01)
@@ -79,7 +84,7 @@ async def test_an_answer_that_is_not_shown_while_it_grows_costs_no_task(
 async def test_a_growing_answer_is_one_event_and_its_edits(server: FaultServer, outbox: Outbox) -> None:
     server.script(sent("$answer"), sent("$edit"))
     answer = buffer(Pace(first=0.01, floor=0.01))
-    async with AnswerStreamer(outbox, answer, EditBudget(1000), enabled=True) as streamer:
+    async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True) as streamer:
         for number, text in enumerate(("Once ", "upon "), 1):
             feed(answer, streamer, text)
 
@@ -94,10 +99,30 @@ async def test_a_growing_answer_is_one_event_and_its_edits(server: FaultServer, 
     assert outbox.event_ids == {0: "$answer"}
 
 
+async def test_a_worker_that_may_have_lost_its_lane_shows_nothing(server: FaultServer, outbox: Outbox) -> None:
+    """It was paused, and another worker may have finished the answer: the messages wait until the database answers."""
+    server.script(sent("$answer"))
+    answer, asked, lost = buffer(Pace(first=0.01, floor=0.01)), asyncio.Event(), True
+
+    async def verify() -> None:
+        asked.set()
+        if lost:
+            raise LockLost("the connection was lost")
+
+    async with AnswerStreamer(outbox, answer, EditBudget(1000), verify, enabled=True) as streamer, asyncio.timeout(15):
+        feed(answer, streamer, "Once ")
+        await asked.wait()
+        assert server.requests == []
+        lost = False
+        feed(answer, streamer, "upon ")
+        request = await server.request()
+    assert request.json["body"].strip() == "Once upon"
+
+
 async def test_the_end_waits_for_a_request_that_was_sent(server: FaultServer, outbox: Outbox) -> None:
     server.script(sent("$answer", pause=0.3))
     answer = buffer(Pace(first=0.01))
-    async with AnswerStreamer(outbox, answer, EditBudget(1000), enabled=True) as streamer:
+    async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True) as streamer:
         feed(answer, streamer, "Once")
         await server.request()
         assert outbox.event_ids == {}
@@ -109,7 +134,7 @@ async def test_cancellation_waits_for_nothing(server: FaultServer, outbox: Outbo
     answer = buffer(Pace(first=0.01))
 
     async def stream() -> None:
-        async with AnswerStreamer(outbox, answer, EditBudget(1000), enabled=True) as streamer:
+        async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True) as streamer:
             feed(answer, streamer, "Once")
             await asyncio.Event().wait()
 
@@ -129,7 +154,7 @@ async def test_edits_wait_for_the_budget_and_first_words_do_not(server: FaultSer
     await budget.wait()
     server.script(sent("$answer"))
     answer = buffer(Pace(first=0.01, floor=0.01))
-    async with AnswerStreamer(outbox, answer, budget, enabled=True) as streamer, asyncio.timeout(15):
+    async with AnswerStreamer(outbox, answer, budget, holds_its_lane, enabled=True) as streamer, asyncio.timeout(15):
         feed(answer, streamer, "Once ")
         await server.request()
         feed(answer, streamer, "upon")

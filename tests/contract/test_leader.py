@@ -11,8 +11,10 @@ import pytest
 
 from agent_bridge.bridge.agents.upstream_status import Health, SyncRequests, UpstreamStatus
 from agent_bridge.bridge.queue.leader import Leader
-from agent_bridge.core.errors import StoreError
+from agent_bridge.core.errors import LockLost, StoreError
+from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.leadership import Leadership, LeaderState
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.locks import LEADER, Locks
 from agent_bridge.store.postgres.session import Session
@@ -23,16 +25,25 @@ from support.sessions import open_locks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+#: Seconds without a sign of life after which a leader counts as frozen, in these tests.
+FROZEN = 1.0
+
 
 class Process:
     """A process that leads or waits to lead."""
 
-    def __init__(self, locks: Locks) -> None:
+    def __init__(self, locks: Locks, database: Database, frozen_after: float = 15.0) -> None:
         self._locks = locks
         self.elected = 0
         self.leads = False
         self.fail = False
-        self.leader = Leader(locks, self._elect, {"lead": self._lead, "idle": self._idle})
+        self.leader = Leader(
+            locks,
+            Leadership(database),
+            self._elect,
+            {"lead": self._lead, "idle": self._idle},
+            frozen_after=frozen_after,
+        )
 
     async def _elect(self) -> None:
         self.elected += 1
@@ -57,9 +68,9 @@ class Process:
 
 
 @asynccontextmanager
-async def process(uri: str, *, fail: bool = False) -> AsyncIterator[Process]:
-    async with open_locks(uri) as locks:
-        process = Process(locks)
+async def process(uri: str, *, fail: bool = False, frozen_after: float = 15.0) -> AsyncIterator[Process]:
+    async with open_locks(uri) as locks, Database(uri) as database:
+        process = Process(locks, database, frozen_after)
         process.fail = fail
         running = asyncio.create_task(process.leader.run())
         try:
@@ -136,9 +147,69 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
         assert first.leader.settled.is_set()
 
 
+async def test_a_leader_without_a_sign_of_life_is_replaced(store_url: str) -> None:
+    """Its process is frozen, so PostgreSQL does not free its lock."""
+
+    async def freeze(locks: Locks) -> None:
+        async with locks.hold(LEADER, 0) as held:
+            assert held
+            leading.set()
+            await asyncio.Event().wait()
+
+    leading = asyncio.Event()
+    async with open_locks(store_url) as locks, Database(store_url) as database:
+        await Leadership(database).beat()
+        frozen = asyncio.create_task(freeze(locks))
+        await leading.wait()
+        async with process(store_url, frozen_after=FROZEN) as other:
+            await other.until_it_leads()
+        with pytest.raises(LockLost):
+            await frozen
+
+
+async def test_a_leader_with_signs_of_life_is_not_replaced(store_url: str) -> None:
+    async with open_locks(store_url) as locks, Database(store_url) as database:
+        leadership = Leadership(database)
+
+        async def lead() -> None:
+            async with locks.hold(LEADER, 0):
+                while True:
+                    await leadership.beat()
+                    await asyncio.sleep(FROZEN / 4)
+
+        leading = asyncio.create_task(lead())
+        async with process(store_url, frozen_after=FROZEN) as other:
+            await other.leader.settled.wait()
+            done, _ = await asyncio.wait({leading}, timeout=4 * FROZEN)
+            assert (done, other.leads) == (set(), False)
+        leading.cancel()
+        await asyncio.wait({leading})
+
+
+async def test_the_state_of_the_leader(store_url: str) -> None:
+    async with Database(store_url) as database:
+        leadership = Leadership(database)
+        assert await leadership.state() == LeaderState(None, None, None)
+        await leadership.beat()
+        await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group'), ('!b', 'group')")
+        await Histories(database).require_backfill()
+        async with open_locks(store_url) as locks, locks.hold(LEADER, 0):
+            await database.execute(
+                "UPDATE room SET backfill_requested_at = now() - interval '1 minute' WHERE room_id = '!b'"
+            )
+            await Histories(database).require_backfill()
+            state = await leadership.state()
+    assert state.pid is not None
+    assert state.silent is not None
+    assert 0 <= state.silent < 60
+    assert state.backfill_age is not None
+    assert 60 <= state.backfill_age < 120
+
+
 async def test_without_a_database_no_process_leads_and_none_ends() -> None:
-    async with open_locks("postgresql://127.0.0.1:9/nowhere") as locks:
-        alone = Process(locks)
+    nowhere = "postgresql://127.0.0.1:9/nowhere"
+    async with open_locks(nowhere) as locks:
+        alone = Process(locks, Database(nowhere))
         running = asyncio.create_task(alone.leader.run())
         done, _ = await asyncio.wait({running}, timeout=2.5)
         running.cancel()
@@ -217,3 +288,24 @@ async def test_a_plain_sync_does_not_answer_a_confirmed_request(
 async def test_a_request_without_a_leader_times_out(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert not await bulletins[1].ask(confirmed=False, within=0.3)
     assert not await bulletins[1].ask(confirmed=False, within=0)
+
+
+async def test_readiness_tells_that_no_process_leads_and_that_rooms_wait(store_url: str) -> None:
+    async with open_locks(store_url) as locks, Database(store_url) as database:
+        leader = Process(locks, database, frozen_after=30).leader
+        with pytest.raises(StoreError, match="no process leads"):
+            await leader.check()
+        await Leadership(database).beat()
+        await leader.check()
+        await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group')")
+        await Histories(database).require_backfill()
+        await leader.check()
+        await database.execute("UPDATE room SET backfill_requested_at = now() - interval '10 minutes'")
+        with pytest.raises(StoreError, match=r"rooms have waited for their backfill for 60\d s"):
+            await leader.check()
+        (room,) = await Histories(database).due(1, 1)
+        await Histories(database).pass_over(room)
+        await leader.check()
+        await database.execute("UPDATE kv SET value = to_jsonb(value::float - 31) WHERE key = 'leader_beat'")
+        with pytest.raises(StoreError, match="no process leads"):
+            await leader.check()

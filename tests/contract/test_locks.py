@@ -12,6 +12,8 @@ import pytest
 
 from agent_bridge.core.errors import LockLost, StoreError
 from agent_bridge.store.postgres.locks import LANE, Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
 from support.sessions import open_locks
 
@@ -187,6 +189,36 @@ async def test_a_holder_that_is_slow_to_end_is_interrupted_once(locks: Locks, st
     second_loss.set()
     with pytest.raises(LockLost):
         await task
+
+
+async def test_a_holder_can_verify_its_lock(locks: Locks, others: Locks) -> None:
+    with pytest.raises(LockLost):
+        await locks.verify(LANE, 1)
+    async with others.hold(LANE, 1):
+        await others.verify(LANE, 1)
+        async with locks.hold(LANE, 1):
+            with pytest.raises(LockLost):
+                await locks.verify(LANE, 1)
+    with pytest.raises(LockLost):
+        await others.verify(LANE, 1)
+
+
+async def test_a_process_that_was_paused_asks_the_database_before_it_trusts_its_locks(store_url: str) -> None:
+    """Its session has ended in the meantime, and the event loop has not read that yet."""
+
+    async def work(session: Session, locks: Locks) -> None:
+        async with locks.hold(LANE, 1):
+            pid = await holder(store_url, LANE, 1)
+            # Both happen without the loop, as while the process is stopped.
+            with psycopg.connect(store_url, autocommit=True) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+            session.answered_at -= 60
+            await locks.verify(LANE, 1)
+            pytest.fail("the lock is lost")
+
+    async with Session(store_url, Signals()) as session, Locks(session) as locks, asyncio.timeout(10):
+        with pytest.raises(StoreError):
+            await work(session, locks)
 
 
 async def test_tasks_under_a_lost_lock_end_together(locks: Locks, store_url: str) -> None:

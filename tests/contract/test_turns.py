@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.changes import StopRequest
-from agent_bridge.core.errors import StoreRefused, TurnLost
+from agent_bridge.core.errors import StoreError, StoreRefused, TurnLost
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import KindName, Streaming
@@ -21,6 +21,8 @@ from agent_bridge.core.turns import IgnoreReason, Send, StopReason, Turn, TurnKi
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.payloads import encode
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
@@ -153,6 +155,48 @@ async def test_only_workers_that_died_count_as_interruptions(database: Database,
         if again is not None:
             await again(turns, turn)
     assert seen == [(7, 4), (8, 5), (9, 5), (10, 6)]
+
+
+async def test_a_turn_of_a_process_that_lives_is_not_interrupted(
+    database: Database, turns: Turns, store_url: str
+) -> None:
+    """Its worker has only lost the database for a while."""
+    (lane,) = await accept(database, new("$1"))
+    async with Session(store_url, Signals()) as session:
+        await session.execute("SELECT 1")
+        seen = [await turns.take(lane, session.process) for _ in range(3)]
+    seen += [await turns.take(lane, 1) for _ in range(2)]
+    assert [turn and turn.interruptions for turn in seen] == [0, 0, 0, 1, 2]
+
+
+async def test_a_rehearsal_leaves_nothing(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    turn = await take(database, lane)
+    await turns.rehearse(turn)
+    rows = await database.rows("SELECT 1 FROM message UNION ALL SELECT 1 FROM outbox")
+    assert rows == []
+    await database.execute("ALTER TABLE outbox ADD CONSTRAINT full_disk CHECK (part < 0) NOT VALID")
+    try:
+        with pytest.raises(StoreError):
+            await turns.rehearse(turn)
+    finally:
+        await database.execute("ALTER TABLE outbox DROP CONSTRAINT full_disk")
+
+
+async def test_an_answer_that_another_worker_finished_is_shown_once_more(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    paused = await take(database, lane)
+    assert not await turns.show_again(paused)
+    other = await take(database, lane)
+    assert not await turns.show_again(paused)
+    await turns.commit(other, "the answer", error=None, parts=[0])
+    assert not await turns.show_again(paused)
+    await turns.finish(other, TurnState.DONE, {0: "$answer"})
+    # The worker that finished it has no doubt.
+    assert not await turns.show_again(other)
+    assert await turns.show_again(paused)
+    again = await take(database, lane)
+    assert (again.state, again.answer, again.interruptions) == (TurnState.COMMITTED, "the answer", 1)
 
 
 async def test_put_back_keeps_the_place_and_waits(database: Database, turns: Turns) -> None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
+from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
 from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
+from support.conditions import eventually
+from support.fault_server import FaultServer, Reply
+from support.records import NAMES
 from support.turn_rows import OTHER, ROOM, accept, add_agent, collect, finish, new, row_of, take
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
+
+
+def event(event_id: str) -> Reply:
+    return Reply(200, {"Content-Type": "application/json"}, (json.dumps({"event_id": event_id}).encode(),))
 
 
 @pytest.fixture
@@ -117,3 +131,27 @@ async def test_turns_that_wait_no_more_lose_their_reaction(
 async def take_again(database: Database, lane: int) -> Turn:
     await database.execute("UPDATE turn SET not_before = NULL")
     return await take(database, lane)
+
+
+async def test_a_reaction_whose_request_may_still_be_carried_out_is_removed(
+    database: Database, waiting: WaitingMessages, lane: int, wire: FaultServer
+) -> None:
+    """The homeserver took longer than the bridge waited. The same request again brings the event, however late."""
+    await record(database, "$2", "")
+    await finish(database, await take(database, lane))
+    await take(database, lane)
+    wire.script(event("$hourglass"), event("$redaction"), event("$of the third"))
+    async with homeserver_session() as session:
+        homeserver = Homeserver(wire.url.removesuffix("/v1"), "token", NAMES, session)
+        showing = asyncio.create_task(WaitingReactions(homeserver, waiting, Signals()).run())
+
+        async def removed() -> bool:
+            return (await row_of(database, "$2"))["waiting_event_id"] is None
+
+        await eventually(removed, "the reaction is removed")
+        showing.cancel()
+        await asyncio.wait({showing})
+    paths = [unquote(request.path).rpartition("/rooms/")[2] for request in wire.requests]
+    key = (await row_of(database, "$2"))["key"]
+    assert f"{ROOM}/send/m.reaction/ab.{key}.hourglass" in paths
+    assert f"{ROOM}/redact/$hourglass/ab.{key}.hourglass.$hourglass.redact" in paths

@@ -245,6 +245,39 @@ async def test_a_database_that_cannot_write(
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
+#: As on a full disk: rows are changed in their pages, and a new row finds no page.
+FILL_PAGES: LiteralString = """
+    CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+    END $$;
+    CREATE TRIGGER disk_full BEFORE INSERT ON message EXECUTE FUNCTION disk_full();
+    CREATE TRIGGER disk_full BEFORE INSERT ON outbox EXECUTE FUNCTION disk_full();
+"""
+
+
+async def test_an_agent_is_not_asked_again_and_again_while_its_answer_cannot_be_stored(
+    harness: BridgeHarness, cluster_url: str
+) -> None:
+    """An agent that acts would act each time; and the disk is no reason to give a question up."""
+    async with scene(harness, cluster_url, "ada") as stage:
+        (ada,) = stage.talks
+        await execute(cluster_url, FILL_PAGES)
+        try:
+            await say([ada], "one")
+
+            async def claimed_often() -> bool:
+                ((attempts,),) = await execute(cluster_url, "SELECT max(attempts) FROM turn")
+                return isinstance(attempts, int) and attempts > 3
+
+            await eventually(claimed_often, "the turn is claimed several times")
+            assert stage.upstream.questions == ["one"]
+        finally:
+            await execute(cluster_url, FREE_DISK)
+        await expect_answers([ada], "Echo: one")
+        assert stage.upstream.questions == ["one", "one"]
+
+
 async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, cluster_url: str) -> None:
     """After a failover a database is read-only at first, and connections from that time stay read-only."""
     async with scene(harness, cluster_url, "ada") as stage:

@@ -1,4 +1,8 @@
-"""A line to a server that a test can cut: the port then refuses connections, and open connections end."""
+"""A line to a server that a test can cut or silence.
+
+A cut line refuses connections, and the open ones end. On a silent line the open connections stay open, swallow all that
+is sent and say nothing; new connections work, as after the restart of a tunnel whose other end is gone.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,16 @@ _CHUNK = 64 * 1024
 
 
 class Line:
-    """Passes TCP connections on to *port* of 127.0.0.1, from a port that stays the same."""
+    """Passes TCP connections on to *target* from a port that stays the same.
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    *target* is a port of 127.0.0.1 or the path of a Unix socket.
+    """
+
+    def __init__(self, target: int | str) -> None:
+        self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -34,9 +43,21 @@ class Line:
         for writer in self._writers:
             writer.transport.abort()
         await self._server.wait_closed()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def silence(self) -> None:
+        """Let the open connections swallow everything from now on."""
+        self._silent |= self._writers
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if isinstance(self._target, int):
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        else:
+            there, back = await asyncio.open_unix_connection(self._target)
         both = {writer, back}
         self._writers |= both
         try:
@@ -49,8 +70,10 @@ class Line:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(_CHUNK):
-                writer.write(data)
-                await writer.drain()
-            writer.write_eof()
+                if writer not in self._silent:
+                    writer.write(data)
+                    await writer.drain()
+            if writer not in self._silent:
+                writer.write_eof()
         except OSError:
             writer.transport.abort()

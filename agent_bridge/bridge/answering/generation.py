@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +22,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.render.split import with_ending
+from agent_bridge.store.postgres.locks import LANE
 from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.turns import StopReason, Turn
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.postgres.locks import Locks
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
 
@@ -68,6 +71,7 @@ class Generation:
         cancellations: Cancellations,
         uploads: Uploads,
         budget: EditBudget,
+        locks: Locks,
         answers: AnswersConfig,
         texts: Texts,
     ) -> None:
@@ -77,6 +81,7 @@ class Generation:
         self._cancellations = cancellations
         self._uploads = uploads
         self._budget = budget
+        self._locks = locks
         self._pace = Pace(max_events=answers.max_events)
         self._max_parts = answers.max_parts
         self._texts = texts
@@ -104,7 +109,9 @@ class Generation:
         buffer, request = self._buffer(turn, config), _request(turn, agent, question)
         call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id)
         streaming = turn.streaming or config.streaming
-        async with AnswerStreamer(outbox, buffer, self._budget, enabled=streaming is Streaming.EDITS) as streamer:
+        verify = partial(self._locks.verify, LANE, turn.conversation)
+        enabled = streaming is Streaming.EDITS
+        async with AnswerStreamer(outbox, buffer, self._budget, verify, enabled=enabled) as streamer:
             try:
                 answer = self._answer(call, streamer)
                 result: Attempt | Failure | StopReason = await self._cancellations.unless_stopped(turn, answer)

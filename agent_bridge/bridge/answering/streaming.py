@@ -13,6 +13,7 @@ from agent_bridge.core.errors import BridgeError, HomeserverError
 from agent_bridge.matrix.session import at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _TOO_MANY = 429
+#: Seconds that the homeserver has for one edit: the whole answer must not wait long for a request without an answer.
+_PATIENCE = 10.0
 
 
 class AnswerStreamer:
@@ -29,13 +32,23 @@ class AnswerStreamer:
 
     Use as async context manager around the generation of the answer, and call :meth:`changed` after each delta. The end
     of the block waits for a request that was sent already; cancellation does not. A message that the homeserver does
-    not take is left out: the whole answer follows in any case.
+    not take is left out: the whole answer follows in any case. So is one if *verify* raises: a worker that was paused
+    may have lost its lane, and must not edit an answer that another worker has finished.
 
     The streaming task starts when the first messages are due, so an answer that is whole before costs no task.
     """
 
-    def __init__(self, outbox: Outbox, buffer: AnswerBuffer, budget: EditBudget, *, enabled: bool) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        buffer: AnswerBuffer,
+        budget: EditBudget,
+        verify: Callable[[], Awaitable[None]],
+        *,
+        enabled: bool,
+    ) -> None:
         self._outbox = outbox
+        self._verify = verify
         self._buffer = buffer
         self._budget = budget
         self._enabled = enabled
@@ -113,8 +126,10 @@ class AnswerStreamer:
         self._due = None
         for op in self._buffer.take(time.monotonic()):
             try:
-                await self._outbox.show(op)
-            except BridgeError as error:
+                await self._verify()
+                async with asyncio.timeout(_PATIENCE):
+                    await self._outbox.show(op)
+            except (BridgeError, TimeoutError) as error:
                 _log.info("a part of a growing answer was not shown", error=str(error))
                 if isinstance(error, HomeserverError) and error.status == _TOO_MANY:
                     self._budget.refused()

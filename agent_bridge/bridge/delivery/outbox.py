@@ -9,12 +9,14 @@ Three means, used in this order, make a repeat after a crash harmless:
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.core.answers import Op, Part
+from agent_bridge.core.errors import HomeserverError
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.events import content_today
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Seconds in which a request without a response is carried out or lost.
+_LATE = 2.0
+_SERVER_ERROR = 500
 #: Events of one page of a room's history.
 _PAGE = 100
 
@@ -77,6 +82,8 @@ class Outbox:
         self._tried: set[int] = set()
         #: Events that an earlier answer has left behind a part that was redacted and is sent again.
         self._outdated: list[str] = []
+        #: Parts with an edit that the homeserver may carry out later than the edits after it.
+        self._late: set[int] = set()
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -126,6 +133,7 @@ class Outbox:
         """
         for op in ops:
             await self.show(op, intended=True)
+        await self._overtake([op for op in ops if op.part in self._late])
         superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
         await self._erase([*self._outdated, *map(self.event_ids.pop, superfluous)])
         is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
@@ -139,6 +147,14 @@ class Outbox:
         parts = sorted(self.event_ids)
         await self._erase([*self._outdated, *map(self.event_ids.pop, parts)])
         return parts
+
+    async def _overtake(self, ops: Sequence[Op]) -> None:
+        """Show *ops* once more a little later: an edit without a response may have come after the last one."""
+        if ops:
+            await asyncio.sleep(_LATE)
+        for op in ops:
+            await self._edit(op.part, self._content(op))
+            self._late.discard(op.part)
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.
@@ -207,7 +223,15 @@ class Outbox:
         # Attempt and counter make each edit a request of its own; a repeated edit looks like one.
         self._edits += 1
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
-        await self._send(edit(content, self.event_ids[part]), txn_id)
+        try:
+            await self._send(edit(content, self.event_ids[part]), txn_id)
+        except HomeserverError as error:
+            if error.status is None or error.status >= _SERVER_ERROR:
+                self._late.add(part)
+            raise
+        except asyncio.CancelledError:
+            self._late.add(part)
+            raise
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)

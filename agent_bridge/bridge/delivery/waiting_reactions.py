@@ -67,15 +67,8 @@ class WaitingReactions:
 
     async def _show(self, waiter: WaitingMessage) -> None:
         await self._waiting.record(waiter.turn, "")
-        content = reaction(waiter.event_id, WAITING_REACTION) | {MARK: f"{waiter.key}.hourglass"}
         try:
-            event_id = await self._homeserver.send(
-                waiter.room_id,
-                content,
-                kind="m.reaction",
-                txn_id=f"ab.{waiter.key}.hourglass",
-                as_user=self._homeserver.namespace.user_id(waiter.ghost),
-            )
+            event_id = await self._send(waiter)
         except HomeserverRefused as error:
             _log.info("a waiting reaction was refused", room=waiter.room_id, error=str(error))
         else:
@@ -84,14 +77,33 @@ class WaitingReactions:
     async def _hide(self, waiter: WaitingMessage) -> None:
         ghost = self._homeserver.namespace.user_id(waiter.ghost)
         try:
-            for event_id in (
-                [waiter.waiting_event_id] if waiter.waiting_event_id else await self._find_reaction(waiter, ghost)
-            ):
+            for event_id in [waiter.waiting_event_id] if waiter.waiting_event_id else await self._settle(waiter, ghost):
                 txn_id = f"ab.{waiter.key}.hourglass.{event_id}.redact"
                 await self._homeserver.redact(waiter.room_id, event_id, txn_id=txn_id, as_user=ghost)
         except HomeserverRefused as error:
             _log.info("a waiting reaction was not removed", room=waiter.room_id, error=str(error))
         await self._waiting.record(waiter.turn, None)
+
+    async def _send(self, waiter: WaitingMessage) -> str:
+        """Send the reaction, or find it sent: the homeserver returns the event of an earlier request."""
+        return await self._homeserver.send(
+            waiter.room_id,
+            reaction(waiter.event_id, WAITING_REACTION) | {MARK: f"{waiter.key}.hourglass"},
+            kind="m.reaction",
+            txn_id=f"ab.{waiter.key}.hourglass",
+            as_user=self._homeserver.namespace.user_id(waiter.ghost),
+        )
+
+    async def _settle(self, waiter: WaitingMessage, ghost: str) -> list[str]:
+        """Return the events of a request whose result is unknown.
+
+        The homeserver may still carry the request out. To repeat it waits for the first one; only a homeserver that has
+        forgotten the transaction id refuses a second reaction of the same kind, and then has the first.
+        """
+        try:
+            return [await self._send(waiter)]
+        except HomeserverRefused:
+            return await self._find_reaction(waiter, ghost)
 
     async def _find_reaction(self, waiter: WaitingMessage, ghost: str) -> list[str]:
         """Return the reaction whose event id was not stored, if the homeserver has it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,29 +11,47 @@ import structlog
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.locks import LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
+    from agent_bridge.store.leadership import Leadership
     from agent_bridge.store.postgres.locks import Locks
 
     Duty = Callable[[], Coroutine[Any, Any, None]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two tries to become the leader.
-_TRY = 1.0
+#: Seconds between two tries to become the leader, and between two signs of life of the leader.
+_TRY, _BEAT = 1.0, 4.0
+#: Seconds without a sign of life after which a leader counts as frozen.
+_FROZEN = 15.0
+#: Seconds for which a room may wait for a backfill before the process counts as not ready.
+_LONG_BACKFILL = 120.0
 
 
 class Leader:
     """Runs *duties*, by name, while this process leads; *elected* runs first, at each election."""
 
-    def __init__(self, locks: Locks, elected: Duty, duties: Mapping[str, Duty]) -> None:
+    def __init__(
+        self,
+        locks: Locks,
+        leadership: Leadership,
+        elected: Duty,
+        duties: Mapping[str, Duty],
+        *,
+        frozen_after: float = _FROZEN,
+    ) -> None:
         self._locks = locks
+        self._leadership = leadership
         self._elected = elected
         self._duties = duties
+        self._frozen_after = frozen_after
+        #: The session of the leader, and since when it leads as this process sees it, by a monotonic clock.
+        self._rival: tuple[int | None, float] = (None, 0.0)
         #: Set once it is known that another process leads, or that this one does and *elected* has ended.
         self.settled = asyncio.Event()
 
@@ -40,14 +59,43 @@ class Leader:
         """Lead, or stand by, until cancelled."""
         await every(_TRY, self._try, name="leadership", retry=Backoff(first=_TRY, cap=_TRY))
 
+    async def check(self) -> None:
+        """Return if a process leads and rooms do not wait for their backfills for long.
+
+        Raises:
+            StoreError: why not, or the database does not answer.
+        """
+        leader = await self._leadership.state()
+        if leader.silent is None or leader.silent > self._frozen_after:
+            raise StoreError("no process leads: agents, backfills and invitations wait")
+        if leader.backfill_age is not None and leader.backfill_age > _LONG_BACKFILL:
+            raise StoreError(f"rooms have waited for their backfill for {leader.backfill_age:.0f} s")
+
     async def _try(self) -> None:
         async with self._locks.hold(LEADER, 0) as held:
             if held:
                 await self._lead()
         self.settled.set()
+        await self._watch()
+
+    async def _watch(self) -> None:
+        """End the session of a leader that shows no sign of life: its process is frozen, and its duties are not done.
+
+        A process that goes on after that finds its locks lost.
+        """
+        leader = await self._leadership.state()
+        if leader.pid != self._rival[0]:
+            self._rival = (leader.pid, time.monotonic())
+        if leader.pid is None or leader.silent is None:
+            return
+        if min(leader.silent, time.monotonic() - self._rival[1]) > self._frozen_after:
+            _log.warning("the leader is frozen: its session is ended", seconds=round(leader.silent, 1))
+            await self._leadership.end(leader.pid)
 
     async def _lead(self) -> None:
+        await self._leadership.beat()
         await self._elected()
         _log.info("this process leads")
         self.settled.set()
-        await run_endless(**{name: duty() for name, duty in self._duties.items()})
+        beat = every(_BEAT, self._leadership.beat, name="the leader's sign of life")
+        await run_endless(beat=beat, **{name: duty() for name, duty in self._duties.items()})

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from agent_bridge.bridge.queue.pauses import Pauses
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError, StoreRefused
+from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, LockLost, StoreError, StoreRefused
 from agent_bridge.core.turns import TurnState
 from agent_bridge.store.postgres.locks import LANE, PROCESS
 from agent_bridge.store.postgres.signals import Topic
@@ -40,6 +41,8 @@ _ORPHANED = 0.4
 MAX_INTERRUPTIONS = 15
 _PUT_BACK = Backoff(first=1, cap=60)
 _RESTART = Backoff(first=0.5, cap=10)
+#: Pauses of a lane whose turn failed because of the database.
+_DATABASE_FAILED = Backoff(first=0.5, cap=60)
 
 
 class Handler(Protocol):
@@ -83,6 +86,7 @@ class Worker:
         self._stopping = False
         #: Jobs that looked like orphans at the last look, and since when, by a monotonic clock.
         self._suspects: dict[int, float] = {}
+        self._pauses = Pauses(_DATABASE_FAILED)
         lanes.set_processor(self._process_lane)
 
     async def run(self) -> None:
@@ -125,9 +129,9 @@ class Worker:
         if lost := self._lost(state):
             await self._remove(lost)
             state = await self._queue.look()
-        if state.idle:
+        if idle := [lane for lane in state.idle if self._pauses.left(lane) <= 0]:
             async with self._database.transaction() as connection:
-                await self._lanes.wake(connection, state.idle)
+                await self._lanes.wake(connection, idle)
         if state.startable:
             # The queue's worker may have missed the signal.
             self._signals.send(Topic.JOBS)
@@ -149,25 +153,49 @@ class Worker:
         return lost
 
     async def _process_lane(self, lane: int) -> None:
+        if self._pauses.left(lane) > 0:
+            # The sweep wakes the lane again.
+            return
+        turn: Turn | None = None
         try:
             async with self._locks.hold(LANE, lane) as held:
                 # The worker that holds the lock takes all turns; the sweep finds those that it leaves.
-                while held and not self._stopping and (turn := await self._turns.take(lane)) is not None:
+                while held and not self._stopping and (turn := await self._take(lane)) is not None:
                     if await self._process_turn(turn):
                         # A turn that was written in the meantime has a job, which waits for this one.
                         return
         except StoreError as error:
-            _log.warning("a lane is left to the sweep", lane=lane, error=str(error))
+            seconds = self._pauses.begin(lane)
+            _log.warning("a lane is left to the sweep", lane=lane, error=str(error), seconds=seconds)
+            if isinstance(error, LockLost) and turn is not None:
+                await self._show_again(turn)
+
+    async def _show_again(self, turn: Turn) -> None:
+        """Have the answer to *turn* shown once more if another worker has finished it behind the back of this one."""
+        try:
+            if await self._turns.show_again(turn):
+                _log.warning("an answer that another worker finished is shown once more", turn=turn.key)
+        except StoreError as error:
+            _log.warning("an answer is not shown once more", turn=turn.key, error=str(error))
+
+    async def _take(self, lane: int) -> Turn | None:
+        """Claim the turn at the head of *lane*; not if the database failed before, and could not store its answer."""
+        turn = await self._turns.take(lane, self._locks.process)
+        if turn is not None and lane in self._pauses:
+            # An upstream that is asked in vain may act each time.
+            await self._turns.rehearse(turn)
+        return turn
 
     async def _process_turn(self, turn: Turn) -> bool | None:
         """Process *turn*; return True if it was the last open one of its lane."""
         with structlog.contextvars.bound_contextvars(event_id=turn.event_id, turn=turn.key):
+            is_last: bool | None = False
             try:
                 if turn.interruptions >= MAX_INTERRUPTIONS:
                     times = self._texts.count(turn.interruptions, self._texts.time)
                     await self._give_up(turn, self._texts.bridge_ended.format(times=times))
                 else:
-                    return await self._handlers[turn.kind].handle(turn)
+                    is_last = await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:
                 await self._fail(turn, error)
             except StoreError:
@@ -178,7 +206,8 @@ class Worker:
                 await self._wait_for_homeserver(turn, error)
             except Exception as error:  # noqa: BLE001  # the failure of one turn must not end the lane
                 await self._fail(turn, error)
-        return False
+            self._pauses.end(turn.conversation)
+            return is_last
 
     async def _wait_for_homeserver(self, turn: Turn, error: HomeserverUnavailable) -> None:
         delay = _PUT_BACK.delay(turn.attempts)
@@ -200,6 +229,8 @@ class Worker:
             await self._handlers[turn.kind].give_up(turn, cause)
         except HomeserverUnavailable as error:
             await self._wait_for_homeserver(turn, error)
+        except StoreError:
+            raise
         except Exception as error:  # noqa: BLE001  # likewise, and the log has the cause
             _log.error("turn failed, and the notice was not sent", error=str(error))
             await self._turns.finish(turn, TurnState.FAILED, {}, error=f"{cause}; the room was not told: {error}")

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from agent_bridge.core.errors import StoreError, StoreRefused
+from agent_bridge.store.postgres.sockets import hang_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -30,6 +31,9 @@ _SWALLOWED = 15_000
 _DRAIN = 1.0
 #: Seconds after which the pool gives up a failed attempt to connect; the next statement begins another one.
 _RECONNECT = 5.0
+#: Seconds that a statement, and a transaction, may take altogether. The server ends a statement before; a server that
+#: has fallen silent does not.
+_LIMIT, _TRANSACTION_LIMIT = _STATEMENT_TIMEOUT + 5.0, 90.0
 #: Errors of the values. A statement's own error (a column that another version lacks) is none: that can be mended.
 _HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
@@ -56,21 +60,49 @@ async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 class _Pool(AsyncConnectionPool[Connection]):
-    """A pool that leaves no cancellation out, and keeps no connections that may not write."""
+    """A pool that leaves no cancellation out, keeps no connections that may not write, and waits for none forever."""
 
     _drained = -_DRAIN
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: The sockets of the connections that are in use.
+        self._sockets: set[int] = set()
+
     @asynccontextmanager
-    async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:  # noqa: ASYNC109  # the pool's
+    async def connection(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109  # the pool's own signature
+        *,
+        limit: float = _LIMIT,
+    ) -> AsyncIterator[Connection]:
+        """Give a connection; distrust it, and the idle ones, when it is in use for longer than *limit* seconds."""
         try:
             async with super().connection(timeout) as connection:
-                yield connection
+                number = connection.fileno()
+                self._sockets.add(number)
+                hanging_up = asyncio.get_running_loop().call_later(limit, self.distrust, number)
+                try:
+                    yield connection
+                finally:
+                    hanging_up.cancel()
+                    self._sockets.discard(number)
         except psycopg.errors.ReadOnlySqlTransaction:
             # A session keeps the setting that it began with: only new sessions may write when the server may again.
             if time.monotonic() - self._drained >= _DRAIN:
                 self._drained = time.monotonic()
                 await self.drain()
             raise
+
+    def distrust(self, *numbers: int) -> None:
+        """End the connections of the sockets *numbers*, by default all that are in use; replace the idle ones.
+
+        The server has fallen silent on one connection, and may have on each.
+        """
+        for number in numbers or self._sockets:
+            hang_up(number)
+        # The pool's own tasks replace the connections; this one only asks for it.
+        self._draining = asyncio.create_task(self.drain())
 
     async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # likewise
         # It waits with asyncio.wait_for, which before Python 3.12 drops a cancellation that comes together with the
@@ -142,15 +174,19 @@ class Database:
         """Return if the database answers."""
         await self.execute("SELECT 1")
 
+    def distrust(self) -> None:
+        """End the connections that are in use, and replace the others: the server has fallen silent."""
+        self.pool.distrust()
+
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        async with _as_store_error(), self.pool.connection() as connection:
+    async def _connection(self, limit: float = _LIMIT) -> AsyncIterator[Connection]:
+        async with _as_store_error(), self.pool.connection(limit=limit) as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
-        async with self._connection() as connection, connection.transaction():
+        async with self._connection(_TRANSACTION_LIMIT) as connection, connection.transaction():
             yield connection
 
     async def rows(self, query: LiteralString, params: Params = None) -> list[DictRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +25,10 @@ LEADER = 2
 ROOM = 3
 #: Held shared by the session of each process, with key 0: a process that holds it alone is the only one.
 PROCESS = 4
+#: Held by the session of each process, with the number of the process as key: its turns are in good hands.
+WORKER = 5
+#: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
+_FRESH = 3.0
 
 
 class Locks:
@@ -41,6 +46,11 @@ class Locks:
         #: Locks whose request or release was cancelled: PostgreSQL may count them as held.
         self._uncertain: set[tuple[int, int]] = set()
         self._has_uncertain = asyncio.Event()
+
+    @property
+    def process(self) -> int:
+        """The number of this process, whose lock of kind :data:`WORKER` tells that the process lives."""
+        return self._session.process
 
     async def __aenter__(self) -> Self:
         self._session.on_lost.append(self._lose)
@@ -93,6 +103,20 @@ class Locks:
             self._lost.discard(name)
             if self._uncertain:
                 self._has_uncertain.set()
+
+    async def verify(self, kind: int, key: int) -> None:
+        """Return if this process holds lock *key* of *kind*, and the database has said so within the last seconds.
+
+        A process that was paused learns here that its locks are lost, before it is told.
+
+        Raises:
+            StoreError: the database does not answer.
+            LockLost: the lock is not held.
+        """
+        if time.monotonic() - self._session.answered_at > _FRESH:
+            await self._session.execute("SELECT 1")
+        if self._held.get((kind, key)) is None or (kind, key) in self._lost:
+            raise LockLost("the database connection that held the lock was lost")
 
     async def _ask(self, query: str, kind: int, key: int) -> bool:
         # The two-key form takes 32-bit integers; lanes count up from 1, so the fold is no loss in practice.

@@ -84,6 +84,7 @@ room = Table(
     Column("backfill_requests", Integer, nullable=False, server_default="0"),
     Column("backfilled_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("backfill_requested_at", DateTime(timezone=True), comment="since when it needs a backfill"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
 Index("room_home_key", room.c.owner, unique=True, postgresql_where=text("kind = 'home'"))
@@ -176,6 +177,7 @@ turn = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    Column("worker", Integer, comment="number of the process that claimed it last"),
     UniqueConstraint("event_id", "conversation"),
 )
 Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+import secrets
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,8 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.postgres.locks import PROCESS
+from agent_bridge.store.postgres.locks import PROCESS, WORKER
 from agent_bridge.store.postgres.signals import CHANNEL, Topic
+from agent_bridge.store.postgres.sockets import hang_up
 from agent_bridge.store.queue import JOB_CHANNEL
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Session:
         self._signals = signals
         self._heartbeat = heartbeat
         self._patience = patience
+        #: A random number that names this process among those on the database.
+        self.process = secrets.randbelow(2**31)
+        #: When the server answered last, by the clock of :func:`time.monotonic`.
+        self.answered_at = 0.0
         self._connection: psycopg.AsyncConnection[Any] | None = None
         #: File descriptor of the connection's socket.
         self._socket = -1
@@ -78,6 +83,7 @@ class Session:
                 with self._alone(connection):
                     cursor = await connection.execute(query.encode(), params)
                     row = await cursor.fetchone()
+                self.answered_at = time.monotonic()
             except (psycopg.OperationalError, TimeoutError) as error:
                 self._lose()
                 raise StoreError(f"the database failed: {str(error).strip() or 'no answer'}") from error
@@ -101,7 +107,9 @@ class Session:
             connection.add_notify_handler(lambda notice: self._deliver(notice.channel, notice.payload))
             for channel in (CHANNEL, JOB_CHANNEL):
                 await connection.execute(f'LISTEN "{channel}"'.encode())
-            await connection.execute("SELECT pg_advisory_lock_shared(%s, 0)", (PROCESS,))
+            await connection.execute(
+                "SELECT pg_advisory_lock_shared(%s, 0), pg_advisory_lock(%s, %s)", (PROCESS, WORKER, self.process)
+            )
         except BaseException:
             await connection.close()
             raise
@@ -114,7 +122,7 @@ class Session:
         """
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._socket)
-        hanging_up = loop.call_later(self._patience, _hang_up, self._socket)
+        hanging_up = loop.call_later(self._patience, hang_up, self._socket)
         try:
             yield
         finally:
@@ -168,9 +176,3 @@ class Session:
             # First: libpq may have closed the socket already, and its number may be another's soon.
             asyncio.get_running_loop().remove_reader(self._socket)
             connection.pgconn.finish()
-
-
-def _hang_up(file_descriptor: int) -> None:
-    """End the connection of a socket, so that its reader wakes with an error."""
-    with suppress(OSError), socket.socket(fileno=os.dup(file_descriptor)) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)

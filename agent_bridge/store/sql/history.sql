@@ -1,6 +1,8 @@
 -- require_backfill --
 -- Hold the lanes of all rooms until the rooms are compared with the homeserver's history.
-UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1 WHERE room_id IS NOT NULL
+UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1,
+       backfill_requested_at = CASE WHEN needs_backfill THEN backfill_requested_at ELSE now() END
+WHERE room_id IS NOT NULL
 RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- schedule_backfill --
@@ -29,14 +31,16 @@ LIMIT %(limit)s
 -- Record that nothing is missing in a room up to the event %(seen)s. Its lanes go on, and workers are told so, unless
 -- another backfill was requested since the comparison began.
 UPDATE room SET last_seen = %(seen)s,
-       needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now()
+       needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now(),
+       backfill_requested_at = CASE WHEN room.backfill_requests <> %(requests)s THEN room.backfill_requested_at END
 FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
 WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
 
 -- pass_over --
 -- Let the lanes of a room go on that cannot be compared, unless another backfill was requested since.
-UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now()
+UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now(),
+       backfill_requested_at = CASE WHEN room.backfill_requests <> %(requests)s THEN room.backfill_requested_at END
 FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
 WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END

@@ -6,12 +6,19 @@
 -- needs a backfill. The bot's lane beside agents is not held: a command must not wait there.
 -- The first attempt does not wait for the disk: a crash of PostgreSQL may lose it, if it has written nothing since. A
 -- later attempt waits, because its number is in transaction ids.
+-- A turn that its worker left is interrupted if the worker's process, which holds the advisory lock (%(kind)s, its
+-- number), has ended. A process that only lost the database goes on, and does not count.
 UPDATE turn
 SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' END,
     attempts = turn.attempts + 1,
-    interruptions = turn.interruptions
-        + (turn.state = 'running' OR (turn.state = 'committed' AND turn.waits_since IS NULL))::integer,
-    not_before = NULL, waits_since = NULL, started_at = coalesce(turn.started_at, now()),
+    interruptions = turn.interruptions + (
+        (turn.state = 'running' OR (turn.state = 'committed' AND turn.waits_since IS NULL))
+        AND NOT EXISTS (
+            SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+            WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
+              AND l.classid = %(kind)s::bigint AND l.objsubid = 2 AND l.objid = turn.worker)
+    )::integer,
+    not_before = NULL, waits_since = NULL, worker = %(process)s, started_at = coalesce(turn.started_at, now()),
     steps = append_step(turn.steps, %(step)s)
 FROM conversation c LEFT JOIN room r ON r.room_id = c.room_id LEFT JOIN agent a ON a.id = c.agent
 WHERE c.id = turn.conversation
@@ -90,6 +97,21 @@ UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = N
 WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
   AND (NOT redacted OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted))
 RETURNING id
+
+-- rehearse --
+-- Write rows as large as those that an answer to the turn %(turn)s needs. The caller takes them back.
+WITH said AS (
+    INSERT INTO message (conversation, turn, role, content)
+    VALUES (%(lane)s, %(turn)s, 'assistant', repeat('answer ', 1200))
+)
+INSERT INTO outbox (turn, part) VALUES (%(turn)s, 2147483647)
+
+-- show_again --
+-- Have the answer to a turn shown once more that another worker has finished: this one may have edited its messages
+-- after that. The answer is shown at the end in any case if the turn is not finished.
+UPDATE turn SET state = 'committed', finished_at = NULL, waits_since = now(), steps = append_step(turn.steps, %(step)s)
+WHERE id = %(turn)s AND attempts > %(attempts)s AND state = 'done' AND answer IS NOT NULL
+RETURNING id, pg_notify('agent_bridge', 'lanes')
 
 -- started --
 -- Record the upstream's reference of the run that answers a turn, unless another worker has taken the turn up since.

@@ -1,0 +1,46 @@
+"""Signs of life of the leader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.store.postgres.locks import LEADER
+from agent_bridge.store.postgres.statements import Statements
+
+if TYPE_CHECKING:
+    from agent_bridge.store.postgres.database import Database
+
+_SQL = Statements("leadership")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderState:
+    """The leader as the other processes see it."""
+
+    #: Process id of the session that holds the leader's lock, in PostgreSQL; None: no process leads.
+    pid: int | None
+    #: Seconds since the last sign of life of any leader; None: there was none yet.
+    silent: float | None
+    #: Seconds for which the longest waiting room has needed a backfill; None: no room needs one.
+    backfill_age: float | None
+
+
+class Leadership:
+    """The leader's lock and its signs of life. Every method raises :class:`StoreError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def beat(self) -> None:
+        """Record a sign of life of this process, which leads."""
+        await self._database.execute(_SQL["beat"])
+
+    async def state(self) -> LeaderState:
+        """Return the state of the leader."""
+        (row,) = await self._database.rows(_SQL["state"], {"kind": LEADER})
+        return LeaderState(**row)
+
+    async def end(self, pid: int) -> None:
+        """End the session *pid*, if it still holds the leader's lock: the server frees its locks."""
+        await self._database.execute(_SQL["end"], {"kind": LEADER, "pid": pid})

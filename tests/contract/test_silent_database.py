@@ -1,0 +1,94 @@
+"""A database whose connections fall silent: they stay open, and nothing arrives. No statement waits for them long."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from agent_bridge.core.errors import LockLost, StoreError
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.locks import LANE, Locks
+from agent_bridge.store.postgres.session import Session
+from agent_bridge.store.postgres.signals import Signals
+from support.severable_proxy import Line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+#: Seconds that the session, in these tests, waits for an answer; and seconds that anything may take after that.
+PATIENCE, SOON = 0.3, 8.0
+
+
+@pytest.fixture
+async def line(store_url: str) -> AsyncIterator[Line]:
+    where = conninfo_to_dict(store_url)
+    host, port = where["host"], int(where.get("port") or 5432)
+    async with Line(f"{host}/.s.PGSQL.{port}" if str(host).startswith("/") else port) as line:
+        yield line
+
+
+@asynccontextmanager
+async def process(store_url: str, line: Line) -> AsyncIterator[tuple[Database, Locks]]:
+    """Give the database and the locks of a process that is connected through *line*."""
+    uri = make_conninfo(store_url, host="127.0.0.1", port=line.port)
+    session = Session(uri, Signals(), heartbeat=0.1, patience=PATIENCE)
+    async with session, Database(uri) as database, Locks(session) as locks:
+        session.on_lost.append(database.distrust)
+        yield database, locks
+
+
+async def test_a_statement_on_a_silent_connection_fails_soon_and_the_next_one_succeeds(
+    store_url: str, line: Line
+) -> None:
+    async with process(store_url, line) as (database, _):
+        # Connections of the pool, all of which fall silent.
+        await asyncio.gather(*(database.row("SELECT pg_sleep(0.05)") for _ in range(6)))
+        line.silence()
+        asked = [asyncio.create_task(database.ping()) for _ in range(6)]
+        async with asyncio.timeout(SOON):
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+            assert {type(end) for end in ends} == {StoreError}
+            await asyncio.gather(*(database.ping() for _ in range(6)))
+
+
+async def test_a_task_that_is_cancelled_in_a_statement_ends_soon(store_url: str, line: Line) -> None:
+    async with process(store_url, line) as (database, _):
+        await database.ping()
+        line.silence()
+        asking = asyncio.create_task(database.ping())
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        async with asyncio.timeout(SOON):
+            await asyncio.wait({asking})
+
+
+async def test_a_lock_is_lost_with_a_silent_connection(store_url: str, line: Line) -> None:
+    async def work(locks: Locks) -> None:
+        async with locks.hold(LANE, 1):
+            line.silence()
+            await asyncio.Event().wait()
+
+    async with process(store_url, line) as (_, locks), asyncio.timeout(SOON):
+        with pytest.raises(LockLost):
+            await work(locks)
+
+
+async def test_a_statement_has_a_limit_of_its_own(store_url: str, line: Line) -> None:
+    """Also if no session notices the silence; the idle connections are replaced too."""
+
+    async def ask(database: Database) -> None:
+        async with database.pool.connection(limit=0.5) as connection:
+            line.silence()
+            await connection.execute("SELECT 1")
+
+    async with Database(make_conninfo(store_url, host="127.0.0.1", port=line.port), pool_size=4) as database:
+        await asyncio.gather(*(database.row("SELECT pg_sleep(0.05)") for _ in range(4)))
+        async with asyncio.timeout(SOON):
+            with pytest.raises(psycopg.OperationalError):
+                await ask(database)
+            await asyncio.gather(*(database.ping() for _ in range(4)))
