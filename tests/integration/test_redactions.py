@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from support.conditions import eventually
@@ -100,24 +101,55 @@ async def test_a_redacted_edit_is_forgotten_and_the_text_before_is_answered(shar
 
 
 async def test_a_redaction_that_the_homeserver_lost_is_found(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("late") as upstream:
-        async with harness.talk(database_url, upstream) as talk:
-            upstream.scripts.append(waits_for(asyncio.Event(), "busy"))
-            await talk.say("one")
-            taken_back = await talk.say(f"two {SECRET}")
-            config = talk.running.bridge.config
-            await talk.person.wait_for(lambda: talk.room.reactions_to(taken_back) == ["⏳"])
-        async with harness.watching(talk) as talk:
+    gate = asyncio.Event()
+    async with ScriptedUpstream("late") as upstream, harness.talk(database_url, upstream) as talk:
+        upstream.scripts.append(waits_for(gate, "busy"))
+        await talk.say("one")
+        taken_back = await talk.say(f"two {SECRET}")
+        await talk.person.wait_for(lambda: talk.room.reactions_to(taken_back) == ["⏳"])
+        with psycopg.connect(database_url) as jam:
+            # The transaction with this message waits for the lock, and the redaction waits behind it.
+            jam.execute("LOCK TABLE turn IN SHARE MODE")
+            await talk.say("three")
+            await eventually(lambda: _hangs(database_url), "a transaction waits for the lock")
             await talk.person.redact(talk.room_id, taken_back)
-            # The homeserver forgets the transaction with the redaction.
             await harness.synapse.kill()
-            await harness.synapse.start()
-            async with harness.bridge(config) as running:
-                await talk.say("three")
-                await talk.person.wait_for(lambda: [m for m in talk.answers if m.body == "Echo: three"], 30)
-                await eventually(running.idle, "every turn is closed")
-                assert not await _rows_with(running.database, SECRET)
-        assert not [question for question in upstream.questions if SECRET in question]
+            jam.rollback()
+        await harness.synapse.start()
+        gate.set()
+        await talk.say("four")
+        await talk.person.wait_for(lambda: [m for m in talk.answers if m.body == "Echo: four"], 30)
+        await talk.wait_until_idle()
+        assert upstream.questions == ["one", "three", "four"]
+        assert SECRET not in str(upstream.asked)
+        assert not await _rows_with(talk.running.database, SECRET)
+
+
+async def test_the_parts_of_an_answer_stay_in_order_if_one_was_redacted(shared: SharedBridge) -> None:
+    def story(word: str) -> str:
+        return "\n\n".join(f"{word} {number}. " + "слово " * 100 for number in range(60))
+
+    async with ScriptedUpstream("teller") as upstream, shared.talk(upstream) as talk:
+        upstream.scripts += [says(story("old")), says(story("new"))]
+        question = await talk.say("tell me")
+        await talk.wait_for_answers(3)
+        await talk.person.wait_for(lambda: "old 59. " in talk.answers[-1].body)
+        first, second, *later = [answer.event_id for answer in talk.answers]
+        await redact_as_ghost(talk, second)
+        await talk.person.wait_for(lambda: len(talk.answers) == 1 + len(later))
+        await talk.person.react(talk.room_id, question, "🔁")
+        await talk.person.wait_for(lambda: "new 59. " in talk.answers[-1].body)
+        await talk.wait_until_idle()
+        await talk.person.wait_for(lambda: not {answer.event_id for answer in talk.answers} & {*later})
+        # The first part is edited; the others are new messages below it.
+        assert talk.answers[0].event_id == first
+        assert "\n\n".join(answer.body for answer in talk.answers).split() == story("new").split()
+
+
+async def _hangs(database_url: str) -> bool:
+    with psycopg.connect(database_url) as looking:
+        rows = looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'turn'::regclass").fetchall()
+    return bool(rows)
 
 
 async def _rows_with(database: Any, word: str) -> list[Any]:
