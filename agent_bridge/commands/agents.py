@@ -15,7 +15,8 @@ from agent_bridge.store.agents import AgentRoom
 async def agents(ctx: CommandContext) -> AgentList:
     """List all agents. Only reads."""
     found = [agent_entry(each, ctx.services.namespace.domain) for each in await ctx.services.agents.all()]
-    return AgentList(tuple(sorted(found, key=lambda entry: entry.name.casefold())))
+    is_for_admin = ctx.role >= Role.ADMIN
+    return AgentList(tuple(sorted(found, key=lambda entry: entry.name.casefold())), is_for_admin=is_for_admin)
 
 
 @command("invite", group=Group.AGENTS, role=Role.ADMIN, example="Ada @bob:example.org")

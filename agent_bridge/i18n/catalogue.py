@@ -210,7 +210,9 @@ class Texts:
 
     #: Answers to commands about agents.
     no_agents: str
+    no_agents_yet: str
     agents_head: str
+    agents_head_member: str
     held: str
     gone: str
     ready: str

@@ -101,7 +101,7 @@ async def names_of(services: CommandServices, role: Role) -> list[str]:
 
 
 async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: CommandServices) -> None:
-    assert await give(services, "agents", role=Role.MEMBER) == AgentList(())
+    assert await give(services, "agents", role=Role.MEMBER) == AgentList((), is_for_admin=False)
     assert await give(services, "busy queue", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
     # A caller without the role does not learn the usage of the command.
     assert await give(services, "busy", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)

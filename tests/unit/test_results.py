@@ -311,6 +311,22 @@ def test_the_state_of_an_agent(state: AgentState, room: RoomAddress | None, text
 
 
 @pytest.mark.parametrize(
+    ("state", "room", "row"),
+    [
+        (AgentState.ACTIVE, ADA.room, "| [Ada](https://matrix.to/#/!ada:x.org?via=x.org) |"),
+        (AgentState.ACTIVE, None, "| Ada (its room is being created) |"),
+        (AgentState.GONE, ADA.room, "| [Ada](https://matrix.to/#/!ada:x.org?via=x.org) (gone) |"),
+        (AgentState.HELD, None, None),
+    ],
+)
+def test_members_get_the_agents_without_their_servers(
+    state: AgentState, room: RoomAddress | None, row: str | None
+) -> None:
+    text = english(AgentList((replace(ADA, state=state, room=room),), is_for_admin=False))
+    assert text == (ENGLISH.no_agents_yet if row is None else f"| Agent |\n|---|\n{row}")
+
+
+@pytest.mark.parametrize(
     ("result", "text"),
     [
         (AgentList(()), ENGLISH.no_agents.format(prefix="!ab")),

@@ -150,6 +150,8 @@ class AgentList:
     """All agents, by name."""
 
     agents: tuple[AgentEntry, ...]
+    #: Whether the caller is an administrator, who gets the servers and states too.
+    is_for_admin: bool = True
 
 
 @dataclass(frozen=True, slots=True)
