@@ -281,3 +281,29 @@ def test_every_named_text_exists_and_gets_its_values() -> None:
         or {key.partition(".")[0] for key, _ in placeholders(ENGLISH_TEXTS[name])} != values
     ]
     assert wrong == []
+
+
+#: Texts that only administrators and operators get: states of upstreams, traces, and lists with names of turns.
+_FOR_ADMINS = re.compile(
+    r"upstream_|list_|voice_no_path|answer_no_|status_|why|trace_|steps|ignored|kinds|states|held|no_agents$|may_not_talk"
+    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$"
+)
+_OPERATOR_TERMS = re.compile(
+    r"operator|оператор|permissions|configur|конфигур|upstream|homeserver\.yaml|\burl\b|api_key|_[a-z]+`", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_members_read_no_terms_of_operators(texts: Texts) -> None:
+    for_members = {name: text for name, text in all_texts(texts).items() if not _FOR_ADMINS.match(name)}
+    assert len(for_members) > 100
+    terms = {name for name, text in for_members.items() if _OPERATOR_TERMS.search(re.sub(r"\{\w+\}", "", text))}
+    assert terms == set()
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+def test_texts_name_the_administrators_who_can_help(texts: Texts) -> None:
+    assert texts.naming([]) is texts
+    named = texts.naming([f"@admin{number}:x" for number in range(9)])
+    assert "@admin0:x, @admin1:x, @admin2:x" in named.for_admins(named.not_permitted)
+    assert texts.an_admin in texts.for_admins(texts.not_permitted)
