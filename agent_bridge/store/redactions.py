@@ -125,9 +125,11 @@ class Redactions:
             values = {"turn": row["id"], "payload": encode(_restored(row)), "edited_by": row["edited_by"], "step": step}
             await connection.execute(_SQL["restore"], values)
         heads = [row["head"] for row in messages]
+        # Earlier programs did not keep the original text.
+        known = [row["head"] for row in messages if row["original"] is not None or row["edit"] is not None]
         # The answer is to a text that was redacted, so it goes even if it answers other messages too.
         forgotten = await self._forget_answers(connection, heads, about, with_others=True)
-        again = await _rows(connection, _SQL["ask_again"], {"turns": heads, "step": step})
+        again = await _rows(connection, _SQL["ask_again"], {"turns": known, "step": step})
         return Forgotten((*forgotten.lanes, *(row["conversation"] for row in again)), forgotten.events)
 
     async def _withdraw(self, connection: Connection, about: dict[str, str]) -> Forgotten:

@@ -239,6 +239,18 @@ async def test_where_more_was_said_a_redacted_edit_is_only_forgotten(
     assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
 
 
+async def test_where_the_original_text_is_not_known_the_message_is_not_asked_again(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    """An earlier program applied the edit."""
+    await answer(database, await take(database, lane))
+    await publish(turns, await apply_edit(database, lane, edit(SECRET)), 0)
+    await database.execute("UPDATE turn SET original = NULL")
+    await redact(database, redaction("$edit"))
+    assert await is_forgotten(database, SECRET)
+    assert await order(database) == []
+
+
 async def test_a_redacted_edit_that_waits_is_never_applied(database: Database, lane: int) -> None:
     await answer(database, await take(database, lane))
     await note(database, edit(SECRET))

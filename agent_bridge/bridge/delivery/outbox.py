@@ -99,10 +99,10 @@ class Outbox:
             self._tried |= open_parts
             await self._adopt(open_parts)
 
-    async def show(self, op: Op, *, intended: bool = False) -> None:
+    async def show(self, op: Op, *, intended: bool = False, recorded: bool = True) -> None:
         """Carry out *op*: send the part or edit its event; do nothing if the event shows exactly *op*.
 
-        *intended*: the intention is stored already.
+        *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once.
         """
         if self._shown.get(op.part) == op:
             return
@@ -119,7 +119,7 @@ class Outbox:
             content |= self._relation(op)
             self._leave_behind(op.part)
             self.event_ids[op.part] = await self._send(content, self._txn_id(op.part))
-            if not intended:
+            if recorded:
                 await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
             if tried:
                 # If the first request had arrived, the homeserver returned its event, which has the first text.
@@ -132,14 +132,16 @@ class Outbox:
         Return True if the turn was the last open one of its lane.
         """
         for op in ops:
-            await self.show(op, intended=True)
+            # The end stores the event of a short answer. A person may redact a part of a long one before its end.
+            await self.show(op, intended=True, recorded=len(ops) > 1)
         await self._overtake([op for op in ops if op.part in self._late])
         superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
         await self._erase([*self._outdated, *map(self.event_ids.pop, superfluous)])
         is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
         if is_last is None:
             parts = await self.withdraw()
-            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=parts)
+            taken_back = [*superfluous, *parts]
+            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
         return bool(is_last)
 
     async def withdraw(self) -> list[int]:
