@@ -158,9 +158,14 @@ class UpstreamError(BridgeError):
         """Return the cause without the upstream's message."""
         return texts.render(self._text)
 
+    @property
+    def is_about_settings(self) -> bool:
+        """Whether only operators understand the cause."""
+        return self._text.name in _ABOUT_SETTINGS
+
     def cause_in_room(self, texts: Texts, agent: str, /) -> str:
         """Return the cause for the people in the room of *agent*: without names and settings that operators know."""
-        name = "upstream_misfit" if self._text.name in _ABOUT_SETTINGS else self._text.name
+        name = "upstream_misfit" if self.is_about_settings else self._text.name
         values = dict(self._text.values)
         if "upstream" in values or name != self._text.name:
             values["upstream"] = texts.agents_server.format(agent=agent)

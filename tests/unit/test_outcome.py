@@ -320,6 +320,7 @@ def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
     summary = failure.notice(texts, midway=False).summary
     assert "@root:x" in summary
     assert "Ada" in summary
+    assert "studio" in failure.detail
     assert not re.search(r"studio|url|api_key|/v1|permissions", summary)
 
 

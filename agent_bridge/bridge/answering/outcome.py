@@ -52,7 +52,9 @@ class Failure:
     def of(cls, error: UpstreamError, agent: str, texts: Texts) -> Failure:
         """Return the failure that *error* of *agent* is."""
         told = error.cause_in_room(texts, escape(agent))
-        return cls(error.cause(texts), error.remedy(texts), error.detail or "", error, told)
+        # An administrator finds the cause in the folded details.
+        detail = error.says(texts) if error.is_about_settings else error.detail or ""
+        return cls(error.cause(texts), error.remedy(texts), detail, error, told)
 
     def notice(self, texts: Texts, *, midway: bool) -> Notice:
         """Return the notice about it; *midway*: below a part of the answer."""
