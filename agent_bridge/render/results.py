@@ -154,12 +154,14 @@ class ResultRenderer:
             nothing, head = texts.no_agents.format(prefix=self._prefix), texts.agents_head
             rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
         else:
-            # A held agent has no room yet: members need not know of it.
-            shown = [each for each in result.agents if each.state is not AgentState.HELD]
             nothing, head = texts.no_agents_yet, texts.agents_head_member
-            rows = [f"| {_room(each)}{self._unready(each)} |" for each in shown]
+            rows = [f"| {_room(each)}{self._unready(each)} |" for each in result.agents]
         top = f"{head}\n|{'---|' * (head.count('|') - 1)}"
         tables = ["\n".join([top, *rows[start : start + _ROWS]]) for start in range(0, len(rows), _ROWS)]
+        if result.pages > 1:
+            following = result.page % result.pages + 1
+            command = f"`{self._prefix} agents {following}`"
+            tables.append(texts.agents_page.format(page=result.page, pages=result.pages, command=command))
         return "\n\n".join(tables) or nothing
 
     def _unready(self, agent: AgentEntry) -> str:
@@ -232,7 +234,15 @@ class ResultRenderer:
             texts.status_agents.format(agents=agents, held=result.held, gone=result.gone),
             texts.status_messages.format(messages=messages),
         ]
-        return "\n".join([*lines, *map(self._upstream, result.upstreams)])
+        rooms = [
+            texts.status_room.format(name=escape(entry.agent), problem=texts.room_problems[problem])
+            for entry in result.rooms
+            for problem in entry.problems
+        ]
+        shown = rooms[:_ROWS]
+        if len(rooms) > _ROWS:
+            shown.append(texts.status_more_rooms.format(count=len(rooms) - _ROWS))
+        return "\n".join([*lines, *map(self._upstream, result.upstreams), *shown])
 
     def _upstream(self, upstream: UpstreamEntry) -> str:
         texts, name = self._texts, escape(upstream.name)

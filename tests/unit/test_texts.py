@@ -33,6 +33,8 @@ _REMEDIES = {
     "look_at_server",
     "look_at_config",
     "shorten",
+    "send_less",
+    "say_otherwise",
     "ask_for_less",
     "ask_another",
 }
@@ -286,7 +288,7 @@ def test_every_named_text_exists_and_gets_its_values() -> None:
 #: Texts that only administrators and operators get: states of upstreams, traces, and lists with names of turns.
 _FOR_ADMINS = re.compile(
     r"upstream_|list_|voice_no_path|answer_no_|status_|why|trace_|steps|ignored|kinds|states|held|no_agents$|may_not_talk"
-    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$"
+    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|room_problems\."
 )
 _OPERATOR_TERMS = re.compile(
     r"operator|оператор|permissions|configur|конфигур|upstream|homeserver\.yaml|\burl\b|api_key|_[a-z]+`", re.IGNORECASE

@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.delivery.erasure import Eraser
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
-from agent_bridge.core.errors import HomeserverError
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.events import content_today
@@ -39,6 +40,9 @@ _LATE = 2.0
 _SERVER_ERROR = 500
 #: Events of one page of a room's history.
 _PAGE = 100
+_BAD_REQUEST = 400
+#: Part of Synapse's message for a relation to an event that it does not have.
+_UNKNOWN_EVENT = "unknown event"
 
 
 class Outboxes:
@@ -84,6 +88,8 @@ class Outbox:
         self._outdated: list[str] = []
         #: Parts with an edit that the homeserver may carry out later than the edits after it.
         self._late: set[int] = set()
+        #: Parts that were redacted before the answer was complete.
+        self._taken_back: set[int] = set()
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -106,7 +112,7 @@ class Outbox:
         """
         if self._shown.get(op.part) == op:
             return
-        content = self._content(op)
+        content = await rendered(len(op.text), self._content, op)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -116,9 +122,9 @@ class Outbox:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
-            content |= self._relation(op)
+            relation = self._relation(op)
             self._leave_behind(op.part)
-            self.event_ids[op.part] = await self._send(content, self._txn_id(op.part))
+            self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
             if recorded:
                 await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
             if tried:
@@ -135,20 +141,28 @@ class Outbox:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
             await self.show(op, intended=True, recorded=len(ops) > 1)
         await self._overtake([op for op in ops if op.part in self._late])
-        superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
-        await self._erase([*self._outdated, *map(self.event_ids.pop, superfluous)])
-        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
+        for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
+            await self.take_back(part)
+        await self._erase(self._outdated)
+        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
         if is_last is None:
-            parts = await self.withdraw()
-            taken_back = [*superfluous, *parts]
+            taken_back = await self.withdraw()
             is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
         return bool(is_last)
 
+    async def take_back(self, part: int) -> None:
+        """Redact the event that shows *part*, with its edits, if there is one."""
+        if part in self.event_ids:
+            await self._erase([self.event_ids[part]])
+            del self.event_ids[part]
+            self._taken_back.add(part)
+
     async def withdraw(self) -> list[int]:
-        """Redact all events that show the answer, with their edits; return their parts."""
-        parts = sorted(self.event_ids)
-        await self._erase([*self._outdated, *map(self.event_ids.pop, parts)])
-        return parts
+        """Redact all events that show the answer, with their edits; return the parts that were redacted so far."""
+        await self._erase(self._outdated)
+        for part in sorted(self.event_ids):
+            await self.take_back(part)
+        return sorted(self._taken_back)
 
     async def _overtake(self, ops: Sequence[Op]) -> None:
         """Show *ops* once more a little later: an edit without a response may have come after the last one."""
@@ -170,7 +184,7 @@ class Outbox:
         if text is None:
             return False
         self._reply_to = to
-        ops = [replace(op, notice=True) for op in ops_for(text)]
+        ops = [replace(op, notice=True) for op in await rendered(len(text), ops_for, text)]
         if not committed:
             await self._turns.commit(self._turn, text, error=None, parts=[op.part for op in ops])
         await self.publish(ops, TurnState.DONE)
@@ -227,6 +241,12 @@ class Outbox:
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
+        except HomeserverRefused as error:
+            if error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+                raise
+            _log.warning("the message of part %d is unknown by now: it is sent again", part)
+            self.event_ids[part] = await self._send(content, f"{txn_id}.new")
+            await self._turns.sent(self._turn.id, part, self.event_ids[part])
         except HomeserverError as error:
             if error.status is None or error.status >= _SERVER_ERROR:
                 self._late.add(part)
@@ -237,6 +257,16 @@ class Outbox:
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
+
+    async def _send_related(self, content: dict[str, Any], relation: dict[str, Any], txn_id: str) -> str:
+        """Send *content* with its relation; as a reply, if the homeserver does not know the event it relates to."""
+        try:
+            return await self._send(content | relation, txn_id)
+        except HomeserverRefused as error:
+            if not relation or error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+                raise
+            _log.warning("the event that an answer relates to is unknown: it is sent as a reply")
+            return await self._send(content | in_reply_to(self._reply_to or self._turn.event_id), txn_id)
 
     async def _adopt(self, parts: Iterable[int]) -> None:
         """Find the events of *parts* in the room, and store their ids."""

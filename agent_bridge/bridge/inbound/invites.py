@@ -62,14 +62,16 @@ class InviteHandler:
         if not isinstance(turn.payload, InvitationPayload):
             raise TypeError(f"turn {turn.key} is not an invitation")
         invited = turn.payload.invited
+        if (upgraded := await self._upgraded(turn.room_id)) is not None:
+            # The comparison of the upgraded room enters the new one.
+            await self._rooms.request_checks([upgraded])
+            return None
         try:
             if invited != self._namespace.bot:
                 await self._decline(turn, invited)
                 return None
-            if not self._is_member(turn):
-                await self._homeserver.leave(turn.room_id, self._texts.for_admins(self._texts.not_permitted))
+            if not await self._enter(turn):
                 return None
-            await self._homeserver.join(turn.room_id)
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
@@ -80,6 +82,18 @@ class InviteHandler:
         if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
             return self._texts.encrypted
         return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+
+    async def _enter(self, turn: Turn) -> bool:
+        """Have the bot join the room, and stay if it can talk with the person there; tell whether it stays."""
+        if not self._is_member(turn):
+            await self._homeserver.leave(turn.room_id, self._texts.for_admins(self._texts.not_permitted))
+            return False
+        await self._homeserver.join(turn.room_id)
+        if await self._is_space(turn.room_id):
+            # Clients show no messages of a Space.
+            await self._homeserver.leave(turn.room_id, self._texts.no_spaces)
+            return False
+        return True
 
     async def _decline(self, turn: Turn, ghost: str) -> None:
         """Have *ghost* say where it answers, and leave: clients do not show the reason of a declined invitation."""
@@ -96,3 +110,16 @@ class InviteHandler:
 
     def _is_member(self, turn: Turn) -> bool:
         return role_of(turn.sender, self._permissions) >= Role.MEMBER
+
+    async def _upgraded(self, room_id: str) -> str | None:
+        """Return the agent's room that *room_id* replaces; None if it replaces none."""
+        for upgraded, ghost in await self._rooms.awaiting_successor():
+            for user in (self._namespace.bot, self._namespace.user_id(ghost)):
+                state = await self._homeserver.room_state(upgraded, user)
+                if state is not None and state.replacement == room_id:
+                    return upgraded
+        return None
+
+    async def _is_space(self, room_id: str) -> bool:
+        state = await self._homeserver.room_state(room_id)
+        return state is not None and state.is_space

@@ -1,22 +1,26 @@
-"""The limit of messages that wait in one room (``max_queued_per_room``)."""
+"""The limits of messages that wait in one room (``max_queued_per_room``), and of the commands of one person there."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
-from agent_bridge.core.payloads import MessagePayload, RefusalPayload, RefusalReason
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.turns import NewTurn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import Room
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.rooms import Rooms
 
+#: Commands of one person that wait in a room.
+_MAX_COMMANDS = 10
 #: Characters of a refused message by which its sender recognises it.
 _EXCERPT = 60
 
@@ -49,12 +53,21 @@ class QueueLimit:
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]
     ) -> list[NewTurn | ChangeRequest]:
         waiting = {room_id: room.waiting for room_id, room in rooms.items()}
+        commands = Counter(
+            {(room_id, sender): number for room_id, room in rooms.items() for sender, number in room.commands.items()}
+        )
         bounded: list[NewTurn | ChangeRequest] = []
         for each in new:
-            if isinstance(each, NewTurn) and isinstance(each.payload, MessagePayload) and each.event_id not in known:
-                waiting[each.room_id] += len(each.addressees)
-                if waiting[each.room_id] > self.max_queued:
-                    bounded.append(self.rules.refused(each, self.refusal(each.payload, each.thread)))
+            if isinstance(each, NewTurn) and each.event_id not in known:
+                limit = 0
+                if isinstance(each.payload, MessagePayload):
+                    waiting[each.room_id] += len(each.addressees)
+                    limit = self.max_queued if waiting[each.room_id] > self.max_queued else 0
+                elif isinstance(each.payload, CommandPayload):
+                    commands[each.room_id, each.sender] += 1
+                    limit = _MAX_COMMANDS if commands[each.room_id, each.sender] > _MAX_COMMANDS else 0
+                if limit:
+                    bounded.append(self.rules.refused(each, _refusal(each.payload, each.thread, limit)))
                     continue
             elif isinstance(each, ChangeRequest) and each.kind is not ChangeKind.REDACT and each.event_id not in known:
                 # Only the database knows whether the change needs a place: edits of waiting messages need none.
@@ -64,8 +77,18 @@ class QueueLimit:
             bounded.append(each)
         return bounded
 
-    def refusal(self, message: MessagePayload, thread: str = "") -> RefusalPayload:
-        """Return the reason that the room of *message* is full."""
-        body = message.body or (message.file.name if message.file is not None else "")
-        excerpt = body if len(body) <= _EXCERPT else f"{body[:_EXCERPT]}…"
-        return RefusalPayload(RefusalReason.FULL, thread, excerpt, self.max_queued)
+    def refusal(self, message: MessagePayload) -> RefusalPayload:
+        """Return the reason that the room of the change with *message* is full."""
+        return _refusal(message, "", self.max_queued)
+
+
+def _refusal(payload: Payload, thread: str, limit: int) -> RefusalPayload:
+    match payload:
+        case MessagePayload(body=body, file=file):
+            text = body or (file.name if file is not None else "")
+        case CommandPayload(body=body, thread=where):
+            text, thread = body, where
+        case _:
+            raise TypeError(f"{type(payload).__name__} has no limit")
+    excerpt = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
+    return RefusalPayload(RefusalReason.FULL, thread, excerpt, limit)

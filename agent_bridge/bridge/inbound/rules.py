@@ -36,6 +36,10 @@ _DAY = 86_400_000
 _STOP_REACTION = "🛑"
 _AGAIN_REACTION = "🔁"
 _VARIATION = "\ufe0f"
+#: Types of the state events that may keep the bridge from reading or answering in a room.
+_ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
+#: Memberships of a user that is not in the room.
+_OUTSIDE = ("leave", "ban")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,14 @@ class Rules:
             return StopRequest(event.room_id, event.event_id, event.target)
         return None
 
+    def changes_room(self, event: RoomEvent) -> bool:
+        """Tell whether *event* may keep the bridge from reading or answering in its room."""
+        if event.state_key is None:
+            return False
+        if event.type == "m.room.member":
+            return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
+        return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
+
     def refused(self, turn: NewTurn, payload: RefusalPayload) -> NewTurn:
         """Return the turn in which the bot tells, in place of the answers that *turn* asks for, why there are none."""
         return replace(turn, kind=TurnKind.REFUSAL, payload=payload, addressees=(self._bot,), thread="")
@@ -118,7 +130,7 @@ class Rules:
         command = None if said is None else self._command_of(replace(event, content=content), said.body, room)
         if command is not None:
             # A command that had a fault: its sender corrects it.
-            return self._for_bot(event, TurnKind.COMMAND, CommandPayload(command))
+            return self._command(event, room, CommandPayload(command))
         if not _is_watched(room):
             return None
         if self._role(event) < Role.MEMBER:
@@ -132,7 +144,7 @@ class Rules:
         said = message_of(event.type, event.content)
         command = None if said is None else self._command_of(event, said.body, room)
         if command is not None:
-            return self._for_bot(event, TurnKind.COMMAND, CommandPayload(command, event.thread))
+            return self._command(event, room, CommandPayload(command, event.thread))
         if not self._is_for_us(event, room):
             return None
         if self._role(event) < Role.MEMBER:
@@ -150,6 +162,11 @@ class Rules:
             thread=event.thread,
             said_at=event.timestamp,
         )
+
+    def _command(self, event: RoomEvent, room: Room | None, payload: CommandPayload) -> NewTurn | Ignored:
+        if self._role(event) < Role.MEMBER:
+            return self._refusal(event, room, RefusalReason.PERMISSION)
+        return self._for_bot(event, TurnKind.COMMAND, payload)
 
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
         """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""

@@ -18,7 +18,7 @@ from agent_bridge.core.results.traces import NoTrace, Trace
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
     from agent_bridge.core.roles import Role
-    from agent_bridge.core.rooms import Streaming, WhenBusy
+    from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.turns import TurnState
 
 
@@ -147,11 +147,14 @@ class AgentEntry:
 
 @dataclass(frozen=True, slots=True)
 class AgentList:
-    """All agents, by name."""
+    """A page of all agents, by name."""
 
     agents: tuple[AgentEntry, ...]
     #: Whether the caller is an administrator, who gets the servers and states too.
     is_for_admin: bool = True
+    #: The number of the page, and of all pages.
+    page: int = 1
+    pages: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +293,14 @@ class SyncReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomEntry:
+    """An agent's room, and the problems that the bridge cannot repair."""
+
+    agent: str
+    problems: tuple[RoomProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """The bridge and its upstreams."""
 
@@ -302,6 +313,8 @@ class StatusReport:
     #: Messages that wait or are being answered.
     open_turns: int
     upstreams: tuple[UpstreamEntry, ...]
+    #: Rooms with problems.
+    rooms: tuple[RoomEntry, ...] = ()
 
 
 Result: TypeAlias = (
