@@ -452,6 +452,8 @@ def test_the_commands_of_a_stranger_are_one_refusal() -> None:
     assert (first.kind, first.payload) == (TurnKind.REFUSAL, RefusalPayload(RefusalReason.PERMISSION))
     assert first.once_key == second.once_key
     assert turn_of(at_home(event(text("!ab help"), sender=STRANGER))).kind is TurnKind.REFUSAL
+    corrected = turn_of(at_home(event(edit_of("$x", "!ab help"), sender=STRANGER)))
+    assert (corrected.kind, corrected.once_key) == (TurnKind.REFUSAL, first.once_key)
 
 
 def test_each_person_is_told_once_a_day_that_a_room_is_encrypted() -> None:
