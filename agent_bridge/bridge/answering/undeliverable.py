@@ -66,4 +66,5 @@ class Undeliverable:
         """Close *turn* without a word, unless messages are left in it that were not redacted: they get a report."""
         if reason is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
             return False
+        await self._turns.commit(turn, "", error=None, parts=[], stopped=True)
         return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
