@@ -134,7 +134,8 @@ class Redactions:
 
     async def _withdraw(self, connection: Connection, about: dict[str, str]) -> Forgotten:
         """Forget the answer that the redacted event shows."""
-        values = {**about, "last_text": Part.TEXT[-1], "step": encode_step("answer_redacted")}
+        parts = {"last_text": Part.TEXT[-1], "waiting": Part.WAITING}
+        values = {**about, **parts, "step": encode_step("answer_redacted")}
         rows = await _rows(connection, _SQL["withdraw"], values)
         await connection.execute(_SQL["forget_transcript"], {"turns": [row["turn"] for row in rows if row["is_text"]]})
         return Forgotten(

@@ -110,6 +110,17 @@ async def test_a_redacted_aside_or_file_leaves_the_answer(
     assert await Transcripts(database).of_lane(lane, 9) == TALK
 
 
+async def test_a_message_waits_on_after_the_notice_of_its_waiting_was_redacted(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    await turns.intend(turn.id, Part.WAITING)
+    await turns.sent(turn.id, Part.WAITING, "$waits")
+    forgotten = await redact(database, redaction("$waits"))
+    assert (forgotten.lanes, forgotten.events) == ((), ())
+    assert await turns.stops([turn.id]) == {}
+
+
 async def test_a_redacted_growing_answer_ends_and_nothing_of_it_stays(
     database: Database, turns: Turns, lane: int
 ) -> None:

@@ -81,8 +81,9 @@ WHERE f.event_id IS NOT NULL ORDER BY f.turn, f.part
 
 -- withdraw --
 -- Forget the answer that the event %(target)s shows; return the turn, whether a text of the agent was redacted, the ghost
--- that sent the event (null: the bot), and the lane of an answer that is ended. An answer that is being given ends, and nothing of it stays. Otherwise the event is forgotten
--- too, so that another answer is sent as a new event.
+-- that sent the event (null: the bot), and the lane of an answer that is ended. An answer that is being given ends, and
+-- nothing of it stays; the notice that the message waits (part %(waiting)s) is no answer. Otherwise the event is
+-- forgotten too, so that another answer is sent as a new event.
 WITH part AS (
     SELECT o.turn, o.part, t.open, o.part BETWEEN 0 AND %(last_text)s AS is_text, a.ghost
     FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
@@ -90,7 +91,7 @@ WITH part AS (
     WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s
 ), ended AS (
     UPDATE turn SET stop = 'withdrawn', stopped_by = %(event_id)s, not_before = NULL
-    FROM part WHERE turn.id = part.turn AND turn.open AND turn.kind = 'message'
+    FROM part WHERE turn.id = part.turn AND turn.open AND turn.kind = 'message' AND part.part <> %(waiting)s
     RETURNING turn.conversation, pg_notify('agent_bridge', 'stops')
 ), forgotten AS (
     UPDATE turn SET answer = CASE WHEN is_text THEN NULL ELSE answer END, extras = '{}',
