@@ -20,8 +20,10 @@ from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
 from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
+from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
+from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
@@ -38,12 +40,14 @@ from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
+from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
+from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n import texts_in
@@ -55,6 +59,7 @@ from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.stores import Stores, open_stores
@@ -141,7 +146,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     Raises:
         StoreError: the database cannot be used, or its schema is not the one of this program.
     """
-    settings = _Settings(config=config, namespace=config.namespace, texts=texts_in(config.language), timeouts=timeouts)
+    settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
         clients = await _open_clients(settings, stack)
@@ -178,6 +183,11 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
         )
 
 
+def _texts(config: Config) -> Texts:
+    """Return the texts in the configured language, which name the administrators who can help."""
+    return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
+
+
 async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
     config, timeout = settings.config, settings.timeouts.homeserver
     matrix = await stack.enter_async_context(homeserver_session(read_timeout=timeout))
@@ -203,6 +213,7 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
         stores.rooms,
         IntakeStore(stores.database),
         stores.edits,
+        Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
         stores.histories,
         stores.lanes,
         rules,
@@ -326,6 +337,7 @@ def _handlers(
         TurnKind.AGAIN: answering.edits,
         TurnKind.COMMAND: commands.handler,
         TurnKind.REFUSAL: RefusalHandler(homeserver, turns, inbound.rules, texts),
+        TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: InviteHandler(homeserver, turns, stores.rooms, inbound.backfill, inbound.rules, texts),
     }
 

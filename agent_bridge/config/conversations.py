@@ -122,6 +122,11 @@ class AnswersConfig(Section):
     max_parts: StrictInt = Field(
         8, ge=1, le=100, description="Maximum number of messages of an answer. The rest is sent as a file."
     )
+    redact_answers: bool = Field(
+        True,
+        description="Whether the answer to a redacted message is redacted too. An answer to several messages is "
+        "redacted when all of them are.",
+    )
 
 
 class FilesConfig(Section):

@@ -33,6 +33,10 @@ class ChangeRequest:
     message: MessagePayload = MessagePayload()  # noqa: RUF009  # frozen, so all may share it
     #: Time of the event, as in :class:`NewTurn`.
     said_at: int = 0
+    #: Whether its sender is told if it changes nothing.
+    is_expected: bool = False
+    #: Whether it may wait in the queue of its room.
+    may_wait: bool = True
 
 
 @dataclass(frozen=True, slots=True)

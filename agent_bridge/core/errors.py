@@ -42,10 +42,26 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import Text, Texts
+    from agent_bridge.i18n.catalogue import Texts
+
+#: Causes about the settings of an upstream, which only operators understand.
+_ABOUT_SETTINGS = frozenset(
+    {
+        "upstream_redirects",
+        "upstream_key",
+        "upstream_no_list",
+        "upstream_unusable",
+        "upstream_no_http",
+        "upstream_web_page",
+        "voice_no_path",
+        "answer_no_completion",
+        "answer_no_json",
+    }
+)
 
 
 class BridgeError(Exception):
@@ -164,9 +180,22 @@ class UpstreamError(BridgeError):
         """Return the cause without the upstream's message."""
         return texts.render(self._text)
 
+    @property
+    def is_about_settings(self) -> bool:
+        """Whether only operators understand the cause."""
+        return self._text.name in _ABOUT_SETTINGS
+
+    def cause_in_room(self, texts: Texts, agent: str, /) -> str:
+        """Return the cause for the people in the room of *agent*: without names and settings that operators know."""
+        name = "upstream_misfit" if self.is_about_settings else self._text.name
+        values = dict(self._text.values)
+        if "upstream" in values or name != self._text.name:
+            values["upstream"] = texts.agents_server.format(agent=agent)
+        return texts.render(Text(name, **values))
+
     def remedy(self, texts: Texts, /) -> str:
         """Return the remedy as a whole sentence."""
-        return texts.look_at_server
+        return texts.for_admins(texts.look_at_server)
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -201,7 +230,7 @@ class UpstreamRefused(UpstreamError):
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to check the configuration."""
-        return texts.look_at_config
+        return texts.for_admins(texts.look_at_config)
 
 
 class ConversationTooLong(UpstreamRefused):
@@ -233,7 +262,7 @@ class UpstreamProtocolError(UpstreamError):
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to check the configuration."""
-        return texts.look_at_config
+        return texts.for_admins(texts.look_at_config)
 
 
 class AnswerInterrupted(UpstreamError):
@@ -277,7 +306,7 @@ class AgentGone(UpstreamError):
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to talk to another agent."""
-        return texts.ask_another
+        return texts.for_admins(texts.ask_another)
 
 
 class FileProblem(StrEnum):

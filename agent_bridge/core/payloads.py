@@ -44,10 +44,21 @@ class MessagePayload:
     file: Attachment | None = None
     #: Event that the message replies to.
     reply_to: str | None = None
+    #: Further files (a gallery).
+    others: tuple[Attachment, ...] = ()
+    #: ``sticker``, ``location``, ``poll``, or the type of a message that the bridge does not know; empty: words or
+    #: files.
+    form: str = ""
+
+    @property
+    def files(self) -> tuple[Attachment, ...]:
+        """All files of the message."""
+        return self.others if self.file is None else (self.file, *self.others)
 
     def edited(self, new: MessagePayload) -> MessagePayload:
-        """Return the message with the text of *new*, and with its file if it has one; the reply stays."""
-        return replace(self, body=new.body, file=new.file or self.file)
+        """Return the message with the text of *new*, and with its files if it has some; the reply stays."""
+        files = (new.file, new.others) if new.file is not None else (self.file, self.others)
+        return replace(self, body=new.body, file=files[0], others=files[1], form=new.form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,12 @@ class RefusalReason(StrEnum):
     FULL = "full"
     #: Its sender has no role.
     PERMISSION = "permission"
+    #: It has nothing that an agent can get: a call, a live location, no text.
+    UNREADABLE = "unreadable"
+    #: It is not a command, in a room in which all messages are commands.
+    NO_COMMAND = "no_command"
+    #: It changes, or repeats, a message that no agent was asked, or that is not known any more.
+    UNKNOWN_TARGET = "unknown_target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,10 @@ class RefusalPayload:
     excerpt: str = ""
     #: Messages that may wait in the room; for :attr:`RefusalReason.FULL` only.
     limit: int = 0
+    #: Event that gets the reply or the mark; empty: the refused event.
+    target: str = ""
+    #: Whether the sender was told the reason a short time ago: the message gets a mark and no reply.
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +131,22 @@ class AgainPayload:
     target: str
 
 
-Payload = MessagePayload | CommandPayload | RefusalPayload | InvitationPayload | EditPayload | AgainPayload
+@dataclass(frozen=True, slots=True)
+class SentEvent:
+    """An event that the bridge sent."""
+
+    event_id: str
+    #: Localpart of the ghost or the bot that sent it.
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionPayload:
+    """A request to redact events of the bridge, and their edits."""
+
+    events: tuple[SentEvent, ...]
+
+
+Payload = (
+    MessagePayload | CommandPayload | RefusalPayload | InvitationPayload | EditPayload | AgainPayload | RedactionPayload
+)

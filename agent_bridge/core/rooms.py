@@ -57,7 +57,7 @@ class Room:
     owner: int | None = None
     #: In the order in which they came into the room.
     participants: tuple[Participant, ...] = ()
-    #: Messages that wait or are being answered, except those of the events that were asked about.
+    #: Messages and changes that wait or are carried out, except those of the events that were asked about.
     waiting: int = 0
     #: Commands that wait, by their sender, except those of the events that were asked about.
     commands: Mapping[str, int] = field(default_factory=dict)

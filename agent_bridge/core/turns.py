@@ -32,6 +32,8 @@ class TurnKind(StrEnum):
     EDIT = "edit"
     #: Another answer to an earlier message.
     AGAIN = "again"
+    #: The redaction of events that show the answer to a redacted message, or an earlier version of a redacted answer.
+    REDACTION = "redaction"
 
 
 class TurnState(StrEnum):
@@ -62,8 +64,10 @@ class StopReason(StrEnum):
     DROPPED = "dropped"
     #: The question was edited; it is asked again.
     EDITED = "edited"
-    #: The question was redacted.
+    #: A question was redacted; the other questions of the turn are asked again.
     REDACTED = "redacted"
+    #: The answer was redacted, or all questions were: nothing of the answer stays in the room.
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class NewTurn:
     said_at: int = 0
     #: Of all turns with the same key only the first is written; None: no such limit.
     once_key: str | None = None
+    #: Whether an event whose ``once_key`` an earlier turn has gets a mark.
+    is_marked: bool = False
 
 
 class IgnoreReason(StrEnum):
@@ -108,6 +114,10 @@ class IgnoreReason(StrEnum):
     ENCRYPTED = "encrypted"
     #: The database refuses it.
     DEAD_LETTER = "dead_letter"
+    #: An equal request waited already.
+    MERGED = "merged"
+    #: It asked to end an answer, which was done at once.
+    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _THOUSAND = 1000
+#: User ids in one text.
+_MAX_ADMINS = 3
 #: The forms of a noun; :attr:`Texts.plural` returns their indices.
 Noun = tuple[str, ...]
 
@@ -55,8 +57,14 @@ class Texts:
     minute: Noun
     second: Noun
 
+    #: The people who can help: ``{admin}`` of other texts. :meth:`Texts.naming` replaces it by user ids.
+    an_admin: str
+
     #: Refusals of messages and files.
     not_permitted: str
+    unreadable: str
+    no_command: str
+    unknown_target: str
     encrypted: str
     full: str
     full_all: str
@@ -76,6 +84,7 @@ class Texts:
 
     #: Rooms of agents.
     ghost_declines: str
+    ghost_is_mute: str
     agent_left: str
     agent_back: str
     no_spaces: str
@@ -94,6 +103,7 @@ class Texts:
 
     #: Notices around an answer, reasoning and tool calls.
     failed: str
+    failed_again: str
     failed_midway: str
     truncated: str
     stopped: str
@@ -109,6 +119,9 @@ class Texts:
     quote: str
     attachment: str
     transcript: str
+    #: By :attr:`~agent_bridge.core.payloads.MessagePayload.form`.
+    forms: Mapping[str, str]
+    other_form: str
 
     #: Causes of a missing or incomplete answer: the end of a sentence, without a full stop.
     dropped: str
@@ -128,6 +141,9 @@ class Texts:
     homeserver_unauthorised: str
     homeserver_refused: str
     homeserver_invalid: str
+    #: The ``{upstream}`` of a cause that a room is told, and the cause in place of one that only admins understand.
+    agents_server: str
+    upstream_misfit: str
     upstream_busy: str
     upstream_failed: str
     upstream_refused: str
@@ -214,7 +230,9 @@ class Texts:
 
     #: Answers to commands about agents.
     no_agents: str
+    no_agents_yet: str
     agents_head: str
+    agents_head_member: str
     agents_page: str
     held: str
     gone: str
@@ -290,6 +308,14 @@ class Texts:
     trace_part: str
     trace_counts: str
     trace_question: str
+
+    def naming(self, admins: Sequence[str]) -> Texts:
+        """Return the same texts, which name *admins* (user ids) as the people who can help."""
+        return replace(self, an_admin=", ".join(admins[:_MAX_ADMINS])) if admins else self
+
+    def for_admins(self, text: str) -> str:
+        """Return *text* with the people who can help in place of its ``{admin}``."""
+        return text.format(admin=self.an_admin)
 
     def render(self, text: Text) -> str:
         """Return *text* in this language."""

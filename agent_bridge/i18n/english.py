@@ -21,7 +21,20 @@ ENGLISH = Texts(
     hour=("hour", "hours"),
     minute=("minute", "minutes"),
     second=("second", "seconds"),
-    not_permitted="{sender} is not permitted to talk to agents here. An operator can change this (`permissions`).",
+    an_admin="an administrator",
+    not_permitted="You are not permitted to talk to agents here. If you need access, ask {admin}.",
+    unreadable=(
+        "Agents here cannot receive this: they get text, images and files, but no calls, live locations or empty "
+        "messages. Please write a message or send a file."
+    ),
+    no_command=(
+        "This room is for commands only. Send `help` to see them. To show something to an agent, send it in the room "
+        "of the agent."
+    ),
+    unknown_target=(
+        "The agent did not get the original message, or it was too long ago, so nothing changes. "
+        "Please send the message again."
+    ),
     encrypted=(
         "This room is now encrypted, and the bridge cannot read encrypted messages. "
         "Please use a room without encryption."
@@ -47,23 +60,27 @@ ENGLISH = Texts(
         "unreadable": "it is damaged or protected by a password",
         "no text": "it contains no text",
         "too hard": "reading it takes too much time or memory",
-        "not installed": "support for such documents is not installed (extra `documents`)",
+        "not installed": "documents of this type are not supported here",
         "forbidden": "its link points to an address that this bridge does not fetch from",
         "unreachable": "its link does not deliver a file",
         "encrypted": "it is encrypted",
     },
     units=("bytes", "kB", "MB", "GB"),
     no_images="the agent {agent} does not accept images",
-    no_voice="the transcription of voice messages is not configured (`transcription_model`)",
+    no_voice="voice messages are not supported here",
     cut="the text of the file {name} was cut after {characters}",
-    ghost_declines="This agent answers only in its own room. Ask {bot} for an invitation: invite {name}",
+    ghost_declines=(
+        "I answer only in my own room, {alias}, and leave this one. If you cannot enter my room, ask {admin} for an "
+        "invitation."
+    ),
+    ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
     told_problems={
-        "encrypted": "This room is encrypted, so {name} cannot read messages here. Ask an operator for another room.",
+        "encrypted": "This room is encrypted, so {name} cannot read messages here. Ask {admin} for another room.",
         "successor_closed": (
             "This room was upgraded, and {name} cannot enter the new one. Invite `{ghost}` and `{bot}` there."
         ),
@@ -98,6 +115,7 @@ ENGLISH = Texts(
     presence_ready="Ready",
     presence_away="{upstream} cannot be reached",
     failed="⚠️ No answer: {cause}.",
+    failed_again="⚠️ No answer, for the same reason as above.",
     failed_midway="⚠️ The answer ends here: {cause}.",
     truncated="The answer was cut off at the agent's length limit.",
     stopped="(stopped)",
@@ -114,13 +132,12 @@ ENGLISH = Texts(
     quote="In reply to {author}:",
     attachment="File {name}:",
     transcript="Transcript of a voice message:",
+    forms={"sticker": "Sticker:", "location": "Location:", "poll": "Poll:"},
+    other_form="Message of the type {type}:",
     dropped="an administrator dropped this message",
-    too_long="the limit of {limit} characters was reached (`max_answer_chars`)",
-    too_slow="the limit of {seconds:g} s was reached (`turn_timeout`)",
-    too_old=(
-        "{messages} from {age} ago exceeded the maximum age (`max_message_age`). "
-        "An administrator can still ask the agent: `{command}`"
-    ),
+    too_long="the limit of {limit} characters was reached",
+    too_slow="the limit of {seconds:g} s was reached",
+    too_old="{messages} from {age} ago waited too long. To ask the agent all the same, {admin} can send `{command}`",
     agent_gone="{agent} no longer exists on its server",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",
@@ -134,6 +151,8 @@ ENGLISH = Texts(
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
     homeserver_invalid="the homeserver's response is not valid: is the address correct?",
+    agents_server="the server of {agent}",
+    upstream_misfit="the bridge cannot use {upstream} as it is set up",
     upstream_busy="{upstream} is busy ({status})",
     upstream_failed="{upstream} failed ({status})",
     upstream_refused="{upstream} refused the request ({status})",
@@ -195,14 +214,14 @@ ENGLISH = Texts(
     empty_end="{upstream} ended without an answer, as some servers do if a conversation is too long",
     try_again="To try again, react with 🔁.",
     try_later="The server asked for a pause: try again later.",
-    look_at_server="An operator should check the server.",
-    look_at_config="An operator should check the configuration of this server.",
+    look_at_server="Please tell {admin}.",
+    look_at_config="Please tell {admin}.",
     shorten="Shorten the conversation or start a thread.",
     send_less="Send a shorter message.",
     say_otherwise="Say it in other words.",
     waits_for_upstream="⏳ {cause}. This message waits for {agent}.",
     ask_for_less="Ask for a shorter answer.",
-    ask_another="Talk to another agent, or ask an operator about this one.",
+    ask_another="Talk to another agent, or ask {admin} about this one.",
     help_head="You can use these commands:",
     help_groups={"agents": "Agents", "room": "This room", "messages": "Messages", "bridge": "The bridge"},
     help={
@@ -237,11 +256,13 @@ ENGLISH = Texts(
     did_you_mean="Several agents have a name like *{value}*. Which one do you mean? {names}",
     unknown_command="There is no command `{word}`. Did you mean `{nearest}`?",
     unknown_command_help="There is no command `{word}`. `{prefix} help` lists the commands.",
-    command_not_permitted="`{word}` is for {role} only. Ask an operator (`permissions`).",
+    command_not_permitted="`{word}` is for {role} only. Please ask {admin}.",
     command_failed="`{word}` failed: {cause}.",
     not_an_agents_room="Please send this command in an agent's room.",
     roles={"member": "members", "moderator": "moderators", "admin": "admins", "owner": "owners"},
+    no_agents_yet="There are no agents yet.",
     no_agents="There are no agents yet. `{prefix} status` shows the state of their servers.",
+    agents_head_member="| Agent |",
     agents_head="| Agent | Server | State |",
     agents_page="Page {page} of {pages}. Another page: {command}",
     held="no room yet: too many new agents at once. `{prefix} sync all` creates their rooms",
@@ -306,6 +327,8 @@ ENGLISH = Texts(
         "notice": "it is a notice, and agents do not answer notices",
         "no_text": "it has no text",
         "permission": "its sender has no role (`permissions`)",
+        "merged": "an equal request waited already",
+        "stop": "it asked to stop an answer, which the bridge did at once",
         "encrypted": "it is encrypted",
         "dead_letter": "the database refused it (table dead_letter)",
     },
@@ -327,6 +350,7 @@ ENGLISH = Texts(
         "invitation": "an invitation",
         "edit": "a new text for an earlier message",
         "again": "a request for another answer",
+        "redaction": "a redaction",
     },
     why_state={
         "queued": "It waits in its lane.",
@@ -357,6 +381,8 @@ ENGLISH = Texts(
         "again": "a person asked for another answer",
         "edited": "the sender edited it, and it was asked again",
         "redacted": "redacted",
+        "edit_redacted": "an edit was redacted, and it has its earlier text",
+        "answer_redacted": "the answer was redacted",
     },
     trace_part="part {part} is `{event}`",
     trace_counts="- started {times}, {failures}, {interruptions}",

@@ -252,16 +252,36 @@ class Homeserver(Requester):
         start: str | None = None,
         as_user: str | None = None,
         only: Json | None = None,
+        forwards: bool = False,
     ) -> tuple[list[Json], str | None]:
         """Return up to *limit* events, newest first, and the start of the next page (None: this is the last page).
 
+        *forwards*: oldest first, from *start*.
+
         *only* is a ``RoomEventFilter`` of the Matrix spec. With a filter a page may be empty without being the last.
         """
-        query = {"dir": "b", "limit": str(limit), **({"from": start} if start else {})}
+        query = {"dir": "f" if forwards else "b", "limit": str(limit), **({"from": start} if start else {})}
         if only is not None:
             query["filter"] = json.dumps(only)
         answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
         return events(answer), answer.get("end")
+
+    async def edits(
+        self, room_id: str, event_id: str, start: str | None = None, as_user: str | None = None
+    ) -> tuple[list[Json], str | None]:
+        """Return edits of an event, newest first, and the start of the next page (None: this is the last page).
+
+        A redacted event has none for the homeserver (``GET …/relations/…/m.replace``).
+        """
+        path = Path.v1.rooms[room_id].relations[event_id]["m.replace"]
+        query = {"limit": "100", **({"from": start} if start else {})}
+        answer = await self.request(Method.GET, path, as_user=as_user, query=query)
+        return events(answer), answer.get("next_batch")
+
+    async def position_after(self, room_id: str, event_id: str, as_user: str | None = None) -> str | None:
+        """Return the start of the page of :meth:`messages` that follows an event; None if there is none."""
+        path = Path.v3.rooms[room_id].context[event_id]
+        return (await self.request(Method.GET, path, as_user=as_user, query={"limit": "0"})).get("end")
 
     async def annotations(self, room_id: str, event_id: str, as_user: str | None = None) -> list[Json]:
         """Return the newest reactions to an event (``GET …/relations/…/m.annotation/m.reaction``)."""

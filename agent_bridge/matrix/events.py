@@ -37,6 +37,8 @@ class RoomEvent:
     content: Mapping[str, Any]
     #: Milliseconds since 1970, by the clock of the sender's homeserver; 0 if missing or impossible.
     timestamp: int
+    #: The event that redacted it; None if it was not redacted.
+    redacted_by: str | None = None
 
     def text(self, key: str) -> str | None:
         """Return ``content[key]`` as storable text; None if it is not a string."""
@@ -78,7 +80,7 @@ class RoomEvent:
 
     @property
     def redacts(self) -> str | None:
-        """Return the event that it redacts (spec, "Redactions": in the content, as of room version 11)."""
+        """Return the event that it redacts (spec, "Redactions": in the content as of room version 11)."""
         event_id = self.content.get("redacts")
         return event_id if _is_id(event_id) else None
 
@@ -180,4 +182,12 @@ def parse_event(raw: object) -> RoomEvent | None:
         state_key=state_key,
         content=content,
         timestamp=timestamp if type(timestamp) is int and 0 < timestamp < _YEAR_10000 else 0,
+        redacted_by=_redacted_by(raw.get("unsigned")),
     )
+
+
+def _redacted_by(unsigned: object) -> str | None:
+    """Return the event that redacted the event with *unsigned* data (spec, ``redacted_because``)."""
+    because = unsigned.get("redacted_because") if isinstance(unsigned, dict) else None
+    event_id = because.get("event_id") if isinstance(because, dict) else None
+    return event_id if _is_id(event_id) else None

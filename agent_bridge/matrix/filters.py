@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.matrix.said import LIVE_LOCATIONS, SPOKEN_TYPES
+
 if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
 
-#: Types of the events that may become a turn.
-_TYPES = ["m.room.message", "m.room.encrypted", "m.room.member"]
+#: Types of the events that may become a turn, or change one.
+_TYPES = [
+    "m.room.message",
+    "m.room.encrypted",
+    "m.room.member",
+    "m.room.redaction",
+    "m.reaction",
+    *SPOKEN_TYPES,
+    *LIVE_LOCATIONS,
+]
 
 
 def said_by_others(namespace: Namespace, *ghosts: str) -> dict[str, Any]:

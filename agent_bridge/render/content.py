@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from agent_bridge.core.ids import MARK
+from agent_bridge.core.names import one_line
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.markdown.plain import to_plain
 
@@ -23,6 +24,9 @@ LIVE = "org.matrix.msc4357.live"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: Characters with a meaning in Markdown: anywhere, and (lists) at the beginning of a line.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~#$=^]|&(?=#?\w+;)")
+#: Code, whose backslashes are no escapes; and an escaped sign.
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(?P<sign>[!-/:-@\[-`{-~])")
 _LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
 
 
@@ -39,7 +43,7 @@ def message(
     formatted = to_html(markdown, live=live)
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
-        "body": to_plain(markdown, live=live) if plain is None else plain,
+        "body": _plain(markdown, notice=notice, live=live) if plain is None else plain,
         "m.mentions": {},
         MARK: mark,
     }
@@ -50,6 +54,14 @@ def message(
         if _size(rich) <= MAX_CONTENT:
             return rich
     return content
+
+
+def _plain(markdown: str, *, notice: bool, live: bool) -> str:
+    """Return the body of a message. The Markdown of a notice is the bridge's own, so its escapes are taken out."""
+    body = to_plain(markdown, live=live)
+    if not notice:
+        return body
+    return "".join(piece if at % 2 else _ESCAPED.sub(r"\g<sign>", piece) for at, piece in enumerate(_CODE.split(body)))
 
 
 def _flowing(html: str) -> str:
@@ -103,12 +115,12 @@ def reaction(event_id: str, key: str) -> dict[str, Any]:
 
 def escape(text: str) -> str:
     """Return *text* as Markdown that shows it literally, in one line."""
-    return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", " ".join(text.split())))
+    return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", one_line(text)))
 
 
 def in_backticks(text: str) -> str:
     """Return *text* for a place between backticks, in one line; its own backticks become apostrophes."""
-    return " ".join(text.replace("`", "'").split())
+    return one_line(text.replace("`", "'"))
 
 
 def link(url: str, text: str) -> str:

@@ -143,24 +143,30 @@ class ResultRenderer:
 
     def _not_permitted(self, result: NotPermitted) -> str:
         role = self._texts.roles[result.role.name.lower()]
-        return self._texts.command_not_permitted.format(word=result.command, role=role)
+        return self._texts.command_not_permitted.format(word=result.command, role=role, admin=self._texts.an_admin)
 
     def _command_failed(self, result: CommandFailed) -> str:
         return self._texts.command_failed.format(word=in_backticks(result.command), cause=cause(result.cause))
 
     def _agent_list(self, result: AgentList) -> str:
-        if not result.agents:
-            return self._texts.no_agents.format(prefix=self._prefix)
-        rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
-        tables = [
-            "\n".join([self._texts.agents_head, "|---|---|---|", *rows[start : start + _ROWS]])
-            for start in range(0, len(rows), _ROWS)
-        ]
+        texts = self._texts
+        if result.is_for_admin:
+            nothing, head = texts.no_agents.format(prefix=self._prefix), texts.agents_head
+            rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
+        else:
+            nothing, head = texts.no_agents_yet, texts.agents_head_member
+            rows = [f"| {_room(each)}{self._unready(each)} |" for each in result.agents]
+        top = f"{head}\n|{'---|' * (head.count('|') - 1)}"
+        tables = ["\n".join([top, *rows[start : start + _ROWS]]) for start in range(0, len(rows), _ROWS)]
         if result.pages > 1:
             following = result.page % result.pages + 1
             command = f"`{self._prefix} agents {following}`"
-            tables.append(self._texts.agents_page.format(page=result.page, pages=result.pages, command=command))
-        return "\n\n".join(tables)
+            tables.append(texts.agents_page.format(page=result.page, pages=result.pages, command=command))
+        return "\n\n".join(tables) or nothing
+
+    def _unready(self, agent: AgentEntry) -> str:
+        is_ready = agent.state is AgentState.ACTIVE and agent.room is not None
+        return "" if is_ready else f" ({self._state(agent)})"
 
     def _state(self, agent: AgentEntry) -> str:
         match agent.state:

@@ -1,4 +1,4 @@
-"""Requests that change earlier messages: new content, another answer, or that a message is forgotten.
+"""Requests that change earlier messages: new content, or another answer.
 
 A message may have several turns, one for each agent that answers it. A change is about all of them, and waits in the
 lane of each one as a turn of its own.
@@ -6,26 +6,48 @@ lane of each one as a turn of its own.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.changes import ChangeKind
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.payloads import AgainPayload, EditPayload, MessagePayload, RefusalPayload
+from agent_bridge.core.payloads import AgainPayload, EditPayload, MessagePayload
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.store.payloads import decode, encode, encode_step
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg.rows import DictRow
 
     from agent_bridge.core.changes import ChangeRequest
-    from agent_bridge.core.payloads import Payload
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("edits")
+
+
+class ChangeRefusal(StrEnum):
+    """Why a change is not written."""
+
+    #: No agent was asked the message, another person sent it, or the bridge does not know it any more.
+    UNKNOWN = "unknown"
+    #: An equal request waits already.
+    MERGED = "merged"
+    #: As many messages and changes wait in the room as are allowed.
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The result of a change."""
+
+    #: The lanes in which it waits, or whose waiting message it has changed.
+    lanes: Sequence[int] = ()
+    refusal: ChangeRefusal | None = None
 
 
 class Edits:
@@ -34,17 +56,28 @@ class Edits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def note(self, connection: Connection, change: ChangeRequest) -> list[int]:
-        """Write an edit or a request for another answer, within the caller's transaction; return the lanes it waits in.
+    async def note(self, connection: Connection, change: ChangeRequest, *, may_wait: bool = True) -> Noted:
+        """Write an edit or a request for another answer, within the caller's transaction.
 
-        It waits in none if it is known already, or if its target is no message of the same person, or was redacted.
+        A message that waits gets its new content now. An edit takes the place of an edit that waits. Unless it
+        *may_wait*, the change is refused where it needs a further place in the queue. A known change is not written.
         """
         again = change.kind is ChangeKind.AGAIN
+        kind = TurnKind.AGAIN if again else TurnKind.EDIT
         values = {"room_id": change.room_id, "target": change.target, "sender": change.sender, "again": again}
         targets = await (await connection.execute(_SQL["lock_targets"], values)).fetchall()
         if not targets:
-            return []
+            return Noted(refusal=ChangeRefusal.UNKNOWN)
+        equal = {"targets": [row["id"] for row in targets], "kind": kind, "event_id": change.event_id}
+        found = await (await connection.execute(_SQL["lock_waiting"], equal)).fetchall()
+        waiting = {row["target"]: row for row in reversed(found)}
+        if again and len(waiting) == len(targets):
+            return Noted(refusal=ChangeRefusal.MERGED)
+        targets = [row for row in targets if not (again and row["id"] in waiting)]
+        if not may_wait and any(again or not (row["waits"] or row["id"] in waiting) for row in targets):
+            return Noted(refusal=ChangeRefusal.FULL)
         payload = AgainPayload(change.target) if again else EditPayload(change.target, change.message)
+        replaced = [waiting.get(row["id"], {}) for row in targets]
         cursor = await connection.execute(
             _SQL["note"],
             {
@@ -53,37 +86,17 @@ class Edits:
                 "heads": [row["head"] for row in targets],
                 "keys": [turn_key(change.event_id, row["ghost"]) for row in targets],
                 "edited": [encode(_message(row).edited(change.message)) for row in targets],
+                "waits": [row["waits"] for row in targets],
+                "waiting": [row.get("id") for row in replaced],
+                "places": [row.get("position") for row in replaced],
                 "event_id": change.event_id,
-                "kind": TurnKind.AGAIN if again else TurnKind.EDIT,
+                "kind": kind,
                 "sender": change.sender,
                 "payload": encode(payload),
                 "said_at": change.said_at,
             },
         )
-        return [row["conversation"] for row in await cursor.fetchall()]
-
-    async def forget(self, connection: Connection, change: ChangeRequest) -> list[int]:
-        """Forget the content of a redacted message, within the caller's transaction; return the lanes of its turns.
-
-        Messages that wait are closed; answers that are being given end.
-        """
-        values = {"room_id": change.room_id, "target": change.target}
-        rows = await (await connection.execute(_SQL["lock_redacted"], values)).fetchall()
-        if not rows:
-            return []
-        turns = [row["id"] for row in rows]
-        await connection.execute(_SQL["lock_heads"], {"turns": turns})
-        cursor = await connection.execute(
-            _SQL["forget"],
-            {
-                "turns": turns,
-                "payloads": [encode(_emptied(decode(row["kind"], row["payload"]))) for row in rows],
-                "emptied_edit": encode(EditPayload(change.target, MessagePayload())),
-                "event_id": change.event_id,
-                "step": encode_step("redacted"),
-            },
-        )
-        return [row["conversation"] for row in await cursor.fetchall()]
+        return Noted([row["conversation"] for row in await cursor.fetchall()])
 
     async def ask_again(self, turn: Turn) -> bool:
         """Queue the message that *turn* changes again, in the position of *turn*; tell whether the change is accepted.
@@ -118,8 +131,3 @@ def _message(row: DictRow) -> MessagePayload:
     if not isinstance(payload, MessagePayload):
         raise TypeError(f"turn {row['id']} is not a message")
     return payload
-
-
-def _emptied(payload: Payload) -> Payload:
-    """Return *payload* without any of its content."""
-    return replace(payload, excerpt="") if isinstance(payload, RefusalPayload) else MessagePayload()

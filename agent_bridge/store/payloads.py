@@ -17,8 +17,10 @@ from agent_bridge.core.payloads import (
     InvitationPayload,
     MediaKind,
     MessagePayload,
+    RedactionPayload,
     RefusalPayload,
     RefusalReason,
+    SentEvent,
 )
 from agent_bridge.core.results.traces import Step
 from agent_bridge.core.turns import TurnKind
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 
 #: Version of the form that :func:`encode` writes; it stands in each payload.
 _VERSION = 1
+#: Kinds of turns whose payload has no further records in it.
+_PLAIN: Mapping[str, type[CommandPayload | InvitationPayload | AgainPayload]] = {
+    TurnKind.COMMAND: CommandPayload,
+    TurnKind.INVITATION: InvitationPayload,
+    TurnKind.AGAIN: AgainPayload,
+}
 _STEP_FIELDS = {field.name for field in fields(Step)}
 
 
@@ -51,16 +59,14 @@ def decode(kind: str, stored: Mapping[str, Any]) -> Payload:
     match kind:
         case TurnKind.MESSAGE:
             return _message(values)
-        case TurnKind.COMMAND:
-            return CommandPayload(**values)
         case TurnKind.REFUSAL:
             return RefusalPayload(**{**values, "reason": RefusalReason(values["reason"])})
-        case TurnKind.INVITATION:
-            return InvitationPayload(**values)
         case TurnKind.EDIT:
             return EditPayload(values["target"], _message(values["message"]))
-        case TurnKind.AGAIN:
-            return AgainPayload(**values)
+        case TurnKind.REDACTION:
+            return RedactionPayload(tuple(SentEvent(**event) for event in values["events"]))
+        case _ if kind in _PLAIN:
+            return _PLAIN[kind](**values)
         case _:
             raise StoreRefused(f"a turn has the kind {kind!r}, which this program does not know")
 
@@ -69,9 +75,15 @@ def _message(values: Mapping[str, Any]) -> MessagePayload:
     file = values.get("file")
     return MessagePayload(
         body=values["body"],
-        file=None if file is None else Attachment(**{**file, "kind": MediaKind(file["kind"])}),
+        file=None if file is None else _attachment(file),
         reply_to=values.get("reply_to"),
+        others=tuple(_attachment(each) for each in values.get("others", ())),
+        form=values.get("form", ""),
     )
+
+
+def _attachment(stored: Mapping[str, Any]) -> Attachment:
+    return Attachment(**{**stored, "kind": MediaKind(stored["kind"])})
 
 
 def encode_step(name: str, **details: float | str | None) -> Jsonb:

@@ -132,12 +132,17 @@ class Turns:
         values = {"failed": int(failed), "delay": delay, "step": step, "doubted": doubted}
         await self._fenced(_SQL["put_back"], turn, values)
 
-    async def ask_the_rest(self, turn: Turn) -> bool:
+    async def ask_the_rest(self, turn: Turn, *, taken_back: Collection[int] = ()) -> bool:
         """Queue *turn* again without its redacted messages; tell whether any message is left.
 
-        It keeps its position, and gets a new idempotency key.
+        It keeps its position, and gets a new idempotency key. The parts *taken_back* are not shown any more.
         """
-        values = {"turn": turn.id, "attempts": turn.attempts, "step": encode_step("again")}
+        values = {
+            "turn": turn.id,
+            "attempts": turn.attempts,
+            "redacted": list(taken_back),
+            "step": encode_step("again"),
+        }
         return await self._database.row(_SQL["ask_the_rest"], values) is not None
 
     async def started(self, turn: Turn, ref: str) -> None:
@@ -159,14 +164,16 @@ class Turns:
         stopped: bool = False,
         transcript: Sequence[ChatMessage] = (),
         run: str | None = None,
-    ) -> None:
+    ) -> StopReason | None:
         """Commit the answer with its *extras*, the intention to show it in *parts*, and new *transcript* messages.
 
         *run* is the upstream's reference of the run; None keeps the stored one. A request to stop the answer does not
         count any more, unless that *stopped* it. A question that was redacted leaves no transcript. The upstream is
         never asked again for this turn.
+
+        If a question or the answer was redacted in the meantime, nothing is committed, and that reason is returned.
         """
-        await self._fenced(
+        row = await self._fenced(
             _SQL["commit"],
             turn,
             {
@@ -182,6 +189,7 @@ class Turns:
                 "step": encode_step("answered", characters=len(answer), error=error),
             },
         )
+        return None if row["stop"] is None else StopReason(row["stop"])
 
     async def finish(
         self,
@@ -191,11 +199,12 @@ class Turns:
         *,
         taken_back: Collection[int] = (),
         error: str | None = None,
-    ) -> bool:
+    ) -> bool | None:
         """Close *turn* as *state* together with the events that show its parts.
 
         The parts *taken_back* are not shown any more. *error* is why it failed, unless that is known. Return True if
-        the turn was the last open one of its lane.
+        the turn was the last open one of its lane; None if its answer was withdrawn in the meantime: the turn stays
+        open until no part is shown.
         """
         row = await self._fenced(
             _SQL["finish"],
@@ -209,7 +218,7 @@ class Turns:
                 "step": encode_step(state, parts=len(sent), error=error),
             },
         )
-        return bool(row["is_last"])
+        return bool(row["is_last"]) if row["is_closed"] else None
 
     async def was_announced(self, turn: Turn, error: str, seconds: float) -> bool:
         """Tell whether the room was told of the same *error* in the lane of *turn* within the last *seconds*."""

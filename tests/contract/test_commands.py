@@ -101,7 +101,7 @@ async def names_of(services: CommandServices, role: Role) -> list[str]:
 
 
 async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: CommandServices) -> None:
-    assert await give(services, "agents", role=Role.MEMBER) == AgentList(())
+    assert await give(services, "agents", role=Role.MEMBER) == AgentList((), is_for_admin=False)
     assert await give(services, "busy queue", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
     # A caller without the role does not learn the usage of the command.
     assert await give(services, "busy", role=Role.MEMBER) == NotPermitted("busy", Role.MODERATOR)
@@ -149,6 +149,10 @@ async def test_agents_are_listed_by_name(services: CommandServices, database: Da
         ("Ada", AgentState.HELD, None),
         ("bert", AgentState.ACTIVE, ROOM),
     ]
+    # A member gets no agents that are held, which have no room yet.
+    result = await give(services, "agents", role=Role.MEMBER)
+    assert isinstance(result, AgentList)
+    assert [each.name for each in result.agents] == ["bert"]
     # A turn of the bot is a command, like this one, and is not reported.
     await accept(database, new("$1", ROOM, bert), new("$2"))
     assert await give(services, "status") == StatusReport(1, 1, 0, 1, ())

@@ -13,7 +13,7 @@ from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.turns import StopReason, TurnKind, TurnState
-from agent_bridge.store.edits import Edits
+from agent_bridge.store.edits import ChangeRefusal, Edits, Noted
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.rooms import Rooms
@@ -41,6 +41,7 @@ from support.turn_rows import (
 
 if TYPE_CHECKING:
     from agent_bridge.core.changes import ChangeRequest
+    from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
 
 CAROL = "@carol:example.org"
@@ -88,8 +89,8 @@ async def test_a_waiting_question_says_the_new_text(database: Database, lane: in
     turn = await take(database, lane)
     assert (turn.event_id, turn.body, turn.retries) == ("$q", "better", 0)
     await answer(database, turn)
-    # The answer is already to the new text.
-    assert await carry_out(database, lane)
+    # The answer is already to the new text, so the edit did not wait.
+    assert (await row_of(database, "$edit"))["state"] == "done"
     assert await order(database) == []
     assert (await row_of(database, "$q"))["retries"] == 0
 
@@ -110,7 +111,6 @@ async def test_an_edit_keeps_the_other_parts_of_the_message(database: Database, 
     assert turn.payload == replace(payload, body="b")
     assert (await row_of(database, "$q"))["edited_by"] == "$edit"
     await answer(database, turn)
-    assert await carry_out(database, lane)
     await note(database, edit("c", "$edit2"))
     assert await carry_out(database, lane)
     assert (await take(database, lane)).payload == replace(payload, body="c")
@@ -172,7 +172,7 @@ async def test_people_cannot_edit_the_messages_of_others(database: Database, lan
 
 async def test_commands_are_not_changed(database: Database) -> None:
     await accept(database, asked("$q", kind=TurnKind.COMMAND))
-    assert await note(database, edit("worse"), again(), redaction()) == [[], [], []]
+    assert await note(database, edit("worse"), again()) == [[], []]
 
 
 async def test_an_edit_is_noted_once(database: Database, lane: int) -> None:
@@ -188,8 +188,6 @@ async def test_two_edits_of_a_waiting_question_are_one_answer(database: Database
     turn = await take(database, lane)
     assert turn.body == "best"
     await answer(database, turn)
-    assert await carry_out(database, lane)
-    assert await carry_out(database, lane)
     # The upstream never got the text in between.
     assert await order(database) == []
     assert content(await row_of(database, "$q")) == MessagePayload("best")
@@ -258,7 +256,7 @@ async def test_an_edit_that_a_comparison_finds_takes_its_place(database: Databas
     async with database.transaction() as connection:
         intake_store = IntakeStore(database)
         await intake_store.lock(connection, [ROOM])
-        assert await Edits(database).note(connection, edit("better")) == [lane]
+        assert (await Edits(database).note(connection, edit("better"))).lanes == [lane]
         await intake_store.put_in_order(connection, room, ["$q", "$edit", "$later"])
     assert await order(database) == ["$edit", "$later"]
     assert await carry_out(database, lane)
@@ -294,7 +292,6 @@ async def test_a_collected_question_that_waits_for_another_try_says_the_new_text
     retaken = await take(database, lane)
     assert retaken.body == "body of $q\n\nbetter"
     await answer(database, retaken)
-    assert await carry_out(database, lane)
     assert await order(database) == []
 
 
@@ -325,15 +322,48 @@ async def test_it_is_answered_again_though_more_was_said(database: Database, lan
     assert (await take(database, lane)).event_id == "$q"
 
 
-async def test_it_is_answered_again_twice_where_two_want_it_at_once(database: Database, lane: int) -> None:
+async def test_it_is_answered_again_once_where_two_want_it_at_once(database: Database, lane: int) -> None:
     await answer(database, await take(database, lane))
-    await note(database, again(event_id="$1"), again(event_id="$2", sender=CAROL))
-    for retries in (1, 2):
-        assert await carry_out(database, lane)
-        turn = await take(database, lane)
-        assert (turn.event_id, turn.retries) == ("$q", retries)
-        await answer(database, turn)
+    assert await note(database, again(event_id="$1"), again("$aq", "$2", sender=CAROL)) == [[lane], []]
+    assert await carry_out(database, lane)
+    await answer(database, await take(database, lane))
     assert await order(database) == []
+    # Nothing waits any more.
+    assert await note(database, again(event_id="$3")) == [[lane]]
+
+
+async def test_a_newer_edit_takes_the_place_of_one_that_waits(database: Database, lane: int, agent: int) -> None:
+    """More was said since the first edit; the newer one counts all the same."""
+    await answer(database, await take(database, lane))
+    await note(database, edit("better", "$1"))
+    await accept(database, asked("$later", agent))
+    assert await note(database, edit("best", "$2")) == [[lane]]
+    assert await order(database) == ["$2", "$later"]
+    assert (await row_of(database, "$1"))["state"] == "collected"
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "best"
+
+
+@pytest.mark.parametrize("change", [edit("better"), again()])
+async def test_a_change_that_may_not_wait_is_refused(database: Database, lane: int, change: ChangeRequest) -> None:
+    edits = Edits(database)
+    await answer(database, await take(database, lane))
+    before = await all_rows(database)
+    async with database.transaction() as connection:
+        assert await edits.note(connection, change, may_wait=False) == Noted(refusal=ChangeRefusal.FULL)
+    assert await all_rows(database) == before
+
+
+async def test_an_edit_that_needs_no_place_is_not_refused(database: Database, lane: int, agent: int) -> None:
+    edits = Edits(database)
+    await answer(database, await take(database, lane))
+    await note(database, edit("better", "$1"))
+    await accept(database, asked("$later", agent))
+    async with database.transaction() as connection:
+        for each in (edit("best", "$2"), edit("late", "$3", "$later")):
+            assert await edits.note(connection, each, may_wait=False) == Noted([lane])
+    assert await order(database) == ["$2", "$later"]
+    assert content(await row_of(database, "$later")) == MessagePayload("late")
 
 
 async def test_another_answer_does_not_end_the_one_that_is_coming(database: Database, turns: Turns, lane: int) -> None:
@@ -365,7 +395,7 @@ async def test_a_question_that_waits_for_another_try_is_closed_by_its_worker(
     await turns.put_back(await take(database, lane), delay=60, failed=True, why="busy")
     assert await note(database, redaction()) == [[lane]]
     turn = await take(database, lane)
-    assert (turn.stop, turn.body) == (StopReason.REDACTED, "")
+    assert (turn.stop, turn.body) == (StopReason.WITHDRAWN, "")
 
 
 async def test_an_answer_to_a_redacted_question_ends_and_leaves_nothing(
@@ -373,8 +403,8 @@ async def test_an_answer_to_a_redacted_question_ends_and_leaves_nothing(
 ) -> None:
     turn = await take(database, lane)
     assert await note(database, redaction()) == [[lane]]
-    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
-    await answer(database, turn, state=TurnState.STOPPED)
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.WITHDRAWN}
+    await end(turns, turn)
     await forgotten(database, lane)
 
 
@@ -382,10 +412,10 @@ async def test_an_answer_that_ended_just_then_leaves_no_transcript(database: Dat
     """The worker did not notice the redaction."""
     turn = await take(database, lane)
     await note(database, redaction())
-    await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK)
+    assert await turns.commit(turn, "The answer", error=None, parts=[0], transcript=TALK) is StopReason.WITHDRAWN
     assert await Transcripts(database).of_lane(lane, 9) == []
-    assert (await row_of(database, "$q"))["stop"] == "redacted"
-    await turns.finish(turn, TurnState.DONE, {0: "$aq"})
+    assert "The answer" not in await texts_in(database)
+    await end(turns, turn)
     await forgotten(database, lane)
 
 
@@ -396,8 +426,16 @@ async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, 
     )
     assert await note(database, redaction()) == [[lane]]
     assert await Transcripts(database).of_lane(lane, 9) == []
-    await turns.finish(turn, TurnState.DONE, {0: "$aq"})
+    # The turn stays open until its worker has redacted the answer.
+    assert await turns.finish(turn, TurnState.DONE, {0: "$aq"}) is None
+    assert await turns.finish(turn, TurnState.STOPPED, {}, taken_back=[0])
     await forgotten(database, lane)
+
+
+async def end(turns: Turns, turn: Turn) -> None:
+    """End an answer like its worker: nothing of it stays."""
+    await turns.commit(turn, "", error=None, parts=[], stopped=True)
+    assert await turns.finish(turn, TurnState.STOPPED, {})
 
 
 async def forgotten(database: Database, lane: int) -> None:
@@ -416,8 +454,8 @@ async def test_a_redacted_question_is_forgotten_with_its_answer(
     await forgotten(database, lane)
     row = await row_of(database, "$q")
     assert (row["state"], row["stop"]) == (state, None)
-    # The outbox still has the event of the answer.
-    assert [send.event_id for send in await turns.sends(turn.id)] == ["$aq"]
+    # The event of the answer is redacted, and not edited any more.
+    assert await turns.sends(turn.id) == []
 
 
 @pytest.mark.parametrize("state", [TurnState.QUEUED, TurnState.RUNNING, TurnState.DONE])
@@ -544,7 +582,7 @@ async def test_a_refused_and_redacted_message_leaves_no_excerpt(database: Databa
     assert await collect(database, turn) == ["$b"]
     await turns.commit(turn, "not taken: a, b", error=None, parts=[0])
     await finish(database, turn)
-    assert await note(database, redaction("$b")) == [[]]
+    assert await note(database, redaction("$b")) == [[lane]]
     first, second = await row_of(database, "$a"), await row_of(database, "$b")
     assert (content(first), first["answer"]) == (replace(full, excerpt="a"), None)
     assert (content(second), second["answer"]) == (full, None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.payloads import MessagePayload, RedactionPayload, SentEvent
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.edits import Edits
@@ -15,7 +15,7 @@ from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.appservice_client import real_intake
 from support.change_requests import TALK, answer
-from support.turn_rows import BOB, OTHER, ROOM, add_agent, content, finish, take, take_part, watch
+from support.turn_rows import BOB, OTHER, ROOM, add_agent, content, finish, row_of, take, take_part, watch
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.intake import Intake
@@ -171,7 +171,8 @@ async def test_a_redaction_forgets_it_for_all(database: Database, intake: Intake
     await answer(database, await take(database, of_frida))
     assert await Transcripts(database).of_lane(of_frida, 9) == TALK
     await intake.take("t2", [said("$redaction", type="m.room.redaction", content={}, redacts="$1")])
-    rows = await database.rows("SELECT kind, payload, redacted, state FROM turn ORDER BY id")
+    rows = await database.rows("SELECT kind, payload, redacted, state FROM turn WHERE kind = 'message' ORDER BY id")
+    assert content(await row_of(database, "$redaction")) == RedactionPayload((SentEvent("$a1", "agent_frida"),))
     assert [(content(row), row["redacted"]) for row in rows] == [(MessagePayload(), True)] * 2
     assert [row["state"] for row in rows] == ["done", "stopped"]
     assert await Transcripts(database).of_lane(of_frida, 9) == []

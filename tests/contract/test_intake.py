@@ -102,7 +102,7 @@ async def test_values_that_postgresql_cannot_store_are_replaced_or_become_dead_l
         said("$last"),
     ]
     assert await client.put({"events": events}) == (200, {})
-    assert await ids_in(database, ROOM) == ["$first", "$body", "$key", "$relation", "$last"]
+    assert await ids_in(database, ROOM) == ["$first", "$body", "$key", "$relation", "$msgtype", "$last"]
     assert len(await dead_letter_reasons(database)) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,6 +19,7 @@ from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.jobs import idle_lanes, woken
@@ -40,6 +42,7 @@ async def intake(database: Database) -> Intake:
         Rooms(database),
         IntakeStore(database),
         Edits(database),
+        Redactions(NAMES.bot_username, redact_answers=True),
         Histories(database),
         idle_lanes(database),
         Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
@@ -166,7 +169,7 @@ async def test_a_question_its_change_and_its_end_in_one_transaction(database: Da
     assert "secret" not in str(before)
 
 
-async def test_an_edit_of_nothing_is_ignored_with_a_reason(database: Database, intake: Intake) -> None:
+async def test_a_change_of_nothing_is_told_and_then_marked(database: Database, intake: Intake) -> None:
     await intake.take("t1", [said("$1"), said("$command", "!ab help")])
     await intake.take(
         "t2",
@@ -178,14 +181,84 @@ async def test_an_edit_of_nothing_is_ignored_with_a_reason(database: Database, i
             taken_back("$redaction", "$nothing"),
         ],
     )
-    assert list(await kinds(database)) == ["$1", "$command"]
-    rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
-    assert [tuple(row.values()) for row in rows] == [
-        ("$of-command", IgnoreReason.CHANGE),
-        ("$others", IgnoreReason.CHANGE),
-        ("$unknown", IgnoreReason.CHANGE),
-    ]
+    told = RefusalPayload(RefusalReason.UNKNOWN_TARGET)
+    expected = {
+        "$unknown": told,
+        "$others": told,
+        "$of-command": replace(told, is_told=True),
+        # People do not see a reaction to a reaction.
+        "$again": replace(told, is_told=True, target="$nothing"),
+    }
+    assert {event: content(await row_of(database, event)) for event in expected} == expected
+    assert list(await kinds(database)) == ["$1", "$command", *expected]
     assert content(await row_of(database, "$1")) == MessagePayload("hi")
+
+
+async def test_people_change_what_they_say_to_each_other_in_silence(database: Database, intake: Intake) -> None:
+    await database.execute("UPDATE room SET kind = 'group', owner = NULL")
+    await intake.take("t1", [changed("$edit", "x", "$nothing"), reacted("$again", "🔁", "$nothing")])
+    assert await kinds(database) == {}
+    rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [("$again", IgnoreReason.CHANGE), ("$edit", IgnoreReason.CHANGE)]
+
+
+async def test_each_message_that_cannot_be_read_is_answered_or_marked(database: Database, intake: Intake) -> None:
+    events = [said(f"${number}", type="m.room.encrypted", content={"ciphertext": "x"}) for number in range(3)]
+    told = RefusalPayload(RefusalReason.ENCRYPTED)
+    for _ in range(2):
+        await intake.take("t1", events)
+        payloads = [content(await row_of(database, event.event_id)) for event in events]
+        assert payloads == [told, *[replace(told, is_told=True)] * 2]
+    assert len(await kinds(database)) == len(events)
+
+
+async def test_a_backfill_forgets_a_message_whose_redaction_was_lost(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1", "secret"), said("$2")])
+    gone: dict[str, Any] = {"content": {}, "unsigned": {"redacted_because": {"event_id": "$redaction"}}}
+    for _ in range(2):
+        await intake.take_backfilled(WATCHED, [said("$1", **gone), said("$2"), said("$3", **gone)], "$3")
+        assert await order(database) == ["$2"]
+    assert content(await row_of(database, "$1")) == MessagePayload()
+    assert list(await kinds(database)) == ["$1", "$2"]
+
+
+async def test_a_backfill_finds_a_lost_request_for_another_answer_once(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    await finish(database, await take(database, lane))
+    found = [said("$1"), reacted("$again", "🔁"), reacted("$more", "🔁"), reacted("$stop", "🛑")]
+    await intake.take_backfilled(WATCHED, found, "$stop")
+    assert await order(database) == ["$again"]
+    await finish(database, await take(database, lane))
+    await intake.take("t2", [said("$2")])
+    await intake.take_backfilled(WATCHED, [*found, said("$2")], "$2")
+    assert await order(database) == ["$2"]
+    rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [("$more", IgnoreReason.MERGED), ("$stop", IgnoreReason.STOP)]
+
+
+async def test_a_withdrawn_request_for_another_answer_does_not_wait(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1")])
+    await finish(database, await take(database, (await row_of(database, "$1"))["conversation"]))
+    for number in range(3):
+        await intake.take("t2", [reacted(f"$again{number}", "🔁")])
+        await intake.take("t3", [taken_back(f"$redaction{number}", f"$again{number}")])
+    assert await order(database) == []
+
+
+async def test_changes_count_for_the_limit(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said(f"${number}") for number in range(LIMIT)])
+    lane = (await row_of(database, "$0"))["conversation"]
+    for _ in range(LIMIT):
+        await finish(database, await take(database, lane))
+    changes = [changed("$edit", "secret", "$0"), reacted("$again", "🔁", "$1"), changed("$last", "x", "$2")]
+    await intake.take("t2", changes)
+    await intake.take("t3", [said("$new"), changed("$newer", "better", "$0"), reacted("$refused", "🔁", "$2")])
+    found = await kinds(database)
+    assert [found[event] for event in ("$new", "$newer", "$refused")] == ["refusal", "edit", "refusal"]
+    assert await order(database) == ["$newer", "$again", "$last", "$new", "$refused"]
+    refused = RefusalPayload(RefusalReason.FULL, limit=LIMIT, target="$2")
+    assert content(await row_of(database, "$refused")) == refused
 
 
 async def test_an_edit_that_was_missed_takes_its_place(database: Database, intake: Intake) -> None:

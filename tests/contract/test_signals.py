@@ -181,7 +181,7 @@ async def test_rooms_that_need_a_backfill_and_lanes_that_go_on_after_it(
     await signalled.topics()
     (room,) = await histories.due(3600, 9)
     await histories.pass_over(room)
-    # Perhaps the agent's room does not exist any more: its state is read.
+    # The room whose history cannot be read is compared with the homeserver.
     assert await signalled.topics() == [Topic.AGENTS, Topic.LANES]
     await histories.pass_over(room)
     assert await signalled.topics() == [Topic.AGENTS]

@@ -49,7 +49,7 @@ class Recorder:
         is_last = await self._turns.finish(turn, TurnState.DONE, {})
         if self.closed is not None:
             await self.closed(turn)
-        return is_last
+        return bool(is_last)
 
     async def give_up(self, turn: Turn, cause: str, /) -> None:
         raise AssertionError(f"{turn.event_id} was given up: {cause}")

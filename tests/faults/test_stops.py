@@ -129,7 +129,7 @@ def lives(pid: int) -> bool:
 
 
 async def test_a_stop_while_the_embedded_database_starts(harness: BridgeHarness, data: Path, tmp_path: Path) -> None:
-    # The start of the database takes long on a busy machine, and the limit of the stop would leave it to the next start.
+    # The start of the database takes long on a busy machine; at the limit it would be left to the next start.
     config = harness.config("embedded", NOBODY, logging={"format": "json"}, lanes={"drain_timeout": 30})
     config = config.model_copy(update={"database": config.database.model_copy(update={"data_dir": data})})
     async with BridgeProcess(tmp_path, config) as bridge:

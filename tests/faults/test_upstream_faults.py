@@ -150,9 +150,7 @@ async def test_an_upstream_that_comes_back_answers_waiting_messages(harness: Bri
             assert upstream.questions == ["one", "two"]
 
 
-async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(
-    harness: BridgeHarness, database_url: str
-) -> None:
+async def test_an_upstream_that_stays_away_is_told_of_each_time(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"
         async with talking(harness, database_url, url, upstream.names[0]) as talk:
@@ -161,8 +159,10 @@ async def test_an_upstream_that_stays_away_is_told_of_once_and_shown_each_time(
             await talk.wait_until_idle(30)
             failed = [event["event_id"] for event in await events_of(talk)]
             await talk.person.wait_for(lambda: all("⚠️" in talk.room.reactions_to(event) for event in failed))
-            seen = [answer.body for answer in talk.answers]
-            assert seen == ["⚠️ No answer: faulty could not be reached. To try again, react with 🔁."]
+            cause = f"the server of {upstream.names[0]} could not be reached"
+            told = f"⚠️ No answer: {cause}. To try again, react with 🔁."
+            seen = [told, "⚠️ No answer, for the same reason as above."]
+            await expect_answers([talk], *seen)
             assert "Connection refused" in (talk.answers[0].html or "")
             await line.mend()
             await say([talk], "three")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from support.scripted_upstream import ScriptedUpstream, says
 
@@ -168,7 +169,22 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
         dm = await member.person.create_dm(ghost)
         await member.person.wait_for(lambda: ghost in member.person.room(dm).members("leave"))
         reason = member.person.room(dm).state["m.room.member", ghost]["reason"]
-        assert BOT in reason
+        (told,) = member.person.room(dm).said_by(ghost)
+        alias = f"#{ghost[1:]}"
+        assert told.body == reason
+        assert alias in reason
+        assert "@admin:test.local" in reason
+
+
+async def test_the_bot_says_nothing_of_commands_in_an_encrypted_chat(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
+        state = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+        room_id = await member.person.create_room(
+            preset="trusted_private_chat", is_direct=True, invite=[BOT], initial_state=[state]
+        )
+        room = member.person.room
+        await member.person.wait_for(lambda: room(room_id).said_by(BOT))
+        assert [message.body for message in room(room_id).said_by(BOT)] == [ENGLISH.encrypted]
 
 
 async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeHarness, database_url: str) -> None:
@@ -213,4 +229,4 @@ async def test_a_failure_is_told_in_the_language_of_the_configuration(
         upstream.script = says(401)
         await talk.say("hi")
         (answer,) = await talk.wait_for_answers(1)
-        assert answer.body.startswith("⚠️ Ответа нет: сервер scripted не принимает api_key (401)")
+        assert answer.body.startswith("⚠️ Ответа нет: мост не может пользоваться сервером агента x")

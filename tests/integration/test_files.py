@@ -63,9 +63,9 @@ async def test_pictures_that_are_sent_together_are_one_question(shared: SharedBr
 
 async def test_a_caption_goes_with_its_file(shared: SharedBridge) -> None:
     async with ScriptedUpstream("reader") as upstream, shared.talk(upstream) as talk:
-        await send_file(talk, "größe, welt".encode(), "text/plain", "letter.txt", body="Translate this")
+        await send_file(talk, "größe, welt".encode(), "text/plain", "my_letter_v2.txt", body="Translate this")
         await talk.wait_for_answers(1)
-        assert upstream.questions == ["Translate this\n\nFile letter.txt:\n\n```\ngröße, welt\n```"]
+        assert upstream.questions == ["Translate this\n\nFile my_letter_v2.txt:\n\n```\ngröße, welt\n```"]
         await talk.say("thanks")
         await talk.wait_for_answers(2)
         # The conversation still has the file later on.

@@ -120,6 +120,29 @@ async def test_both_agents_answer_the_same_event(harness: BridgeHarness, databas
         assert {body["model"] for body in upstream.asked[:2]} == {model["id"] for model in upstream.models}
 
 
+async def test_the_bot_tells_that_a_ghost_may_not_speak(harness: BridgeHarness, database_url: str) -> None:
+    async with (
+        ScriptedUpstream("frida", "gala") as upstream,
+        group(harness, database_url, upstream) as (running, talk),
+    ):
+        frida, _ = talk.ghosts
+        levels = await running.homeserver.state(talk.room_id, "m.room.power_levels", as_user=BOT)
+        assert levels is not None
+        content = levels["content"]
+        muted = {"users": content["users"] | {BOT: 50}, "events_default": 50}
+        await talk.person.set_state(talk.room_id, "m.room.power_levels", content | muted)
+        greetings = len(talk.room.said_by(BOT))
+        question = await talk.ask("hello?", frida)
+        await talk.person.wait_for(lambda: len(talk.room.said_by(BOT)) > greetings)
+        (told,) = talk.room.said_by(BOT)[greetings:]
+        assert f"{upstream.names[0]} is not permitted to send messages" in told.body
+        assert told.content["m.relates_to"]["m.in_reply_to"]["event_id"] == question
+        await closed(running.database, 1)
+        # The agent is asked once: its answer was committed, and was refused twice.
+        assert upstream.questions == ["hello?"]
+        assert talk.said() == [[], []]
+
+
 async def test_both_go_on_after_a_kill_and_say_nothing_twice(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

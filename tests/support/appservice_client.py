@@ -20,6 +20,7 @@ from agent_bridge.store.agents import Agents
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
@@ -76,7 +77,8 @@ async def serve_endpoint(
 def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
-    parts = Rooms(database), IntakeStore(database), Edits(database), Histories(database)
+    redactions = Redactions(NAMES.bot_username, redact_answers=True)
+    parts = Rooms(database), IntakeStore(database), Edits(database), redactions, Histories(database)
     return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
 
 

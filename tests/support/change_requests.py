@@ -8,9 +8,10 @@ from agent_bridge.core.answers import AnswerExtras, Op, Part
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.core.turns import StopReason, TurnKind, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.turns import Turns
 from support.turn_rows import BOB, ROOM, new
 
@@ -46,21 +47,33 @@ def change(kind: ChangeKind, event_id: str, target: str, **changes: Any) -> Chan
 
 async def note(database: Database, *wanted: ChangeRequest) -> list[list[int]]:
     """Write *wanted* like intake; return the lanes of each."""
-    edits = Edits(database)
+    edits, redactions = Edits(database), Redactions("agentbridge", redact_answers=True)
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, {each.room_id for each in wanted})
         return [
-            await (edits.forget if each.kind is ChangeKind.REDACT else edits.note)(connection, each) for each in wanted
+            [*(await redactions.carry_out(connection, each)).lanes]
+            if each.kind is ChangeKind.REDACT
+            else [*(await edits.note(connection, each)).lanes]
+            for each in wanted
         ]
 
 
 async def answer(database: Database, turn: Turn, text: str = "The answer", state: TurnState = TurnState.DONE) -> None:
-    """Answer *turn* like the relay, and record an event for the answer: ``$q`` gets ``$aq``."""
+    """Answer *turn* like its worker, and record an event for the answer: ``$q`` gets ``$aq``.
+
+    If a message or the answer was redacted, ask the rest, or close the turn without an answer.
+    """
     turns = Turns(database)
     error = "it broke" if state is TurnState.FAILED else None
     besides = AnswerExtras(activity=(Op(Part.ACTIVITY, "thought"),))
     stopped = state is TurnState.STOPPED
-    await turns.commit(
+    redacted = await turns.commit(
         turn, text, error=error, parts=[0], extras=besides, stopped=stopped, transcript=[] if error else TALK
     )
-    await turns.finish(turn, state, {0: f"$a{turn.event_id[1:]}"})
+    if redacted is not None:
+        if redacted is StopReason.REDACTED and await turns.ask_the_rest(turn):
+            return
+        await turns.commit(turn, "", error=None, parts=[], stopped=True)
+    shown = {} if redacted is not None else {0: f"$a{turn.event_id[1:]}"}
+    if await turns.finish(turn, state, shown) is None:
+        await turns.finish(turn, TurnState.STOPPED, {}, taken_back=shown)

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_bridge.core.ids import MARK, mark
+from agent_bridge.core.names import one_line
 from agent_bridge.render.content import MAX_CONTENT, edit, escape, in_thread, link, message
 from agent_bridge.render.markdown.html import to_html
 from agent_bridge.render.split import PART_BYTES, split
@@ -144,10 +145,26 @@ def test_control_characters_are_left_out(text: str, body: str) -> None:
         ("a - b 1. c", "a - b 1. c"),
         ("[x](y)|", "\\[x\\](y)\\|"),
         ("\\", "\\\\"),
+        ("\x1b]0;owned\x07", "\\]0;owned"),
+        ("a\u202egnp.exe", "agnp.exe"),
+        ("\u200b", ""),
     ],
 )
 def test_escape(text: str, escaped: str) -> None:
     assert escape(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("markdown", "body"),
+    [
+        (f"not read: {escape('IMG_1.HEIC')}", "not read: IMG_1.HEIC"),
+        (f"refused: {escape('M_UNKNOWN <b>')} `a\\_b`", "refused: M_UNKNOWN <b> `a\\_b`"),
+        ("```\na\\_b\n```", "```\na\\_b\n```"),
+        ("C:\\\\x", "C:\\x"),
+    ],
+)
+def test_the_body_of_a_notice_has_no_escapes(markdown: str, body: str) -> None:
+    assert message(markdown, mark=KEY, notice=True)["body"] == body
 
 
 @given(PRINTABLE)
@@ -156,19 +173,19 @@ def test_escape(text: str, escaped: str) -> None:
 @example("1. a")
 @example("=== a")
 def test_escaped_text_is_shown_as_it_is(text: str) -> None:
-    shown = " ".join(text.split())
+    shown = one_line(text)
     html = to_html(f"x {escape(text)} x")
     assert unescape(html) == f"<p>{' '.join(f'x {shown} x'.split())}</p>" or not shown
     assert unescape(to_html(escape(text))) == (f"<p>{shown}</p>" if shown else "")
 
 
-@given(PRINTABLE.filter(str.strip))
+@given(PRINTABLE.filter(one_line))
 def test_the_text_of_a_link_is_shown_as_it_is(text: str) -> None:
-    shown = " ".join(text.split())
+    shown = one_line(text)
     assert unescape(to_html(link("https://e.org/a?b=c", text))) == f'<p><a href="https://e.org/a?b=c">{shown}</a></p>'
 
 
-@given(PRINTABLE.filter(str.strip))
+@given(PRINTABLE.filter(one_line))
 def test_a_link_stays_within_its_cell(text: str) -> None:
     html = to_html(f"| Name | State |\n|---|---|\n| {link('https://e.org', text)} | there |")
     assert html.count("<td>") == 2

@@ -186,17 +186,35 @@ def test_what_an_event_relates_to(related: object, target: str | None, thread: s
         ({"content": {"reason": "oops"}, "redacts": "$x"}, "$x"),
         ({"content": {"redacts": "$x"}, "redacts": "$y"}, "$y"),
         ({"content": {"redacts": 5}, "redacts": "$y"}, "$y"),
+        ({"content": {"redacts": 5}}, None),
         ({"content": {}, "redacts": ["$x"]}, None),
         ({"content": {}, "redacts": ""}, None),
         ({"content": {}, "redacts": "$\0"}, None),
         ({"content": {}}, None),
     ],
 )
-def test_what_a_redaction_takes_back(raw: dict[str, Any], redacts: str | None) -> None:
+def test_the_event_that_a_redaction_names(raw: dict[str, Any], redacts: str | None) -> None:
     """The place of the redacted event id depends on the room version."""
     parsed = parse_event(WHOLE | {"type": "m.room.redaction"} | raw)
     assert parsed is not None
     assert parsed.redacts == redacts
+
+
+@pytest.mark.parametrize(
+    ("unsigned", "redacted_by"),
+    [
+        ({"redacted_because": {"event_id": "$r", "type": "m.room.redaction"}}, "$r"),
+        ({"redacted_because": {"event_id": 5}}, None),
+        ({"redacted_because": "$r"}, None),
+        ({}, None),
+        ("junk", None),
+        (None, None),
+    ],
+)
+def test_the_redaction_of_an_event(unsigned: object, redacted_by: str | None) -> None:
+    parsed = parse_event(WHOLE | {"content": {}, "unsigned": unsigned})
+    assert parsed is not None
+    assert parsed.redacted_by == redacted_by
 
 
 def test_only_a_redaction_says_it_outside_its_content() -> None:

@@ -184,3 +184,22 @@ def test_a_note_before_brackets_is_one() -> None:
 def test_a_definition_without_a_reference_is_shown(markdown: str, html: str) -> None:
     """The references can be in another part of the answer."""
     assert to_html(markdown) == html
+
+
+@pytest.mark.parametrize(
+    ("markdown", "host"),
+    [
+        ("[https://bank.example](https://evil.example/x)", "evil.example"),
+        ("[**https://bank.example/login**](https://evil.example)", "evil.example"),
+        ("[www.bank.example](https://evil.example)", "evil.example"),
+        ("[http://BANK.example/a](https://bank.example/b)", ""),
+        ("[the bank](https://evil.example)", ""),
+        ("[README.md](https://git.example/README.md)", ""),
+        ("<https://bank.example>", ""),
+        ("https://bank.example", ""),
+    ],
+)
+def test_a_link_that_pretends_to_lead_elsewhere_names_its_host(markdown: str, host: str) -> None:
+    html = to_html(markdown)
+    assert html.count("<a ") == 1
+    assert html.removesuffix("</p>").endswith(f"</a> ({host})" if host else "</a>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from agent_bridge.bridge.answering.outcome import (
     outcome_of,
 )
 from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op, Part
-from agent_bridge.core.errors import AnswerFiltered, UpstreamBusy
+from agent_bridge.core.errors import AnswerFiltered, UpstreamBusy, UpstreamRefused
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import Text
@@ -300,15 +301,29 @@ def test_outcome_of_an_attempt(attempt: Attempt, outcome: Outcome) -> None:
 
 
 def test_the_same_failure_is_told_once() -> None:
-    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=True).extras.notice is None
+    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=True).extras.notice == Notice(ENGLISH.failed_again)
     midway = outcome_of(Attempt(ended_by=BROKEN, text="Half"), ENGLISH, announced=True)
     assert midway.extras.notice == TOLD_MIDWAY
 
 
 def test_a_failure_of_the_upstream_has_its_words() -> None:
     error = UpstreamBusy(Text("upstream_busy", upstream="up", status=429), detail="slow down")
-    assert Failure.of(error, ENGLISH) == Failure("up is busy (429)", ENGLISH.try_later, "slow down", error)
-    assert Failure.of(UpstreamBusy(Text("upstream_busy", upstream="up", status=429)), ENGLISH).detail == ""
+    told = "the server of Ada is busy (429)"
+    expected = Failure("up is busy (429)", ENGLISH.try_later, "slow down", error, told)
+    assert Failure.of(error, "Ada", ENGLISH) == expected
+    assert expected.notice(ENGLISH, midway=False).summary.startswith(f"⚠️ No answer: {told}.")
+    assert Failure.of(UpstreamBusy(Text("upstream_busy", upstream="up", status=429)), "Ada", ENGLISH).detail == ""
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+@pytest.mark.parametrize("name", ["upstream_key", "upstream_web_page", "upstream_no_list", "upstream_unusable"])
+def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
+    failure = Failure.of(UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(["@root:x"]))
+    summary = failure.notice(texts, midway=False).summary
+    assert "@root:x" in summary
+    assert "Ada" in summary
+    assert "studio" in failure.detail
+    assert not re.search(r"studio|url|api_key|/v1|permissions", summary)
 
 
 @pytest.mark.parametrize(

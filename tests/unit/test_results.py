@@ -89,7 +89,7 @@ TRACE = TurnTrace(
 )
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
-    AgentList((ADA, ADAM), 2, 3),
+    AgentList((ADA, ADAM), page=2, pages=3),
     CommandFailed("invite", "it broke."),
     CommandList((INVITE, BUSY, SYNC)),
     Dropped((TurnChange(KEY, TurnState.QUEUED, is_changed=True),)),
@@ -310,6 +310,20 @@ def test_many_agents_are_several_tables() -> None:
 def test_the_state_of_an_agent(state: AgentState, room: RoomAddress | None, text: str) -> None:
     row = english(AgentList((replace(ADA, state=state, room=room),))).splitlines()[-1]
     assert row.endswith(f" | up | {text} |")
+
+
+@pytest.mark.parametrize(
+    ("state", "room", "row"),
+    [
+        (AgentState.ACTIVE, ADA.room, "| [Ada](https://matrix.to/#/!ada:x.org?via=x.org) |"),
+        (AgentState.ACTIVE, None, "| Ada (its room is being created) |"),
+        (AgentState.GONE, ADA.room, "| [Ada](https://matrix.to/#/!ada:x.org?via=x.org) (gone) |"),
+    ],
+)
+def test_members_get_the_agents_without_their_servers(state: AgentState, room: RoomAddress | None, row: str) -> None:
+    text = english(AgentList((replace(ADA, state=state, room=room),), is_for_admin=False))
+    assert text == f"| Agent |\n|---|\n{row}"
+    assert english(AgentList((), is_for_admin=False)) == ENGLISH.no_agents_yet
 
 
 @pytest.mark.parametrize(

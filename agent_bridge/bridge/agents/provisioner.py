@@ -301,7 +301,8 @@ class Provisioner:
             return
         ghost = self._namespace.user_id(agent.ghost)
         key = f"{home.id}.{problem}.{home.check_requests}"
-        text = text.format(name=escape(agent.name), ghost=ghost, bot=self._namespace.bot)
+        admin = self._texts.an_admin
+        text = text.format(name=escape(agent.name), ghost=ghost, bot=self._namespace.bot, admin=admin)
         content = message(text, mark=mark(key, 0), notice=True)
         try:
             await self._homeserver.send(room_id, content, txn_id=f"ab.{key}")

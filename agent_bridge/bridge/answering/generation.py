@@ -62,6 +62,7 @@ class _Call:
     """One call of an upstream, and the buffer of its answer."""
 
     turn: Turn
+    agent: Agent
     upstream: Upstream
     config: UpstreamConfig
     request: AnswerRequest
@@ -112,7 +113,9 @@ class Generation:
             return Attempt(ended_by=turn.stop)
         configured = self._upstreams.get(agent.upstream)
         if configured is None or agent.state is AgentState.GONE:
-            return Attempt(ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), self._texts))
+            return Attempt(
+                ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), agent.name, self._texts)
+            )
         upstream, config = configured
         question = await self._questions.build(turn, agent, upstream)
         if question.empty:
@@ -121,7 +124,8 @@ class Generation:
         limits = question.history.limits(tokens)
         for number, limit in enumerate(limits):
             request = self._request(turn, agent, question, limit, number)
-            call = _Call(turn, upstream, config, request, question, self._buffer(turn, config), outbox.user_id)
+            buffer = self._buffer(turn, config)
+            call = _Call(turn, agent, upstream, config, request, question, buffer, outbox.user_id)
             result = await self._call(call, outbox)
             if limit == limits[-1] or not _is_too_long(result):
                 break
@@ -133,7 +137,8 @@ class Generation:
             and isinstance(result.error, ConversationTooLong)
             and not upstream.traits.stateful
         ):
-            result = Failure.of(MessageTooLong(Text("message_too_long"), detail=result.error.detail), self._texts)
+            too_long = MessageTooLong(Text("message_too_long"), detail=result.error.detail)
+            result = Failure.of(too_long, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
 
     async def _call(self, call: _Call, outbox: Outbox) -> Attempt | Failure | StopReason:
@@ -145,7 +150,7 @@ class Generation:
             try:
                 return await self._cancellations.unless_stopped(call.turn, self._answer(call, streamer))
             except UpstreamError as error:
-                return Failure.of(error, self._texts)
+                return Failure.of(error, call.agent.name, self._texts)
 
     def _request(self, turn: Turn, agent: Agent, question: Question, tokens: int, number: int) -> AnswerRequest:
         # A retry has a key of its own, so the upstream generates another answer; so has a request with less history.

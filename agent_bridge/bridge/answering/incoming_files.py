@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, TooLarge, UpstreamError
+from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import Image
 from agent_bridge.files.documents import as_markdown
 from agent_bridge.files.reader import Places
@@ -61,7 +62,8 @@ class IncomingFiles:
         Raises:
             HomeserverUnavailable: it cannot be downloaded now; trying again may help.
         """
-        name = escape(attachment.name) or attachment.kind.removeprefix("m.")
+        name = one_line(attachment.name) or attachment.kind.removeprefix("m.")
+        shown = escape(name)
         try:
             data = await self._download(attachment, as_user)
             # In threads: a file may have many megabytes.
@@ -69,11 +71,11 @@ class IncomingFiles:
             return await self._content(data, kind, name, upstream, agent, room)
         except TooLarge as error:
             limit = self._texts.bytes(error.limit or self._limits.max_bytes)
-            return FileContent(note=self._texts.too_large.format(name=name, limit=limit))
+            return FileContent(note=self._texts.too_large.format(name=shown, limit=limit))
         except FileRefused as error:
-            return FileContent(note=self._texts.not_read.format(name=name, cause=error.says(self._texts)))
+            return FileContent(note=self._texts.not_read.format(name=shown, cause=error.says(self._texts)))
         except (HomeserverRefused, UpstreamError) as error:
-            return FileContent(note=self._texts.not_fetched.format(name=name, cause=error.says(self._texts)))
+            return FileContent(note=self._texts.not_fetched.format(name=shown, cause=error.says(self._texts)))
 
     async def _download(self, attachment: Attachment, as_user: str) -> bytes:
         limit = self._limits.max_bytes
@@ -90,7 +92,7 @@ class IncomingFiles:
             case Family.IMAGE if upstream.traits.images:
                 return await self._picture(data, name, room)
             case Family.IMAGE:
-                return FileContent(note=self._texts.no_images.format(agent=agent))
+                return FileContent(note=self._texts.no_images.format(agent=escape(agent)))
             case Family.AUDIO if upstream.can.transcribe is not None:
                 words = await upstream.can.transcribe(data, name=name, content_type=kind.content_type)
                 return FileContent(f"{self._texts.transcript}\n\n{words}")
@@ -99,7 +101,7 @@ class IncomingFiles:
             case Family.TEXT | Family.DOCUMENT:
                 return await self._text(data, kind, name, room)
             case _:
-                return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
+                return FileContent(note=self._texts.unreadable_kind.format(name=escape(name), kind=kind.content_type))
 
     async def _picture(self, data: bytes, name: str, room: str) -> FileContent:
         picture = await self._pictures.for_model(data, max_bytes=self._limits.max_image_bytes, room=room)
@@ -112,5 +114,5 @@ class IncomingFiles:
         else:
             async with self._documents.place(room):
                 read = await as_markdown(data, kind, max_chars=limit)
-        note = self._texts.cut.format(name=name, characters=self._characters) if read.cut else ""
+        note = self._texts.cut.format(name=escape(name), characters=self._characters) if read.cut else ""
         return FileContent(f"{self._texts.attachment.format(name=name)}\n\n{fenced(read.text)}", note=note)

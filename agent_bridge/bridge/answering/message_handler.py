@@ -11,7 +11,7 @@ from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_ou
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import HomeserverError
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.render.content import escape
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_FORBIDDEN = 403
 _RETRY = Backoff(first=1, cap=15)
 #: Seconds after which the room is told that a message waits for the upstream.
 _TELL_AFTER = 5.0
 #: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
 _LONGEST_WAIT = 900.0
-#: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.
+#: Seconds for which the same failure is announced briefly in a room.
 _ANNOUNCED = 60.0
 #: Seconds between two attempts in a room whose successor the ghost cannot enter.
 _MOVING = 60.0
@@ -69,6 +70,7 @@ class MessageHandler:
         self._undeliverable = undeliverable
         self._lanes = lanes
         self._max_parts = answers.max_parts
+        self._redact_answers = answers.redact_answers
         self._prefix = bot.prefix
         self._texts = texts
 
@@ -78,7 +80,8 @@ class MessageHandler:
         Return True if the turn was the last open one of its lane.
 
         Raises:
-            HomeserverError: the outcome could not be shown. A committed outcome stays committed.
+            HomeserverError: the outcome could not be shown. A committed outcome stays committed. Where the ghost is not
+                permitted to speak, the bridge bot tells the room so in its place.
         """
         started = time.monotonic()
         if turn.obstacle is not None:
@@ -95,19 +98,34 @@ class MessageHandler:
         async with self._receipts.working(turn.room_id, newest, outbox.user_id) as working:
             outcome = await self._outcome(turn, agent, outbox)
             working.stop_typing()
-            return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
+            try:
+                return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
+            except HomeserverRefused as error:
+                if error.status != _FORBIDDEN or turn.state is not TurnState.COMMITTED:
+                    # The first refusal has the room compared, which may repair it.
+                    raise
+                await self.give_up(turn, error.says(self._texts))
+                return False
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that *turn* ends because of *cause*, and close it as failed."""
-        _, outbox = self._outboxes.open(turn)
+        agent, outbox = self._outboxes.open(turn)
         await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
-        await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
+        try:
+            await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
+        except HomeserverRefused as error:
+            if error.status != _FORBIDDEN:
+                raise
+            _log.warning("a ghost may not speak", room=turn.room_id, user=outbox.user_id, error=str(error))
+            told = self._texts.ghost_is_mute.format(agent=escape(agent.name), admin=self._texts.an_admin)
+            await self._outboxes.tell_as_bot(turn, told)
+            await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
     async def _deliver(self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float) -> bool:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
         ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
-            await self._turns.commit(
+            redacted = await self._turns.commit(
                 turn,
                 outcome.text,
                 error=outcome.error,
@@ -117,6 +135,11 @@ class MessageHandler:
                 transcript=outcome.transcript,
                 run=outcome.run,
             )
+            if redacted is not None:
+                if await self._ask_the_rest(turn, outbox, redacted):
+                    return False
+                outcome = outcome_of(Attempt(ended_by=redacted), self._texts)
+                return await self._deliver(turn, agent, outbox, outcome, started)
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
         is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
@@ -136,10 +159,19 @@ class MessageHandler:
             if await self._put_back(turn, failure, agent, outbox):
                 return None
             announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
-        if attempt.ended_by is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
-            # One of several messages was redacted: the turn asks the others again.
+        if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
             return None
         return outcome_of(attempt, self._texts, announced=announced)
+
+    async def _ask_the_rest(self, turn: Turn, outbox: Outbox, ended_by: StopReason) -> bool:
+        """Queue *turn* again if one of several messages, or an edit, was redacted; tell whether it is queued.
+
+        The next answer to several messages replaces what is shown. An answer to a redacted edit is redacted.
+        """
+        if ended_by is not StopReason.REDACTED:
+            return False
+        taken_back = await outbox.withdraw() if self._redact_answers and not turn.collected else []
+        return await self._turns.ask_the_rest(turn, taken_back=taken_back)
 
     async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         if self._batching.is_too_old(turn):
@@ -156,7 +188,8 @@ class MessageHandler:
         if not may_wait and turn.failures + 1 >= self._lanes.max_attempts:
             return False
         if may_wait and turn.worked + delay > _TELL_AFTER and turn.failures:
-            cause = failure.cause[:1].upper() + failure.cause[1:]
+            cause = failure.told or failure.cause
+            cause = cause[:1].upper() + cause[1:]
             text = self._texts.waits_for_upstream.format(cause=cause, agent=escape(agent.name))
             await self._tell(outbox, Op(Part.WAITING, text, notice=True))
         _log.warning("asking again", error=str(error), room=turn.room_id, seconds=delay)
@@ -177,4 +210,5 @@ class MessageHandler:
             messages=self._texts.count(1 + len(turn.collected), self._texts.message),
             age=self._texts.duration(turn.age),
             command=f"{self._prefix} retry {turn.key}",
+            admin=self._texts.an_admin,
         )

@@ -7,7 +7,8 @@ ended with a whole answer     reasoning and tools, text, notes, files       done
 failed                        the text so far, a notice with the cause      failed
 was stopped (🛑, ``stop``)    the text so far and "(stopped)"               stopped
 was stopped by an edit        the text so far; the new text is asked next   stopped
-was stopped by a redaction    the text so far and "(stopped)", or nothing   stopped
+was stopped by a redaction    the text so far and "(stopped)"               stopped
+was withdrawn                 nothing                                       stopped
 was dropped                   the text so far, a notice                     failed
 ============================  ============================================  =========
 """
@@ -22,7 +23,7 @@ from agent_bridge.core.errors import AnswerFiltered
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
-from agent_bridge.render.content import fenced
+from agent_bridge.render.content import escape, fenced
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import with_ending
 
@@ -47,15 +48,20 @@ class Failure:
     detail: str = ""
     #: The error of the upstream; None: the upstream was not asked.
     error: UpstreamError | None = None
+    #: The cause for the people in the room, if it is not the one for administrators.
+    told: str = ""
 
     @classmethod
-    def of(cls, error: UpstreamError, texts: Texts) -> Failure:
-        """Return the failure that *error* is."""
-        return cls(error.cause(texts), error.remedy(texts), error.detail or "", error)
+    def of(cls, error: UpstreamError, agent: str, texts: Texts) -> Failure:
+        """Return the failure that *error* of *agent* is."""
+        told = error.cause_in_room(texts, escape(agent))
+        # An administrator finds the cause in the folded details.
+        detail = error.says(texts) if error.is_about_settings else error.detail or ""
+        return cls(error.cause(texts), error.remedy(texts), detail, error, told)
 
     def notice(self, texts: Texts, *, midway: bool) -> Notice:
         """Return the notice about it; *midway*: below a part of the answer."""
-        head = (texts.failed_midway if midway else texts.failed).format(cause=clause(self.cause))
+        head = (texts.failed_midway if midway else texts.failed).format(cause=clause(self.told or self.cause))
         return Notice(f"{head} {self.remedy}".strip(), self.detail)
 
 
@@ -139,12 +145,14 @@ class Outcome:
 def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Outcome:
     """Return the outcome of *attempt*.
 
-    *announced*: the room was told of the same failure a moment ago; the failure of an attempt without text is then not
-    told again.
+    *announced*: the room was told of the same failure a moment ago; the failure of an attempt without text is then told
+    briefly.
     """
     ended_by = Failure(texts.dropped) if attempt.ended_by is StopReason.DROPPED else attempt.ended_by
     files = (*((attempt.rest,) if attempt.rest else ()), *attempt.files)
     extras = AnswerExtras(files=files, rest=attempt.rest is not None)
+    if ended_by is StopReason.WITHDRAWN:
+        return Outcome("", stopped=ended_by, run=attempt.run)
     if isinstance(ended_by, StopReason):
         return Outcome(
             attempt.text,
@@ -161,8 +169,9 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
         said = _with_files(attempt.text, attempt.files)
         return Outcome(text, extras=extras, question=attempt.question, said=said, run=attempt.run)
     midway = bool(attempt.text)
-    notice = None if announced and not midway else ended_by.notice(texts, midway=midway)
-    extras = replace(extras, activity=attempt.activity if midway or notice else (), notice=notice)
+    is_repeated = announced and not midway
+    notice = Notice(texts.failed_again) if is_repeated else ended_by.notice(texts, midway=midway)
+    extras = replace(extras, activity=() if is_repeated else attempt.activity, notice=notice)
     # The next question would be refused too if it had the text that a filter stopped.
     said = "" if isinstance(ended_by.error, AnswerFiltered) else attempt.text
     return Outcome(attempt.text, ended_by.cause, extras=extras, question=attempt.question, said=said, run=attempt.run)
@@ -170,6 +179,8 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
 
 def committed_outcome(turn: Turn) -> Outcome:
     """Return the outcome that an earlier attempt committed for *turn*."""
+    if turn.stop is StopReason.WITHDRAWN:
+        return Outcome("", stopped=turn.stop)
     return Outcome(turn.answer or "", turn.error, stopped=turn.stop, extras=turn.extras)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.answering.history import History, alternating, question_of
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.matrix.events import content_today
+from agent_bridge.matrix.said import is_reply, message_of, without_fallback
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Messages of a transcript that are read at most; the token budget usually ends earlier.
 _TRANSCRIPT = 200
-#: The quotation that old clients put before a reply (Matrix spec, "Fallbacks for rich replies").
-_FALLBACK = re.compile(r"\A(?:> .*\n)+\n")
 #: Attempts at a file that the homeserver does not give while it gives other things: ten seconds or so.
 _TRIES = 4
 #: Characters of a quotation.
@@ -128,14 +127,16 @@ class Questions:
     ) -> list[FileContent]:
         """Return one message in pieces: the quotation of the message that it replies to, its text, its file."""
         parts: list[FileContent] = []
-        body, attachment = message.body, message.file
+        body = message.body
         if message.reply_to is not None:
-            body = _FALLBACK.sub("", body)
+            body = without_fallback(body)
             quoted = await self._message(turn.room_id, message.reply_to, ghost)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent))
+        if message.form:
+            parts.append(FileContent(self._texts.forms.get(message.form) or self._other_form(message.form)))
         parts.append(FileContent(body))
-        if attachment is not None:
+        for attachment in message.files:
             try:
                 content = await self._incoming_files.read(
                     attachment, upstream, agent=agent.name, as_user=ghost, room=turn.room_id
@@ -148,6 +149,9 @@ class Questions:
                 name, cause = escape(attachment.name), error.says(self._texts)
                 parts.append(FileContent(note=self._texts.not_fetched.format(name=name, cause=cause)))
         return parts
+
+    def _other_form(self, form: str) -> str:
+        return self._texts.other_form.format(type=one_line(form))
 
     async def _root(self, turn: Turn, ghost: str) -> ChatMessage | None:
         """Return the root of the thread of *turn*; None outside threads, and if it has no text."""
@@ -164,8 +168,12 @@ class Questions:
         event = await self._homeserver.event(room_id, event_id, ghost)
         if event is None:
             return None
-        body = content_today(event).get("body")
-        text = _FALLBACK.sub("", body).strip() if isinstance(body, str) else ""
+        content = event.get("content")
+        said = message_of(str(event.get("type")), content_today(event))
+        text = "" if said is None else said.body or ", ".join(one_line(each.name) for each in said.files)
+        if isinstance(content, dict) and is_reply(content):
+            text = without_fallback(text)
+        text = text.strip()
         return ChatMessage(str(event.get("sender", "")), text[:_QUOTED]) if text else None
 
     def _quote(self, message: ChatMessage, agent: Agent) -> FileContent:

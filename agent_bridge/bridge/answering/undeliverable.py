@@ -10,7 +10,7 @@ from agent_bridge.bridge.answering.outcome import Failure
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.core.answers import AnswerExtras, Op, Part
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.turns import TurnState
+from agent_bridge.core.turns import StopReason, TurnState
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
@@ -45,7 +45,9 @@ class Undeliverable:
         told = await self._turns.was_announced(turn, cause, _TOLD)
         if turn.state is not TurnState.COMMITTED:
             extras = AnswerExtras(notice=None if told else notice)
-            await self._turns.commit(turn, "", error=cause, parts=[], extras=extras)
+            redacted = await self._turns.commit(turn, "", error=cause, parts=[], extras=extras)
+            if redacted is not None:
+                return await self._close_redacted(turn, redacted)
         await self._status_reactions.show(turn, TurnState.FAILED, bot)
         outbox = Outbox(self._homeserver, self._turns, turn, bot)
         if not told:
@@ -54,4 +56,15 @@ class Undeliverable:
             except HomeserverRefused as error:
                 _log.warning("the room was not told", room=turn.room_id, error=str(error))
         _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
-        return await self._turns.finish(turn, TurnState.FAILED, outbox.event_ids, error=cause)
+        is_last = await self._turns.finish(turn, TurnState.FAILED, outbox.event_ids, error=cause)
+        if is_last is None:
+            taken_back = await outbox.withdraw()
+            is_last = await self._turns.finish(turn, TurnState.STOPPED, {}, taken_back=taken_back)
+        return bool(is_last)
+
+    async def _close_redacted(self, turn: Turn, reason: StopReason) -> bool:
+        """Close *turn* without a word, unless messages are left in it that were not redacted: they get a report."""
+        if reason is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
+            return False
+        await self._turns.commit(turn, "", error=None, parts=[], stopped=True)
+        return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))

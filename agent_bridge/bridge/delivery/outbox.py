@@ -14,6 +14,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
@@ -62,6 +63,11 @@ class Outboxes:
         ghost = self._homeserver.namespace.user_id(turn.agent.ghost)
         return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
 
+    async def tell_as_bot(self, turn: Turn, text: str) -> None:
+        """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak."""
+        content = message(text, mark=f"{turn.key}.bot", notice=True) | in_reply_to(turn.event_id)
+        await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.bot.{turn.retries}")
+
 
 class Outbox:
     """The messages of one user (a ghost or the bridge bot) for one turn."""
@@ -70,6 +76,7 @@ class Outbox:
         self._homeserver = homeserver
         self._turns = turns
         self._turn = turn
+        self._eraser = Eraser(homeserver)
         #: The user that sends the messages.
         self.user_id = user_id
         self._edits = 0
@@ -77,6 +84,8 @@ class Outbox:
         self._shown: dict[int, Op] = {}
         #: Parts with a request that may have succeeded without an answer.
         self._tried: set[int] = set()
+        #: Events that an earlier answer has left behind a part that was redacted and is sent again.
+        self._outdated: list[str] = []
         #: Parts with an edit that the homeserver may carry out later than the edits after it.
         self._late: set[int] = set()
         #: Parts that were redacted before the answer was complete.
@@ -96,10 +105,10 @@ class Outbox:
             self._tried |= open_parts
             await self._adopt(open_parts)
 
-    async def show(self, op: Op, *, intended: bool = False) -> None:
+    async def show(self, op: Op, *, intended: bool = False, recorded: bool = True) -> None:
         """Carry out *op*: send the part or edit its event; do nothing if the event shows exactly *op*.
 
-        *intended*: the intention is stored already.
+        *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once.
         """
         if self._shown.get(op.part) == op:
             return
@@ -113,8 +122,10 @@ class Outbox:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
-            self.event_ids[op.part] = await self._send_related(content, self._relation(op), self._txn_id(op.part))
-            if not intended:
+            relation = self._relation(op)
+            self._leave_behind(op.part)
+            self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
+            if recorded:
                 await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
             if tried:
                 # If the first request had arrived, the homeserver returned its event, which has the first text.
@@ -127,19 +138,31 @@ class Outbox:
         Return True if the turn was the last open one of its lane.
         """
         for op in ops:
-            await self.show(op, intended=True)
+            # The end stores the event of a short answer. A person may redact a part of a long one before its end.
+            await self.show(op, intended=True, recorded=len(ops) > 1)
         await self._overtake([op for op in ops if op.part in self._late])
         for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
             await self.take_back(part)
-        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
+        await self._erase(self._outdated)
+        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
+        if is_last is None:
+            taken_back = await self.withdraw()
+            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
+        return bool(is_last)
 
     async def take_back(self, part: int) -> None:
-        """Redact the event that shows *part*, if there is one."""
+        """Redact the event that shows *part*, with its edits, if there is one."""
         if part in self.event_ids:
-            event_id, txn_id = self.event_ids[part], f"{self._txn_id(part)}.redact"
-            await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self.user_id)
+            await self._erase([self.event_ids[part]])
             del self.event_ids[part]
             self._taken_back.add(part)
+
+    async def withdraw(self) -> list[int]:
+        """Redact all events that show the answer, with their edits; return the parts that were redacted so far."""
+        await self._erase(self._outdated)
+        for part in sorted(self.event_ids):
+            await self.take_back(part)
+        return sorted(self._taken_back)
 
     async def _overtake(self, ops: Sequence[Op]) -> None:
         """Show *ops* once more a little later: an edit without a response may have come after the last one."""
@@ -175,6 +198,16 @@ class Outbox:
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
         await self._turns.finish(self._turn, TurnState.FAILED, self.event_ids, error=cause)
+
+    def _leave_behind(self, part: int) -> None:
+        """Have the later texts sent as new events too: a new event for *part* stands below their earlier events."""
+        if part in Part.TEXT:
+            later = [each for each in self.event_ids if each in Part.TEXT and each > part]
+            self._outdated += map(self.event_ids.pop, later)
+
+    async def _erase(self, event_ids: Iterable[str]) -> None:
+        for event_id in event_ids:
+            await self._eraser.erase(self._turn.room_id, event_id, self.user_id)
 
     async def _end_live(self, part: int, event_id: str) -> None:
         """Remove the mark of a growing message from the event of *part*."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn
 from agent_bridge.matrix.events import legible
+from agent_bridge.store.edits import ChangeRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.history import Histories
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.postgres.database import Connection, Database
+    from agent_bridge.store.redactions import Redactions
     from agent_bridge.store.rooms import Rooms
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -59,6 +61,7 @@ class Intake:
         rooms: Rooms,
         intake_store: IntakeStore,
         edits: Edits,
+        redactions: Redactions,
         histories: Histories,
         lanes: Lanes,
         rules: Rules,
@@ -69,6 +72,7 @@ class Intake:
         self._rooms = rooms
         self._intake_store = intake_store
         self._edits = edits
+        self._redactions = redactions
         self._histories = histories
         self._lanes = lanes
         self._rules = rules
@@ -106,7 +110,8 @@ class Intake:
             StoreError: nothing was committed.
         """
         known = await self._intake_store.known([event.event_id for event in events])
-        missed = [event for event in events if event.event_id not in known]
+        # A message that was redacted in the meantime is known, and has to be forgotten.
+        missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)
         try:
             new = await self._commit(missed, backfilled)
@@ -164,7 +169,8 @@ class Intake:
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             stopped = await self._intake_store.stop(connection, stops)
-            await self._intake_store.ignore(connection, [*ignored, *_without_turn(new, lanes)])
+            ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
+            await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
                     await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
@@ -188,14 +194,53 @@ class Intake:
         for are_turns, group in groupby(new, lambda each: isinstance(each, NewTurn)):
             if are_turns:
                 turns = [each for each in group if isinstance(each, NewTurn)]
-                lanes |= await self._intake_store.accept(connection, turns)
+                lanes |= await self._accept_turns(connection, turns)
                 continue
             for change in group:
                 if isinstance(change, ChangeRequest):
-                    write = self._edits.forget if change.kind is ChangeKind.REDACT else self._edits.note
+                    write = self._redact if change.kind is ChangeKind.REDACT else self._note
                     if written := await write(connection, change):
                         lanes[change.event_id] = written
         return lanes
+
+    async def _accept_turns(self, connection: Connection, turns: Sequence[NewTurn]) -> dict[str, list[int]]:
+        """Write *turns*. A message whose refusal was told for an earlier message gets a mark in place of a reply."""
+        lanes = await self._intake_store.accept(connection, turns)
+        marks = [
+            replace(each, payload=replace(each.payload, is_told=True), once_key=None)
+            for each in turns
+            if each.event_id not in lanes and each.is_marked and isinstance(each.payload, RefusalPayload)
+        ]
+        return lanes | await self._intake_store.accept(connection, marks)
+
+    async def _redact(self, connection: Connection, change: ChangeRequest) -> list[int]:
+        """Forget a redacted event, and have the events of the bridge redacted that belong to it."""
+        forgotten = await self._redactions.carry_out(connection, change)
+        lanes = list(forgotten.lanes)
+        if forgotten.events:
+            turns = await self._intake_store.accept(connection, [self._rules.erasure(change, forgotten.events)])
+            lanes += turns.get(change.event_id, ())
+        return lanes
+
+    async def _note(self, connection: Connection, change: ChangeRequest) -> list[int]:
+        """Write an edit or 🔁; or the turn in which the bot tells why it changes nothing."""
+        noted = await self._edits.note(connection, change, may_wait=change.may_wait)
+        match noted.refusal:
+            case None:
+                return list(noted.lanes)
+            case ChangeRefusal.FULL:
+                payload = self._queue_limit.refusal(change.message)
+            case ChangeRefusal.UNKNOWN if change.is_expected:
+                payload = RefusalPayload(RefusalReason.UNKNOWN_TARGET)
+            case _:
+                is_merged = noted.refusal is ChangeRefusal.MERGED
+                reason = IgnoreReason.MERGED if is_merged else IgnoreReason.CHANGE
+                await self._intake_store.ignore(connection, [Ignored(change.event_id, change.room_id, reason)])
+                return []
+        # People do not see the reactions and replies to a reaction.
+        target = change.target if change.kind is ChangeKind.AGAIN else ""
+        refused = self._rules.refused_change(change, replace(payload, target=target))
+        return (await self._accept_turns(connection, [refused])).get(change.event_id, [])
 
     async def _rooms_of(self, events: Sequence[RoomEvent]) -> dict[str, Room]:
         return await self._rooms.contexts(
@@ -205,14 +250,11 @@ class Intake:
         )
 
 
-def _without_turn(new: Iterable[NewTurn | ChangeRequest], lanes: Mapping[str, object]) -> list[Ignored]:
-    """Return those of *new* that got no turn in *lanes* and should be explained."""
-    ignored = []
-    for each in new:
-        if each.event_id in lanes:
-            continue
-        if each.kind is ChangeKind.EDIT:
-            ignored.append(Ignored(each.event_id, each.room_id, IgnoreReason.CHANGE))
-        elif isinstance(each, NewTurn) and each.once_key is not None and isinstance(each.payload, RefusalPayload):
-            ignored.append(Ignored(each.event_id, each.room_id, _TOLD_BEFORE[each.payload.reason]))
-    return ignored
+def _told_before(new: Iterable[NewTurn | ChangeRequest], lanes: Mapping[str, object]) -> list[Ignored]:
+    """Return the messages whose refusal was told for an earlier message, and which get no mark."""
+    return [
+        Ignored(each.event_id, each.room_id, _TOLD_BEFORE[each.payload.reason])
+        for each in new
+        if each.event_id not in lanes and isinstance(each, NewTurn) and each.once_key is not None
+        if isinstance(each.payload, RefusalPayload) and not each.is_marked
+    ]

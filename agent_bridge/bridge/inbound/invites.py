@@ -5,13 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.ids import mark
 from agent_bridge.core.payloads import InvitationPayload
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import TurnState
+from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.backfill import Backfill
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
+
+_log = structlog.stdlib.get_logger(__name__)
 
 #: Members of a room in which a person talks to the bot alone.
 _DIRECT_MEMBERS = 2
@@ -62,17 +68,9 @@ class InviteHandler:
             return None
         try:
             if invited != self._namespace.bot:
-                localpart = invited[1:].partition(":")[0]
-                reason = self._texts.ghost_declines.format(bot=self._namespace.bot, name=localpart)
-                await self._homeserver.leave(turn.room_id, reason, invited)
+                await self._decline(turn, invited)
                 return None
-            if role_of(turn.sender, self._permissions) < Role.MEMBER:
-                await self._homeserver.leave(turn.room_id, self._texts.not_permitted.format(sender=turn.sender))
-                return None
-            await self._homeserver.join(turn.room_id)
-            if await self._is_space(turn.room_id):
-                # Clients show no messages of a Space.
-                await self._homeserver.leave(turn.room_id, self._texts.no_spaces)
+            if not await self._enter(turn):
                 return None
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
@@ -81,7 +79,37 @@ class InviteHandler:
         room = await self._rooms.enter(turn.room_id, KindName.BOT if is_direct else KindName.GROUP, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
+        if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
+            return self._texts.encrypted
         return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+
+    async def _enter(self, turn: Turn) -> bool:
+        """Have the bot join the room, and stay if it can talk with the person there; tell whether it stays."""
+        if not self._is_member(turn):
+            await self._homeserver.leave(turn.room_id, self._texts.for_admins(self._texts.not_permitted))
+            return False
+        await self._homeserver.join(turn.room_id)
+        if await self._is_space(turn.room_id):
+            # Clients show no messages of a Space.
+            await self._homeserver.leave(turn.room_id, self._texts.no_spaces)
+            return False
+        return True
+
+    async def _decline(self, turn: Turn, ghost: str) -> None:
+        """Have *ghost* say where it answers, and leave: clients do not show the reason of a declined invitation."""
+        alias = self._namespace.alias(ghost[1:].partition(":")[0])
+        reason = self._texts.ghost_declines.format(alias=alias, admin=self._texts.an_admin)
+        if self._is_member(turn):
+            await self._homeserver.join(turn.room_id, ghost)
+            content = message(reason, mark=mark(turn.key, 0), notice=True)
+            try:
+                await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.0", as_user=ghost)
+            except HomeserverRefused as error:
+                _log.info("a ghost leaves without a word", room=turn.room_id, error=str(error))
+        await self._homeserver.leave(turn.room_id, reason, ghost)
+
+    def _is_member(self, turn: Turn) -> bool:
+        return role_of(turn.sender, self._permissions) >= Role.MEMBER
 
     async def _upgraded(self, room_id: str) -> str | None:
         """Return the agent's room that *room_id* replaces; None if it replaces none."""

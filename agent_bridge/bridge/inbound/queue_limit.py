@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.turns import NewTurn
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.core.changes import ChangeRequest
+    from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import Room
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.rooms import Rooms
@@ -26,7 +27,7 @@ _EXCERPT = 60
 
 @dataclass(frozen=True, slots=True)
 class QueueLimit:
-    """Refuses messages beyond the limit."""
+    """Refuses messages, edits and requests for another answer beyond the limit."""
 
     rooms: Rooms
     intake_store: IntakeStore
@@ -36,7 +37,7 @@ class QueueLimit:
     async def applied(
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room]
     ) -> Sequence[NewTurn | ChangeRequest]:
-        """Return *new* with a refusal in place of each message whose room is full.
+        """Return *new* with a refusal in place of each message whose room is full, and with changes that may not wait.
 
         Raises:
             StoreError: the database did not return the known events.
@@ -66,19 +67,28 @@ class QueueLimit:
                     commands[each.room_id, each.sender] += 1
                     limit = _MAX_COMMANDS if commands[each.room_id, each.sender] > _MAX_COMMANDS else 0
                 if limit:
-                    bounded.append(self.rules.refused(each, _refusal(each, limit)))
+                    bounded.append(self.rules.refused(each, _refusal(each.payload, each.thread, limit)))
                     continue
+            elif isinstance(each, ChangeRequest) and each.kind is not ChangeKind.REDACT and each.event_id not in known:
+                # Only the database knows whether the change needs a place: edits of waiting messages need none.
+                bounded.append(replace(each, may_wait=waiting[each.room_id] < self.max_queued))
+                waiting[each.room_id] += each.kind is ChangeKind.AGAIN
+                continue
             bounded.append(each)
         return bounded
 
+    def refusal(self, message: MessagePayload) -> RefusalPayload:
+        """Return the reason that the room of the change with *message* is full."""
+        return _refusal(message, "", self.max_queued)
 
-def _refusal(turn: NewTurn, limit: int) -> RefusalPayload:
-    match turn.payload:
+
+def _refusal(payload: Payload, thread: str, limit: int) -> RefusalPayload:
+    match payload:
         case MessagePayload(body=body, file=file):
-            text, thread = body or (file.name if file is not None else ""), turn.thread
+            text = body or (file.name if file is not None else "")
         case CommandPayload(body=body, thread=where):
             text, thread = body, where
         case _:
-            raise TypeError(f"{turn.kind} has no limit")
+            raise TypeError(f"{type(payload).__name__} has no limit")
     excerpt = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
     return RefusalPayload(RefusalReason.FULL, thread, excerpt, limit)

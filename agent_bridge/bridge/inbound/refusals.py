@@ -5,12 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.ids import MARK
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import IgnoreReason, TurnState
-from agent_bridge.render.content import escape
+from agent_bridge.render.content import escape, reaction
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.rules import Rules
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
+
+_log = structlog.stdlib.get_logger(__name__)
 
 #: Refused messages that one answer lists.
 _EXCERPTS = 20
@@ -35,8 +42,14 @@ class RefusalHandler:
 
     async def handle(self, turn: Turn) -> None:
         """Tell the sender why the message is refused. The bridge writes nothing to a person that it never invited."""
+        refusal = turn.payload
+        if not isinstance(refusal, RefusalPayload):
+            raise TypeError(f"turn {turn.key} is not a refusal")
+        if refusal.is_told:
+            await self._mark(turn, refusal)
+            return
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        if not await outbox.reply_once(partial(self._text, turn), to=turn.event_id):
+        if not await outbox.reply_once(partial(self._text, turn, refusal), to=refusal.target or turn.event_id):
             # The sender's next message is decided again: an administrator may have invited the sender by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
@@ -44,16 +57,30 @@ class RefusalHandler:
         """Close the turn: the sender is not told."""
         await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
-    async def _text(self, turn: Turn) -> str | None:
-        if not isinstance(turn.payload, RefusalPayload):
-            raise TypeError(f"turn {turn.key} is not a refusal")
-        match turn.payload.reason:
+    async def _mark(self, turn: Turn, refusal: RefusalPayload) -> None:
+        """Mark the message: its sender was told the reason a short time ago."""
+        content = reaction(refusal.target or turn.event_id, WARNING) | {MARK: f"{turn.key}.warning"}
+        try:
+            await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=f"ab.{turn.key}.warning")
+        except HomeserverRefused as error:
+            # The message was redacted, or has the reaction already.
+            _log.info("a message was not marked", room=turn.room_id, error=str(error))
+        await self._turns.finish(turn, TurnState.DONE, {})
+
+    async def _text(self, turn: Turn, refusal: RefusalPayload) -> str | None:
+        match refusal.reason:
             case RefusalReason.ENCRYPTED:
                 return self._texts.encrypted
             case RefusalReason.FULL:
-                return await self._full(turn, turn.payload)
+                return await self._full(turn, refusal)
             case RefusalReason.PERMISSION:
-                return self._texts.not_permitted.format(sender=turn.sender) if await self._was_invited(turn) else None
+                return self._texts.for_admins(self._texts.not_permitted) if await self._was_invited(turn) else None
+            case RefusalReason.UNREADABLE:
+                return self._texts.unreadable
+            case RefusalReason.NO_COMMAND:
+                return self._texts.no_command
+            case RefusalReason.UNKNOWN_TARGET:
+                return self._texts.unknown_target
 
     async def _full(self, turn: Turn, refusal: RefusalPayload) -> str:
         """List the messages that found the room full, all that wait to be told at once."""

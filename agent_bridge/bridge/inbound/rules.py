@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.inbound.prefix import without_mention, without_prefix
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
@@ -12,23 +13,25 @@ from agent_bridge.core.payloads import (
     CommandPayload,
     InvitationPayload,
     MessagePayload,
+    RedactionPayload,
     RefusalPayload,
     RefusalReason,
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
-from agent_bridge.matrix.attachments import attachment_of
-from agent_bridge.matrix.events import clean
+from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, is_reply, message_of, without_fallback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from agent_bridge.core.ids import Namespace
-    from agent_bridge.core.payloads import Payload
-    from agent_bridge.core.rooms import Participant, Room
+    from agent_bridge.core.payloads import Payload, SentEvent
+    from agent_bridge.core.rooms import Room
     from agent_bridge.matrix.events import RoomEvent
 
-_TEXT = frozenset({"m.text", "m.emote"})
+_WORDS = ("m.text", "m.emote")
+#: Milliseconds of a day.
+_DAY = 86_400_000
 #: Reactions to a question or to an answer. Some clients add the variation selector.
 _STOP_REACTION = "🛑"
 _AGAIN_REACTION = "🔁"
@@ -41,7 +44,7 @@ _OUTSIDE = ("leave", "ban")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Decides which requests an event makes."""
+    """Decides which requests an event makes. docs/events.md has the table of all events."""
 
     namespace: Namespace
     permissions: Mapping[str, Role]
@@ -56,21 +59,22 @@ class Rules:
         """
         if self.namespace.is_ours(event.sender):
             return None
-        if event.type == "m.room.member":
-            return self._invitation(event)
-        if event.type in {"m.room.redaction", "m.reaction"}:
+        if event.redacted_by is not None or event.type in {"m.room.redaction", "m.reaction"}:
             return self._about_earlier(event, room)
-        if event.type == "m.room.encrypted" and _is_watched(room):
-            return self._refusal(event, RefusalReason.ENCRYPTED, once=event.room_id)
-        if event.type != "m.room.message" or event.state_key is not None:
-            return None
+        if event.state_key is not None:
+            return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
+        if event.type == "m.room.encrypted":
+            return self._refusal(event, room, RefusalReason.ENCRYPTED) if _is_watched(room) else None
+        if is_quiet(event.type, event.content):
+            is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
+            return _ignored(event, IgnoreReason.NOTICE) if is_notice else None
         return self._edit(event, room) if event.relation == "m.replace" else self._message(event, room)
 
     def stop(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end answers that *event* is, if it is one and its sender may make it."""
         if not _has_agents(room) or self.namespace.is_ours(event.sender):
             return None
-        if role_of(event.sender, self.permissions) < Role.MEMBER:
+        if self._role(event) < Role.MEMBER:
             return None
         if event.type == "m.room.message":
             asked = self.decide(event, room)
@@ -89,74 +93,97 @@ class Rules:
             return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
         return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
 
-    def has_prefix(self, body: str | None) -> bool:
-        """Tell whether *body* is a command in any room."""
-        return body is not None and body.split(maxsplit=1)[:1] == [self.prefix]
-
     def refused(self, turn: NewTurn, payload: RefusalPayload) -> NewTurn:
         """Return the turn in which the bot tells, in place of the answers that *turn* asks for, why there are none."""
         return replace(turn, kind=TurnKind.REFUSAL, payload=payload, addressees=(self._bot,), thread="")
 
+    def refused_change(self, change: ChangeRequest, payload: RefusalPayload) -> NewTurn:
+        """Return the turn in which the bot tells why *change* is refused: each time, or once a day to each person."""
+        once = None if payload.reason is RefusalReason.FULL else _once_a_day(change, payload.reason)
+        return replace(self._for_bot(change, TurnKind.REFUSAL, payload), once_key=once, is_marked=True)
+
+    def erasure(self, change: ChangeRequest, events: tuple[SentEvent, ...]) -> NewTurn:
+        """Return the turn in which the bridge redacts *events* of its own, because of the redaction *change*."""
+        return self._for_bot(change, TurnKind.REDACTION, RedactionPayload(events))
+
     def _about_earlier(self, event: RoomEvent, room: Room | None) -> ChangeRequest | None:
-        """Return the request of a redaction or a reaction."""
-        if not _has_agents(room):
-            return None
+        """Return the request of a redaction, of a reaction, or of an event that was redacted."""
+        if event.redacted_by is not None:
+            # Its redaction may be lost. It is forgotten if it was taken in before, and never answered.
+            return _change(replace(event, event_id=event.redacted_by), ChangeKind.REDACT, event.event_id)
         if event.type == "m.room.redaction":
             # The homeserver has decided that its sender may redact the message.
             return _change(event, ChangeKind.REDACT, event.redacts)
-        if _reaction_of(event) == _AGAIN_REACTION and role_of(event.sender, self.permissions) >= Role.MEMBER:
-            return _change(event, ChangeKind.AGAIN, event.target)
-        return None
+        is_again = _reaction_of(event) == _AGAIN_REACTION and self._role(event) >= Role.MEMBER
+        if not (is_again and _has_agents(room)):
+            return None
+        return _change(event, ChangeKind.AGAIN, event.target, is_expected=_has_owner(room))
 
-    def _edit(self, event: RoomEvent, room: Room | None) -> ChangeRequest | Ignored | None:
-        message = self._new_content(event.content.get("m.new_content"))
-        if not _has_agents(room) or message is None:
-            return _ignored(event, IgnoreReason.CHANGE) if _is_watched(room) else None
-        if role_of(event.sender, self.permissions) < Role.MEMBER:
+    def _live_location(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
+        begins = event.type in LIVE_LOCATIONS and event.content.get("live") is True
+        return self._unreadable(event, room) if begins and self._is_for_us(event, room) else None
+
+    def _edit(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
+        new = event.content.get("m.new_content")
+        content = new if isinstance(new, dict) else {}
+        said = None if is_quiet(event.type, content) else message_of(event.type, content)
+        command = None if said is None else self._command_of(replace(event, content=content), said.body, room)
+        if command is not None:
+            # A command that had a fault: its sender corrects it.
+            return self._command(event, room, CommandPayload(command))
+        if not _is_watched(room):
+            return None
+        if self._role(event) < Role.MEMBER:
             return _ignored(event, IgnoreReason.PERMISSION)
-        return _change(event, ChangeKind.EDIT, event.target, message)
-
-    def _new_content(self, new: object) -> MessagePayload | None:
-        """Return the new content of a message, None if it asks an agent nothing."""
-        if not isinstance(new, dict):
-            return None
-        if (attachment := attachment_of(new)) is not None:
-            return MessagePayload(attachment.caption or "", attachment)
-        body = new.get("body")
-        if not isinstance(body, str) or not body.strip() or self.has_prefix(body):
-            return None
-        return MessagePayload(clean(body))
+        is_expected = self._is_for_us(event, room)
+        if said is None or not _has_agents(room):
+            return self._unreadable(event, room) if is_expected else None
+        return _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
 
     def _message(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
-        msgtype, body = event.text("msgtype"), event.text("body")
-        agents = addressees(event, room, self.namespace) if room is not None else ()
-        if not (agents or _is_bots(room) or self.has_prefix(body)):
+        said = message_of(event.type, event.content)
+        command = None if said is None else self._command_of(event, said.body, room)
+        if command is not None:
+            return self._command(event, room, CommandPayload(command, event.thread))
+        if not self._is_for_us(event, room):
             return None
-        attachment = attachment_of(event.content) if agents else None
-        if attachment is not None:
-            return self._question(event, agents, MessagePayload(attachment.caption or "", attachment, event.replies_to))
-        if msgtype not in _TEXT or body is None or not body.strip():
-            reason = IgnoreReason.NOTICE if msgtype == "m.notice" else IgnoreReason.NO_TEXT
-            return _ignored(event, reason) if agents or _is_bots(room) else None
-        if not agents or self.has_prefix(body):
-            if role_of(event.sender, self.permissions) < Role.MEMBER:
-                return self._refusal(event, RefusalReason.PERMISSION, once=f"{event.room_id}:{event.sender}")
-            return self._for_bot(event, TurnKind.COMMAND, CommandPayload(self._without_prefix(body), event.thread))
-        return self._question(event, agents, MessagePayload(body, None, event.replies_to))
-
-    def _question(self, event: RoomEvent, agents: Sequence[Participant], payload: MessagePayload) -> NewTurn:
-        if role_of(event.sender, self.permissions) < Role.MEMBER:
-            return self._refusal(event, RefusalReason.PERMISSION, once=f"{event.room_id}:{event.sender}")
+        if self._role(event) < Role.MEMBER:
+            return self._refusal(event, room, RefusalReason.PERMISSION)
+        agents = addressees(event, room, self.namespace) if room is not None else ()
+        if said is None or not agents:
+            return self._unreadable(event, room)
         return NewTurn(
             event_id=event.event_id,
             room_id=event.room_id,
             kind=TurnKind.MESSAGE,
             sender=event.sender,
-            payload=payload,
+            payload=replace(said, reply_to=event.replies_to),
             addressees=tuple(Addressee(each.agent, each.ghost) for each in agents),
             thread=event.thread,
             said_at=event.timestamp,
         )
+
+    def _command(self, event: RoomEvent, room: Room | None, payload: CommandPayload) -> NewTurn | Ignored:
+        if self._role(event) < Role.MEMBER:
+            return self._refusal(event, room, RefusalReason.PERMISSION)
+        return self._for_bot(event, TurnKind.COMMAND, payload)
+
+    def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
+        """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
+        text = without_fallback(body) if is_reply(event.content) else body
+        if (command := without_prefix(text, self.prefix)) is not None:
+            return command
+        if (command := without_mention(event, text, self.namespace)) is not None:
+            return command
+        is_words = event.type == "m.room.message" and event.text("msgtype") in _WORDS
+        return text.strip() if _is_bots(room) and is_words else None
+
+    def _is_for_us(self, event: RoomEvent, room: Room | None) -> bool:
+        """Tell whether a person may expect an answer to the message *event*."""
+        return room is not None and (_is_bots(room) or bool(addressees(event, room, self.namespace)))
+
+    def _role(self, event: RoomEvent) -> Role:
+        return role_of(event.sender, self.permissions)
 
     def _invitation(self, event: RoomEvent) -> NewTurn | None:
         invited = event.state_key
@@ -164,12 +191,26 @@ class Rules:
             return None
         return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited))
 
-    def _refusal(self, event: RoomEvent, reason: RefusalReason, *, once: str) -> NewTurn:
-        """Return the turn in which the bot tells why *event* is refused, once for all events with the same *once*."""
-        payload = RefusalPayload(reason, event.thread)
-        return replace(self._for_bot(event, TurnKind.REFUSAL, payload), once_key=f"{reason}:{once}")
+    def _unreadable(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
+        return self._refusal(event, room, RefusalReason.NO_COMMAND if _is_bots(room) else RefusalReason.UNREADABLE)
 
-    def _for_bot(self, event: RoomEvent, kind: TurnKind, payload: Payload) -> NewTurn:
+    def _refusal(self, event: RoomEvent, room: Room | None, reason: RefusalReason) -> NewTurn | Ignored:
+        """Return the turn in which the bot tells why *event* is refused.
+
+        It tells a person without a role once in each room, and others once a day. Further messages get a mark, if they
+        are certainly for an agent or the bot.
+        """
+        if self._role(event) >= Role.MEMBER:
+            once = _once_a_day(event, reason)
+        elif reason is RefusalReason.PERMISSION:
+            once = f"{reason}:{event.room_id}:{event.sender}"
+        else:
+            return _ignored(event, IgnoreReason.PERMISSION)
+        payload = RefusalPayload(reason, event.thread)
+        is_marked = reason is not RefusalReason.PERMISSION and self._is_for_us(event, room)
+        return replace(self._for_bot(event, TurnKind.REFUSAL, payload), once_key=once, is_marked=is_marked)
+
+    def _for_bot(self, event: RoomEvent | ChangeRequest, kind: TurnKind, payload: Payload) -> NewTurn:
         # The bot has one lane in a room, for all of its threads: the payload names the thread.
         return NewTurn(
             event_id=event.event_id,
@@ -178,19 +219,21 @@ class Rules:
             sender=event.sender,
             payload=payload,
             addressees=(self._bot,),
-            said_at=event.timestamp,
+            said_at=_said_at(event),
         )
 
     @property
     def _bot(self) -> Addressee:
         return Addressee(None, self.namespace.bot_username)
 
-    def _without_prefix(self, body: str) -> str:
-        return body.strip().removeprefix(self.prefix).strip() if self.has_prefix(body) else body.strip()
-
 
 def _has_agents(room: Room | None) -> bool:
     return room is not None and bool(room.participants)
+
+
+def _has_owner(room: Room | None) -> bool:
+    """Tell whether every message in *room* is for its agent."""
+    return room is not None and KINDS[room.kind].addressing is Addressing.OWNER
 
 
 def _is_bots(room: Room | None) -> bool:
@@ -207,8 +250,22 @@ def _ignored(event: RoomEvent, reason: IgnoreReason) -> Ignored:
     return Ignored(event.event_id, event.room_id, reason)
 
 
+def _said_at(event: RoomEvent | ChangeRequest) -> int:
+    return event.said_at if isinstance(event, ChangeRequest) else event.timestamp
+
+
+def _once_a_day(event: RoomEvent | ChangeRequest, reason: RefusalReason) -> str:
+    """Return the key of a reason that a person is told once a day in a room."""
+    return f"{reason}:{event.room_id}:{event.sender}:{_said_at(event) // _DAY}"
+
+
 def _change(
-    event: RoomEvent, kind: ChangeKind, target: str | None, message: MessagePayload | None = None
+    event: RoomEvent,
+    kind: ChangeKind,
+    target: str | None,
+    message: MessagePayload | None = None,
+    *,
+    is_expected: bool = False,
 ) -> ChangeRequest | None:
     if target is None:
         return None
@@ -220,6 +277,7 @@ def _change(
         target=target,
         message=message or MessagePayload(),
         said_at=event.timestamp,
+        is_expected=is_expected,
     )
 
 

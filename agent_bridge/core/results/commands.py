@@ -150,6 +150,8 @@ class AgentList:
     """A page of all agents, by name."""
 
     agents: tuple[AgentEntry, ...]
+    #: Whether the caller is an administrator, who gets the servers and states too.
+    is_for_admin: bool = True
     #: The number of the page, and of all pages.
     page: int = 1
     pages: int = 1

@@ -80,6 +80,8 @@ class Inline:
         #: End tags of the open elements of the parser.
         self._ends: list[str] = []
         self._linked = False
+        #: Index of the first piece of the open link's text, and the link's address.
+        self._link: tuple[int, str] | None = None
         #: Text of the open image, and LaTeX of the open formula.
         self._alt: list[str] | None = None
         self._tex: list[str] | None = None
@@ -113,6 +115,7 @@ class Inline:
         else:
             self._element(links.link(address), "</a>")
             self._linked = self._alt is None
+            self._link = (len(self.out), address) if self._linked else None
 
     def _start_image(self, value: Any) -> None:
         self._element("", restore(value["dest_url"]))
@@ -146,9 +149,13 @@ class Inline:
             alt, self._alt = "".join(self._alt).strip(), None
             self._image(alt, end)
             return
-        if end == "</a>":
-            self._linked = False
         self.out.append(end)
+        if end == "</a>" and self._link is not None:
+            start, address = self._link
+            self._linked, self._link = False, None
+            if host := links.other_host("".join(self.out[start:]), address):
+                # The text of the link pretends to be another address.
+                self._literal(f" ({host})")
 
     def _text(self, text: str) -> None:
         if text.isascii() and self._tex is None and self._alt is None:

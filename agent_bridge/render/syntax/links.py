@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from html import escape
+from html import escape, unescape
 from urllib.parse import quote, unquote
 
 from agent_bridge.render.sanitise import SCHEMES
@@ -37,6 +37,7 @@ _ENTITY = re.compile(r"(&#?\w{1,32};)")
 #: Percent-encoded characters outside ASCII.
 _ENCODED = re.compile(r"(?:%[89a-fA-F][0-9a-fA-F])+")
 _HOST = re.compile(r"(https?://(?:[^/?#@]*@)?)([^/?#:]{1,253})(.*)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
 #: Characters of an address that are not percent-encoded, besides letters and digits.
 _UNENCODED = ";/?:@&=+$,-_.!~*'()#%"
 _ENCODED_ALREADY = re.compile(rf"[A-Za-z0-9{re.escape(_UNENCODED)}]*")
@@ -71,6 +72,18 @@ def leads_outside(address: str) -> bool:
 def link(address: str) -> str:
     """Return the start tag of a link to *address*."""
     return f'<a href="{escape(_encoded(address))}">'
+
+
+def other_host(shown: str, address: str) -> str:
+    """Return the host of *address* if the HTML *shown* of its link names an address on another host; else empty."""
+    named, actual = (_HOST.fullmatch(text.strip()) for text in (_with_scheme(_TAG.sub("", shown)), address))
+    if named is None or actual is None or unescape(named[2]).casefold() == actual[2].casefold():
+        return ""
+    return actual[2]
+
+
+def _with_scheme(text: str) -> str:
+    return f"https://{text.strip()}" if text.strip().lower().startswith("www.") else text
 
 
 def bare(address: str) -> str:

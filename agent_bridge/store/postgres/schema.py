@@ -166,6 +166,7 @@ turn = Table(
     Column("payload", JSONB, nullable=False),
     Column("redacted", Boolean, nullable=False, server_default="false", comment="its content is forgotten"),
     Column("edited_by", Text, comment="event of the edit whose content it has"),
+    Column("original", JSONB, comment="content before the first edit; null: never edited"),
     Column(
         "target", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="the message that a change is about"
     ),

@@ -1,7 +1,9 @@
 -- lock_targets --
 -- Lock and return the messages that a change is about: those of the event %(target)s, or for another answer also the
--- one that the event answers. New content counts only from the sender of the message.
-SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, t.kind, t.payload, a.ghost
+-- one that the event answers. New content counts only from the sender of the message. A message that waits, also as a
+-- part of another turn, can still get new content (waits).
+SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, t.kind, t.payload, a.ghost,
+       'queued' IN (t.state, (SELECT h.state FROM turn h WHERE h.id = t.collected_into)) AS waits
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
 WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
   AND (t.event_id = %(target)s
@@ -9,28 +11,41 @@ WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
   AND (%(again)s OR t.sender = %(sender)s)
 ORDER BY t.id FOR UPDATE OF t
 
+-- lock_waiting --
+-- Lock and return the changes of the kind %(kind)s of the messages %(targets)s that wait, other than %(event_id)s.
+SELECT id, target, position FROM turn
+WHERE target = ANY(%(targets)s) AND kind = %(kind)s AND state = 'queued' AND attempts = 0 AND event_id <> %(event_id)s
+ORDER BY position, id FOR UPDATE
+
 -- note --
 -- Write a change as a turn in the lane of each of its targets; return these lanes. A message that was not claimed yet
--- gets its new content now. An answer to the old content ends, unless more was said since. A message that was collected
--- is answered by the turn that it was collected into (head).
+-- gets its new content now, and the change is done. An edit takes the place of one that waits (waiting, place). An answer
+-- to the old content ends, unless more was said since. A message that was collected is answered by the turn that it was
+-- collected into (head).
 WITH target AS (
     SELECT * FROM unnest(
-        %(targets)s::bigint[], %(lanes)s::bigint[], %(heads)s::bigint[], %(keys)s::text[], %(edited)s::jsonb[]
-    ) AS target (id, conversation, head, key, edited)
+        %(targets)s::bigint[], %(lanes)s::bigint[], %(heads)s::bigint[], %(keys)s::text[], %(edited)s::jsonb[],
+        %(waits)s::boolean[], %(waiting)s::bigint[], %(places)s::bigint[]
+    ) AS target (id, conversation, head, key, edited, waits, waiting, place)
 ), noted AS (
-    INSERT INTO turn (event_id, key, conversation, kind, sender, payload, target, said_at)
+    INSERT INTO turn (event_id, key, conversation, kind, sender, payload, target, position, state, finished_at, said_at)
     SELECT %(event_id)s, key, conversation, %(kind)s, %(sender)s, %(payload)s, id,
+           coalesce(place, nextval('turn_position_seq')),
+           CASE WHEN %(kind)s = 'edit' AND waits THEN 'done' ELSE 'queued' END,
+           CASE WHEN %(kind)s = 'edit' AND waits THEN now() END,
            CASE WHEN %(said_at)s::bigint > 0 THEN least(now(), to_timestamp(%(said_at)s::bigint / 1000.0))
                 ELSE now() END
     FROM target
     ON CONFLICT (event_id, conversation) DO NOTHING
-    RETURNING conversation
-), rewritten AS (
-    UPDATE turn SET payload = target.edited, edited_by = %(event_id)s
+    RETURNING id, conversation
+), replaced AS (
+    UPDATE turn SET state = 'collected', collected_into = noted.id, finished_at = now()
     FROM target JOIN noted ON noted.conversation = target.conversation
-    WHERE %(kind)s = 'edit' AND turn.id = target.id
-      AND (turn.state = 'queued'
-           OR EXISTS (SELECT 1 FROM turn h WHERE h.id = target.head AND h.id <> turn.id AND h.state = 'queued'))
+    WHERE turn.id = target.waiting
+), rewritten AS (
+    UPDATE turn SET payload = target.edited, edited_by = %(event_id)s, original = coalesce(original, turn.payload)
+    FROM target JOIN noted ON noted.conversation = target.conversation
+    WHERE %(kind)s = 'edit' AND turn.id = target.id AND target.waits
 ), ended AS (
     UPDATE turn SET stop = 'edited', stopped_by = %(event_id)s
     FROM target JOIN noted ON noted.conversation = target.conversation
@@ -43,52 +58,6 @@ WITH target AS (
     RETURNING pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM noted
-
--- lock_redacted --
--- Lock and return the turns of the event %(target)s that have content. Changes and answers that are being written wait,
--- and so does this statement for those that were begun before.
-SELECT t.id, t.kind, t.payload FROM turn t JOIN conversation c ON c.id = t.conversation
-WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind IN ('message', 'refusal')
-ORDER BY t.id FOR UPDATE OF t
-
--- lock_heads --
--- Lock the turns that the turns %(turns)s were collected into.
-SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%(turns)s)) ORDER BY id FOR UPDATE
-
--- forget --
--- Forget what the turns %(turns)s say, and return the lanes of the messages among them. A message that waits is closed.
--- An answer that is being given ends; a turn that was claimed before is closed by its worker, for it may have shown
--- something. The edits of a message lose their content too. Of a refusal the answer is forgotten, which quotes it.
-WITH target AS (
-    SELECT t.id, coalesce(t.collected_into, t.id) AS head, emptied.payload, t.kind
-    FROM unnest(%(turns)s::bigint[], %(payloads)s::jsonb[]) AS emptied (id, payload) JOIN turn t ON t.id = emptied.id
-    WHERE NOT t.redacted
-), forgotten AS (
-    DELETE FROM message USING target WHERE message.turn = target.head AND target.kind = 'message'
-), emptied AS (
-    UPDATE turn SET payload = target.payload, redacted = true, not_before = NULL,
-           state = CASE WHEN turn.state = 'queued' AND attempts = 0 THEN 'stopped' ELSE turn.state END,
-           finished_at = CASE WHEN turn.state = 'queued' AND attempts = 0 THEN now() ELSE finished_at END,
-           stop = CASE WHEN turn.state IN ('queued', 'running') THEN 'redacted' ELSE stop END,
-           stopped_by = CASE WHEN turn.state IN ('queued', 'running') THEN %(event_id)s ELSE stopped_by END,
-           answer = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN NULL ELSE answer END,
-           extras = CASE WHEN turn.state IN ('done', 'failed', 'stopped') THEN '{}' ELSE extras END,
-           steps = append_step(turn.steps, %(step)s)
-    FROM target WHERE turn.id = target.id AND target.kind = 'message'
-    RETURNING turn.conversation, pg_notify('agent_bridge', 'stops'), pg_notify('agent_bridge', 'waiting')
-), edits AS (
-    UPDATE turn SET payload = %(emptied_edit)s FROM target WHERE turn.target = target.id AND turn.kind = 'edit'
-), refusals AS (
-    UPDATE turn SET payload = CASE WHEN turn.id = target.id THEN target.payload ELSE turn.payload END,
-           answer = CASE WHEN turn.state IN ('done', 'failed') THEN NULL ELSE answer END
-    FROM target WHERE turn.id IN (target.id, target.head) AND target.kind = 'refusal'
-), ended AS (
-    UPDATE turn SET stop = 'redacted', stopped_by = %(event_id)s
-    FROM target
-    WHERE turn.id = target.head AND turn.id <> target.id AND turn.state = 'running' AND target.kind = 'message'
-    RETURNING pg_notify('agent_bridge', 'stops')
-)
-SELECT conversation FROM emptied
 
 -- lock_target --
 -- Lock and return the message that the change %(turn)s is about. The target is locked before the change, here as where
@@ -126,7 +95,7 @@ WITH target AS (
 ), change AS (
     SELECT position, event_id FROM turn WHERE id = %(turn)s
 ), rewritten AS (
-    UPDATE turn SET payload = %(edited)s, edited_by = change.event_id
+    UPDATE turn SET payload = %(edited)s, edited_by = change.event_id, original = coalesce(original, payload)
     FROM change, target
     WHERE turn.id = target.id AND turn.id <> target.head AND %(edited)s::jsonb IS NOT NULL
 ), forgotten AS (
@@ -138,6 +107,8 @@ UPDATE turn SET state = 'queued', position = change.position, failures = 0, inte
        payload = CASE WHEN turn.id = target.id THEN coalesce(%(edited)s, turn.payload) ELSE turn.payload END,
        edited_by = CASE WHEN turn.id = target.id AND %(edited)s::jsonb IS NOT NULL THEN change.event_id
                         ELSE turn.edited_by END,
+       original = CASE WHEN turn.id = target.id AND %(edited)s::jsonb IS NOT NULL
+                       THEN coalesce(turn.original, turn.payload) ELSE turn.original END,
        steps = append_step(turn.steps, %(step)s)
 FROM change, target
 WHERE turn.id = target.head AND turn.state IN ('done', 'failed', 'stopped')

@@ -1,16 +1,18 @@
 -- contexts --
--- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages wait for an answer
--- and how many commands of each sender (those of the events %(events)s are not counted), and which agents sent the
--- events %(replied_to)s.
+-- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
+-- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
+-- the events %(replied_to)s.
 SELECT r.room_id, r.kind, r.owner,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
-        WHERE c.room_id = r.room_id AND t.open AND t.kind = 'message' AND t.event_id <> ALL(%(events)s)) AS waiting,
+        WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
+          AND t.event_id <> ALL(%(events)s)) AS waiting,
        (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
-            SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
-            WHERE c.room_id = r.room_id AND c.lane_kind = 'bot' AND t.open AND t.event_id <> ALL(%(events)s)
-            GROUP BY t.sender) AS by_sender) AS commands,
+             SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
+             WHERE c.room_id = r.room_id AND c.lane_kind = 'bot' AND t.kind <> 'redaction' AND t.open
+               AND t.event_id <> ALL(%(events)s)
+             GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
         FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
         WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by

@@ -96,7 +96,12 @@ WHERE id = %(turn)s AND attempts = %(attempts)s AND open
 RETURNING id, pg_notify('agent_bridge', 'lanes')
 
 -- ask_the_rest --
--- Queue a turn again of which a part was redacted, if another part is left.
+-- Queue a turn again of which a part was redacted, if another part is left; forget its parts that were redacted.
+WITH forgotten AS (
+    DELETE FROM outbox USING turn t
+    WHERE outbox.turn = %(turn)s AND outbox.part = ANY(%(redacted)s::integer[]) AND t.id = outbox.turn
+      AND t.attempts = %(attempts)s
+)
 UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = NULL, retries = retries + 1,
        retried_at = now(), steps = append_step(turn.steps, %(step)s)
 WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
@@ -127,14 +132,19 @@ UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND t
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
--- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped. A question that
--- was redacted leaves no transcript.
-WITH answered AS (
+-- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped. If a question or
+-- the answer was redacted meanwhile, nothing is committed, unless the redaction ended it (stopped). Return why nothing is
+-- committed; null if it is.
+WITH head AS (
+    SELECT id, stop FROM turn
+    WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running') FOR UPDATE
+), answered AS (
     UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
            upstream_ref = coalesce(%(run)s, upstream_ref),
-           stop = CASE WHEN %(stopped)s OR stop = 'redacted' THEN stop END, steps = append_step(turn.steps, %(step)s)
-    WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running')
-    RETURNING id, stop
+           stop = CASE WHEN %(stopped)s THEN head.stop END, steps = append_step(turn.steps, %(step)s)
+    FROM head
+    WHERE turn.id = head.id AND (%(stopped)s OR coalesce(head.stop, '') NOT IN ('redacted', 'withdrawn'))
+    RETURNING turn.id, turn.stop
 ), intended AS (
     INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
     ON CONFLICT (turn, part) DO NOTHING
@@ -143,23 +153,27 @@ WITH answered AS (
     SELECT %(lane)s, answered.id, said.role, said.content
     FROM answered,
          unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
-    WHERE answered.stop IS DISTINCT FROM 'redacted'
+    WHERE coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
     ORDER BY said.position
 )
-SELECT id FROM answered
+SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT JOIN answered ON true
 
 -- finish --
 -- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question
--- that was redacted keeps no answer. Return whether the turn was the last open one of its lane. The room shows the
+-- that was redacted keeps no answer. Return whether the turn was the last open one of its lane. A turn whose answer was
+-- withdrawn stays open (is_closed) as long as events show it: its worker redacts them. The room shows the
 -- answer already, so the statement does not wait for the disk: after a crash of PostgreSQL, as after one of the bridge,
 -- the next attempt finds the events and closes the turn.
-WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), finished AS (
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
+    SELECT id, stop, redacted OR coalesce(stop, '') IN ('redacted', 'withdrawn') AS forgets FROM turn
+    WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
+), finished AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
-           answer = CASE WHEN redacted OR stop = 'redacted' THEN NULL ELSE answer END,
-           extras = CASE WHEN redacted OR stop = 'redacted' THEN '{}' ELSE extras END,
+           answer = CASE WHEN forgets THEN NULL ELSE answer END,
+           extras = CASE WHEN forgets THEN '{}' ELSE extras END,
            steps = append_step(turn.steps, %(step)s)
-    FROM quick
-    WHERE turn.id = %(turn)s AND attempts = %(attempts)s AND open
+    FROM quick, head
+    WHERE turn.id = head.id AND (head.stop IS DISTINCT FROM 'withdrawn' OR cardinality(%(parts)s::integer[]) = 0)
     RETURNING turn.id, conversation
 ), shown AS (
     UPDATE outbox SET event_id = sent.event_id
@@ -168,10 +182,10 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), finished A
 ), forgotten AS (
     DELETE FROM outbox USING finished WHERE outbox.turn = finished.id AND outbox.part = ANY(%(redacted)s::integer[])
 )
-SELECT (
+SELECT finished.id IS NOT NULL AS is_closed, (
     SELECT true FROM turn other WHERE other.conversation = finished.conversation AND other.open AND other.id <> finished.id
     LIMIT 1
-) IS NULL AS is_last FROM finished
+) IS NULL AS is_last FROM head LEFT JOIN finished ON true
 
 -- was_announced --
 -- Return a row if another turn of the same lane failed with the same error within the last %(seconds)s seconds, and the

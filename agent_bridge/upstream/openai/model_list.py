@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,12 @@ from urllib.parse import parse_qsl
 import structlog
 
 from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.openai.chat_models import can_chat, is_no_chat_id
 from agent_bridge.upstream.transport.error_body import failure_in
-from agent_bridge.upstream.transport.text import load_json, one_line, storable
+from agent_bridge.upstream.transport.text import load_json, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,8 +34,6 @@ _MAX_DEPTH = 2
 _LETTA = "letta"
 #: The name of an agent whose names and id are invisible.
 _UNNAMED = "?"
-#: The zero-width joiner is a part of some emoji.
-_JOINER = "\u200d"
 _NAME_KEYS = ("name", "display_name", "id")
 #: Letta lists an agent by such an id if its name is empty or not unique.
 _LETTA_ID = re.compile(r"agent-(?:[a-z]+-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -115,7 +113,7 @@ def _model(entry: Any, upstream: str) -> Model | None:
     if not isinstance(entry, dict):
         return None
     model_id = entry.get("id")
-    if not isinstance(model_id, str) or not one_line(model_id) or storable(model_id) != model_id:
+    if not isinstance(model_id, str) or not model_id.strip() or storable(model_id) != model_id:
         return None
     if len(model_id.encode()) > _MAX_ID_BYTES:
         _log.warning("an agent is left out: its id is too long", upstream=upstream, id=f"{model_id[:60]}…")
@@ -124,16 +122,9 @@ def _model(entry: Any, upstream: str) -> Model | None:
     owner = entry.get("owned_by")
     return Model(
         id=model_id,
-        name=_shortened(next((name for text in texts if (name := _visible(text))), _UNNAMED)),
+        name=_shortened(next((name for text in texts if (name := one_line(storable(text)))), _UNNAMED)),
         owner=owner if isinstance(owner, str) else "",
         chats=can_chat(entry),
-    )
-
-
-def _visible(text: str) -> str:
-    """Return *text* on one line without characters that are invisible or reverse the text."""
-    return one_line("".join(each for each in text if each == _JOINER or unicodedata.category(each) != "Cf")).strip(
-        _JOINER
     )
 
 

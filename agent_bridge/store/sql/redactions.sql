@@ -1,0 +1,137 @@
+-- lock --
+-- Lock the turns that the redaction of the event %(target)s changes, and return whether there are any: its own turns, the
+-- messages whose edit it is, and the turn whose answer it shows. Messages are locked before changes, as elsewhere.
+SELECT t.id FROM turn t
+WHERE t.id IN (
+    SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
+    UNION
+    SELECT t.target FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
+    UNION
+    SELECT o.turn FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
+    WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s
+)
+ORDER BY t.kind IN ('edit', 'again'), t.id FOR UPDATE
+
+-- lock_heads --
+-- Lock the turns that the turns %(turns)s were collected into.
+SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%(turns)s)) ORDER BY id FOR UPDATE
+
+-- content --
+-- Return the turns of the event %(target)s that have content.
+SELECT t.id, t.kind, t.payload, t.target, coalesce(t.collected_into, t.id) AS head
+FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind NOT IN ('invitation', 'redaction')
+  AND NOT t.redacted
+ORDER BY t.id
+
+-- forget --
+-- Forget the content of the turns %(turns)s and of the edits of these messages; return the lanes of the turns. A turn
+-- that waits is closed, but for a refusal, which may be told for other messages too.
+WITH target AS (
+    SELECT t.id, t.state = 'queued' AND t.attempts = 0 AND t.kind <> 'refusal' AS waits, emptied.payload
+    FROM unnest(%(turns)s::bigint[], %(payloads)s::jsonb[]) AS emptied (id, payload) JOIN turn t ON t.id = emptied.id
+), edits AS (
+    UPDATE turn SET payload = %(emptied_edit)s FROM target WHERE turn.target = target.id AND turn.kind = 'edit'
+)
+UPDATE turn SET payload = target.payload, original = NULL, redacted = true,
+       state = CASE WHEN waits THEN 'stopped' ELSE turn.state END,
+       stop = CASE WHEN waits THEN 'redacted' ELSE turn.stop END,
+       stopped_by = CASE WHEN waits THEN %(event_id)s ELSE turn.stopped_by END,
+       finished_at = CASE WHEN waits THEN now() ELSE turn.finished_at END,
+       steps = append_step(turn.steps, %(step)s)
+FROM target WHERE turn.id = target.id
+RETURNING turn.conversation, pg_notify('agent_bridge', 'waiting')
+
+-- forget_answers --
+-- Forget the answers of the turns %(heads)s, of which a message was redacted or got an earlier text; return the turns
+-- and the lanes. An answer that is being given ends: nothing of it stays if all messages were redacted and their answer
+-- is to be redacted (%(redact_answers)s).
+UPDATE turn SET
+       answer = CASE WHEN turn.open THEN answer END,
+       extras = CASE WHEN turn.open THEN extras ELSE '{}' END,
+       not_before = NULL,
+       stop = CASE
+           WHEN turn.kind = 'message' AND turn.open AND is_redacted AND %(redact_answers)s THEN 'withdrawn'
+           WHEN turn.kind = 'message' AND turn.state IN ('queued', 'running') THEN 'redacted'
+           ELSE stop END,
+       stopped_by = CASE WHEN turn.kind = 'message' AND turn.open THEN %(event_id)s ELSE stopped_by END
+FROM (
+    SELECT h.id, h.redacted AND NOT EXISTS (
+               SELECT 1 FROM turn part WHERE part.collected_into = h.id AND NOT part.redacted
+           ) AS is_redacted
+    FROM turn h WHERE h.id = ANY(%(heads)s::bigint[])
+) AS head
+WHERE turn.id = head.id AND (turn.state <> 'queued' OR turn.attempts > 0)
+RETURNING turn.id, turn.conversation, turn.open, is_redacted, pg_notify('agent_bridge', 'stops')
+
+-- forget_transcript --
+-- Forget the messages that the turns %(turns)s added to the transcript.
+DELETE FROM message WHERE turn = ANY(%(turns)s::bigint[])
+
+-- shown --
+-- Forget which events show the answers of the turns %(turns)s, and return these events.
+WITH forgotten AS (
+    DELETE FROM outbox WHERE turn = ANY(%(turns)s::bigint[]) RETURNING turn, part, event_id
+)
+SELECT f.event_id, a.ghost FROM forgotten f JOIN turn t ON t.id = f.turn JOIN conversation c ON c.id = t.conversation
+     LEFT JOIN agent a ON a.id = c.agent
+WHERE f.event_id IS NOT NULL ORDER BY f.turn, f.part
+
+-- withdraw --
+-- Forget the answer that the event %(target)s shows; return the turn, whether a text of the agent was redacted, the ghost
+-- that sent the event (null: the bot), and the lane of an answer that is ended. An answer that is being given ends, and
+-- nothing of it stays; the notice that the message waits (part %(waiting)s) is no answer. Otherwise the event is
+-- forgotten too, so that another answer is sent as a new event.
+WITH part AS (
+    SELECT o.turn, o.part, t.open, o.part BETWEEN 0 AND %(last_text)s AS is_text, a.ghost
+    FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
+         LEFT JOIN agent a ON a.id = c.agent
+    WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s
+), ended AS (
+    UPDATE turn SET stop = 'withdrawn', stopped_by = %(event_id)s, not_before = NULL
+    FROM part WHERE turn.id = part.turn AND turn.open AND turn.kind = 'message' AND part.part <> %(waiting)s
+    RETURNING turn.conversation, pg_notify('agent_bridge', 'stops')
+), forgotten AS (
+    UPDATE turn SET answer = CASE WHEN is_text THEN NULL ELSE answer END, extras = '{}',
+           steps = append_step(steps, %(step)s)
+    FROM part WHERE turn.id = part.turn AND NOT turn.open
+), freed AS (
+    DELETE FROM outbox USING part WHERE outbox.turn = part.turn AND outbox.part = part.part AND NOT part.open
+)
+SELECT part.turn, part.is_text, part.ghost, part.open, ended.conversation FROM part LEFT JOIN ended ON true
+
+-- edited --
+-- Return the messages whose content came from the edit %(target)s, each with its original content and the newest edit
+-- that is left.
+SELECT t.id, t.kind, t.original, coalesce(t.collected_into, t.id) AS head, left_over.event_id AS edited_by,
+       left_over.payload AS edit
+FROM turn t JOIN conversation c ON c.id = t.conversation
+     LEFT JOIN LATERAL (
+         SELECT e.event_id, e.payload FROM turn e
+         WHERE e.target = t.id AND e.kind = 'edit' AND NOT e.redacted AND e.event_id <> %(target)s
+         ORDER BY e.position DESC, e.id DESC LIMIT 1
+     ) AS left_over ON true
+WHERE c.room_id = %(room_id)s AND t.edited_by = %(target)s AND t.kind = 'message' AND NOT t.redacted
+ORDER BY t.id
+
+-- restore --
+-- Give a message the content that is left after the redaction of an edit.
+UPDATE turn SET payload = %(payload)s, edited_by = %(edited_by)s,
+       original = CASE WHEN %(edited_by)s::text IS NOT NULL THEN original END, steps = append_step(steps, %(step)s)
+WHERE id = %(turn)s
+
+-- ask_again --
+-- Queue those of the turns %(turns)s again that are closed and behind which nothing was said in their lanes; return
+-- their lanes.
+UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
+       retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL,
+       extras = '{}', error = NULL, finished_at = NULL, steps = append_step(steps, %(step)s)
+WHERE id = ANY(%(turns)s::bigint[]) AND state IN ('done', 'failed', 'stopped')
+  AND NOT EXISTS (
+      SELECT 1 FROM turn later
+      WHERE later.conversation = turn.conversation AND later.kind = 'message' AND later.position > turn.position
+        AND coalesce(later.collected_into, later.id) <> turn.id AND NOT later.redacted
+  )
+RETURNING conversation

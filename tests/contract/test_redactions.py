@@ -1,0 +1,307 @@
+"""Redactions of answers, edits and requests, on a real PostgreSQL: nothing of the redacted event stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.core.answers import AnswerExtras, Part
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, SentEvent
+from agent_bridge.core.turns import StopReason, TurnKind, TurnState
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.redactions import Redactions
+from agent_bridge.store.transcript import Transcripts
+from agent_bridge.store.turns import Turns
+from support.change_requests import TALK, again, answer, asked, edit, note, redaction
+from support.turn_rows import ROOM, accept, add_agent, all_rows, collect, content, finish, order, row_of, take
+
+if TYPE_CHECKING:
+    from agent_bridge.core.changes import ChangeRequest
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.redactions import Forgotten
+
+SECRET = "The password is swordfish"
+
+
+@pytest.fixture
+def turns(database: Database) -> Turns:
+    return Turns(database)
+
+
+@pytest.fixture
+async def agent(database: Database) -> int:
+    return await add_agent(database)
+
+
+@pytest.fixture
+async def lane(database: Database, agent: int) -> int:
+    (lane,) = await accept(database, asked("$q", agent))
+    return lane
+
+
+async def redact(database: Database, change: ChangeRequest, *, redact_answers: bool = True) -> Forgotten:
+    async with database.transaction() as connection:
+        await IntakeStore(database).lock(connection, [ROOM])
+        return await Redactions("bot", redact_answers=redact_answers).carry_out(connection, change)
+
+
+async def publish(turns: Turns, turn: Turn, *parts: int) -> None:
+    await turns.commit(turn, SECRET, error=None, parts=parts, transcript=TALK)
+    await turns.finish(turn, TurnState.DONE, {part: f"$a{part}" for part in parts})
+
+
+async def is_forgotten(database: Database, word: str) -> bool:
+    """Tell whether no table has *word* any more."""
+    rows = await database.rows(
+        "SELECT to_jsonb(t)::text AS row FROM turn t UNION SELECT to_jsonb(m)::text FROM message m"
+    )
+    return not any(word in row["row"] for row in rows)
+
+
+async def apply_edit(database: Database, lane: int, change: ChangeRequest) -> Turn:
+    """Have the agent asked with the content of *change*; return the message as its worker claims it."""
+    await note(database, change)
+    turn = await take(database, lane)
+    assert await Edits(database).ask_again(turn)
+    await finish(database, turn)
+    return await take(database, lane)
+
+
+@pytest.mark.parametrize("state", [TurnState.DONE, TurnState.FAILED, TurnState.STOPPED])
+async def test_a_redacted_answer_is_forgotten_and_its_question_is_not(
+    database: Database, turns: Turns, lane: int, state: TurnState
+) -> None:
+    await answer(database, await take(database, lane), SECRET, state)
+    forgotten = await redact(database, redaction("$aq"))
+    assert forgotten.events == (SentEvent("$aq", "agent_frida"),)
+    row = await row_of(database, "$q")
+    assert (row["answer"], row["extras"], row["state"]) == (None, {}, state)
+    assert content(row) == MessagePayload("body of $q")
+    assert await Transcripts(database).of_lane(lane, 9) == []
+    assert await is_forgotten(database, SECRET)
+    # The next answer is sent as a new event: no event of the redacted one is known.
+    assert await note(database, again()) == [[lane]]
+    assert await turns.sends(row["id"]) == []
+    before = await all_rows(database)
+    assert await redact(database, redaction("$aq")) == type(forgotten)()
+    assert await all_rows(database) == before
+
+
+async def test_one_of_several_parts_is_redacted(database: Database, turns: Turns, lane: int) -> None:
+    turn = await take(database, lane)
+    await publish(turns, turn, 0, 1, 2)
+    await redact(database, redaction("$a1"))
+    assert [send.part for send in await turns.sends(turn.id)] == [0, 2]
+    assert await is_forgotten(database, SECRET)
+
+
+@pytest.mark.parametrize("part", [Part.ACTIVITY, Part.FILES[0]])
+async def test_a_redacted_aside_or_file_leaves_the_answer(
+    database: Database, turns: Turns, lane: int, part: int
+) -> None:
+    turn = await take(database, lane)
+    await publish(turns, turn, part, 0)
+    await redact(database, redaction(f"$a{part}"))
+    row = await row_of(database, "$q")
+    assert (row["answer"], row["extras"]) == (SECRET, {})
+    assert await Transcripts(database).of_lane(lane, 9) == TALK
+
+
+async def test_a_message_waits_on_after_the_notice_of_its_waiting_was_redacted(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    await turns.intend(turn.id, Part.WAITING)
+    await turns.sent(turn.id, Part.WAITING, "$waits")
+    forgotten = await redact(database, redaction("$waits"))
+    assert (forgotten.lanes, forgotten.events) == ((), ())
+    assert await turns.stops([turn.id]) == {}
+
+
+async def test_a_redacted_growing_answer_ends_and_nothing_of_it_stays(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    await turns.intend(turn.id, 0)
+    await turns.sent(turn.id, 0, "$a0")
+    forgotten = await redact(database, redaction("$a0"))
+    # Its worker redacts the rest.
+    assert (forgotten.lanes, forgotten.events) == ((lane,), ())
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.WITHDRAWN}
+    # The answer was whole at the same moment: the redaction wins.
+    assert await turns.commit(turn, SECRET, error=None, parts=[0], transcript=TALK) is StopReason.WITHDRAWN
+    assert await is_forgotten(database, SECRET)
+    await turns.commit(turn, "", error=None, parts=[], stopped=True)
+    assert await turns.finish(turn, TurnState.STOPPED, {}, taken_back=[0])
+    assert await turns.sends(turn.id) == []
+    assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
+
+
+async def test_an_answer_that_is_redacted_while_it_is_shown_stays_open_for_its_worker(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    await turns.intend(turn.id, 0)
+    await turns.sent(turn.id, 0, "$a0")
+    assert await turns.commit(turn, SECRET, error=None, parts=[0], extras=AnswerExtras(), transcript=TALK) is None
+    await redact(database, redaction("$a0"))
+    assert await Transcripts(database).of_lane(lane, 9) == []
+    assert await turns.finish(turn, TurnState.DONE, {0: "$a0"}) is None
+    assert await order(database) == ["$q"]
+    assert await turns.finish(turn, TurnState.STOPPED, {}, taken_back=[0])
+    assert await is_forgotten(database, SECRET)
+
+
+@pytest.mark.parametrize("redact_answers", [True, False])
+async def test_the_answer_to_a_redacted_question_is_redacted_if_configured(
+    database: Database, turns: Turns, lane: int, *, redact_answers: bool
+) -> None:
+    turn = await take(database, lane)
+    await publish(turns, turn, Part.ACTIVITY, 0, 1, Part.FILES[0])
+    forgotten = await redact(database, redaction(), redact_answers=redact_answers)
+    shown = [f"$a{part}" for part in (Part.ACTIVITY, 0, 1, Part.FILES[0])]
+    assert [event.event_id for event in forgotten.events] == (shown if redact_answers else [])
+    assert {event.sender for event in forgotten.events} <= {"agent_frida"}
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_without_the_setting_a_growing_answer_stops_and_stays(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    await redact(database, redaction(), redact_answers=False)
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
+    assert not await turns.ask_the_rest(turn)
+    await turns.commit(turn, "Half", error=None, parts=[0], stopped=True)
+    assert await turns.finish(turn, TurnState.STOPPED, {0: "$a0"})
+
+
+async def test_an_answer_to_several_questions_is_redacted_with_the_last_of_them(
+    database: Database, turns: Turns, lane: int, agent: int
+) -> None:
+    await accept(database, asked("$part", agent))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await publish(turns, turn, 0)
+    assert (await redact(database, redaction("$q", "$r1"))).events == ()
+    assert await is_forgotten(database, SECRET)
+    assert (await redact(database, redaction("$part", "$r2"))).events == (SentEvent("$a0", "agent_frida"),)
+
+
+async def test_every_agents_answer_to_a_redacted_question_is_redacted(database: Database, turns: Turns) -> None:
+    agents = [await add_agent(database, name, room_id) for name, room_id in (("Ada", "!a"), ("Gala", "!g"))]
+    for number, lane in enumerate(await accept(database, asked("$q", *agents))):
+        turn = await take(database, lane)
+        await turns.commit(turn, SECRET, error=None, parts=[0])
+        await turns.finish(turn, TurnState.DONE, {0: f"$a{number}"})
+    events = (await redact(database, redaction())).events
+    assert events == (SentEvent("$a0", "agent_ada"), SentEvent("$a1", "agent_gala"))
+
+
+async def test_a_redacted_command_is_forgotten_with_its_reply(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, asked("$c", kind=TurnKind.COMMAND, payload=CommandPayload(SECRET, "$root")))
+    await publish(turns, await take(database, lane), 0)
+    assert (await redact(database, redaction("$c"))).events == (SentEvent("$a0", "bot"),)
+    assert content(await row_of(database, "$c")) == CommandPayload("", "$root")
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_a_redacted_edit_gives_the_original_text_back(database: Database, turns: Turns, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await publish(turns, await apply_edit(database, lane, edit(SECRET)), 0)
+    forgotten = await redact(database, redaction("$edit"))
+    assert await is_forgotten(database, SECRET)
+    row = await row_of(database, "$q")
+    assert (content(row), row["edited_by"], row["original"]) == (MessagePayload("body of $q"), None, None)
+    assert await Transcripts(database).of_lane(lane, 9) == []
+    # The answer to the redacted text goes, and the message is asked again.
+    assert (forgotten.lanes, forgotten.events) == ((lane,), (SentEvent("$a0", "agent_frida"),))
+    retaken = await take(database, lane)
+    assert (retaken.event_id, retaken.body, retaken.retries) == ("$q", "body of $q", 2)
+    assert await turns.sends(retaken.id) == []
+
+
+async def test_of_several_edits_the_newest_that_is_left_counts(database: Database, turns: Turns, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    for number, text in enumerate(("first", "second", SECRET)):
+        await publish(turns, await apply_edit(database, lane, edit(text, f"${number}")), 0)
+    await redact(database, redaction("$1", "$r1"))
+    assert content(await row_of(database, "$q")) == MessagePayload(SECRET)
+    await redact(database, redaction("$2", "$r2"))
+    assert content(await row_of(database, "$q")) == MessagePayload("first")
+    assert (await row_of(database, "$q"))["edited_by"] == "$0"
+    await redact(database, redaction("$0", "$r0"))
+    assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
+
+
+async def test_where_more_was_said_a_redacted_edit_is_only_forgotten(
+    database: Database, turns: Turns, lane: int, agent: int
+) -> None:
+    await answer(database, await take(database, lane))
+    await publish(turns, await apply_edit(database, lane, edit(SECRET)), 0)
+    await accept(database, asked("$later", agent))
+    await answer(database, await take(database, lane))
+    await redact(database, redaction("$edit"))
+    assert await is_forgotten(database, SECRET)
+    assert await order(database) == []
+    assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
+
+
+async def test_where_the_original_text_is_not_known_the_message_is_not_asked_again(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    """An earlier program applied the edit."""
+    await answer(database, await take(database, lane))
+    await publish(turns, await apply_edit(database, lane, edit(SECRET)), 0)
+    await database.execute("UPDATE turn SET original = NULL")
+    await redact(database, redaction("$edit"))
+    assert await is_forgotten(database, SECRET)
+    assert await order(database) == []
+
+
+async def test_a_redacted_edit_that_waits_is_never_applied(database: Database, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, edit(SECRET))
+    await redact(database, redaction("$edit"))
+    assert await order(database) == []
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_a_message_that_waits_gets_its_text_back(database: Database, lane: int) -> None:
+    await note(database, edit(SECRET))
+    await redact(database, redaction("$edit"))
+    turn = await take(database, lane)
+    assert (turn.body, turn.stop) == ("body of $q", None)
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_an_answer_to_a_redacted_edit_ends_and_the_text_before_is_asked(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    await answer(database, await take(database, lane))
+    turn = await apply_edit(database, lane, edit(SECRET))
+    await redact(database, redaction("$edit"))
+    assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
+    assert await turns.ask_the_rest(turn, taken_back=[0])
+    retaken = await take(database, lane)
+    assert (retaken.body, retaken.stop) == ("body of $q", None)
+    assert await turns.sends(retaken.id) == []
+
+
+async def test_a_redacted_question_leaves_no_original_text(database: Database, turns: Turns, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await publish(turns, await apply_edit(database, lane, edit("better")), 0)
+    await redact(database, redaction())
+    for word in ("better", "body of $q"):
+        assert await is_forgotten(database, word)
+
+
+async def test_a_withdrawn_request_for_another_answer_is_closed(database: Database, lane: int) -> None:
+    await answer(database, await take(database, lane))
+    await note(database, again())
+    await redact(database, redaction("$again"))
+    assert await order(database) == []
+    assert (await row_of(database, "$q"))["answer"] == "The answer"

@@ -1,0 +1,42 @@
+"""Names in one line: nothing in them is hidden, and nothing turns the line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.core.names import one_line
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada \n Lovelace\t", "Ada Lovelace"),
+        ("my_report_v2.csv", "my_report_v2.csv"),
+        ("\x1b]0;owned\x07\x1b[2J", "]0;owned[2J"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("a\u2066b\u2069\u200f", "ab"),
+        ("\u200b", ""),
+        ("\u200d\ufe0f", ""),
+        ("\ue000\x85\x9b", ""),
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("❤\ufe0f", "❤\ufe0f"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4\U000e0067\U000e0062\U000e007f"),
+        ("x\U000e0067", "x"),
+    ],
+)
+def test_one_line(name: str, shown: str) -> None:
+    assert one_line(name) == shown
+
+
+@given(st.text())
+def test_any_name(name: str) -> None:
+    line = one_line(name)
+    assert one_line(line) == line
+    assert line == line.strip()
+    assert not {unicodedata.category(sign) for sign in line if sign not in "\u200c\u200d"} & {"Cc", "Cs", "Co"}
