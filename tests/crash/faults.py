@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 
@@ -17,15 +16,22 @@ from support.full_disk import FILL_PAGES, FREE_DISK
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from agent_bridge.demo.synapse import Synapse
     from crash.replica import Replica
     from support.severable_proxy import Line, Piece
 
+    Happen = Callable[["Ground"], Coroutine[Any, Any, None]]
+    Choice = Callable[["Ground"], Line]
+
 #: Seconds of each fault, at least and at most.
 _UNTIL_SECOND_KILL = (0.05, 1.5)
 _FROZEN, _LEADER_FROZEN, _SYNAPSE_FROZEN = (2.0, 8.0), (16.0, 20.0), (3.0, 14.0)
 _AWAY, _SILENT, _FULL, _SPOILT, _UNWINDING = (0.1, 3.0), (3.0, 9.0), (0.5, 3.0), (0.5, 1.5), (0.05, 1.0)
+#: Seconds within which the bridge, or its next process, has started its database again.
+_BACK_WITHIN = 60.0
 
 _END_ALL: LiteralString = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -67,7 +73,7 @@ class Fault:
     """A kind of fault. *happen* returns when it is over; then every process runs that is to run."""
 
     name: str
-    happen: Callable[[Ground], Coroutine[Any, Any, None]]
+    happen: Happen
     #: Whether it takes a few seconds at most.
     quick: bool = True
     #: The database that it needs; None: any.
@@ -189,10 +195,6 @@ async def _kill_postmaster(ground: Ground) -> None:
             await asyncio.sleep(0.2)
 
 
-#: Seconds within which the bridge, or its next process, has started its database again.
-_BACK_WITHIN = 60.0
-
-
 async def _silence_database(ground: Ground) -> None:
     if isinstance(ground.database, External):
         for line in ground.database.lines:
@@ -233,7 +235,7 @@ def _unanswered(piece: Piece) -> bytes | None:
     return None if piece.to_target else b""
 
 
-def _spoil(choose: Callable[[Ground], Line], spoils: Callable[[Piece], bytes | None]) -> Any:
+def _spoil(choose: Choice, spoils: Callable[[Piece], bytes | None]) -> Happen:
     async def happen(ground: Ground) -> None:
         line = choose(ground)
         line.spoils = spoils
@@ -245,7 +247,7 @@ def _spoil(choose: Callable[[Ground], Line], spoils: Callable[[Piece], bytes | N
     return happen
 
 
-def _refuse(choose: Callable[[Ground], Line]) -> Any:
+def _refuse(choose: Choice) -> Happen:
     async def happen(ground: Ground) -> None:
         line = choose(ground)
         await line.cut()
@@ -257,14 +259,14 @@ def _refuse(choose: Callable[[Ground], Line]) -> Any:
     return happen
 
 
-def _reset(choose: Callable[[Ground], Line]) -> Any:
+def _reset(choose: Choice) -> Happen:
     async def happen(ground: Ground) -> None:
         choose(ground).reset()
 
     return happen
 
 
-def _on_the_way(direction: str, choose: Callable[[Ground], Line]) -> tuple[Fault, ...]:
+def _on_the_way(direction: str, choose: Choice) -> tuple[Fault, ...]:
     return (
         Fault(f"{direction}: half-sent", _spoil(choose, _half_sent)),
         Fault(f"{direction}: carried out, not answered", _spoil(choose, _unanswered)),

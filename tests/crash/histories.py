@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -52,40 +52,38 @@ def judge_requests(rooms: Iterable[Sequence[Question]], requests: Iterable[Reque
 
     A history may begin late, and omits questions without a whole answer.
     """
+    rooms = [*rooms]
     questions = [question for room in rooms for question in room]
     known = {question.key: question for question in questions}
     known |= {question.key_before: question for question in questions if question.key_before}
-    rank = {question.key: number for number, question in enumerate(questions)}
     before = {key: earlier for room in rooms for key, earlier in _predecessors(room)}
-    found: dict[str, dict[str, None]] = {"lost": {}, "doubled": {}, "reordered": {}, "kept": {}}
+    verdict = Verdict()
     for request in requests:
-        keys = request.keys
-        if stray := [key for key in keys if key not in known]:
-            found["doubled"][f"{stray[0]}: nobody asked this"] = None
+        if stray := [key for key in request.keys if key not in known]:
+            verdict += Verdict(doubled=(f"{stray[0]}: nobody asked this",))
             continue
-        now = [known[key].key for key in keys]
-        asked = known[keys[-1]]
-        for key, count in Counter(now).items():
-            if count > 1:
-                found["doubled"][f"{key}: twice in a history"] = None
-        for key, then in pairwise(dict.fromkeys(now)):
-            if rank[then] < rank[key] and then not in late:
-                found["reordered"][f"{then}: behind {key} in a history"] = None
-        for fault in _gaps(request, known, asked):
-            found["lost"][fault] = None
+        asked = known[request.keys[-1]]
+        verdict += _order(request, known, questions, late)
+        lost = [*_gaps(request, known, asked)]
         earlier = before.get(asked.key)
-        if (
-            earlier is not None
-            and _stays(earlier)
-            and earlier.key not in keys
-            and not {earlier.key, asked.key} & {*late}
-        ):
-            found["lost"][f"{earlier.key}: not in the history of {asked.key}"] = None
-        if asked.last:
-            for key in keys:
-                if known[key].change is Change.REDACT:
-                    found["kept"][f"{key}: redacted, and in the history of {asked.key}"] = None
-    return Verdict(**{kind: tuple(faults) for kind, faults in found.items()})
+        if earlier is not None and _stays(earlier) and earlier.key not in request.keys:
+            # It comes later if the homeserver delivered it, or this one, late.
+            lost += [f"{earlier.key}: not in the history of {asked.key}"] * ({earlier.key, asked.key}.isdisjoint(late))
+        redacted = [key for key in request.keys if asked.last and known[key].change is Change.REDACT]
+        kept = tuple(f"{key}: redacted, and in the history of {asked.key}" for key in redacted)
+        verdict += Verdict(lost=tuple(lost), kept=kept)
+    return Verdict(*(tuple(dict.fromkeys(faults)) for faults in astuple(verdict)))
+
+
+def _order(
+    request: Request, known: Mapping[str, Question], questions: Sequence[Question], late: Collection[str]
+) -> Verdict:
+    rank = {question.key: number for number, question in enumerate(questions)}
+    keys = [known[key].key for key in request.keys]
+    twice = tuple(f"{key}: twice in a history" for key, count in Counter(keys).items() if count > 1)
+    pairs = pairwise(dict.fromkeys(keys))
+    behind = [(key, then) for key, then in pairs if rank[then] < rank[key] and then not in late]
+    return Verdict(doubled=twice, reordered=tuple(f"{then}: behind {key} in a history" for key, then in behind))
 
 
 def judge_repeats(

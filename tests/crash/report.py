@@ -76,7 +76,10 @@ class Report:
         yield f"messages shown    {self.shown}"
         changes = Counter(str(question.change) for question in questions if question.change is not Change.NONE)
         yield f"changes           {', '.join(f'{n} {kind}' for kind, n in changes.most_common()) or 'none'}"
-        yield f"threads, pictures {sum(bool(each.thread) for each in questions)}, {sum(each.picture for each in questions)}"
+        in_threads, pictures = (
+            sum(kind) for kind in zip(*((bool(q.thread), q.picture) for q in questions), strict=True)
+        )
+        yield f"in threads        {in_threads}; pictures: {pictures}"
         for name, number in sorted(Counter(self.faults).items()):
             yield f"fault             {number:>4} {name}"
         yield f"ended by itself   {self.own_ends}"
