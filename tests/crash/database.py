@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: The lines of postmaster.pid that have the port and the folder of the socket, from 0.
 _PORT, _SOCKETS = 3, 4
+_LOOK_AGAIN = 0.2
 
 
 class External:
@@ -78,6 +79,17 @@ class Embedded:
         """The address of the server, which was started once at least."""
         lines = (self._folder / "postgres" / "postmaster.pid").read_text().splitlines()
         return make_conninfo("", host=lines[_SOCKETS], port=lines[_PORT], user="postgres", dbname="postgres")
+
+    async def is_up(self, within: float) -> bool:
+        """Tell whether the server answers within some seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while True:
+                    with contextlib.suppress(psycopg.OperationalError, OSError, IndexError):
+                        await execute(self.uri, "SELECT 1")
+                        return True
+                    await asyncio.sleep(_LOOK_AGAIN)
+        return False
 
     def kill_postmaster(self) -> None:
         """End the server's first process like the kernel without memory."""

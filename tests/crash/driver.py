@@ -24,7 +24,7 @@ from crash.histories import Disturbance, Request, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
 from crash.spots import enter
-from crash.talk import Talk
+from crash.talk import Talk, picture
 from crash.truth import disorder, judge_health, judge_memory, until_closed, until_forgotten
 from crash.verdict import Verdict
 from support.conditions import eventually
@@ -95,21 +95,16 @@ class Driver:
             database = await stack.enter_async_context(Database(self._server.uri))
             spots = await enter(database, self._replicas[0].config, tuple(people), self._plan.rooms)
             started = time.monotonic()
-            talks = [Talk(self._plan.seed, number, spot, self._plan.pace) for number, spot in enumerate(spots)]
-            async with asyncio.TaskGroup() as group:
-                for talk in talks:
-                    group.create_task(talk.run(self._enough))
-                try:
-                    await self._disturb(ground, database)
-                finally:
-                    self._enough.set()
-            await until_forgotten(database, spots, self._plan.patience)
-            for talk in talks:
-                await talk.end()
-            still_open = await until_closed(database, spots, self._plan.patience)
+            try:
+                await self._talk(ground, database, spots)
+                still_open = await until_closed(database, spots, self._plan.patience)
+            except Exception as error:
+                error.add_note(f"seed {self._plan.seed}, evidence in {await self._keep(spots)}")
+                raise
             duration = time.monotonic() - started
             verdict, shown = await self._look(spots)
             verdict += await self._judge(database, spots, upstream)
+            verdict += Verdict(stuck=tuple(ground.by_hand))
             return Report(
                 seed=self._plan.seed,
                 planned=self._plan.kills,
@@ -128,6 +123,21 @@ class Driver:
                 verdict=verdict,
                 evidence=None if verdict.clean and not still_open else await self._keep(spots),
             )
+
+    async def _talk(self, ground: Ground, database: Database, spots: Sequence[Spot]) -> None:
+        """Let people talk and faults happen; then let people ask the last question of each room."""
+        plan, url = self._plan, await spots[0].person.upload(picture(), "image/jpeg", "picture.jpg")
+        talks = [Talk(plan.seed, number, spot, plan.pace, url) for number, spot in enumerate(spots)]
+        async with asyncio.TaskGroup() as group:
+            for talk in talks:
+                group.create_task(talk.run(self._enough))
+            try:
+                await self._disturb(ground, database)
+            finally:
+                self._enough.set()
+        await until_forgotten(database, spots, plan.patience)
+        for talk in talks:
+            await talk.end()
 
     def _upstream(self) -> ScriptedUpstream:
         upstream = ScriptedUpstream(*(f"crash-{number:02}-" for number in range(self._plan.rooms)))

@@ -96,13 +96,6 @@ class Spot:
             relation = {"rel_type": "m.annotation", "event_id": said.event_id, "key": str(change)}
             await self._insist(said.person, f"send/m.reaction/{txn}", {"m.relates_to": relation})
 
-    async def upload(self, data: bytes, person: Person) -> str:
-        """Give the homeserver a JPEG and return its URL."""
-        while True:
-            with contextlib.suppress(HomeserverUnavailable, OSError, KeyError, ValueError):
-                return await person.upload(data, "image/jpeg", "picture.jpg")
-            await asyncio.sleep(_AGAIN)
-
     async def look(self) -> tuple[Verdict, int]:
         """Judge the room by the homeserver's history and by the person's client; count the messages of its answers."""
         room = Room(self.room_id)

@@ -54,18 +54,18 @@ _CHANGES = {Act.EDIT: Change.EDIT, Act.AGAIN: Change.AGAIN, Act.STOP: Change.STO
 
 
 class Talk:
-    """The people of one room; *number* is the number of the room, *pace* the seconds between two acts on average."""
+    """The people of room *number*, with *pace* seconds between two acts on average; *picture* is the URL of one."""
 
-    def __init__(self, seed: int, number: int, spot: Spot, pace: float) -> None:
+    def __init__(self, seed: int, number: int, spot: Spot, pace: float, picture: str) -> None:
         self._seed = seed
         self._number = number
         self._spot = spot
         self._pace = pace
+        self._picture = picture
         self._random = random.Random(f"{seed} talk {number}")  # noqa: S311
         self._count = itertools.count(1)
         self._roots: list[Said] = []
-        #: Lanes with a picture: pictures that are sent together are one question.
-        self._with_picture: set[str] = set()
+        self._sent_picture = False
 
     async def run(self, enough: asyncio.Event) -> None:
         """Talk until it is *enough*."""
@@ -87,7 +87,7 @@ class Talk:
                 await asyncio.gather(*(self._spot.ask(self._next(), person) for person in people))
             case Act.THREAD if self._spot.said:
                 await self._ask_in_thread()
-            case Act.PICTURE if "" not in self._with_picture:
+            case Act.PICTURE if not self._sent_picture:
                 await self._send_picture()
             case Act.EDIT | Act.AGAIN | Act.STOP | Act.REDACT:
                 await self._change(_CHANGES[act])
@@ -103,11 +103,11 @@ class Talk:
             await self._spot.ask_in_thread(self._next(), self._random.choice(self._roots), self._person())
 
     async def _send_picture(self) -> None:
-        self._with_picture.add("")
-        asked, person = replace(self._next(), picture=True), self._person()
-        content = {"msgtype": "m.image", "filename": "picture.jpg", "info": {"mimetype": "image/jpeg"}}
-        content |= {"url": await self._spot.upload(_picture(), person)}
-        await self._spot.ask(asked, person, content)
+        # Pictures that are sent together are one question.
+        self._sent_picture = True
+        info = {"mimetype": "image/jpeg"}
+        content = {"msgtype": "m.image", "filename": "picture.jpg", "info": info, "url": self._picture}
+        await self._spot.ask(replace(self._next(), picture=True), self._person(), content)
 
     async def _change(self, change: Change) -> None:
         """Do *change* with a recent question; an edit and a 🔁 are about the last one of their lane."""
@@ -143,7 +143,7 @@ def _is_plain(said: Said) -> bool:
     return said.question.change is Change.NONE and not said.question.picture
 
 
-def _picture() -> bytes:
+def picture() -> bytes:
     """Return a small red JPEG."""
     data = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(data, "JPEG")

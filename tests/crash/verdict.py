@@ -104,7 +104,7 @@ def judge(asked: Sequence[Question], shown: Sequence[Shown]) -> Verdict:
 
 
 def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | None, str]]) -> Verdict:
-    """Judge the *reactions* that a room shows in the end: the key of the question (None: another event) and the emoji."""
+    """Judge the *reactions* of a room in the end: the key of the question (None: another event), and the emoji."""
     due = {question.key: question for question in asked}
     stuck: list[str] = []
     extra: list[str] = []
