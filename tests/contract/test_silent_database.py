@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 #: Seconds that the session, in these tests, waits for an answer; and seconds that anything may take after that.
-PATIENCE, SOON = 0.3, 8.0
+PATIENCE, SOON = 2.0, 12.0
 
 
 @pytest.fixture

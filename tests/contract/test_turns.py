@@ -21,12 +21,14 @@ from agent_bridge.core.turns import IgnoreReason, Send, StopReason, Turn, TurnKi
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.payloads import encode
+from agent_bridge.store.postgres.locks import WORKER
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
+from support.sessions import open_locks
 from support.turn_rows import (
     BOB,
     OTHER,
@@ -165,6 +167,12 @@ async def test_a_turn_of_a_process_that_lives_is_not_interrupted(
     async with Session(store_url, Signals()) as session:
         await session.execute("SELECT 1")
         seen = [await turns.take(lane, session.process) for _ in range(3)]
+
+    async def has_ended() -> bool:
+        async with open_locks(store_url) as locks, locks.hold(WORKER, session.process) as held:
+            return held
+
+    await eventually(has_ended, "PostgreSQL has noticed the end of the process")
     seen += [await turns.take(lane, 1) for _ in range(2)]
     assert [turn and turn.interruptions for turn in seen] == [0, 0, 0, 1, 2]
 

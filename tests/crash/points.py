@@ -152,10 +152,10 @@ class Doom:
     def _watch_take(self) -> None:
         original = Turns.take
 
-        async def take(turns: Turns, lane: int) -> Turn | None:
+        async def take(turns: Turns, lane: int, process: int = 0) -> Turn | None:
             if lane in self._lanes:
                 self._reached("take", "before")
-            turn = await original(turns, lane)
+            turn = await original(turns, lane, process)
             if turn is not None and turn.body == self._text:
                 self._event_id = turn.event_id
                 self._reached("take", "after")
