@@ -227,11 +227,13 @@ def _nothing(_piece: Piece) -> bytes | None:
     return None
 
 
-def _half_sent(piece: Piece) -> bytes | None:
+def half_sent(piece: Piece) -> bytes | None:
+    """Lose the second half of what is sent to the target."""
     return piece.data[: len(piece.data) // 2] if piece.to_target else None
 
 
-def _unanswered(piece: Piece) -> bytes | None:
+def unanswered(piece: Piece) -> bytes | None:
+    """Lose what the target responds."""
     return None if piece.to_target else b""
 
 
@@ -268,8 +270,8 @@ def _reset(choose: Choice) -> Happen:
 
 def _on_the_way(direction: str, choose: Choice) -> tuple[Fault, ...]:
     return (
-        Fault(f"{direction}: half-sent", _spoil(choose, _half_sent)),
-        Fault(f"{direction}: carried out, not answered", _spoil(choose, _unanswered)),
+        Fault(f"{direction}: half-sent", _spoil(choose, half_sent)),
+        Fault(f"{direction}: carried out, not answered", _spoil(choose, unanswered)),
         Fault(f"{direction}: refused", _refuse(choose)),
         Fault(f"{direction}: reset", _reset(choose)),
     )

@@ -82,7 +82,9 @@ def _order(
     keys = [known[key].key for key in request.keys]
     twice = tuple(f"{key}: twice in a history" for key, count in Counter(keys).items() if count > 1)
     pairs = pairwise(dict.fromkeys(keys))
-    behind = [(key, then) for key, then in pairs if rank[then] < rank[key] and then not in late]
+    # A 🔁 that the homeserver delivers behind later questions moves its question behind them.
+    moved = {question.key for question in questions if question.change is Change.AGAIN} | {*late}
+    behind = [(key, then) for key, then in pairs if rank[then] < rank[key] and then not in moved]
     return Verdict(doubled=twice, reordered=tuple(f"{then}: behind {key} in a history" for key, then in behind))
 
 

@@ -46,6 +46,7 @@ def asks(new: Question, *earlier: Question) -> Request:
             Verdict(lost=("1.1: without its answer in the history of 1.2",)),
             id="the previous answer is missing",
         ),
+        pytest.param([AGAIN, TWO, THREE], [asks(THREE, TWO, ONE)], Verdict(), id="asked again behind a later one"),
         pytest.param([ONE, IN_THREAD], [Request((("user", ONE.text), ("user", TWO.text)))], Verdict(), id="a thread"),
         pytest.param([ONE], [asks(TWO, ONE)], Verdict(doubled=("1.2: nobody asked this",)), id="from nowhere"),
         pytest.param([REDACTED, TWO], [asks(TWO, ONE)], Verdict(), id="perhaps redacted later"),

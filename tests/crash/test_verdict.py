@@ -79,6 +79,7 @@ STOP_WORD = Shown("(stopped)", notice=True)
     [
         pytest.param([STOPPED], said(ONE), {}, id="stopped too late"),
         pytest.param([STOPPED], [Shown(f"{HALF.body}\n\n(stopped)")], {}, id="stopped on its way"),
+        pytest.param([STOPPED], [Shown(f"{HALF.body}\n\n*(stopped)*")], {}, id="stopped on its way, in italics"),
         pytest.param([STOPPED, TWO], [replace(STOP_WORD, about="1.1"), *said(TWO)], {}, id="stopped before"),
         pytest.param([STOPPED], [], {"lost": 1}, id="stopped without a word"),
         pytest.param([STOPPED], [Shown("1.1/0 else (stopped)")], {"lost": 1}, id="stopped, another text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import defaultdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -71,8 +72,9 @@ async def judge_memory(database: Database, spots: Sequence[Spot]) -> Verdict:
     texts = [row["text"] or "" for row in await database.rows(_TEXTS)]
     kept = []
     for said in _redacted(spots):
-        words = said.question.text
-        if any(words in text for text in texts):
+        # Another key may end with this one.
+        words = re.compile(rf"(?<![\w.]){re.escape(said.question.text)}")
+        if any(words.search(text) for text in texts):
             kept.append(f"{said.question.key}: redacted, and in the database")
     return Verdict(kept=tuple(kept))
 

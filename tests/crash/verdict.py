@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from crash.asked import Question
 
 _KEYED = re.compile(r"(?P<key>\S+)/(?P<part>\d+)(?: |$)")
-_STOPPED = "(stopped)"
+#: The end of an answer that a person stopped: alone, and as the plain text of italics.
+_STOPPED, _STOPPED_BODY = "(stopped)", "*(stopped)*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _fault(question: Question, answer: Sequence[tuple[int, str]], words: Sequenc
 def _is_part(question: Question, answer: Sequence[tuple[int, str]], words: Sequence[str]) -> bool:
     """Tell whether *answer* and *words* are right for a question that a person stopped, perhaps too late."""
     text = "\n\n".join(body for _, body in sorted(answer)).strip()
-    part = text.removesuffix(_STOPPED).rstrip()
+    part = text.removesuffix(_STOPPED_BODY).removesuffix(_STOPPED).rstrip()
     if not question.whole.startswith(part):
         return False
     if not words:
