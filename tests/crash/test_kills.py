@@ -50,7 +50,7 @@ async def test_two_bridges_take_over_from_each_other(harness: BridgeHarness, clu
 
 
 async def test_kills_with_the_embedded_database(harness: BridgeHarness, tmp_path: Path) -> None:
-    plan = Plan(kills=5, seed=_seed(), rooms=4, faults="kill", synapse=False, life=(0.2, 2.0))
+    plan = Plan(kills=3, seed=_seed(), rooms=3, faults="kill", synapse=False, life=(0.2, 2.0))
     await _expect_clean(plan, harness, tmp_path, None)
 
 
