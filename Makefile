@@ -5,7 +5,7 @@ KILLS = 200
 MINUTES = 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long lint all format lock examples migration crash soak bench clean
+.PHONY: help demo unit test test-long lint all format lock audit examples migration crash soak bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,6 +38,9 @@ all: lint test test-long  ## all checks before a release
 
 lock: .venv/.tools  ## write locks/ from pyproject.toml (ARGS=--upgrade: with the newest versions)
 	@scripts/venv lock $(ARGS)
+
+audit: .venv/.tools  ## look for known vulnerabilities of the packages in locks/ (ARGS are pip-audit's)
+	@scripts/venv audit $(ARGS)
 
 format: .venv/.dev  ## format the code
 	@$(BIN)/ruff check --quiet --fix-only $(PYTHON_FILES)

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp import web
 
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
@@ -21,6 +20,7 @@ from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
 from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
+from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.delivery.receipts import Receipts
@@ -36,15 +36,19 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.home_rooms import HomeRooms
+from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
-from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
+from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
@@ -56,6 +60,7 @@ from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.stores import Stores, open_stores
 from agent_bridge.upstream.download.fetch import Fetcher
 from agent_bridge.upstream.registry import make_upstream
+from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 
@@ -169,7 +174,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=_build_web(stores, clients, endpoint, leader, agents.status),
+            web=application(endpoint, _health_pages(stores, clients, endpoint, leader, agents.status)),
         )
 
 
@@ -216,12 +221,13 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
 
 def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
+    pictures = PictureReader()
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
-        IncomingFiles(clients.media, config.files, texts),
+        IncomingFiles(clients.media, pictures, config.files, texts),
         config.threads,
         texts,
     )
@@ -230,19 +236,21 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         turns,
         clients.upstreams,
         cancellations,
-        Uploads(clients.media, clients.fetcher, config.files, texts),
+        Uploads(clients.media, clients.fetcher, pictures, config.files, texts),
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,
         texts,
     )
+    reactions = StatusReactions(homeserver)
     messages = MessageHandler(
         outboxes,
         turns,
         Batching(turns, config.lanes),
         generation,
         Receipts(homeserver),
-        StatusReactions(homeserver),
+        reactions,
+        Undeliverable(homeserver, turns, reactions, texts),
         config.lanes,
         config.answers,
         config.bot,
@@ -257,7 +265,17 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
-    provisioner = Provisioner(homeserver, namespace, stores.agents, space, config.rooms, powers, signals, texts)
+    provisioner = Provisioner(
+        homeserver,
+        namespace,
+        stores.agents,
+        space,
+        HomeRooms(homeserver, namespace, stores.agents, config.rooms, powers, texts),
+        HomeState(homeserver, namespace, stores.agents, powers),
+        config.rooms,
+        signals,
+        texts,
+    )
     discovery = Discovery(
         clients.upstreams,
         stores.agents,
@@ -316,12 +334,15 @@ def _build_leader(
     settings: _Settings, stores: Stores, clients: _Clients, inbound: _Inbound, agents: _AgentParts
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
-    monitor = HomeserverMonitor(homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice)
+    monitor = HomeserverMonitor(
+        homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice, agents.provisioner.doubt_all
+    )
     duties = {
         "provisioner": agents.provisioner.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "backfill": inbound.backfill.run,
+        "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
     if config.lanes.show_waiting:
@@ -331,15 +352,12 @@ def _build_leader(
     return Leader(stores.locks, stores.leadership, partial(intake.request_backfill, "the bridge was away"), duties)
 
 
-def _build_web(
+def _health_pages(
     stores: Stores, clients: _Clients, endpoint: AppServiceEndpoint, leader: Leader, status: UpstreamStatus
-) -> web.Application:
-    app = web.Application(client_max_size=MAX_BODY + 1)
-    endpoint.add_routes(app)
+) -> HealthPages:
     checks = {
         "database": stores.database.ping,
         "homeserver": clients.homeserver.versions,
         "leader": leader.check,
     }
-    HealthPages(checks, status.read).add_routes(app)
-    return app
+    return HealthPages(checks, status.read, endpoint.authorises)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from aiohttp import web
@@ -14,6 +14,7 @@ from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.errors import CannotListen
 from agent_bridge.matrix.appservice import GAP_LOOK
+from agent_bridge.web.connections import Connections, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,7 +62,8 @@ class Bridge:
 
     async def work(self) -> None:
         """Be a worker until cancelled; then finish the running turns within the drain timeout."""
-        await run_endless(cancellations=self.cancellations.run(), worker=self.worker.run())
+        async with self.process_stats.watchdog:
+            await run_endless(cancellations=self.cancellations.run(), worker=self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -82,16 +84,20 @@ class Bridge:
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         service = self.config.appservice
-        # Synapse does not compress requests, so a compressed body is broken or a decompression bomb.
-        runner = web.AppRunner(self.web, access_log=None, auto_decompress=False)
+        runner = web.AppRunner(self.web, access_log=None)
         await runner.setup()
+        listening: asyncio.Server | None = None
         try:
+            connections = Connections(cast("web.Server", runner.server), Limits.of_process())
             try:
-                await web.TCPSite(runner, service.hostname, service.port).start()
+                loop = asyncio.get_running_loop()
+                listening = await loop.create_server(connections.accept, service.hostname, service.port)
             except OSError as error:
                 where = f"{service.hostname}:{service.port}"
                 raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
             _log.info("listening", address=f"http://{service.hostname}:{service.port}")
             yield
         finally:
+            if listening is not None:
+                listening.close()
             await runner.cleanup()

@@ -20,7 +20,7 @@ import uvloop
 from aiohttp import web
 
 from agent_bridge import log
-from agent_bridge.bridge.answering.question import within_budget
+from agent_bridge.bridge.answering.history import within_budget
 from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.config.load import load

@@ -1,4 +1,4 @@
-"""Install a set of packages from locks/ into .venv, or write locks/ from pyproject.toml.
+"""Install a set of packages from locks/ into .venv, write locks/ from pyproject.toml, or audit locks/.
 
 It needs only the standard library. It installs with uv, or with pip if uv cannot be installed or fails. The stamp
 .venv/.SET marks a complete installation.
@@ -37,6 +37,8 @@ STAMPS: Final = {
     "unit": ("unit", "tools"),
     "tools": ("tools",),
 }
+#: The program that looks for advisories. It runs in an environment of its own.
+AUDITOR: Final = "pip-audit>=2.10,<3"
 #: Settings of pip, and the environment variables of uv for the same settings. Further indexes are not included,
 #: because a lock file contains only packages of the main index.
 SETTINGS: Final = {
@@ -53,11 +55,16 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install").add_argument("set", choices=STAMPS)
     commands.add_parser("lock").add_argument("--upgrade", action="store_true", help="take the newest versions")
-    arguments = parser.parse_args()
+    commands.add_parser("audit", help="further options are pip-audit's")
+    arguments, options = parser.parse_known_args()
+    if options and arguments.command != "audit":
+        parser.error(f"unknown: {' '.join(options)}")
     os.chdir(TOP)
     try:
         if arguments.command == "lock":
             lock(upgrade=arguments.upgrade)
+        elif arguments.command == "audit":
+            audit(options)
         else:
             install(arguments.set)
     except subprocess.CalledProcessError as error:
@@ -100,6 +107,19 @@ def lock(*, upgrade: bool) -> None:
             *(*(("--upgrade",) if upgrade else ()), *sources, *same, "--output-file", f"locks/{name}.txt"),
             environment=environment,
         )
+
+
+def audit(options: list[str]) -> None:
+    """Look for known vulnerabilities of the packages in locks/. Nothing is installed into .venv, and no file changes.
+
+    pip-audit asks the index for the advisories of each package. It fails if there are any.
+    """
+    files = [word for name in SETS for word in ("--requirement", f"locks/{name}.txt")]
+    _run(
+        *(str(UV), "tool", "run", "--quiet", "--from", AUDITOR, "pip-audit"),
+        *("--disable-pip", "--require-hashes", "--progress-spinner", "off", *files, *options),
+        environment=os.environ | _pip_settings(),
+    )
 
 
 def uv_settings(listing: str) -> dict[str, str]:

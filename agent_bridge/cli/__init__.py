@@ -37,7 +37,15 @@ cli = typer.Typer(
 
 ConfigFile = Annotated[
     Path,
-    typer.Option("--config", "-c", envvar="AGENT_BRIDGE_CONFIG", help="The configuration file.", show_default=True),
+    # Not checked by typer: the bridge's own error is one line.
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="AGENT_BRIDGE_CONFIG",
+        help="The configuration file.",
+        show_default=True,
+        readable=False,
+    ),
 ]
 _DEFAULT = Path("config.yaml")
 #: Signals that stop the bridge. A terminal that is closed sends SIGHUP.
@@ -238,6 +246,9 @@ def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     """
     import uvloop
 
+    from agent_bridge.cli.process import set_limits
+
+    set_limits()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(work, stop_timeout))
 

@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands.arguments import UserId
+from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet
+from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import AgentRoom
 
+#: Agents of one page.
+_PAGE = 50
+_FIRST = PageNumber(1)
+
 
 @command("agents", group=Group.AGENTS, role=Role.MEMBER)
-async def agents(ctx: CommandContext) -> AgentList:
-    """List all agents. Only reads."""
-    found = [agent_entry(each, ctx.services.namespace.domain) for each in await ctx.services.agents.all()]
-    return AgentList(tuple(sorted(found, key=lambda entry: entry.name.casefold())))
+async def agents(ctx: CommandContext, page: PageNumber = _FIRST) -> AgentList:
+    """List the agents, fifty on a page. Only reads."""
+    found = sorted(await ctx.services.agents.all(), key=lambda each: each.agent.name.casefold())
+    pages = max(1, -(-len(found) // _PAGE))
+    number = min(max(page, 1), pages)
+    shown = found[(number - 1) * _PAGE : number * _PAGE]
+    return AgentList(tuple(agent_entry(each, ctx.services.namespace.domain) for each in shown), number, pages)
 
 
-@command("invite", group=Group.AGENTS, role=Role.ADMIN, example="Ada @bob:example.org")
-async def invite(ctx: CommandContext, agent: AgentRoom, user: UserId | None = None) -> Invited | NoRoomYet:
+@command("invite", group=Group.AGENTS, role=Role.MEMBER, example="Ada @bob:example.org")
+async def invite(
+    ctx: CommandContext, agent: AgentRoom, user: UserId | None = None
+) -> Invited | NoRoomYet | NotPermitted:
     """Invite *user*, or the caller, into the room of *agent*.
 
+    Without the role of an admin only the caller, who was invited before: to a room that was left by mistake.
     The homeserver does not repeat an invitation that the person has not answered, and it does not invite a member. So
     running twice has another effect only for a person who left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
+    if ctx.role < Role.ADMIN and (person != ctx.sender or person not in agent.home.invited):
+        return NotPermitted("invite", Role.ADMIN)
     was_invited = await services.homeserver.invite(agent.home.room_id, person)
+    if person not in agent.home.invited:
+        await services.agents.invited(agent.home.id, person)
     return Invited(
         agent=agent_entry(agent, services.namespace.domain),
         user=person,

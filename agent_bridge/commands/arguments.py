@@ -7,6 +7,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
+``PageNumber``            the number of a page; any other word is the first page     ``[page]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
 ========================= ========================================================== =====================
 
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     Convert = Callable[[Argument, str, CommandServices], Awaitable[object]]
 
 UserId = NewType("UserId", str)
+PageNumber = NewType("PageNumber", int)
 
+#: Digits of the number of a page.
+_DIGITS = 6
 #: A quoted text between blanks, or a word.
 _WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
 
@@ -223,6 +227,10 @@ async def _user(argument: Argument, value: str, _services: CommandServices) -> U
     return UserId(value)
 
 
+async def _page(_argument: Argument, value: str, _services: CommandServices) -> PageNumber:
+    return PageNumber(int(value[:_DIGITS]) if value.isascii() and value.isdecimal() else 1)
+
+
 async def _reference(_argument: Argument, value: str, _services: CommandServices) -> MessageReference:
     return parse_reference(value)
 
@@ -230,5 +238,6 @@ async def _reference(_argument: Argument, value: str, _services: CommandServices
 _KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(_agent, spans=True),
     UserId: Kind(_user, begins="@"),
+    PageNumber: Kind(_page),
     MessageReference: Kind(_reference, spans=True),
 }

@@ -102,7 +102,7 @@ class DatabaseConfig(Section):
         "data",  # validated like a value from the file
         validate_default=True,
         description="Folder of the embedded PostgreSQL, relative to this file. If the bridge runs as root, PostgreSQL "
-        "runs as an unprivileged user, and the parent folders are made accessible to that user.",
+        "runs as the user pgserver, which needs to be able to enter the parent folders.",
     )
     migrate: bool = Field(True, description="Upgrade the schema at start. If false, run agent-bridge migrate.")
     pool_size: StrictInt = Field(10, ge=4, le=500, description="Maximum number of pooled connections.")
@@ -130,6 +130,22 @@ class UpstreamConfig(Section):
     url: Url = Field(
         description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]
     )
+    query: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Query parameters of each request. env:NAME reads a value from the environment.",
+        examples=[{"api-version": "2024-10-21"}],
+    )
+    proxy: Url | None = Field(
+        None,
+        description="HTTP proxy through which the server is reached.",
+        examples=["http://proxy.example.org:3128"],
+    )
+    ca_file: LocalPath | None = Field(
+        None,
+        description="File (PEM) with the certificates that sign the server's certificate. Default: those of the "
+        "system, or of the environment variable SSL_CERT_FILE.",
+        examples=["ca.pem"],
+    )
     api_key: Secret | None = Field(
         None,
         description="Bearer token. env:NAME reads it from the environment.",
@@ -143,8 +159,17 @@ class UpstreamConfig(Section):
     poll_interval: StrictFloat = Field(
         0.5, ge=0.05, le=3600, description="Seconds between two requests for the list of agents."
     )
-    include: tuple[str, ...] = Field(("*",), description="Globs: only agents whose id or name matches one of them.")
-    exclude: tuple[str, ...] = Field((), description="Globs: no agents whose id or name matches one of them.")
+    gone_after: StrictFloat = Field(
+        60, ge=0, le=86_400, description="Seconds for which the list must lack an agent before the agent is gone."
+    )
+    include: tuple[str, ...] = Field(
+        ("*",),
+        description="Globs, in upper or lower case: only agents whose id or name matches one of them. Models that do "
+        'not chat need a glob other than "*".',
+    )
+    exclude: tuple[str, ...] = Field(
+        (), description="Globs, in upper or lower case: no agents whose id or name matches one of them."
+    )
     max_new_agents: StrictInt = Field(
         100, ge=0, description="Maximum number of new agents accepted at once. !ab sync all accepts the others."
     )
@@ -253,8 +278,9 @@ class Config(Section):
     permissions: dict[PermissionKey, RoleName] = Field(
         default_factory=dict,
         description="Roles: none < member (talks to agents) < moderator < admin (invites people, sees all rooms) < "
-        'owner. A user id has priority over a domain, and a domain over "*". A user without an entry has '
-        "the role none.",
+        'owner. A user id has priority over a pattern ("@telegram_*:example.org"), a pattern over a domain, and a '
+        'domain over "*". A user without an entry has the role none, as users of other bridges do, whose names begin '
+        "with _ or a usual prefix, unless a user id or a pattern names them.",
     )
     bot: BotConfig = BotConfig()
     lanes: LanesConfig = LanesConfig()

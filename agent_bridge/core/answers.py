@@ -18,6 +18,8 @@ class Part:
     ACTIVITY: Final = -1
     #: Notices in the thread of that summary: ``ACTIVITY_THREAD[0]`` is the first one.
     ACTIVITY_THREAD: Final = range(-2, -1_002, -1)
+    #: The notice that the message waits for the upstream. It is redacted when the answer begins.
+    WAITING: Final = -1_002
     #: The text of the answer in its order, then a notice of the bridge about it.
     TEXT: Final = range(500_000)
     #: Files.

@@ -14,16 +14,23 @@
     │   └── SchemaTooOld            not migrated
     ├── HomeserverError             the homeserver
     │   ├── HomeserverUnavailable   no response, 429 or 5xx: retryable
+    │   │   ├── TokenRejected       it does not know the as_token
+    │   │   └── UserNotRegistered   it does not know the ghost or the bot
     │   └── HomeserverRefused       4xx
+    │       └── RoomOutOfReach      an alias points to a room that the bridge cannot enter
     ├── UpstreamError               a server of agents
     │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
-    │   ├── UpstreamBusy            429 or 503, perhaps with Retry-After: retryable
+    │   ├── UpstreamBusy            429, 503 or the like, perhaps with Retry-After: retryable
     │   ├── UpstreamFailed          5xx before the first byte: retryable
     │   ├── UpstreamRefused         4xx
-    │   │   └── ConversationTooLong the conversation exceeds the context of the model
+    │   │   ├── ConversationTooLong the conversation exceeds the context of the model
+    │   │   │   └── MessageTooLong  the message alone exceeds it
+    │   │   └── QuestionRefused     the upstream does not answer a question of this content
     │   ├── UpstreamProtocolError   a response that does not follow the API
     │   ├── AnswerInterrupted       an error or a lost connection inside the stream
+    │   │   └── AnswerFiltered      a filter of the upstream stopped the answer
     │   ├── AnswerEmpty             a stream without an answer
+    │   │   └── AnswerMissing       a stream without anything
     │   ├── AnswerTooLong           the answer exceeds the limit of characters or of time
     │   └── AgentGone               the upstream no longer has the agent
     └── FileRefused                 a file that is not accepted, with its problem
@@ -119,12 +126,27 @@ class HomeserverUnavailable(HomeserverError):
     retryable = True
 
 
+class TokenRejected(HomeserverUnavailable):
+    """The homeserver does not know the ``as_token``. The request itself may be correct."""
+
+
+class UserNotRegistered(HomeserverUnavailable):
+    """The homeserver does not know the user of the request: it was reset, or restored from an older backup."""
+
+
 class HomeserverRefused(HomeserverError):
     """The homeserver refused the request; a repeat has the same result."""
 
 
+class RoomOutOfReach(HomeserverRefused):
+    """The alias of a new room points to a room that its creator cannot enter."""
+
+
 class UpstreamError(BridgeError):
     """A request to an upstream failed."""
+
+    #: Whether the upstream is away or starts, so that a message may wait for minutes. Implies *retryable*.
+    not_begun: bool = False
 
     def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
         super().__init__(ENGLISH.render(text))
@@ -151,6 +173,7 @@ class UpstreamUnreachable(UpstreamError):
     """The upstream could not be reached, or closed the connection before the first byte of its response."""
 
     retryable = True
+    not_begun = True
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
@@ -158,7 +181,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamBusy(UpstreamError):
-    """The upstream asked for a later repeat (429 or 503)."""
+    """The upstream asked for a later repeat (429, 503 or the like)."""
 
     retryable = True
 
@@ -189,6 +212,22 @@ class ConversationTooLong(UpstreamRefused):
         return texts.shorten
 
 
+class MessageTooLong(ConversationTooLong):
+    """The message alone exceeds the context of the agent's model."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to send a shorter message."""
+        return texts.send_less
+
+
+class QuestionRefused(UpstreamRefused):
+    """The upstream does not answer a question of this content."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to ask in other words."""
+        return texts.say_otherwise
+
+
 class UpstreamProtocolError(UpstreamError):
     """The upstream's response does not follow its API."""
 
@@ -205,12 +244,24 @@ class AnswerInterrupted(UpstreamError):
         return texts.try_again
 
 
+class AnswerFiltered(AnswerInterrupted):
+    """A filter of the upstream stopped the answer."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to ask in other words."""
+        return texts.say_otherwise
+
+
 class AnswerEmpty(UpstreamError):
     """The upstream ended its answer without any text or file."""
 
     def remedy(self, texts: Texts, /) -> str:
         """Return to try again."""
         return texts.try_again
+
+
+class AnswerMissing(AnswerEmpty):
+    """The upstream ended its answer without any sign of work, as some servers do if the conversation is too long."""
 
 
 class AnswerTooLong(UpstreamError):

@@ -78,6 +78,15 @@ class Texts:
     ghost_declines: str
     agent_left: str
     agent_back: str
+    no_spaces: str
+    room_moved: str
+    #: The ``{cause}`` of messages whose room does not exist any more.
+    room_lost: str
+    #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.
+    told_problems: Mapping[str, str]
+    #: All problems, for operators; and the ``{cause}`` of a message that gets no answer because of one.
+    room_problems: Mapping[str, str]
+    silenced: Mapping[str, str]
     hello: str
     hello_all: str
     presence_ready: str
@@ -110,22 +119,30 @@ class Texts:
     agent_gone_named: str
     agent_gone_upstream: str
     conversation_too_long: str
+    message_too_long: str
     bridge_failed: str
     bridge_ended: str
     database_failed: str
     homeserver_away: str
     homeserver_failed: str
+    homeserver_unauthorised: str
     homeserver_refused: str
     homeserver_invalid: str
     upstream_busy: str
     upstream_failed: str
     upstream_refused: str
+    upstream_no_path: str
+    upstream_no_credit: str
+    question_flagged: str
     upstream_no_images: str
     upstream_redirects: str
     upstream_key: str
+    list_failed: str
     upstream_no_list: str
     upstream_away: str
     upstream_away_within: str
+    upstream_ca_file: str
+    upstream_certificate: str
     upstream_unusable: str
     upstream_no_http: str
     upstream_closed: str
@@ -165,6 +182,9 @@ class Texts:
     look_at_server: str
     look_at_config: str
     shorten: str
+    send_less: str
+    say_otherwise: str
+    waits_for_upstream: str
     ask_for_less: str
     ask_another: str
 
@@ -195,6 +215,7 @@ class Texts:
     #: Answers to commands about agents.
     no_agents: str
     agents_head: str
+    agents_page: str
     held: str
     gone: str
     ready: str
@@ -210,6 +231,8 @@ class Texts:
     status_messages: str
     status_upstream: str
     status_doubted: str
+    status_room: str
+    status_more_rooms: str
     status_failing: str
     not_asked_yet: str
 

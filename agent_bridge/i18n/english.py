@@ -27,12 +27,12 @@ ENGLISH = Texts(
         "Please use a room without encryption."
     ),
     full=(
-        "This message was not accepted: too many messages already wait in this room (`max_queued_per_room`: {limit}). "
+        "This message was not accepted: too many messages already wait in this room ({limit}). "
         "Please send it again later."
     ),
     full_all=(
         "These messages were not accepted: too many messages already wait in this room "
-        "(`max_queued_per_room`: {limit}). Please send them again later."
+        "({limit}). Please send them again later."
     ),
     full_more="- … and {messages} more",
     too_large="the file {name} is larger than {limit}",
@@ -59,6 +59,40 @@ ENGLISH = Texts(
     ghost_declines="This agent answers only in its own room. Ask {bot} for an invitation: invite {name}",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
+    no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
+    room_moved="This room replaces an earlier one. The conversation continues here.",
+    room_lost="the room was deleted",
+    told_problems={
+        "encrypted": "This room is encrypted, so {name} cannot read messages here. Ask an operator for another room.",
+        "successor_closed": (
+            "This room was upgraded, and {name} cannot enter the new one. Invite `{ghost}` and `{bot}` there."
+        ),
+        "ghost_away": "{name} is not in this room and cannot come back: messages get no answers.",
+        "ghost_banned": "{name} is banned from this room: messages get no answers until the ban is lifted.",
+        "ghost_muted": "{name} has no power to send messages here: a room administrator can change its power level.",
+    },
+    room_problems={
+        "encrypted": (
+            "is encrypted: set encryption_enabled_by_default_for_room_type to off in homeserver.yaml, then delete the "
+            "room, and the bridge makes another one"
+        ),
+        "successor_closed": "was upgraded: invite the ghost and the bot into the room that replaces it",
+        "ghost_away": "has no ghost: it cannot join, perhaps its account is deactivated",
+        "ghost_banned": "has banned its ghost: lift the ban",
+        "ghost_muted": "does not let its ghost send messages: raise the ghost's power level",
+        "bot_away": "has no bridge bot: it cannot join, so commands get no answers",
+        "open_door": "lets members or guests in without a moderator: raise the level of invitations to 50",
+        "no_displayname": "shows its ghost's name only in the room: the homeserver refuses display names in profiles",
+        "no_alias": "has no alias, or another room has it",
+        "not_in_space": "is not listed in the Space: the homeserver refused it",
+        "state_refused": "keeps its name, topic or power levels: the homeserver refused a change",
+    },
+    silenced={
+        "successor_closed": "this room was upgraded",
+        "ghost_away": "the agent is not in this room",
+        "ghost_banned": "the agent is banned from this room",
+        "ghost_muted": "the agent has no power to send messages here",
+    },
     hello="Hello! I am the bridge bot. Send `help` to see my commands.",
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",
     presence_ready="Ready",
@@ -91,22 +125,30 @@ ENGLISH = Texts(
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",
     conversation_too_long="the conversation is too long for this agent's model",
+    message_too_long="the message is too long for this agent's model",
     bridge_failed="an internal error occurred in the bridge",
     bridge_ended="the bridge ended {times} while it worked on this message",
     database_failed="the bridge's database failed",
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
+    homeserver_unauthorised="the homeserver does not know the as_token: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
     homeserver_invalid="the homeserver's response is not valid: is the address correct?",
     upstream_busy="{upstream} is busy ({status})",
     upstream_failed="{upstream} failed ({status})",
     upstream_refused="{upstream} refused the request ({status})",
+    upstream_no_path="{upstream} does not have the path of the request ({status})",
+    upstream_no_credit="the account at the server of {upstream} has no credit left",
+    question_flagged="{upstream} does not want to answer this message",
     upstream_no_images=("{upstream} refused the request ({status}): perhaps the agent's model does not accept images"),
     upstream_redirects="{upstream} redirects to another address ({status}): set its url to that address",
     upstream_key="{upstream} does not accept the api_key ({status})",
+    list_failed="{upstream} reported an error instead of its list of agents",
     upstream_no_list="{upstream} has no list of agents ({status}): is its url correct? It usually ends in /v1",
     upstream_away="{upstream} could not be reached",
     upstream_away_within="{upstream} could not be reached within {seconds:g} s",
+    upstream_ca_file="the ca_file of {upstream} cannot be read",
+    upstream_certificate="the certificate of {upstream} is not trusted: is its ca_file correct?",
     upstream_unusable="the url or a header of {upstream} is not valid",
     upstream_no_http="{upstream} does not speak HTTP",
     upstream_closed="{upstream} closed the connection without an answer",
@@ -156,13 +198,16 @@ ENGLISH = Texts(
     look_at_server="An operator should check the server.",
     look_at_config="An operator should check the configuration of this server.",
     shorten="Shorten the conversation or start a thread.",
+    send_less="Send a shorter message.",
+    say_otherwise="Say it in other words.",
+    waits_for_upstream="⏳ {cause}. This message waits for {agent}.",
     ask_for_less="Ask for a shorter answer.",
     ask_another="Talk to another agent, or ask an operator about this one.",
     help_head="You can use these commands:",
     help_groups={"agents": "Agents", "room": "This room", "messages": "Messages", "bridge": "The bridge"},
     help={
         "agents": "lists the agents and their rooms",
-        "invite": "invites you, or another person, to an agent's room",
+        "invite": "invites you to an agent's room again; admins also invite other people",
         "busy": "sets the answers to messages that arrive while the agent answers: one by one, or all together",
         "stream": "sets the display of answers in this room: while they grow, or when they are complete",
         "stop": "stops the current answer in this room (or react with 🛑)",
@@ -175,7 +220,13 @@ ENGLISH = Texts(
         "sync": "requests the lists of agents from their servers now; `all` accepts any number of changes",
         "status": "shows the state of the bridge and of the agents' servers",
     },
-    placeholders={"agent": "agent", "user": "@user:server", "turn": "turn", "message": "link or event id"},
+    placeholders={
+        "agent": "agent",
+        "user": "@user:server",
+        "turn": "turn",
+        "message": "link or event id",
+        "page": "page",
+    },
     usage="Usage: `{prefix} {usage}`",
     usage_example="For example: `{prefix} {example}`",
     argument_missing="`{argument}` is missing.",
@@ -192,6 +243,7 @@ ENGLISH = Texts(
     roles={"member": "members", "moderator": "moderators", "admin": "admins", "owner": "owners"},
     no_agents="There are no agents yet. `{prefix} status` shows the state of their servers.",
     agents_head="| Agent | Server | State |",
+    agents_page="Page {page} of {pages}. Another page: {command}",
     held="no room yet: too many new agents at once. `{prefix} sync all` creates their rooms",
     gone="gone",
     ready="ready",
@@ -207,6 +259,8 @@ ENGLISH = Texts(
     status_doubted=(
         "- **{name}**: {agents}; {doubted} more disappeared from its list at once and are kept. `sync all` removes them"
     ),
+    status_room="- ⚠️ The room of **{name}** {problem}.",
+    status_more_rooms="- … {count} more",
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",
     busy={

@@ -6,12 +6,14 @@ that it has seen in memory, and recognises repeats by transaction id.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import aiohttp
 from aiohttp import web
 
 from agent_bridge.core.errors import StoreError
@@ -29,6 +31,12 @@ _log = logging.getLogger(__name__)
 #: Bytes of a transaction: up to 100 events of 64 KiB, and the fields that Synapse adds. The homeserver repeats a
 #: transaction that is refused for ever.
 MAX_BODY = 64 * 1024**2
+#: Seconds until the body of a request has arrived.
+_BODY_TIMEOUT = 60.0
+#: Bytes that are parsed before a thread could begin, and elements that a dead letter shows.
+_SHORT, _SHOWN = 20_000, 100
+#: Key of a request: whether it has the hs_token.
+AUTHORISED = web.RequestKey("authorised", bool)
 #: Seconds without a transaction after which the homeserver has finished its repeats.
 _QUIET = 3.0
 #: Seconds between two calls of :meth:`AppServiceEndpoint.look_for_gap`.
@@ -94,8 +102,9 @@ class GapDetector:
 class AppServiceEndpoint:
     """The routes of the application-service API (Matrix spec, "Application Service API")."""
 
-    def __init__(self, hs_token: str, intake: Intake) -> None:
+    def __init__(self, hs_token: str, intake: Intake, *, body_timeout: float = _BODY_TIMEOUT) -> None:
         self._hs_token = hs_token.encode()
+        self._body_timeout = body_timeout
         self._intake = intake
         #: The last numeric transaction id.
         self._last = 0
@@ -109,14 +118,19 @@ class AppServiceEndpoint:
             app.router.add_get(prefix + "/rooms/{alias}", self._guarded(self._unknown))
         app.router.add_post("/_matrix/app/v1/ping", self._guarded(self._ping))
 
+    def authorises(self, request: web.Request) -> bool:
+        """Tell whether *request* has the hs_token."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            token = request.query.get("access_token", "")
+        return hmac.compare_digest(token.strip().encode("utf-8", "surrogatepass"), self._hs_token)
+
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                token = request.query.get("access_token", "")
-            if not hmac.compare_digest(token.strip().encode("utf-8", "surrogatepass"), self._hs_token):
+            if not self.authorises(request):
                 _log.warning("request from %s refused: the hs_token is missing or wrong", request.remote)
                 return _error(403, "M_FORBIDDEN", "the hs_token is missing or wrong")
+            request[AUTHORISED] = True
             return await handler(request)
 
         return guarded
@@ -129,9 +143,14 @@ class AppServiceEndpoint:
             await self._check_id(txn_id)
             self._gaps.saw(time.monotonic())
             try:
-                raw = await request.read()
+                async with asyncio.timeout(self._body_timeout):
+                    raw = await request.read()
             except web.HTTPRequestEntityTooLarge as error:
                 await self._add_dead_letter(txn_id, "too large", error.text or "")
+            except (TimeoutError, ConnectionError, aiohttp.ClientError) as error:
+                # The homeserver sends it again.
+                _log.warning("transaction %s did not arrive as a whole: %s", txn_id, type(error).__name__)
+                return _error(408, "M_UNKNOWN", "the body did not arrive as a whole")
             else:
                 await self._take(txn_id, raw)
         except StoreError as error:
@@ -168,19 +187,14 @@ class AppServiceEndpoint:
         self._last = number
 
     async def _take(self, txn_id: str, raw: bytes) -> None:
-        elements, fault = parse_transaction(raw)
-        events: list[RoomEvent] = []
-        unfit: list[object] = []
-        for element in elements:
-            event = parse_event(element)
-            if event is None:
-                unfit.append(element)
-            else:
-                events.append(event)
+        if len(raw) <= _SHORT:
+            events, unfit, fault = _parse(raw)
+        else:
+            events, unfit, fault = await asyncio.to_thread(_parse, raw)
         await self._intake.take(txn_id, events)
         if unfit:
             await self._intake.add_dead_letter(
-                txn_id, f"{len(unfit)} elements that are not room events", legible(unfit)
+                txn_id, f"{len(unfit)} elements that are not room events", legible(unfit[:_SHOWN])
             )
         if fault is not None:
             await self._add_dead_letter(txn_id, fault, raw.decode("utf-8", "replace"))
@@ -196,3 +210,17 @@ class AppServiceEndpoint:
     async def _unknown(self, _request: web.Request) -> web.Response:
         # Ghosts and rooms are created when their agent is discovered, never on a query.
         return _error(404, "M_NOT_FOUND", "only agents that an upstream lists have users and rooms")
+
+
+def _parse(raw: bytes) -> tuple[list[RoomEvent], list[object], str | None]:
+    """Return the events of a transaction, its elements that are no room events, and the fault of *raw*."""
+    elements, fault = parse_transaction(raw)
+    events: list[RoomEvent] = []
+    unfit: list[object] = []
+    for element in elements:
+        event = parse_event(element)
+        if event is None:
+            unfit.append(element)
+        else:
+            events.append(event)
+    return events, unfit, fault

@@ -18,6 +18,8 @@ _YEAR_10000 = 253_402_300_800_000
 _NESTING = re.compile(r'"events"\s*:\s*\[|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[][{}]', re.DOTALL)
 #: Bytes of invalid JSON that are searched for events; a transaction has up to 100 events of 64 KiB.
 _SEARCHED = 16 * 1024**2
+#: Elements that are salvaged from invalid JSON: a homeserver sends at most 100 events in a transaction.
+_SALVAGED = 300
 #: Nesting depths of the lists of a transaction, and of their elements.
 _LIST, _ELEMENT = 2, 3
 
@@ -114,7 +116,7 @@ def legible(value: object) -> str:
 def parse_transaction(raw: bytes) -> tuple[list[object], str | None]:
     """Return the elements of the list ``events`` of a transaction, and the fault of *raw* (None: valid).
 
-    If *raw* is not JSON, the elements that are valid JSON objects are returned.
+    If *raw* is not JSON, the first elements that are valid JSON objects are returned.
     """
     try:
         body = json.loads(raw)
@@ -138,6 +140,8 @@ def _salvaged(text: str) -> list[object]:
         elif token[0] in {"]", "}"}:
             if depth == _ELEMENT and among_events:
                 found += _alone(text[start : token.end()])
+                if len(found) >= _SALVAGED:
+                    break
             depth -= 1
     return found
 
@@ -165,8 +169,9 @@ def parse_event(raw: object) -> RoomEvent | None:
     if not isinstance(content, dict) or not (state_key is None or _is_short(state_key)):
         return None
     event_id, room_id, kind, sender = (str(value) for value in strings)
-    if kind == "m.room.redaction" and "redacts" not in content:
-        content = content | {"redacts": raw.get("redacts")}
+    if kind == "m.room.redaction" and raw.get("redacts") is not None:
+        # Up to room version 10 the homeserver authorises this field alone; a sender may put another into the content.
+        content = content | {"redacts": raw["redacts"]}
     return RoomEvent(
         event_id=event_id,
         room_id=room_id,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.render.content import fits
 from agent_bridge.render.split import PART_BYTES, split
+from agent_bridge.render.syntax.fences import regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,17 +86,30 @@ class Rendition:
         elif any(piece.strip() for piece in self._pieces):
             self._due = now + self._pace.first
 
+    def withdraw(self) -> None:
+        """Forget the text so far. Messages that show it stay until the next text, or the end of the answer."""
+        self._pieces.clear()
+        self._due = None
+
     def take(self, now: float) -> list[Op]:
         """Return the ops that are due at *now*; from then on they count as shown."""
+        text = self.begin(now)
+        return [] if text is None else self.end(ops_for(text))
+
+    def begin(self, now: float) -> str | None:
+        """Return the text whose ops are due at *now*, None if none are; pass :func:`ops_for` of it to :meth:`end`."""
         if self._due is None or now < self._due:
-            return []
+            return None
         self._due = None
-        ops = ops_for(self.text)
-        ops = [*(op for op in ops[:-1]), Op(ops[-1].part, ops[-1].text, live=True)][: self._max_parts]
-        ops = [op for op in ops if self._shown.get(op.part) != op][: self._pace.max_events - self._events]
         # A pass that finds nothing to show counts too: it would be repeated with every delta.
         self._last = now
         self._first = now if self._first is None else self._first
+        return self.text
+
+    def end(self, ops: list[Op]) -> list[Op]:
+        """Return the part of *ops* that is not shown yet; from then on it counts as shown."""
+        ops = [*(op for op in ops[:-1]), Op(ops[-1].part, ops[-1].text, live=True)][: self._max_parts]
+        ops = [op for op in ops if self._shown.get(op.part) != op][: self._pace.max_events - self._events]
         self._events += len(ops)
         self._shown.update((op.part, op) for op in ops)
         return ops
@@ -103,7 +117,7 @@ class Rendition:
 
 def ops_for(text: str) -> list[Op]:
     """Return the ops that show the complete *text*, by part, each small enough for one event and its edits."""
-    return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(text.strip(), PART_BYTES), strict=False)]
+    return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(regular(text.strip()), PART_BYTES), strict=False)]
 
 
 def _pieces(text: str, limit: int) -> Iterator[str]:

@@ -38,7 +38,8 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 def sanitise(html: str) -> str:
     """Return *html* with the spec's tags and attributes only, every tag closed, and links that lead outside."""
-    return _cleaner().clean(html).strip(_MARGINS)
+    # A block inside a paragraph ends the paragraph, and may leave it empty.
+    return _cleaner().clean(html).replace("<p></p>", "").strip(_MARGINS)
 
 
 @cache

@@ -38,6 +38,11 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWithdrawn:
+    """The text so far is no answer but reasoning, and follows as such. The text of the answer begins again."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningDelta:
     """A piece of the agent's reasoning, never empty. It is no part of the answer."""
 
@@ -84,4 +89,4 @@ class End:
     finish_reason: str
 
 
-AnswerEvent = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | End
+AnswerEvent = RunStarted | TextDelta | TextWithdrawn | ReasoningDelta | ToolCall | ToolResult | FileDelta | End

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -15,24 +17,50 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import Health
 
 
+#: Headers of a reverse proxy.
+_FORWARDED = frozenset({"Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"})
+#: Seconds for which a report is shared.
+_SHARED = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    ready: bool
+    details: dict[str, object]
+    #: Time of the loop at which it was complete.
+    at: float
+
+    def to(self, *, may_see: bool) -> web.Response:
+        body: dict[str, object] = {"status": "ok" if self.ready else "unavailable"}
+        return web.json_response(body | self.details if may_see else body, status=200 if self.ready else 503)
+
+
 class HealthPages:
     """``/healthz`` and ``/readyz``, and mautrix's names for both.
 
     The process is ready if it can accept messages and send answers, which needs the database and the homeserver. An
     unreachable upstream is reported but does not affect the status, because the messages of its agents wait in lanes.
+
+    The servers are checked at most once a second, however many requests arrive. Details, which may quote errors, are
+    for callers on this machine and for requests that *authorises* accepts. A reverse proxy is no caller.
     """
 
     def __init__(
         self,
         needed: Mapping[str, Callable[[], Awaitable[object]]],
         upstreams: Callable[[], Awaitable[Sequence[Health]]],
+        authorises: Callable[[web.Request], bool],
         *,
-        timeout: float = 5.0,
+        timeout: float = 2.0,
+        shared: float = _SHARED,
     ) -> None:
         self._needed = needed
         self._upstreams = upstreams
+        self._authorises = authorises
         #: Seconds that a check may take.
         self._timeout = timeout
+        self._shared = shared
+        self._check: asyncio.Task[_Report] | None = None
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes."""
@@ -44,7 +72,15 @@ class HealthPages:
     async def _alive(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    async def _ready(self, _request: web.Request) -> web.Response:
+    async def _ready(self, request: web.Request) -> web.Response:
+        check = self._check
+        if check is None or (check.done() and asyncio.get_running_loop().time() - check.result().at > self._shared):
+            check = self._check = asyncio.create_task(self._report())
+        # A caller that hangs up does not end the check of the others.
+        report = await asyncio.shield(check)
+        return report.to(may_see=_is_local(request) or self._authorises(request))
+
+    async def _report(self) -> _Report:
         names = list(self._needed)
         problems = await asyncio.gather(*(self._problem(name) for name in names))
         checks = dict(zip(names, problems, strict=True))
@@ -54,13 +90,9 @@ class HealthPages:
                 upstreams = await self._health_of_upstreams()
             except StoreError as error:
                 checks["database"] = str(error)
-        ready = not any(checks.values())
-        body = {
-            "status": "ok" if ready else "unavailable",
-            **{name: problem or "ok" for name, problem in checks.items()},
-            "upstreams": upstreams,
-        }
-        return web.json_response(body, status=200 if ready else 503)
+        details: dict[str, object] = {name: problem or "ok" for name, problem in checks.items()}
+        at = asyncio.get_running_loop().time()
+        return _Report(not any(checks.values()), details | {"upstreams": upstreams}, at)
 
     async def _health_of_upstreams(self) -> dict[str, str]:
         return {
@@ -76,3 +108,12 @@ class HealthPages:
         except TimeoutError:
             return f"no answer within {self._timeout:g} s"
         return None
+
+
+def _is_local(request: web.Request) -> bool:
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.errors import (
+    HomeserverError,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    TokenRejected,
+    UserNotRegistered,
+)
 from agent_bridge.matrix.client import CreatedRoom, Homeserver
 from agent_bridge.matrix.session import PATIENCE, homeserver_session
 from support.fault_server import FaultServer, Reply
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 TOKEN = "as-s3cret"
 ROOM, GHOST, BOB = "!room/1:example.org", "@agent_frida:example.org", "@bob:hs"
 CLIENT = "/_matrix/client/v3"
+UNREGISTERED = "Application service has not registered this user (@agent_frida:example.org)"
 IN_ROOM = f"{CLIENT}/rooms/{ROOM}"
 
 _EVENT = {"event_id": "$e", "content": {}}
@@ -119,6 +126,13 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
         pytest.param(
             lambda h: h.joined_rooms(GHOST), {"joined_rooms": [ROOM]}, ("GET", f"{CLIENT}/joined_rooms", None, GHOST),
             [ROOM], id="joined rooms",
+        ),
+        pytest.param(
+            lambda h: h.add_alias("#a:hs", ROOM, GHOST), {},
+            ("PUT", f"{CLIENT}/directory/room/#a:hs", {"room_id": ROOM}, GHOST), None, id="add an alias",
+        ),
+        pytest.param(
+            lambda h: h.forget(ROOM, GHOST), {}, ("POST", f"{IN_ROOM}/forget", None, GHOST), None, id="forget a room",
         ),
         pytest.param(
             lambda h: h.count_members(ROOM),
@@ -232,7 +246,9 @@ async def test_whether_power_levels_list_the_creator(
     ("reply", "kind", "status", "errcode", "says_"),
     [
         (refuses(403, "M_FORBIDDEN", "you may not"), REFUSED, 403, "M_FORBIDDEN", "M_FORBIDDEN: you may not"),
-        (refuses(401, "M_UNKNOWN_TOKEN"), REFUSED, 401, "M_UNKNOWN_TOKEN", "M_UNKNOWN_TOKEN: no"),
+        (refuses(401, "M_UNKNOWN_TOKEN"), TokenRejected, 401, "M_UNKNOWN_TOKEN", "as_token: M_UNKNOWN_TOKEN: no"),
+        (refuses(401, "M_MISSING_TOKEN"), TokenRejected, 401, "M_MISSING_TOKEN", "as_token: M_MISSING_TOKEN: no"),
+        (refuses(403, "M_FORBIDDEN", UNREGISTERED), UserNotRegistered, 403, "M_FORBIDDEN", UNREGISTERED),
         (refuses(413, "M_TOO_LARGE"), REFUSED, 413, "M_TOO_LARGE", "M_TOO_LARGE: no"),
         (refuses(400, "ORG.EXAMPLE.OWN"), REFUSED, 400, "ORG.EXAMPLE.OWN", "ORG.EXAMPLE.OWN: no"),
         (Reply(404, {}, (b"not here",)), REFUSED, 404, None, "HTTP 404"),
@@ -269,7 +285,7 @@ async def test_failures(
     error = caught.value
     assert (type(error), error.status, error.errcode) == (kind, status, errcode)
     assert says_ in str(error)
-    assert error.retryable is (kind is HomeserverUnavailable)
+    assert error.retryable is issubclass(kind, HomeserverUnavailable)
     assert TOKEN not in str(error)
     assert len(server.requests) == 1
 
@@ -296,6 +312,37 @@ async def test_responses_without_the_expected_fields_are_errors(
     server.script(says(answer))
     with pytest.raises(HomeserverUnavailable, match="response is not valid"):
         await call(homeserver)
+
+
+async def test_the_name_of_the_homeserver(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(says({"user_id": "@agentbridge:another.org"}))
+    assert await homeserver.server_name() == "another.org"
+    # A wrong domain in the configuration would be refused as a user.
+    assert "user_id" not in server.requests[0].query
+
+
+async def test_the_state_of_a_room(homeserver: Homeserver, server: FaultServer) -> None:
+    name = {"type": "m.room.name", "state_key": "", "content": {"name": "Frida"}}
+
+    def member(membership: str) -> dict[str, Any]:
+        return {"type": "m.room.member", "state_key": GHOST, "content": {"membership": membership}}
+
+    server.script(
+        says([name, member("join")]),
+        says([name, member("leave")]),
+        refuses(403, "M_FORBIDDEN"),
+        refuses(404, "M_NOT_FOUND"),
+        refuses(403, "M_FORBIDDEN", UNREGISTERED),
+        refuses(400, "M_INVALID_PARAM"),
+        says({}),
+    )
+    state = await homeserver.room_state(ROOM, GHOST)
+    assert state is not None
+    assert state.content("m.room.name") == {"name": "Frida"}
+    assert [await homeserver.room_state(ROOM, GHOST) for _ in range(3)] == [None] * 3
+    for error in (UserNotRegistered, HomeserverRefused, HomeserverUnavailable):
+        with pytest.raises(error):
+            await homeserver.room_state(ROOM, GHOST)
 
 
 async def test_no_server_at_the_address() -> None:
@@ -392,7 +439,7 @@ async def test_a_room_that_does_not_let_in_is_not_adopted(homeserver: Homeserver
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (refuses(401, "M_UNKNOWN_TOKEN"), HomeserverRefused),
+        (refuses(401, "M_UNKNOWN_TOKEN"), TokenRejected),
         (refuses(403, "M_FORBIDDEN"), HomeserverRefused),
         (refuses(400, "M_EXCLUSIVE"), HomeserverRefused),
         (refuses(500, "M_UNKNOWN"), HomeserverUnavailable),

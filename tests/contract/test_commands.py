@@ -108,7 +108,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    assert await names_of(services, Role.MEMBER) == ["agents", "stop", "help"]
+    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "stop", "help"]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
 
@@ -268,3 +268,14 @@ async def key_of(services: CommandServices, event_id: str) -> str:
     """Return the public name of the turn that *event_id* started."""
     (summary,) = await services.turn_admin.find(event_id)
     return summary.key
+
+
+async def test_agents_come_in_pages(services: CommandServices) -> None:
+    await services.agents.add([wanted(f"agent-{number:03}") for number in range(120)])
+    first, last = await give(services, "agents"), await give(services, "agents 3")
+    assert isinstance(first, AgentList)
+    assert isinstance(last, AgentList)
+    assert (len(first.agents), first.page, first.pages) == (50, 1, 3)
+    assert (len(last.agents), last.page, last.pages) == (20, 3, 3)
+    assert await give(services, "agents 999999999") == last
+    assert await give(services, "agents 0") == first

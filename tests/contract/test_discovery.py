@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.bridge.agents.discovery import GONE_AFTER, Discovery
+from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.config.conversations import TemplatesConfig
 from agent_bridge.config.model import UpstreamConfig
@@ -39,19 +39,36 @@ async def server() -> AsyncIterator[ScriptedUpstream]:
         yield running
 
 
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def discovery(server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database) -> Discovery:
-    return new_discovery(server, session, database)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def discovery(server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, clock: Clock) -> Discovery:
+    return new_discovery(server, session, database, clock)
 
 
 def new_discovery(
-    server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, **keys: Any
+    server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, clock: Clock, **keys: Any
 ) -> Discovery:
     config = UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys})
     upstreams = [(make_upstream(config, session), config)]
     signals = Signals()
     status = UpstreamStatus(KeyValues(database), signals)
-    return Discovery(upstreams, Agents(database), no_rooms, NAMES, TemplatesConfig(), status, signals, ENGLISH)
+    return Discovery(
+        upstreams, Agents(database), no_rooms, NAMES, TemplatesConfig(), status, signals, ENGLISH, clock=clock
+    )
 
 
 async def states(database: Database) -> dict[str, AgentState]:
@@ -79,52 +96,111 @@ async def test_a_list_that_could_not_be_stored_is_stored_later(discovery: Discov
     assert await states(database) == {"ada": AgentState.ACTIVE, "bob": AgentState.ACTIVE}
 
 
-async def test_an_agent_that_the_list_lacks_for_some_passes_is_gone(
-    discovery: Discovery, server: ScriptedUpstream, database: Database
+async def look(discovery: Discovery, clock: Clock, *, until: float) -> None:
+    """Look at the upstream every ten seconds, as the clock goes on."""
+    while clock.now < until:
+        clock.now += 10
+        await discovery.sync()
+
+
+async def test_an_agent_that_the_list_lacks_for_a_minute_is_gone(
+    discovery: Discovery, server: ScriptedUpstream, database: Database, clock: Clock
 ) -> None:
     await discovery.sync()
     server.models.pop()
-    for _ in range(GONE_AFTER - 1):
-        await discovery.sync()
-        assert (await states(database))["bob"] is AgentState.ACTIVE
-    [health] = await discovery.sync()
-    assert health.agents == 1
+    await discovery.sync()
+    await look(discovery, clock, until=50)
+    assert (await states(database))["bob"] is AgentState.ACTIVE
+    await look(discovery, clock, until=60)
+    assert discovery.health()[0].agents == 1
     assert await states(database) == {"ada": AgentState.ACTIVE, "bob": AgentState.GONE}
 
 
-async def test_a_failure_counts_neither_for_nor_against_an_agent(
-    discovery: Discovery, server: ScriptedUpstream, database: Database
+async def test_the_time_is_configured(
+    server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, clock: Clock
 ) -> None:
+    discovery = new_discovery(server, session, database, clock, gone_after=0)
     await discovery.sync()
     server.models.pop()
-    for _ in range(GONE_AFTER - 1):
-        await discovery.sync()
-    server.status = 500
-    [health] = await discovery.sync()
-    assert not health.ok
-    assert (await states(database))["bob"] is AgentState.ACTIVE
-    server.status = 200
     await discovery.sync()
     assert (await states(database))["bob"] is AgentState.GONE
 
 
+async def test_a_failure_counts_neither_for_nor_against_an_agent(
+    discovery: Discovery, server: ScriptedUpstream, database: Database, clock: Clock
+) -> None:
+    await discovery.sync()
+    server.models.pop()
+    await discovery.sync()
+    await look(discovery, clock, until=50)
+    server.status = 500
+    await look(discovery, clock, until=500)
+    assert not discovery.health()[0].ok
+    server.status = 200
+    await discovery.sync()
+    assert (await states(database))["bob"] is AgentState.ACTIVE
+    await look(discovery, clock, until=510)
+    assert (await states(database))["bob"] is AgentState.GONE
+
+
 async def test_an_agent_that_comes_back_in_time_stays(
-    discovery: Discovery, server: ScriptedUpstream, database: Database
+    discovery: Discovery, server: ScriptedUpstream, database: Database, clock: Clock
 ) -> None:
     await discovery.sync()
     bob = server.models.pop()
-    for _ in range(GONE_AFTER - 1):
-        await discovery.sync()
+    await discovery.sync()
+    await look(discovery, clock, until=50)
     server.models.append(bob)
-    for _ in range(GONE_AFTER):
+    await look(discovery, clock, until=200)
+    server.models.remove(bob)
+    await look(discovery, clock, until=250)
+    assert await states(database) == {"ada": AgentState.ACTIVE, "bob": AgentState.ACTIVE}
+
+
+@pytest.mark.parametrize(
+    ("agents", "going", "held"), [(1, 1, False), (2, 1, False), (2, 2, True), (20, 2, True), (21, 2, False)]
+)
+async def test_many_that_go_at_once_are_held(
+    discovery: Discovery,
+    server: ScriptedUpstream,
+    database: Database,
+    clock: Clock,
+    *,
+    agents: int,
+    going: int,
+    held: bool,
+) -> None:
+    server.models = [{"id": f"agent {number}"} for number in range(agents)]
+    await discovery.sync()
+    # They go one after the other, as when a server shuts down.
+    for _ in range(going):
+        server.models.pop()
+        clock.now += 1
         await discovery.sync()
+    await look(discovery, clock, until=100)
+    gone = [name for name, state in (await states(database)).items() if state is AgentState.GONE]
+    assert len(gone) == (0 if held else going)
+    assert discovery.health()[0].doubted == (going if held else 0)
+    await discovery.sync(confirmed=True)
+    gone = [name for name, state in (await states(database)).items() if state is AgentState.GONE]
+    assert len(gone) == going
+
+
+async def test_a_list_that_reports_a_failure_is_no_empty_list(
+    discovery: Discovery, server: ScriptedUpstream, database: Database, clock: Clock
+) -> None:
+    await discovery.sync()
+    server.list_extra = {"error": {"message": "the models are away"}}
+    server.models = []
+    await look(discovery, clock, until=200)
+    assert discovery.health()[0].error == "up reported an error instead of its list of agents: the models are away"
     assert await states(database) == {"ada": AgentState.ACTIVE, "bob": AgentState.ACTIVE}
 
 
 async def test_an_operator_releases_agents_although_the_list_is_unchanged(
-    server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database
+    server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, clock: Clock
 ) -> None:
-    discovery = new_discovery(server, session, database, max_new_agents=1)
+    discovery = new_discovery(server, session, database, clock, max_new_agents=1)
     await discovery.sync()
     assert await states(database) == {"ada": AgentState.ACTIVE, "bob": AgentState.HELD}
     await discovery.sync()

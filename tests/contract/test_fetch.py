@@ -14,7 +14,7 @@ from yarl import URL
 
 from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.download.addresses import is_public
+from agent_bridge.upstream.download.addresses import is_elsewhere
 from agent_bridge.upstream.download.fetch import Fetched, Fetcher, _origin
 from support.fault_server import FaultServer, Reply
 
@@ -206,18 +206,56 @@ async def test_five_redirects_are_enough(
         assert "too often" in str(await refusal(fetcher, server.url))
 
 
-async def test_the_upstream_itself_may_be_anywhere(server: FaultServer) -> None:
+async def test_media_of_the_upstream_itself_may_be_anywhere(server: FaultServer) -> None:
     async with Fetcher() as fetcher, FaultServer() as neighbour:
-        server.script(file(b"a"), to("/b"), file(b"b"), to(neighbour.url))
+        server.script(file(b"a"), to("/v1/b"), file(b"b"), to(neighbour.url), to("/admin"))
         own = URL(server.url)
         assert (await fetcher.fetch(f"{server.url}/x", limit=1, own=own)).data == b"a"
-        assert (await fetcher.fetch(f"http://127.0.0.1:{own.port}/", limit=1, own=own)).data == b"b"
-        for link in (server.url, neighbour.url, f"http://localhost:{own.port}", f"https://127.0.0.1:{own.port}"):
+        assert (await fetcher.fetch(f"{server.url}/y", limit=1, own=own)).data == b"b"
+        for link in (f"{server.url}/n", f"{server.url}/m", neighbour.url, f"http://localhost:{own.port}/v1/x"):
             problem = (await refusal(fetcher, link, own=own)).problem
             assert problem is FORBIDDEN
-        assert (await refusal(fetcher, server.url)).problem is FORBIDDEN
-    assert len(server.requests) == 4
+        assert (await refusal(fetcher, f"{server.url}/x")).problem is FORBIDDEN
+    assert len(server.requests) == 5
     assert not neighbour.requests
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/v1", "/v2/x", "/v1x/y", "/v1/../admin", "/v1/..%2fadmin", "/v1/%2e%2e/admin", "/v1/%252e%252e%252fa",
+     "/v1/..\\admin", "/v1/a/../../admin"],
+)  # fmt: skip
+async def test_the_rest_of_the_upstreams_server_is_not_fetched(server: FaultServer, path: str) -> None:
+    own = URL(server.url)
+    async with Fetcher() as fetcher:
+        assert (await refusal(fetcher, f"http://127.0.0.1:{own.port}{path}", own=own)).problem is FORBIDDEN
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("content_type", "fetched"),
+    [("image/png", True), ("audio/ogg", True), ("application/pdf", True), ("application/octet-stream", True),
+     ("application/json", False), ("text/html", False), ("text/event-stream", False)],
+)  # fmt: skip
+async def test_the_upstream_gives_media_and_no_data(
+    server: FaultServer,
+    content_type: str,
+    fetched: bool,  # noqa: FBT001
+) -> None:
+    server.script(file(b"a", headers={"Content-Type": content_type}))
+    async with Fetcher() as fetcher:
+        if fetched:
+            assert (await fetcher.fetch(f"{server.url}/x", limit=1, own=URL(server.url))).data == b"a"
+        else:
+            assert (await refusal(fetcher, f"{server.url}/x", own=URL(server.url))).problem is FileProblem.UNSUPPORTED
+
+
+async def test_a_public_server_does_not_redirect_to_the_upstream(server: FaultServer) -> None:
+    async with Fetcher(allow=lambda address: str(address) == "127.0.0.2") as fetcher:
+        server.script(to(f"{server.url}/secret"))
+        link = f"http://127.0.0.2:{URL(server.url).port}/public"
+        assert (await refusal(fetcher, link, own=URL(server.url))).problem in {FORBIDDEN, UNREACHABLE}
+    assert not [request for request in server.requests if "secret" in request.path]
 
 
 @pytest.mark.parametrize(
@@ -363,4 +401,4 @@ def test_origins(one: str, other: str, same: bool) -> None:  # noqa: FBT001
 
 
 def test_public_addresses() -> None:
-    assert Fetcher()._allow is is_public
+    assert Fetcher()._allow is is_elsewhere

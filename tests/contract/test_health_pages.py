@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from pytest_aiohttp import AiohttpClient
 
-    #: Gets a path; gives status and JSON.
-    Pages = Callable[[str], Awaitable[tuple[int, dict[str, Any]]]]
+    #: Gets a path with headers; gives status and JSON.
+    Pages = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 ALIVE, READY = ["/healthz", "/_matrix/mau/live"], ["/readyz", "/_matrix/mau/ready"]
 
@@ -31,11 +32,20 @@ class Servers:
     def __init__(self) -> None:
         #: Errors of "database", "homeserver" and "upstream_status".
         self.errors: dict[str, BridgeError] = {}
+        #: Closed: the checks wait.
+        self.gate = asyncio.Event()
+        self.gate.set()
         #: Whether the checks never end.
         self.silent = False
+        #: Seconds for which a report is shared.
+        self.shared = 0.0
+        #: Checks of each server.
+        self.checks: Counter[str] = Counter()
         self.upstreams = [Health("good", None, 3), Health("bad", "refused"), Health("new")]
 
     async def check(self, name: str) -> None:
+        self.checks[name] += 1
+        await self.gate.wait()
         if self.silent:
             await asyncio.Event().wait()
         if name in self.errors:
@@ -57,11 +67,19 @@ def servers() -> Servers:
 async def pages(servers: Servers, aiohttp_client: AiohttpClient) -> Pages:
     app = web.Application()
     checks = {name: partial(servers.check, name) for name in ("database", "homeserver")}
-    HealthPages(checks, servers.upstream_status, timeout=0.2).add_routes(app)
+    HealthPages(
+        checks,
+        servers.upstream_status,
+        lambda request: request.headers.get("Authorization") == "Bearer good",
+        timeout=0.2,
+        shared=servers.shared,
+    ).add_routes(app)
     client = await aiohttp_client(app)
 
-    async def get(path: str) -> tuple[int, dict[str, Any]]:
-        async with client.get(path) as response:
+    async def get(path: str, **headers: str) -> tuple[int, dict[str, Any]]:
+        async with client.get(
+            path, headers={name.replace("_", "-"): each for name, each in headers.items()}
+        ) as response:
             return response.status, await response.json()
 
     return get
@@ -108,3 +126,24 @@ async def test_a_database_that_goes_away_between_two_questions_is_not_ready(serv
     servers.errors = {"upstream_status": StoreError("gone")}
     status, body = await pages("/readyz")
     assert (status, body["status"]) == (503, "unavailable")
+
+
+async def test_many_questions_are_one_check(servers: Servers, pages: Pages) -> None:
+    servers.gate.clear()
+    asked = [asyncio.ensure_future(pages("/readyz")) for _ in range(50)]
+    await asyncio.sleep(0.05)
+    asked.pop().cancel()
+    servers.gate.set()
+    assert {status for status, _ in await asyncio.gather(*asked)} == {200}
+    assert servers.checks == {"database": 1, "homeserver": 1}
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "forwarded", "X-Real-IP", "Via"])
+async def test_others_see_whether_it_is_ready_and_no_details(servers: Servers, pages: Pages, header: str) -> None:
+    proxied = {header: "203.0.113.9"}
+    assert await pages("/readyz", **proxied) == (200, {"status": "ok"})
+    servers.errors = {"database": StoreError("secret detail")}
+    assert await pages("/readyz", **proxied) == (503, {"status": "unavailable"})
+    assert await pages("/readyz", **proxied, Authorization="Bearer bad") == (503, {"status": "unavailable"})
+    _, body = await pages("/readyz", **proxied, Authorization="Bearer good")
+    assert body["database"] == "secret detail"

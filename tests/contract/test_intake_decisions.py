@@ -299,3 +299,20 @@ async def waiting(uri: str, number: int) -> None:
             return await cursor.fetchone() == (number,)
 
         await eventually(wait, f"{number} transactions wait")
+
+
+async def test_a_person_can_have_ten_commands_waiting(database: Database, intake: Intake) -> None:
+    await intake.take("1", [said(f"$a{number}", "!ab help") for number in range(7)])
+    await intake.take("2", [said(f"$b{number}", "!ab help") for number in range(7)])
+    await intake.take("2", [said(f"$b{number}", "!ab help") for number in range(7)])
+    await intake.take("3", [said("$other", "!ab help", sender="@carol:example.org")])
+    found = await kinds(database)
+    assert [event_id for event_id, kind in found.items() if kind == "refusal"] == ["$b3", "$b4", "$b5", "$b6"]
+    assert found["$other"] == "command"
+    assert len(found) == 15
+
+
+async def test_commands_of_a_stranger_are_one_turn(database: Database, intake: Intake) -> None:
+    await intake.take("1", [said(f"${number}", "!ab help", sender="@eve:other.org") for number in range(5)])
+    await intake.take("2", [said("$5", "!ab status", sender="@eve:other.org")])
+    assert await kinds(database) == {"$0": "refusal"}

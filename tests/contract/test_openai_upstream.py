@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from agent_bridge.core.errors import (
     AgentGone,
     AnswerEmpty,
     AnswerInterrupted,
+    AnswerMissing,
     ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
@@ -25,6 +27,8 @@ from support.fault_server import FaultServer, Reply, sse, transcript
 from support.upstream_kinds import ask, connect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
 KEY = "s3cret-key"
@@ -148,7 +152,7 @@ class TestFailures:
             (
                 "llama-cpp/context-stream",
                 "",
-                AnswerEmpty,
+                AnswerMissing,
                 "up ended without an answer, as some servers do if a conversation is too long",
             ),
             (
@@ -204,9 +208,9 @@ class TestFailures:
             (
                 "litellm/unknown-model",
                 "",
-                UpstreamRefused,
+                AgentGone,
                 (
-                    "up refused the request (400): /chat/completions: Invalid model name passed in model=nope. "
+                    "up no longer has an agent 'Dora': /chat/completions: Invalid model name passed in model=nope. "
                     "Call `/v1/models` to view available models for your key."
                 ),
             ),
@@ -228,11 +232,56 @@ class TestFailures:
         assert answer.error.says(ENGLISH) == says
 
     async def test_an_interrupted_answer(self, wire: FaultServer, session: aiohttp.ClientSession) -> None:
-        wire.script(transcript("llama-cpp/interrupted-stream"))
-        answer = await ask(connect(wire.url, session))
+        wire.script(
+            transcript("llama-cpp/interrupted-stream"), sse(HELLO, STOP), transcript("llama-cpp/interrupted-stream")
+        )
+        upstream = connect(wire.url, session)
+        # The server may be one that gives no finish reasons.
+        assert (await ask(upstream)).error is None
+        assert (await ask(upstream)).error is None
+        answer = await ask(upstream)
         assert answer.text.startswith("Write a story about a dog.")
         assert type(answer.error) is AnswerInterrupted
         assert answer.error.says(ENGLISH) == "up broke off the answer"
+
+
+async def test_the_parameters_of_a_query(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(models("Dora"), sse(HELLO, STOP))
+    upstream = connect(wire.url, session, query={"api-version": "1"})
+    await upstream.agents()
+    assert (await ask(upstream)).error is None
+    assert [request.query for request in wire.requests] == [{"api-version": "1"}] * 2
+
+
+async def test_a_question_has_a_connection_of_its_own(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    wire.script(models("Dora"), sse(HELLO, STOP), models("Dora"))
+    upstream = connect(wire.url, session)
+    await upstream.agents()
+    assert (await ask(upstream)).error is None
+    await upstream.agents()
+    listed, asked, again = wire.requests
+    assert asked.headers["Connection"] == "close"
+    assert "close" not in (listed.headers.get("Connection"), again.headers.get("Connection"))
+
+
+async def test_certificates_that_cannot_be_read(
+    wire: FaultServer, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    answer = await ask(connect(wire.url, session, ca_file=str(tmp_path / "none.pem")))
+    assert answer.error is not None
+    assert answer.error.says(ENGLISH) == "the ca_file of up cannot be read: No such file or directory"
+
+
+async def test_an_unchanged_list_is_not_sent_again(wire: FaultServer, session: aiohttp.ClientSession) -> None:
+    listed = models("Dora")
+    tagged = replace(listed, headers={**listed.headers, "ETag": '"1"'})
+    wire.script(tagged, Reply(304, {"ETag": '"1"'}), replace(models("Egon"), headers={"ETag": '"2"'}), Reply(304))
+    upstream = connect(wire.url, session)
+    assert await upstream.agents() == (AgentInfo("Dora", "Dora", id_is_name=True),)
+    assert await upstream.agents() is UNCHANGED
+    assert await upstream.agents() == (AgentInfo("Egon", "Egon", id_is_name=True),)
+    assert await upstream.agents() is UNCHANGED
+    assert [request.headers.get("If-None-Match") for request in wire.requests] == [None, '"1"', '"1"', '"2"']
 
 
 def models(*ids: str, **rest: Any) -> Reply:

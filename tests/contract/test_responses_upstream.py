@@ -147,10 +147,10 @@ async def test_an_agent_that_is_gone_does_not_mean_that_the_path_is_missing(
 ) -> None:
     wire.script(transcript("letta-code/unknown-model"), Reply(404), Reply(404), sse(HELLO, DONE))
     asked = connect(wire, session)
-    for _ in range(2):
+    for kind in (AgentGone, UpstreamFailed):
         told, error = await answer(asked)
         assert told == []
-        assert type(error) is AgentGone
+        assert type(error) is kind
     assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
     assert paths(wire) == [RESPONSES, RESPONSES, COMPLETIONS, RESPONSES]
 
@@ -205,3 +205,22 @@ async def test_a_scripted_server_without_the_path(scripted: ScriptedUpstream, se
     asked = connect_any(scripted.url, session, api="responses")
     assert await answer(asked) == ([TextDelta("so"), End("stop")], None)
     assert scripted.paths == ["/v1/chat/completions"]
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        Reply(404),
+        Reply(400, {}, (b'{"error": {"message": "Unknown request URL: POST /v1/responses"}}',)),
+        Reply(500, {}, (b'{"error": "not implemented"}',)),
+        Reply(200, {}, (b'{"error": "Unexpected endpoint or method. (POST /v1/responses)"}',)),
+    ],
+)
+async def test_a_server_without_the_path_says_so_in_many_ways(
+    wire: FaultServer, session: aiohttp.ClientSession, missing: Reply
+) -> None:
+    wire.script(missing, CHAT, CHAT)
+    asked = connect(wire, session)
+    for _ in range(2):
+        assert await answer(asked) == ([TextDelta("Chat"), End("stop")], None)
+    assert paths(wire) == [RESPONSES, COMPLETIONS, COMPLETIONS]

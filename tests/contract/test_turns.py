@@ -104,6 +104,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         interruptions=0,
         retries=0,
         age=turn.age,
+        worked=turn.worked,
         stop=None,
         collected=(),
         answer=None,

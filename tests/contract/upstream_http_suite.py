@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.core.errors import (
-    AnswerEmpty,
     AnswerInterrupted,
+    AnswerMissing,
     ConversationTooLong,
     UpstreamBusy,
     UpstreamError,
@@ -221,11 +221,22 @@ class Responses:
                 id="no completion",
             ),
             pytest.param(
-                sse("garbage"), AnswerInterrupted, "up sent a chunk that is not JSON", False, id="garbage in the stream"
+                sse("{garbage"),
+                AnswerInterrupted,
+                "up sent a chunk that is not JSON",
+                False,
+                id="garbage in the stream",
+            ),
+            pytest.param(
+                sse("garbage"),
+                UpstreamProtocolError,
+                "the response of up is not a completion: garbage",
+                False,
+                id="words in the stream",
             ),
             pytest.param(
                 Reply(204),
-                AnswerEmpty,
+                AnswerMissing,
                 "up ended without an answer, as some servers do if a conversation is too long",
                 False,
                 id="no content",

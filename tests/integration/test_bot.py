@@ -60,7 +60,7 @@ async def test_a_dm_begins_with_a_greeting_and_help_lists_the_permitted_commands
         assert "help" in member.said()[0].body
         answer = (await member.ask("help")).body
         assert "agents" in answer
-        assert "invite" not in answer
+        assert "retry" not in answer
         refusal = (await member.ask("invite x")).body
         assert "admin" in refusal
 
@@ -190,7 +190,7 @@ async def test_the_bridge_speaks_the_language_of_its_configuration(harness: Brid
         assert admin.said()[0].body == RUSSIAN.hello
         told = (await admin.ask("help")).body.splitlines()
         assert told[0] == RUSSIAN.help_head
-        assert f"- `!ab agents`: {RUSSIAN.help['agents']}" in told
+        assert f"- `!ab agents [страница]`: {RUSSIAN.help['agents']}" in told
         assert "1 агент;" in (await admin.ask("status")).body
         upstream.status = 401
         assert "сервер u не принимает api_key (401)" in ((await admin.ask("sync")).html or "")

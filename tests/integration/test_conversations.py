@@ -44,15 +44,14 @@ async def test_a_thread_is_a_conversation_of_its_own(shared: SharedBridge) -> No
         assert related["is_falling_back"] is True
         assert related["m.in_reply_to"] == {"event_id": first}
         assert relation_of(answers[3]) == {}
-        # The thread's conversation includes the thread's root, and neither conversation has the other's messages.
+        # The thread's conversation includes the thread's root and the question that it answers.
         told = [[message["content"] for message in asked["messages"]] for asked in upstream.asked]
         assert told == [
             ["in the room"],
-            ["Echo: in the room", "in the thread"],
-            ["Echo: in the room", "in the thread", "Echo: in the thread", "more"],
+            ["in the room", "Echo: in the room", "in the thread"],
+            ["in the room", "Echo: in the room", "in the thread", "Echo: in the thread", "more"],
             ["in the room", "Echo: in the room", "back in the room"],
         ]
-        assert upstream.asked[1]["messages"][0]["role"] == "assistant"
 
 
 async def test_a_thread_does_not_wait_for_the_room(shared: SharedBridge) -> None:
@@ -62,7 +61,7 @@ async def test_a_thread_does_not_wait_for_the_room(shared: SharedBridge) -> None
         question = await talk.say("take your time")
         await talk.person.wait_for(lambda: talk.answers)
         await talk.person.reply(talk.room_id, question, "quick", thread=question)
-        await talk.person.wait_for(lambda: in_thread(talk, question) == ["Echo: quick"])
+        await talk.person.wait_for(lambda: in_thread(talk, question) == ["Echo: take your time\n\nquick"])
         assert talk.answers[0].body == "slow"
         await talk.person.send(
             talk.room_id,
@@ -91,7 +90,7 @@ async def test_by_choice_a_thread_knows_the_rooms_last_words(harness: BridgeHarn
         await talk.person.reply(talk.room_id, root, "and?", thread=root)
         await talk.wait_for_answers(3)
         told = [message["content"] for message in upstream.asked[-1]["messages"]]
-        assert told == ["two", "Echo: two", "two", "and?"]
+        assert told == ["two", "Echo: two", "two\n\nand?"]
 
 
 async def test_a_reply_gives_the_agent_the_quoted_text_and_its_author(shared: SharedBridge) -> None:

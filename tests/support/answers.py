@@ -40,6 +40,14 @@ def read(dialect: Dialect, chunks: Iterable[bytes]) -> tuple[list[AnswerEvent], 
     return deltas, None
 
 
+def read_document(dialect: Dialect, body: bytes) -> list[AnswerEvent]:
+    """Return the events of a *body* that arrives as a whole. Raises the error that ended it."""
+    deltas, error = read(dialect, [body])
+    if error is not None:
+        raise error
+    return deltas
+
+
 def without_start(events: Iterable[AnswerEvent]) -> list[AnswerEvent]:
     """Return *events* without the start of the run, which can be the first one only."""
     found = list(events)

@@ -188,7 +188,7 @@ class BridgeHarness:
             "homeserver": {"address": self._url, "domain": DOMAIN},
             "appservice": self._services[service],
             "database": {"url": database},
-            "upstreams": [{"poll_interval": 0.1, **each} for each in upstreams],
+            "upstreams": [{"poll_interval": 0.1, "gone_after": 0.3, **each} for each in upstreams],
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
             "lanes": {"drain_timeout": 2},
         }
@@ -243,6 +243,10 @@ class BridgeHarness:
             self._tokens[name] = await self.synapse.register_user(name, "password")
         async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
             yield person
+
+    def forget_people(self) -> None:
+        """Forget the accounts of people: the homeserver has lost them."""
+        self._tokens.clear()
 
 
 def _memory() -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -54,7 +55,8 @@ class Account(account.Account):
     async def upload(self, data: bytes, content_type: str, name: str) -> str:
         """Give the homeserver a file and return its ``mxc://`` URL."""
         headers, query = {"Content-Type": content_type}, {"filename": name}
-        async with self._http.post("/_matrix/media/v3/upload", data=data, headers=headers, params=query) as answer:
+        body = io.BytesIO(data)
+        async with self._http.post("/_matrix/media/v3/upload", data=body, headers=headers, params=query) as answer:
             return str((await answer.json())["content_uri"])
 
     async def download(self, url: str) -> bytes:

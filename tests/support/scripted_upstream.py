@@ -53,8 +53,9 @@ class ScriptedUpstream(OpenAIServer):
         self.paths: list[str] = []
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
-        #: Status of the list of models; anything but 200 is a failure.
+        #: Status of the list of models; anything but 200 is a failure. Fields beside the list.
         self.status = 200
+        self.list_extra: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -78,6 +79,12 @@ class ScriptedUpstream(OpenAIServer):
             web.post("/v1/responses", self.create_response),
             web.post("/v1/audio/transcriptions", self._transcribe),
         ]
+
+    async def list_models(self, request: web.Request) -> web.Response:
+        """Answer ``GET /v1/models``."""
+        if not self.list_extra:
+            return await super().list_models(request)
+        return web.json_response({"object": "list", "data": self.model_list(), **self.list_extra})
 
     def model_list(self) -> list[dict[str, Any]]:
         """Return the agents."""

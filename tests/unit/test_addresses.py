@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.upstream.download.addresses import is_public
+from agent_bridge.upstream.download.addresses import is_elsewhere, is_own, is_public
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,21 @@ def test_an_address_within_an_address_is_never_public(address: IPv4Address) -> N
 @given(st.ip_addresses())
 def test_what_is_public_is_global(address: IPv4Address | IPv6Address) -> None:
     assert not is_public(address) or (address.is_global and not address.is_private and not address.is_multicast)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_addresses_of_this_machine(address: str) -> None:
+    assert is_own(ip_address(address))
+
+
+def test_every_address_of_an_interface_is_the_machines_own() -> None:
+    families = {socket.AF_INET, socket.AF_INET6}
+    addresses = [each.address for all_ in psutil.net_if_addrs().values() for each in all_ if each.family in families]
+    assert addresses
+    assert [each for each in addresses if "%" not in each and not is_own(ip_address(each))] == []
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_addresses_of_others(address: str) -> None:
+    assert not is_own(ip_address(address))
+    assert is_elsewhere(ip_address(address))

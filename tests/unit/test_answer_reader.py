@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from agent_bridge.core.errors import (
     AgentGone,
     AnswerEmpty,
+    AnswerFiltered,
     AnswerInterrupted,
+    AnswerMissing,
     ConversationTooLong,
     UpstreamError,
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import AnswerEvent, End, TextDelta
-from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.chat import ChatDialect
-from support.answers import ERRORS, read, stream
+from support.answers import read, read_document, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +54,22 @@ def text_of(deltas: list[AnswerEvent]) -> str:
         pytest.param([chunk("a"), chunk("b"), chunk(None, "stop"), "[DONE]"], "ab", "stop", id="usual"),
         pytest.param([chunk("a"), chunk(None, "stop")], "a", "stop", id="without [DONE]"),
         pytest.param([chunk("a", "length")], "a", "length", id="text and end in one"),
+        pytest.param([chunk("a"), "[DONE]"], "a", "stop", id="[DONE] without a reason"),
+        pytest.param([chunk("a"), {"choices": [], "usage": {}}], "a", "stop", id="usage without a reason"),
+        pytest.param(
+            [chunk("I am ", "stop"), chunk("Gemini, a ", "stop"), chunk("model."), "[DONE]"],
+            "I am Gemini, a model.",
+            "stop",
+            id="early reasons",
+        ),
+        pytest.param([chunk("", "stop"), chunk("a"), chunk(None, "stop")], "a", "stop", id="a reason before the text"),
+        pytest.param([chunk("", "stop"), chunk("a"), chunk("b")], "ab", "stop", id="a reason only before the text"),
+        pytest.param([chunk("a", "length"), chunk("b", "stop"), "[DONE]"], "ab", "length", id="the worse reason"),
+        pytest.param(
+            [{"choices": [{"delta": {"content": "a"}, "finishReason": "STOP"}]}], "a", "stop", id="camel case"
+        ),
+        pytest.param([chunk("a", "MAX_TOKENS")], "a", "length", id="another word"),
+        pytest.param([chunk("a"), "ping", chunk("b", "stop")], "ab", "stop", id="keep-alive"),
         pytest.param([chunk("a", "stop"), "[DONE]", chunk("b"), "x"], "a", "stop", id="rest not looked at"),
         pytest.param([chunk("a", "stop"), {"error": {"message": "x"}}], "a", "stop", id="error behind the end"),
         pytest.param([chunk("a"), {"choices": []}, "[1]", chunk("b", "stop")], "ab", "stop", id="odd chunks"),
@@ -90,14 +107,14 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             b"",
             "",
-            AnswerEmpty,
+            AnswerMissing,
             "up ended without an answer, as some servers do if a conversation is too long",
             id="nothing",
         ),
         pytest.param(
             stream(chunk(role="assistant"), "[DONE]"),
             "",
-            AnswerEmpty,
+            AnswerMissing,
             "up ended without an answer, as some servers do if a conversation is too long",
             id="only [DONE]",
         ),
@@ -117,13 +134,6 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
             "up answered only with a tool call, and this bridge has no tools",
             id="tools only",
         ),
-        pytest.param(
-            stream(chunk("a"), "[DONE]"),
-            "a",
-            AnswerInterrupted,
-            "up broke off the answer",
-            id="[DONE] without a reason",
-        ),
         pytest.param(stream(chunk("a")), "a", AnswerInterrupted, "up broke off the answer", id="no reason"),
         pytest.param(
             stream(chunk("a"))[:-9] + b"\n\n",
@@ -135,14 +145,14 @@ CONTEXT = {"message": "This model's maximum context length is 1 token", "code": 
         pytest.param(
             stream(chunk("a", "content_filter")),
             "a",
-            AnswerInterrupted,
+            AnswerFiltered,
             "up did not finish: its content filter stopped the answer",
             id="content filter",
         ),
         pytest.param(
             stream(chunk(None, "content_filter")),
             "",
-            AnswerInterrupted,
+            AnswerFiltered,
             "up did not finish: its content filter stopped the answer",
             id="content filter at once",
         ),
@@ -223,13 +233,13 @@ def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) 
     ],
 )
 def test_answers_that_are_not_streamed(body: Any, expected: list[AnswerEvent]) -> None:
-    assert list(AnswerReader(ERRORS, ChatDialect()).read_json(json.dumps(body).encode())) == expected
+    assert list(read_document(ChatDialect(), json.dumps(body).encode())) == expected
 
 
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        (b"", UpstreamProtocolError, "the response of up is not a completion"),
+        (b"", AnswerMissing, "up ended without an answer, as some servers do if a conversation is too long"),
         (b"{", UpstreamProtocolError, "the response of up is not a completion"),
         (b"[]", UpstreamProtocolError, "the response of up is not a completion"),
         (b'{"choices": []}', UpstreamProtocolError, "the response of up is not a completion"),
@@ -239,16 +249,11 @@ def test_answers_that_are_not_streamed(body: Any, expected: list[AnswerEvent]) -
             AnswerEmpty,
             "the answer of up is empty",
         ),
-        (
-            b'{"choices": [{"message": {"content": "a"}}]}',
-            AnswerInterrupted,
-            "up broke off the answer",
-        ),
     ],
 )
 def test_failures_that_are_not_streamed(body: bytes, kind: type[UpstreamError], says: str) -> None:
     with pytest.raises(UpstreamError) as caught:
-        list(AnswerReader(ERRORS, ChatDialect()).read_json(body))
+        list(read_document(ChatDialect(), body))
     assert type(caught.value) is kind
     assert caught.value.says(ENGLISH) == says
 

@@ -15,7 +15,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.chat import ChatDialect, request
-from support.answers import ERRORS, joined, read, stream
+from support.answers import ERRORS, joined, read, read_document, stream
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 IMAGE = {"type": "image_url", "image_url": {"url": PNG}}
@@ -57,7 +57,36 @@ def part(index: Any, arguments: str = "", **more: Any) -> dict[str, Any]:
         ({"reasoning_content": {"a": 1}}, []),
         ({"content": [{"type": "text", "text": "a"}, {"text": "b"}]}, [TextDelta("a"), TextDelta("b")]),
         ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]}, [ReasoningDelta("hm")]),
-        ({"content": [{"type": [], "text": "x"}, "y", {"type": "text"}, {"type": "x", "text": "x"}]}, []),
+        ({"content": [{"type": [], "text": "x"}, {"type": "text"}, {"type": "x", "text": "x"}]}, []),
+        ({"content": ["a", "b"]}, [TextDelta("a"), TextDelta("b")]),
+        ({"content": {"type": "text", "text": "a"}}, [TextDelta("a")]),
+        ({"audio": {"transcript": "a"}}, [TextDelta("a")]),
+        ({"reasoning": [{"type": "text", "text": "hm"}]}, [ReasoningDelta("hm")]),
+        ({"reasoning": ["h", "m"]}, [ReasoningDelta("hm")]),
+        ({"reasoning": {"content": "hm"}}, [ReasoningDelta("hm")]),
+        ({"reasoning_text": "hm"}, [ReasoningDelta("hm")]),
+        ({"thinking": "hm"}, [ReasoningDelta("hm")]),
+        (
+            {"content": [{"type": "text", "text": "a"}, {"type": "reasoning_text", "text": "hm"}]},
+            [TextDelta("a"), ReasoningDelta("hm")],
+        ),
+        ({"images": [PNG, "x"]}, [FileDelta(PNG, None, "image/png")]),
+        (
+            {"images": [{"b64_json": "iVBORw0KGgo="}]},
+            [FileDelta("data:application/octet-stream;base64,iVBORw0KGgo=", None, "application/octet-stream")],
+        ),
+        (
+            {
+                "content": [
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+                ]
+            },
+            [FileDelta("data:image/png;base64,iVBORw0KGgo=", None, "image/png")],
+        ),
+        (
+            {"content": [{"type": "file", "file": {"file_data": "JVBERi0xLjQK", "filename": "a.pdf"}}]},
+            [FileDelta("data:application/octet-stream;base64,JVBERi0xLjQK", "a.pdf", "application/octet-stream")],
+        ),
         ({"images": [IMAGE]}, [FileDelta(PNG, None, "image/png")]),
         ({"images": [IMAGE, {}, 1, {"image_url": {"url": 1}}]}, [FileDelta(PNG, None, "image/png")]),
         ({"images": {"url": PNG}}, []),
@@ -86,8 +115,6 @@ def test_a_chunk(delta: dict[str, Any], expected: list[AnswerEvent]) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"choices": [{"delta": {}, "message": {"content": "whole"}}]},
-        {"choices": [], "usage": {"total_tokens": 1}},
         {"choices": None},
         {"choices": ["x"]},
         {"choices": {}},
@@ -317,7 +344,7 @@ def test_files_without_end() -> None:
 def test_an_answer_in_one_piece() -> None:
     message = {"content": "<think>hm</think>yes", "images": [IMAGE]}
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    deltas = list(AnswerReader(ERRORS, ChatDialect()).read_json(json.dumps(body).encode()))
+    deltas = list(read_document(ChatDialect(), json.dumps(body).encode()))
     assert deltas == [ReasoningDelta("hm"), TextDelta("yes"), FileDelta(PNG, None, "image/png"), End("stop")]
 
 

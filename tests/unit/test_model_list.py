@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.openai.model_list import Model, included_agents, parse_page
 
@@ -44,6 +45,9 @@ def read(value: Any, **keys: Any) -> list[tuple[str, str]]:
         pytest.param({"data": [{"id": "a", "name": "\ud800x"}]}, [("a", "\ufffdx")], id="half a character"),
         pytest.param({"data": [{"id": "a/b:c 🐈"}]}, [("a/b:c 🐈", "a/b:c 🐈")], id="any text is an id"),
         pytest.param({"data": [{"id": "a"}, {"id": "a", "name": "x"}]}, [("a", "a")], id="twice the same id"),
+        pytest.param({"data": [{"id": "a"}, {"id": "x" * 6000}, {"id": "é" * 128}]}, [("a", "a")], id="too long"),
+        pytest.param({"data": [{"id": "x" * 255}]}, [("x" * 255, f"{'x' * 199}…")], id="as long as possible"),
+        pytest.param({"data": [{"id": "a", "name": "n" * 10**6}]}, [("a", f"{'n' * 199}…")], id="a long name"),
         pytest.param(
             {"data": [None, 1, "x", [], {}, {"id": ""}, {"id": 1}, {"id": "\0"}, {"id": "\ud800"}, {"id": "a"}]},
             [("a", "a")],
@@ -66,7 +70,6 @@ def test_shapes(answer: Any, agents: list[tuple[str, str]]) -> None:
         (b"{}", "JSON without a list of models"),
         (b"null", "JSON without a list of models"),
         (b'"x"', "JSON without a list of models"),
-        (b'{"error": {"message": "no"}}', "JSON without a list of models"),
         (b'{"data": {"id": "a"}}', "JSON without a list of models"),
         (b'{"data": [{"name": "a"}]}', "a list in which no entry has an id"),
     ],
@@ -78,6 +81,93 @@ def test_a_body_that_is_not_a_list_of_models(body: bytes, content: str) -> None:
         f'up answered GET /models with {content} instead of {{"data": [{{"id": …}}]}}; '
         "is its url correct? It usually ends in /v1"
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "no"}}, "no"),
+        ({"data": None, "error": {"message": "no"}}, "no"),
+        ({"data": [], "error": "no"}, "no"),
+        ({"data": [{"id": "a"}], "error": "no"}, "no"),
+        ({"success": False, "message": "invalid token", "data": []}, "invalid token"),
+        ({"object": "error", "message": "no"}, "no"),
+        ({"detail": "Not authenticated"}, "Not authenticated"),
+        ({"code": 500, "msg": "no"}, "no"),
+        ({"error": {"message": "the key s3cret-key is wrong"}}, "the key [hidden] is wrong"),
+    ],
+)
+def test_a_list_that_reports_a_failure(body: Any, words: str) -> None:
+    with pytest.raises(UpstreamProtocolError) as caught:
+        parse_page("up", json.dumps(body).encode(), secrets=["s3cret-key"])
+    assert caught.value.says(ENGLISH) == f"up reported an error instead of its list of agents: {words}"
+
+
+@pytest.mark.parametrize(
+    ("body", "agents"),
+    [
+        ({"models": [{"id": "a"}]}, ["a"]),
+        ({"data": ["a", "b"]}, ["a", "b"]),
+        (["a"], ["a"]),
+        ({"data": {"data": [{"id": "a"}]}}, ["a"]),
+        ({"data": [{"id": "a", "name": "\u200b"}]}, ["a"]),
+        ({"data": [{"id": "\u200b"}]}, ["?"]),
+        ({"data": [{"id": "a", "name": "\u202eevil"}]}, ["evil"]),
+        ({"data": [{"id": "a", "name": "👩\u200d🚀"}]}, ["👩\u200d🚀"]),
+        ({"error": None, "data": [{"id": "a"}], "success": True}, ["a"]),
+    ],
+)
+def test_other_lists(body: Any, agents: list[str]) -> None:
+    assert [name for _, name in read(body)] == agents
+
+
+NO_CHAT: list[dict[str, Any]] = [
+    {"id": "text-embedding-3-small"},
+    {"id": "openai/text-embedding-3-small"},
+    {"id": "Nomic-Embed-Text"},
+    {"id": "whisper-1"},
+    {"id": "Systran/faster-whisper-large-v3"},
+    {"id": "tts-1"},
+    {"id": "gpt-4o-mini-tts"},
+    {"id": "dall-e-3"},
+    {"id": "bge-reranker"},
+    {"id": "omni-moderation-latest"},
+    {"id": "a", "mode": "embedding"},
+    {"id": "a", "mode": "image_generation"},
+    {"id": "a", "mode": "audio_transcription"},
+    {"id": "a", "model_info": {"mode": "rerank"}},
+    {"id": "a", "type": "embeddings"},
+    {"id": "a", "type": "image"},
+    {"id": "a", "task": "feature-extraction"},
+    {"id": "a", "capabilities": {"completion_chat": False}},
+    {"id": "a", "supports_chat": False},
+    {"id": "a", "architecture": {"output_modalities": ["image"]}},
+]
+CHAT: list[dict[str, Any]] = [
+    {"id": "gpt-4o"},
+    {"id": "a", "mode": "chat"},
+    {"id": "a", "mode": "responses"},
+    {"id": "a", "type": "model"},
+    {"id": "a", "type": "vlm"},
+    {"id": "a", "task": "text-generation"},
+    {"id": "a", "task": "image-text-to-text"},
+    {"id": "a", "capabilities": {"completion_chat": True}},
+    {"id": "a", "capabilities": ["completion"]},
+    {"id": "a", "architecture": {"output_modalities": ["image", "text"]}},
+    {"id": "The embedded poet", "owned_by": "letta"},
+    {"id": "a", "name": "Moderation"},
+]
+
+
+@pytest.mark.parametrize("entry", NO_CHAT)
+def test_models_that_do_not_chat_are_no_agents(entry: dict[str, Any]) -> None:
+    assert read([entry]) == []
+    assert [model for model, _ in read([entry], include=[entry["id"][:3].upper() + "*"])] == [entry["id"]]
+
+
+@pytest.mark.parametrize("entry", CHAT)
+def test_models_that_chat_are_agents(entry: dict[str, Any]) -> None:
+    assert [model for model, _ in read([entry])] == [entry["id"]]
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -106,11 +196,12 @@ def test_any_json_is_a_list_or_nonsense(value: Any) -> None:
     [
         (["*"], [], ["id-1", "id-2", "ID-3"]),
         ([], [], []),
-        (["id-*"], [], ["id-1", "id-2"]),
+        (["id-*"], [], ["id-1", "id-2", "ID-3"]),
         (["Dora"], [], ["id-1"]),
         (["id-1", "Egon"], [], ["id-1", "id-2"]),
-        (["id-[23]"], [], ["id-2"]),
-        (["*"], ["id-?"], ["ID-3"]),
+        (["id-[23]"], [], ["id-2", "ID-3"]),
+        (["DORA"], [], ["id-1"]),
+        (["*"], ["id-?"], []),
         (["*"], ["Dor*"], ["id-2", "ID-3"]),
         (["Dora"], ["*"], []),
     ],

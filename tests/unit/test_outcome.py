@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from agent_bridge.bridge.answering.outcome import (
     outcome_of,
 )
 from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op, Part
-from agent_bridge.core.errors import UpstreamBusy
+from agent_bridge.core.errors import AnswerFiltered, UpstreamBusy
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import Text
@@ -249,6 +250,7 @@ def test_a_long_answer_that_was_stopped_has_its_rest_in_a_file_too() -> None:
 
 WHOLE = Attempt(text="Here", question="Where?", activity=ACTIVITY, files=(FILE,), run="run-1")
 BROKEN = Failure("it broke", "Try again.", "500")
+FILTERED = Failure("its content filter stopped it", error=AnswerFiltered(Text("answer_filtered", upstream="up")))
 TOLD = Notice("⚠️ No answer: it broke. Try again.", "500")
 TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
 
@@ -273,7 +275,7 @@ TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
         ),
         pytest.param(
             Attempt(ended_by=BROKEN, activity=ACTIVITY, run="run-1"),
-            Outcome("", "it broke", extras=AnswerExtras(TOLD), run="run-1"),
+            Outcome("", "it broke", extras=AnswerExtras(TOLD, ACTIVITY), run="run-1"),
             id="failed before the first word",
         ),
         pytest.param(
@@ -294,7 +296,7 @@ TOLD_MIDWAY = Notice("⚠️ The answer ends here: it broke. Try again.", "500")
     ],
 )
 def test_outcome_of_an_attempt(attempt: Attempt, outcome: Outcome) -> None:
-    assert outcome_of(attempt, ENGLISH) == outcome
+    assert replace(outcome_of(attempt, ENGLISH), said="") == outcome
 
 
 def test_the_same_failure_is_told_once() -> None:
@@ -313,16 +315,37 @@ def test_a_failure_of_the_upstream_has_its_words() -> None:
     ("outcome", "kept"),
     [
         (outcome_of(WHOLE, ENGLISH), True),
-        (Outcome("Half", stopped=StopReason.STOPPED, question="Where?"), True),
-        (Outcome("Half", stopped=StopReason.EDITED, question="Where?"), False),
-        (Outcome("Half", stopped=StopReason.REDACTED, question="Where?"), False),
-        (Outcome("Half", "it broke", question="Where?"), False),
-        (Outcome("", question="Where?"), False),
+        (outcome_of(replace(WHOLE, remark="*(cut)*"), ENGLISH), True),
+        (outcome_of(replace(WHOLE, ended_by=StopReason.STOPPED), ENGLISH), True),
+        (outcome_of(replace(WHOLE, ended_by=StopReason.EDITED), ENGLISH), False),
+        (outcome_of(replace(WHOLE, ended_by=StopReason.REDACTED), ENGLISH), False),
+        (outcome_of(replace(WHOLE, ended_by=BROKEN), ENGLISH), True),
+        (outcome_of(replace(WHOLE, ended_by=FILTERED), ENGLISH), False),
+        (outcome_of(replace(WHOLE, text="", files=(), ended_by=BROKEN), ENGLISH), False),
+        (outcome_of(replace(WHOLE, text="", files=()), ENGLISH), False),
     ],
 )
 def test_the_transcript_keeps_answers_that_people_saw(outcome: Outcome, *, kept: bool) -> None:
-    said = [ChatMessage("user", "Where?"), ChatMessage("assistant", outcome.text)]
+    words = "" if outcome.error or outcome.stopped else "\n\n[image: cat.png]"
+    said = [ChatMessage("user", "Where?"), ChatMessage("assistant", f"Here{words}")]
     assert outcome.transcript == (said if kept else [])
+
+
+def test_the_transcript_keeps_an_answer_that_is_a_file() -> None:
+    files = (FILE, AnswerFile(MediaFile("mxc://example.org/a", "application/pdf", 9), "a.pdf"))
+    kept = outcome_of(Attempt(question="Draw", files=files, rest=REST), ENGLISH).transcript
+    assert kept == [ChatMessage("user", "Draw"), ChatMessage("assistant", "[image: cat.png]\n[file: a.pdf]")]
+
+
+def test_the_words_of_the_bridge_stay_out_of_the_transcript() -> None:
+    outcome = outcome_of(Attempt(question="Where?", text="Half a sent", remark="*(cut)*"), ENGLISH)
+    assert outcome.text == "Half a sent\n\n*(cut)*"
+    assert outcome.transcript == [ChatMessage("user", "Where?"), ChatMessage("assistant", "Half a sent")]
+
+
+def test_a_failure_shows_the_reasoning_that_there_is() -> None:
+    extras = outcome_of(Attempt(ended_by=BROKEN, activity=ACTIVITY), ENGLISH).extras
+    assert extras == AnswerExtras(TOLD, ACTIVITY)
 
 
 @pytest.mark.parametrize("attempt", [WHOLE, Attempt(ended_by=BROKEN, text="Half", activity=ACTIVITY)])

@@ -67,3 +67,27 @@ def test_powers_in_rooms_follow_the_roles() -> None:
         "@mod:example.org": 50,
         NAMES.bot: 100,
     }
+
+
+@pytest.mark.parametrize(
+    "localpart", ["_irc_bob", "telegram_12345", "whatsapp_4917", "signal_0f3a", "discord_80351110224678912"]
+)
+def test_users_of_other_bridges_are_no_members_by_their_domain(localpart: str) -> None:
+    user_id = f"@{localpart}:example.org"
+    assert role_of(user_id, {"example.org": Role.MEMBER, "*": Role.MEMBER}) is Role.NONE
+    assert role_of(user_id, {"example.org": Role.MEMBER, user_id: Role.ADMIN}) is Role.ADMIN
+    assert role_of(user_id, {"example.org": Role.NONE, f"@{localpart[:4]}*:example.org": Role.MEMBER}) is Role.MEMBER
+
+
+@pytest.mark.parametrize("localpart", ["telegram", "signal_", "signalman", "bob_irc", "ircbob", "line"])
+def test_people_with_similar_names_are_members(localpart: str) -> None:
+    assert role_of(f"@{localpart}:example.org", {"example.org": Role.MEMBER}) is Role.MEMBER
+
+
+def test_a_pattern_has_priority_over_a_domain() -> None:
+    permissions = {"example.org": Role.MEMBER, "@bot-*:example.org": Role.NONE, "@bot-good:example.org": Role.MEMBER}
+    assert role_of("@bot-bad:example.org", permissions) is Role.NONE
+    assert role_of("@bot-good:example.org", permissions) is Role.MEMBER
+    assert role_of("@bot-bad:other.org", permissions) is Role.NONE
+    assert role_of("@alice:example.org", permissions) is Role.MEMBER
+    assert people_with({"@a*:example.org": Role.ADMIN, "@a:example.org": Role.ADMIN}, Role.ADMIN) == ["@a:example.org"]

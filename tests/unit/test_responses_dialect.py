@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.errors import (
     AgentGone,
     AnswerEmpty,
+    AnswerFiltered,
     AnswerInterrupted,
     ConversationTooLong,
     UpstreamError,
@@ -20,9 +21,8 @@ from agent_bridge.core.errors import (
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.responses import ResponsesDialect, request
-from support.answers import ERRORS, joined, read, stream
+from support.answers import joined, read, read_document, stream
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -122,13 +122,27 @@ SEEN = ToolResult("c1", "seen")
         ),
         pytest.param([text("a"), over(error=None), text("b")], [TextDelta("a"), End("stop")], id="behind the end"),
         pytest.param([text("a"), STOP, "[DONE]"], [TextDelta("a"), End("stop")], id="[DONE]"),
+        pytest.param([text("a"), "[DONE]"], [TextDelta("a"), End("stop")], id="[DONE] alone"),
+        pytest.param([event("output_text.done", text="a"), STOP], [TextDelta("a"), End("stop")], id="the text alone"),
+        pytest.param(
+            [text("a"), event("output_text.done", text="a"), STOP], [TextDelta("a"), End("stop")], id="the text again"
+        ),
+        pytest.param([{"output_text": "a"}], [TextDelta("a"), End("stop")], id="output_text alone"),
+        pytest.param(
+            [text("a"), event("done", response={"status": "completed"})], [TextDelta("a"), End("stop")], id="done"
+        ),
+        pytest.param(
+            [{"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}, "[DONE]"],
+            [TextDelta("a"), End("stop")],
+            id="chunks of the other dialect",
+        ),
         pytest.param(
             [event("created", response={"status": "in_progress", "output": []}), text("a"), event("x"), {}, "[]", STOP],
             [TextDelta("a"), End("stop")],
             id="what says nothing",
         ),
         pytest.param([text("\ud83d"), text("\udc08"), STOP], [TextDelta("🐈"), End("stop")], id="half a character"),
-        pytest.param([text("<think>a</think>"), STOP], [TextDelta("<think>a</think>"), End("stop")], id="no tags here"),
+        pytest.param([text("<think>a</think>b"), STOP], [ReasoningDelta("a"), TextDelta("b"), End("stop")], id="tags"),
     ],
 )
 def test_answers(values: list[Any], expected: list[AnswerEvent]) -> None:
@@ -217,7 +231,7 @@ PNG = FileDelta("data:image/png;base64,iVBO", None, "image/png")
                     }
                 ],
             },
-            [FileDelta("https://a/b", "b", None)],
+            [FileDelta("https://a/b", "b", None), TextDelta("\n\n1. <https://a/source>")],
         ),
         ({"type": "mcp_list_tools", "tools": []}, []),
         ({"type": 1}, []),
@@ -259,12 +273,11 @@ def test_items(item: dict[str, Any], expected: list[AnswerEvent]) -> None:
             id="no room",
         ),
         pytest.param([text("a")], 1, AnswerInterrupted, "up broke off the answer", id="no end"),
-        pytest.param([text("a"), "[DONE]"], 1, AnswerInterrupted, "up broke off the answer", id="[DONE]"),
         pytest.param([text("a"), "{"], 1, AnswerInterrupted, "up sent a chunk that is not JSON", id="no JSON"),
         pytest.param(
             [text("a"), over(status="incomplete", incomplete_details={"reason": "content_filter"})],
             1,
-            AnswerInterrupted,
+            AnswerFiltered,
             "up did not finish: its content filter stopped the answer",
             id="filter",
         ),
@@ -344,7 +357,7 @@ def test_named_events() -> None:
 
 
 def whole(body: Any) -> list[AnswerEvent]:
-    return list(AnswerReader(ERRORS, ResponsesDialect()).read_json(json.dumps(body).encode()))
+    return list(read_document(ResponsesDialect(), json.dumps(body).encode()))
 
 
 def test_an_answer_in_one_piece() -> None:

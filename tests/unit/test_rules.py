@@ -319,7 +319,7 @@ def test_what_changes_nothing(content: dict[str, Any], sender: str, decided: Ign
     [
         pytest.param({"content": {"redacts": "$x", "reason": "oops"}}, id="room version 11"),
         pytest.param({"content": {"reason": "oops"}, "redacts": "$x"}, id="before"),
-        pytest.param({"content": {"redacts": "$x"}, "redacts": "$y"}, id="both: the content counts"),
+        pytest.param({"content": {"redacts": "$y"}, "redacts": "$x"}, id="both: the event's own field counts"),
     ],
 )
 def test_a_message_is_taken_back(sender: str, raw: dict[str, Any]) -> None:
@@ -375,8 +375,12 @@ def test_whoever_may_not_talk_is_told_once() -> None:
     assert turn_of(at_home(event(text("hi")))).once_key is None
 
 
-def test_a_stranger_in_a_room_of_the_bot_gives_commands_that_are_refused_later() -> None:
-    assert turn_of(in_bot_room(event(text("help"), sender=STRANGER))).kind is TurnKind.COMMAND
+def test_the_commands_of_a_stranger_are_one_refusal() -> None:
+    first = turn_of(in_bot_room(event(text("help"), sender=STRANGER)))
+    second = turn_of(in_bot_room(event(text("!ab status"), sender=STRANGER, event_id="$2")))
+    assert (first.kind, first.payload) == (TurnKind.REFUSAL, RefusalPayload(RefusalReason.PERMISSION))
+    assert first.once_key == second.once_key
+    assert turn_of(at_home(event(text("!ab help"), sender=STRANGER))).kind is TurnKind.REFUSAL
 
 
 def test_an_encrypted_room_is_told_once_whoever_writes() -> None:
@@ -579,3 +583,27 @@ def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
     payload = RefusalPayload(RefusalReason.FULL, excerpt="hi", limit=3)
     expected = replace(asked, kind=TurnKind.REFUSAL, payload=payload, addressees=FOR_BOT)
     assert RULES.refused(asked, payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "changes"),
+    [
+        pytest.param(
+            member("leave", GHOST, sender=GHOST), True, id="the ghost left: its homeserver can do that for it"
+        ),
+        pytest.param(member("ban", GHOST), True, id="the ghost is banned"),
+        pytest.param(member("leave", NAMES.bot), True, id="the bot is removed"),
+        pytest.param(member("join", GHOST, sender=GHOST), False, id="the ghost joined"),
+        pytest.param(member("leave", BOB), False, id="a person left"),
+        pytest.param(event({}, kind="m.room.tombstone", state_key=""), True, id="upgraded"),
+        pytest.param(event({}, kind="m.room.power_levels", state_key=""), True, id="levels by a person"),
+        pytest.param(
+            event({}, kind="m.room.power_levels", state_key="", sender=GHOST), False, id="levels by the ghost"
+        ),
+        pytest.param(event({}, kind="m.room.encryption", state_key=""), True, id="encrypted"),
+        pytest.param(event({}, kind="m.room.tombstone"), False, id="no state"),
+        pytest.param(event(text("hello")), False, id="a message"),
+    ],
+)
+def test_events_after_which_a_room_is_compared(changed: RoomEvent, changes: bool) -> None:  # noqa: FBT001
+    assert RULES.changes_room(changed) is changes

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.upstream.answer import AnswerEvent, ReasoningDelta, TextDelta
+from agent_bridge.upstream.answer import (
+    AnswerEvent,
+    ReasoningDelta,
+    TextDelta,
+    TextWithdrawn,
+    ToolCall,
+    ToolResult,
+)
 from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from support.answers import joined
 
@@ -24,7 +31,7 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("plain", "", "plain"),
         (" \n", "", " \n"),
         ("<think>hm</think>yes", "hm", "yes"),
-        (" \n<think>\nhm\n</think>\n\n yes\n", "\nhm\n", "yes\n"),
+        (" \n<think>\nhm\n</think>\n\n yes\n", "hm\n", "yes\n"),
         ("<think></think>yes", "", "yes"),
         ("<think>hm</think>", "hm", ""),
         ("<think>hm</think> \n", "hm", ""),
@@ -32,12 +39,53 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("<think>hm</thin", "hm</thin", ""),
         ("<think>", "", ""),
         ("<thi", "", "<thi"),
-        ("<thinking>hm</thinking>", "", "<thinking>hm</thinking>"),
+        ("<thinking>hm</thinking>yes", "hm", "yes"),
+        ("<thought>hm</thought>yes", "hm", "yes"),
+        ("<reasoning>hm</reasoning>yes", "hm", "yes"),
+        ("<Think>hm</THINK>yes", "hm", "yes"),
+        ("<seed:think>hm</seed:think>yes", "hm", "yes"),
+        ('<think duration="3">hm</think>yes', "hm", "yes"),
+        ("[THINK]hm[/THINK]yes", "hm", "yes"),
+        ("◁think▷hm◁/think▷yes", "hm", "yes"),
+        ("<|START_THINKING|>hm<|END_THINKING|>yes", "hm", "yes"),
+        ("<think>\n\n</think>\n\nyes", "", "yes"),
+        ("<think>a</think>\n<think>b</think>\nyes", "a\n\nb", "yes"),
+        ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes", "hm", "yes"),
+        (
+            (
+                "<|start|>assistant<|channel|>analysis<|message|>hm<|end|>"
+                "<|start|>assistant<|channel|>final<|message|>yes<|return|>"
+            ),
+            "hm",
+            "yes",
+        ),
+        ("<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|>yes", "{}", "yes"),
+        (
+            (
+                '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 seconds</summary>\n'
+                "> a &lt; b\n> c\n</details>\nyes"
+            ),
+            "a < b\nc\n",
+            "yes",
+        ),
+        (
+            "<details>\n<summary>More</summary>\n\nyes</details>",
+            "",
+            "<details>\n<summary>More</summary>\n\nyes</details>",
+        ),
+        ("yes</s>", "", "yes"),
+        ("yes<|im_end|>\n<|endoftext|>", "", "yes"),
+        ("a<|im_end|>b", "", "a<|im_end|>b"),
+        ("<s>yes</s>", "", "<s>yes</s>"),
+        ("the `</think>` tag", "", "the `</think>` tag"),
+        ("the </think> tag", "", "the </think> tag"),
+        ("a <think> and a </think>", "", "a <think> and a </think>"),
+        ("```\n<think>\nhm\n</think>\n```", "", "```\n<think>\nhm\n</think>\n```"),
+        ("a <b>\n[link](x) [THE", "", "a <b>\n[link](x) [THE"),
         ("a <think>hm</think>", "", "a <think>hm</think>"),
         ("<think>a<think>b</think>c</think>d", "a<think>b", "c</think>d"),
         ("<think>a</b></th</think>c", "a</b></th", "c"),
-        ("hm</think>yes", "", "hm</think>yes"),
-        (" " * 1001 + "<think>", "", " " * 1001 + "<think>"),
+        (" " * 1001 + "<think>", "", ""),
     ],
 )
 def test_split(text: str, thought: str, answer: str) -> None:
@@ -47,9 +95,27 @@ def test_split(text: str, thought: str, answer: str) -> None:
     assert split(*text) == [*reasoning, *said]
 
 
-TAGGED = st.lists(st.sampled_from(["<think>", "</think>", "</", "<", "think>", "a", " ", "\n", "</think", "🐈"])).map(
-    "".join
-)
+TAGGED = st.lists(
+    st.sampled_from(
+        [
+            "<think>",
+            "</think>",
+            "</",
+            "<",
+            "think>",
+            "a",
+            "[THINK]",
+            "[/THINK]",
+            "`",
+            "```\n",
+            "</s>",
+            " ",
+            "\n",
+            "</think",
+            "🐈",
+        ]
+    )
+).map("".join)
 
 
 @given(text=TAGGED, data=st.data())
@@ -69,4 +135,42 @@ def test_text_is_not_kept_back() -> None:
     assert list(splitter.feed("<think>a")) == [ReasoningDelta("a")]
     assert list(splitter.feed("b<")) == [ReasoningDelta("b")]
     assert list(splitter.feed("/think>c")) == [TextDelta("c")]
-    assert list(splitter.feed("<")) == [TextDelta("<")]
+    assert list(splitter.feed("<b")) == []
+    assert list(splitter.feed(">d")) == [TextDelta("<b>d")]
+
+
+@pytest.mark.parametrize(
+    ("text", "events"),
+    [
+        ("hm</think>yes", [TextDelta("hm"), TextWithdrawn(), ReasoningDelta("hm"), TextDelta("yes")]),
+        (
+            "Okay, the user says hi. I should greet.\n</think>\n\nHello!",
+            [
+                TextDelta("Okay, the user says hi. I should greet.\n"),
+                TextWithdrawn(),
+                ReasoningDelta("Okay, the user says hi. I should greet.\n"),
+                TextDelta("Hello!"),
+            ],
+        ),
+        ("\n</think>\n\nHello!", [TextDelta("Hello!")]),
+        ("hm. [/THINK] yes", [TextDelta("hm. "), TextWithdrawn(), ReasoningDelta("hm. "), TextDelta("yes")]),
+        (
+            "<think>a</think>I will look.\n\n<think>b</think>It is 4.",
+            [ReasoningDelta("a"), TextDelta("I will look.\n\n"), ReasoningDelta("\n\nb"), TextDelta("It is 4.")],
+        ),
+        (
+            "Look:\n<think>b</think>\nIt is 4.",
+            [TextDelta("Look:\n"), ReasoningDelta("b"), TextDelta("\nIt is 4.")],
+        ),
+        (
+            (
+                '<details type="tool_calls" done="true" id="1" name="add" arguments="&quot;1&quot;" result="2">\n'
+                "<summary>Tool Executed</summary>\n</details>\nIt is 2."
+            ),
+            [ToolCall("1", "add", '"1"'), ToolResult("1", "2"), TextDelta("It is 2.")],
+        ),
+    ],
+)
+def test_events(text: str, events: list[AnswerEvent]) -> None:
+    assert split(text) == events
+    assert split(*text) == events

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agent_bridge.core.errors import (
     AgentGone,
     ConversationTooLong,
+    QuestionRefused,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
@@ -22,6 +23,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.transport.error_body import MAX_MESSAGE, parse_error, parse_error_body
 from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, PathMissing, RequestContext, retry_after
+from agent_bridge.upstream.transport.failure_kind import FailureKind
 from support.fault_server import TRANSCRIPTS
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
@@ -107,8 +109,8 @@ def test_words_of_bodies(body: bytes, words: str | None) -> None:
 def test_recorded_failures(name: str, words: str, *, too_long: bool, no_such_model: bool) -> None:
     report = parse_error_body((TRANSCRIPTS / f"{name}.http").read_bytes().partition(b"\r\n\r\n")[2])
     assert report.message == words
-    assert report.too_long is too_long
-    assert report.no_such_model is no_such_model
+    assert (report.kind is FailureKind.TOO_LONG) is too_long
+    assert (report.kind is FailureKind.NO_SUCH_MODEL) is no_such_model
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_recorded_failures(name: str, words: str, *, too_long: bool, no_such_mod
     ],
 )
 def test_too_long_by_its_words(words: str, *, too_long: bool) -> None:
-    assert parse_error({"error": {"message": words}}).too_long is too_long
+    assert (parse_error({"error": {"message": words}}).kind is FailureKind.TOO_LONG) is too_long
 
 
 @pytest.mark.parametrize(
@@ -189,11 +191,70 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
         (reply(502), UpstreamFailed, True, "up failed (502): why"),
         (reply(500), UpstreamFailed, False, "up failed (500): why"),
         (reply(504), UpstreamFailed, False, "up failed (504): why"),
-        (reply(529), UpstreamFailed, False, "up failed (529): why"),
-        (reply(404), AgentGone, False, "up no longer has an agent 'Dora': why"),
+        (reply(529), UpstreamBusy, True, "up is busy (529): why"),
+        (reply(408), UpstreamBusy, True, "up is busy (408): why"),
+        (reply(425), UpstreamBusy, True, "up is busy (425): why"),
+        (reply(404), UpstreamFailed, True, "up does not have the path of the request (404): why"),
+        (
+            reply(404, "404 page not found"),
+            UpstreamFailed,
+            True,
+            "up does not have the path of the request (404): 404 page not found",
+        ),
+        (
+            reply(404, "The model `Dora` does not exist"),
+            AgentGone,
+            False,
+            "up no longer has an agent 'Dora': The model `Dora` does not exist",
+        ),
+        (
+            reply(400, "Invalid model name passed in model=Dora"),
+            AgentGone,
+            False,
+            "up no longer has an agent 'Dora': Invalid model name passed in model=Dora",
+        ),
+        (reply(402), UpstreamFailed, False, "the account at the server of up has no credit left: why"),
+        (
+            reply(429, code="insufficient_quota"),
+            UpstreamFailed,
+            False,
+            "the account at the server of up has no credit left: why",
+        ),
+        (reply(413), ConversationTooLong, False, "the conversation is too long for this agent's model: why"),
+        (
+            reply(403, "x requires moderation and your input was flagged"),
+            QuestionRefused,
+            False,
+            "up does not want to answer this message: x requires moderation and your input was flagged",
+        ),
+        (reply(400, code="content_filter"), QuestionRefused, False, "up does not want to answer this message: why"),
+        (
+            reply(400, code="data_inspection_failed"),
+            QuestionRefused,
+            False,
+            "up does not want to answer this message: why",
+        ),
+        (
+            reply(403, code="unsupported_country_region_territory"),
+            UpstreamRefused,
+            False,
+            "up refused the request (403): why",
+        ),
+        (
+            reply(403, "Missing scopes: model.request"),
+            UpstreamRefused,
+            False,
+            "up refused the request (403): Missing scopes: model.request",
+        ),
+        (
+            reply(403, "The API key is invalid"),
+            UpstreamRefused,
+            False,
+            "up does not accept the api_key (403): The API key is invalid",
+        ),
+        (ErrorResponse(403, {}, b""), UpstreamRefused, False, "up does not accept the api_key (403)"),
         (reply(400, code="model_not_found"), AgentGone, False, "up no longer has an agent 'Dora': why"),
         (reply(401), UpstreamRefused, False, "up does not accept the api_key (401): why"),
-        (reply(403), UpstreamRefused, False, "up does not accept the api_key (403): why"),
         (reply(400), UpstreamRefused, False, "up refused the request (400): why"),
         (reply(409), UpstreamRefused, False, "up refused the request (409): why"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _CAP = 30.0
-#: Good answers in a row without an agent after which it is gone.
-GONE_AFTER = 3
+#: The longest ``Retry-After`` that is respected, in seconds.
+_LONGEST_WAIT = 900.0
 #: Synapse takes display names of up to 256 characters.
 _LONGEST_NAME = 255
-#: So many agents may go at once without an operator's word, and any number up to half of all.
-_FEW = 3
+#: One agent may go at any time. Several at once that are this share of all wait for an operator's word.
+_MANY = 0.1
 
 
 @dataclass
@@ -55,9 +56,13 @@ class Watch:
     listed: Sequence[AgentInfo] = ()
     #: Whether the tables contain that list.
     digested: bool = False
-    #: How many good answers in a row lacked an agent, by row id.
-    missed: dict[int, int] = field(default_factory=dict)
+    #: Seconds for which the lists have lacked an agent, by row id. The time of a failure does not count.
+    missed: dict[int, float] = field(default_factory=dict)
+    #: When the last list arrived, by the clock of the discovery; None after a failure.
+    listed_at: float | None = None
     failures: int = 0
+    #: Seconds that the upstream asked to wait; None: it named no time.
+    retry_after: float | None = None
     #: One pass at a time, whether the clock or a person asked for it.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -75,6 +80,8 @@ class Discovery:
         upstream_status: UpstreamStatus,
         signals: Signals,
         texts: Texts,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watches = [Watch(upstream, config, Health(config.name)) for upstream, config in upstreams]
         self._agents = agents
@@ -85,6 +92,7 @@ class Discovery:
         self._upstream_status = upstream_status
         self._signals = signals
         self._texts = texts
+        self._clock = clock
         self._published: list[Health] = []
 
     def health(self) -> list[Health]:
@@ -129,7 +137,9 @@ class Discovery:
             self._signals.send(Topic.SYNCS)
         interval = watch.config.poll_interval
         backoff = Backoff(first=interval, cap=max(_CAP, interval))
-        return backoff.delay(watch.failures) if watch.failures else None
+        if not watch.failures:
+            return None
+        return max(backoff.delay(watch.failures), min(watch.retry_after or 0.0, _LONGEST_WAIT))
 
     async def _guarded_pass(self, watch: Watch, *, confirmed: bool = False) -> None:
         async with watch.lock:
@@ -137,6 +147,8 @@ class Discovery:
                 health = await self._pass(watch, confirmed=confirmed)
             except Exception as error:  # noqa: BLE001  # one upstream's answer must not end the loop
                 watch.failures += 1
+                watch.listed_at = None
+                watch.retry_after = error.retry_after if isinstance(error, BridgeError) else None
                 self._note(watch, error)
             else:
                 if not watch.health.ok:
@@ -155,13 +167,17 @@ class Discovery:
 
     async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
         listed = await watch.upstream.agents()
+        now = self._clock()
+        elapsed = 0.0 if watch.listed_at is None else now - watch.listed_at
+        watch.listed_at = now
+        missed = {agent: seconds + elapsed for agent, seconds in watch.missed.items()}
+        due = self._due(watch, watch.missed) != self._due(watch, missed)
+        watch.missed = missed
         if listed is not UNCHANGED:
             watch.listed, watch.digested = listed, False
-        if watch.digested and not confirmed:
+        if watch.digested and not confirmed and not due:
             # The list lacks the same agents as before.
-            watch.missed = {agent: count + 1 for agent, count in watch.missed.items()}
-            if GONE_AFTER not in watch.missed.values():
-                return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
+            return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
         watch.digested = False
         health = await self._digest(watch, watch.listed, confirmed=confirmed)
         watch.digested = True
@@ -170,10 +186,13 @@ class Discovery:
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
         known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}
         diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
-        watch.missed = {agent.id: watch.missed.get(agent.id, 0) + 1 for agent in diff.missing}
-        gone = [agent for agent in diff.missing if watch.missed[agent.id] >= GONE_AFTER]
+        watch.missed = {agent.id: watch.missed.get(agent.id, 0.0) for agent in diff.missing}
+        due = self._due(watch, watch.missed)
+        gone = [agent for agent in diff.missing if agent.id in due]
         active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
-        doubted = len(gone) if not confirmed and len(gone) > max(_FEW, active // 2) else 0
+        # Agents that went a little later went for the same reason.
+        many = len(diff.missing) > 1 and len(diff.missing) >= _MANY * active
+        doubted = len(diff.missing) if gone and many and not confirmed else 0
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
         for agent, item in diff.present:
@@ -189,6 +208,11 @@ class Discovery:
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
         return Health(watch.config.name, None, len(listed), doubted)
+
+    @staticmethod
+    def _due(watch: Watch, missed: Mapping[int, float]) -> set[int]:
+        """Return the agents that count as gone by the time for which lists have lacked them."""
+        return {agent for agent, seconds in missed.items() if seconds >= watch.config.gone_after}
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
         agent, home = agent_room.agent, agent_room.home

@@ -15,13 +15,21 @@ from yarl import URL
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, beyond
 from agent_bridge.bridge.answering.streaming import AnswerStreamer
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import AgentGone, AnswerTooLong, StoreError, UpstreamError
+from agent_bridge.core.errors import (
+    AgentGone,
+    AnswerMissing,
+    AnswerTooLong,
+    ConversationTooLong,
+    MessageTooLong,
+    StoreError,
+    UpstreamError,
+)
 from agent_bridge.core.rooms import Show, Streaming
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
-from agent_bridge.render.split import with_ending
 from agent_bridge.store.postgres.locks import LANE
 from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta
 
@@ -44,6 +52,9 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.base import Upstream
 
 _log = structlog.stdlib.get_logger(__name__)
+
+#: Tokens by which a history may be longer than the last one that was not too long.
+_GROWTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ class Generation:
         self._pace = Pace(max_events=answers.max_events)
         self._max_parts = answers.max_parts
         self._texts = texts
+        #: The longest histories that fit the models of agents, in tokens, by the agents' row ids.
+        self._history_limits: dict[int, int] = {}
 
     async def run(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         """Ask *agent* the question of *turn*, and show the answer in *outbox* while it grows.
@@ -101,21 +114,48 @@ class Generation:
         if configured is None or agent.state is AgentState.GONE:
             return Attempt(ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), self._texts))
         upstream, config = configured
-        question = await self._questions.build(turn, agent, upstream, history_tokens=config.history_tokens)
+        question = await self._questions.build(turn, agent, upstream)
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
-        buffer, request = self._buffer(turn, config), _request(turn, agent, question)
-        call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id)
-        streaming = turn.streaming or config.streaming
-        verify = partial(self._locks.verify, LANE, turn.conversation)
-        enabled = streaming is Streaming.EDITS
-        async with AnswerStreamer(outbox, buffer, self._budget, verify, enabled=enabled) as streamer:
-            try:
-                answer = self._answer(call, streamer)
-                result: Attempt | Failure | StopReason = await self._cancellations.unless_stopped(turn, answer)
-            except UpstreamError as error:
-                result = Failure.of(error, self._texts)
+        tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
+        limits = question.history.limits(tokens)
+        for number, limit in enumerate(limits):
+            request = self._request(turn, agent, question, limit, number)
+            call = _Call(turn, upstream, config, request, question, self._buffer(turn, config), outbox.user_id)
+            result = await self._call(call, outbox)
+            if limit == limits[-1] or not _is_too_long(result):
+                break
+            _log.warning("the history is too long for the agent", agent=agent.name, tokens=limit)
+        if limit < config.history_tokens and not isinstance(result, Failure):
+            self._history_limits[agent.id] = limit + max(_GROWTH, limit // 4)
+        if (
+            isinstance(result, Failure)
+            and isinstance(result.error, ConversationTooLong)
+            and not upstream.traits.stateful
+        ):
+            result = Failure.of(MessageTooLong(Text("message_too_long"), detail=result.error.detail), self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    async def _call(self, call: _Call, outbox: Outbox) -> Attempt | Failure | StopReason:
+        """Return the answer to *call*, shown while it grows, or why there is none."""
+        streaming = call.turn.streaming or call.config.streaming
+        verify = partial(self._locks.verify, LANE, call.turn.conversation)
+        enabled = streaming is Streaming.EDITS
+        async with AnswerStreamer(outbox, call.buffer, self._budget, verify, enabled=enabled) as streamer:
+            try:
+                return await self._cancellations.unless_stopped(call.turn, self._answer(call, streamer))
+            except UpstreamError as error:
+                return Failure.of(error, self._texts)
+
+    def _request(self, turn: Turn, agent: Agent, question: Question, tokens: int, number: int) -> AnswerRequest:
+        # A retry has a key of its own, so the upstream generates another answer; so has a request with less history.
+        key = f"{turn.key}.{turn.retries}" if turn.retries else turn.key
+        return AnswerRequest(
+            model=agent.model,
+            messages=self._questions.messages(question, agent, tokens),
+            session=turn.session,
+            idempotency_key=f"{key}-{number}" if number else key,
+        )
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:
         reasoning, tools = config.reasoning, config.tools
@@ -133,8 +173,7 @@ class Generation:
         """
         await self._read(call, streamer)
         text = call.buffer.text
-        if call.buffer.finish_reason == "length":
-            text = with_ending(text, f"*({self._texts.truncated})*")
+        truncated = call.buffer.finish_reason == "length"
         files: tuple[AnswerFile, ...] = ()
         notes: tuple[str, ...] = ()
         if call.buffer.files:
@@ -142,6 +181,7 @@ class Generation:
             files, notes = await self._uploads.upload_all(call.buffer.files, own=own, as_user=call.user_id)
         return Attempt(
             text=text,
+            remark=f"*({self._texts.truncated})*" if truncated else "",
             question=call.question.kept,
             activity=call.buffer.activity.whole(time.monotonic()),
             files=files,
@@ -197,15 +237,9 @@ class Generation:
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:
-        rest = beyond(text, self._max_parts)
+        rest = await rendered(len(text), beyond, text, self._max_parts)
         return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
 
 
-def _request(turn: Turn, agent: Agent, question: Question) -> AnswerRequest:
-    return AnswerRequest(
-        model=agent.model,
-        messages=(*question.history, question.message),
-        session=turn.session,
-        # A retry has a key of its own, so the upstream generates another answer.
-        idempotency_key=f"{turn.key}.{turn.retries}" if turn.retries else turn.key,
-    )
+def _is_too_long(result: Attempt | Failure | StopReason) -> bool:
+    return isinstance(result, Failure) and isinstance(result.error, ConversationTooLong | AnswerMissing)

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.queue.offload import rendered
+from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import HomeserverError
+from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
+from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.answering.batching import Batching
     from agent_bridge.bridge.answering.generation import Generation
     from agent_bridge.bridge.answering.outcome import Outcome
+    from agent_bridge.bridge.answering.undeliverable import Undeliverable
     from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
@@ -26,11 +32,15 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_RETRY = Backoff(first=1, cap=30)
+_RETRY = Backoff(first=1, cap=15)
+#: Seconds after which the room is told that a message waits for the upstream.
+_TELL_AFTER = 5.0
 #: The longest ``Retry-After`` of an upstream that is respected, in seconds: the room is told of a failure by then.
 _LONGEST_WAIT = 900.0
 #: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.
 _ANNOUNCED = 60.0
+#: Seconds between two attempts in a room whose successor the ghost cannot enter.
+_MOVING = 60.0
 
 
 class MessageHandler:
@@ -44,6 +54,7 @@ class MessageHandler:
         generation: Generation,
         receipts: Receipts,
         status_reactions: StatusReactions,
+        undeliverable: Undeliverable,
         lanes: LanesConfig,
         answers: AnswersConfig,
         bot: BotConfig,
@@ -55,7 +66,8 @@ class MessageHandler:
         self._generation = generation
         self._receipts = receipts
         self._status_reactions = status_reactions
-        self._max_attempts = lanes.max_attempts
+        self._undeliverable = undeliverable
+        self._lanes = lanes
         self._max_parts = answers.max_parts
         self._prefix = bot.prefix
         self._texts = texts
@@ -69,6 +81,13 @@ class MessageHandler:
             HomeserverError: the outcome could not be shown. A committed outcome stays committed.
         """
         started = time.monotonic()
+        if turn.obstacle is not None:
+            # An agent may act on a question: it is not asked for an answer that the room cannot show.
+            if turn.obstacle is RoomProblem.SUCCESSOR_CLOSED and not self._batching.is_too_old(turn):
+                # The turn moves to the new room as soon as the ghost is invited there.
+                await self._turns.put_back(turn, delay=_MOVING, failed=False, why=self._texts.silenced[turn.obstacle])
+                return False
+            return await self._undeliverable.close(turn, turn.obstacle)
         agent, outbox = self._outboxes.open(turn)
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
@@ -86,7 +105,7 @@ class MessageHandler:
 
     async def _deliver(self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float) -> bool:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
-        ops = outcome.ops(self._texts, self._max_parts)
+        ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
             await self._turns.commit(
                 turn,
@@ -114,7 +133,7 @@ class MessageHandler:
         attempt = await self._attempt(turn, agent, outbox)
         announced = False
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
-            if await self._put_back(turn, failure):
+            if await self._put_back(turn, failure, agent, outbox):
                 return None
             announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
         if attempt.ended_by is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
@@ -127,15 +146,31 @@ class MessageHandler:
             return Attempt(ended_by=Failure(self._too_old(turn)))
         return await self._generation.run(turn, agent, outbox)
 
-    async def _put_back(self, turn: Turn, failure: Failure) -> bool:
+    async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued."""
         error = failure.error
-        if error is None or not error.retryable or turn.failures + 1 >= self._max_attempts:
+        if error is None or not error.retryable:
             return False
         delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
+        may_wait = error.not_begun and turn.worked + delay <= self._lanes.longest_wait
+        if not may_wait and turn.failures + 1 >= self._lanes.max_attempts:
+            return False
+        if may_wait and turn.worked + delay > _TELL_AFTER and turn.failures:
+            cause = failure.cause[:1].upper() + failure.cause[1:]
+            text = self._texts.waits_for_upstream.format(cause=cause, agent=escape(agent.name))
+            await self._tell(outbox, Op(Part.WAITING, text, notice=True))
         _log.warning("asking again", error=str(error), room=turn.room_id, seconds=delay)
         await self._turns.put_back(turn, delay=delay, failed=True, why=error.says(self._texts))
         return True
+
+    async def _tell(self, outbox: Outbox, op: Op) -> None:
+        """Show *op* once. The message waits in any case."""
+        if op.part in outbox.event_ids:
+            return
+        try:
+            await outbox.show(op)
+        except HomeserverError as error:
+            _log.info("the room was not told that a message waits", error=str(error))
 
     def _too_old(self, turn: Turn) -> str:
         return self._texts.too_old.format(

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
+from agent_bridge.core.errors import AnswerFiltered
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
@@ -26,6 +27,8 @@ from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import with_ending
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.errors import UpstreamError
     from agent_bridge.core.turns import Turn
@@ -63,6 +66,8 @@ class Attempt:
     #: None: with a whole answer.
     ended_by: Failure | StopReason | None = None
     text: str = ""
+    #: The bridge's own words below a whole answer, as Markdown; may be empty.
+    remark: str = ""
     #: The question as the transcript keeps it.
     question: str = ""
     #: The messages that show reasoning and tool calls.
@@ -88,6 +93,8 @@ class Outcome:
     extras: AnswerExtras = NO_EXTRAS
     #: The question as the transcript keeps it.
     question: str = ""
+    #: The answer as the transcript keeps it, without the bridge's own words; empty if it keeps neither.
+    said: str = ""
     #: The upstream's reference of the run; None if it gave none.
     run: str | None = None
 
@@ -102,11 +109,11 @@ class Outcome:
     def transcript(self) -> list[ChatMessage]:
         """The messages that later questions have as their history: none if there was no answer.
 
-        People saw the text of an answer that they stopped, so they talk about it.
+        People saw the text of an answer that broke off or that they stopped, so they talk about it.
         """
-        if self.error is not None or not self.text or self.stopped not in {None, StopReason.STOPPED}:
+        if not self.said or self.stopped not in {None, StopReason.STOPPED}:
             return []
-        return [ChatMessage("user", self.question), ChatMessage("assistant", self.text)]
+        return [ChatMessage("user", self.question), ChatMessage("assistant", self.said)]
 
     def ops(self, texts: Texts, max_parts: int) -> list[Op]:
         """Return the messages that show it, in their order in the room; the text in *max_parts* messages at most."""
@@ -139,15 +146,26 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
     files = (*((attempt.rest,) if attempt.rest else ()), *attempt.files)
     extras = AnswerExtras(files=files, rest=attempt.rest is not None)
     if isinstance(ended_by, StopReason):
-        return Outcome(attempt.text, stopped=ended_by, extras=extras, question=attempt.question, run=attempt.run)
+        return Outcome(
+            attempt.text,
+            stopped=ended_by,
+            extras=extras,
+            question=attempt.question,
+            said=attempt.text,
+            run=attempt.run,
+        )
     if ended_by is None:
         notice = Notice("\n\n".join(_sentence(note) for note in attempt.notes)) if attempt.notes else None
         extras = replace(extras, activity=attempt.activity, notice=notice)
-        return Outcome(attempt.text, extras=extras, question=attempt.question, run=attempt.run)
+        text = with_ending(attempt.text, attempt.remark) if attempt.remark else attempt.text
+        said = _with_files(attempt.text, attempt.files)
+        return Outcome(text, extras=extras, question=attempt.question, said=said, run=attempt.run)
     midway = bool(attempt.text)
     notice = None if announced and not midway else ended_by.notice(texts, midway=midway)
-    extras = replace(extras, activity=attempt.activity if midway else (), notice=notice)
-    return Outcome(attempt.text, ended_by.cause, extras=extras, run=attempt.run)
+    extras = replace(extras, activity=attempt.activity if midway or notice else (), notice=notice)
+    # The next question would be refused too if it had the text that a filter stopped.
+    said = "" if isinstance(ended_by.error, AnswerFiltered) else attempt.text
+    return Outcome(attempt.text, ended_by.cause, extras=extras, question=attempt.question, said=said, run=attempt.run)
 
 
 def committed_outcome(turn: Turn) -> Outcome:
@@ -171,6 +189,16 @@ def as_markdown(notice: Notice, texts: Texts) -> str:
 def _notice_op(part: int, notice: Notice, texts: Texts) -> Op:
     # A client without HTML cannot fold: it shows the summary alone.
     return Op(part, as_markdown(notice, texts), notice=True, plain=notice.summary if notice.detail else None)
+
+
+def _with_files(text: str, files: Sequence[AnswerFile]) -> str:
+    """Return the *text* of an answer with a word for each of its *files*, so that later questions can refer to them."""
+    words = (f"[{'image' if _is_image(file) else 'file'}: {file.name}]" for file in files)
+    return "\n\n".join(part for part in (text, "\n".join(words)) if part)
+
+
+def _is_image(file: AnswerFile) -> bool:
+    return file.media.content_type.startswith("image/")
 
 
 def _sentence(note: str) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.answering.history import History, alternating, question_of
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.transcript import ChatMessage
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 #: Messages of a transcript that are read at most; the token budget usually ends earlier.
 _TRANSCRIPT = 200
-_BYTES_PER_TOKEN = 4
-#: Tokens of a budget that are worth filling with the beginning of a longer message.
-_WORTH_CUTTING = 200
 #: The quotation that old clients put before a reply (Matrix spec, "Fallbacks for rich replies").
 _FALLBACK = re.compile(r"\A(?:> .*\n)+\n")
 #: Attempts at a file that the homeserver does not give while it gives other things: ten seconds or so.
@@ -43,8 +41,8 @@ _QUOTED = 4_000
 class Question:
     """A question to an agent."""
 
-    #: Earlier messages, oldest first.
-    history: tuple[ChatMessage, ...]
+    #: Earlier messages.
+    history: History
     #: The new message.
     message: ChatMessage
     #: The text of the new message as the transcript keeps it.
@@ -56,27 +54,6 @@ class Question:
     def empty(self) -> bool:
         """Whether nothing is left to ask."""
         return not self.message.content.strip() and not self.message.images
-
-
-def within_budget(history: list[ChatMessage], tokens: int) -> tuple[ChatMessage, ...]:
-    """Return the newest messages of *history* that fit into *tokens*; the first is a person's.
-
-    Four bytes count as a token, and each message costs one token more. The first message that does not fit, a file
-    perhaps, is cut at its end if enough of the budget is left.
-    """
-    kept: list[ChatMessage] = []
-    for message in reversed(history):
-        cost = len(message.content.encode()) // _BYTES_PER_TOKEN + 1
-        if cost > tokens:
-            if tokens >= _WORTH_CUTTING:
-                cut = message.content.encode()[: (tokens - 2) * _BYTES_PER_TOKEN].decode("utf-8", "ignore")
-                kept.append(ChatMessage(message.role, f"{cut}…"))
-            break
-        tokens -= cost
-        kept.append(message)
-    while kept and kept[-1].role != "user":
-        kept.pop()
-    return tuple(reversed(kept))
 
 
 class Questions:
@@ -98,7 +75,16 @@ class Questions:
         self._room_messages = threads.room_messages
         self._texts = texts
 
-    async def build(self, turn: Turn, agent: Agent, upstream: Upstream, *, history_tokens: int) -> Question:
+    def messages(self, question: Question, agent: Agent, tokens: int) -> tuple[ChatMessage, ...]:
+        """Return the messages of the request for *question* to *agent*, with a history of at most *tokens*."""
+        history = question.history.within(tokens)
+
+        def quote(text: str) -> str:
+            return self._quote(ChatMessage("assistant", text), agent).text
+
+        return alternating((*history, question.message), quote)
+
+    async def build(self, turn: Turn, agent: Agent, upstream: Upstream) -> Question:
         """Return the question of *turn* to *agent*.
 
         A stateful upstream gets no history: it remembers the conversation. It does not know which message a thread is
@@ -113,9 +99,9 @@ class Questions:
         for message in turn.questions:
             parts += await self._parts(message, turn, agent, upstream, ghost)
         root = await self._root(turn, ghost)
-        history: tuple[ChatMessage, ...] = ()
+        history = History()
         if not upstream.traits.stateful:
-            history = await self._history(turn, root, history_tokens)
+            history = await self._history(turn, root)
         elif root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
         return Question(
@@ -125,16 +111,17 @@ class Questions:
             tuple(part.note for part in parts if part.note),
         )
 
-    async def _history(self, turn: Turn, root: ChatMessage | None, tokens: int) -> tuple[ChatMessage, ...]:
-        """Return the transcript of the conversation; for a thread, behind the end of the room's and the root."""
+    async def _history(self, turn: Turn, root: ChatMessage | None) -> History:
+        """Return the transcript of the conversation; for a thread also its root, and the end of the room's transcript.
+
+        A root of the agent comes with the question that it answers.
+        """
         earlier = await self._transcripts.of_lane(turn.conversation, _TRANSCRIPT)
-        if root is None:
-            return within_budget(earlier, tokens)
         limit = self._room_messages
-        room = await self._transcripts.of_room(turn.conversation, limit) if limit else []
-        # The root is never left out: the thread is about it.
-        left = tokens - len(root.content.encode()) // _BYTES_PER_TOKEN
-        return (*within_budget(room, left // 2), root, *within_budget(earlier, left))
+        if root is None or (root.role == "user" and not limit):
+            return History(tuple(earlier), root)
+        room = await self._transcripts.of_room(turn.conversation, max(limit, _TRANSCRIPT))
+        return History(tuple(earlier), root, tuple(room[-limit:] if limit else ()), question_of(root, room))
 
     async def _parts(
         self, message: MessagePayload, turn: Turn, agent: Agent, upstream: Upstream, ghost: str
@@ -150,7 +137,10 @@ class Questions:
         parts.append(FileContent(body))
         if attachment is not None:
             try:
-                parts.append(await self._incoming_files.read(attachment, upstream, agent=agent.name, as_user=ghost))
+                content = await self._incoming_files.read(
+                    attachment, upstream, agent=agent.name, as_user=ghost, room=turn.room_id
+                )
+                parts.append(content)
             except HomeserverUnavailable as error:
                 # The file of another homeserver may be lost for good, and must not hold the lane.
                 if turn.attempts < _TRIES or not await self._homeserver.answers():

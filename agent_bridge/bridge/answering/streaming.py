@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import BridgeError, HomeserverError
 from agent_bridge.matrix.session import at_once
 
@@ -124,10 +125,11 @@ class AnswerStreamer:
 
     async def _flush(self) -> None:
         self._due = None
-        for op in self._buffer.take(time.monotonic()):
+        for op in await self._buffer.take(time.monotonic()):
             try:
                 await self._verify()
                 async with asyncio.timeout(_PATIENCE):
+                    await self._outbox.take_back(Part.WAITING)
                     await self._outbox.show(op)
             except (BridgeError, TimeoutError) as error:
                 _log.info("a part of a growing answer was not shown", error=str(error))

@@ -14,8 +14,9 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
-from agent_bridge.core.errors import HomeserverError
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.events import content_today
@@ -38,6 +39,9 @@ _LATE = 2.0
 _SERVER_ERROR = 500
 #: Events of one page of a room's history.
 _PAGE = 100
+_BAD_REQUEST = 400
+#: Part of Synapse's message for a relation to an event that it does not have.
+_UNKNOWN_EVENT = "unknown event"
 
 
 class Outboxes:
@@ -75,6 +79,8 @@ class Outbox:
         self._tried: set[int] = set()
         #: Parts with an edit that the homeserver may carry out later than the edits after it.
         self._late: set[int] = set()
+        #: Parts that were redacted before the answer was complete.
+        self._taken_back: set[int] = set()
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -97,7 +103,7 @@ class Outbox:
         """
         if self._shown.get(op.part) == op:
             return
-        content = self._content(op)
+        content = await rendered(len(op.text), self._content, op)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -107,8 +113,7 @@ class Outbox:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
-            content |= self._relation(op)
-            self.event_ids[op.part] = await self._send(content, self._txn_id(op.part))
+            self.event_ids[op.part] = await self._send_related(content, self._relation(op), self._txn_id(op.part))
             if not intended:
                 await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
             if tried:
@@ -124,12 +129,17 @@ class Outbox:
         for op in ops:
             await self.show(op, intended=True)
         await self._overtake([op for op in ops if op.part in self._late])
-        superfluous = sorted(self.event_ids.keys() - {op.part for op in ops})
-        for part in superfluous:
-            event_id = self.event_ids.pop(part)
-            txn_id = f"{self._txn_id(part)}.redact"
+        for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
+            await self.take_back(part)
+        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
+
+    async def take_back(self, part: int) -> None:
+        """Redact the event that shows *part*, if there is one."""
+        if part in self.event_ids:
+            event_id, txn_id = self.event_ids[part], f"{self._txn_id(part)}.redact"
             await self._homeserver.redact(self._turn.room_id, event_id, txn_id=txn_id, as_user=self.user_id)
-        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=superfluous)
+            del self.event_ids[part]
+            self._taken_back.add(part)
 
     async def _overtake(self, ops: Sequence[Op]) -> None:
         """Show *ops* once more a little later: an edit without a response may have come after the last one."""
@@ -151,7 +161,7 @@ class Outbox:
         if text is None:
             return False
         self._reply_to = to
-        ops = [replace(op, notice=True) for op in ops_for(text)]
+        ops = [replace(op, notice=True) for op in await rendered(len(text), ops_for, text)]
         if not committed:
             await self._turns.commit(self._turn, text, error=None, parts=[op.part for op in ops])
         await self.publish(ops, TurnState.DONE)
@@ -198,6 +208,12 @@ class Outbox:
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
+        except HomeserverRefused as error:
+            if error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+                raise
+            _log.warning("the message of part %d is unknown by now: it is sent again", part)
+            self.event_ids[part] = await self._send(content, f"{txn_id}.new")
+            await self._turns.sent(self._turn.id, part, self.event_ids[part])
         except HomeserverError as error:
             if error.status is None or error.status >= _SERVER_ERROR:
                 self._late.add(part)
@@ -208,6 +224,16 @@ class Outbox:
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
+
+    async def _send_related(self, content: dict[str, Any], relation: dict[str, Any], txn_id: str) -> str:
+        """Send *content* with its relation; as a reply, if the homeserver does not know the event it relates to."""
+        try:
+            return await self._send(content | relation, txn_id)
+        except HomeserverRefused as error:
+            if not relation or error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+                raise
+            _log.warning("the event that an answer relates to is unknown: it is sent as a reply")
+            return await self._send(content | in_reply_to(self._reply_to or self._turn.event_id), txn_id)
 
     async def _adopt(self, parts: Iterable[int]) -> None:
         """Find the events of *parts* in the room, and store their ids."""

@@ -1,11 +1,12 @@
-"""The limit of messages that wait in one room (``max_queued_per_room``)."""
+"""The limits of messages that wait in one room (``max_queued_per_room``), and of the commands of one person there."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.payloads import MessagePayload, RefusalPayload, RefusalReason
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.turns import NewTurn
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.rooms import Rooms
 
+#: Commands of one person that wait in a room.
+_MAX_COMMANDS = 10
 #: Characters of a refused message by which its sender recognises it.
 _EXCERPT = 60
 
@@ -49,17 +52,33 @@ class QueueLimit:
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]
     ) -> list[NewTurn | ChangeRequest]:
         waiting = {room_id: room.waiting for room_id, room in rooms.items()}
+        commands = Counter(
+            {(room_id, sender): number for room_id, room in rooms.items() for sender, number in room.commands.items()}
+        )
         bounded: list[NewTurn | ChangeRequest] = []
         for each in new:
-            if isinstance(each, NewTurn) and isinstance(each.payload, MessagePayload) and each.event_id not in known:
-                waiting[each.room_id] += len(each.addressees)
-                if waiting[each.room_id] > self.max_queued:
-                    bounded.append(self.rules.refused(each, self._refusal(each.payload, each.thread)))
+            if isinstance(each, NewTurn) and each.event_id not in known:
+                limit = 0
+                if isinstance(each.payload, MessagePayload):
+                    waiting[each.room_id] += len(each.addressees)
+                    limit = self.max_queued if waiting[each.room_id] > self.max_queued else 0
+                elif isinstance(each.payload, CommandPayload):
+                    commands[each.room_id, each.sender] += 1
+                    limit = _MAX_COMMANDS if commands[each.room_id, each.sender] > _MAX_COMMANDS else 0
+                if limit:
+                    bounded.append(self.rules.refused(each, _refusal(each, limit)))
                     continue
             bounded.append(each)
         return bounded
 
-    def _refusal(self, message: MessagePayload, thread: str) -> RefusalPayload:
-        body = message.body or (message.file.name if message.file is not None else "")
-        excerpt = body if len(body) <= _EXCERPT else f"{body[:_EXCERPT]}…"
-        return RefusalPayload(RefusalReason.FULL, thread, excerpt, self.max_queued)
+
+def _refusal(turn: NewTurn, limit: int) -> RefusalPayload:
+    match turn.payload:
+        case MessagePayload(body=body, file=file):
+            text, thread = body or (file.name if file is not None else ""), turn.thread
+        case CommandPayload(body=body, thread=where):
+            text, thread = body, where
+        case _:
+            raise TypeError(f"{turn.kind} has no limit")
+    excerpt = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
+    return RefusalPayload(RefusalReason.FULL, thread, excerpt, limit)

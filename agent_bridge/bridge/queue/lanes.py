@@ -120,4 +120,6 @@ class Lanes:
                 install_signal_handlers=False,
             )
         except ConnectorException as error:
-            raise StoreError(f"the queue failed: {error}") from error
+            # The message of procrastinate's error is its docstring.
+            cause = error.__cause__ or error
+            raise StoreError(f"the queue failed: {str(cause).strip() or repr(cause)}") from error

@@ -20,7 +20,7 @@ from agent_bridge.render.syntax.standins import (
     html_of,
     restore,
 )
-from agent_bridge.render.syntax.tags import INLINE
+from agent_bridge.render.syntax.tags import IGNORED, INLINE, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 #: Tags inside each other at most. Clients may ignore tags that are nested deeper than 100 (Matrix spec).
 _DEEPEST = 30
 _MARK = re.compile(
-    rf"{LESS}(?:(?P<br>br)\s*/?|(?P<end>/?)(?P<tag>{'|'.join(INLINE)}))>"
+    rf"{LESS}(?:(?P<br>[bh]r)\s*/?|(?P<comment>!--(?:(?!-->)[^{LESS}])*--)"
+    rf"|(?P<end>/?)(?P<tag>a|{'|'.join((*INLINE, *IGNORED))})(?P<attributes>\s[^>{LESS}]*)?)>"
     rf"|(?P<spoiler>{SPOILER})(?:(?P<reason>[^{SPOILER_END}{REASON}]{{1,200}}){REASON})?"
     rf"|(?P<ends>{SPOILER_END})"
     rf"|{MATHS}(?P<maths>[^{MATHS_END}]*)(?P<whole>{MATHS_END})?"
@@ -189,15 +190,27 @@ class Inline:
         elif found["ends"]:
             self._closes(SPOILER, "</span>", found[0])
         elif found["br"]:
-            self.out.append(_BREAK)
+            self.out.append(_BREAK if found["br"].lower() == "br" else "<hr>")
+        elif found["comment"]:
+            pass
         elif found["tag"]:
-            tag = found["tag"].lower()
-            if found["end"]:
-                self._closes(tag, f"</{INLINE[tag]}>", found[0])
-            else:
-                self._opens(tag, f"<{INLINE[tag]}>", found[0])
+            self._tag(found)
         else:
             self._tex, self.unfinished = [found["maths"]], True
+
+    def _tag(self, found: re.Match[str]) -> None:
+        tag = found["tag"].lower()
+        if tag in IGNORED:
+            begin = end = ""
+        elif tag == "a":
+            address = address_of(restore(found["attributes"] or ""))
+            begin, end = (links.link(address), "</a>") if links.leads_outside(address) else ("", "")
+        else:
+            begin, end = f"<{INLINE[tag]}>", f"</{INLINE[tag]}>"
+        if found["end"]:
+            self._closes(tag, "</a>" if tag == "a" else end, found[0])
+        else:
+            self._opens(tag, begin, found[0])
 
     def _opens(self, key: str, html: str, written: str) -> None:
         if len(self._open) < _DEEPEST:

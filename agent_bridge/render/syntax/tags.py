@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 
 from agent_bridge.render.syntax.parser import start_of_line, start_of_text
-from agent_bridge.render.syntax.standins import BLOCK, BLOCK_END, LESS
+from agent_bridge.render.syntax.standins import BLOCK, BLOCK_END, LESS, hide
 
 #: Tags within a paragraph, and the element that each becomes.
-INLINE = {"sub": "sub", "sup": "sup", "u": "u", "kbd": "code"}
+INLINE = {
+    "sub": "sub", "sup": "sup", "u": "u", "kbd": "code", "b": "strong", "strong": "strong", "i": "em", "em": "em",
+    "s": "s", "del": "s", "strike": "s", "code": "code", "mark": "strong", "tt": "code",
+    **{f"h{level}": f"h{level}" for level in range(1, 7)}, "p": "p", "blockquote": "blockquote",
+}  # fmt: skip
+#: Tags that say nothing in a message. Each becomes nothing if the end follows.
+IGNORED = ("div", "center", "span", "font", "section", "article", "small", "big")
+_HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+#: Tags whose attributes the parser must not read.
+_ATTRIBUTES = re.compile(
+    rf"(?<={LESS})(?P<tag>a|p|h[1-6]|{'|'.join(IGNORED)})\s[^<>{LESS}\n]{{1,1000}}(?=>)", re.IGNORECASE
+)
 #: The tags of a folded section.
 SECTION = re.compile(
     rf"(?P<open>{LESS}details(?P<attributes>\s[^<>{LESS}]*)?>)"
@@ -37,7 +48,14 @@ def protect(text: str) -> str:
     if "<" not in text:
         return text
     text = _LESS.sub(lambda found: LESS if found[0] == "<" else found[0], text)
+    text = _ATTRIBUTES.sub(lambda found: hide(found[0]), text)
     return _with_blocks(text)
+
+
+def address_of(attributes: str) -> str:
+    """Return the address of a link with *attributes*, empty if it has none."""
+    found = _HREF.search(attributes)
+    return next(filter(None, found.groups()), "").strip() if found else ""
 
 
 def is_aside(opening: re.Match[str]) -> bool:

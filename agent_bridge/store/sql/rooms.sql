@@ -1,11 +1,16 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages wait for an answer
--- (those of the events %(events)s are not counted), and which agents sent the events %(replied_to)s.
+-- and how many commands of each sender (those of the events %(events)s are not counted), and which agents sent the
+-- events %(replied_to)s.
 SELECT r.room_id, r.kind, r.owner,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
         WHERE c.room_id = r.room_id AND t.open AND t.kind = 'message' AND t.event_id <> ALL(%(events)s)) AS waiting,
+       (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
+            SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
+            WHERE c.room_id = r.room_id AND c.lane_kind = 'bot' AND t.open AND t.event_id <> ALL(%(events)s)
+            GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
         FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
         WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by
@@ -30,3 +35,22 @@ WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE particip
 -- Record how answers are shown in a room with agents.
 UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
+
+-- request_checks --
+-- Have those of the rooms %(rooms)s that belong to agents compared with the homeserver. Their lanes wait until then.
+UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- awaiting_successor --
+-- Return the agents' rooms that were upgraded, or may have been upgraded a moment ago, and the ghosts of their owners.
+SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
+WHERE r.room_id IS NOT NULL AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked)
+ORDER BY r.id
+
+-- visited --
+-- Return the rooms of people that the bridge bot is in.
+SELECT room_id FROM room WHERE owner IS NULL AND bot_joined ORDER BY id
+
+-- forget --
+-- Forget a room of people.
+DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL

@@ -32,6 +32,9 @@ _NOT_PUBLIC = tuple(
 )
 
 
+_ANY_PORT = 80
+
+
 class Forbidden(OSError):
     """The bridge does not connect to this address."""
 
@@ -46,6 +49,28 @@ def is_public(address: Address) -> bool:
         and not address.is_reserved
         and not any(address in network for network in _NOT_PUBLIC)
     )
+
+
+def is_elsewhere(address: Address) -> bool:
+    """Tell whether *address* is public and not one of this machine's own.
+
+    A connection to an own address, which may be public, passes by the firewall and reaches services that listen on all
+    addresses.
+    """
+    return is_public(address) and not is_own(address)
+
+
+def is_own(address: Address) -> bool:
+    """Tell whether *address* belongs to this machine. Nothing is sent."""
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # The system chooses the sender's address: to an own address it sends from that address.
+            probe.connect((str(address), _ANY_PORT))
+        except OSError:
+            # There is no way to it.
+            return False
+        return ip_address(probe.getsockname()[0].partition("%")[0]) == address
 
 
 def guarded_connector(allow: Callable[[Address], bool], resolver: AbstractResolver | None) -> aiohttp.TCPConnector:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from agent_bridge.core.errors import FileProblem, FileRefused
 from agent_bridge.core.http import read_bounded
-from agent_bridge.upstream.download.addresses import Forbidden, guarded_connector, is_public
+from agent_bridge.upstream.download.addresses import Forbidden, guarded_connector, is_elsewhere
 from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 _SCHEMES = frozenset({"http", "https"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
+#: Media types that the upstream's own server may deliver, where its API is. JSON is none of them.
+_OWN_TYPES = ("image/", "audio/", "video/", "application/pdf")
 _OK = 200
 _MAX_NAME = 150
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069<>:"/\\|?*]+')
+#: Parts of a decoded path that may lead upwards: dots, back slashes, and escapes that were escaped again.
+_DECEPTIVE = re.compile(r"(^|/)\.\.?(/|$)|[\\%]")
 #: The media type of a server that does not know the type.
 _UNKNOWN = "application/octet-stream"
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=15)
@@ -49,14 +53,14 @@ class Fetched:
 class Fetcher:
     """Downloads files over HTTP from the public internet only. Use as async context manager.
 
-    *allow* tells which addresses are public. *resolver* resolves host names (None: the system's resolver). The fetcher
-    keeps no cookies, uses no proxy and sends no credentials.
+    *allow* tells which addresses are public and not this machine's. *resolver* resolves host names (None: the system's
+    resolver). The fetcher keeps no cookies, uses no proxy and sends no credentials.
     """
 
     def __init__(
         self,
         *,
-        allow: Callable[[Address], bool] = is_public,
+        allow: Callable[[Address], bool] = is_elsewhere,
         resolver: AbstractResolver | None = None,
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> None:
@@ -79,23 +83,25 @@ class Fetcher:
         """Return the file at *url*, after up to five redirects.
 
         *types* are the accepted beginnings of the media type (``image/``); an empty tuple accepts any. A file without a
-        media type, or with ``application/octet-stream``, is always accepted. *own* is a URL of the upstream that sent
-        the link: its origin may be reached even at a private address.
+        media type, or with ``application/octet-stream``, is always accepted. *own* is the URL of the upstream that sent
+        the link: what is below it may be reached even at a private address, if it is media and no public server
+        redirects to it.
 
         Raises:
             TooLarge: the file has more than *limit* bytes.
             FileRefused: the address is forbidden, the server does not return the file, or its type is not accepted.
         """
-        home = _origin(own) if own is not None else None
         target = _parse(url)
+        is_own = own is not None and _is_below(target, own)
         try:
             for _ in range(_MAX_REDIRECTS + 1):
-                session = self._own if _origin(target) == home else self._public
+                session, accepted = (self._own, _OWN_TYPES) if is_own else (self._public, types)
                 async with session.get(target, allow_redirects=False) as response:
                     place = response.headers.get("Location")
                     if response.status not in _REDIRECTS or place is None:
-                        return await _file(response, limit, types)
+                        return await _file(response, limit, accepted)
                     target = _parse(place, target)
+                    is_own = is_own and own is not None and _is_below(target, own)
         except aiohttp.InvalidURL:
             # For example an IPv4 address in an unusual notation.
             raise _no_address() from None
@@ -152,6 +158,12 @@ def _parse(text: str, base: URL | None = None) -> URL:
 def _origin(url: URL) -> tuple[str, str | None, int | None]:
     # URL.origin() would tell an explicit default port from an implicit one.
     return url.scheme, url.host, url.port
+
+
+def _is_below(url: URL, own: URL) -> bool:
+    """Tell whether *url* is below *own* on the same server, however the server decodes the path."""
+    below = url.path.startswith(own.path.rstrip("/") + "/") and not _DECEPTIVE.search(url.path)
+    return below and _origin(url) == _origin(own)
 
 
 def _name(response: aiohttp.ClientResponse) -> str:

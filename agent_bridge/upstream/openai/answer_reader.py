@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamProtocolError
+from agent_bridge.core.errors import (
+    AnswerEmpty,
+    AnswerFiltered,
+    AnswerInterrupted,
+    AnswerMissing,
+    UpstreamProtocolError,
+)
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
-from agent_bridge.upstream.openai.dialect import Finish
-from agent_bridge.upstream.openai.sse import EventParser
+from agent_bridge.upstream.answer import (
+    End,
+    FileDelta,
+    ReasoningDelta,
+    RunStarted,
+    TextDelta,
+    TextWithdrawn,
+    ToolCall,
+    ToolResult,
+)
+from agent_bridge.upstream.openai.answer_body import AnswerBody, Done, Value, Words
+from agent_bridge.upstream.openai.answer_text import AnswerText
+from agent_bridge.upstream.openai.dialect import Finish, Sources
+from agent_bridge.upstream.openai.finish_reasons import TOOL_REASONS, finish_reason, worse
 from agent_bridge.upstream.transport.error_body import ErrorReport, parse_error
-from agent_bridge.upstream.transport.text import load_json, storable
+from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from agent_bridge.upstream.answer import AnswerEvent
+    from agent_bridge.upstream.openai.answer_body import Part
     from agent_bridge.upstream.openai.dialect import Dialect, Piece
-    from agent_bridge.upstream.openai.sse import Event
     from agent_bridge.upstream.transport.errors import ErrorMapper
 
 #: Finish reasons of an answer that is not complete, with the names of their texts.
@@ -27,113 +44,167 @@ _INCOMPLETE: dict[str | None, str] = {
     "error": "answer_error",
     "abort": "answer_aborted",
 }
-#: Finish reasons of an answer that needs the result of a tool to continue.
-TOOL_REASONS = frozenset({"tool_calls", "function_call"})
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 #: Characters of one answer, including reasoning and tools. A longer one is not readable, and an agent that never ends
 #: must not fill a room.
 _MAX_ANSWER = 1_000_000
 #: Characters of the URLs of an answer's files. A ``data:`` URL contains the file.
 _MAX_FILES = 64 * 1024 * 1024
+#: Seconds without data after a finish reason that end an answer whose server sends no ``[DONE]`` and keeps the
+#: connection open: while the finish reason may be the last one, and once such a reason was followed by more.
+_PATIENCE, _LONG_PATIENCE = 3.0, 60.0
 
 
 class AnswerReader:
     """Reads one answer in one dialect of the API.
 
-    The answer is complete when it has content and a finish reason. Neither ``[DONE]`` nor the end of the stream
-    proves that. Bytes after the end of the answer are ignored.
+    A finish reason does not end the reading, because some servers send one for each step of their agent. The answer is
+    complete when it has content, and a finish reason, ``[DONE]`` or a report of the usage after the content. The end of
+    the stream alone does not prove that. *gives_reasons* tells that the server gives a finish reason with every
+    complete answer. Then ``[DONE]`` does not prove it either: llama_cpp.server sends it when it drops an answer.
     """
 
-    def __init__(self, errors: ErrorMapper, dialect: Dialect) -> None:
+    def __init__(self, errors: ErrorMapper, dialect: Dialect, *, gives_reasons: bool = False) -> None:
         self._errors = errors
         self._dialect = dialect
-        self._parser = EventParser()
+        self._gives_reasons = gives_reasons
+        self._body = AnswerBody(errors.upstream)
+        self._text = AnswerText()
         self._finish_reason: str | None = None
+        #: Whether anything showed that the content so far is all, and whether content followed such a sign.
+        self._finished = self._went_on = False
+        #: The last data that was not JSON: perhaps the words of a failure.
+        self._words = ""
         self._half_characters: dict[type[AnswerEvent], str] = {}
         self._files: set[str] = set()
         #: Whether any event was yielded, any but a blank text, and whether the answer has text or a file.
         self._yielded = self._begun = self._has_content = False
+        #: Whether the answer contains reasoning that is not blank.
+        self._has_reasoning = False
         self._length = self._file_length = 0
         #: Whether the last event was :class:`End`.
         self.ended = False
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds without data that end the answer; None: it is not complete yet."""
+        if not self.complete or self._finish_reason in TOOL_REASONS:
+            return None
+        return _LONG_PATIENCE if self._went_on else _PATIENCE
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer is complete if nothing follows."""
+        return self._finished and self._has_content
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether the server gave a finish reason."""
+        return self._finish_reason is not None
+
     def feed(self, data: bytes) -> Iterator[AnswerEvent]:
-        """Yield the events in the next bytes of an event stream.
+        """Yield the events in the next bytes of the body.
 
         Raises:
             UpstreamError: the answer cannot become complete.
         """
-        for event in self._parser.feed(data):
-            yield from self._read_event(event)
+        for part in () if self.ended else self._body.feed(data):
+            yield from self._read(part)
+            if self.ended:
+                return
 
     def close(self) -> Iterator[AnswerEvent]:
-        """Yield the last events at the end of the event stream.
+        """Yield the last events at the end of the body.
 
         Raises:
             UpstreamError: the answer is not complete.
         """
-        for event in self._parser.close():
-            yield from self._read_event(event)
+        for part in () if self.ended else self._body.close():
+            yield from self._read(part)
+        self._finished |= self._finish_reason is not None or self._body.is_document
         yield from self._end()
 
-    def read_json(self, body: bytes) -> Iterator[AnswerEvent]:
-        """Yield the events of an answer that came as one JSON document.
+    def flush(self) -> Iterator[AnswerEvent]:
+        """Yield the text that was held back, before the answer ends with an error."""
+        for piece in self._text.close():
+            yield from self._accept(piece)
 
-        Raises:
-            UpstreamError: the answer is not complete.
-        """
-        try:
-            value = load_json(body)
-        except ValueError:
-            value = None
-        pieces = list(self._dialect.read(value))
-        if all(isinstance(piece, RunStarted) for piece in pieces):
-            raise UpstreamProtocolError(Text("answer_no_completion", upstream=self._errors.upstream))
-        yield from self._read_pieces(pieces)
-        yield from self._end()
-
-    def _read_event(self, event: Event) -> Iterator[AnswerEvent]:
+    def _read(self, part: Part) -> Iterator[AnswerEvent]:
         if self.ended:
             return
-        if event.data.strip() == "[DONE]":
+        if isinstance(part, Done):
+            self._finished |= self._finish_reason is not None or not self._gives_reasons
             yield from self._end()
-        elif event.name == "error":
-            raise self._errors.from_answer(parse_error(event.data), begun=self._begun)
-        elif event.name == "message" or event.name.startswith("response."):
-            try:
-                value = load_json(event.data)
-            except ValueError:
-                raise AnswerInterrupted(Text("answer_no_json", upstream=self._errors.upstream)) from None
-            yield from self._read_pieces(self._dialect.read(value))
+        elif part.name == "error":
+            yield from self.flush()
+            report = parse_error(part.text if isinstance(part, Words) else part.value)
+            raise self._errors.from_answer(report, begun=self._begun)
+        elif isinstance(part, Words):
+            self._words = part.text
+        elif _is_read(part):
+            yield from self._read_pieces(self._dialect.read(_typed(part)))
 
     def _read_pieces(self, pieces: Iterable[Piece]) -> Iterator[AnswerEvent]:
         for piece in pieces:
             if self.ended:
                 return
             if isinstance(piece, ErrorReport):
-                raise self._errors.from_answer(piece, begun=self._begun)
-            if isinstance(piece, Finish):
-                self._finish_reason = piece.reason
-                if piece.last:
-                    yield from self._end()
+                yield from self._fail(piece)
+            elif isinstance(piece, Finish):
+                yield from self._finish(piece)
+            elif isinstance(piece, Sources):
+                self._text.add_sources(piece)
             elif isinstance(piece, RunStarted):
                 # A name that comes late is not worth an exception from the order of events.
                 if not self._yielded:
                     self._yielded = True
                     yield piece
-            elif event := self._accept(piece):
-                self._yielded = True
-                self._begun |= self._has_content or not isinstance(event, TextDelta)
-                yield event
+            else:
+                for event in self._text.feed(piece):
+                    yield from self._accept(event)
 
-    def _accept(self, piece: AnswerEvent) -> AnswerEvent | None:
-        """Count *piece* and return it as an event, None if it is empty or a repeated file."""
+    def _fail(self, report: ErrorReport) -> Iterator[AnswerEvent]:
+        """Raise the error for *report*, unless the answer was complete before."""
+        if self.complete and self._finish_reason not in _INCOMPLETE:
+            yield from self._end()
+            return
+        yield from self.flush()
+        raise self._errors.from_answer(report, begun=self._begun)
+
+    def _finish(self, piece: Finish) -> Iterator[AnswerEvent]:
+        self._finished = True
+        if piece.reason is not None:
+            self._finish_reason = worse(self._finish_reason, finish_reason(piece.reason))
+        if piece.last:
+            yield from self._end()
+
+    def _accept(self, piece: AnswerEvent) -> Iterator[AnswerEvent]:
+        """Count *piece* and yield it as an event, unless it is empty or a repeated file."""
+        event = self._counted(piece)
+        if event is None:
+            return
+        if not (isinstance(event, TextDelta | ReasoningDelta) and event.text.isspace()):
+            self._went_on |= self._finished and self._has_content
+            self._finished = False
+        self._yielded = True
+        self._begun |= self._has_content or not isinstance(event, TextDelta)
+        yield event
+
+    def _counted(self, piece: AnswerEvent) -> AnswerEvent | None:
         match piece:
             case TextDelta(text) | ReasoningDelta(text):
                 text = self._whole_characters(type(piece), text)
                 self._count(len(text))
-                self._has_content |= isinstance(piece, TextDelta) and bool(text) and not text.isspace()
+                blank = not text or text.isspace()
+                if isinstance(piece, TextDelta):
+                    self._has_content |= not blank
+                elif blank and not self._has_reasoning:
+                    return None
+                else:
+                    self._has_reasoning = True
                 return type(piece)(text) if text else None
+            case TextWithdrawn():
+                self._has_content = bool(self._files)
             case FileDelta(url):
                 if url in self._files:
                     return None
@@ -170,23 +241,46 @@ class AnswerReader:
     def _end(self) -> Iterator[AnswerEvent]:
         if self.ended:
             return
-        yield from self._read_pieces(self._dialect.close())
+        finished = self._finished
+        yield from self.flush()
         upstream, reason = self._errors.upstream, self._finish_reason
         if reason in _INCOMPLETE:
-            raise AnswerInterrupted(Text(_INCOMPLETE[reason], upstream=upstream))
+            kind = AnswerFiltered if reason == "content_filter" else AnswerInterrupted
+            raise kind(Text(_INCOMPLETE[reason], upstream=upstream))
         if not self._has_content:
-            raise AnswerEmpty(Text(self._no_content(reason), upstream=upstream))
-        if reason is None:
-            raise AnswerInterrupted(Text("answer_cut", upstream=upstream))
+            raise self._nothing(reason)
+        if not finished:
+            detail = parse_error(self._words).redacted(self._errors.secrets) if self._words else None
+            raise AnswerInterrupted(Text("answer_cut", upstream=upstream), detail=detail)
         self.ended = True
-        yield End(reason)
+        yield End(reason or "stop")
 
-    def _no_content(self, finish_reason: str | None) -> str:
-        """Return the name of the text for an answer without text and files."""
-        if finish_reason in TOOL_REASONS:
-            return "empty_tool"
-        if finish_reason == "length":
-            return "empty_length"
+    def _nothing(self, reason: str | None) -> AnswerEmpty | UpstreamProtocolError:
+        """Return the error for an answer without text and files."""
+        upstream = self._errors.upstream
+        if reason in TOOL_REASONS:
+            return AnswerEmpty(Text("empty_tool", upstream=upstream))
+        if reason == "length":
+            return AnswerEmpty(Text("empty_length", upstream=upstream))
         if self._begun:
-            return "empty_work"
-        return "empty_end" if finish_reason is None else "empty"
+            return AnswerEmpty(Text("empty_work", upstream=upstream))
+        if reason is not None:
+            return AnswerEmpty(Text("empty", upstream=upstream))
+        if self._words or self._body.is_json:
+            detail = parse_error(self._words).redacted(self._errors.secrets)
+            return UpstreamProtocolError(Text("answer_no_completion", upstream=upstream), detail=detail)
+        return AnswerMissing(Text("empty_end", upstream=upstream))
+
+
+def _is_read(part: Value) -> bool:
+    """Tell whether an event is a part of the answer by its name, or by its content."""
+    if part.name == "message" or part.name.startswith("response."):
+        return True
+    return isinstance(part.value, dict) and "choices" in part.value
+
+
+def _typed(part: Value) -> Any:
+    """Return the value with the name of its event as its type, if the server names the type only there."""
+    if part.name.startswith("response.") and isinstance(part.value, dict) and "type" not in part.value:
+        return {**part.value, "type": part.name}
+    return part.value

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, ToolCall
-from agent_bridge.upstream.openai.answer_reader import TOOL_REASONS
-from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content, read_files
+from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta, ToolCall
+from agent_bridge.upstream.openai.content import (
+    as_list,
+    image_url,
+    plain_text,
+    read_content,
+    read_files,
+    read_sources,
+)
 from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call
-from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
-from agent_bridge.upstream.transport.error_body import parse_error
+from agent_bridge.upstream.transport.error_body import failure_in
+from agent_bridge.upstream.transport.text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +26,10 @@ if TYPE_CHECKING:
 
 PATH = "/chat/completions"
 #: Keys of the reasoning, best first. A server that uses several of them sends the same text in each.
-_REASONING_KEYS = ("reasoning_content", "reasoning")
+_REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details")
+_FINISH_KEYS = ("finish_reason", "finishReason")
+#: Keys of the sources beside the choices, as Perplexity and xAI send them.
+_SOURCE_KEYS = ("search_results", "citations")
 #: Tool calls whose arguments are collected at the same time.
 _MAX_CALLS = 100
 
@@ -54,44 +63,59 @@ class ChatDialect:
 
     def __init__(self) -> None:
         self._run = RunName()
-        self._splitter = ThinkTagSplitter()
         self._calls: list[_PartialCall] = []
         self._call_count = 0
+        #: The index of the choice that is read.
+        self._index: Any = None
+        #: Whether deltas brought text: a whole message after them repeats it.
+        self._has_deltas = False
 
     def read(self, value: Any) -> Iterator[Piece]:
         """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`."""
         if not isinstance(value, dict):
             return
-        if value.get("error") or value.get("object") == "error":
-            yield parse_error(value)
+        if report := failure_in(value):
+            yield report
             return
-        choice = next(iter(as_list(value.get("choices"))), None)
-        if not isinstance(choice, dict):
-            return
-        yield from self._run.read(value.get("id"))
-        message = choice["delta"] if isinstance(choice.get("delta"), dict) else choice.get("message")
-        if isinstance(message, dict):
-            yield from self._read_message(message)
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
-            yield from self._complete_calls()
-            # A server with agents may continue after a tool call, because it runs the tool itself.
-            yield Finish(reason, last=reason not in TOOL_REASONS)
+        for key in _SOURCE_KEYS:
+            yield from read_sources(value.get(key))
+        choices = [each for each in as_list(value.get("choices")) if isinstance(each, dict)]
+        if not choices and isinstance(value.get("usage"), dict):
+            yield Finish(None)
+        for choice in choices:
+            if self._index in {None, choice.get("index", 0)} and isinstance(choice.get("index", 0), int):
+                self._index = choice.get("index", 0)
+                yield from self._run.read(value.get("id"))
+                yield from self._read_choice(choice)
 
-    def close(self) -> Iterator[Piece]:
-        """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`. An unfinished tool call is dropped."""
-        yield from self._splitter.close()
+    def _read_choice(self, choice: Mapping[str, Any]) -> Iterator[Piece]:
+        delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(delta, dict) and delta:
+            yield from self._read_message(delta, is_delta=True)
+        elif isinstance(message, dict):
+            yield from self._read_message(message, is_delta=False)
+        elif isinstance(choice.get("text"), str):
+            yield TextDelta(choice["text"])
+        for key in _FINISH_KEYS:
+            reason = choice.get(key)
+            if isinstance(reason, str) and reason:
+                yield from self._complete_calls()
+                yield Finish(reason)
 
-    def _read_message(self, message: Mapping[str, Any]) -> Iterator[Piece]:
-        if reasoning := _reasoning(message):
+    def _read_message(self, message: Mapping[str, Any], *, is_delta: bool) -> Iterator[Piece]:
+        repeated = self._has_deltas and not is_delta
+        if not repeated and (reasoning := _reasoning(message)):
             yield ReasoningDelta(reasoning)
-        for piece in read_content(message.get("content") or message.get("refusal")):
+        audio = message.get("audio")
+        transcript = audio.get("transcript") if isinstance(audio, dict) else None
+        for piece in read_content(message.get("content") or message.get("refusal") or transcript):
             yield from self._complete_calls()
-            if isinstance(piece, TextDelta):
-                yield from self._splitter.feed(piece.text)
-            else:
-                yield piece
+            if repeated and not isinstance(piece, FileDelta):
+                continue
+            self._has_deltas |= is_delta and isinstance(piece, TextDelta) and bool(piece.text)
+            yield piece
         yield from read_files(message.get("images"))
+        yield from read_sources(message.get("annotations"))
         for part in as_list(message.get("tool_calls")):
             if isinstance(part, dict):
                 self._extend_call(part)
@@ -115,6 +139,8 @@ class ChatDialect:
             name, arguments = function.get("name"), function.get("arguments")
             if isinstance(name, str):
                 known[-1].name = known[-1].name or name
+            if isinstance(arguments, dict | list):
+                arguments = json_text(arguments)
             if isinstance(arguments, str) and len(known[-1].arguments) <= MAX_TOOL_TEXT:
                 known[-1].arguments += arguments
 
@@ -127,7 +153,8 @@ class ChatDialect:
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:
-    texts = [message[key] for key in _REASONING_KEYS if isinstance(message.get(key), str)]
-    details = (detail for detail in as_list(message.get("reasoning_details")) if isinstance(detail, dict))
-    texts.append("".join(plain_text(detail.get("text") or detail.get("summary")) for detail in details))
-    return next(filter(None, texts), "")
+    for key in _REASONING_KEYS:
+        value = message.get(key)
+        if text := "".join(map(plain_text, value)) if isinstance(value, list) else plain_text(value):
+            return text
+    return ""

@@ -21,15 +21,24 @@ _UNNAMED_TOOL = "tool"
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The agent has stopped."""
+    """The agent has stopped, at least for this step."""
 
-    reason: str
+    #: The server's word for the reason; None if something else shows that the answer is complete.
+    reason: str | None
     #: Whether nothing can follow.
-    last: bool = True
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Links to the sources of the answer."""
+
+    #: URLs (``http:`` or ``https:``) with titles, which may be empty.
+    links: tuple[tuple[str, str], ...]
 
 
 #: The possible parts of a JSON value of an answer.
-Piece = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | Finish | ErrorReport
+Piece = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | Finish | Sources | ErrorReport
 
 
 class Dialect(Protocol):
@@ -40,9 +49,6 @@ class Dialect(Protocol):
 
     def read(self, value: Any) -> Iterator[Piece]:
         """Yield the pieces in the next value of a stream, or in the only value of an answer without a stream."""
-
-    def close(self) -> Iterator[Piece]:
-        """Yield the pieces that were held back until the next value."""
 
 
 class RunName:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+import structlog
+
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
+from agent_bridge.upstream.openai.chat_models import can_chat, is_no_chat_id
+from agent_bridge.upstream.transport.error_body import failure_in
 from agent_bridge.upstream.transport.text import load_json, one_line, storable
 
 if TYPE_CHECKING:
@@ -18,7 +23,19 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import UpstreamConfig
 
+_log = structlog.stdlib.get_logger(__name__)
+
 PATH = "/models"
+#: Bytes of an id: an index of the database has to hold it. Characters of a name: names stand in notices and prompts.
+_MAX_ID_BYTES, _MAX_NAME = 255, 200
+#: Keys of the list, best first; and the objects inside each other that are searched.
+_LIST_KEYS = ("data", "models")
+_MAX_DEPTH = 2
+_LETTA = "letta"
+#: The name of an agent whose names and id are invisible.
+_UNNAMED = "?"
+#: The zero-width joiner is a part of some emoji.
+_JOINER = "\u200d"
 _NAME_KEYS = ("name", "display_name", "id")
 #: Letta lists an agent by such an id if its name is empty or not unique.
 _LETTA_ID = re.compile(r"agent-(?:[a-z]+-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -33,6 +50,8 @@ class Model:
     name: str
     #: ``owned_by``, empty if the entry has none.
     owner: str
+    #: Whether it is, by the entry, a model that answers messages.
+    chats: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +63,16 @@ class Page:
     models: tuple[Model, ...]
     #: The query parameters of the next page, None on the last page.
     next: Mapping[str, str] | None
+    #: The ``ETag`` of the response, None without one.
+    etag: str | None = None
 
 
-def parse_page(upstream: str, raw: bytes) -> Page:
-    """Read one response of *upstream*. Entries without a usable id are left out.
+def parse_page(upstream: str, raw: bytes, *, etag: str | None = None, secrets: Iterable[str] = ()) -> Page:
+    """Read one response of *upstream*. Entries without a usable id are left out; the log names ids that are too long.
 
     Raises:
-        UpstreamProtocolError: the response is not a list, or none of its entries has a usable id.
+        UpstreamProtocolError: the response is not a list, or reports a failure, or none of its entries has a usable id.
+            Its detail does not contain *secrets*.
     """
     try:
         value = load_json(raw)
@@ -58,11 +80,13 @@ def parse_page(upstream: str, raw: bytes) -> Page:
         if raw.lstrip().startswith(b"<"):
             raise UpstreamProtocolError(Text("list_web_page", upstream=upstream)) from None
         raise UpstreamProtocolError(Text("list_no_json", upstream=upstream)) from None
+    if isinstance(value, dict) and (report := failure_in(value)):
+        raise UpstreamProtocolError(Text("list_failed", upstream=upstream), detail=report.redacted(secrets))
     entries = _entries(upstream, value)
-    models = tuple(model for entry in entries if (model := _model(entry)))
+    models = tuple(model for entry in entries if (model := _model(entry, upstream)))
     if entries and not models:
         raise UpstreamProtocolError(Text("list_no_ids", upstream=upstream))
-    return Page(raw, models, _next(value, models) if isinstance(value, dict) else None)
+    return Page(raw, models, _next(value, models) if isinstance(value, dict) else None, etag)
 
 
 def included_agents(models: Iterable[Model], config: UpstreamConfig) -> tuple[AgentInfo, ...]:
@@ -75,27 +99,46 @@ def included_agents(models: Iterable[Model], config: UpstreamConfig) -> tuple[Ag
 
 
 def _entries(upstream: str, value: Any) -> Sequence[Any]:
-    if isinstance(value, dict) and "data" in value:
-        # A server written in Go sends null for an empty list.
-        value = [] if value["data"] is None else value["data"]
+    for _ in range(_MAX_DEPTH):
+        key = next((key for key in _LIST_KEYS if isinstance(value, dict) and key in value), None)
+        if key is not None:
+            # A server written in Go sends null for an empty list.
+            value = [] if value[key] is None else value[key]
     if not isinstance(value, list):
         raise UpstreamProtocolError(Text("list_no_list", upstream=upstream))
+    if value and all(isinstance(entry, str) for entry in value):
+        return [{"id": entry} for entry in value]
     return value
 
 
-def _model(entry: Any) -> Model | None:
+def _model(entry: Any, upstream: str) -> Model | None:
     if not isinstance(entry, dict):
         return None
     model_id = entry.get("id")
     if not isinstance(model_id, str) or not one_line(model_id) or storable(model_id) != model_id:
         return None
+    if len(model_id.encode()) > _MAX_ID_BYTES:
+        _log.warning("an agent is left out: its id is too long", upstream=upstream, id=f"{model_id[:60]}…")
+        return None
     texts = (entry[key] for key in _NAME_KEYS if isinstance(entry.get(key), str))
     owner = entry.get("owned_by")
     return Model(
         id=model_id,
-        name=next(name for text in texts if (name := one_line(text))),
+        name=_shortened(next((name for text in texts if (name := _visible(text))), _UNNAMED)),
         owner=owner if isinstance(owner, str) else "",
+        chats=can_chat(entry),
     )
+
+
+def _visible(text: str) -> str:
+    """Return *text* on one line without characters that are invisible or reverse the text."""
+    return one_line("".join(each for each in text if each == _JOINER or unicodedata.category(each) != "Cf")).strip(
+        _JOINER
+    )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _next(value: dict[str, Any], models: Sequence[Model]) -> Mapping[str, str] | None:
@@ -115,12 +158,15 @@ def _next(value: dict[str, Any], models: Sequence[Model]) -> Mapping[str, str] |
 
 def _is_included(model: Model, config: UpstreamConfig) -> bool:
     def matches(globs: Iterable[str]) -> bool:
-        return any(fnmatchcase(text, glob) for glob in globs for text in (model.id, model.name))
+        texts = (model.id.casefold(), model.name.casefold())
+        return any(fnmatchcase(text, glob.casefold()) for glob in globs for text in texts)
 
-    return matches(config.include) and not matches(config.exclude)
+    named = matches(glob for glob in config.include if glob.strip("*"))
+    chats = named or model.owner == _LETTA or (model.chats and not is_no_chat_id(model.id))
+    return chats and matches(config.include) and not matches(config.exclude)
 
 
 def _id_is_name(model: Model, config: UpstreamConfig) -> bool:
     if config.model_ids == "stable" or _LETTA_ID.fullmatch(model.id):
         return False
-    return config.model_ids == "names" or model.owner == "letta"
+    return config.model_ids == "names" or model.owner == _LETTA

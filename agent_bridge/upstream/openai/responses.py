@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.openai.chat import ChatDialect
 from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content
 from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.openai.output_items import is_client_call, read_item
-from agent_bridge.upstream.transport.error_body import parse_error
+from agent_bridge.upstream.transport.error_body import failure_in, parse_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,8 +25,16 @@ _TEXT_DELTAS = ("response.output_text.delta", "response.refusal.delta")
 _REASONING_DELTAS = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
 #: Events after which the reasoning continues in a new paragraph.
 _REASONING_DONE = ("response.reasoning_summary_text.done", "response.reasoning_text.done")
+#: Events with the whole text of a part, which are read if no delta of the part arrived.
+_TEXT_DONE = ("response.output_text.done", "response.refusal.done")
 _ITEM_DONE = "response.output_item.done"
-_RESPONSE_DONE = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+_RESPONSE_DONE = (
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.cancelled",
+    "response.done",
+)
 #: The chat API's finish reasons for ``incomplete_details.reason``.
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _PARAGRAPH = "\n\n"
@@ -57,6 +66,8 @@ class ResponsesDialect:
 
     def __init__(self) -> None:
         self._run = RunName()
+        #: Reads the answer of a server that answers at this path in the other dialect.
+        self._chat = ChatDialect()
         #: The kinds of text that arrived as deltas: for the current item, and at all.
         self._arrived: set[_Kind] = set()
         self._ever_arrived: set[_Kind] = set()
@@ -71,28 +82,34 @@ class ResponsesDialect:
         """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`."""
         if not isinstance(value, dict):
             return
-        kind, item, response = value.get("type"), value.get("item"), value.get("response")
+        kind, response = value.get("type"), value.get("response")
         if isinstance(response, dict):
             yield from self._run.read(response.get("id"))
-        if kind == "error" or value.get("error"):
-            yield parse_error(value)
-        elif kind in _TEXT_DELTAS:
+        if report := failure_in(value):
+            yield report
+        elif isinstance(value.get("choices"), list):
+            yield from self._chat.read(value)
+        elif kind in _RESPONSE_DONE and isinstance(response, dict):
+            yield from self._response(response)
+        elif value.get("object") == "response" or isinstance(value.get("output_text"), str):
+            yield from self._run.read(value.get("id"))
+            yield from self._response(value)
+        else:
+            yield from self._event(kind, value)
+
+    def _event(self, kind: Any, value: Mapping[str, Any]) -> Iterator[Piece]:
+        """Yield the pieces of an event about a part of the response."""
+        item = value.get("item")
+        if kind in _TEXT_DELTAS:
             yield from self._text(TextDelta(_string(value.get("delta"))))
         elif kind in _REASONING_DELTAS:
             yield from self._text(ReasoningDelta(_string(value.get("delta"))))
+        elif kind in _TEXT_DONE and TextDelta not in self._arrived:
+            yield from self._text(TextDelta(_string(value.get("text") or value.get("refusal"))))
         elif kind in _REASONING_DONE:
             self._pause(ReasoningDelta)
         elif kind == _ITEM_DONE and isinstance(item, dict):
             yield from self._item(item, self._arrived)
-        elif kind in _RESPONSE_DONE and isinstance(response, dict):
-            yield from self._response(response)
-        elif value.get("object") == "response":
-            yield from self._run.read(value.get("id"))
-            yield from self._response(value)
-
-    def close(self) -> Iterator[Piece]:
-        """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`. Nothing was held back."""
-        yield from ()
 
     def _text(self, piece: TextDelta | ReasoningDelta) -> Iterator[Piece]:
         if not piece.text:
@@ -131,15 +148,17 @@ class ResponsesDialect:
         for item in as_list(response.get("output")):
             if isinstance(item, dict):
                 yield from self._item(item, arrived)
+        if TextDelta not in self._ever_arrived:
+            yield from self._text(TextDelta(_string(response.get("output_text"))))
         if response.get("error"):
             yield parse_error(response["error"])
             return
-        yield Finish(self._finish_reason(response))
+        yield Finish(self._finish_reason(response), last=True)
 
     def _finish_reason(self, response: Mapping[str, Any]) -> str:
         details = response.get("incomplete_details")
         match response.get("status"):
-            case "completed":
+            case "completed" | None:
                 return "tool_calls" if self._open_calls else "stop"
             case "incomplete" if isinstance(details, dict):
                 return _INCOMPLETE.get(_string(details.get("reason")), "abort")
@@ -153,7 +172,7 @@ def _read_item(item: Mapping[str, Any]) -> Iterator[Piece]:
         case "message":
             yield from read_content(item.get("content"))
         case "reasoning":
-            summaries = [plain_text([part]) for part in as_list(item.get("summary"))]
+            summaries = [plain_text(part) for part in as_list(item.get("summary"))]
             yield ReasoningDelta(_PARAGRAPH.join(summaries) or plain_text(item.get("content")))
         case _:
             yield from read_item(item)

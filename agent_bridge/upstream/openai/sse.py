@@ -13,6 +13,11 @@ from agent_bridge.i18n.catalogue import Text
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+#: The field's name again, before a JSON value.
+_TWICE = re.compile(r"(?:\s*data:)+\s*(?=[{\[])")
+
+#: The beginnings of a value that cannot continue a JSON object.
+_NEXT = ("{", "[DONE]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,9 @@ class Event:
 class EventParser:
     """Turns the bytes of one stream into events. The bytes may be cut into chunks anywhere.
 
-    Comments and the fields ``id`` and ``retry`` are ignored. Bytes that are not UTF-8 become U+FFFD.
+    Comments, the fields ``id`` and ``retry``, and events whose data is blank are ignored. Bytes that are not UTF-8
+    become U+FFFD. Beyond the standard, the parser reads the streams of two kinds of faulty servers: those that write
+    the field's name twice, and those that omit the blank line between two JSON objects.
     """
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
@@ -83,15 +90,27 @@ class EventParser:
             return self._dispatch()
         field, _, value = line.decode("utf-8", "replace").partition(":")
         if field == "data":
+            value = _TWICE.sub("", value.removeprefix(" "), count=1) if value.lstrip().startswith("data:") else value
+            events = self._before(value)
             self._data.append(value.removeprefix(" "))
-        else:
-            self._size -= len(line)
-            if field == "event":
-                self._name = value.removeprefix(" ")
+            return events
+        self._size -= len(line)
+        if field == "event":
+            self._name = value.removeprefix(" ")
         return []
 
+    def _before(self, value: str) -> list[Event]:
+        """Return the event that is complete before the line *value*: no JSON goes on with an object after an object."""
+        if not self._data or not self._data[-1].rstrip().endswith("}") or not value.lstrip().startswith(_NEXT):
+            return []
+        name, size = self._name, len(value)
+        events = self._dispatch()
+        self._name, self._size = name, size
+        return events
+
     def _dispatch(self) -> list[Event]:
-        events = [Event("\n".join(self._data), self._name or "message")] if self._data else []
+        data = "\n".join(self._data)
+        events = [Event(data, self._name or "message")] if data.strip() else []
         self._data.clear()
         self._name = ""
         self._size = 0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import structlog
 
-from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.core.errors import AnswerInterrupted, UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import UNCHANGED, Traits
 from agent_bridge.upstream.capabilities import Capabilities
@@ -20,7 +20,8 @@ from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.errors import PathMissing, RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
@@ -35,6 +36,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _LIST_TIMEOUT = 30.0
 #: Pages of the list of agents that are read.
 _MAX_PAGES = 200
+#: Events of one chunk that are read before other tasks run.
+_EVENTS_AT_ONCE = 100
 #: Seconds for which a server that lacks ``/responses`` is not asked for it.
 _RESPONSES_RETRY = 3600.0
 
@@ -64,6 +67,8 @@ class OpenAIUpstream:
         self.can = Capabilities(transcribe=None if model is None else self._transcriber(model))
         #: Until then the server counts as one without ``/responses``.
         self._responses_missing_until = clock()
+        #: Models whose complete answers have a finish reason.
+        self._giving_reasons: set[str] = set()
         self._pages: tuple[Page, ...] = ()
         self._agents: tuple[AgentInfo, ...] | None = None
 
@@ -81,18 +86,23 @@ class OpenAIUpstream:
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
-        async with AsyncExitStack() as stack:
-            body, reader = await self._ask(request, stack)
-            if body.media_type.endswith("json"):
-                for event in reader.read_json(await body.read_all()):
-                    yield event
+        missing = False
+        if self._config.api == "responses" and self._clock() >= self._responses_missing_until:
+            try:
+                async with aclosing(self._read_answer(request, use_responses=True)) as events:
+                    async for event in events:
+                        yield event
+            except PathMissing:
+                missing = True
+            else:
                 return
-            if body.media_type == "text/html":
-                raise UpstreamProtocolError(Text("upstream_web_page", upstream=self.name))
-            while not reader.ended and (data := await body.read_some()):
-                for event in reader.feed(data):
-                    yield event
-            for event in reader.close():
+        async with aclosing(self._read_answer(request, use_responses=False)) as events:
+            async for event in events:
+                if missing:
+                    # The server answers at the other path, so it was the path that was missing and not the agent.
+                    missing = False
+                    self._responses_missing_until = self._clock() + _RESPONSES_RETRY
+                    _log.warning("the upstream has no /responses: using /chat/completions", upstream=self.name)
                 yield event
 
     async def aclose(self) -> None:
@@ -104,36 +114,57 @@ class OpenAIUpstream:
         async def transcribe(audio: bytes, *, name: str, content_type: str) -> str:
             form = transcription.request(audio, name=name, content_type=content_type, model=model)
             context = RequestContext(transcription=True)
-            async with self._client.open("POST", transcription.PATH, self._timeout, data=form, context=context) as body:
+            async with self._client.open(
+                "POST", transcription.PATH, self._timeout, data=form, context=context, own_connection=True
+            ) as body:
                 return transcription.read_transcript(self.name, await body.read_all())
 
         return transcribe
 
-    async def _ask(self, request: AnswerRequest, stack: AsyncExitStack) -> tuple[ResponseBody, AnswerReader]:
-        """Send the question. The connection stays open until *stack* closes."""
+    async def _read_answer(self, request: AnswerRequest, *, use_responses: bool) -> AsyncGenerator[AnswerEvent, None]:
+        """Send the question, and yield the events of the answer. The connection stays open until its end.
+
+        Raises:
+            PathMissing: the server lacks ``/responses``. There was no event.
+            UpstreamError: the answer is not complete.
+        """
+        dialect = responses.ResponsesDialect() if use_responses else chat.ChatDialect()
+        gives_reasons = request.model in self._giving_reasons
+        reader = AnswerReader(self._client.errors, dialect, gives_reasons=gives_reasons)
+        async with self._ask(request, use_responses=use_responses) as body:
+            while not reader.ended:
+                try:
+                    data = await body.read_some(reader.patience)
+                except AnswerInterrupted:
+                    for event in reader.flush():
+                        yield event
+                    if reader.patience is None:
+                        raise
+                    break
+                if not data:
+                    break
+                async for event in _in_turns(reader.feed(data)):
+                    yield event
+            async for event in _in_turns(reader.close()):
+                yield event
+        if reader.has_reason:
+            self._giving_reasons.add(request.model)
+
+    def _ask(self, request: AnswerRequest, *, use_responses: bool) -> AbstractAsyncContextManager[ResponseBody]:
+        """Return the context in which the question is sent and the body of the response is read."""
         messages = request.messages[-1:] if self.traits.stateful else request.messages
         prompt = None if self.traits.stateful else self._config.system_prompt
-        context = RequestContext(request.model, images=any(message.images for message in messages))
-
-        async def send(path: str, question: Mapping[str, Any], context: RequestContext) -> ResponseBody:
-            headers = self._turn_headers(request)
-            response = self._client.open("POST", path, self._timeout, headers=headers, json=question, context=context)
-            return await stack.enter_async_context(response)
-
-        use_responses = self._config.api == "responses" and self._clock() >= self._responses_missing_until
-        if use_responses:
-            question = responses.request(request.model, messages, prompt)
-            try:
-                body = await send(responses.PATH, question, replace(context, optional_path=True))
-                return body, AnswerReader(self._client.errors, responses.ResponsesDialect())
-            except PathMissing:
-                pass
-        body = await send(chat.PATH, chat.request(request.model, messages, prompt), context)
-        if use_responses:
-            # The server answers at the other path, so it was the path that was missing and not the agent.
-            self._responses_missing_until = self._clock() + _RESPONSES_RETRY
-            _log.warning("the upstream has no /responses: using /chat/completions", upstream=self.name)
-        return body, AnswerReader(self._client.errors, chat.ChatDialect())
+        images = any(message.images for message in messages)
+        dialect = responses if use_responses else chat
+        return self._client.open(
+            "POST",
+            dialect.PATH,
+            self._timeout,
+            headers=self._turn_headers(request),
+            json=dialect.request(request.model, messages, prompt),
+            context=RequestContext(request.model, images=images, optional_path=use_responses),
+            own_connection=True,
+        )
 
     def _turn_headers(self, request: AnswerRequest) -> dict[str, str]:
         values = {
@@ -161,7 +192,21 @@ class OpenAIUpstream:
 
     async def _fetch_page(self, number: int, params: Mapping[str, str]) -> Page:
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT, connect=self._config.connect_timeout)
-        async with self._client.open("GET", model_list.PATH, timeout, params=params) as body:
-            raw = await body.read_all()
         known = self._pages[number] if number < len(self._pages) else None
-        return known if known is not None and known.raw == raw else model_list.parse_page(self.name, raw)
+        etag = known.etag if known is not None else None
+        headers = {"If-None-Match": etag} if etag else {}
+        async with self._client.open("GET", model_list.PATH, timeout, headers=headers, params=params) as body:
+            if known is not None and body.not_modified:
+                return known
+            raw, etag = await body.read_all(), body.etag
+        if known is not None and known.raw == raw and known.etag == etag:
+            return known
+        return model_list.parse_page(self.name, raw, etag=etag, secrets=self._client.errors.secrets)
+
+
+async def _in_turns(events: Iterator[AnswerEvent]) -> AsyncGenerator[AnswerEvent, None]:
+    """Yield *events*, and let other tasks run between them: one chunk may contain thousands."""
+    for number, event in enumerate(events, 1):
+        yield event
+        if number % _EVENTS_AT_ONCE == 0:
+            await asyncio.sleep(0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import ssl
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 _MAX_BODY = 32 * 1024 * 1024
 #: Bytes that :meth:`ResponseBody.read_head` reads: the message of an error report is among the first few.
 _MAX_ERROR_BODY = 64 * 1024
+#: Bytes of a line of the head of a response to a question.
+_MAX_HEAD = 64 * 1024
 
 _AGENT_LIST = RequestContext()
 
@@ -53,19 +58,29 @@ class ResponseBody:
         self._context = context
 
     @property
-    def media_type(self) -> str:
-        """The ``Content-Type`` without parameters."""
-        return self._response.content_type
+    def not_modified(self) -> bool:
+        """Whether the resource is the same as the one with the requested ``If-None-Match``."""
+        return self._response.status == HTTPStatus.NOT_MODIFIED
 
-    async def read_some(self) -> bytes:
+    @property
+    def etag(self) -> str | None:
+        """The ``ETag`` header, None without one."""
+        return self._response.headers.get("ETag")
+
+    async def read_some(self, patience: float | None = None) -> bytes:
         """Return the next bytes as soon as some arrive, empty at the end of the body.
+
+        *patience* is the number of seconds after which the body counts as ended; None: it does not.
 
         Raises:
             AnswerInterrupted: the connection was cut, or no byte arrived within the timeout.
         """
         try:
-            return await self._response.content.readany()
+            async with asyncio.timeout(patience) as wait:
+                return await self._response.content.readany()
         except TimeoutError:
+            if wait.expired():
+                return b""
             cause = _timed_out(self._errors.upstream, self._timeout)
         except (aiohttp.ClientError, OSError):
             cause = Text("upstream_cut", upstream=self._errors.upstream)
@@ -111,6 +126,10 @@ class UpstreamClient:
         for name, value in config.headers.items():
             secrets.append(value.get_secret_value())
             self._headers[name] = value.get_secret_value()
+        self._query = {name: value.get_secret_value() for name, value in config.query.items()}
+        secrets += self._query.values()
+        self._proxy = config.proxy
+        self._ca_file = config.ca_file
         self.errors = ErrorMapper(config.name, tuple(secrets), idempotent)
 
     @asynccontextmanager
@@ -125,43 +144,77 @@ class UpstreamClient:
         json: Mapping[str, object] | None = None,
         data: aiohttp.FormData | None = None,
         context: RequestContext = _AGENT_LIST,
+        own_connection: bool = False,
     ) -> AsyncGenerator[ResponseBody, None]:
         """Send a request to *path* below the upstream's URL, and give the body of the response.
 
-        Leaving the context early closes the connection. A redirect is an error: following it would send a question
-        twice, and the key to another server.
+        Leaving the context early closes the connection. With *own_connection*, the request has a new connection: the
+        server may close a connection of the pool at the same moment, and then the request may have arrived or not. A
+        redirect is an error: following it would send a question twice, and the key to another server.
 
         Raises:
             UpstreamError: no response arrived, or its status is not a success. *context* decides which error.
         """
         merged = self._headers.copy()
         merged.update(headers)
+        async with self._session_for(own_connection=own_connection) as session:
+            try:
+                response = await session.request(
+                    method,
+                    self._url + path,
+                    params={**self._query, **params},
+                    json=json,
+                    data=data,
+                    headers=merged,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    ssl=self._ssl,
+                )
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
+                raise self._no_response(error, timeout, context) from None
+            async with response:
+                body = ResponseBody(response, self.errors, timeout, context)
+                expected = body.not_modified and "If-None-Match" in headers
+                if response.status >= HTTPStatus.MULTIPLE_CHOICES and not expected:
+                    failed = ErrorResponse(response.status, response.headers, await body.read_head())
+                    raise self.errors.from_response(failed, datetime.now(UTC), context)
+                yield body
+
+    @asynccontextmanager
+    async def _session_for(self, *, own_connection: bool) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        if not own_connection:
+            yield self._session
+            return
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(
+            connector=connector, max_line_size=_MAX_HEAD, max_field_size=_MAX_HEAD
+        ) as session:
+            yield session
+
+    @cached_property
+    def _ssl(self) -> ssl.SSLContext | bool:
+        """The certificates that are trusted; True: those of the system.
+
+        Raises:
+            UpstreamRefused: the file with certificates cannot be read.
+        """
+        if self._ca_file is None:
+            return True
         try:
-            response = await self._session.request(
-                method,
-                self._url + path,
-                params=params,
-                json=json,
-                data=data,
-                headers=merged,
-                timeout=timeout,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            # aiohttp's errors contain the headers of the request: a log of the chain would show the key.
-            raise self._no_response(error, timeout, context) from None
-        async with response:
-            body = ResponseBody(response, self.errors, timeout, context)
-            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                failed = ErrorResponse(response.status, response.headers, await body.read_head())
-                raise self.errors.from_response(failed, datetime.now(UTC), context)
-            yield body
+            return ssl.create_default_context(cafile=str(self._ca_file))
+        except OSError as error:
+            text = Text("upstream_ca_file", upstream=self.errors.upstream)
+            raise UpstreamRefused(text, detail=error.strerror or str(error)) from None
 
     def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
         """Return the error for a request that got no response."""
         upstream = self.errors.upstream
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return UpstreamUnreachable(Text("upstream_away_within", upstream=upstream, seconds=timeout.connect))
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return UpstreamRefused(Text("upstream_certificate", upstream=upstream), detail=_words(error))
         if isinstance(error, aiohttp.ClientConnectorError):
             return UpstreamUnreachable(Text("upstream_away", upstream=upstream), detail=_reason(error))
         if isinstance(error, ValueError):
@@ -174,7 +227,14 @@ class UpstreamClient:
         )
         # The question may have arrived.
         failure.retryable = self.errors.may_repeat(context)
+        failure.not_begun = False
         return failure
+
+
+def _words(error: aiohttp.ClientConnectorCertificateError) -> str:
+    """Return the reason why a certificate is not trusted."""
+    cause = error.certificate_error
+    return getattr(cause, "verify_message", "") or str(cause)
 
 
 def _timed_out(upstream: str, timeout: aiohttp.ClientTimeout) -> Text:

@@ -6,18 +6,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.upstream.transport.failure_kind import FailureKind, kind_of
 from agent_bridge.upstream.transport.text import load_json, one_line, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 #: Characters of an upstream's message that people see.
 MAX_MESSAGE = 300
 
 _MAX_DEPTH = 10
 #: Keys of the message, best first: ``{"error": {"message": …}}``, ``{"detail": …}``, a list of ``{"msg": …}``.
-_MESSAGE_KEYS = ("message", "detail", "msg", "error")
-_CODE_KEYS = ("code", "type", "error_type")
+_MESSAGE_KEYS = ("message", "detail", "msg", "status_msg", "error", "errors", "base_resp", "title", "reason")
+_CODE_KEYS = ("code", "type", "error_type", "status", "status_code", "statusCode", "reason")
+#: Keys of a value that is no report of a failure, if it has no other sign of one.
+_RESULTS = ("choices", "data", "output", "usage", "object", "type", "model", "delta", "response", "text")
+_FAILED = ("error", "fail", "failure")
+_SUCCESS = frozenset({"0", "200", "success", "ok", "OK"})
+_DIGITS = 3
+_FAILURES = range(400, 600)
 #: Letta Code reports the failure of a language model as that model's status, followed by the JSON of its report.
 _EMBEDDED = re.compile(r"\s*(?:\d{3}:)?\s*([\[{].*[\]}])\s*", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -25,13 +32,6 @@ _KEY = re.compile(r"\b(?:sk|pk|rk)-[\w*-]{6,}|(?<=Bearer )(?=\S*\d)\S{6,}", re.A
 _HIDDEN = "[hidden]"
 #: Shorter configured values are no secrets, and replacing them would garble the message.
 _MIN_SECRET = 4
-
-_TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_TOO_LONG = re.compile(
-    r"maximum context length|exceeds the available context|prompt is too long"
-    r"|context[ _]?window[ _]?exceeded",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,22 @@ class ErrorReport:
     codes: frozenset[str] = frozenset()
 
     @property
-    def too_long(self) -> bool:
-        """Whether the conversation exceeds the model's context."""
-        return bool(self.codes & _TOO_LONG_CODES or (self.message and _TOO_LONG.search(self.message)))
+    def kind(self) -> FailureKind | None:
+        """The kind of the failure by its codes or, if they do not tell it, by its words."""
+        return kind_of(self.codes, self.message or "")
 
     @property
-    def no_such_model(self) -> bool:
-        """Whether the upstream has no agent with the requested model id."""
-        return "model_not_found" in self.codes
+    def about_key(self) -> bool:
+        """Whether the report is about the key, or says nothing."""
+        return self.message is None or self.kind is FailureKind.BAD_KEY
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status among the codes, None without one."""
+        numbers = (
+            int(code) for code in sorted(self.codes) if code.isascii() and code.isdecimal() and len(code) <= _DIGITS
+        )
+        return next((number for number in numbers if number in _FAILURES), None)
 
     def redacted(self, secrets: Iterable[str]) -> str | None:
         """Return the message on one short line, without *secrets* and without anything that looks like a key."""
@@ -69,6 +77,30 @@ def parse_error(value: Any) -> ErrorReport:
     codes: set[str] = set()
     message = _find_message(value, codes, _MAX_DEPTH)
     return ErrorReport(message, frozenset(codes))
+
+
+def failure_in(value: Mapping[str, Any]) -> ErrorReport | None:
+    """Return the failure that *value* reports, None for any other value.
+
+    Servers report failures with the HTTP status 200, or in a stream, in many forms: an ``error``, ``success: false``, a
+    ``code`` with a message, or a message alone.
+    """
+    base, code = value.get("base_resp"), value.get("code")
+    status = base.get("status_code") if isinstance(base, dict) else None
+    failed = (
+        value.get("error")
+        or "error" in (value.get("object"), value.get("type"))
+        or value.get("success") is False
+        or value.get("ok") is False
+        or (status is not None and str(status) not in _SUCCESS)
+        or (not value.get("choices") and value.get("status") in _FAILED)
+    )
+    if failed:
+        return parse_error(value)
+    if any(key in value for key in _RESULTS):
+        return None
+    words = parse_error({key: value.get(key) for key in ("message", "msg", "detail")}).message
+    return parse_error(value) if words and (code is None or str(code) not in _SUCCESS) else None
 
 
 def parse_error_body(body: bytes) -> ErrorReport:

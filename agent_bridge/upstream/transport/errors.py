@@ -12,6 +12,7 @@ from agent_bridge.core.errors import (
     AgentGone,
     AnswerInterrupted,
     ConversationTooLong,
+    QuestionRefused,
     UpstreamBusy,
     UpstreamError,
     UpstreamFailed,
@@ -20,6 +21,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.core.http import delay_of
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.error_body import ErrorReport, parse_error_body
+from agent_bridge.upstream.transport.failure_kind import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +32,22 @@ if TYPE_CHECKING:
 _NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 #: Statuses of a server that cannot handle the content of the request.
 _UNPROCESSABLE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY})
+_OVERLOADED = 529
 #: Statuses of a request that was rejected before it reached the agent.
-_BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_BUSY = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        _OVERLOADED,
+    }
+)
+#: Statuses of a gateway that reaches no server: it passed nothing on. 521 and 523 are those of Cloudflare.
+_NOT_PASSED_ON = frozenset({HTTPStatus.BAD_GATEWAY, 521, 523})
 _UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+#: The status whose failure a report without a status is like.
+_UNKNOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +96,72 @@ class ErrorMapper:
     def from_response(self, response: ErrorResponse, now: datetime, context: RequestContext) -> UpstreamError:
         """Return the error for a *response* that arrived at the time *now*."""
         report = parse_error_body(response.body)
-        detail = report.redacted(self.secrets)
-        delay = retry_after(response.headers, now)
-        upstream, status = self.upstream, response.status
-        if status in _BUSY:
-            return UpstreamBusy(
-                Text("upstream_busy", upstream=upstream, status=status), retry_after=delay, detail=detail
-            )
-        if context.optional_path and status in _NO_PATH and not report.no_such_model:
-            return PathMissing(Text("upstream_refused", upstream=upstream, status=status), detail=detail)
-        if context.model is not None and (status == HTTPStatus.NOT_FOUND or report.no_such_model):
-            return AgentGone(Text("agent_gone_named", upstream=upstream, agent=context.model), detail=detail)
-        if report.too_long and status >= HTTPStatus.BAD_REQUEST and status not in _UNAUTHORIZED:
-            return ConversationTooLong(Text("conversation_too_long"), detail=detail)
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return UpstreamRefused(Text(_refusal(status, context), upstream=upstream, status=status), detail=detail)
-        error = UpstreamFailed(
-            Text("upstream_failed", upstream=upstream, status=status), retry_after=delay, detail=detail
-        )
-        # A gateway that reaches no server passed nothing on. Any other failure may follow an act of the agent.
-        error.retryable = self.may_repeat(context) or status == HTTPStatus.BAD_GATEWAY
+        error = self._by_kind(report, response.status, context) or self._by_status(report, response.status, context)
+        if not isinstance(error, UpstreamRefused):
+            error.retry_after = retry_after(response.headers, now)
         return error
 
     def from_answer(self, report: ErrorReport, *, begun: bool) -> UpstreamError:
         """Return the error for a *report* inside an answer; *begun* tells whether the agent had begun to answer."""
-        detail = report.redacted(self.secrets)
-        if report.too_long and not begun:
-            return ConversationTooLong(Text("conversation_too_long"), detail=detail)
-        if report.no_such_model and not begun:
-            return AgentGone(Text("agent_gone_upstream", upstream=self.upstream), detail=detail)
-        return AnswerInterrupted(Text("answer_problem", upstream=self.upstream), detail=detail)
+        detail, status = report.redacted(self.secrets), report.status
+        if not begun:
+            if report.kind is FailureKind.NO_PATH:
+                return PathMissing(Text("answer_problem", upstream=self.upstream), detail=detail)
+            if error := self._by_kind(report, status or _UNKNOWN, RequestContext("")):
+                return error
+            if status in _BUSY or report.kind is FailureKind.LOADING:
+                return self._busy(status or HTTPStatus.SERVICE_UNAVAILABLE, detail)
+        error = AnswerInterrupted(Text("answer_problem", upstream=self.upstream), detail=detail)
+        return _not_begun(error) if not begun and status in _NOT_PASSED_ON else error
+
+    def _by_kind(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError | None:
+        """Return the error for a failure whose kind is known, None for any other failure."""
+        detail, kind = report.redacted(self.secrets), report.kind
+        error: UpstreamError | None = None
+        if context.model is None:
+            return None
+        if kind is FailureKind.NO_CREDIT or status == HTTPStatus.PAYMENT_REQUIRED:
+            error = UpstreamFailed(Text("upstream_no_credit", upstream=self.upstream), detail=detail)
+            error.retryable = False
+        elif status == HTTPStatus.UNAUTHORIZED or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            pass
+        elif kind is FailureKind.FLAGGED:
+            error = QuestionRefused(Text("question_flagged", upstream=self.upstream), detail=detail)
+        elif kind is FailureKind.NO_SUCH_MODEL and status != HTTPStatus.FORBIDDEN:
+            text = Text("agent_gone_upstream", upstream=self.upstream)
+            if context.model:
+                text = Text("agent_gone_named", upstream=self.upstream, agent=context.model)
+            error = AgentGone(text, detail=detail)
+        elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
+            kind is FailureKind.TOO_LONG and status not in _BUSY | _UNAUTHORIZED
+        ):
+            error = ConversationTooLong(Text("conversation_too_long"), detail=detail)
+        return error
+
+    def _by_status(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError:
+        """Return the error for a response with *status*."""
+        upstream, detail = self.upstream, report.redacted(self.secrets)
+        is_failure = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if status in _BUSY or (report.kind is FailureKind.LOADING and is_failure):
+            return self._busy(status, detail)
+        if context.optional_path and (status in _NO_PATH or report.kind is FailureKind.NO_PATH):
+            return PathMissing(Text("upstream_refused", upstream=upstream, status=status), detail=detail)
+        if context.model is not None and status == HTTPStatus.NOT_FOUND:
+            # The list of agents tells whether the agent is gone. Perhaps a gateway waits for the server.
+            return _not_begun(UpstreamFailed(Text("upstream_no_path", upstream=upstream, status=status), detail=detail))
+        if not is_failure:
+            text = Text(_refusal(status, report, context), upstream=upstream, status=status)
+            return UpstreamRefused(text, detail=detail)
+        error = UpstreamFailed(Text("upstream_failed", upstream=upstream, status=status), detail=detail)
+        # Any other failure than that of a gateway may follow an act of the agent.
+        error.retryable = self.may_repeat(context)
+        return _not_begun(error) if status in _NOT_PASSED_ON else error
+
+    def _busy(self, status: int, detail: str | None) -> UpstreamBusy:
+        error = UpstreamBusy(Text("upstream_busy", upstream=self.upstream, status=int(status)), detail=detail)
+        # A limit of requests may last for hours: the server says when to repeat, and more requests do not help.
+        error.not_begun = status != HTTPStatus.TOO_MANY_REQUESTS
+        return error
 
     def interrupted(self, cause: Text, context: RequestContext) -> AnswerInterrupted:
         """Return the error for a connection that ended before the answer did."""
@@ -125,6 +176,12 @@ class ErrorMapper:
         A transcription may: no agent acts on it.
         """
         return self.idempotent or context.transcription
+
+
+def _not_begun(error: UpstreamError) -> UpstreamError:
+    """Return *error* as one of a request that reached no agent."""
+    error.retryable = error.not_begun = True
+    return error
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -147,11 +204,11 @@ def _seconds_until(date: str, now: datetime) -> float | None:
         return None
 
 
-def _refusal(status: int, context: RequestContext) -> str:
+def _refusal(status: int, report: ErrorReport, context: RequestContext) -> str:
     """Return the name of the text for a refused request."""
     if status < HTTPStatus.BAD_REQUEST:
         return "upstream_redirects"
-    if status in _UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and report.about_key):
         return "upstream_key"
     if status == HTTPStatus.NOT_FOUND:
         return "voice_no_path" if context.transcription else "upstream_no_list"

@@ -1,0 +1,111 @@
+"""Files inside the text of an answer, as ``data:`` URLs (RFC 2397): pictures in Markdown or HTML, and links."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from agent_bridge.upstream.answer import FileDelta, TextDelta
+from agent_bridge.upstream.openai.code_lines import CodeLines
+from agent_bridge.upstream.openai.dialect import file_delta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The beginning of a link, up to its URL: in Markdown, in HTML, or none. A short URL is an example.
+_BEGIN = re.compile(
+    r"(?P<markdown>!?\[[^\[\]\n]{0,300}\]\(\s{0,3}<?)(?=data:[^\s)]{32})"
+    r"|(?P<html><(?:img|a)\s[^<>]{0,300}?(?:src|href)\s?=\s?[\"']?)(?=data:[^\s\"']{32})"
+    r"|(?P<bare>(?<!`)<?)(?=data:[\w.+-]{1,80}/[\w.+-]{1,80}(?:;[\w.=-]{1,80}){0,5};base64,[\w+/-]{64})",
+    re.IGNORECASE,
+)
+#: The end of a text that may be such a beginning.
+_UNFINISHED = re.compile(
+    r"(?:!|!?\[[^\[\]\n]{0,300}(?:\](?:\(\s{0,3}<?(?:d|da|dat|data|data:[^\s)]{0,32})?)?)?"
+    r"|<(?:i|im|a|(?:img|a)(?:\s[^<>]{0,400})?)?|<?(?:d|da|dat|data|data:[\w.+/;=,-]{0,1000}))\Z",
+    re.IGNORECASE,
+)
+#: The first character that is no part of the URL, by the kind of the beginning; and the rest of the Markdown or HTML.
+_STOP = {"markdown": re.compile(r"[\s>)]"), "html": re.compile(r"[\"'\s>]"), "bare": re.compile(r"[^\w.+/;:=,-]")}
+_REST = {
+    "markdown": re.compile(r">?(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\s*\)"),
+    "html": re.compile(r"[^<>]*>"),
+    "bare": re.compile(r">?"),
+}
+#: Characters after a URL in which the rest of the Markdown or the HTML is expected.
+_MAX_REST = 500
+
+
+class InlineFiles:
+    """Takes the files out of the text of one answer. The text may be cut into pieces anywhere."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._code = CodeLines()
+        #: The kind of the beginning of the URL that is being read, and its pieces.
+        self._kind = ""
+        self._url: list[str] = []
+        #: Whether the URL is complete, and only the rest of the Markdown or HTML is missing.
+        self._complete = False
+
+    def feed(self, text: str) -> Iterator[TextDelta | FileDelta]:
+        """Yield the text of the next piece, and the files that it completes."""
+        text, self._held = self._held + text, ""
+        yield from self._read(text, final=False)
+
+    def close(self) -> Iterator[TextDelta | FileDelta]:
+        """Yield the text that was held back."""
+        text, self._held = self._held, ""
+        yield from self._read(text, final=True)
+        if self._kind:
+            yield from self._file()
+
+    def _read(self, text: str, *, final: bool) -> Iterator[TextDelta | FileDelta]:
+        while text:
+            if self._kind:
+                text = self._read_url(text, final=final)
+                if self._kind:
+                    self._held = text
+                    return
+                yield from self._file()
+                continue
+            found = _BEGIN.search(text)
+            if found is None:
+                partial = None if final else _UNFINISHED.search(text)
+                stop = partial.start() if partial else len(text)
+                yield from self._say(text[:stop])
+                self._held = text[stop:]
+                return
+            yield from self._say(text[: found.start()])
+            if self._code.in_block:
+                start = max(found.end(), found.start() + 1)
+                yield from self._say(text[found.start() : start])
+                text = text[start:]
+            else:
+                self._kind, text = str(found.lastgroup), text[found.end() :]
+
+    def _say(self, text: str) -> Iterator[TextDelta]:
+        if text:
+            self._code.add(text)
+            yield TextDelta(text)
+
+    def _read_url(self, text: str, *, final: bool) -> str:
+        """Return the text after the URL; while the URL is not complete, the text that waits for more."""
+        kind = self._kind
+        if not self._complete:
+            stop = _STOP[kind].search(text)
+            self._url.append(text[: stop.start()] if stop else text)
+            if stop is None:
+                return ""
+            self._complete, text = True, text[stop.start() :]
+        rest = _REST[kind].match(text)
+        if rest is None and not final and len(text) < _MAX_REST:
+            return text
+        self._kind, self._complete = "", False
+        return text[rest.end() :] if rest else text
+
+    def _file(self) -> Iterator[FileDelta]:
+        url, self._url = "".join(self._url), []
+        self._kind, self._complete = "", False
+        if found := file_delta(url):
+            yield found

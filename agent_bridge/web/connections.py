@@ -1,0 +1,167 @@
+"""Connections to the endpoint: each has a deadline until its caller is known, and their number is limited."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from agent_bridge.matrix.appservice import AUTHORISED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_log = logging.getLogger(__name__)
+
+#: Seconds for which the rest of a refused body is read, so that its sender reads the response.
+_LINGERING = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of the connections."""
+
+    #: Seconds until the head of a request has arrived. A caller that has sent a valid token may be idle for longer.
+    head: float = 10.0
+    #: Connections without a valid token so far. A further one replaces the oldest.
+    strangers: int = 64
+    #: All connections.
+    total: int = 1000
+
+    @classmethod
+    def of_process(cls) -> Limits:
+        """Return limits that leave half of the descriptors to the database, the homeserver and the agents."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        total = cls.total if soft == resource.RLIM_INFINITY else min(cls.total, soft // 2)
+        return cls(total=total, strangers=min(cls.strangers, total // 2))
+
+
+class Connections:
+    """The open connections of a server. Pass :meth:`accept` to ``loop.create_server``."""
+
+    def __init__(self, server: web.Server, limits: Limits) -> None:
+        self._server = server
+        self.limits = limits
+        self._open: set[_Connection] = set()
+        #: Connections without a valid token that wait for a request, oldest first.
+        self._strangers: dict[_Connection, None] = {}
+
+    def accept(self) -> RequestHandler:
+        """Return the protocol of a new connection."""
+        # Synapse does not compress requests, so a compressed body is broken or a decompression bomb.
+        return _Connection(self, self._server, asyncio.get_running_loop())
+
+    def add(self, connection: _Connection) -> bool:
+        """Admit *connection*, in place of the oldest stranger if need be; return False if there are too many."""
+        if len(self._strangers) >= self.limits.strangers or len(self._open) >= self.limits.total:
+            oldest = next(iter(self._strangers), None)
+            if oldest is None:
+                return False
+            oldest.end("further connections arrive")
+        self._open.add(connection)
+        return True
+
+    def remove(self, connection: _Connection) -> None:
+        """Note that *connection* is closed."""
+        self._open.discard(connection)
+        self._strangers.pop(connection, None)
+
+    def waits(self, connection: _Connection, *, waits: bool) -> None:
+        """Note whether *connection* is a stranger that waits for a request."""
+        if waits:
+            self._strangers[connection] = None
+        else:
+            self._strangers.pop(connection, None)
+
+
+class _Connection(RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_connections", "_is_known", "_serves", "_timer")
+
+    def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            lingering_time=_LINGERING,
+            access_log=None,  # type: ignore[arg-type]
+            auto_decompress=False,
+        )
+        self._connections = connections
+        self._timer: asyncio.TimerHandle | None = None
+        #: Whether a valid token has arrived on it, and whether a request is being served.
+        self._is_known = False
+        self._serves = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._connections.add(self):
+            self._wait()
+        else:
+            self.end("there are too many")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_timer()
+        self._connections.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._serves and self._timer is None:
+            # The beginning of another request.
+            self._start_timer()
+        super().data_received(data)
+
+    def begin(self) -> None:
+        """Note that the head of a request has arrived."""
+        self._serves = True
+        self._stop_timer()
+        self._connections.waits(self, waits=False)
+
+    def finish(self, *, authorised: bool) -> None:
+        """Note that the request was served; *authorised*: with a valid token."""
+        self._serves = False
+        self._is_known = self._is_known or authorised
+        if self.transport is not None:
+            self._wait()
+
+    def end(self, reason: str) -> None:
+        """Close the connection at once."""
+        _log.info("a connection from %s is closed: %s", self.peername, reason)
+        self._stop_timer()
+        self._connections.remove(self)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _wait(self) -> None:
+        if not self._is_known:
+            self._connections.waits(self, waits=True)
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        seconds = self._connections.limits.head
+        self._timer = self._loop.call_later(seconds, self.end, f"no request within {seconds:g} s")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+@web.middleware
+async def track_request(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Tell the connection of *request* when the request begins and ends."""
+    connection = request.protocol
+    if not isinstance(connection, _Connection):
+        return await handler(request)
+    connection.begin()
+    try:
+        return await handler(request)
+    finally:
+        connection.finish(authorised=request.get(AUTHORISED, False))

@@ -1,0 +1,137 @@
+"""Connections that say nothing end, and their number is limited."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from agent_bridge.matrix.appservice import AppServiceEndpoint
+from agent_bridge.web.application import application
+from agent_bridge.web.connections import Connections, Limits
+from agent_bridge.web.health import HealthPages
+from contract.test_appservice import Recorder
+from support.conditions import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+TOKEN = "hs-token"
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: bridge\r\n"
+BEARER = f"Host: b\r\nAuthorization: Bearer {TOKEN}\r\n"
+PING = f"POST /_matrix/app/v1/ping HTTP/1.1\r\n{BEARER}Content-Length: 2\r\n\r\n{{}}"
+
+
+class Server:
+    """The endpoint with limits, on 127.0.0.1."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self, data: bytes = b"") -> asyncio.StreamReader:
+        """Open a connection and send *data*."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers.append(writer)
+        writer.write(data)
+        await writer.drain()
+        return reader
+
+    def write(self, data: bytes) -> None:
+        """Send *data* on the last connection."""
+        self._writers[-1].write(data)
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def serving(limits: Limits, body_timeout: float = 60) -> AsyncIterator[Server]:
+    async def upstreams() -> list[object]:
+        return []
+
+    endpoint = AppServiceEndpoint(TOKEN, Recorder(), body_timeout=body_timeout)
+    pages = HealthPages({"database": upstreams}, upstreams, endpoint.authorises)  # type: ignore[arg-type]
+    runner = web.AppRunner(application(endpoint, pages), access_log=None)
+    await runner.setup()
+    assert isinstance(runner.server, web.Server)
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(Connections(runner.server, limits).accept, "127.0.0.1", 0)
+    server = Server(listening.sockets[0].getsockname()[1])
+    try:
+        yield server
+    finally:
+        server.close()
+        listening.close()
+        await runner.cleanup()
+
+
+async def ends(reader: asyncio.StreamReader, within: float = 5) -> bool:
+    """Tell whether the server closes the connection."""
+    try:
+        async with asyncio.timeout(within):
+            while await reader.read(4096):
+                pass
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", HEAD, HEAD + b"\r\n", HEAD + b"\r\n" + HEAD, b"PUT /_matrix/app/v1/transactions/1 HTTP/1.1\r\n"],
+    ids=["nothing", "half a head", "a request and nothing", "a request and half a head", "the first line"],
+)
+async def test_a_stranger_has_a_limited_time(data: bytes) -> None:
+    async with serving(Limits(head=0.3)) as server:
+        assert await ends(await server.connect(data))
+
+
+async def test_the_homeserver_may_be_idle() -> None:
+    async with serving(Limits(head=0.3)) as server:
+        reader = await server.connect(PING.encode())
+        assert not await ends(reader, within=1)
+        server.write(HEAD)
+        assert await ends(reader), "half a head is not waited for"
+
+
+async def test_a_body_has_a_limited_time() -> None:
+    head = f"PUT /_matrix/app/v1/transactions/1 HTTP/1.1\r\n{BEARER}"
+    async with serving(Limits(head=0.3), body_timeout=0.3) as server:
+        reader = await server.connect((head + "Content-Length: 100\r\n\r\n{").encode())
+        assert b" 408 " in await reader.readline()
+
+
+async def test_a_further_stranger_replaces_the_oldest_and_the_homeserver_stays() -> None:
+    async with serving(Limits(strangers=3)) as server:
+        known = await server.connect(PING.encode())
+        assert b" 200 " in await known.readline()
+        silent = [await server.connect(HEAD) for _ in range(10)]
+        again = await server.connect(HEAD + b"\r\n")
+        assert b" 200 " in await again.readline()
+        assert [await ends(reader) for reader in silent[:7]] == [True] * 7
+        assert not await ends(known, within=0.2)
+
+
+async def test_more_silent_connections_than_descriptors() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        async with serving(Limits.of_process()) as server:
+            for _ in range(400):
+                await server.connect()
+
+            async def answers() -> bool:
+                reader = await server.connect(HEAD + b"\r\n")
+                return b" 200 " in await reader.readline()
+
+            await eventually(answers, "the endpoint answers")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

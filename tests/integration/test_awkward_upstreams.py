@@ -1,0 +1,117 @@
+"""Servers with small contexts, strict templates, slow starts and odd ends of answers, as people in a room see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from agent_bridge.demo.agents.openai_server import Refusal
+from support.scripted_upstream import File, ScriptedUpstream, says
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from support.shared_bridge import SharedBridge
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+
+
+class StrictUpstream(ScriptedUpstream):
+    """Takes questions of *limit* characters whose roles alternate."""
+
+    def __init__(self, model: str, limit: int = 1_000_000) -> None:
+        super().__init__(model)
+        self._limit = limit
+        self.refused = 0
+
+    async def respond(self, request: web.Request, question: Mapping[str, Any], answer: Any) -> web.StreamResponse:
+        messages = question["messages"]
+        roles = [message["role"] for message in messages]
+        if roles != ["assistant" if at % 2 else "user" for at in range(len(roles))]:
+            return self._refuse("Conversation roles must alternate user/assistant/user/assistant/...")
+        if sum(len(message["content"]) for message in messages) > self._limit:
+            return self._refuse("Requested tokens (999) exceed context window of 512")
+        return await super().respond(request, question, answer)
+
+    def _refuse(self, words: str) -> web.Response:
+        self.refused += 1
+        return web.json_response(Refusal(words).body, status=400)
+
+
+async def test_a_small_context_never_blocks_a_room(shared: SharedBridge) -> None:
+    async with StrictUpstream("forgetful", 300) as upstream, shared.talk(upstream) as talk:
+        upstream.script = says("x" * 100)
+        for number in range(6):
+            await talk.say(f"question {number}")
+            answers = await talk.wait_for_answers(number + 1)
+            assert answers[-1].body == "x" * 100
+        assert upstream.refused
+        await talk.say("y" * 400)
+        answers = await talk.wait_for_answers(7)
+        assert answers[-1].body.startswith("⚠️ No answer: the message is too long for this agent's model.")
+        assert "Send a shorter message." in answers[-1].body
+        await talk.say("and now?")
+        answers = await talk.wait_for_answers(8)
+        assert answers[-1].body == "x" * 100
+
+
+async def test_roles_alternate_in_rooms_and_threads(shared: SharedBridge) -> None:
+    async with StrictUpstream("strict") as upstream, shared.talk(upstream) as talk:
+        question = await talk.say("one")
+        (answer,) = await talk.wait_for_answers(1)
+        await talk.person.reply(talk.room_id, answer.event_id, "two", thread=answer.event_id)
+        await talk.wait_for_answers(2)
+        await talk.person.reply(talk.room_id, question, "three", thread=question)
+        await talk.wait_for_answers(3)
+        await talk.say("four")
+        await talk.wait_for_answers(4)
+        assert not upstream.refused
+
+
+async def test_a_message_waits_for_a_server_that_starts(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("sleepy") as upstream, shared.talk(upstream) as talk:
+        upstream.script = says(503)
+        question = await talk.say("are you there?")
+        (notice,) = await talk.wait_for_answers(1)
+        assert notice.content["msgtype"] == "m.notice"
+        assert notice.body.startswith("⏳")
+        assert upstream.names[0] in notice.body
+        upstream.script = says("Here I am.")
+        await talk.person.wait_for(lambda: [answer.body for answer in talk.answers] == ["Here I am."])
+        assert talk.answers[0].event_id != notice.event_id
+        await talk.wait_until_idle()
+        assert talk.room.reactions_to(question) == []
+
+
+async def test_what_was_seen_of_a_broken_answer_is_remembered(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("fragile") as upstream, shared.talk(upstream) as talk:
+        upstream.scripts.append(says("My name is", None))
+        await talk.say("your name?")
+        await talk.wait_for_answers(2)
+        await talk.say("go on")
+        await talk.wait_for_answers(3)
+        told = [message["content"] for message in upstream.asked[-1]["messages"]]
+        assert told == ["your name?", "My name is", "go on"]
+
+
+async def test_a_picture_in_the_markdown_is_a_picture(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("painter") as upstream, shared.talk(upstream) as talk:
+        upstream.scripts.append(says(f"Here is your cat:\n\n![image](data:image/png;base64,{PNG})\n\nEnjoy!"))
+        upstream.scripts.append(says(File(f"data:image/png;base64,{PNG}")))
+        await talk.say("a cat")
+        text, picture = await talk.wait_for_answers(2)
+        assert text.body == "Here is your cat:\n\n\n\nEnjoy!"
+        assert picture.content["msgtype"] == "m.image"
+        await talk.say("another")
+        await talk.wait_for_answers(3)
+        await talk.say("darker")
+        await talk.wait_for_answers(4)
+        told = [message["content"] for message in upstream.asked[-1]["messages"]]
+        assert told == [
+            "a cat",
+            "Here is your cat:\n\n\n\nEnjoy!\n\n[image: 1.png]",
+            "another",
+            "[image: 1.png]",
+            "darker",
+        ]
