@@ -15,6 +15,7 @@ from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.locks import LANE, Locks
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
+from support.conditions import eventually
 from support.severable_proxy import Line
 
 if TYPE_CHECKING:
@@ -76,6 +77,29 @@ async def test_a_lock_is_lost_with_a_silent_connection(store_url: str, line: Lin
     async with process(store_url, line) as (_, locks), asyncio.timeout(SOON):
         with pytest.raises(LockLost):
             await work(locks)
+
+
+async def test_a_process_takes_its_locks_again_that_a_silent_connection_holds(store_url: str, line: Line) -> None:
+    """The server does not notice the silence: it ends the old session only on request."""
+
+    async def work(locks: Locks) -> None:
+        async with locks.hold(LANE, 1):
+            line.silence()
+            await asyncio.Event().wait()
+
+    async with process(store_url, line) as (_, locks):
+        for _ in range(2):
+            with pytest.raises(LockLost):
+                await work(locks)
+
+            async def taken() -> bool:
+                try:
+                    async with locks.hold(LANE, 1) as held:
+                        return held
+                except StoreError:
+                    return False
+
+            await eventually(taken, "the lock is free", SOON)
 
 
 async def test_a_statement_has_a_limit_of_its_own(store_url: str, line: Line) -> None:

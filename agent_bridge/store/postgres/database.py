@@ -46,6 +46,8 @@ async def _configure(connection: psycopg.AsyncConnection[Any], *, synchronous_co
     # Every statement finds its rows by an index, for any values: to plan it again for the values of each call takes
     # longer than the statement itself.
     settings = f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'; SET plan_cache_mode = 'force_generic_plan'"
+    # A connection that falls silent inside a transaction must not hold its locks.
+    settings += f"; SET idle_in_transaction_session_timeout = '{_STATEMENT_TIMEOUT}s'"
     if not synchronous_commit:
         settings += "; SET synchronous_commit = off"
     await connection.execute(settings.encode())

@@ -33,6 +33,12 @@ _KEEPALIVES = (
     "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
 )
 _RECONNECT = Backoff(first=0.1, cap=2)
+#: Ends the earlier sessions of this process.
+_END_EARLIER = """
+    SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
+      AND l.classid = %s::bigint AND l.objid = %s::bigint AND l.objsubid = 2 AND l.pid <> pg_backend_pid()
+"""
 
 
 class Session:
@@ -108,8 +114,11 @@ class Session:
             for channel in (CHANNEL, JOB_CHANNEL):
                 await connection.execute(f'LISTEN "{channel}"'.encode())
             await connection.execute(
-                "SELECT pg_advisory_lock_shared(%s, 0), pg_advisory_lock(%s, %s)", (PROCESS, WORKER, self.process)
+                "SELECT pg_advisory_lock_shared(%s, 0), pg_advisory_lock_shared(%s, %s)",
+                (PROCESS, WORKER, self.process),
             )
+            # A proxy may keep an earlier connection open that has fallen silent, and the server its locks.
+            await connection.execute(_END_EARLIER, (WORKER, self.process))
         except BaseException:
             await connection.close()
             raise
