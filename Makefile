@@ -53,7 +53,7 @@ examples: .venv/.dev  ## write the example files from the schema, and the line c
 migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema.py (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"
 
-crash: .venv/.dev  ## kill the bridge at random and check the answers (KILLS=200, ARGS=--processes 2)
+crash: .venv/.dev  ## let faults happen at random and check the answers (KILLS=200, ARGS="--processes 2 --database external")
 	@PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) $(ARGS)
 
 soak: .venv/.dev  ## measure the growth of a bridge, and write docs/soak.md (MINUTES=10)

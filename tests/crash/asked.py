@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+import time
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -20,6 +21,9 @@ _PIECES = (1, 6)
 _SECONDS = (0.0, 2.0)
 #: Seconds between the last words of a cut answer and the cut: the bridge has received the words by then.
 _BEFORE_CUT = 0.3
+#: Ends of the keys of questions with a whole answer: an edited question, and the last one of a room.
+EDITED, LAST = ".edited", ".last"
+_WHOLE = (EDITED, LAST)
 
 
 class Fate(StrEnum):
@@ -29,6 +33,16 @@ class Fate(StrEnum):
     LONG = "long"
     BUSY = "busy first"
     CUT = "cut"
+
+
+class Change(StrEnum):
+    """A person's later request about a question."""
+
+    NONE = "none"
+    AGAIN = "🔁"
+    EDIT = "edit"
+    STOP = "🛑"
+    REDACT = "redaction"
 
 
 _SHARES = {Fate.WHOLE: 85, Fate.LONG: 5, Fate.BUSY: 5, Fate.CUT: 5}
@@ -44,6 +58,14 @@ class Question:
     due: tuple[str, ...]
     #: The pieces of the upstream's answer, each with the seconds before it.
     pieces: tuple[tuple[float, str], ...]
+    #: The key of the question at the root of the thread; empty outside threads.
+    thread: str = ""
+    change: Change = Change.NONE
+    #: The key before the edit; empty without an edit.
+    key_before: str = ""
+    picture: bool = False
+    #: Whether no person says anything more in this room.
+    last: bool = False
 
     @property
     def text(self) -> str:
@@ -51,16 +73,26 @@ class Question:
         return f"{self.key} what do you say?"
 
     @property
+    def whole(self) -> str:
+        """The text of the answer that is due."""
+        return "\n\n".join(self.due)
+
+    @property
     def cut(self) -> bool:
         """Whether half an answer and a notice about it are right."""
         return self.fate is Fate.CUT
+
+    @property
+    def may_be_partial(self) -> bool:
+        """Whether any part of the answer is right, because a person stopped it."""
+        return self.change in {Change.STOP, Change.REDACT}
 
 
 def question(seed: int, key: str, fate: Fate | None = None) -> Question:
     """Return the question *key* of the run *seed*, always the same; *fate* overrides the one that was drawn."""
     draw = random.Random(f"{seed} {key}")  # noqa: S311
     drawn = draw.choices([*_SHARES], [*_SHARES.values()])[0]
-    fate = fate or drawn
+    fate = fate or (Fate.WHOLE if key.endswith(_WHOLE) else drawn)
     sizes = _LONG if fate is Fate.LONG else (_SHORT,)
     parts = [f"{key}/{part} {' '.join(draw.choices(_WORDS, k=draw.randint(*size)))}" for part, size in enumerate(sizes)]
     text = "\n\n".join(parts)
@@ -81,27 +113,32 @@ class Answerer:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        #: The number of requests for each question that were not turned away.
-        self.asked: Counter[str] = Counter()
+        #: When each question was asked, in seconds of the monotonic clock; requests that were turned away do not count.
+        self.moments: dict[str, list[float]] = defaultdict(list)
         self._turned_away: set[str] = set()
 
     @property
     def repeats(self) -> int:
         """The number of requests that were not the first for their question."""
-        return self.asked.total() - len(self.asked)
+        return sum(len(moments) - 1 for moments in self.moments.values())
 
     async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:
         """Answer *text*."""
-        key = text.partition(" ")[0]
+        key = key_of(text)
         asked = question(self._seed, key)
         if asked.fate is Fate.BUSY and key not in self._turned_away:
             self._turned_away.add(key)
             yield HTTPStatus.SERVICE_UNAVAILABLE.value
             return
-        self.asked[key] += 1
+        self.moments[key].append(time.monotonic())
         for pause, piece in asked.pieces:
             await asyncio.sleep(pause)
             yield piece
         if asked.cut:
             await asyncio.sleep(_BEFORE_CUT)
             yield None
+
+
+def key_of(text: str) -> str:
+    """Return the key at the beginning of the text of a question."""
+    return next(iter(text.split(maxsplit=1)), "")

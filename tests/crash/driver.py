@@ -1,10 +1,9 @@
-"""The driver: people talk all the time, the driver kills the bridge many times and checks the rooms at the end."""
+"""The driver: people talk all the time, faults happen, and at the end the driver checks the rooms."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import random
 import tempfile
@@ -12,156 +11,196 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
+from agent_bridge.core.errors import StoreError
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.postgres.database import Database
-from crash.asked import Answerer, question
+from crash.asked import Answerer
 from crash.balancer import Balancer
+from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
+from crash.histories import Disturbance, Request, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
-from crash.spots import delivery, enter, until_closed
-from crash.verdict import Verdict, judge_histories
+from crash.spots import enter
+from crash.talk import Talk, picture
+from crash.truth import disorder, judge_health, judge_memory, until_closed, until_forgotten
+from crash.verdict import Verdict
 from support.conditions import eventually
 from support.scripted_upstream import ScriptedUpstream
+from support.severable_proxy import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent_bridge.config.model import Config
+    from crash.database import Embedded, External
     from crash.spots import Spot
     from support.harness import BridgeHarness
     from support.person import Person
 
-#: Every tenth kill also kills the homeserver, if the plan has such kills.
+#: With faults of the kind "kill", every tenth one hits the homeserver too.
 _SYNAPSE_EVERY = 10
 #: Interruptions that a turn must have left, so that several deaths at once stay below the limit.
 _MARGIN = 5
+#: Seconds between two looks at rooms that do not show yet what they must show in the end.
+_LOOK_AGAIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The parameters of a run. Times are seconds."""
 
+    #: Number of faults.
     kills: int
     seed: int
     rooms: int = 20
     processes: int = 1
-    #: Whether some kills include the homeserver.
+    #: "kill": only SIGKILL, of the bridge and at times of the homeserver; "all": every kind.
+    faults: Literal["kill", "all"] = "all"
+    #: Whether only faults happen that take little time.
+    quick: bool = False
+    #: Whether some faults hit the homeserver itself.
     synapse: bool = True
-    #: Between two questions in one room, on average.
+    #: Between two acts in one room, on average.
     pace: float = 8.0
-    #: From "the door is open" to the kill, at least and at most.
+    #: From the end of a fault to the next one, at least and at most.
     life: tuple[float, float] = (0.2, 4.0)
-    #: From the last kill until the limit for all answers.
+    #: From the last fault until the limit for all answers.
     patience: float = 90.0
 
 
 class Driver:
-    """One run with the homeserver of *harness*, an empty database and a new folder."""
+    """One run with the homeserver of *harness*, an empty *database* and a new folder."""
 
-    def __init__(self, plan: Plan, harness: BridgeHarness, database_url: str, folder: Path) -> None:
+    def __init__(self, plan: Plan, harness: BridgeHarness, database: External | Embedded, folder: Path) -> None:
         self._plan = plan
         self._harness = harness
-        self._url = database_url
+        self._server = database
         self._folder = folder
         self._random = random.Random(plan.seed)  # noqa: S311
         self._answerer = Answerer(plan.seed)
         self._replicas: list[Replica] = []
         self._enough = asyncio.Event()
-        self._kills = 0
-        self._synapse_kills = 0
+        self._disturbances: list[Disturbance] = []
 
     async def run(self) -> Report:
         """Carry the plan out and return the report."""
         async with AsyncExitStack() as stack:
             upstream = await stack.enter_async_context(self._upstream())
-            person = await stack.enter_async_context(self._harness.person())
-            database = await stack.enter_async_context(Database(self._url))
-            config = self._config(upstream, person)
-            await self._start_bridges(stack, config)
-            spots = await enter(database, config, person, self._plan.rooms)
+            people = [await stack.enter_async_context(self._harness.person()) for _ in range(2)]
+            await stack.enter_async_context(self._server)
+            ground = await self._start_bridges(stack, upstream, people)
+            database = await stack.enter_async_context(Database(self._server.uri))
+            spots = await enter(database, self._replicas[0].config, tuple(people), self._plan.rooms)
             started = time.monotonic()
-            async with asyncio.TaskGroup() as group:
-                for number, spot in enumerate(spots):
-                    group.create_task(self._talk(number, spot))
-                try:
-                    await self._kill_and_kill(database)
-                finally:
-                    self._enough.set()
-            still_open = await until_closed(database, spots, self._plan.patience)
+            try:
+                await self._talk(ground, database, spots)
+                still_open = await until_closed(database, spots, self._plan.patience)
+            except Exception as error:
+                error.add_note(f"seed {self._plan.seed}, evidence in {await self._keep(spots)}")
+                raise
             duration = time.monotonic() - started
-            verdict, shown = Verdict(), 0
-            for spot in spots:
-                found, count = await spot.look()
-                verdict, shown = verdict + found, shown + count
-            verdict += judge_histories([question for spot in spots for question in spot.asked], _histories(upstream))
+            verdict, shown = await self._look(spots)
+            verdict += await self._judge(database, spots, upstream)
+            verdict += Verdict(stuck=tuple(ground.by_hand))
             return Report(
                 seed=self._plan.seed,
                 planned=self._plan.kills,
-                kills=self._kills,
-                synapse_kills=self._synapse_kills,
+                faults=tuple(each.name for each in self._disturbances),
                 processes=self._plan.processes,
                 duration=duration,
                 asked=tuple(tuple(spot.asked) for spot in spots),
                 shown=shown,
                 restarts=tuple(life.first_answer for replica in self._replicas for life in replica.lives[1:]),
                 takeovers=takeovers(self._replicas),
+                own_ends=sum(len(replica.own_ends) for replica in self._replicas),
                 waits=await self._waits(database),
                 repeats=self._answerer.repeats,
-                delivery=await delivery(database, spots),
+                delivery=tuple(f"{key}: {how}" for key, how in (await disorder(database, spots)).items()),
                 still_open=still_open,
                 verdict=verdict,
                 evidence=None if verdict.clean and not still_open else await self._keep(spots),
             )
+
+    async def _talk(self, ground: Ground, database: Database, spots: Sequence[Spot]) -> None:
+        """Let people talk and faults happen; then let people ask the last question of each room."""
+        plan, url = self._plan, await spots[0].person.upload(picture(), "image/jpeg", "picture.jpg")
+        talks = [Talk(plan.seed, number, spot, plan.pace, url) for number, spot in enumerate(spots)]
+        async with asyncio.TaskGroup() as group:
+            for talk in talks:
+                group.create_task(talk.run(self._enough))
+            try:
+                await self._disturb(ground, database)
+            finally:
+                self._enough.set()
+        await until_forgotten(database, spots, plan.patience)
+        for talk in talks:
+            await talk.end()
 
     def _upstream(self) -> ScriptedUpstream:
         upstream = ScriptedUpstream(*(f"crash-{number:02}-" for number in range(self._plan.rooms)))
         upstream.script = self._answerer.script
         return upstream
 
-    def _config(self, upstream: ScriptedUpstream, person: Person) -> Config:
-        there = {"name": "answerer", "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}
-        return self._harness.config(
-            self._url, [there], logging={"format": "json"}, rooms={"invite": [person.user_id], "concurrency": 4}
-        )
-
-    async def _start_bridges(self, stack: AsyncExitStack, config: Config) -> None:
-        """Start one bridge at the address that the homeserver knows, or several behind it."""
-        configs = [config]
-        if self._plan.processes > 1:
-            ports = [free_port() for _ in range(self._plan.processes)]
-            await stack.enter_async_context(Balancer(config.appservice.port, ports))
-            services = [config.appservice.model_copy(update={"port": port}) for port in ports]
-            configs = [config.model_copy(update={"appservice": service}) for service in services]
-        for number, each in enumerate(configs):
-            replica = Replica(self._folder / f"bridge{number}", each)
+    async def _start_bridges(
+        self, stack: AsyncExitStack, upstream: ScriptedUpstream, people: Sequence[Person]
+    ) -> Ground:
+        """Start the bridges, with a line to the homeserver, one from it, and one to the database for each bridge."""
+        to_synapse = await stack.enter_async_context(Line(self._harness.synapse.port))
+        config = self._config(upstream, people, to_synapse)
+        ports = [free_port() for _ in range(self._plan.processes)]
+        behind = ports[0]
+        if len(ports) > 1:
+            behind = free_port()
+            await stack.enter_async_context(Balancer(behind, ports))
+        to_bridge = Line(behind)
+        to_bridge.port = config.appservice.port
+        await stack.enter_async_context(to_bridge)
+        for number, port in enumerate(ports):
+            service = config.appservice.model_copy(update={"port": port})
+            server = config.database.model_copy(update=await self._server.line())
+            own = config.model_copy(update={"appservice": service, "database": server})
+            replica = Replica(self._folder / f"bridge{number}", own)
             self._replicas.append(await stack.enter_async_context(replica))
+        return Ground(self._random, self._replicas, self._harness.synapse, self._server, to_synapse, to_bridge)
 
-    async def _talk(self, number: int, spot: Spot) -> None:
-        """Ask one question after the other, never waiting for an answer, until it is enough."""
-        draw = random.Random(f"{self._plan.seed} talk {number}")  # noqa: S311
-        for count in itertools.count(1):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), draw.expovariate(1 / self._plan.pace))
-            if self._enough.is_set():
-                return
-            await spot.ask(question(self._plan.seed, f"{number}.{count}"))
+    def _config(self, upstream: ScriptedUpstream, people: Sequence[Person], to_synapse: Line) -> Config:
+        there = {"name": "answerer", "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}
+        config = self._harness.config(
+            "embedded",
+            [there],
+            logging={"format": "json"},
+            rooms={"invite": [person.user_id for person in people], "concurrency": 4},
+        )
+        address = f"http://127.0.0.1:{to_synapse.port}"
+        return config.model_copy(update={"homeserver": config.homeserver.model_copy(update={"address": address})})
 
-    async def _kill_and_kill(self, database: Database) -> None:
-        while self._kills < self._plan.kills:
+    async def _disturb(self, ground: Ground, database: Database) -> None:
+        """Let the faults of the plan happen, one after the other."""
+        for fault in self._faults():
             await asyncio.sleep(self._random.uniform(*self._plan.life))
             await self._spare(database)
-            victim = self._random.choice(self._replicas)
-            self._kills += 1
-            if self._plan.synapse and self._kills % _SYNAPSE_EVERY == 0:
-                self._synapse_kills += 1
-                await asyncio.gather(victim.kill(), self._harness.synapse.kill())
-                await self._harness.synapse.start()
-            else:
-                await victim.kill()
-            await victim.start()
+            began = time.monotonic()
+            await fault.happen(ground)
+            self._disturbances.append(Disturbance(fault.name, began, time.monotonic()))
+        for replica in self._replicas:
+            await replica.start()
+
+    def _faults(self) -> Iterator[Fault]:
+        """Yield the faults of the plan: every kind once, in any order, and then again."""
+        plan = self._plan
+        if plan.faults == "kill":
+            for number in range(1, plan.kills + 1):
+                yield KILL_BOTH if plan.synapse and number % _SYNAPSE_EVERY == 0 else KILL
+            return
+        kinds = deck(database=type(self._server), processes=plan.processes, synapse=plan.synapse, quick=plan.quick)
+        drawn: list[Fault] = []
+        for _ in range(plan.kills):
+            if not drawn:
+                drawn = self._random.sample(kinds, len(kinds))
+            yield drawn.pop()
 
     async def _spare(self, database: Database) -> None:
         """Wait for the end of turns with many interruptions, which the bridge would soon give up as deadly.
@@ -171,10 +210,38 @@ class Driver:
         open_still = "SELECT 1 FROM turn WHERE finished_at IS NULL AND interruptions >= %s LIMIT 1"
 
         async def spared() -> bool:
-            return await database.row(open_still, (MAX_INTERRUPTIONS - _MARGIN,)) is None
+            with contextlib.suppress(StoreError):
+                return await database.row(open_still, (MAX_INTERRUPTIONS - _MARGIN,)) is None
+            return False
 
         with contextlib.suppress(AssertionError):
             await eventually(spared, "those that died often are closed", self._plan.patience)
+
+    async def _look(self, spots: Sequence[Spot]) -> tuple[Verdict, int]:
+        """Judge the rooms when they show what they must show, or when the patience ends; count their messages."""
+        deadline = time.monotonic() + self._plan.patience
+        verdict, shown = Verdict(), 0
+        for spot in spots:
+            found, count = await spot.look()
+            while not found.clean and time.monotonic() < deadline:
+                await asyncio.sleep(_LOOK_AGAIN)
+                found, count = await spot.look()
+            verdict, shown = verdict + found, shown + count
+        return verdict, shown
+
+    async def _judge(self, database: Database, spots: Sequence[Spot], upstream: ScriptedUpstream) -> Verdict:
+        """Judge everything that the rooms do not show."""
+        requests = [Request.of(body) for body in upstream.asked]
+        late = await disorder(database, spots)
+        verdict = judge_requests([spot.asked for spot in spots], requests, late)
+        asked = [question for spot in spots for question in spot.asked]
+        verdict += judge_repeats(asked, self._answerer.moments, self._disturbances)
+        verdict += await judge_memory(database, spots)
+        verdict += await judge_health(
+            database, [f"http://127.0.0.1:{r.config.appservice.port}" for r in self._replicas]
+        )
+        codes = [code for replica in self._replicas for code in (*replica.own_ends, *replica.stops)]
+        return verdict + Verdict(stuck=tuple(f"a bridge ended with {code}" for code in codes if code not in {0, 1}))
 
     @staticmethod
     async def _waits(database: Database) -> tuple[float, ...]:
@@ -197,11 +264,3 @@ class Driver:
             (folder / f"room{number}.jsonl").write_text("\n".join(events), encoding="utf-8")
         (folder / "homeserver.log").write_bytes(self._harness.synapse.log.read_bytes())
         return folder
-
-
-def _histories(upstream: ScriptedUpstream) -> list[list[str]]:
-    """Return the keys of the questions in each request that *upstream* got."""
-    return [
-        [said["content"].partition(" ")[0] for said in body["messages"] if said["role"] == "user"]
-        for body in upstream.asked
-    ]

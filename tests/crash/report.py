@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crash.asked import Change
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -23,8 +25,8 @@ class Report:
 
     seed: int
     planned: int
-    kills: int
-    synapse_kills: int
+    #: The kind of each fault that happened.
+    faults: tuple[str, ...]
     processes: int
     duration: float
     asked: tuple[tuple[Question, ...], ...]
@@ -34,6 +36,8 @@ class Report:
     restarts: tuple[float | None, ...]
     #: From each kill until a process took over the interrupted turns.
     takeovers: tuple[float, ...]
+    #: How often a process ended by itself, and the supervisor started it again.
+    own_ends: int
     #: From a question's arrival at the bridge to the end of its answer.
     waits: tuple[float, ...]
     repeats: int
@@ -47,16 +51,16 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether all kills happened and there is no fault."""
-        return self.verdict.clean and not self.still_open and self.kills == self.planned
+        """Whether all faults happened and there is no fault."""
+        return self.verdict.clean and not self.still_open and len(self.faults) == self.planned
 
     @property
     def last_line(self) -> str:
-        """The number of kills, and the figures that must be 0."""
+        """The number of faults, and the figures that must be 0."""
         verdict = self.verdict
         return (
-            f"kills={self.kills} lost={len(verdict.lost)} doubled={len(verdict.doubled)} "
-            f"reordered={len(verdict.reordered)} stuck={len(verdict.stuck) + self.still_open}"
+            f"kills={len(self.faults)} lost={len(verdict.lost)} doubled={len(verdict.doubled)} "
+            f"reordered={len(verdict.reordered)} stuck={len(verdict.stuck) + self.still_open} kept={len(verdict.kept)}"
         )
 
     def __str__(self) -> str:
@@ -70,12 +74,20 @@ class Report:
         yield f"duration          {self.duration:.0f} s, {len(self.asked)} rooms, {self.processes} process(es)"
         yield f"questions         {len(questions)} ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})"
         yield f"messages shown    {self.shown}"
-        yield f"homeserver kills  {self.synapse_kills}"
+        changes = Counter(str(question.change) for question in questions if question.change is not Change.NONE)
+        yield f"changes           {', '.join(f'{n} {kind}' for kind, n in changes.most_common()) or 'none'}"
+        in_threads, pictures = (
+            sum(kind) for kind in zip(*((bool(q.thread), q.picture) for q in questions), strict=True)
+        )
+        yield f"in threads        {in_threads}; pictures: {pictures}"
+        for name, number in sorted(Counter(self.faults).items()):
+            yield f"fault             {number:>4} {name}"
+        yield f"ended by itself   {self.own_ends}"
         yield f"start to answer   {_spread(answered)} ({len(answered)} of {len(self.restarts)} starts)"
         yield f"kill to takeover  {_spread(self.takeovers)}"
         yield f"arrival to answer {_spread(self.waits)}"
         yield f"upstream repeats  {self.repeats}"
-        for kind in ("lost", "doubled", "reordered", "stuck"):
+        for kind in ("lost", "doubled", "reordered", "stuck", "kept"):
             faults: tuple[str, ...] = getattr(self.verdict, kind)
             for fault in faults[:_FAULTS_SHOWN]:
                 yield f"{kind:<17} {fault}"

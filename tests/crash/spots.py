@@ -1,22 +1,23 @@
-"""Rooms with an agent and a person: the questions in them, and the messages that they show in the end."""
+"""Rooms with an agent and people: the questions in them, and the messages that they show in the end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.ids import turn_key
 from agent_bridge.demo.timeline import Room
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.turns import Turns
-from crash.verdict import Shown, Verdict, judge
+from crash.asked import Change
+from crash.verdict import Shown, Verdict, judge, judge_reactions
 from support.conditions import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from agent_bridge.config.model import Config
     from agent_bridge.store.postgres.database import Database
@@ -28,56 +29,118 @@ _SEEN_WITHIN = 15.0
 _AGAIN = 0.2
 
 
+@dataclass(slots=True)
+class Said:
+    """A question that stands in a room."""
+
+    question: Question
+    event_id: str
+    person: Person
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A room, its agent, and a person's questions in their order."""
+    """A room, its agent (the localpart and the id of its user), and the people's questions in their order."""
 
     room_id: str
+    localpart: str
     ghost: str
-    person: Person
-    asked: list[Question] = field(default_factory=list)
-    #: The events of the questions.
-    events: list[str] = field(default_factory=list)
-
-    async def ask(self, question: Question) -> None:
-        """Send the question once; repeat the request until the homeserver accepts it."""
-        path = f"/rooms/{quote(self.room_id, safe='')}/send/m.room.message/{quote(question.key, safe='')}"
-        while True:
-            try:
-                answer = await self.person.ask("PUT", path, {"msgtype": "m.text", "body": question.text})
-            except HomeserverUnavailable:
-                await asyncio.sleep(_AGAIN)
-            else:
-                self.asked.append(question)
-                self.events.append(str(answer["event_id"]))
-                return
+    #: The first one sees the room for the verdict.
+    people: tuple[Person, ...]
+    said: list[Said] = field(default_factory=list)
 
     @property
-    def seen(self) -> list[Shown]:
-        """The agent's messages in the person's client."""
-        return self._shown(self.person.room(self.room_id))
+    def person(self) -> Person:
+        """The first of the people."""
+        return self.people[0]
+
+    @property
+    def asked(self) -> list[Question]:
+        """The questions, each with what a person did about it since."""
+        return [each.question for each in self.said]
+
+    async def ask(self, question: Question, by: Person | None = None, content: Mapping[str, Any] | None = None) -> Said:
+        """Send the question once; *content* has more fields of the event."""
+        body = {"msgtype": "m.text", "body": question.text} | dict(content or {})
+        person = by or self.person
+        event = await self._insist(person, f"send/m.room.message/{quote(question.key, safe='')}", body)
+        said = Said(question, event, person)
+        self.said.append(said)
+        return said
+
+    async def ask_in_thread(self, question: Question, root: Said, by: Person) -> Said:
+        """Send the question into the thread of *root*."""
+        relation = {
+            "rel_type": "m.thread",
+            "event_id": root.event_id,
+            "is_falling_back": True,
+            "m.in_reply_to": {"event_id": root.event_id},
+        }
+        question = replace(question, thread=root.question.key)
+        return await self.ask(question, by, {"m.relates_to": relation})
+
+    async def change(self, said: Said, change: Change, edited: Question | None = None) -> None:
+        """Do *change* with the question of *said*; *edited* is the new one of an edit."""
+        question, txn = said.question, quote(f"{said.question.key} {change}", safe="")
+        # What is due changes before the request: it may be carried out although it fails.
+        said.question = replace(question, change=change)
+        if change is Change.REDACT:
+            await self._insist(said.person, f"redact/{quote(said.event_id, safe='')}/{txn}", {})
+        elif change is Change.EDIT and edited is not None:
+            said.question = replace(edited, thread=question.thread, change=change, key_before=question.key)
+            new = {"msgtype": "m.text", "body": edited.text}
+            relation = {"rel_type": "m.replace", "event_id": said.event_id}
+            body = {"msgtype": "m.text", "body": f"* {edited.text}", "m.new_content": new, "m.relates_to": relation}
+            await self._insist(said.person, f"send/m.room.message/{txn}", body)
+        else:
+            relation = {"rel_type": "m.annotation", "event_id": said.event_id, "key": str(change)}
+            await self._insist(said.person, f"send/m.reaction/{txn}", {"m.relates_to": relation})
 
     async def look(self) -> tuple[Verdict, int]:
         """Judge the room by the homeserver's history and by the person's client; count the messages of its answers."""
         room = Room(self.room_id)
-        for event in await self.person.history(self.room_id):
+        history = await self.person.history(self.room_id)
+        for event in history:
             room.see(event)
-        said = [message.body for message in room.said_by(self.person.user_id)]
-        assert said == [question.text for question in self.asked], "the person's own words stand as they were said"
+        place = {event["event_id"]: number for number, event in enumerate(history)}
+        self.said.sort(key=lambda each: place[each.event_id])
+        ours = {person.user_id for person in self.people}
+        texts = [message.body for message in room.messages.values() if message.sender in ours]
+        standing = [question.text for question in self.asked if question.change is not Change.REDACT]
+        assert texts == standing, "the people's own words stand as they were said"
         stored = self._shown(room)
         with contextlib.suppress(TimeoutError):
-            await self.person.wait_for(lambda: self.seen == stored, _SEEN_WITHIN)
+            await self.person.wait_for(lambda: self._seen == stored, _SEEN_WITHIN)
         verdict = judge(self.asked, stored)
-        if self.seen != stored:
-            verdict += judge(self.asked, self.seen)
-        return verdict, len(stored)
+        if self._seen != stored:
+            verdict += judge(self.asked, self._seen)
+        keys = {each.event_id: each.question.key for each in self.said}
+        reactions = [(keys.get(target), key) for target, key in room.reactions.values()]
+        return verdict + judge_reactions(self.asked, reactions), len(stored)
+
+    @property
+    def _seen(self) -> list[Shown]:
+        """The agent's messages in the person's client."""
+        return self._shown(self.person.room(self.room_id))
 
     def _shown(self, room: Room) -> list[Shown]:
-        return [Shown.of(message) for message in room.said_by(self.ghost)]
+        questions = {turn_key(each.event_id, self.localpart): each.question.key for each in self.said}
+        roots = {each.event_id: each.question.key for each in self.said}
+        return [Shown.of(message, questions, roots) for message in room.said_by(self.ghost)]
+
+    async def _insist(self, person: Person, path: str, body: Mapping[str, Any]) -> str:
+        """Send an event once: repeat the request until the homeserver accepts it; return the event's id."""
+        while True:
+            try:
+                answer = await person.ask("PUT", f"/rooms/{quote(self.room_id, safe='')}/{path}", body)
+            except HomeserverUnavailable:
+                await asyncio.sleep(_AGAIN)
+            else:
+                return str(answer["event_id"])
 
 
-async def enter(database: Database, config: Config, person: Person, count: int) -> list[Spot]:
-    """Wait until *count* agents have rooms, and let the invited *person* join them; sort by agents' names."""
+async def enter(database: Database, config: Config, people: tuple[Person, ...], count: int) -> list[Spot]:
+    """Wait until *count* agents have rooms, and let the invited *people* join them; sort by agents' names."""
     agents = Agents(database)
 
     async def settled() -> bool:
@@ -87,38 +150,14 @@ async def enter(database: Database, config: Config, person: Person, count: int) 
     await eventually(settled, "every agent has a room", _SETTLED_WITHIN)
     spots = []
     for contact in sorted(await agents.all(), key=lambda each: each.agent.name):
-        room_id = contact.home.room_id or ""
-        await person.join(room_id)
-        spots.append(Spot(room_id, config.namespace.user_id(contact.agent.ghost), person))
-    await person.wait_for(lambda: all(spot.room_id in person.rooms for spot in spots))
+        room_id, ghost = contact.home.room_id or "", contact.agent.ghost
+        for person in people:
+            await _join(person, room_id)
+        spots.append(Spot(room_id, ghost, config.namespace.user_id(ghost), people))
     return spots
 
 
-async def until_closed(database: Database, spots: Sequence[Spot], patience: float) -> int:
-    """Wait until every question is a closed turn; return how many turns are open when *patience* (seconds) ends."""
-    asked = sum(len(spot.asked) for spot in spots)
-    turns = Turns(database)
-
-    async def closed() -> bool:
-        row = await database.row("SELECT count(*) AS turns FROM turn WHERE kind = 'message'")
-        return row is not None and row["turns"] >= asked and not await turns.count_open()
-
-    with contextlib.suppress(AssertionError):
-        await eventually(closed, "every turn is closed", patience)
-    return sum((await turns.count_open()).values())
-
-
-async def delivery(database: Database, spots: Sequence[Spot]) -> tuple[str, ...]:
-    """Return the questions that the homeserver delivered behind later ones of their room, or never."""
-    rows = await database.rows("SELECT event_id FROM turn WHERE kind = 'message' ORDER BY id")
-    rank = {row["event_id"]: number for number, row in enumerate(rows)}
-    found = []
-    for spot in spots:
-        first_after = len(rank)
-        for question, event in reversed([*zip(spot.asked, spot.events, strict=True)]):
-            if event not in rank:
-                found.append(f"{question.key}: never handed over")
-            elif rank[event] > first_after:
-                found.append(f"{question.key}: handed over behind a later one")
-            first_after = min(first_after, rank.get(event, first_after))
-    return tuple(found)
+async def _join(person: Person, room_id: str) -> None:
+    await person.wait_for(lambda: room_id in person.invites, _SETTLED_WITHIN)
+    await person.join(room_id)
+    await person.wait_for(lambda: room_id in person.rooms)

@@ -13,7 +13,8 @@ import pytest
 from agent_bridge.store.postgres.database import Database
 from crash.asked import Fate, Question
 from crash.points import ANSWER
-from crash.spots import enter, until_closed
+from crash.spots import enter
+from crash.truth import until_closed
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
 
@@ -150,7 +151,7 @@ async def aftermath(
             )
             async with BridgeProcess(folder, config) as process:
                 await process.wait_for("listening")
-                spots = await enter(database, config, person, len(CASES))
+                spots = await enter(database, config, (person,), len(CASES))
             chain = Chain(folder, config)
             codes = [await chain.doom(case, spot) for case, spot in zip(CASES, spots, strict=True)]
             async with BridgeProcess(folder, config):

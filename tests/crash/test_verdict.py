@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from crash.asked import Fate, Question, question
-from crash.verdict import Shown, Verdict, judge, judge_histories
+from crash.asked import EDITED as EDITED_KEY
+from crash.asked import Change, Fate, Question, question
+from crash.verdict import Shown, Verdict, judge, judge_reactions
 
 ONE, TWO = (question(7, f"1.{number}", Fate.WHOLE) for number in (1, 2))
 LONG = question(7, "1.3", Fate.LONG)
@@ -23,6 +26,7 @@ def counts(verdict: Verdict) -> dict[str, int]:
         "doubled": verdict.doubled,
         "reordered": verdict.reordered,
         "stuck": verdict.stuck,
+        "kept": verdict.kept,
     }
     return {kind: len(found) for kind, found in faults.items() if found}
 
@@ -64,20 +68,51 @@ def test_each_fault_is_told(asked: list[Question], shown: list[Shown], faults: d
     assert verdict.clean == (not faults)
 
 
+STOPPED, REDACTED = (replace(ONE, change=change) for change in (Change.STOP, Change.REDACT))
+EDITED = replace(question(7, f"1.1{EDITED_KEY}"), change=Change.EDIT, key_before="1.1")
+IN_THREAD = replace(TWO, thread="1.1")
+STOP_WORD = Shown("(stopped)", notice=True)
+
+
 @pytest.mark.parametrize(
-    ("keys", "faults"),
+    ("asked", "shown", "faults"),
     [
-        pytest.param(["1.1"], {}, id="no history"),
-        pytest.param(["1.1", "1.2", "1.3"], {}, id="all well"),
-        pytest.param(["1.1", "1.3"], {}, id="one that was not answered whole"),
-        pytest.param(["1.1", "1.1", "1.2"], {"doubled": 1}, id="twice"),
-        pytest.param(["1.2", "1.1", "1.3"], {"reordered": 1}, id="the wrong way round"),
-        pytest.param(["1.1", "1.2", "1.1"], {"doubled": 1}, id="what was answered is asked again"),
-        pytest.param(["1.2", "1.1"], {"reordered": 1}, id="a later one was answered before"),
+        pytest.param([STOPPED], said(ONE), {}, id="stopped too late"),
+        pytest.param([STOPPED], [Shown(f"{HALF.body}\n\n(stopped)")], {}, id="stopped on its way"),
+        pytest.param([STOPPED], [Shown(f"{HALF.body}\n\n*(stopped)*")], {}, id="stopped on its way, in italics"),
+        pytest.param([STOPPED, TWO], [replace(STOP_WORD, about="1.1"), *said(TWO)], {}, id="stopped before"),
+        pytest.param([STOPPED], [], {"lost": 1}, id="stopped without a word"),
+        pytest.param([STOPPED], [Shown("1.1/0 else (stopped)")], {"lost": 1}, id="stopped, another text"),
+        pytest.param([REDACTED, TWO], said(TWO), {}, id="redacted before"),
+        pytest.param([REDACTED], said(ONE), {}, id="redacted too late"),
+        pytest.param([EDITED], [replace(said(EDITED)[0], about=EDITED.key)], {}, id="edited"),
+        pytest.param([EDITED], [replace(said(ONE)[0], about=EDITED.key)], {"lost": 1}, id="the answer of before"),
+        pytest.param([ONE], [replace(said(ONE)[0], live=True)], {"stuck": 1}, id="whole, and it grows for ever"),
+        pytest.param([ONE, IN_THREAD], [*said(ONE), replace(said(TWO)[0], thread="1.1")], {}, id="in its thread"),
+        pytest.param([ONE, IN_THREAD], said(ONE, TWO), {"doubled": 1}, id="in the room instead of its thread"),
+        pytest.param([ONE, IN_THREAD], [replace(said(TWO)[0], thread="1.1"), *said(ONE)], {}, id="a thread is a lane"),
+        pytest.param([ONE, TWO], [replace(WORD, about="1.1"), *said(ONE, TWO)], {"lost": 1}, id="a word about another"),
     ],
 )
-def test_a_history_is_judged_too(keys: list[str], faults: dict[str, int]) -> None:
-    assert counts(judge_histories([ONE, TWO, LONG], [keys, keys])) == faults
+def test_changes_threads_and_marks_are_judged(
+    asked: list[Question], shown: list[Shown], faults: dict[str, int]
+) -> None:
+    assert counts(judge(asked, shown)) == faults
+
+
+@pytest.mark.parametrize(
+    ("reactions", "faults"),
+    [
+        pytest.param([("1.4", "⚠️"), ("1.1", "🛑")], {}, id="all well"),
+        pytest.param([("1.4", "⚠️"), ("1.1", "⏳")], {"stuck": 1}, id="it waits for ever"),
+        pytest.param([("1.4", "⚠️"), ("1.1", "🔁")], {"stuck": 1}, id="never asked again"),
+        pytest.param([("1.4", "⚠️"), ("1.1", "⚠️")], {"doubled": 1}, id="a warning at a whole answer"),
+        pytest.param([("1.4", "⚠️"), ("1.4", "⚠️")], {"doubled": 1}, id="warned twice"),
+        pytest.param([], {"stuck": 1}, id="half an answer without a warning"),
+    ],
+)
+def test_reactions_are_judged(reactions: list[tuple[str | None, str]], faults: dict[str, int]) -> None:
+    assert counts(judge_reactions([ONE, CUT], reactions)) == faults
 
 
 def test_verdicts_add_up() -> None:
