@@ -124,7 +124,7 @@ class Answerer:
 
     async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:
         """Answer *text*."""
-        key = key_of(text)
+        key = key_of(parts_of(text)[-1])
         asked = question(self._seed, key)
         if asked.fate is Fate.BUSY and key not in self._turned_away:
             self._turned_away.add(key)
@@ -137,6 +137,11 @@ class Answerer:
         if asked.cut:
             await asyncio.sleep(_BEFORE_CUT)
             yield None
+
+
+def parts_of(text: str) -> list[str]:
+    """Return the messages that the bridge joined to *text*, so that the roles alternate."""
+    return text.split("\n\n")
 
 
 def key_of(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crash.asked import Change, key_of
+from crash.asked import Change, key_of, parts_of
 from crash.verdict import Verdict, shorten
 
 if TYPE_CHECKING:
@@ -23,14 +23,17 @@ _AFTER_FAULT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to an upstream: role and text of its messages, the new question last."""
+    """One request to an upstream: role and text of its messages, the new question last; joined questions apart."""
 
     messages: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Request:
         """Return the request with the JSON *body*."""
-        return cls(tuple((str(said["role"]), _text(said["content"])) for said in body["messages"]))
+        said = [(str(each["role"]), _text(each["content"])) for each in body["messages"]]
+        return cls(
+            tuple((role, part) for role, text in said for part in (parts_of(text) if role == "user" else [text]))
+        )
 
     @property
     def keys(self) -> list[str]:

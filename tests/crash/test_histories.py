@@ -71,6 +71,11 @@ def test_the_parts_of_a_message_are_one_text() -> None:
     assert Request.of(body).keys == ["1.1"]
 
 
+def test_questions_that_the_bridge_joined_are_apart() -> None:
+    body = {"messages": [{"role": "user", "content": "1.1 what do you say?\n\n1.2 what do you say?"}]}
+    assert Request.of(body).keys == ["1.1", "1.2"]
+
+
 @pytest.mark.parametrize(
     ("asked", "moments", "clean"),
     [
