@@ -94,10 +94,11 @@ WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
 RETURNING id
 
 -- rehearse --
--- Write rows as large as those that an answer to the turn %(turn)s needs. The caller takes them back.
+-- Write rows as large as those that an answer to the turn %(turn)s needs: 8 kB that cannot be compressed. The caller
+-- takes them back.
 WITH said AS (
     INSERT INTO message (conversation, turn, role, content)
-    VALUES (%(lane)s, %(turn)s, 'assistant', repeat('answer ', 1200))
+    SELECT %(lane)s, %(turn)s, 'assistant', string_agg(md5(random()::text), '') FROM generate_series(1, 256)
 )
 INSERT INTO outbox (turn, part) VALUES (%(turn)s, 2147483647)
 
