@@ -238,8 +238,7 @@ def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     """
     import uvloop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(work, stop_timeout))
+    uvloop.run(_until_stopped(work, stop_timeout))
 
 
 async def _until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float | None = None) -> Result | None:
