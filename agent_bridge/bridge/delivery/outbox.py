@@ -35,7 +35,6 @@ _log = logging.getLogger(__name__)
 
 #: Seconds in which a request without a response is carried out or lost.
 _LATE = 2.0
-_SERVER_ERROR = 500
 #: Events of one page of a room's history.
 _PAGE = 100
 
@@ -198,12 +197,9 @@ class Outbox:
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
-        except HomeserverError as error:
-            if error.status is None or error.status >= _SERVER_ERROR:
+        except (HomeserverError, asyncio.CancelledError) as error:
+            if not (isinstance(error, HomeserverError) and error.had_no_effect):
                 self._late.add(part)
-            raise
-        except asyncio.CancelledError:
-            self._late.add(part)
             raise
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
