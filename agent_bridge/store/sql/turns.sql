@@ -14,9 +14,7 @@ SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' EN
     interruptions = turn.interruptions + (
         (turn.state = 'running' OR (turn.state = 'committed' AND turn.waits_since IS NULL))
         AND NOT EXISTS (
-            SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-            WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
-              AND l.classid = %(kind)s::bigint AND l.objsubid = 2 AND l.objid = turn.worker)
+            SELECT 1 FROM advisory_lock held WHERE held.kind = %(kind)s AND held.key = turn.worker)
     )::integer,
     not_before = NULL, waits_since = NULL, worker = %(process)s, started_at = coalesce(turn.started_at, now()),
     steps = append_step(turn.steps, %(step)s)
