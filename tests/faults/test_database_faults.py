@@ -16,6 +16,7 @@ from agent_bridge.app import Timeouts
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.database import Database
 from support.conditions import eventually
+from support.full_disk import FILL_DISK, FILL_PAGES, FREE_DISK
 from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
 OK, UNAVAILABLE = 200, 503
 #: Seconds that the bridge waits for a connection here.
 PATIENCE = 1.0
-
-#: A trigger raises the error of a full disk: the same code on the same connection.
-FILL_DISK: LiteralString = """
-    CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
-    END $$;
-    CREATE TRIGGER disk_full BEFORE INSERT OR UPDATE ON turn EXECUTE FUNCTION disk_full();
-"""
-FREE_DISK: LiteralString = "DROP FUNCTION disk_full CASCADE"
 
 ALL_READ_ONLY: LiteralString = "ALTER SYSTEM SET default_transaction_read_only = on"
 ALL_CAN_WRITE: LiteralString = "ALTER SYSTEM RESET default_transaction_read_only"
@@ -243,17 +234,6 @@ async def test_a_database_that_cannot_write(
             await execute(cluster_url, WRITE, *mend_it)
         await say(stage.talks, "four")
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
-
-
-#: As on a full disk: rows are changed in their pages, and a new row finds no page.
-FILL_PAGES: LiteralString = """
-    CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
-    END $$;
-    CREATE TRIGGER disk_full BEFORE INSERT ON message EXECUTE FUNCTION disk_full();
-    CREATE TRIGGER disk_full BEFORE INSERT ON outbox EXECUTE FUNCTION disk_full();
-"""
 
 
 async def test_an_agent_is_not_asked_again_and_again_while_its_answer_cannot_be_stored(
