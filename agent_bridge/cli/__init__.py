@@ -157,14 +157,14 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 def run(*, config: ConfigFile = _DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader."""
     settings = _load_with_logging(config)
-    _serve(_run(settings), settings.lanes.stop_timeout)
+    serve(_run(settings), settings.lanes.stop_timeout)
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
     settings = _load_with_logging(config)
-    _serve(_work(settings), settings.lanes.stop_timeout)
+    serve(_work(settings), settings.lanes.stop_timeout)
 
 
 @cli.command()
@@ -231,7 +231,7 @@ async def _trace(config: Config, message: str) -> str:
         return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
 
 
-def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
+def serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     """Await *work* as :func:`_until_stopped` does, in an event loop for many connections.
 
     A stop that takes longer than *stop_timeout* seconds ends the process with code 1, also if the event loop hangs.
