@@ -69,6 +69,6 @@ async def serve(config: Config, folder: Path, *, reads: bool) -> None:
 
 
 if __name__ == "__main__":
-    # The event loop of the bridge.
-    with tempfile.TemporaryDirectory() as state, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(load(Path(sys.argv[1])), Path(state), reads="read" in sys.argv[2:]))
+    with tempfile.TemporaryDirectory() as state:
+        # The event loop of the bridge.
+        uvloop.run(serve(load(Path(sys.argv[1])), Path(state), reads="read" in sys.argv[2:]))

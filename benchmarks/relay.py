@@ -157,5 +157,4 @@ async def serve(config: Config) -> None:
 if __name__ == "__main__":
     log.configure("warning", "json")
     # The event loop of the bridge.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(load(Path(sys.argv[1]))))
+    uvloop.run(serve(load(Path(sys.argv[1]))))

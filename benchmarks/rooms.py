@@ -10,7 +10,7 @@ from uuid import uuid4
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from benchmarks.cpu import used_by
-from benchmarks.figure import Figure, median
+from benchmarks.figure import Aim, Figure, median
 from benchmarks.household import answered, household, question
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _NOTHING = "org.example.nothing"
 
 
 async def thousand_rooms(ground: Ground, rooms: int = ROOMS) -> list[Figure]:
-    """Measure ``thousand_rooms_ratio``, with *rooms* rooms."""
+    """Measure ``thousand_rooms``, with *rooms* rooms."""
     async with household(ground, "rooms", rooms) as home:
         home.upstream.pace = (_ANSWER,)
         lanes = home.bridge.config.lanes.max_active_lanes
@@ -40,19 +40,20 @@ async def thousand_rooms(ground: Ground, rooms: int = ROOMS) -> list[Figure]:
     ideal, total = rooms * _ANSWER / lanes, max(seen)
     return [
         Figure(
-            "thousand_rooms_ratio",
-            total / ideal,
+            "thousand_rooms",
+            total / max(ideal, alone),
             f"One person sends one message to each of {rooms} rooms at once. Time from the first message until the "
-            f"last answer is in the person's /sync, relative to the ideal: {rooms} answers of {_ANSWER:g} s each in "
-            f"the {lanes} lanes of one process (the default) take {ideal:g} s. The other limit is the homeserver, "
-            "which uses one core: *Synapse alone* is its time for two events per room, one of the person and one of "
-            "the ghost, without a bridge. With the bridge it also handles a receipt and two typing notices per room, "
-            "and sends them to the person's /sync, which is open in both cases.",
+            "last answer is in the person's /sync, relative to the larger of two limits. The first are the lanes: "
+            f"{rooms} answers of {_ANSWER:g} s each in the {lanes} lanes of one process (the default) take {ideal:g} "
+            "s. The second is the homeserver, which uses one core: *Synapse alone* is its time for two events per "
+            "room, one of the person and one of the ghost, without a bridge. With the bridge it also handles receipts "
+            "and typing notices, which the bridge sends only while the homeserver is not busy. The person's /sync is "
+            "open in both cases.",
+            Aim(1.25),
             parts={
                 "from the first message until the last answer, s": total,
-                "ideal, s": ideal,
+                "the lanes, s": ideal,
                 "Synapse alone, s": alone,
-                "total over the larger of the two": total / max(ideal, alone),
                 "until the last message was accepted, s": accepted,
                 "until half of the rooms were answered, s": median(seen),
                 "maximum of simultaneous answers": busiest,

@@ -165,14 +165,14 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 def run(*, config: ConfigFile = _DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader."""
     settings = _load_with_logging(config)
-    _serve(_run(settings), settings.lanes.stop_timeout)
+    serve(_run(settings), settings.lanes.stop_timeout)
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
     settings = _load_with_logging(config)
-    _serve(_work(settings), settings.lanes.stop_timeout)
+    serve(_work(settings), settings.lanes.stop_timeout)
 
 
 @cli.command()
@@ -239,7 +239,7 @@ async def _trace(config: Config, message: str) -> str:
         return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
 
 
-def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
+def serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     """Await *work* as :func:`_until_stopped` does, in an event loop for many connections.
 
     A stop that takes longer than *stop_timeout* seconds ends the process with code 1, also if the event loop hangs.
@@ -249,8 +249,7 @@ def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     from agent_bridge.cli.process import set_limits
 
     set_limits()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(work, stop_timeout))
+    uvloop.run(_until_stopped(work, stop_timeout))
 
 
 async def _until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float | None = None) -> Result | None:

@@ -40,6 +40,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from agent_bridge.i18n.catalogue import Text
@@ -130,6 +131,11 @@ class HomeserverError(BridgeError):
         self.status = status
         #: ``errcode`` of the Matrix spec; None if the body has none.
         self.errcode = errcode
+
+    @property
+    def had_no_effect(self) -> bool:
+        """Whether the request was certainly not carried out; without a response, or behind a proxy, it may be yet."""
+        return self.status is not None and self.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
     def says(self, texts: Texts, /) -> str:
         """Return the cause, including the message of the homeserver."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from agent_bridge.bridge.agents.upstream_status import Health
+
+Result = TypeVar("Result")
 
 
 #: Headers of a reverse proxy.
@@ -87,9 +89,11 @@ class HealthPages:
         upstreams: dict[str, str] = {}
         if not checks["database"]:
             try:
-                upstreams = await self._health_of_upstreams()
+                upstreams = await self._limited(self._health_of_upstreams)
             except StoreError as error:
                 checks["database"] = str(error)
+            except TimeoutError:
+                checks["database"] = self._no_answer
         details: dict[str, object] = {name: problem or "ok" for name, problem in checks.items()}
         at = asyncio.get_running_loop().time()
         return _Report(not any(checks.values()), details | {"upstreams": upstreams}, at)
@@ -101,14 +105,31 @@ class HealthPages:
 
     async def _problem(self, name: str) -> str | None:
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._needed[name]()
+            await self._limited(self._needed[name])
         except BridgeError as error:
             return str(error)
         except TimeoutError:
-            return f"no answer within {self._timeout:g} s"
+            return self._no_answer
         return None
 
+    @property
+    def _no_answer(self) -> str:
+        return f"no answer within {self._timeout:g} s"
+
+    async def _limited(self, check: Callable[[], Awaitable[Result]]) -> Result:
+        """Return the result of *check*.
+
+        Raises:
+            TimeoutError: there is none in time. The check is cancelled, and not waited for: it ends late if it asks a
+                server that does not answer to cancel a statement.
+        """
+        task = asyncio.ensure_future(check())
+        done, _ = await asyncio.wait({task}, timeout=self._timeout)
+        if not done:
+            task.add_done_callback(_ignore_result)
+            task.cancel()
+            raise TimeoutError
+        return task.result()
 
 def _is_local(request: web.Request) -> bool:
     if any(name in request.headers for name in _FORWARDED):
@@ -117,3 +138,8 @@ def _is_local(request: web.Request) -> bool:
         return ip_address(request.remote or "").is_loopback
     except ValueError:
         return False
+
+
+def _ignore_result(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

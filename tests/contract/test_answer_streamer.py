@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.answer import TextDelta
 from support.conditions import eventually
-from support.fault_server import FaultServer, Reply
+from support.fault_server import FaultServer, Reply, sent
 from support.records import NAMES
 from support.turn_rows import accept, new, take
 
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.store.postgres.database import Database
-
-
-def sent(event_id: str, pause: float = 0) -> Reply:
-    body = json.dumps({"event_id": event_id}).encode()
-    return Reply(200, {"Content-Type": "application/json"}, (body,), pause=pause)
 
 
 @pytest.fixture

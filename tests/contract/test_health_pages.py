@@ -41,18 +41,27 @@ class Servers:
         self.shared = 0.0
         #: Checks of each server.
         self.checks: Counter[str] = Counter()
+        self.silent_table = False
+        #: Set when a check that was cancelled may end.
+        self.end = asyncio.Event()
         self.upstreams = [Health("good", None, 3), Health("bad", "refused"), Health("new")]
 
     async def check(self, name: str) -> None:
         self.checks[name] += 1
         await self.gate.wait()
         if self.silent:
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # As a statement whose server does not answer the request to cancel it.
+                await self.end.wait()
         if name in self.errors:
             raise self.errors[name]
 
     async def upstream_status(self) -> list[Health]:
         """Return the health of the upstreams from the database."""
+        if self.silent_table:
+            await asyncio.Event().wait()
         if self.errors.keys() & {"database", "upstream_status"}:
             raise StoreError("gone")
         return self.upstreams
@@ -120,6 +129,13 @@ async def test_a_check_without_an_answer_fails(servers: Servers, pages: Pages) -
     status, body = await pages("/readyz")
     assert status == 503
     assert body["database"] == body["homeserver"] == "no answer within 0.2 s"
+    servers.end.set()
+
+
+async def test_the_table_of_upstreams_has_a_limit_too(servers: Servers, pages: Pages) -> None:
+    servers.silent_table = True
+    status, body = await pages("/readyz")
+    assert (status, body["database"], body["upstreams"]) == (503, "no answer within 0.2 s", {})
 
 
 async def test_a_database_that_goes_away_between_two_questions_is_not_ready(servers: Servers, pages: Pages) -> None:

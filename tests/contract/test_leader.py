@@ -11,7 +11,7 @@ import pytest
 
 from agent_bridge.bridge.agents.upstream_status import Health, SyncRequests, UpstreamStatus
 from agent_bridge.bridge.queue.leader import Leader
-from agent_bridge.core.errors import LockLost, StoreError
+from agent_bridge.core.errors import LockLost, StoreError, WorkEnded
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.leadership import Leadership, LeaderState
@@ -204,6 +204,19 @@ async def test_the_state_of_the_leader(store_url: str) -> None:
     assert 0 <= state.silent < 60
     assert state.backfill_age is not None
     assert 60 <= state.backfill_age < 120
+
+
+async def test_a_duty_that_ends_ends_the_leader(store_url: str) -> None:
+    """And with it the process: a bridge without one of its duties would look well."""
+
+    async def short() -> None:
+        """End at once."""
+
+    async with open_locks(store_url) as locks, Database(store_url) as database:
+        leader = Leader(locks, Leadership(database), short, {"discovery": short})
+        async with asyncio.timeout(10):
+            with pytest.raises(WorkEnded, match=r"^discovery ended"):
+                await leader.run()
 
 
 async def test_without_a_database_no_process_leads_and_none_ends() -> None:

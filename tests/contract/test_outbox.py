@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,7 @@ from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.turns import Turns
-from support.fault_server import FaultServer, Reply
+from support.fault_server import FaultServer, Reply, sent
 from support.records import NAMES
 from support.turn_rows import accept, new, take
 
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
 
 ANSWER = Op(0, "the whole answer")
-
-
-def sent(event_id: str) -> Reply:
-    return Reply(200, {"Content-Type": "application/json"}, (json.dumps({"event_id": event_id}).encode(),))
 
 
 @pytest.fixture

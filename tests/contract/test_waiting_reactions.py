@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -17,17 +16,13 @@ from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
 from support.conditions import eventually
-from support.fault_server import FaultServer, Reply
+from support.fault_server import FaultServer, sent
 from support.records import NAMES
 from support.turn_rows import OTHER, ROOM, accept, add_agent, collect, finish, new, row_of, take
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
-
-
-def event(event_id: str) -> Reply:
-    return Reply(200, {"Content-Type": "application/json"}, (json.dumps({"event_id": event_id}).encode(),))
 
 
 @pytest.fixture
@@ -140,7 +135,7 @@ async def test_a_reaction_whose_request_may_still_be_carried_out_is_removed(
     await record(database, "$2", "")
     await finish(database, await take(database, lane))
     await take(database, lane)
-    wire.script(event("$hourglass"), event("$redaction"), event("$of the third"))
+    wire.script(sent("$hourglass"), sent("$redaction"), sent("$of the third"))
     async with homeserver_session() as session:
         homeserver = Homeserver(wire.url.removesuffix("/v1"), "token", NAMES, session)
         showing = asyncio.create_task(WaitingReactions(homeserver, waiting, Signals()).run())

@@ -8,14 +8,16 @@ import signal
 import time
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from agent_bridge.config.conversations import CLOSING
+from agent_bridge.demo.program import Program
 from support.conditions import eventually
+from support.forked import fork_module
 from support.process import BridgeProcess
 from support.watchdog import ends_with_us, temporary_folder
 
@@ -170,3 +172,23 @@ async def test_the_bridge_goes_on_when_its_embedded_postmaster_was_killed(
         await eventually(is_another, "another postmaster runs")
         await eventually(is_ready, "the database is back")
         await stop(bridge, signal.SIGTERM)
+
+
+class Hanging(Program):
+    """A program like the bridge whose stop blocks the event loop."""
+
+    def __init__(self) -> None:
+        super().__init__("faults.hanging_stop", start=fork_module)
+        self.works = False
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        self.works = event["event"] == "listening"
+
+
+async def test_a_stop_that_hangs_ends_the_process() -> None:
+    """With code 1: its supervisor learns that it did not end well."""
+    async with Hanging() as program:
+        await program.wait_until(lambda: program.works)
+        program.signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await program.wait() == 1

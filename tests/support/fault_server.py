@@ -51,6 +51,12 @@ def sse(*events: str, **changes: Any) -> Reply:
     return replace(Reply(200, {"Content-Type": "text/event-stream"}, pieces), **changes)
 
 
+def sent(event_id: str, **changes: Any) -> Reply:
+    """Return the response of a homeserver that took an event, with its *event_id*."""
+    body = json.dumps({"event_id": event_id}).encode()
+    return replace(Reply(200, {"Content-Type": "application/json"}, (body,)), **changes)
+
+
 @dataclass
 class Received:
     """A request that arrived."""

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import StoreError
+from agent_bridge.core.errors import StoreError, WorkEnded
 from support.conditions import eventually
 
 if TYPE_CHECKING:
@@ -144,6 +144,14 @@ async def test_work_that_fails_as_it_is_cancelled_does_not_go_on() -> None:
     async with asyncio.timeout(5):
         await asyncio.wait({task})
     assert task.cancelled()
+
+
+async def test_work_whose_part_ended_is_not_repeated() -> None:
+    """So that the process ends, and its supervisor starts it again."""
+    work = Work(WorkEnded("the leader ended"))
+    with pytest.raises(WorkEnded):
+        await every(NEVER, work, name="the work", retry=AT_ONCE)
+    assert work.runs == 1
 
 
 async def test_of_failures_in_a_row_the_log_has_the_first_and_the_end() -> None:

@@ -37,7 +37,6 @@ _log = logging.getLogger(__name__)
 
 #: Seconds in which a request without a response is carried out or lost.
 _LATE = 2.0
-_SERVER_ERROR = 500
 #: Events of one page of a room's history.
 _PAGE = 100
 _BAD_REQUEST = 400
@@ -241,18 +240,14 @@ class Outbox:
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
-        except HomeserverRefused as error:
-            if error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
-                raise
-            _log.warning("the message of part %d is unknown by now: it is sent again", part)
-            self.event_ids[part] = await self._send(content, f"{txn_id}.new")
-            await self._turns.sent(self._turn.id, part, self.event_ids[part])
-        except HomeserverError as error:
-            if error.status is None or error.status >= _SERVER_ERROR:
+        except (HomeserverError, asyncio.CancelledError) as error:
+            if _is_unknown_event(error):
+                _log.warning("the message of part %d is unknown by now: it is sent again", part)
+                self.event_ids[part] = await self._send(content, f"{txn_id}.new")
+                await self._turns.sent(self._turn.id, part, self.event_ids[part])
+                return
+            if not (isinstance(error, HomeserverError) and error.had_no_effect):
                 self._late.add(part)
-            raise
-        except asyncio.CancelledError:
-            self._late.add(part)
             raise
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
@@ -263,7 +258,7 @@ class Outbox:
         try:
             return await self._send(content | relation, txn_id)
         except HomeserverRefused as error:
-            if not relation or error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+            if not relation or not _is_unknown_event(error):
                 raise
             _log.warning("the event that an answer relates to is unknown: it is sent as a reply")
             return await self._send(content | in_reply_to(self._reply_to or self._turn.event_id), txn_id)
@@ -299,3 +294,8 @@ class Outbox:
         if event.get("sender") != self.user_id or event.get("type") != "m.room.message" or "m.new_content" in content:
             return ""
         return theirs if isinstance(theirs, str) else ""
+
+
+def _is_unknown_event(error: BaseException) -> bool:
+    """Tell whether the homeserver refused an event because it relates to one that it does not have."""
+    return isinstance(error, HomeserverRefused) and error.status == _BAD_REQUEST and _UNKNOWN_EVENT in str(error)

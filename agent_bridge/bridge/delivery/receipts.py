@@ -56,10 +56,10 @@ class Working:
         self._room_id = room_id
         self._event_id = event_id
         self._user_id = user_id
-        self._loop = asyncio.get_running_loop()
-        self._receipt: asyncio.Task[None] | None = None
-        self._typing: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = self._loop.call_later(_SHOWN_AFTER, self._show)
+        #: The tasks of the receipt and of the typing notices, once they are shown.
+        self._shown: tuple[asyncio.Task[None], asyncio.Task[None]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._show_later()
 
     def stop_typing(self) -> None:
         """Show that the ghost does not type any more, without waiting for the request."""
@@ -67,24 +67,28 @@ class Working:
             return
         self._timer.cancel()
         self._timer = None
-        if self._typing is not None:
-            self._typing.cancel()
+        if self._shown is not None:
+            _, typing = self._shown
+            typing.cancel()
 
     async def end(self) -> None:
         """Stop typing; wait for the requests that were sent, but not for long."""
         self.stop_typing()
-        if self._receipt is not None and self._typing is not None:
+        if self._shown is not None:
+            receipt, _ = self._shown
             try:
-                await asyncio.wait((self._receipt, self._typing), timeout=_PATIENCE)
+                await asyncio.wait(self._shown, timeout=_PATIENCE)
             finally:
-                self._receipt.cancel()
+                receipt.cancel()
+
+    def _show_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_SHOWN_AFTER, self._show)
 
     def _show(self) -> None:
         if self._homeserver.in_flight > _BUSY:
-            self._timer = self._loop.call_later(_SHOWN_AFTER, self._show)
-            return
-        self._receipt = self._loop.create_task(self._send_receipt())
-        self._typing = self._loop.create_task(self._keep_typing())
+            self._show_later()
+        else:
+            self._shown = asyncio.create_task(self._send_receipt()), asyncio.create_task(self._keep_typing())
 
     async def _send_receipt(self) -> None:
         try:

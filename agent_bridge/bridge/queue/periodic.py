@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError
+from agent_bridge.core.errors import BridgeError, WorkEnded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,8 +37,8 @@ async def every(
 
     After each run there is a pause: the seconds that *work* returns, *seconds* if it returns None, those of *retry* if
     it raises a :class:`BridgeError`. Setting *wake* ends the pause, but for its first *rest* seconds. Of several
-    failures in a row the log has the first, and the success that ends them, under *name*. Any other error ends the loop
-    and is raised.
+    failures in a row the log has the first, and the success that ends them, under *name*. Any other error, and
+    :class:`WorkEnded`, ends the loop and is raised.
     """
     loop = asyncio.get_running_loop()
     failures = 0
@@ -48,6 +48,9 @@ async def every(
         started = loop.time()
         try:
             due = await work()
+        except WorkEnded:
+            # A repeat would hide that a part of the work is gone.
+            raise
         except BridgeError as error:
             if (task := asyncio.current_task()) and task.cancelling():
                 # The work was cancelled, and failed as it ended: to go on would leave the cancellation out.

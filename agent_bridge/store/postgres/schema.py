@@ -1,7 +1,8 @@
 """The tables as SQLAlchemy metadata: the sum of the migrations. Statements do not use it.
 
-The migrations also create the function ``append_step(steps, step)``, which SQLAlchemy does not describe: it returns
-``turn.steps`` with one more step, at the present time, unless it has a hundred steps.
+The migrations also create two things that SQLAlchemy does not describe. The view ``advisory_lock`` (pid, kind, key)
+has the locks of :mod:`agent_bridge.store.postgres.locks` that sessions hold. The function ``append_step(steps, step)``
+returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _KEEPALIVES = (
     "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
 )
 _RECONNECT = Backoff(first=0.1, cap=2)
-#: Ends the earlier sessions of this process.
+#: Ends the earlier sessions of this process. The session begins before the migrations, so it has no view of the locks.
 _END_EARLIER = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
     WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted

@@ -6,17 +6,11 @@ ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 -- state --
 -- Return the session that holds the leader's lock (%(kind)s, 0), the seconds since the last sign of life of a leader, and
 -- the seconds for which the longest waiting room has needed a backfill.
-SELECT (
-           SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-           WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
-             AND l.classid = %(kind)s::bigint AND l.objid = 0 AND l.objsubid = 2
-       ) AS pid,
+SELECT (SELECT pid FROM advisory_lock WHERE kind = %(kind)s AND key = 0) AS pid,
        (SELECT extract(epoch FROM clock_timestamp())::float - value::float FROM kv WHERE key = 'leader_beat') AS silent,
        (SELECT extract(epoch FROM clock_timestamp() - min(backfill_requested_at))::float FROM room WHERE needs_backfill)
            AS backfill_age
 
 -- end --
 -- End the session %(pid)s if it holds the leader's lock (%(kind)s, 0).
-SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
-  AND l.classid = %(kind)s::bigint AND l.objid = 0 AND l.objsubid = 2 AND l.pid = %(pid)s
+SELECT pg_terminate_backend(pid) FROM advisory_lock WHERE kind = %(kind)s AND key = 0 AND pid = %(pid)s

@@ -19,9 +19,7 @@ WITH head AS (
 )
 SELECT ARRAY(
            SELECT id FROM job WHERE status = 'doing' AND NOT EXISTS (
-               SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-               WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
-                 AND l.classid = %(kind)s::bigint AND l.objsubid = 2 AND l.objid = job.key)
+               SELECT 1 FROM advisory_lock held WHERE held.kind = %(kind)s AND held.key = job.key)
        ) AS orphans,
        ARRAY(
            SELECT id FROM lane WHERE seconds = 0 AND NOT EXISTS (SELECT 1 FROM job WHERE job.lock = 'lane-' || lane.id)

@@ -14,9 +14,7 @@ SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' EN
     interruptions = turn.interruptions + (
         (turn.state = 'running' OR (turn.state = 'committed' AND turn.waits_since IS NULL))
         AND NOT EXISTS (
-            SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-            WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
-              AND l.classid = %(kind)s::bigint AND l.objsubid = 2 AND l.objid = turn.worker)
+            SELECT 1 FROM advisory_lock held WHERE held.kind = %(kind)s AND held.key = turn.worker)
     )::integer,
     not_before = NULL, waits_since = NULL, worker = %(process)s, started_at = coalesce(turn.started_at, now()),
     steps = append_step(turn.steps, %(step)s)
@@ -109,10 +107,11 @@ WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
 RETURNING id
 
 -- rehearse --
--- Write rows as large as those that an answer to the turn %(turn)s needs. The caller takes them back.
+-- Write rows as large as those that an answer to the turn %(turn)s needs: 8 kB that cannot be compressed. The caller
+-- takes them back.
 WITH said AS (
     INSERT INTO message (conversation, turn, role, content)
-    VALUES (%(lane)s, %(turn)s, 'assistant', repeat('answer ', 1200))
+    SELECT %(lane)s, %(turn)s, 'assistant', string_agg(md5(random()::text), '') FROM generate_series(1, 256)
 )
 INSERT INTO outbox (turn, part) VALUES (%(turn)s, 2147483647)
 
