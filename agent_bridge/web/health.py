@@ -131,6 +131,7 @@ class HealthPages:
             raise TimeoutError
         return task.result()
 
+
 def _is_local(request: web.Request) -> bool:
     if any(name in request.headers for name in _FORWARDED):
         return False
