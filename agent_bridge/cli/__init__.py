@@ -35,6 +35,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+database_commands = typer.Typer(help="Commands about the database.", no_args_is_help=True)
+cli.add_typer(database_commands, name="database")
+
 ConfigFile = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="AGENT_BRIDGE_CONFIG", help="The configuration file.", show_default=True),
@@ -151,6 +154,44 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 
     asyncio.run(bring_up())
     typer.echo("The database is up to date.")
+
+
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write the database to a file. The bridge may run."""
+    from agent_bridge.cli.database import back_up
+
+    typer.echo(asyncio.run(back_up(_load_with_logging(config), config, file, force=force)))
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that agent-bridge backup wrote.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+    force: Annotated[bool, typer.Option("--force", help="Replace the tables of the database.")] = False,
+) -> None:
+    """Read the database from a file. All processes of the bridge must be stopped."""
+    from agent_bridge.cli.database import restore as replace
+
+    typer.echo(asyncio.run(replace(_load_with_logging(config), file, force=force)))
+
+
+@database_commands.command("move")
+def move(
+    target: Annotated[str, typer.Argument(help="postgresql://…, or env:NAME: the URL of an empty database.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+) -> None:
+    """Copy the embedded database to another server, and compare the numbers of rows."""
+    from agent_bridge.cli.database import move as copy
+
+    typer.echo(asyncio.run(copy(_load_with_logging(config), config, target)))
 
 
 @cli.command()
