@@ -40,7 +40,14 @@ cli.add_typer(database_commands, name="database")
 
 ConfigFile = Annotated[
     Path,
-    typer.Option("--config", "-c", envvar="AGENT_BRIDGE_CONFIG", help="The configuration file.", show_default=True),
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="AGENT_BRIDGE_CONFIG",
+        help="The configuration file.",
+        show_default=True,
+        readable=False,
+    ),
 ]
 _DEFAULT = Path("config.yaml")
 #: Signals that stop the bridge. A terminal that is closed sends SIGHUP.
@@ -72,34 +79,40 @@ def _root(
 @cli.command()
 def init(
     *,
-    homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="URL at which the bridge reaches Synapse.")],
-    domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="Part of user ids after the colon.")],
-    upstream: Annotated[str, typer.Option(prompt="Upstream URL (ends in /v1)", help="A server that hosts agents.")],
-    admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="The administrator of the bridge.")],
-    api_key: Annotated[
-        str,
-        typer.Option(prompt="Upstream's API key (empty: none; env:NAME: from the environment)", prompt_required=True),
-    ] = "",
+    homeserver: Annotated[str | None, typer.Option(help="URL at which the bridge reaches Synapse.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Synapse's server_name: the end of user ids.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="URL of a server that hosts agents; ends in /v1.")] = None,
+    admin: Annotated[str | None, typer.Option(help="Matrix id of the administrator of the bridge.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Upstream's API key; env:NAME: from the environment.")] = None,
     upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
+    plain_names: Annotated[
+        bool | None, typer.Option("--plain-names", help="Name agents and rooms without “Letta Agent”.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="URL at which Synapse reaches the bridge.")] = None,
     port: Annotated[int, typer.Option(help="Port on which the bridge listens.")] = 29340,
     folder: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
-    """Write config.yaml and registration.yaml for a new bridge."""
-    from agent_bridge.cli.init import InitAnswers, initialise
+    """Write config.yaml and registration.yaml for a new bridge.
 
-    answers = InitAnswers(
+    Asks for the first four options that are missing. With all four, it asks nothing.
+    """
+    from agent_bridge.cli.init import initialise
+    from agent_bridge.cli.interview import interview
+
+    answers, notes = interview(
         homeserver=homeserver,
         domain=domain,
         upstream=upstream,
         admin=admin,
+        api_key=api_key,
+        plain_names=plain_names,
         upstream_name=upstream_name,
-        api_key=api_key or None,
         address=address,
         port=port,
     )
-    typer.echo(initialise(answers, folder, force=force))
+    hint = initialise(answers, folder, force=force)
+    typer.echo(printable("\n".join([*notes, "", hint])))
 
 
 @cli.command()

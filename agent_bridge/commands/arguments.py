@@ -5,6 +5,8 @@ annotation                words                                                 
 ========================= ========================================================== =====================
 a ``StrEnum``             one of its values, in any case                             ``queue|collect``
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
+``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
+``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     Convert = Callable[[Argument, str, CommandServices], Awaitable[object]]
 
 UserId = NewType("UserId", str)
+AgentName = NewType("AgentName", str)
+#: An agent that one word or a quoted text names, so that another argument can follow.
+OneAgent = NewType("OneAgent", AgentRoom)
 
 #: A quoted text between blanks, or a word.
 _WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
@@ -215,6 +220,10 @@ async def _agent(argument: Argument, value: str, services: CommandServices) -> A
     return found[0]
 
 
+async def _text(_argument: Argument, value: str, _services: CommandServices) -> AgentName:
+    return AgentName(value)
+
+
 async def _user(argument: Argument, value: str, _services: CommandServices) -> UserId:
     try:
         parse_user_id(value)
@@ -229,6 +238,8 @@ async def _reference(_argument: Argument, value: str, _services: CommandServices
 
 _KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(_agent, spans=True),
+    OneAgent: Kind(_agent),
+    AgentName: Kind(_text),
     UserId: Kind(_user, begins="@"),
     MessageReference: Kind(_reference, spans=True),
 }

@@ -203,6 +203,9 @@ class Texts:
     already_there: str
     may_not_talk: str
     no_room_yet: str
+    reconnected: str
+    not_reconnected: str
+    listed_agents: str
 
     #: Answers to commands about the bridge.
     sync_unfinished: str
@@ -210,6 +213,7 @@ class Texts:
     status_messages: str
     status_upstream: str
     status_doubted: str
+    status_unclear: str
     status_failing: str
     not_asked_yet: str
 

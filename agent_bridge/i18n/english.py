@@ -163,6 +163,7 @@ ENGLISH = Texts(
     help={
         "agents": "lists the agents and their rooms",
         "invite": "invites you, or another person, to an agent's room",
+        "same": "gives an agent's room to the agent that its server lists by a new name",
         "busy": "sets the answers to messages that arrive while the agent answers: one by one, or all together",
         "stream": "sets the display of answers in this room: while they grow, or when they are complete",
         "stop": "stops the current answer in this room (or react with 🛑)",
@@ -175,7 +176,14 @@ ENGLISH = Texts(
         "sync": "requests the lists of agents from their servers now; `all` accepts any number of changes",
         "status": "shows the state of the bridge and of the agents' servers",
     },
-    placeholders={"agent": "agent", "user": "@user:server", "turn": "turn", "message": "link or event id"},
+    placeholders={
+        "agent": "agent",
+        "user": "@user:server",
+        "turn": "turn",
+        "message": "link or event id",
+        "old": "old",
+        "new": "new",
+    },
     usage="Usage: `{prefix} {usage}`",
     usage_example="For example: `{prefix} {example}`",
     argument_missing="`{argument}` is missing.",
@@ -199,6 +207,9 @@ ENGLISH = Texts(
     invited="Invited {user} to {room}.",
     already_there="{user} is already in {room}.",
     may_not_talk="However, agents do not answer {user}: `permissions` has no role for this user.",
+    reconnected="{room} belongs to the agent *{listed}* from now on.",
+    not_reconnected="*{upstream}* lists no new agent *{listed}*.",
+    listed_agents="New in its list: {names}.",
     no_room_yet="{name} has no room yet. Please try again in a moment.",
     sync_unfinished="The servers have not answered yet. This is their last known state:",
     status_agents="- {agents}, {held} without a room until `sync all`, {gone} gone",
@@ -206,6 +217,11 @@ ENGLISH = Texts(
     status_upstream="- **{name}**: {agents}",
     status_doubted=(
         "- **{name}**: {agents}; {doubted} more disappeared from its list at once and are kept. `sync all` removes them"
+    ),
+    status_unclear=(
+        "- **{name}**: {agents}. It no longer lists {vanished}; new in its list: {appeared}. Names may have changed, "
+        "so nothing was done. `{prefix} same <old> <new>` gives an agent's room to a new name, "
+        "`{prefix} sync all` accepts the list as it is"
     ),
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",

@@ -33,6 +33,8 @@ class AgentInfo:
     name: str
     #: Whether *model* is the agent's name, and so changes when the agent is renamed.
     id_is_name: bool = False
+    #: Whether the agent keeps *model* for as long as it exists.
+    id_lasts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

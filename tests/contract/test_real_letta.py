@@ -99,11 +99,11 @@ def said(question: Any) -> list[str]:
 
 
 def by_name(name: str) -> AgentInfo:
-    return AgentInfo(name, name, id_is_name=True)
+    return AgentInfo(name, name, id_is_name=True, id_lasts=False)
 
 
 def by_id(agent: str) -> AgentInfo:
-    return AgentInfo(agent, agent)
+    return AgentInfo(agent, agent, id_lasts=False)
 
 
 async def agents(upstream: Upstream) -> set[AgentInfo]:

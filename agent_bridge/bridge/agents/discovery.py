@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_bridge.bridge.agents.diff import diff_agents
+from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
 from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
@@ -106,6 +107,9 @@ class Discovery:
         *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
         are believed to be gone.
         """
+        for watch in self._watches:
+            # A command may have changed the tables.
+            watch.digested = False
         await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
         return self.health()
 
@@ -151,7 +155,7 @@ class Discovery:
             logged = error.says(ENGLISH) if isinstance(error, BridgeError) else says
             kind = "upstream" if isinstance(error, UpstreamError) else "discovery"
             _log.warning(f"{kind} failed", upstream=watch.config.name, error=logged, exc_info=unexpected)
-        watch.health = Health(watch.config.name, says, watch.health.agents, watch.health.doubted)
+        watch.health = replace(watch.health, error=says)
 
     async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
         listed = await watch.upstream.agents()
@@ -161,7 +165,7 @@ class Discovery:
             # The list lacks the same agents as before.
             watch.missed = {agent: count + 1 for agent, count in watch.missed.items()}
             if GONE_AFTER not in watch.missed.values():
-                return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
+                return replace(watch.health, error=None)
         watch.digested = False
         health = await self._digest(watch, watch.listed, confirmed=confirmed)
         watch.digested = True
@@ -170,6 +174,8 @@ class Discovery:
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
         known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}
         diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
+        diff, held = (diff, HeldChange()) if confirmed else hold_unclear(diff, watch.missed)
+        self._report_held(watch, held)
         watch.missed = {agent.id: watch.missed.get(agent.id, 0) + 1 for agent in diff.missing}
         gone = [agent for agent in diff.missing if watch.missed[agent.id] >= GONE_AFTER]
         active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
@@ -188,7 +194,17 @@ class Discovery:
             del watch.missed[agent.id]
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
-        return Health(watch.config.name, None, len(listed), doubted)
+        return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids)
+
+    @staticmethod
+    def _report_held(watch: Watch, held: HeldChange) -> None:
+        if held.appeared and (held.vanished_names, held.appeared_ids) != (watch.health.vanished, watch.health.appeared):
+            _log.warning(
+                "agents may have other names: waiting for `same <old> <new>` or `sync all`",
+                upstream=watch.config.name,
+                missing=held.vanished_names,
+                new=held.appeared_ids,
+            )
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
         agent, home = agent_room.agent, agent_room.home

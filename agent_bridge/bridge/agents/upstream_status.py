@@ -33,6 +33,9 @@ class Health:
     agents: int = 0
     #: Number of agents missing from its lists: too many at once to count as gone before an operator confirms it.
     doubted: int = 0
+    #: Names of agents that it no longer lists, and ids that it lists instead. Which is which is unclear.
+    vanished: Sequence[str] = ()
+    appeared: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:

@@ -173,6 +173,25 @@ class NoRoomYet:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnected:
+    """An agent's room belongs to an agent that its upstream lists by another name."""
+
+    agent: AgentEntry
+    #: The id in the upstream's list.
+    listed: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReconnected:
+    """The upstream lists no new agent of this name."""
+
+    listed: str
+    upstream: str
+    #: Ids in the upstream's list that no room belongs to.
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Intake wrote the request to stop when it received the command."""
 
@@ -276,6 +295,9 @@ class UpstreamEntry:
     agents: int
     #: Agents that left the list, too many at once to be removed without ``sync all``.
     doubted: int
+    #: Agents that are not in the list any more, and ids that are there instead; ``same`` tells which is which.
+    vanished: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +335,9 @@ Result: TypeAlias = (
     | NoRoomYet
     | NoTrace
     | NotPermitted
+    | NotReconnected
     | OpenTurns
+    | Reconnected
     | Retried
     | StatusReport
     | StopRequested
