@@ -14,10 +14,13 @@ from aiohttp import web
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from agent_bridge.cli.init import LETTA
+from agent_bridge.cli.probe import find_upstream
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
+    SchemaTooNew,
     SchemaTooOld,
     StoreError,
     UpstreamError,
@@ -55,10 +58,13 @@ class Finding:
     text: str
     #: How to repair it; empty where nothing has to be repaired or no remedy is known.
     remedy: str = ""
+    #: Whether the check did not run, because an earlier one failed.
+    skipped: bool = False
 
     def __str__(self) -> str:
         """One line for the operator."""
-        line = f"{'ok  ' if self.ok else 'FAIL'}  {self.check}: {self.text}"
+        mark = "--  " if self.skipped else "ok  " if self.ok else "FAIL"
+        line = f"{mark}  {self.check}: {self.text}"
         return f"{line} → {self.remedy}" if self.remedy else line
 
 
@@ -99,11 +105,12 @@ class Doctor:
             reachable = await self._homeserver(homeserver)
             yield reachable
             if reachable.ok:
-                yield await self._as_token(homeserver)
-                yield await self._namespaces(homeserver)
+                token_accepted = await self._as_token(homeserver)
+                yield token_accepted
+                yield await self._namespaces(homeserver) if token_accepted.ok else _skipped("namespaces")
             yield await asyncio.to_thread(self._registration)
             if reachable.ok:
-                yield await self._ping(homeserver)
+                yield await self._ping(homeserver) if token_accepted.ok else _skipped("homeserver → bridge")
         async with aiohttp.ClientSession() as session:
             for each in self._config.upstreams:
                 yield await self._upstream(each, session)
@@ -124,7 +131,10 @@ class Doctor:
         except SchemaTooOld as error:
             if self._config.database.migrate:
                 return Finding("database", True, f"{kind} answers; the next start brings its schema up to date")
-            return Finding("database", False, str(error), "agent-bridge migrate")
+            return Finding("database", False, str(error).partition(": run ")[0], "agent-bridge migrate")
+        except SchemaTooNew as error:
+            problem, _, remedy = str(error).partition(": ")
+            return Finding("database", False, problem, remedy)
         except StoreError as error:
             return Finding("database", False, str(error), "check database.url, and that PostgreSQL runs")
         return Finding("database", True, f"{kind} answers, its schema is up to date")
@@ -188,7 +198,7 @@ class Doctor:
         stale = [key for key in expected if found.get(key) != expected[key]]
         if stale:
             return Finding(check, False, f"off, but {file} differs from the configuration ({', '.join(stale)})", remedy)
-        return Finding(check, True, f"off in {file}, which matches the configuration")
+        return Finding(check, True, f"off in {file}, which matches the configuration; Synapse's copy must be the same")
 
     async def _ping(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver reaches the bridge."""
@@ -232,9 +242,25 @@ class Doctor:
         except UpstreamError as error:
             remedy = "check its url and api_key, and that it runs"
             return Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy)
+        api_key = None if config.api_key is None else config.api_key.get_secret_value()
+        found = await find_upstream(config.url, api_key)
+        if found is not None and found.is_letta and (missing := missing_for_letta(config)):
+            text = f"{address} is Letta, which remembers its answers only with other settings of this upstream"
+            return Finding(check, False, text, f"set {', '.join(missing)}")
         count = 0 if agents is UNCHANGED else len(agents)
         text = ", ".join([f"{address} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
         return Finding(check, True, text)
+
+
+def _skipped(check: str) -> Finding:
+    return Finding(check, True, "not checked, because an earlier check failed", skipped=True)
+
+
+def missing_for_letta(config: UpstreamConfig) -> list[str]:
+    """Return the settings, as lines of the configuration, that *config* needs for Letta and does not have."""
+    # At /responses, Letta ignores the header.
+    needed = {key: value for key, value in LETTA.items() if config.api == "chat" or key != "idempotency_header"}
+    return [f"{key}: {value}" for key, value in needed.items() if (getattr(config, key) or "").lower() != value.lower()]
 
 
 def _without_credentials(url: str) -> str:

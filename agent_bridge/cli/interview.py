@@ -6,7 +6,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-import click
 import typer
 from pydantic import TypeAdapter, ValidationError
 
@@ -87,7 +86,7 @@ def _checked(kind: Any) -> Callable[[str], str]:
             return adapter.validate_python(answer.strip())
         except ValidationError as error:
             # The question is asked again.
-            raise click.UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+            raise typer.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
     return check
 

@@ -32,7 +32,7 @@ from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from agent_bridge.commands.registry import CommandServices
     from agent_bridge.core.results.commands import AgentEntry
@@ -118,11 +118,31 @@ async def bind(parameters: Sequence[Parameter], text: str, services: CommandServ
         ArgumentError: *text* does not fit *parameters*.
     """
     given = split_arguments(parameters, text)
+    await _refuse_incomplete_user(parameters, given, services)
     return {
         parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], services)
         for parameter in parameters
         if parameter.name in given
     }
+
+
+async def _refuse_incomplete_user(
+    parameters: Sequence[Parameter], given: Mapping[str, str], services: CommandServices
+) -> None:
+    """Refuse ``Ada bob``: a similar name would hide that the last word is meant as a user.
+
+    Raises:
+        ArgumentError: the last word behind an agent's name is neither a part of the name nor a user id.
+    """
+    agent = next((each for each in parameters if each.kind.convert is _agent and each.kind.spans), None)
+    user = next((each for each in parameters if each.kind.convert is _user and each.name not in given), None)
+    if agent is None or user is None:
+        return
+    name, _, last = given.get(agent.name, "").rpartition(" ")
+    if name:
+        agents = await services.agents.all()
+        if not find_agents(given[agent.name], agents, similar=False) and find_agents(name, agents, similar=False):
+            raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
 
 
 def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str]:

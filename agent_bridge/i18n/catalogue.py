@@ -76,6 +76,7 @@ class Texts:
 
     #: Rooms of agents.
     ghost_declines: str
+    ghost_declines_admin: str
     agent_left: str
     agent_back: str
     hello: str
@@ -98,6 +99,7 @@ class Texts:
 
     #: Headings of the quotes, files and transcripts in a question to an agent.
     quote: str
+    recap: str
     attachment: str
     transcript: str
 

@@ -43,6 +43,8 @@ class Traits:
 
     #: Whether the upstream stores conversations itself, so that requests contain no history.
     stateful: bool
+    #: Whether a restart of the upstream loses the conversations that it stores.
+    forgets: bool = False
     #: Whether a repeat with the same idempotency key is answered without a second act.
     idempotent: bool
     #: Whether the agents' models accept images.

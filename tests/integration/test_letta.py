@@ -62,5 +62,15 @@ async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: s
             await eventually(clear, "Letta lists Theodora again")
             assert len(await running.agents.all()) == 1
             assert len(answers()) == 2
+
+            # Letta forgets its conversations when it ends. The next question repeats the messages, and only that one.
+            await letta.restart()
+            await alice.say(room_id, "who am I?")
+            await alice.wait_for(lambda: len(answers()) == 3)
+            *_, question = letta.llm.asked[-1]["messages"]
+            assert "user: still there?" in str(question)
+            assert "Theodora: Echo: still there?" in str(question)
+            await alice.say(room_id, "and now?")
+            await alice.wait_for(lambda: answers()[3:] == ["Echo: and now?"])
             await alice.say(room_id, "you again")
             await alice.wait_for(lambda: "Echo: you again" in answers())

@@ -16,7 +16,7 @@ from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, UpstreamError
+from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
 from agent_bridge.store.postgres.signals import Topic
@@ -59,8 +59,15 @@ class Watch:
     #: How many good answers in a row lacked an agent, by row id.
     missed: dict[int, int] = field(default_factory=dict)
     failures: int = 0
+    #: Whether the database knows that the upstream may be restarted since its last list.
+    restart_noted: bool = False
     #: One pass at a time, whether the clock or a person asked for it.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a restart of the upstream loses its conversations."""
+        return self.upstream.traits.forgets
 
 
 class Discovery:
@@ -94,6 +101,9 @@ class Discovery:
 
     async def run(self) -> None:
         """Look at each upstream periodically, publish their status, and sync on request, until cancelled."""
+        # Nothing tells about the time before this process led.
+        for watch in self._watches:
+            await self._note_restart(watch)
         with self._signals.subscription(Topic.SYNCS) as wake:
             async with asyncio.TaskGroup() as group:
                 group.create_task(every(FALLBACK, self._report, name="report on the upstreams", wake=wake))
@@ -141,12 +151,25 @@ class Discovery:
                 health = await self._pass(watch, confirmed=confirmed)
             except Exception as error:  # noqa: BLE001  # one upstream's answer must not end the loop
                 watch.failures += 1
+                await self._note_restart(watch)
                 self._note(watch, error)
             else:
                 if not watch.health.ok:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
                 watch.failures = 0
+                watch.restart_noted = False
                 watch.health = health
+
+    async def _note_restart(self, watch: Watch) -> None:
+        """Record that the upstream may be restarted: it failed for the first time since its last list."""
+        if watch.forgets and not watch.restart_noted:
+            try:
+                await self._upstream_status.note_restarts([watch.upstream.name])
+            except StoreError as error:
+                # The next failure of the upstream tries it again.
+                _log.warning("a restart of the upstream is not recorded", upstream=watch.config.name, error=str(error))
+            else:
+                watch.restart_noted = True
 
     def _note(self, watch: Watch, error: Exception) -> None:
         unexpected = None if isinstance(error, BridgeError) else error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.answering.incoming_files import FileContent
+from agent_bridge.bridge.answering.recap import Recaps
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.matrix.events import content_today
@@ -94,6 +95,7 @@ class Questions:
         self._homeserver = homeserver
         self._namespace = namespace
         self._transcripts = transcripts
+        self._recaps = Recaps(transcripts, texts)
         self._incoming_files = incoming_files
         self._room_messages = threads.room_messages
         self._texts = texts
@@ -118,6 +120,8 @@ class Questions:
             history = await self._history(turn, root, history_tokens)
         elif root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
+        if upstream.traits.forgets and (recap := await self._recaps.find(turn, agent, history_tokens)):
+            parts = [FileContent(recap, quoted=True), *parts]
         return Question(
             history,
             ChatMessage("user", _joined(parts), tuple(image for part in parts for image in part.images)),

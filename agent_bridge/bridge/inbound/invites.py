@@ -59,7 +59,10 @@ class InviteHandler:
         try:
             if invited != self._namespace.bot:
                 localpart = invited[1:].partition(":")[0]
-                reason = self._texts.ghost_declines.format(bot=self._namespace.bot, name=localpart)
+                # Only administrators may give the command.
+                is_admin = role_of(turn.sender, self._permissions) >= Role.ADMIN
+                reason = self._texts.ghost_declines_admin if is_admin else self._texts.ghost_declines
+                reason = reason.format(bot=self._namespace.bot, name=localpart)
                 await self._homeserver.leave(turn.room_id, reason, invited)
                 return None
             if role_of(turn.sender, self._permissions) < Role.MEMBER:

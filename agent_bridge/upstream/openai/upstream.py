@@ -35,6 +35,7 @@ _log = structlog.stdlib.get_logger(__name__)
 _LIST_TIMEOUT = 30.0
 #: Pages of the list of agents that are read.
 _MAX_PAGES = 200
+_LETTA_SESSION = "x-letta-chat-key"
 #: Seconds for which a server that lacks ``/responses`` is not asked for it.
 _RESPONSES_RETRY = 3600.0
 
@@ -52,6 +53,8 @@ class OpenAIUpstream:
         self.name = config.name
         self.traits = Traits(
             stateful=config.history == "server",
+            # Letta keeps the conversations of this header in its memory.
+            forgets=config.history == "server" and (config.session_header or "").lower() == _LETTA_SESSION,
             # Letta ignores the header at /responses, and no other server is known to use it there.
             idempotent=config.idempotency_header is not None and config.api == "chat",
             images=config.images,
