@@ -89,7 +89,9 @@ def init(
         bool | None, typer.Option("--plain-names", help="Name agents and rooms without “Letta Agent”.")
     ] = None,
     address: Annotated[str | None, typer.Option(help="URL at which Synapse reaches the bridge.")] = None,
+    hostname: Annotated[str, typer.Option(help="Address on which the bridge listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port on which the bridge listens.")] = 29340,
+    database: Annotated[str, typer.Option(help="embedded, or a URL of PostgreSQL; env:NAME.")] = "embedded",
     folder: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
@@ -109,7 +111,9 @@ def init(
         plain_names=plain_names,
         upstream_name=upstream_name,
         address=address,
+        hostname=hostname,
         port=port,
+        database=database,
     )
     hint = initialise(answers, folder, force=force)
     typer.echo(printable("\n".join([*notes, "", hint])))

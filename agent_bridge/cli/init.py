@@ -48,8 +48,11 @@ class InitAnswers:
     plain_names: bool = False
     #: URL at which the homeserver reaches the bridge, None for localhost and the port.
     address: str | None = None
-    #: Port on which the bridge listens.
+    #: Address and port on which the bridge listens.
+    hostname: str = "127.0.0.1"
     port: int = 29340
+    #: ``database.url``.
+    database: str = "embedded"
 
 
 def new_config(answers: InitAnswers) -> Config:
@@ -62,10 +65,12 @@ def new_config(answers: InitAnswers) -> Config:
         "homeserver": {"address": answers.homeserver, "domain": answers.domain},
         "appservice": {
             "address": answers.address,
+            "hostname": answers.hostname,
             "port": answers.port,
             "as_token": secrets.token_urlsafe(48),
             "hs_token": secrets.token_urlsafe(48),
         },
+        "database": {"url": answers.database},
         "upstreams": [
             {
                 "name": answers.upstream_name,
