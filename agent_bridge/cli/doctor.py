@@ -108,6 +108,7 @@ class Doctor:
                 token_accepted = await self._as_token(homeserver)
                 yield token_accepted
                 yield await self._namespaces(homeserver) if token_accepted.ok else _skipped("namespaces")
+                yield await self._people(homeserver) if token_accepted.ok else _skipped("people")
             yield await asyncio.to_thread(self._registration)
             if reachable.ok:
                 yield await self._ping(homeserver) if token_accepted.ok else _skipped("homeserver → bridge")
@@ -182,6 +183,20 @@ class Doctor:
         except HomeserverError as error:
             return Finding("namespaces", False, str(error))
         return Finding("namespaces", True, f"{names.user_regex} and its aliases are the bridge's")
+
+    async def _people(self, homeserver: Homeserver) -> Finding:
+        """Check that the people of this homeserver in the configuration have accounts."""
+        config, domain = self._config, self._config.homeserver.domain
+        named = {*config.rooms.invite, *(key for key in config.permissions if key.startswith("@"))}
+        local = sorted(each for each in named if each.partition(":")[2] == domain)
+        try:
+            missing = [each for each in local if not await homeserver.has_user(each)]
+        except HomeserverError as error:
+            return Finding("people", False, str(error))
+        if missing:
+            remedy = "correct rooms.invite and permissions, or register them"
+            return Finding("people", False, f"the homeserver has no account {', '.join(missing)}", remedy)
+        return Finding("people", True, f"the users of {domain} in rooms.invite and permissions exist ({len(local)})")
 
     def _registration(self) -> Finding:
         """Check that the registration belongs to the configuration and switches rate limiting off."""

@@ -6,6 +6,7 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.arguments import UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet
 from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import AgentRoom
@@ -29,9 +30,11 @@ async def invite(ctx: CommandContext, agent: AgentRoom, user: UserId | None = No
     if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
     was_invited = await services.homeserver.invite(agent.home.room_id, person)
+    is_local = parse_user_id(person)[1] == services.namespace.domain
     return Invited(
         agent=agent_entry(agent, services.namespace.domain),
         user=person,
         was_member=not was_invited,
         may_talk=role_of(person, services.permissions) >= Role.MEMBER,
+        exists=not is_local or await services.homeserver.has_user(person),
     )

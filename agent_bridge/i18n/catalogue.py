@@ -204,6 +204,7 @@ class Texts:
     invited: str
     already_there: str
     may_not_talk: str
+    no_such_user: str
     no_room_yet: str
     reconnected: str
     not_reconnected: str

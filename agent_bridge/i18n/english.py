@@ -208,6 +208,7 @@ ENGLISH = Texts(
     room_is_made="its room is being created",
     invited="Invited {user} to {room}.",
     already_there="{user} is already in {room}.",
+    no_such_user="However, the homeserver has no account {user}: please check the spelling.",
     may_not_talk="However, agents do not answer {user}: `permissions` has no role for this user.",
     reconnected="{room} belongs to the agent *{listed}* from now on.",
     not_reconnected="*{upstream}* lists no new agent *{listed}*.",

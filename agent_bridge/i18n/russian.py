@@ -225,6 +225,7 @@ RUSSIAN = Texts(
     room_is_made="комната создаётся",
     invited="Приглашение для {user} отправлено: {room}.",
     already_there="{user} уже в комнате: {room}.",
+    no_such_user="Однако на сервере нет пользователя {user}: проверьте написание.",
     may_not_talk="Однако агенты не будут отвечать {user}: в `permissions` для этого пользователя нет роли.",
     reconnected="{room} теперь принадлежит агенту *{listed}*.",
     not_reconnected="В списке сервера *{upstream}* нет нового агента *{listed}*.",

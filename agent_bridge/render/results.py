@@ -173,6 +173,8 @@ class ResultRenderer:
     def _invited(self, result: Invited) -> str:
         text = self._texts.already_there if result.was_member else self._texts.invited
         answer = text.format(user=escape(result.user), room=_room(result.agent))
+        if not result.exists:
+            return f"{answer} {self._texts.no_such_user.format(user=escape(result.user))}"
         if result.may_talk:
             return answer
         return f"{answer} {self._texts.may_not_talk.format(user=escape(result.user))}"

@@ -9,8 +9,6 @@ from psycopg.types.json import Jsonb
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.postgres.signals import Topic
 
@@ -48,9 +46,9 @@ class KeyValues:
         """Set the value of *key* to *value* (any JSON), and signal *topic*."""
         await self._database.execute(_SQL["set"], {"key": key, "value": Jsonb(value), "topic": topic})
 
-    async def note_restarts(self, upstreams: Sequence[str]) -> None:
-        """Record that *upstreams* may be restarted now, by the clock of the database."""
-        await self._database.execute(_SQL["note_restarts"], {"upstreams": list(upstreams)})
+    async def note_restart(self, upstream: str) -> None:
+        """Record that *upstream* may be restarted now, by the clock of the database."""
+        await self._database.execute(_SQL["note_restart"], {"upstream": upstream})
 
     async def count_up(self, key: str, *, topic: Topic) -> int:
         """Add one to the number *key*, which begins at 0, signal *topic*, and return the number."""

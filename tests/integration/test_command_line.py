@@ -62,6 +62,11 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
 
         async with synapse:
             code, said = await run_command("doctor", "-c", str(config))
+            assert code == 1
+            assert "FAIL  people: the homeserver has no account @me:example.test" in said
+            assert said.count("FAIL") == 1
+            await synapse.register_user("me", "password")
+            code, said = await run_command("doctor", "-c", str(config))
             assert code == 0, said
             assert "upstream letta" in said
             assert "1 agent" in said
@@ -73,6 +78,8 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
             code, said = await run_command("doctor", "-c", str(changed))
             assert code == 1
             assert "FAIL  as_token" in said, said
+            assert "--    namespaces: not checked" in said
+            assert "--    homeserver → bridge: not checked" in said
             assert "FAIL  rate limiting" in said
 
             code, said = await run_command("registration", "-c", str(config), "-o", str(registration))
@@ -85,9 +92,14 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
 
     code, said = await run_command("migrate", "-c", str(config))
     assert code == 0
-    code, said = await run_command("run", "-c", str(folder / "nothing.yaml"))
+
+
+async def test_a_configuration_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    code, said = await run_command("run", "-c", str(tmp_path / "nothing.yaml"))
     assert code == 2
     assert "agent-bridge init" in said
+    code, said = await run_command("run", "-c", str(tmp_path))
+    assert (code, said) == (2, f"{tmp_path}: cannot be read: Is a directory\n")
 
 
 async def test_a_bridge_without_its_database_says_so(tmp_path: Path, harness: BridgeHarness) -> None:

@@ -64,7 +64,8 @@ async def test_a_room_that_an_accepted_list_orphaned_is_reconnected(harness: Bri
             assert "belongs to the agent *Zoe*" in await dora.command(f"same {first} Zoe")
             await person.wait_for(lambda: dora.room.name == "Zoe - Letta Agent Chat")
             await dora.say("hello")
-            await dora.wait_for_answers(1)
+            # The room has also been told that Dora was gone, and is back.
+            await person.wait_for(lambda: dora.answers[-1].body == "Echo: hello")
             assert upstream.asked[-1]["model"] == "Zoe"
             states = {
                 each.home.room_id: each.agent.state for each in await running.agents.all() if each.agent.model == "Zoe"

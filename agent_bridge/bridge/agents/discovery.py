@@ -164,7 +164,7 @@ class Discovery:
         """Record that the upstream may be restarted: it failed for the first time since its last list."""
         if watch.forgets and not watch.restart_noted:
             try:
-                await self._upstream_status.note_restarts([watch.upstream.name])
+                await self._upstream_status.note_restart(watch.upstream.name)
             except StoreError as error:
                 # The next failure of the upstream tries it again.
                 _log.warning("a restart of the upstream is not recorded", upstream=watch.config.name, error=str(error))

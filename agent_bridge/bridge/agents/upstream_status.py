@@ -66,9 +66,9 @@ class UpstreamStatus:
         """Return the status of the upstreams that the leader published last."""
         return [Health(**each) for each in await self._kv.get(KeyValues.UPSTREAMS) or []]
 
-    async def note_restarts(self, upstreams: Sequence[str]) -> None:
-        """Record that *upstreams* may have been restarted, and have forgotten the conversations."""
-        await self._kv.note_restarts(upstreams)
+    async def note_restart(self, upstream: str) -> None:
+        """Record that *upstream* may have been restarted, and have forgotten its conversations."""
+        await self._kv.note_restart(upstream)
 
     async def requested_syncs(self) -> tuple[SyncRequests, SyncRequests]:
         """Return the syncs that people asked for, and those that are done."""

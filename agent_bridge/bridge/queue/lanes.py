@@ -120,4 +120,5 @@ class Lanes:
                 install_signal_handlers=False,
             )
         except ConnectorException as error:
-            raise StoreError(f"the queue failed: {error}") from error
+            # The message of the error itself is the same for all causes.
+            raise StoreError(f"the queue failed: {error.__cause__ or error}".strip()) from error

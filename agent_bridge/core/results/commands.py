@@ -163,6 +163,8 @@ class Invited:
     was_member: bool
     #: Whether the person has a role, so that agents answer.
     may_talk: bool
+    #: Whether the homeserver knows the person; true for a person of another homeserver.
+    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,8 @@ def as_store_error(failure: str) -> Iterator[None]:
             unknown = _UNKNOWN_PARAMETER.search(str(error))
             hint = f": it has an unknown parameter {unknown[1]}" if unknown else ""
             raise StoreError(f"{failure}: database.url is no PostgreSQL URL{hint}") from None
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            failure = "the database (database.url) cannot be reached"
         raise StoreError(f"{failure}: {str(error).strip()}") from error
 
 

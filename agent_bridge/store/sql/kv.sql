@@ -8,10 +8,9 @@ INSERT INTO kv (key, value) VALUES (%(key)s, %(value)s)
 ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 RETURNING CASE WHEN %(topic)s::text IS NOT NULL THEN pg_notify('agent_bridge', %(topic)s) END
 
--- note_restarts --
--- Record that the upstreams %(upstreams)s may be restarted now.
-INSERT INTO kv (key, value) SELECT 'restarts', jsonb_object_agg(name, now()) FROM unnest(%(upstreams)s::text[]) name
-HAVING count(*) > 0
+-- note_restart --
+-- Record that the upstream may be restarted now.
+INSERT INTO kv (key, value) VALUES ('restarts', jsonb_build_object(%(upstream)s::text, now()))
 ON CONFLICT (key) DO UPDATE SET value = kv.value || EXCLUDED.value
 
 -- count_up --
