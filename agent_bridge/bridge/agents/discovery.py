@@ -156,6 +156,7 @@ class Discovery:
             else:
                 if not watch.health.ok:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
+                    _warn_of_history(watch)
                 watch.failures = 0
                 watch.restart_noted = False
                 watch.health = health
@@ -288,6 +289,15 @@ class Discovery:
             room_name=_shorten(fill(self._templates.room_name, fields)),
             room_topic=_shorten(fill(self._templates.room_topic, fields)),
             state=state,
+        )
+
+
+def _warn_of_history(watch: Watch) -> None:
+    is_letta = watch.config.model_ids == "auto" and any(not item.id_lasts for item in watch.listed)
+    if is_letta and not watch.upstream.traits.stateful:
+        _log.warning(
+            "Letta ignores earlier answers in a request: agent-bridge doctor names the settings that it needs",
+            upstream=watch.config.name,
         )
 
 
