@@ -127,7 +127,7 @@ def move(source: str, target: str) -> dict[str, int]:
     schema = _source_schema(source)
     with _connection(source) as connection:
         _refuse_users(connection)
-    with _connection(target) as connection:
+    with _connection(target, "the target") as connection:
         refuse_old_server(connection)
         if tables := _tables(connection):
             shown = ", ".join(tables[:3])
@@ -241,8 +241,8 @@ def _refuse_users(connection: psycopg.Connection[Any]) -> None:
 
 
 @contextmanager
-def _connection(uri: str) -> Iterator[psycopg.Connection[Any]]:
-    with as_store_error("the database cannot be used"), psycopg.connect(uri, autocommit=True) as connection:
+def _connection(uri: str, database: str = "the database (database.url)") -> Iterator[psycopg.Connection[Any]]:
+    with as_store_error(f"{database} cannot be used", database), psycopg.connect(uri, autocommit=True) as connection:
         connection.execute("SET statement_timeout = 0")
         yield connection
 

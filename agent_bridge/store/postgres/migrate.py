@@ -116,8 +116,11 @@ def check(uri: str) -> None:
 
 
 @contextmanager
-def as_store_error(failure: str) -> Iterator[None]:
-    """Raise a :class:`StoreError` that begins with *failure* for each error of the database, without secrets."""
+def as_store_error(failure: str, database: str = "the database (database.url)") -> Iterator[None]:
+    """Raise a :class:`StoreError` that begins with *failure* for each error of the database, without secrets.
+
+    If it cannot be reached, the error names it as *database*.
+    """
     try:
         yield
     except psycopg.Error as error:
@@ -127,7 +130,7 @@ def as_store_error(failure: str) -> Iterator[None]:
             hint = f": it has an unknown parameter {unknown[1]}" if unknown else ""
             raise StoreError(f"{failure}: database.url is no PostgreSQL URL{hint}") from None
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-            failure = "the database (database.url) cannot be reached"
+            failure = f"{database} cannot be reached"
         raise StoreError(f"{failure}: {str(error).strip()}") from error
 
 
