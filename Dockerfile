@@ -4,13 +4,17 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/tools && python -m venv --without-pip /opt/agent-bridge
 ENV PATH=/opt/tools/bin:$PATH UV_PYTHON=/opt/agent-bridge/bin/python UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1
-COPY locks/tools.txt locks/run.txt locks/
+COPY locks/tools.txt locks/run.txt locks/dev.txt locks/
 RUN pip install --no-cache-dir --require-hashes --requirement locks/tools.txt
 RUN uv pip install --only-binary :all: --require-hashes --requirement locks/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY agent_bridge agent_bridge
 COPY alembic alembic
 RUN hatchling build --target wheel --directory /wheel && uv pip install --no-deps /wheel/*.whl
+# --build-arg EXTRAS=documents: PDFs and office documents as text.
+ARG EXTRAS=""
+RUN test -z "$EXTRAS" \
+ || uv pip install --only-binary :all: --constraint locks/dev.txt "$(ls /wheel/*.whl)[$EXTRAS]"
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="agent_bridge" \

@@ -35,6 +35,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+database_commands = typer.Typer(help="Commands about the database.", no_args_is_help=True)
+cli.add_typer(database_commands, name="database")
+
 ConfigFile = Annotated[
     Path,
     # Not checked by typer: the bridge's own error is one line.
@@ -77,34 +80,44 @@ def _root(
 @cli.command()
 def init(
     *,
-    homeserver: Annotated[str, typer.Option(prompt="Homeserver URL", help="URL at which the bridge reaches Synapse.")],
-    domain: Annotated[str, typer.Option(prompt="Homeserver's server_name", help="Part of user ids after the colon.")],
-    upstream: Annotated[str, typer.Option(prompt="Upstream URL (ends in /v1)", help="A server that hosts agents.")],
-    admin: Annotated[str, typer.Option(prompt="Your Matrix id", help="The administrator of the bridge.")],
-    api_key: Annotated[
-        str,
-        typer.Option(prompt="Upstream's API key (empty: none; env:NAME: from the environment)", prompt_required=True),
-    ] = "",
+    homeserver: Annotated[str | None, typer.Option(help="URL at which the bridge reaches Synapse.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Synapse's server_name: the end of user ids.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="URL of a server that hosts agents; ends in /v1.")] = None,
+    admin: Annotated[str | None, typer.Option(help="Matrix id of the administrator of the bridge.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Upstream's API key; env:NAME: from the environment.")] = None,
     upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
+    plain_names: Annotated[
+        bool | None, typer.Option("--plain-names", help="Name agents and rooms without “Letta Agent”.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="URL at which Synapse reaches the bridge.")] = None,
+    hostname: Annotated[str, typer.Option(help="Address on which the bridge listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port on which the bridge listens.")] = 29340,
+    database: Annotated[str, typer.Option(help="embedded, or a URL of PostgreSQL; env:NAME.")] = "embedded",
     folder: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
-    """Write config.yaml and registration.yaml for a new bridge."""
-    from agent_bridge.cli.init import InitAnswers, initialise
+    """Write config.yaml and registration.yaml for a new bridge.
 
-    answers = InitAnswers(
+    Asks for the first four options that are missing. With all four, it asks nothing.
+    """
+    from agent_bridge.cli.init import initialise
+    from agent_bridge.cli.interview import interview
+
+    answers, notes = interview(
         homeserver=homeserver,
         domain=domain,
         upstream=upstream,
         admin=admin,
+        api_key=api_key,
+        plain_names=plain_names,
         upstream_name=upstream_name,
-        api_key=api_key or None,
         address=address,
+        hostname=hostname,
         port=port,
+        database=database,
     )
-    typer.echo(initialise(answers, folder, force=force))
+    hint = initialise(answers, folder, force=force)
+    typer.echo(printable("\n".join([*notes, "", hint])))
 
 
 @cli.command()
@@ -159,6 +172,44 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 
     asyncio.run(bring_up())
     typer.echo("The database is up to date.")
+
+
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write the database to a file. The bridge may run."""
+    from agent_bridge.cli.database import back_up
+
+    typer.echo(asyncio.run(back_up(_load_with_logging(config), config, file, force=force)))
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that agent-bridge backup wrote.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+    force: Annotated[bool, typer.Option("--force", help="Replace the tables of the database.")] = False,
+) -> None:
+    """Read the database from a file. All processes of the bridge must be stopped."""
+    from agent_bridge.cli.database import restore as replace
+
+    typer.echo(asyncio.run(replace(_load_with_logging(config), file, force=force)))
+
+
+@database_commands.command("move")
+def move(
+    target: Annotated[str, typer.Argument(help="postgresql://…, or env:NAME: the URL of an empty database.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+) -> None:
+    """Copy the embedded database to another server, and compare the numbers of rows."""
+    from agent_bridge.cli.database import move as copy
+
+    typer.echo(asyncio.run(copy(_load_with_logging(config), config, target)))
 
 
 @cli.command()

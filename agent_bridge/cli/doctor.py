@@ -14,11 +14,14 @@ from aiohttp import web
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from agent_bridge.cli.init import LETTA
+from agent_bridge.cli.probe import find_upstream
 from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
+    SchemaTooNew,
     SchemaTooOld,
     StoreError,
     TokenRejected,
@@ -57,10 +60,13 @@ class Finding:
     text: str
     #: How to repair it; empty where nothing has to be repaired or no remedy is known.
     remedy: str = ""
+    #: Whether the check did not run, because an earlier one failed.
+    skipped: bool = False
 
     def __str__(self) -> str:
         """One line for the operator."""
-        line = f"{'ok  ' if self.ok else 'FAIL'}  {self.check}: {self.text}"
+        mark = "--  " if self.skipped else "ok  " if self.ok else "FAIL"
+        line = f"{mark}  {self.check}: {self.text}"
         return f"{line} → {self.remedy}" if self.remedy else line
 
 
@@ -104,13 +110,13 @@ class Doctor:
             if reachable.ok:
                 token_accepted = await self._as_token(homeserver)
                 yield token_accepted
-                if token_accepted.ok:
-                    yield await self._namespaces(homeserver)
-                if token_accepted.ok and has_schema:
-                    yield await self._rooms(homeserver)
+                yield await self._namespaces(homeserver) if token_accepted.ok else _skipped("namespaces")
+                yield await self._people(homeserver) if token_accepted.ok else _skipped("people")
+                if has_schema:
+                    yield await self._rooms(homeserver) if token_accepted.ok else _skipped("rooms")
             yield await asyncio.to_thread(self._registration)
             if reachable.ok:
-                yield await self._ping(homeserver)
+                yield await self._ping(homeserver) if token_accepted.ok else _skipped("homeserver → bridge")
         async with aiohttp.ClientSession() as session:
             for each in self._config.upstreams:
                 yield await self._upstream(each, session)
@@ -131,7 +137,10 @@ class Doctor:
         except SchemaTooOld as error:
             if self._config.database.migrate:
                 return Finding("database", True, f"{kind} answers; the next start brings its schema up to date"), False
-            return Finding("database", False, str(error), "agent-bridge migrate"), False
+            return Finding("database", False, str(error).partition(": run ")[0], "agent-bridge migrate"), False
+        except SchemaTooNew as error:
+            problem, _, remedy = str(error).partition(": ")
+            return Finding("database", False, problem, remedy), False
         except StoreError as error:
             return Finding("database", False, str(error), "check database.url, and that PostgreSQL runs"), False
         return Finding("database", True, f"{kind} answers, its schema is up to date"), True
@@ -193,6 +202,20 @@ class Doctor:
             return Finding("rooms", False, "; ".join(problems))
         return Finding("rooms", True, f"{count} compared with the homeserver")
 
+    async def _people(self, homeserver: Homeserver) -> Finding:
+        """Check that the people of this homeserver in the configuration have accounts."""
+        config, domain = self._config, self._config.homeserver.domain
+        named = {*config.rooms.invite, *(key for key in config.permissions if key.startswith("@"))}
+        local = sorted(each for each in named if each.partition(":")[2] == domain)
+        try:
+            missing = [each for each in local if not await homeserver.has_user(each)]
+        except HomeserverError as error:
+            return Finding("people", False, str(error))
+        if missing:
+            remedy = "correct rooms.invite and permissions, or register them"
+            return Finding("people", False, f"the homeserver has no account {', '.join(missing)}", remedy)
+        return Finding("people", True, f"the users of {domain} in rooms.invite and permissions exist ({len(local)})")
+
     def _registration(self) -> Finding:
         """Check that the registration belongs to the configuration and switches rate limiting off."""
         file, remedy = self._registration_file, "agent-bridge registration --force; then restart Synapse"
@@ -208,7 +231,7 @@ class Doctor:
         stale = [key for key in expected if found.get(key) != expected[key]]
         if stale:
             return Finding(check, False, f"off, but {file} differs from the configuration ({', '.join(stale)})", remedy)
-        return Finding(check, True, f"off in {file}, which matches the configuration")
+        return Finding(check, True, f"off in {file}, which matches the configuration; Synapse's copy must be the same")
 
     async def _ping(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver reaches the bridge."""
@@ -252,9 +275,25 @@ class Doctor:
         except UpstreamError as error:
             remedy = "check its url and api_key, and that it runs"
             return Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy)
+        api_key = None if config.api_key is None else config.api_key.get_secret_value()
+        found = await find_upstream(config.url, api_key)
+        if found is not None and found.is_letta and (missing := missing_for_letta(config)):
+            text = f"{address} is Letta, which remembers its answers only with other settings of this upstream"
+            return Finding(check, False, text, f"set {', '.join(missing)}")
         count = 0 if agents is UNCHANGED else len(agents)
         text = ", ".join([f"{address} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
         return Finding(check, True, text)
+
+
+def _skipped(check: str) -> Finding:
+    return Finding(check, True, "not checked, because an earlier check failed", skipped=True)
+
+
+def missing_for_letta(config: UpstreamConfig) -> list[str]:
+    """Return the settings, as lines of the configuration, that *config* needs for Letta and does not have."""
+    # At /responses, Letta ignores the header.
+    needed = {key: value for key, value in LETTA.items() if config.api == "chat" or key != "idempotency_header"}
+    return [f"{key}: {value}" for key, value in needed.items() if (getattr(config, key) or "").lower() != value.lower()]
 
 
 def _without_credentials(url: str) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 REGISTRATION = "registration.yaml"
+#: Settings for Letta's App Server. It ignores earlier answers in a request, and remembers them by this header; and it
+#: answers a repeated id without a second act.
+LETTA = {"history": "server", "session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
+_PLAIN = {"displayname": "{name}", "room_name": "{name}", "room_topic": "Chat with {name}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +42,17 @@ class InitAnswers:
     upstream_kind: str = "openai"
     #: Key of the upstream or ``env:NAME``, None when it needs none.
     api_key: str | None = None
+    #: Whether the upstream is Letta, which keeps the history of a conversation itself.
+    is_letta: bool = False
+    #: Whether agents and their rooms have the agents' plain names.
+    plain_names: bool = False
     #: URL at which the homeserver reaches the bridge, None for localhost and the port.
     address: str | None = None
-    #: Port on which the bridge listens.
+    #: Address and port on which the bridge listens.
+    hostname: str = "127.0.0.1"
     port: int = 29340
+    #: ``database.url``.
+    database: str = "embedded"
 
 
 def new_config(answers: InitAnswers) -> Config:
@@ -54,18 +65,22 @@ def new_config(answers: InitAnswers) -> Config:
         "homeserver": {"address": answers.homeserver, "domain": answers.domain},
         "appservice": {
             "address": answers.address,
+            "hostname": answers.hostname,
             "port": answers.port,
             "as_token": secrets.token_urlsafe(48),
             "hs_token": secrets.token_urlsafe(48),
         },
+        "database": {"url": answers.database},
         "upstreams": [
             {
                 "name": answers.upstream_name,
                 "kind": answers.upstream_kind,
                 "url": answers.upstream,
                 "api_key": answers.api_key,
+                **(LETTA if answers.is_letta else {}),
             }
         ],
+        "templates": _PLAIN if answers.plain_names else {},
         "rooms": {"invite": [answers.admin]},
         "permissions": {"*": "none", answers.domain: "member", answers.admin: "admin"},
     }

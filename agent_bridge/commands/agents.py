@@ -7,6 +7,7 @@ from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import AgentRoom
@@ -50,9 +51,11 @@ async def invite(
     was_invited = await services.homeserver.invite(agent.home.room_id, person)
     if person not in agent.home.invited:
         await services.agents.invited(agent.home.id, person)
+    is_local = parse_user_id(person)[1] == services.namespace.domain
     return Invited(
         agent=agent_entry(agent, services.namespace.domain),
         user=person,
         was_member=not was_invited,
         may_talk=role_of(person, services.permissions) >= Role.MEMBER,
+        exists=not is_local or await services.homeserver.has_user(person),
     )

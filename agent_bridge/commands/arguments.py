@@ -5,6 +5,8 @@ annotation                words                                                 
 ========================= ========================================================== =====================
 a ``StrEnum``             one of its values, in any case                             ``queue|collect``
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
+``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
+``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``PageNumber``            the number of a page; any other word is the first page     ``[page]``
@@ -31,7 +33,7 @@ from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from agent_bridge.commands.registry import CommandServices
     from agent_bridge.core.results.commands import AgentEntry
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 UserId = NewType("UserId", str)
 PageNumber = NewType("PageNumber", int)
+AgentName = NewType("AgentName", str)
+#: An agent that one word or a quoted text names, so that another argument can follow.
+OneAgent = NewType("OneAgent", AgentRoom)
 
 #: Digits of the number of a page.
 _DIGITS = 6
@@ -117,11 +122,31 @@ async def bind(parameters: Sequence[Parameter], text: str, services: CommandServ
         ArgumentError: *text* does not fit *parameters*.
     """
     given = split_arguments(parameters, text)
+    await _refuse_incomplete_user(parameters, given, services)
     return {
         parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], services)
         for parameter in parameters
         if parameter.name in given
     }
+
+
+async def _refuse_incomplete_user(
+    parameters: Sequence[Parameter], given: Mapping[str, str], services: CommandServices
+) -> None:
+    """Refuse ``Ada bob``: a similar name would hide that the last word is meant as a user.
+
+    Raises:
+        ArgumentError: the last word behind an agent's name is neither a part of the name nor a user id.
+    """
+    agent = next((each for each in parameters if each.kind.convert is _agent and each.kind.spans), None)
+    user = next((each for each in parameters if each.kind.convert is _user and each.name not in given), None)
+    if agent is None or user is None:
+        return
+    name, _, last = given.get(agent.name, "").rpartition(" ")
+    if name:
+        agents = await services.agents.all()
+        if not find_agents(given[agent.name], agents, similar=False) and find_agents(name, agents, similar=False):
+            raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
 
 
 def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str]:
@@ -219,6 +244,10 @@ async def _agent(argument: Argument, value: str, services: CommandServices) -> A
     return found[0]
 
 
+async def _text(_argument: Argument, value: str, _services: CommandServices) -> AgentName:
+    return AgentName(value)
+
+
 async def _user(argument: Argument, value: str, _services: CommandServices) -> UserId:
     try:
         parse_user_id(value)
@@ -237,6 +266,8 @@ async def _reference(_argument: Argument, value: str, _services: CommandServices
 
 _KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(_agent, spans=True),
+    OneAgent: Kind(_agent),
+    AgentName: Kind(_text),
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
     MessageReference: Kind(_reference, spans=True),

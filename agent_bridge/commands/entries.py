@@ -40,4 +40,11 @@ def turn_entry(summary: TurnSummary) -> TurnEntry:
 
 def upstream_entry(health: Health) -> UpstreamEntry:
     """Return the entry of an upstream."""
-    return UpstreamEntry(name=health.name, error=health.error, agents=health.agents, doubted=health.doubted)
+    return UpstreamEntry(
+        name=health.name,
+        error=health.error,
+        agents=health.agents,
+        doubted=health.doubted,
+        vanished=tuple(health.vanished),
+        appeared=tuple(health.appeared),
+    )

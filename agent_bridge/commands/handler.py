@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, rooms, status, turns
+from agent_bridge.commands import agents, identity, rooms, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.results.commands import CommandFailed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, turns, rooms, status)
+    return Registry.of(agents, identity, turns, rooms, status)
 
 
 class CommandHandler:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from agent_bridge.core.agents import AgentState
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -31,23 +33,25 @@ class MessageReference:
     room: str | None = None
 
 
-def find_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
+def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True) -> list[AgentRoom]:
     """Return the agents that *name* may mean: all that the strictest comparison with a match finds.
 
-    Comparisons, strictest first: id, ghost or room; name; name in any case; beginning; part; similar name.
+    Comparisons, strictest first: ghost, room or listed id; name; name in any case; id, which may be a former name;
+    beginning; part; with *similar* also a similar name. Agents that are gone count only if no other one matches.
     """
     folded = _folded(name)
     comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
-        lambda c: name in {c.agent.agent_id, c.agent.model, c.agent.ghost, c.home.room_id},
-        lambda c: name in {c.agent.name, c.home.name, c.agent.displayname},
-        lambda c: folded in {_folded(c.agent.name), c.agent.ghost, _folded(c.agent.agent_id)},
+        lambda c: name in {c.agent.ghost, c.home.room_id},
+        lambda c: name in {c.agent.model, c.agent.name, c.home.name, c.agent.displayname},
+        lambda c: folded == _folded(c.agent.name),
+        lambda c: folded in {c.agent.ghost, _folded(c.agent.agent_id)},
         lambda c: _folded(c.agent.name).startswith(folded),
         lambda c: folded in _folded(c.agent.name),
-        lambda c: difflib.SequenceMatcher(None, folded, _folded(c.agent.name)).ratio() >= _SIMILAR,
+        lambda c: similar and difflib.SequenceMatcher(None, folded, _folded(c.agent.name)).ratio() >= _SIMILAR,
     )
     for matches in comparisons:
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
-            return found
+            return [each for each in found if each.agent.state is not AgentState.GONE] or found
     return []
 
 

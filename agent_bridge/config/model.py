@@ -28,6 +28,7 @@ from agent_bridge.config.types import (
     HeaderName,
     Localpart,
     LocalPath,
+    Origin,
     PermissionKey,
     RoleName,
     Secret,
@@ -109,7 +110,10 @@ class DatabaseConfig(Section):
 
     @field_validator("url")
     @classmethod
-    def _scheme(cls, value: str) -> str:
+    def _scheme(cls, value: str, info: ValidationInfo) -> str:
+        if not isinstance(info.context, Origin) and value.startswith("env:"):
+            # As it is written: the environment is not read.
+            return value
         if value != "embedded" and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError('must be "embedded" or start with postgresql://')
         return value

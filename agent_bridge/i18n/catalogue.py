@@ -117,6 +117,7 @@ class Texts:
 
     #: Headings of the quotes, files and transcripts in a question to an agent.
     quote: str
+    recap: str
     attachment: str
     transcript: str
     #: By :attr:`~agent_bridge.core.payloads.MessagePayload.form`.
@@ -241,7 +242,11 @@ class Texts:
     invited: str
     already_there: str
     may_not_talk: str
+    no_such_user: str
     no_room_yet: str
+    reconnected: str
+    not_reconnected: str
+    listed_agents: str
 
     #: Answers to commands about the bridge.
     sync_unfinished: str
@@ -251,6 +256,7 @@ class Texts:
     status_doubted: str
     status_room: str
     status_more_rooms: str
+    status_unclear: str
     status_failing: str
     not_asked_yet: str
 

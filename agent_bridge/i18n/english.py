@@ -130,6 +130,7 @@ ENGLISH = Texts(
     used_tool="Used {tool}",
     used_tools="Used {count} tools: {tools}",
     quote="In reply to {author}:",
+    recap="(The conversation so far, because your server was restarted and may have lost it:)\n\n{messages}\n\n(Now:)",
     attachment="File {name}:",
     transcript="Transcript of a voice message:",
     forms={"sticker": "Sticker:", "location": "Location:", "poll": "Poll:"},
@@ -227,6 +228,7 @@ ENGLISH = Texts(
     help={
         "agents": "lists the agents and their rooms",
         "invite": "invites you to an agent's room again; admins also invite other people",
+        "same": "gives an agent's room to the agent that its server lists by a new name",
         "busy": "sets the answers to messages that arrive while the agent answers: one by one, or all together",
         "stream": "sets the display of answers in this room: while they grow, or when they are complete",
         "stop": "stops the current answer in this room (or react with 🛑)",
@@ -245,6 +247,8 @@ ENGLISH = Texts(
         "turn": "turn",
         "message": "link or event id",
         "page": "page",
+        "old": "old",
+        "new": "new",
     },
     usage="Usage: `{prefix} {usage}`",
     usage_example="For example: `{prefix} {example}`",
@@ -271,7 +275,11 @@ ENGLISH = Texts(
     room_is_made="its room is being created",
     invited="Invited {user} to {room}.",
     already_there="{user} is already in {room}.",
+    no_such_user="However, the homeserver has no account {user}: please check the spelling.",
     may_not_talk="However, agents do not answer {user}: `permissions` has no role for this user.",
+    reconnected="{room} belongs to the agent *{listed}* from now on.",
+    not_reconnected="*{upstream}* lists no new agent *{listed}*.",
+    listed_agents="New in its list: {names}.",
     no_room_yet="{name} has no room yet. Please try again in a moment.",
     sync_unfinished="The servers have not answered yet. This is their last known state:",
     status_agents="- {agents}, {held} without a room until `sync all`, {gone} gone",
@@ -282,6 +290,11 @@ ENGLISH = Texts(
     ),
     status_room="- ⚠️ The room of **{name}** {problem}.",
     status_more_rooms="- … {count} more",
+    status_unclear=(
+        "- **{name}**: {agents}. It no longer lists {vanished}; new in its list: {appeared}. Names may have changed, "
+        "so nothing was done. `{prefix} same <old> <new>` gives an agent's room to a new name, "
+        "`{prefix} sync all` accepts the list as it is"
+    ),
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",
     busy={

@@ -167,6 +167,16 @@ class Homeserver(Requester):
         """Leave a room or decline its invitation."""
         await self.request(Method.POST, Path.v3.rooms[room_id].leave, {"reason": reason}, as_user=as_user)
 
+    async def has_user(self, user_id: str) -> bool:
+        """Tell whether *user_id*, a user of this homeserver, has an account."""
+        try:
+            await self.request(Method.GET, Path.v3.profile[user_id].displayname)
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return False
+            raise
+        return True
+
     async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:
         """Invite a person. Returns False if the person is already a member."""
         try:

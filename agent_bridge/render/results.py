@@ -21,7 +21,9 @@ from agent_bridge.core.results.commands import (
     Invited,
     NoRoomYet,
     NotPermitted,
+    NotReconnected,
     OpenTurns,
+    Reconnected,
     Result,
     Retried,
     StatusReport,
@@ -69,7 +71,9 @@ class ResultRenderer:
             NoRoomYet: lambda result: texts.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
             NotPermitted: self._not_permitted,
+            NotReconnected: self._not_reconnected,
             OpenTurns: self._open_turns,
+            Reconnected: self._reconnected,
             Retried: self._retried,
             StatusReport: self._status_report,
             StopRequested: lambda result: texts.stopping if result.turns else texts.nothing_runs,
@@ -179,9 +183,21 @@ class ResultRenderer:
     def _invited(self, result: Invited) -> str:
         text = self._texts.already_there if result.was_member else self._texts.invited
         answer = text.format(user=escape(result.user), room=_room(result.agent))
+        if not result.exists:
+            return f"{answer} {self._texts.no_such_user.format(user=escape(result.user))}"
         if result.may_talk:
             return answer
         return f"{answer} {self._texts.may_not_talk.format(user=escape(result.user))}"
+
+    def _reconnected(self, result: Reconnected) -> str:
+        return self._texts.reconnected.format(room=_room(result.agent), listed=escape(result.listed))
+
+    def _not_reconnected(self, result: NotReconnected) -> str:
+        text = self._texts.not_reconnected.format(listed=escape(result.listed), upstream=escape(result.upstream))
+        if not result.candidates:
+            return text
+        names = ", ".join(f"`{in_backticks(each)}`" for each in result.candidates)
+        return f"{text} {self._texts.listed_agents.format(names=names)}"
 
     def _open_turns(self, result: OpenTurns) -> str:
         if not result.turns:
@@ -248,6 +264,13 @@ class ResultRenderer:
         texts, name = self._texts, escape(upstream.name)
         if upstream.error is not None:
             return texts.status_failing.format(name=name, cause=escape(upstream.error or texts.not_asked_yet))
+        if upstream.appeared:
+            vanished = ", ".join(f"*{escape(each)}*" for each in upstream.vanished)
+            appeared = ", ".join(f"`{in_backticks(each)}`" for each in upstream.appeared)
+            agents = texts.count(upstream.agents, texts.agent)
+            return texts.status_unclear.format(
+                name=name, agents=agents, vanished=vanished, appeared=appeared, prefix=self._prefix
+            )
         text = texts.status_doubted if upstream.doubted else texts.status_upstream
         return text.format(name=name, agents=texts.count(upstream.agents, texts.agent), doubted=upstream.doubted)
 

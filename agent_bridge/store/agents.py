@@ -135,6 +135,15 @@ class Agents:
         """Write the desired model, names and state of an agent. Its identity and its ghost stay."""
         await self._database.execute(_SQL["update"], asdict(wanted) | {"agent": agent})
 
+    async def reconnect(self, agent: int, model: str, twin: int | None) -> None:
+        """Give *agent* the *model* that its upstream lists now; the agent *twin*, which has it now, counts as gone.
+
+        Running twice has no other effect.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["displace"], {"agent": twin})
+            await connection.execute(_SQL["reconnect"], {"agent": agent, "model": model})
+
     async def displayname_applied(self, agent: int, displayname: str) -> None:
         """Record the display name that the ghost was given."""
         await self._database.execute(_SQL["displayname_applied"], {"agent": agent, "displayname": displayname})

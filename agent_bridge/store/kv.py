@@ -46,6 +46,10 @@ class KeyValues:
         """Set the value of *key* to *value* (any JSON), and signal *topic*."""
         await self._database.execute(_SQL["set"], {"key": key, "value": Jsonb(value), "topic": topic})
 
+    async def note_restart(self, upstream: str) -> None:
+        """Record that *upstream* may be restarted now, by the clock of the database."""
+        await self._database.execute(_SQL["note_restart"], {"upstream": upstream})
+
     async def count_up(self, key: str, *, topic: Topic) -> int:
         """Add one to the number *key*, which begins at 0, signal *topic*, and return the number."""
         row = await self._database.row(_SQL["count_up"], {"key": key, "topic": topic})

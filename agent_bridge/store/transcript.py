@@ -25,6 +25,11 @@ class Transcripts:
         """Return the last *limit* messages of a lane, oldest first."""
         return await self._last(_SQL["of_lane"], lane, limit)
 
+    async def is_forgotten(self, lane: int, upstream: str) -> bool:
+        """Tell whether *upstream* may have been restarted since the last message of the lane."""
+        row = await self._database.row(_SQL["is_forgotten"], {"lane": lane, "upstream": upstream})
+        return row is not None and bool(row["forgotten"])
+
     async def of_room(self, lane: int, limit: int) -> list[ChatMessage]:
         """Return the last *limit* messages that the agent of *lane* has in the room itself, oldest first."""
         return await self._last(_SQL["of_room"], lane, limit)

@@ -33,6 +33,8 @@ class AgentInfo:
     name: str
     #: Whether *model* is the agent's name, and so changes when the agent is renamed.
     id_is_name: bool = False
+    #: Whether the agent keeps *model* for as long as it exists.
+    id_lasts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Traits:
 
     #: Whether the upstream stores conversations itself, so that requests contain no history.
     stateful: bool
+    #: Whether a restart of the upstream loses the conversations that it stores.
+    forgets: bool = False
     #: Whether a repeat with the same idempotency key is answered without a second act.
     idempotent: bool
     #: Whether the agents' models accept images.

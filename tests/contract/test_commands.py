@@ -132,6 +132,8 @@ async def test_arguments_are_checked_before_the_command_runs(services: CommandSe
     assert (await rejected("invite")).problem is ArgumentProblem.MISSING
     assert (await rejected("invite zzz")).problem is ArgumentProblem.NO_SUCH_AGENT
     assert (await rejected("invite Ada @broken")).problem is ArgumentProblem.NOT_A_USER_ID
+    incomplete = await rejected("invite Ada bob")
+    assert (incomplete.problem, incomplete.value) == (ArgumentProblem.NOT_A_USER_ID, "bob")
     assert (await rejected("busy sometimes")).problem is ArgumentProblem.NOT_A_CHOICE
     assert (await rejected("sync al")).problem is ArgumentProblem.SURPLUS
     several = await rejected("invite ad")

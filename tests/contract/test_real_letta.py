@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from agent_bridge.bridge.agents.discovery import Discovery
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.cli.probe import FoundUpstream, find_upstream
+from agent_bridge.config.conversations import TemplatesConfig
 from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.upstream.answer import (
     AnswerEvent,
     AnswerRequest,
@@ -28,10 +37,12 @@ from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined
 from support.fake_llm import ARGUMENTS, THOUGHT
 from support.letta_server import LettaServer
+from support.records import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from agent_bridge.store.postgres.database import Database
     from agent_bridge.upstream.base import Upstream
 
 DEADLINE = 30
@@ -99,11 +110,11 @@ def said(question: Any) -> list[str]:
 
 
 def by_name(name: str) -> AgentInfo:
-    return AgentInfo(name, name, id_is_name=True)
+    return AgentInfo(name, name, id_is_name=True, id_lasts=False)
 
 
 def by_id(agent: str) -> AgentInfo:
-    return AgentInfo(agent, agent)
+    return AgentInfo(agent, agent, id_lasts=False)
 
 
 async def agents(upstream: Upstream) -> set[AgentInfo]:
@@ -219,3 +230,36 @@ async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: U
         assert await answer(responses, "twice", session="!k:hs", key="turn-3") == "Echo: twice"
     assert len(letta.llm.asked) == asked + 2
     assert not responses.traits.idempotent
+
+
+async def test_init_recognises_it(letta: LettaServer) -> None:
+    assert await find_upstream(letta.url.removesuffix("/v1"), None) == FoundUpstream(letta.url, 0, is_letta=True)
+
+
+async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, database: Database) -> None:
+    def discovery(session: aiohttp.ClientSession) -> Discovery:
+        config = UpstreamConfig.model_validate({"name": "letta", "url": letta.url})
+        status, signals = UpstreamStatus(KeyValues(database), Signals()), Signals()
+        upstreams = [(make_upstream(config, session), config)]
+        templates = TemplatesConfig()
+        return Discovery(upstreams, Agents(database), lambda _: None, NAMES, templates, status, signals, ENGLISH)
+
+    first, second = await letta.create_agent("Ida"), await letta.create_agent("Jan")
+    async with aiohttp.ClientSession() as session:
+        await discovery(session).sync()
+        await letta.rename_agent(first, "Zoe")
+        await letta.rename_agent(second, "Yan")
+        restarted = discovery(session)
+        for _ in range(5):
+            [health] = await restarted.sync()
+        assert (sorted(health.vanished), sorted(health.appeared)) == (["Ida", "Jan"], ["Yan", "Zoe"])
+        known = [each.agent for each in await Agents(database).all()]
+        assert {(each.name, each.state) for each in known} == {("Ida", AgentState.ACTIVE), ("Jan", AgentState.ACTIVE)}
+        # An operator tells one of the two: the other one is a rename.
+        ida = next(each for each in known if each.name == "Ida")
+        await Agents(database).reconnect(ida.id, "Zoe", None)
+        [health] = await restarted.sync()
+        assert health.appeared == ()
+        assert {each.agent.name for each in await Agents(database).all()} == {"Zoe", "Yan"}
+    for agent in (first, second):
+        await letta.delete_agent(agent)

@@ -32,6 +32,25 @@ async def start_command(*arguments: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
+def changed_copy(config: Path, old: str, new: str) -> Path:
+    """Return a copy of *config* with *new* in place of the first *old*."""
+    copy = config.with_name("changed.yaml")
+    copy.touch(mode=0o600)
+    copy.write_text(config.read_text("utf-8").replace(old, new, 1), "utf-8")
+    return copy
+
+
+async def expect_no_password(config: Path, upstream: str) -> None:
+    """Without its homeserver, doctor reports that alone, and the password of the URL *upstream* nowhere."""
+    secret = changed_copy(config, upstream, upstream.replace("//", "//me:hush@"))
+    code, said = await run_command("doctor", "-c", str(secret))
+    assert code == 1
+    assert "FAIL  homeserver" in said
+    assert said.count("FAIL") == 1
+    assert upstream in said
+    assert "hush" not in said
+
+
 async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url: str) -> None:
     """An operator begins with an empty folder. Synapse reads the file of init, and doctor finds no fault."""
     folder = tmp_path / "bridge"
@@ -49,35 +68,28 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
         assert {stat.S_IMODE(file.stat().st_mode) for file in (config, registration)} == {0o600}
         config.write_text(config.read_text("utf-8").replace("url: embedded", f"url: {empty_database_url}"), "utf-8")
 
-        secret = config.with_name("secret.yaml")
-        secret.touch(mode=0o600)
-        with_password = upstream.url.replace("//", "//me:hush@")
-        secret.write_text(config.read_text("utf-8").replace(upstream.url, with_password), "utf-8")
-        code, said = await run_command("doctor", "-c", str(secret))
-        assert code == 1
-        assert "FAIL  homeserver" in said
-        assert said.count("FAIL") == 1
-        assert upstream.url in said
-        assert "hush" not in said
+        await expect_no_password(config, upstream.url)
 
         async with synapse:
+            code, said = await run_command("doctor", "-c", str(config))
+            assert code == 1
+            assert "FAIL  people: the homeserver has no account @me:example.test" in said
+            assert said.count("FAIL") == 1
+            await synapse.register_user("me", "password")
             code, said = await run_command("doctor", "-c", str(config))
             assert code == 0, said
             assert "upstream letta" in said
             assert "1 agent" in said
 
-            token = "as_token: "
-            changed = config.with_name("changed.yaml")
-            changed.touch(mode=0o600)
-            changed.write_text(config.read_text("utf-8").replace(token, token + "not-", 1), "utf-8")
+            changed = changed_copy(config, "as_token: ", "as_token: not-")
             code, said = await run_command("doctor", "-c", str(changed))
             assert code == 1
             assert "FAIL  as_token" in said, said
+            assert "--    namespaces: not checked" in said
+            assert "--    homeserver → bridge: not checked" in said
             assert "FAIL  rate limiting" in said
 
-            text = config.read_text("utf-8").replace("domain: example", "domain: m.example")
-            changed.write_text(text, "utf-8")
-            await expect_wrong_domain(changed)
+            await expect_wrong_domain(changed_copy(config, "domain: example", "domain: m.example"))
 
             code, said = await run_command("registration", "-c", str(config), "-o", str(registration))
             assert code == 2
@@ -89,9 +101,14 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
 
     code, said = await run_command("migrate", "-c", str(config))
     assert code == 0
-    code, said = await run_command("run", "-c", str(folder / "nothing.yaml"))
+
+
+async def test_a_configuration_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    code, said = await run_command("run", "-c", str(tmp_path / "nothing.yaml"))
     assert code == 2
     assert "agent-bridge init" in said
+    code, said = await run_command("run", "-c", str(tmp_path))
+    assert (code, said) == (2, f"{tmp_path}: cannot be read: Is a directory\n")
 
 
 async def expect_wrong_domain(config: Path) -> None:

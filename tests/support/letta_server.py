@@ -34,6 +34,9 @@ class LettaServer:
     def __init__(self) -> None:
         self.llm = FakeLLM()
         self._stack = AsyncExitStack()
+        #: The running process and the connections to it.
+        self._server = AsyncExitStack()
+        self._environment: dict[str, str] = {}
         self._root = ""
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
@@ -67,10 +70,18 @@ class LettaServer:
         """Delete an agent."""
         await self._command("agent_delete", agent_id=agent_id)
 
+    async def restart(self) -> None:
+        """Stop the server, and start it again at the same address with the same agents."""
+        home = Path(self._environment["HOME"])
+        await self._stop_server()
+        async with AsyncExitStack() as stack, asyncio.timeout(_START):
+            await self._serve(stack, home, self._root.removeprefix("http://"))
+            self._server = stack.pop_all()
+
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self.llm)
         home = stack.enter_context(temporary_folder("letta-"))
-        environment = {
+        environment = self._environment = {
             **os.environ,
             "HOME": str(home),
             "LETTA_TELEM": "0",
@@ -79,10 +90,17 @@ class LettaServer:
         }
         await _run(environment, "backend", "local")
         await _run(environment, "connect", "openai-compatible", "--base-url", self.llm.url, "--api-key", "sk-fake")
+        await self._serve(self._server, home, "127.0.0.1:0")
+        stack.push_async_callback(self._stop_server)
+
+    async def _stop_server(self) -> None:
+        await self._server.aclose()
+
+    async def _serve(self, stack: AsyncExitStack, home: Path, address: str) -> None:
         log = home / "server.log"
         with log.open("wb") as output:
             server = await _spawn(
-                environment, "server", "--listen", "ws://127.0.0.1:0", "--openai-api", output=output.fileno()
+                self._environment, "server", "--listen", f"ws://{address}", "--openai-api", output=output.fileno()
             )
         stack.enter_context(ends_with_us("group", server.pid))
         stack.push_async_callback(_stop, server)

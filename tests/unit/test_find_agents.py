@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.commands.lookup import find_agents
+from agent_bridge.core.agents import AgentState
 from support.records import contact
 
 CONTACTS = [
@@ -50,6 +51,23 @@ CONTACTS = [
 )
 def test_who_is_meant(name: str, found: list[int]) -> None:
     assert [each.agent.id for each in find_agents(name, CONTACTS)] == found
+
+
+def test_the_name_of_today_comes_before_a_former_one() -> None:
+    # Where ids are names, the id of an agent is its first name.
+    agents = [
+        contact(1, "Theodora", agent_id="Dora", model="Theodora"),
+        contact(2, "Dora", agent_id="Dora~2", model="Dora", ghost="agent_dora_2"),
+    ]
+    for name in ("Dora", "dora"):
+        assert [each.agent.id for each in find_agents(name, agents)] == [2]
+    assert [each.agent.id for each in find_agents("Theodora", agents)] == [1]
+
+
+def test_an_agent_that_is_gone_is_found_if_no_other_is_meant() -> None:
+    there, gone = contact(1, "Dora", ghost="agent_1"), contact(2, "Dora", ghost="agent_2", state=AgentState.GONE)
+    assert find_agents("Dora", [gone, there]) == [there]
+    assert find_agents("Dora", [gone]) == [gone]
 
 
 def test_nobody_is_found_among_none() -> None:

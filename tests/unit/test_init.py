@@ -65,11 +65,18 @@ def test_a_new_bridge(tmp_path: Path) -> None:
 
 def test_answers_that_are_not_the_default(tmp_path: Path) -> None:
     answers = dataclasses.replace(
-        ANSWERS, upstream_name="other", api_key="env:THE_KEY", address="https://bridge.example.org", port=8080
+        ANSWERS,
+        upstream_name="other",
+        api_key="env:THE_KEY",
+        address="https://bridge.example.org",
+        hostname="0.0.0.0",  # noqa: S104
+        port=8080,
+        database="env:DATABASE_URL",
     )
     initialise(answers, tmp_path)
     assert "api_key: env:THE_KEY\n" in (tmp_path / "config.yaml").read_text(), "the reference, not its value"
-    config = load(tmp_path / "config.yaml", {"THE_KEY": "key"})
+    config = load(tmp_path / "config.yaml", {"THE_KEY": "key", "DATABASE_URL": "postgresql://x/y"})
+    assert (config.appservice.hostname, config.database.url) == ("0.0.0.0", "postgresql://x/y")  # noqa: S104
     assert config.upstreams[0].name == "other"
     assert config.upstreams[0].api_key is not None
     assert config.upstreams[0].api_key.get_secret_value() == "key"

@@ -227,7 +227,8 @@ def test_globs(include: list[str], exclude: list[str], agents: list[str]) -> Non
 )
 def test_which_ids_are_names(model_ids: str, owner: str, model: str, *, id_is_name: bool) -> None:
     agents = included_agents([Model(model, model, owner)], config(model_ids=model_ids))
-    assert agents == (AgentInfo(model, model, id_is_name=id_is_name),)
+    lasts = model_ids == "stable" or (model_ids == "auto" and owner != "letta")
+    assert agents == (AgentInfo(model, model, id_is_name=id_is_name, id_lasts=lasts),)
 
 
 def test_an_owner_that_is_no_text_is_none() -> None:

@@ -25,7 +25,9 @@ from agent_bridge.core.results.commands import (
     Invited,
     NoRoomYet,
     NotPermitted,
+    NotReconnected,
     OpenTurns,
+    Reconnected,
     Result,
     Retried,
     RoomAddress,
@@ -99,7 +101,9 @@ SAMPLES: list[Result] = [
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
+    NotReconnected("Ada", "up", ("Bea",)),
     OpenTurns((TURN,), has_more=False),
+    Reconnected(ADA, "Bea"),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
@@ -279,6 +283,14 @@ def test_a_message_without_a_turn_is_explained(reason: NoTraceReason, detail: st
         (
             {"doubted": 9},
             "- **up**: 2 agents; 9 more disappeared from its list at once and are kept. `sync all` removes them",
+        ),
+        (
+            {"vanished": ("Ada", "A*a"), "appeared": ("agent-1", "Be`a")},
+            (
+                "- **up**: 2 agents. It no longer lists *Ada*, *A\\*a*; new in its list: `agent-1`, `Be'a`. "
+                "Names may have changed, so nothing was done. `!ab same <old> <new>` gives an agent's room to a new "
+                "name, `!ab sync all` accepts the list as it is"
+            ),
         ),
         ({"error": ""}, "- **up**: ⚠️ not asked yet"),
         ({"error": "it *broke*"}, "- **up**: ⚠️ it \\*broke\\*"),

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_bridge.bridge.agents.diff import diff_agents
+from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
 from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, UpstreamError
+from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
 from agent_bridge.store.postgres.signals import Topic
@@ -63,8 +64,15 @@ class Watch:
     failures: int = 0
     #: Seconds that the upstream asked to wait; None: it named no time.
     retry_after: float | None = None
+    #: Whether the database knows that the upstream may be restarted since its last list.
+    restart_noted: bool = False
     #: One pass at a time, whether the clock or a person asked for it.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a restart of the upstream loses its conversations."""
+        return self.upstream.traits.forgets
 
 
 class Discovery:
@@ -101,6 +109,9 @@ class Discovery:
 
     async def run(self) -> None:
         """Look at each upstream periodically, publish their status, and sync on request, until cancelled."""
+        # Nothing tells about the time before this process led.
+        for watch in self._watches:
+            await self._note_restart(watch)
         with self._signals.subscription(Topic.SYNCS) as wake:
             async with asyncio.TaskGroup() as group:
                 group.create_task(every(FALLBACK, self._report, name="report on the upstreams", wake=wake))
@@ -114,6 +125,9 @@ class Discovery:
         *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
         are believed to be gone.
         """
+        for watch in self._watches:
+            # A command may have changed the tables.
+            watch.digested = False
         await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
         return self.health()
 
@@ -149,12 +163,26 @@ class Discovery:
                 watch.failures += 1
                 watch.listed_at = None
                 watch.retry_after = error.retry_after if isinstance(error, BridgeError) else None
+                await self._note_restart(watch)
                 self._note(watch, error)
             else:
                 if not watch.health.ok:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
+                    _warn_of_history(watch)
                 watch.failures = 0
+                watch.restart_noted = False
                 watch.health = health
+
+    async def _note_restart(self, watch: Watch) -> None:
+        """Record that the upstream may be restarted: it failed for the first time since its last list."""
+        if watch.forgets and not watch.restart_noted:
+            try:
+                await self._upstream_status.note_restart(watch.upstream.name)
+            except StoreError as error:
+                # The next failure of the upstream tries it again.
+                _log.warning("a restart of the upstream is not recorded", upstream=watch.config.name, error=str(error))
+            else:
+                watch.restart_noted = True
 
     def _note(self, watch: Watch, error: Exception) -> None:
         unexpected = None if isinstance(error, BridgeError) else error
@@ -163,7 +191,7 @@ class Discovery:
             logged = error.says(ENGLISH) if isinstance(error, BridgeError) else says
             kind = "upstream" if isinstance(error, UpstreamError) else "discovery"
             _log.warning(f"{kind} failed", upstream=watch.config.name, error=logged, exc_info=unexpected)
-        watch.health = Health(watch.config.name, says, watch.health.agents, watch.health.doubted)
+        watch.health = replace(watch.health, error=says)
 
     async def _pass(self, watch: Watch, *, confirmed: bool) -> Health:
         listed = await watch.upstream.agents()
@@ -177,7 +205,7 @@ class Discovery:
             watch.listed, watch.digested = listed, False
         if watch.digested and not confirmed and not due:
             # The list lacks the same agents as before.
-            return Health(watch.config.name, None, watch.health.agents, watch.health.doubted)
+            return replace(watch.health, error=None)
         watch.digested = False
         health = await self._digest(watch, watch.listed, confirmed=confirmed)
         watch.digested = True
@@ -186,6 +214,8 @@ class Discovery:
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
         known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}
         diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
+        diff, held = (diff, HeldChange()) if confirmed else hold_unclear(diff, watch.missed)
+        self._report_held(watch, held)
         watch.missed = {agent.id: watch.missed.get(agent.id, 0.0) for agent in diff.missing}
         due = self._due(watch, watch.missed)
         gone = [agent for agent in diff.missing if agent.id in due]
@@ -207,7 +237,17 @@ class Discovery:
             del watch.missed[agent.id]
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
-        return Health(watch.config.name, None, len(listed), doubted)
+        return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids)
+
+    @staticmethod
+    def _report_held(watch: Watch, held: HeldChange) -> None:
+        if held.appeared and (held.vanished_names, held.appeared_ids) != (watch.health.vanished, watch.health.appeared):
+            _log.warning(
+                "agents may have other names: waiting for `same <old> <new>` or `sync all`",
+                upstream=watch.config.name,
+                missing=held.vanished_names,
+                new=held.appeared_ids,
+            )
 
     @staticmethod
     def _due(watch: Watch, missed: Mapping[int, float]) -> set[int]:
@@ -273,6 +313,15 @@ class Discovery:
             room_name=_shorten(fill(self._templates.room_name, fields)),
             room_topic=_shorten(fill(self._templates.room_topic, fields)),
             state=state,
+        )
+
+
+def _warn_of_history(watch: Watch) -> None:
+    is_letta = watch.config.model_ids == "auto" and any(not item.id_lasts for item in watch.listed)
+    if is_letta and not watch.upstream.traits.stateful:
+        _log.warning(
+            "Letta ignores earlier answers in a request: agent-bridge doctor names the settings that it needs",
+            upstream=watch.config.name,
         )
 
 

@@ -33,6 +33,9 @@ class Health:
     agents: int = 0
     #: Number of agents missing from its lists: too many at once to count as gone before an operator confirms it.
     doubted: int = 0
+    #: Names of agents that it no longer lists, and ids that it lists instead. Which is which is unclear.
+    vanished: Sequence[str] = ()
+    appeared: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
@@ -62,6 +65,10 @@ class UpstreamStatus:
     async def read(self) -> list[Health]:
         """Return the status of the upstreams that the leader published last."""
         return [Health(**each) for each in await self._kv.get(KeyValues.UPSTREAMS) or []]
+
+    async def note_restart(self, upstream: str) -> None:
+        """Record that *upstream* may have been restarted, and have forgotten its conversations."""
+        await self._kv.note_restart(upstream)
 
     async def requested_syncs(self) -> tuple[SyncRequests, SyncRequests]:
         """Return the syncs that people asked for, and those that are done."""

@@ -117,10 +117,10 @@ class Generation:
                 ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), agent.name, self._texts)
             )
         upstream, config = configured
-        question = await self._questions.build(turn, agent, upstream)
+        tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
+        question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
-        tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
         limits = question.history.limits(tokens)
         for number, limit in enumerate(limits):
             request = self._request(turn, agent, question, limit, number)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.answering.history import History, alternating, question_of
 from agent_bridge.bridge.answering.incoming_files import FileContent
+from agent_bridge.bridge.answering.recap import Recaps
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import ChatMessage
@@ -70,6 +71,7 @@ class Questions:
         self._homeserver = homeserver
         self._namespace = namespace
         self._transcripts = transcripts
+        self._recaps = Recaps(transcripts, texts)
         self._incoming_files = incoming_files
         self._room_messages = threads.room_messages
         self._texts = texts
@@ -83,11 +85,12 @@ class Questions:
 
         return alternating((*history, question.message), quote)
 
-    async def build(self, turn: Turn, agent: Agent, upstream: Upstream) -> Question:
+    async def build(self, turn: Turn, agent: Agent, upstream: Upstream, tokens: int) -> Question:
         """Return the question of *turn* to *agent*.
 
         A stateful upstream gets no history: it remembers the conversation. It does not know which message a thread is
-        about, so the first question of a thread quotes the thread's root.
+        about, so the first question of a thread quotes the thread's root. One that forgot the conversation gets about
+        *tokens* of it.
 
         Raises:
             HomeserverUnavailable: an event or a file that the message refers to cannot be fetched now.
@@ -103,6 +106,8 @@ class Questions:
             history = await self._history(turn, root)
         elif root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
+        if upstream.traits.forgets and (recap := await self._recaps.find(turn, agent, tokens)):
+            parts = [FileContent(recap, quoted=True), *parts]
         return Question(
             history,
             ChatMessage("user", _joined(parts), tuple(image for part in parts for image in part.images)),

@@ -168,6 +168,8 @@ class Invited:
     was_member: bool
     #: Whether the person has a role, so that agents answer.
     may_talk: bool
+    #: Whether the homeserver knows the person; true for a person of another homeserver.
+    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,25 @@ class NoRoomYet:
     """The agent's room does not exist yet."""
 
     agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """An agent's room belongs to an agent that its upstream lists by another name."""
+
+    agent: AgentEntry
+    #: The id in the upstream's list.
+    listed: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReconnected:
+    """The upstream lists no new agent of this name."""
+
+    listed: str
+    upstream: str
+    #: Ids in the upstream's list that no room belongs to.
+    candidates: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +302,9 @@ class UpstreamEntry:
     agents: int
     #: Agents that left the list, too many at once to be removed without ``sync all``.
     doubted: int
+    #: Agents that are not in the list any more, and ids that are there instead; ``same`` tells which is which.
+    vanished: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +352,9 @@ Result: TypeAlias = (
     | NoRoomYet
     | NoTrace
     | NotPermitted
+    | NotReconnected
     | OpenTurns
+    | Reconnected
     | Retried
     | StatusReport
     | StopRequested

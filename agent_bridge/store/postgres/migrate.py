@@ -68,8 +68,8 @@ def migrate(uri: str) -> None:
         SchemaTooNew: a newer program migrated it; nothing was changed.
         StoreError: the database cannot be reached or refuses.
     """
-    with _as_store_error("the database cannot be migrated"), patient_connection(uri, autocommit=True) as connection:
-        _refuse_old_server(connection)
+    with as_store_error("the database cannot be migrated"), patient_connection(uri, autocommit=True) as connection:
+        refuse_old_server(connection)
         if _is_up_to_date(connection):
             return
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
@@ -104,11 +104,11 @@ def check(uri: str) -> None:
         SchemaTooNew, SchemaTooOld: it is not.
         StoreError: the database cannot be reached.
     """
-    with _as_store_error("the database cannot be reached"), psycopg.connect(uri, autocommit=True) as connection:
+    with as_store_error("the database cannot be reached"), psycopg.connect(uri, autocommit=True) as connection:
         if _is_up_to_date(connection):
             return
         _refuse_newer(connection)
-        revision, newest = _revision(connection), _revisions()[-1]
+        revision, newest = _revision(connection), known_revisions()[-1]
         if revision != newest:
             found = f"is at revision {revision}" if revision else "is empty"
             raise SchemaTooOld(f"the database {found}, this program needs {newest}: run agent-bridge migrate")
@@ -116,7 +116,11 @@ def check(uri: str) -> None:
 
 
 @contextmanager
-def _as_store_error(failure: str) -> Iterator[None]:
+def as_store_error(failure: str, database: str = "the database (database.url)") -> Iterator[None]:
+    """Raise a :class:`StoreError` that begins with *failure* for each error of the database, without secrets.
+
+    If it cannot be reached, the error names it as *database*.
+    """
     try:
         yield
     except psycopg.Error as error:
@@ -125,16 +129,18 @@ def _as_store_error(failure: str) -> Iterator[None]:
             unknown = _UNKNOWN_PARAMETER.search(str(error))
             hint = f": it has an unknown parameter {unknown[1]}" if unknown else ""
             raise StoreError(f"{failure}: database.url is no PostgreSQL URL{hint}") from None
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            failure = f"{database} cannot be reached"
         raise StoreError(f"{failure}: {str(error).strip()}") from error
 
 
-def _revisions() -> list[str]:
+def known_revisions() -> list[str]:
     """Return the revisions that this program knows, oldest first. The names of their files begin with them."""
     return sorted(file.name.partition("_")[0] for file in (migrations_folder() / "versions").glob("[0-9]*_*.py"))
 
 
 def _is_up_to_date(connection: psycopg.Connection[Any]) -> bool:
-    if _revision(connection) != _revisions()[-1]:
+    if _revision(connection) != known_revisions()[-1]:
         return False
     return _queue_version(connection) == _queue_files()[-1].name
 
@@ -148,7 +154,8 @@ def _revision(connection: psycopg.Connection[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _refuse_old_server(connection: psycopg.Connection[Any]) -> None:
+def refuse_old_server(connection: psycopg.Connection[Any]) -> None:
+    """Raise a :class:`StoreError` if the server is too old for the bridge."""
     version = connection.info.server_version // 10_000
     if version < _OLDEST_SERVER:
         raise StoreError(f"PostgreSQL {version} is too old: {_OLDEST_SERVER} or newer is needed")
@@ -158,7 +165,7 @@ def _refuse_newer(connection: psycopg.Connection[Any]) -> None:
     revision = _revision(connection)
     if revision is None:
         return
-    if revision not in _revisions():
+    if revision not in known_revisions():
         raise SchemaTooNew(
             f"the database was migrated by a newer agent-bridge (revision {revision}): "
             "install that version or restore an older database"

@@ -54,6 +54,17 @@ WITH changed AS (
 UPDATE room SET name = %(room_name)s, topic = %(room_topic)s WHERE owner = %(agent)s AND kind = 'home'
 RETURNING pg_notify('agent_bridge', 'agents')
 
+-- displace --
+-- Count the agent, whose id in its upstream's list belongs to another agent now, as gone.
+UPDATE agent SET state = 'gone', state_since = now() WHERE id = %(agent)s AND state <> 'gone'
+
+-- reconnect --
+-- Give the agent the id by which its upstream lists it now.
+UPDATE agent SET model = %(model)s, state = 'active',
+       state_since = CASE WHEN state = 'active' THEN state_since ELSE now() END
+WHERE id = %(agent)s
+RETURNING pg_notify('agent_bridge', 'agents')
+
 -- displayname_applied --
 -- Record the display name that the ghost was given.
 UPDATE agent SET displayname_applied = %(displayname)s WHERE id = %(agent)s

@@ -8,6 +8,11 @@ INSERT INTO kv (key, value) VALUES (%(key)s, %(value)s)
 ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 RETURNING CASE WHEN %(topic)s::text IS NOT NULL THEN pg_notify('agent_bridge', %(topic)s) END
 
+-- note_restart --
+-- Record that the upstream may be restarted now.
+INSERT INTO kv (key, value) VALUES ('restarts', jsonb_build_object(%(upstream)s::text, now()))
+ON CONFLICT (key) DO UPDATE SET value = kv.value || EXCLUDED.value
+
 -- count_up --
 -- Add 1 to the number of a key, which begins at 0; signal the topic %(topic)s and return the number.
 INSERT INTO kv (key, value) VALUES (%(key)s, '1')

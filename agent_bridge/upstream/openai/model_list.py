@@ -92,7 +92,9 @@ def included_agents(models: Iterable[Model], config: UpstreamConfig) -> tuple[Ag
     agents: dict[str, AgentInfo] = {}
     for model in models:
         if _is_included(model, config) and model.id not in agents:
-            agents[model.id] = AgentInfo(model.id, model.name, id_is_name=_id_is_name(model, config))
+            names = _ids_are_names(model, config)
+            is_name = names and _LETTA_ID.fullmatch(model.id) is None
+            agents[model.id] = AgentInfo(model.id, model.name, id_is_name=is_name, id_lasts=not names)
     return tuple(agents.values())
 
 
@@ -157,7 +159,5 @@ def _is_included(model: Model, config: UpstreamConfig) -> bool:
     return chats and matches(config.include) and not matches(config.exclude)
 
 
-def _id_is_name(model: Model, config: UpstreamConfig) -> bool:
-    if config.model_ids == "stable" or _LETTA_ID.fullmatch(model.id):
-        return False
-    return config.model_ids == "names" or model.owner == _LETTA
+def _ids_are_names(model: Model, config: UpstreamConfig) -> bool:
+    return config.model_ids == "names" or (config.model_ids == "auto" and model.owner == _LETTA)

@@ -38,6 +38,7 @@ _LIST_TIMEOUT = 30.0
 _MAX_PAGES = 200
 #: Events of one chunk that are read before other tasks run.
 _EVENTS_AT_ONCE = 100
+_LETTA_SESSION = "x-letta-chat-key"
 #: Seconds for which a server that lacks ``/responses`` is not asked for it.
 _RESPONSES_RETRY = 3600.0
 
@@ -55,6 +56,8 @@ class OpenAIUpstream:
         self.name = config.name
         self.traits = Traits(
             stateful=config.history == "server",
+            # Letta keeps the conversations of this header in its memory.
+            forgets=config.history == "server" and (config.session_header or "").lower() == _LETTA_SESSION,
             # Letta ignores the header at /responses, and no other server is known to use it there.
             idempotent=config.idempotency_header is not None and config.api == "chat",
             images=config.images,

@@ -1,0 +1,97 @@
+"""The questions of ``agent-bridge init``: each answer is checked before the next question."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from agent_bridge.cli.init import InitAnswers
+from agent_bridge.cli.probe import find_server_name, find_upstream
+from agent_bridge.config.types import ServerName, Url, UserId
+from agent_bridge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ENVIRONMENT = "env:"
+
+
+def interview(
+    *,
+    homeserver: str | None,
+    domain: str | None,
+    upstream: str | None,
+    admin: str | None,
+    api_key: str | None,
+    plain_names: bool | None,
+    **settings: Any,
+) -> tuple[InitAnswers, list[str]]:
+    """Return the answers about a new bridge, and notes for the operator.
+
+    Each of the first four that is None is asked for. If all four are given, no question is asked. Servers that answer
+    are asked for their names and kinds; *settings* are the other fields of the answers.
+
+    Raises:
+        ConfigError: *domain* is not the name of the homeserver.
+    """
+    interactive = None in {homeserver, domain, upstream, admin}
+    homeserver = homeserver or _ask("Homeserver URL", Url)
+    server_name = asyncio.run(find_server_name(homeserver)) if homeserver.startswith("http") else None
+    if domain is not None and server_name is not None and domain != server_name:
+        raise ConfigError(f"homeserver.domain: {domain} is wrong: the homeserver calls itself {server_name}")
+    domain = domain or _ask("Homeserver's server_name", ServerName, default=server_name)
+    upstream = upstream or _ask("Upstream URL (ends in /v1)", Url)
+    if interactive and api_key is None:
+        text = "Upstream's API key (empty: none; env:NAME: from the environment)"
+        api_key = typer.prompt(text, default="", show_default=False, hide_input=True)
+    admin = admin or _ask("Your Matrix id", UserId)
+    if interactive and plain_names is None:
+        plain_names = typer.confirm("Show each agent by its plain name, without “Letta Agent”?", default=False)
+    found = asyncio.run(find_upstream(upstream, _key(api_key))) if upstream.startswith("http") else None
+    answers = InitAnswers(
+        homeserver=homeserver,
+        domain=domain,
+        upstream=upstream if found is None else found.url,
+        admin=admin,
+        api_key=api_key or None,
+        plain_names=bool(plain_names),
+        is_letta=found is not None and found.is_letta,
+        **settings,
+    )
+    notes: list[str] = []
+    if server_name is None:
+        notes.append(f"{homeserver} does not tell its server_name. agent-bridge doctor checks it later.")
+    if found is None:
+        notes.append(f"No server lists agents at {upstream}. agent-bridge doctor checks it later.")
+    else:
+        kind = "Letta" if found.is_letta else "the upstream"
+        notes.append(f"{kind} lists {found.agents} agents at {found.url}.")
+    return answers, notes
+
+
+def _ask(question: str, kind: Any, *, default: str | None = None) -> str:
+    answer: str = typer.prompt(question, default=default, value_proc=_checked(kind))
+    return answer
+
+
+def _checked(kind: Any) -> Callable[[str], str]:
+    adapter: TypeAdapter[str] = TypeAdapter(kind)
+
+    def check(answer: str) -> str:
+        try:
+            return adapter.validate_python(answer.strip())
+        except ValidationError as error:
+            # The question is asked again.
+            raise typer.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+    return check
+
+
+def _key(api_key: str | None) -> str | None:
+    if api_key and api_key.startswith(_ENVIRONMENT):
+        return os.environ.get(api_key.removeprefix(_ENVIRONMENT))
+    return api_key or None

@@ -1,0 +1,165 @@
+"""``agent-bridge init`` asks the operator and the servers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner
+
+from agent_bridge.cli import cli
+from agent_bridge.cli.doctor import Doctor, missing_for_letta
+from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream
+from agent_bridge.config.load import load
+from agent_bridge.config.model import UpstreamConfig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NOWHERE = "http://127.0.0.1:9"
+LETTA = [{"id": "Dora", "object": "model", "created": 0, "owned_by": "letta"}]
+
+
+@asynccontextmanager
+async def server(pages: dict[str, Any]) -> AsyncIterator[str]:
+    """Serve *pages* as JSON, by path."""
+
+    async def page(request: web.Request) -> web.Response:
+        if request.path not in pages:
+            raise web.HTTPNotFound
+        return web.json_response(pages[request.path])
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_homeserver_tells_its_name() -> None:
+    async with server({"/_matrix/key/v2/server": {"server_name": "bed.test"}}) as url:
+        assert await find_server_name(url) == "bed.test"
+    assert await find_server_name(NOWHERE) is None
+    async with server({"/_matrix/key/v2/server": []}) as url:
+        assert await find_server_name(url) is None
+
+
+async def test_an_upstream_is_found_with_and_without_v1() -> None:
+    async with server({"/v1/models": {"data": LETTA}}) as url:
+        assert await find_upstream(url, None) == FoundUpstream(f"{url}/v1", 1, is_letta=True)
+        assert await find_upstream(f"{url}/v1/", "key") == FoundUpstream(f"{url}/v1", 1, is_letta=True)
+    async with server({"/models": [{"id": "m", "owned_by": "me"}]}) as url:
+        assert await find_upstream(url, None) == FoundUpstream(url, 1, is_letta=False)
+    async with server({"/v1/models": {"error": "no"}}) as url:
+        assert await find_upstream(url, None) is None
+    assert await find_upstream(NOWHERE, None) is None
+
+
+async def test_letta_without_agents_is_known_by_its_description() -> None:
+    empty: dict[str, Any] = {"/v1/models": {"data": []}}
+    async with server({**empty, "/app-server-info": {"type": "app_server_info_response"}}) as url:
+        assert await find_upstream(url, None) == FoundUpstream(f"{url}/v1", 0, is_letta=True)
+    async with server(empty) as url:
+        assert await find_upstream(url, None) == FoundUpstream(f"{url}/v1", 0, is_letta=False)
+
+
+def test_the_settings_for_letta() -> None:
+    config = UpstreamConfig.model_validate({"name": "u", "url": NOWHERE})
+    assert missing_for_letta(config) == [
+        "history: server",
+        "session_header: X-Letta-Chat-Key",
+        "idempotency_header: Idempotency-Key",
+    ]
+    responses = {"api": "responses", "history": "server", "session_header": "x-letta-chat-key"}
+    assert missing_for_letta(config.model_copy(update=responses)) == []
+
+
+def run_init(folder: Path, *options: str, answers: str = "") -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["init", "--folder", str(folder), *options], input=answers)
+    return result.exit_code, f"{result.output}{result.exception or ''}"
+
+
+ALL = ("--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", f"{NOWHERE}/v1", "--admin", "@me:bed.test")
+
+
+def test_with_all_options_it_asks_nothing(tmp_path: Path) -> None:
+    code, said = run_init(tmp_path, *ALL)
+    assert code == 0, said
+    assert "No server lists agents" in said
+    config = load(tmp_path / "config.yaml", {})
+    assert config.upstreams[0].api_key is None
+    assert config.templates.displayname == "Letta Agent: {name}"
+
+
+def test_each_answer_is_checked_and_the_key_is_not_shown(tmp_path: Path) -> None:
+    answers = "\n".join(
+        [
+            "localhost",
+            NOWHERE,
+            "https://bed.test",
+            "bed.test",
+            "here",
+            f"{NOWHERE}/v1",
+            "hush",
+            "me",
+            "@me:bed.test",
+            "y",
+        ]
+    )
+    code, said = run_init(tmp_path, answers=answers)
+    assert code == 0, said
+    assert said.count("Error: ") == 4
+    assert "must be an http:// or https:// URL" in said
+    assert "must be a server name" in said
+    assert "'me' is not a Matrix user id" in said
+    assert "hush" not in said
+    config = load(tmp_path / "config.yaml", {})
+    assert (config.homeserver.domain, config.templates.displayname) == ("bed.test", "{name}")
+    assert config.upstreams[0].api_key is not None
+    assert config.upstreams[0].api_key.get_secret_value() == "hush"
+
+
+@pytest.fixture
+async def letta_and_homeserver() -> AsyncIterator[str]:
+    pages = {"/_matrix/key/v2/server": {"server_name": "bed.test"}, "/v1/models": {"data": LETTA}}
+    async with server(pages) as url:
+        yield url
+
+
+async def test_servers_are_asked_for_their_names_and_kinds(letta_and_homeserver: str, tmp_path: Path) -> None:
+    options = ("--homeserver", letta_and_homeserver, "--upstream", letta_and_homeserver, "--admin", "@me:bed.test")
+    code, said = await asyncio.to_thread(run_init, tmp_path, *options, "--domain", "matrix.bed.test")
+    assert code == 1
+    assert "the homeserver calls itself bed.test" in said
+    # The name that the homeserver told is the default.
+    code, said = await asyncio.to_thread(run_init, tmp_path, *options, answers="\n\n\n")
+    assert code == 0, said
+    assert "Letta lists 1 agents" in said
+    [upstream] = load(tmp_path / "config.yaml", {}).upstreams
+    assert upstream.url == f"{letta_and_homeserver}/v1"
+    assert missing_for_letta(upstream) == []
+
+
+async def test_doctor_names_the_settings_that_letta_needs(letta_and_homeserver: str, tmp_path: Path) -> None:
+    run = await asyncio.to_thread(run_init, tmp_path, *ALL)
+    assert run[0] == 0
+    file = tmp_path / "config.yaml"
+    config = load(file, {})
+    [upstream] = config.upstreams
+    changed = config.model_copy(
+        update={"upstreams": (upstream.model_copy(update={"url": f"{letta_and_homeserver}/v1"}),)}
+    )
+    found = [str(each) async for each in Doctor(changed, file, tmp_path / "registration.yaml").findings()]
+    [line] = [each for each in found if "upstream letta" in each]
+    assert line.startswith("FAIL")
+    assert "set history: server, session_header: X-Letta-Chat-Key, idempotency_header: Idempotency-Key" in line
