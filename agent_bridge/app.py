@@ -21,6 +21,7 @@ from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
 from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
+from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.delivery.receipts import Receipts
@@ -36,6 +37,8 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.home_rooms import HomeRooms
+from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.commands.handler import CommandHandler, all_commands
@@ -236,13 +239,15 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         config.answers,
         texts,
     )
+    reactions = StatusReactions(homeserver)
     messages = MessageHandler(
         outboxes,
         turns,
         Batching(turns, config.lanes),
         generation,
         Receipts(homeserver),
-        StatusReactions(homeserver),
+        reactions,
+        Undeliverable(homeserver, turns, reactions, texts),
         config.lanes,
         config.answers,
         config.bot,
@@ -257,7 +262,17 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
-    provisioner = Provisioner(homeserver, namespace, stores.agents, space, config.rooms, powers, signals, texts)
+    provisioner = Provisioner(
+        homeserver,
+        namespace,
+        stores.agents,
+        space,
+        HomeRooms(homeserver, namespace, stores.agents, config.rooms, powers, texts),
+        HomeState(homeserver, namespace, stores.agents, powers),
+        config.rooms,
+        signals,
+        texts,
+    )
     discovery = Discovery(
         clients.upstreams,
         stores.agents,
@@ -316,7 +331,9 @@ def _build_leader(
     settings: _Settings, stores: Stores, clients: _Clients, inbound: _Inbound, agents: _AgentParts
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
-    monitor = HomeserverMonitor(homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice)
+    monitor = HomeserverMonitor(
+        homeserver, stores.kv, stores.agents, intake, stores.lanes, config.appservice, agents.provisioner.doubt_all
+    )
     duties = {
         "provisioner": agents.provisioner.run,
         "monitor": monitor.run,

@@ -14,7 +14,10 @@
     │   └── SchemaTooOld            not migrated
     ├── HomeserverError             the homeserver
     │   ├── HomeserverUnavailable   no response, 429 or 5xx: retryable
+    │   │   ├── TokenRejected       it does not know the as_token
+    │   │   └── UserNotRegistered   it does not know the ghost or the bot
     │   └── HomeserverRefused       4xx
+    │       └── RoomOutOfReach      an alias points to a room that the bridge cannot enter
     ├── UpstreamError               a server of agents
     │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
     │   ├── UpstreamBusy            429 or 503, perhaps with Retry-After: retryable
@@ -119,8 +122,20 @@ class HomeserverUnavailable(HomeserverError):
     retryable = True
 
 
+class TokenRejected(HomeserverUnavailable):
+    """The homeserver does not know the ``as_token``. The request itself may be correct."""
+
+
+class UserNotRegistered(HomeserverUnavailable):
+    """The homeserver does not know the user of the request: it was reset, or restored from an older backup."""
+
+
 class HomeserverRefused(HomeserverError):
     """The homeserver refused the request; a repeat has the same result."""
+
+
+class RoomOutOfReach(HomeserverRefused):
+    """The alias of a new room points to a room that its creator cannot enter."""
 
 
 class UpstreamError(BridgeError):

@@ -63,6 +63,43 @@ class Room:
     answered_by: Mapping[str, int] = field(default_factory=dict)
 
 
+class RoomProblem(StrEnum):
+    """A difference between an agent's room and its desired state that the bridge cannot repair."""
+
+    #: Clients encrypt the messages, which the bridge cannot read.
+    ENCRYPTED = "encrypted"
+    #: The room was upgraded, and nobody invited the ghost or the bridge bot into the room that replaces it.
+    SUCCESSOR_CLOSED = "successor_closed"
+    #: The ghost is not in the room, and cannot enter it.
+    GHOST_AWAY = "ghost_away"
+    #: The ghost is banned.
+    GHOST_BANNED = "ghost_banned"
+    #: The ghost lacks the power to send messages.
+    GHOST_MUTED = "ghost_muted"
+    #: The bridge bot is not in the room, and cannot enter it.
+    BOT_AWAY = "bot_away"
+    #: Members without the power of a moderator, or guests, can let others in.
+    OPEN_DOOR = "open_door"
+    #: The homeserver refuses the ghost's display name.
+    NO_DISPLAYNAME = "no_displayname"
+    #: The alias of the room is missing or belongs to another room.
+    NO_ALIAS = "no_alias"
+    #: The Space does not list the room.
+    NOT_IN_SPACE = "not_in_space"
+    #: The homeserver refuses the name, the topic or the power levels.
+    STATE_REFUSED = "state_refused"
+
+    @property
+    def silences(self) -> bool:
+        """Whether the ghost cannot show an answer in the room."""
+        return self in _SILENCING
+
+
+_SILENCING = frozenset(
+    {RoomProblem.SUCCESSOR_CLOSED, RoomProblem.GHOST_AWAY, RoomProblem.GHOST_BANNED, RoomProblem.GHOST_MUTED}
+)
+
+
 class WhenBusy(StrEnum):
     """The treatment of messages that arrive while an agent answers."""
 
@@ -116,6 +153,11 @@ class HomeRoom:
     #: The treatment of waiting messages, and the display of answers; None: as configured.
     when_busy: WhenBusy | None
     streaming: Streaming | None
+    #: How often a comparison with the homeserver was requested, and the requests that the last comparison answered.
+    check_requests: int = 0
+    checked: int = 0
+    #: The problems that the last comparison found and could not repair.
+    problems: tuple[RoomProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.payloads import Payload
-    from agent_bridge.core.rooms import Streaming, WhenBusy
+    from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
 
 
 class TurnKind(StrEnum):
@@ -181,6 +181,8 @@ class Turn:
     extras: AnswerExtras
     #: The reason why there is no complete answer, as a text for people; None without an error.
     error: str | None
+    #: The problem of the room in which the ghost cannot show an answer; None without one.
+    obstacle: RoomProblem | None = None
 
     @property
     def payloads(self) -> tuple[Payload, ...]:

@@ -78,6 +78,14 @@ class Texts:
     ghost_declines: str
     agent_left: str
     agent_back: str
+    room_moved: str
+    #: The ``{cause}`` of messages whose room does not exist any more.
+    room_lost: str
+    #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.
+    told_problems: Mapping[str, str]
+    #: All problems, for operators; and the ``{cause}`` of a message that gets no answer because of one.
+    room_problems: Mapping[str, str]
+    silenced: Mapping[str, str]
     hello: str
     hello_all: str
     presence_ready: str
@@ -115,6 +123,7 @@ class Texts:
     database_failed: str
     homeserver_away: str
     homeserver_failed: str
+    homeserver_unauthorised: str
     homeserver_refused: str
     homeserver_invalid: str
     upstream_busy: str

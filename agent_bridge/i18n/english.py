@@ -59,6 +59,39 @@ ENGLISH = Texts(
     ghost_declines="This agent answers only in its own room. Ask {bot} for an invitation: invite {name}",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
+    room_moved="This room replaces an earlier one. The conversation continues here.",
+    room_lost="the room was deleted",
+    told_problems={
+        "encrypted": "This room is encrypted, so {name} cannot read messages here. Ask an operator for another room.",
+        "successor_closed": (
+            "This room was upgraded, and {name} cannot enter the new one. Invite `{ghost}` and `{bot}` there."
+        ),
+        "ghost_away": "{name} is not in this room and cannot come back: messages get no answers.",
+        "ghost_banned": "{name} is banned from this room: messages get no answers until the ban is lifted.",
+        "ghost_muted": "{name} has no power to send messages here: a room administrator can change its power level.",
+    },
+    room_problems={
+        "encrypted": (
+            "is encrypted: set encryption_enabled_by_default_for_room_type to off in homeserver.yaml, then delete the "
+            "room, and the bridge makes another one"
+        ),
+        "successor_closed": "was upgraded: invite the ghost and the bot into the room that replaces it",
+        "ghost_away": "has no ghost: it cannot join, perhaps its account is deactivated",
+        "ghost_banned": "has banned its ghost: lift the ban",
+        "ghost_muted": "does not let its ghost send messages: raise the ghost's power level",
+        "bot_away": "has no bridge bot: it cannot join, so commands get no answers",
+        "open_door": "lets members or guests in without a moderator: raise the level of invitations to 50",
+        "no_displayname": "shows its ghost's name only in the room: the homeserver refuses display names in profiles",
+        "no_alias": "has no alias, or another room has it",
+        "not_in_space": "is not listed in the Space: the homeserver refused it",
+        "state_refused": "keeps its name, topic or power levels: the homeserver refused a change",
+    },
+    silenced={
+        "successor_closed": "this room was upgraded",
+        "ghost_away": "the agent is not in this room",
+        "ghost_banned": "the agent is banned from this room",
+        "ghost_muted": "the agent has no power to send messages here",
+    },
     hello="Hello! I am the bridge bot. Send `help` to see my commands.",
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",
     presence_ready="Ready",
@@ -96,6 +129,7 @@ ENGLISH = Texts(
     database_failed="the bridge's database failed",
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
+    homeserver_unauthorised="the homeserver does not know the as_token: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
     homeserver_invalid="the homeserver's response is not valid: is the address correct?",
     upstream_busy="{upstream} is busy ({status})",

@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach, UserNotRegistered
 from agent_bridge.core.lean_imports import in_place_of, without
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.requests import Json, Requester, as_list, events, field
+from agent_bridge.matrix.room_state import LISTED_CREATOR, RoomState
 
-# The client needs of the types, classes for the whole of the Matrix API, two names in annotations.
 with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
-    from mautrix.api import HTTPAPI, Method, Path, PathBuilder
-    from mautrix.errors import MatrixConnectionError, MatrixError, MatrixRequestError
+    from mautrix.api import Method, Path
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import aiohttp
-    from mautrix.util.logging import TraceLogger
-
-    from agent_bridge.core.ids import Namespace
-
-_log: TraceLogger = logging.getLogger("mau.http")  # type: ignore[assignment]  # mautrix creates loggers of this type
-
-Json = dict[str, Any]
-Value = TypeVar("Value")
 
 _NOT_FOUND = 404
 _FORBIDDEN = 403
-_SERVER_ERROR = 500
 #: Synapse's responses to a ping during its delivery of stored transactions; the bridge is reachable.
 _DELIVERING = ("AlreadyCancelled", "AlreadyCalled")
-_TOO_MANY = 429
-#: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
-_LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
-
-
-def _translate(error: MatrixError) -> HomeserverError:
-    if not isinstance(error, MatrixRequestError):
-        return HomeserverUnavailable(Text("homeserver_away", said=error))
-    status, errcode = error.http_status, error.errcode
-    said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
-    if status >= _SERVER_ERROR or status == _TOO_MANY:
-        return HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
-    return HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
-
-
-def _invalid() -> HomeserverUnavailable:
-    return HomeserverUnavailable(Text("homeserver_invalid"))
-
-
-def _get(answer: Json, key: str, kind: type[Value]) -> Value:
-    value = answer.get(key)
-    if not isinstance(value, kind):
-        raise _invalid()
-    return value
-
-
-def _events(answer: Json) -> list[Json]:
-    """Return the valid events of a ``chunk``."""
-    return [
-        event
-        for event in _get(answer, "chunk", list)
-        if isinstance(event, dict) and isinstance(event.get("event_id"), str) and isinstance(event.get("content"), dict)
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,62 +30,40 @@ class CreatedRoom:
     fresh: bool
 
 
-class Homeserver:
+class Homeserver(Requester):
     """Makes requests to the homeserver as the bridge bot or as a ghost.
 
     ``as_user`` is a user id in the bridge's name space; None is the bot. Every method raises
     :class:`HomeserverUnavailable` if a repeat may succeed, else :class:`HomeserverRefused`.
     """
 
-    def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
-        self.namespace = namespace
-        #: Requests that wait for their response.
-        self.in_flight = 0
-        self._api = HTTPAPI(address, as_token, client_session=session, log=_log)
-
-    async def request(
-        self,
-        method: Method,
-        path: PathBuilder,
-        content: Json | None = None,
-        *,
-        as_user: str | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Json:
-        """Make one request and return its JSON object."""
-        params = {"user_id": as_user or self.namespace.bot, **(query or {})}
-        self.in_flight += 1
-        try:
-            answer = await self._api.request(method, path, content, query_params=params)
-        except (MatrixConnectionError, MatrixRequestError) as error:
-            raise _translate(error) from error
-        except (ValueError, TypeError) as error:
-            # The response is cut off or comes from a proxy.
-            raise _invalid() from error
-        finally:
-            self.in_flight -= 1
-        if not isinstance(answer, dict):
-            raise _invalid()
-        return answer
-
     async def versions(self) -> Json:
         """Return ``GET /_matrix/client/versions``."""
         return await self.request(Method.GET, Path.versions)
 
-    async def answers(self) -> bool:
-        """Tell whether the homeserver responds, even with a refusal."""
+    async def outage(self) -> HomeserverUnavailable | None:
+        """Return why the homeserver carries out no request of the bridge; None if it responds, even with a refusal."""
         try:
             await self.versions()
-        except HomeserverUnavailable:
-            return False
-        except HomeserverRefused:
-            pass
-        return True
+        except (UserNotRegistered, HomeserverRefused):
+            return None
+        except HomeserverUnavailable as error:
+            return error
+        return None
+
+    async def answers(self) -> bool:
+        """Tell whether the homeserver responds, even with a refusal, and knows the ``as_token``."""
+        return await self.outage() is None
+
+    async def server_name(self) -> str:
+        """Return the name by which the homeserver calls itself: the domain of the application service's own user."""
+        answer = await self._own(Method.GET, Path.v3.account.whoami)
+        return field(answer, "user_id", str).partition(":")[2]
 
     async def whoami(self, as_user: str | None = None) -> str:
         """Return the user id as which the homeserver sees this request."""
         answer = await self.request(Method.GET, Path.v3.account.whoami, as_user=as_user)
-        return _get(answer, "user_id", str)
+        return field(answer, "user_id", str)
 
     async def lists_creator(self, version: str | None) -> bool:
         """Tell whether the power levels of a new room must list its creator.
@@ -142,8 +72,8 @@ class Homeserver:
         """
         if version is None:
             answer = await self.request(Method.GET, Path.v3.capabilities)
-            version = str(_get(answer, "capabilities", dict).get("m.room_versions", {}).get("default", "1"))
-        return version in _LISTED_CREATOR
+            version = str(field(answer, "capabilities", dict).get("m.room_versions", {}).get("default", "1"))
+        return version in LISTED_CREATOR
 
     async def ping(self, appservice_id: str) -> float | None:
         """Let the homeserver ping the bridge (``POST …/appservice/{id}/ping``) and return the duration in milliseconds.
@@ -156,11 +86,11 @@ class Homeserver:
             if any(name in str(error) for name in _DELIVERING):
                 return None
             raise
-        return float(_get(answer, "duration_ms", int))
+        return float(field(answer, "duration_ms", int))
 
     async def register(self, localpart: str) -> None:
         """Create the ghost or bot *localpart*, unless it exists."""
-        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        content: Json = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         try:
             await self.request(Method.POST, Path.v3.register, content)
         except HomeserverRefused as error:
@@ -187,6 +117,9 @@ class Homeserver:
 
         *content* must have ``room_alias_name``: this request has no transaction id, so a repeat finds the first room
         by its alias. *as_user* is a member of an adopted room.
+
+        Raises:
+            RoomOutOfReach: *as_user* cannot enter the room that has the alias.
         """
         try:
             answer = await self.request(Method.POST, Path.v3.createRoom, content, as_user=as_user)
@@ -196,9 +129,13 @@ class Homeserver:
             room_id = await self.resolve_alias(self.namespace.alias(content["room_alias_name"]))
             if room_id is None:
                 raise
-            await self.join(room_id, as_user)
+            try:
+                await self.join(room_id, as_user)
+            except HomeserverRefused as refusal:
+                text = Text("homeserver_refused", said=f"{room_id}: {refusal}")
+                raise RoomOutOfReach(text, status=refusal.status, errcode=refusal.errcode) from refusal
             return CreatedRoom(room_id, fresh=False)
-        return CreatedRoom(_get(answer, "room_id", str), fresh=True)
+        return CreatedRoom(field(answer, "room_id", str), fresh=True)
 
     async def resolve_alias(self, alias: str) -> str | None:
         """Return the room that *alias* points to; None if the alias does not exist."""
@@ -208,7 +145,15 @@ class Homeserver:
             if error.status == _NOT_FOUND:
                 return None
             raise
-        return _get(answer, "room_id", str)
+        return field(answer, "room_id", str)
+
+    async def add_alias(self, alias: str, room_id: str, as_user: str | None = None) -> None:
+        """Let *alias*, which does not exist, point to a room."""
+        await self.request(Method.PUT, Path.v3.directory.room[alias], {"room_id": room_id}, as_user=as_user)
+
+    async def forget(self, room_id: str, as_user: str | None = None) -> None:
+        """Forget a room that the user has left, so that the homeserver may delete it."""
+        await self.request(Method.POST, Path.v3.rooms[room_id].forget, {}, as_user=as_user)
 
     async def remove_alias(self, alias: str) -> None:
         """Remove an alias from its room. An alias that does not exist is refused with status 404."""
@@ -235,18 +180,18 @@ class Homeserver:
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
         """Return the ``membership`` of *user_id* in a room; None if the room never had one."""
         event = await self.state(room_id, "m.room.member", user_id, as_user)
-        return None if event is None else _get(_get(event, "content", dict), "membership", str)
+        return None if event is None else field(field(event, "content", dict), "membership", str)
 
     async def joined_rooms(self, as_user: str | None = None) -> list[str]:
         """Return the rooms of a ghost or the bot."""
         answer = await self.request(Method.GET, Path.v3.joined_rooms, as_user=as_user)
-        return [str(room_id) for room_id in _get(answer, "joined_rooms", list)]
+        return [str(room_id) for room_id in field(answer, "joined_rooms", list)]
 
     async def count_members(self, room_id: str, as_user: str | None = None) -> int:
         """Return the number of members and invited users of a room."""
         path = Path.v3.rooms[room_id].members
         answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
-        return sum(event["content"].get("membership") in {"join", "invite"} for event in _get(answer, "chunk", list))
+        return sum(event["content"].get("membership") in {"join", "invite"} for event in field(answer, "chunk", list))
 
     async def state(self, room_id: str, kind: str, key: str = "", as_user: str | None = None) -> Json | None:
         """Return a complete state event of a room; None if it does not exist."""
@@ -257,6 +202,19 @@ class Homeserver:
             if error.status == _NOT_FOUND:
                 return None
             raise
+
+    async def room_state(self, room_id: str, as_user: str | None = None) -> RoomState | None:
+        """Return the present state of a room; None if the user is not in the room."""
+        path = Path.v3.rooms[room_id].state
+        try:
+            answer = await self._ask(Method.GET, path, as_user=as_user)
+        except HomeserverRefused as error:
+            if error.status in {_FORBIDDEN, _NOT_FOUND}:
+                return None
+            raise
+        state = RoomState.of(room_id, as_list(answer))
+        # A user that left sees the state at that time.
+        return state if state.membership(as_user or self.namespace.bot) == "join" else None
 
     async def set_state(
         self, room_id: str, kind: str, content: Json, *, key: str = "", as_user: str | None = None
@@ -280,7 +238,7 @@ class Homeserver:
         """
         path = Path.v3.rooms[room_id].send[kind][txn_id]
         answer = await self.request(Method.PUT, path, content, as_user=as_user)
-        return _get(answer, "event_id", str)
+        return field(answer, "event_id", str)
 
     async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:
         """Redact an event."""
@@ -303,12 +261,12 @@ class Homeserver:
         if only is not None:
             query["filter"] = json.dumps(only)
         answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
-        return _events(answer), answer.get("end")
+        return events(answer), answer.get("end")
 
     async def annotations(self, room_id: str, event_id: str, as_user: str | None = None) -> list[Json]:
         """Return the newest reactions to an event (``GET …/relations/…/m.annotation/m.reaction``)."""
         path = Path.v1.rooms[room_id].relations[event_id]["m.annotation"]["m.reaction"]
-        return _events(await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"}))
+        return events(await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"}))
 
     async def event(self, room_id: str, event_id: str, as_user: str | None = None) -> Json | None:
         """Return one event; None if the user may not see it or it does not exist."""

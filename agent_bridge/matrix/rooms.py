@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 ADMIN_POWER = 100
 #: Power level of moderators.
 MODERATOR_POWER = 50
+#: A level that no member has: only creators above all levels (room version 12) can switch encryption on.
+OUT_OF_REACH = 101
+ENCRYPTION = "m.room.encryption"
+#: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
+#: the request replaces Synapse's own list.
+_EVENT_LEVELS = {
+    "m.room.name": 50,
+    "m.room.avatar": 50,
+    "m.room.canonical_alias": 50,
+    "m.room.power_levels": 100,
+    "m.room.history_visibility": 100,
+    "m.room.server_acl": 100,
+}
+#: Level of ``m.room.tombstone``: up to room version 11, and where the creator is above all levels.
+_UPGRADE, _UPGRADE_BY_CREATOR = 100, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +51,24 @@ class RoomPlan:
         users = {user: power for user, power in self.powers.items() if user != self.creator}
         if self.lists_creator:
             users[self.creator] = ADMIN_POWER
+        upgrade = _UPGRADE if self.lists_creator else _UPGRADE_BY_CREATOR
+        levels = {
+            "users": users,
+            "invite": MODERATOR_POWER,
+            "events": _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: OUT_OF_REACH},
+        }
         content: dict[str, Any] = {
-            "preset": "private_chat",
+            # Some homeservers encrypt the rooms of the private presets; the initial state makes this room as private.
+            "preset": "public_chat",
             "visibility": "private",
             "room_alias_name": self.alias,
             "name": self.name,
             "topic": self.topic,
-            "power_level_content_override": {"users": users},
+            "power_level_content_override": levels,
+            "initial_state": [
+                _state("m.room.join_rules", {"join_rule": "invite"}),
+                _state("m.room.guest_access", {"guest_access": "forbidden"}),
+            ],
         }
         if self.version is not None:
             content["room_version"] = self.version
@@ -53,12 +79,7 @@ def home_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) ->
     """Return the body that creates an agent's room, with its complete state and an invitation of the bot."""
     content = plan.content() | {"invite": [bot]}
     if space is not None:
-        parent = {
-            "type": "m.space.parent",
-            "state_key": space,
-            "content": {"via": [domain], "canonical": True},
-        }
-        content["initial_state"] = [parent]
+        content["initial_state"].append(_state("m.space.parent", parent_content(domain), space))
     return content
 
 
@@ -69,6 +90,15 @@ def space_content(plan: RoomPlan) -> dict[str, Any]:
     return content
 
 
+def parent_content(domain: str) -> dict[str, Any]:
+    """Return the content of ``m.space.parent``."""
+    return {"via": [domain], "canonical": True}
+
+
 def child_content(domain: str, order: int) -> dict[str, Any]:
     """Return the content of ``m.space.child``; *order* is the position of the room."""
     return {"via": [domain], "suggested": True, "order": f"{order:08d}"}
+
+
+def _state(kind: str, content: dict[str, Any], key: str = "") -> dict[str, Any]:
+    return {"type": kind, "state_key": key, "content": content}

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agents import Agent, AgentState
-from agent_bridge.core.rooms import HomeRoom, Streaming, WhenBusy
+from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
+from agent_bridge.store.payloads import encode_step
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -73,7 +74,16 @@ def _home_from(row: Mapping[str, Any]) -> HomeRoom:
         announced_state=AgentState(row["announced_state"]),
         when_busy=None if row["when_busy"] is None else WhenBusy(row["when_busy"]),
         streaming=None if row["streaming"] is None else Streaming(row["streaming"]),
+        check_requests=row["check_requests"],
+        checked=row["checked"],
+        problems=problems_from(row["problems"]),
     )
+
+
+def problems_from(codes: Iterable[str]) -> tuple[RoomProblem, ...]:
+    """Return the problems with *codes*, without those that this program does not know."""
+    known = {str(problem) for problem in RoomProblem}
+    return tuple(RoomProblem(code) for code in codes if code in known)
 
 
 def _agent_room(row: DictRow) -> AgentRoom:
@@ -141,6 +151,47 @@ class Agents:
             namesake = await (await connection.execute(_SQL["forget_namesake"], values)).fetchone()
             compared = namesake or {"last_seen": seen, "needs_backfill": False}
             await connection.execute(_SQL["room_made"], values | compared)
+
+    async def room_moved(self, room: int, old: str, room_id: str) -> None:
+        """Record that the room *old* of a home continues in *room_id*, with its conversations and its waiting turns.
+
+        The history of *room_id* is read from its beginning.
+        """
+        values: dict[str, object] = {"room": room, "old": old, "room_id": room_id}
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["forget_namesake"], values)
+            await connection.execute(_SQL["room_moved"], values)
+
+    async def room_lost(self, room: int, room_id: str, *, why: str) -> None:
+        """Record that the room of a home does not exist any more; close its open turns as failed because of *why*."""
+        step = encode_step("failed", parts=0, error=why)
+        await self._database.execute(_SQL["room_lost"], {"room": room, "room_id": room_id, "why": why, "step": step})
+
+    async def request_checks(self) -> None:
+        """Have the rooms with open turns compared with the homeserver, while their lanes wait."""
+        await self._database.execute(_SQL["request_checks"])
+
+    async def checked(self, room: int, requests: int, problems: Iterable[RoomProblem]) -> None:
+        """Record a comparison that answers the first *requests* requests, and the problems that it could not repair."""
+        await self._database.execute(
+            _SQL["checked"], {"room": room, "requests": requests, "problems": [str(problem) for problem in problems]}
+        )
+
+    async def accept(self, agent: int) -> None:
+        """Give an agent that is held its room."""
+        await self._database.execute(_SQL["accept"], {"agent": agent})
+
+    async def names_lost(self, agent: int) -> None:
+        """Record that the ghost lost its display name."""
+        await self._database.execute(_SQL["names_lost"], {"agent": agent})
+
+    async def bot_left(self, room: int) -> None:
+        """Record that the bridge bot is not in the room."""
+        await self._database.execute(_SQL["bot_left"], {"room": room})
+
+    async def unlinked(self, room: int) -> None:
+        """Record that no Space lists the room."""
+        await self._database.execute(_SQL["unlinked"], {"room": room})
 
     async def bot_joined(self, room: int) -> None:
         """Record that the bridge bot is in the room."""

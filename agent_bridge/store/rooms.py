@@ -60,3 +60,7 @@ class Rooms:
     async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
         """Record the display of answers in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
+
+    async def request_checks(self, room_ids: Collection[str]) -> None:
+        """Have those of *room_ids* that belong to agents compared with the homeserver, while their lanes wait."""
+        await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})

@@ -12,7 +12,7 @@ from agent_bridge.core.answers import NO_EXTRAS
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
-from agent_bridge.store.agents import agent_from
+from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.extras import extras_from_json, extras_to_json
 from agent_bridge.store.payloads import decode, encode_step
 from agent_bridge.store.postgres.locks import WORKER
@@ -34,6 +34,7 @@ _SQL = Statements("turns")
 
 def _turn(row: DictRow) -> Turn:
     payload = decode(row["kind"], row["payload"])
+    problems = problems_from(row["problems"] or ())
     agent, stop, when_busy, streaming = row["agent"], row["stop"], row["when_busy"], row["streaming"]
     values = {
         "agent": None if agent is None else agent_from(agent),
@@ -45,8 +46,9 @@ def _turn(row: DictRow) -> Turn:
         "stop": None if stop is None else StopReason(stop),
         "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
         "extras": extras_from_json(row["extras"]),
+        "obstacle": next((problem for problem in problems if problem.silences), None),
     }
-    del row["signal"], row["synchronous_commit"]
+    del row["signal"], row["synchronous_commit"], row["problems"]
     return Turn(**{**row, **values})
 
 
@@ -120,12 +122,14 @@ class Turns:
         """Return the number of open turns by agent (row id; None: the bridge bot)."""
         return {row["agent"]: row["turns"] for row in await self._database.rows(_SQL["count_open"])}
 
-    async def put_back(self, turn: Turn, *, delay: float, failed: bool, why: str) -> None:
+    async def put_back(self, turn: Turn, *, delay: float, failed: bool, why: str, doubted: bool = False) -> None:
         """Let *turn* keep its position at the head of its lane, to be claimed after *delay* seconds.
 
-        *failed* counts a failure of the upstream. A committed answer stays committed.
+        *failed* counts a failure of the upstream. A committed answer stays committed. If the room is *doubted*, it is
+        compared with the homeserver before that.
         """
-        values = {"failed": int(failed), "delay": delay, "step": encode_step("put_back", seconds=delay, why=why)}
+        step = encode_step("put_back", seconds=delay, why=why)
+        values = {"failed": int(failed), "delay": delay, "step": step, "doubted": doubted}
         await self._fenced(_SQL["put_back"], turn, values)
 
     async def ask_the_rest(self, turn: Turn) -> bool:

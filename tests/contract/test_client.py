@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.errors import (
+    HomeserverError,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    TokenRejected,
+    UserNotRegistered,
+)
 from agent_bridge.matrix.client import CreatedRoom, Homeserver
 from agent_bridge.matrix.session import PATIENCE, homeserver_session
 from support.fault_server import FaultServer, Reply
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 TOKEN = "as-s3cret"
 ROOM, GHOST, BOB = "!room/1:example.org", "@agent_frida:example.org", "@bob:hs"
 CLIENT = "/_matrix/client/v3"
+UNREGISTERED = "Application service has not registered this user (@agent_frida:example.org)"
 IN_ROOM = f"{CLIENT}/rooms/{ROOM}"
 
 _EVENT = {"event_id": "$e", "content": {}}
@@ -232,7 +239,9 @@ async def test_whether_power_levels_list_the_creator(
     ("reply", "kind", "status", "errcode", "says_"),
     [
         (refuses(403, "M_FORBIDDEN", "you may not"), REFUSED, 403, "M_FORBIDDEN", "M_FORBIDDEN: you may not"),
-        (refuses(401, "M_UNKNOWN_TOKEN"), REFUSED, 401, "M_UNKNOWN_TOKEN", "M_UNKNOWN_TOKEN: no"),
+        (refuses(401, "M_UNKNOWN_TOKEN"), TokenRejected, 401, "M_UNKNOWN_TOKEN", "as_token: M_UNKNOWN_TOKEN: no"),
+        (refuses(401, "M_MISSING_TOKEN"), TokenRejected, 401, "M_MISSING_TOKEN", "as_token: M_MISSING_TOKEN: no"),
+        (refuses(403, "M_FORBIDDEN", UNREGISTERED), UserNotRegistered, 403, "M_FORBIDDEN", UNREGISTERED),
         (refuses(413, "M_TOO_LARGE"), REFUSED, 413, "M_TOO_LARGE", "M_TOO_LARGE: no"),
         (refuses(400, "ORG.EXAMPLE.OWN"), REFUSED, 400, "ORG.EXAMPLE.OWN", "ORG.EXAMPLE.OWN: no"),
         (Reply(404, {}, (b"not here",)), REFUSED, 404, None, "HTTP 404"),
@@ -269,7 +278,7 @@ async def test_failures(
     error = caught.value
     assert (type(error), error.status, error.errcode) == (kind, status, errcode)
     assert says_ in str(error)
-    assert error.retryable is (kind is HomeserverUnavailable)
+    assert error.retryable is issubclass(kind, HomeserverUnavailable)
     assert TOKEN not in str(error)
     assert len(server.requests) == 1
 
@@ -392,7 +401,7 @@ async def test_a_room_that_does_not_let_in_is_not_adopted(homeserver: Homeserver
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (refuses(401, "M_UNKNOWN_TOKEN"), HomeserverRefused),
+        (refuses(401, "M_UNKNOWN_TOKEN"), TokenRejected),
         (refuses(403, "M_FORBIDDEN"), HomeserverRefused),
         (refuses(400, "M_EXCLUSIVE"), HomeserverRefused),
         (refuses(500, "M_UNKNOWN"), HomeserverUnavailable),

@@ -1,7 +1,8 @@
-"""Provisioner: brings the ghosts, rooms and Space on the homeserver to the state that the tables describe.
+"""Provisioner: compares the ghosts, rooms and Space on the homeserver with the tables, and repairs the differences.
 
-Each agent has the same steps. A step is skipped if the row says that it is done; else it is carried out and then
-recorded. After a kill between two steps the next run completes the rest.
+Each agent has the same steps. A step that the row or the homeserver shows as done is skipped; else it is carried out
+and then recorded. After a kill between two steps the next run completes the rest. Only the steps without which there is
+no room end a run: registration, room, members. A difference that cannot be repaired becomes a problem of the room.
 """
 
 from __future__ import annotations
@@ -12,31 +13,38 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
-from agent_bridge.bridge.rooms.naming import rename_room
+from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, UserNotRegistered
 from agent_bridge.core.ids import mark
-from agent_bridge.matrix.filters import said_by_others
-from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, home_content
+from agent_bridge.core.rooms import RoomProblem
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.rooms import child_content, parent_content
 from agent_bridge.render.content import escape, message
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Iterable
 
+    from agent_bridge.bridge.rooms.home_rooms import EnteredRoom, HomeRooms
+    from agent_bridge.bridge.rooms.home_state import HomeState
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.postgres.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=60)
+#: Seconds between two comparisons of all rooms with the homeserver. Most differences are noticed at once, by an event
+#: or a refused request.
+_COMPARED_EVERY = 300.0
 
 
 class Provisioner:
@@ -48,8 +56,9 @@ class Provisioner:
         namespace: Namespace,
         agents: Agents,
         space: Space,
+        home_rooms: HomeRooms,
+        home_state: HomeState,
         rooms: RoomsConfig,
-        powers: Mapping[str, int],
         signals: Signals,
         texts: Texts,
     ) -> None:
@@ -57,16 +66,18 @@ class Provisioner:
         self._namespace = namespace
         self._agents = agents
         self._space = space
+        self._home_rooms = home_rooms
+        self._home_state = home_state
         self._rooms = rooms
-        self._powers = powers
         self._signals = signals
         self._texts = texts
         self._queues = [asyncio.Queue[int]() for _ in range(rooms.concurrency)]
         self._queued: set[int] = set()
         self._failures: dict[int, int] = {}
-        #: Whether every agent was requested once: a crash may have left any of them half done.
-        self._requested_all = False
-        self._lists_creator: bool | None = None
+        #: Set to have all agents compared now.
+        self._doubts = asyncio.Event()
+        #: Whether display names that the homeserver refused were requested again since the start.
+        self._renamed = False
 
     def request(self, agent: int) -> None:
         """Have the agent with row id *agent* reconciled soon."""
@@ -74,23 +85,37 @@ class Provisioner:
             self._queued.add(agent)
             self._queues[agent % len(self._queues)].put_nowait(agent)
 
+    async def doubt_all(self) -> None:
+        """Have all agents reconciled soon; the lanes of rooms with open turns wait until then."""
+        await self._agents.request_checks()
+        self._doubts.set()
+
     async def run(self) -> None:
-        """Reconcile all agents, then those that are out of sync, until cancelled."""
-        self._requested_all = False
+        """Reconcile all agents now and at intervals, and those that are out of sync at once, until cancelled."""
+        self._renamed = False
         with self._signals.subscription(Topic.AGENTS) as wake:
             async with asyncio.TaskGroup() as group:
                 for queue in self._queues:
                     group.create_task(self._work(queue, group))
                 find = every(FALLBACK, self._find, name="search for agents out of sync", wake=wake, rest=LONG_REST)
+                compare = every(_COMPARED_EVERY, self._request_all, name="comparison of rooms", wake=self._doubts)
                 group.create_task(find)
+                group.create_task(compare)
+
+    async def _request_all(self) -> None:
+        """Request all agents: first those whose lanes wait. A crash may have left any of them half done."""
+        self._space.look_again()
+        found = await self._agents.all()
+        if not self._renamed:
+            for agent_room in found:
+                if RoomProblem.NO_DISPLAYNAME in agent_room.home.problems:
+                    await self._agents.names_lost(agent_room.agent.id)
+            self._renamed = True
+        for agent_room in sorted(found, key=lambda each: each.home.checked == each.home.check_requests):
+            self.request(agent_room.agent.id)
 
     async def _find(self) -> None:
-        """Request all agents at first, then each that is out of sync, also if another process wrote the cause."""
-        if not self._requested_all:
-            for agent_room in await self._agents.all():
-                self.request(agent_room.agent.id)
-            self._requested_all = True
-            return
+        """Request each agent that is out of sync, also if another process wrote the cause."""
         for agent in await self._agents.out_of_sync(await self._space.room_id()):
             # An agent that failed waits for its own next try.
             if agent not in self._failures:
@@ -116,124 +141,156 @@ class Provisioner:
         self.request(agent)
 
     async def reconcile(self, agent: int) -> None:
-        """Carry out the steps of the agent with row id *agent* that are not done.
+        """Bring the ghost and the room of the agent with row id *agent* to their desired state, as far as possible.
 
         Raises:
-            HomeserverError, StoreError: a step failed; the steps before it are done and recorded.
+            HomeserverError, StoreError: a step failed without which the others are not possible; the steps before it
+                are done and recorded.
         """
         agent_room = await self._agents.by_agent(agent)
-        if agent_room.agent.state is AgentState.HELD:
-            return
-        if agent_room.agent.state is AgentState.ACTIVE:
-            if agent_room.agent.displayname_applied is None:
-                await self._homeserver.register(agent_room.agent.ghost)
-                await self._displayname(agent_room.agent)
-            space = await self._space.room_id()
-            agent_room, fresh = await self._room(agent_room, space)
-            await self._bot(agent_room)
-            await self._names_of_room(agent_room)
-            # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
-            # state at once may leave clients with an old one.
-            await self._displayname(agent_room.agent)
-            if space is not None and agent_room.home.space != space:
-                await self._link(agent_room, space, fresh=fresh)
-            await self._invite(agent_room)
-            if fresh:
-                _log.info("room ready", agent=agent_room.agent.name, room=agent_room.home.room_id)
-        await self._tell(agent_room)
-
-    async def _displayname(self, agent: Agent) -> None:
-        if agent.displayname_applied != agent.displayname:
-            await self._homeserver.set_displayname(self._namespace.user_id(agent.ghost), agent.displayname)
-            await self._agents.displayname_applied(agent.id, agent.displayname)
-
-    async def _room(self, agent_room: AgentRoom, space: str | None) -> tuple[AgentRoom, bool]:
-        """Make the room if there is none; tell whether it was made just now."""
-        agent, home = agent_room.agent, agent_room.home
-        if home.room_id is not None:
-            return agent_room, False
-        if self._lists_creator is None:
-            self._lists_creator = await self._homeserver.lists_creator(self._rooms.version)
-        ghost = self._namespace.user_id(agent.ghost)
-        plan = RoomPlan(
-            alias=agent.ghost,
-            name=home.name,
-            topic=home.topic,
-            creator=ghost,
-            lists_creator=self._lists_creator,
-            powers=self._powers,
-            version=self._rooms.version,
-        )
-        content = home_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
-        made = await self._homeserver.create_room(content, ghost)
-        if made.fresh:
-            await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
+        if agent_room.agent.state is AgentState.HELD and await self._has_alias(agent_room):
+            # The database was lost, and the room was not: the agent is not new.
+            await self._agents.accept(agent)
+            agent_room = await self._agents.by_agent(agent)
+        if agent_room.agent.state is not AgentState.ACTIVE:
+            await self._checked(agent_room, agent_room.home.problems)
         else:
-            # Found, perhaps half-made: its names and its administrators are checked again.
-            _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
-            await self._empower_bot(made.room_id, ghost)
-            # Its messages were sent to an earlier bridge.
-            others = said_by_others(self._namespace, ghost)
-            newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
-            seen = newest[0]["event_id"] if newest else None
-            await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
-        return await self._agents.by_agent(agent.id), made.fresh
+            try:
+                await self._provide(agent_room)
+            except UserNotRegistered:
+                await self._register_again(agent_room)
+                await self._provide(await self._agents.by_agent(agent))
+            except HomeserverRefused:
+                # The next try is later than the lanes can wait.
+                await self._checked(agent_room, agent_room.home.problems)
+                raise
+        if agent_room.agent.state is not AgentState.HELD:
+            await self._tell_state(await self._agents.by_agent(agent))
 
-    async def _empower_bot(self, room_id: str, ghost: str) -> None:
-        """See that the bot administers a room that was found: it may have been left half-made."""
-        event = await self._homeserver.state(room_id, "m.room.power_levels", as_user=ghost)
-        levels = {} if event is None else dict(event.get("content", {}))
-        users = levels.get("users", {})
-        if users.get(self._namespace.bot) != ADMIN_POWER:
-            levels["users"] = users | self._powers
-            await self._homeserver.set_state(room_id, "m.room.power_levels", levels, as_user=ghost)
+    async def _has_alias(self, agent_room: AgentRoom) -> bool:
+        alias = self._namespace.alias(agent_room.agent.ghost)
+        return agent_room.home.room_id is None and await self._homeserver.resolve_alias(alias) is not None
 
-    async def _bot(self, agent_room: AgentRoom) -> None:
-        home, room_id = agent_room.home, _room_id(agent_room)
-        if home.bot_joined:
+    async def _register_again(self, agent_room: AgentRoom) -> None:
+        _log.warning("the homeserver does not know a user of the bridge: registering it", agent=agent_room.agent.name)
+        await self._homeserver.register(self._namespace.bot_username)
+        await self._homeserver.register(agent_room.agent.ghost)
+        await self._agents.names_lost(agent_room.agent.id)
+        self._space.look_again()
+
+    async def _provide(self, agent_room: AgentRoom) -> None:
+        """Carry out the steps for an active agent."""
+        steps = _Steps(agent_room)
+        agent, ghost = agent_room.agent, self._namespace.user_id(agent_room.agent.ghost)
+        if agent.displayname_applied is None:
+            await self._homeserver.register(agent.ghost)
+            await self._displayname(agent, steps)
+        space = await self._space.room_id()
+        entered = await self._home_rooms.enter(agent_room, space)
+        home, room_id = entered.agent_room.home, entered.state.room_id
+        await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
+        state = await self._repaired(entered, ghost, steps)
+        await self._invite(entered.agent_room, room_id)
+        # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
+        # state at once may leave clients with an old one.
+        if agent.displayname_applied is not None:
+            await self._displayname(agent, steps)
+        if space is not None and home.space != space:
+            await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(entered.agent_room, space, fresh=entered.fresh))
+        await self._report(entered.agent_room, [*problems_of(state, ghost, self._namespace.bot), *steps.problems])
+        if entered.fresh:
+            _log.info("room ready", agent=agent.name, room=room_id)
+
+    async def _displayname(self, agent: Agent, steps: _Steps) -> None:
+        if agent.displayname_applied == agent.displayname:
             return
-        try:
-            await self._homeserver.join(room_id)
-        except HomeserverRefused:
-            # The room was made without the invitation; its creator can give it.
-            await self._homeserver.invite(room_id, self._namespace.bot, self._namespace.user_id(agent_room.agent.ghost))
-            await self._homeserver.join(room_id)
-        await self._agents.bot_joined(home.id)
+        user_id = self._namespace.user_id(agent.ghost)
+        refused = RoomProblem.NO_DISPLAYNAME
+        steps.problems.discard(refused)
+        await steps.attempt(refused, self._homeserver.set_displayname(user_id, agent.displayname))
+        await self._agents.displayname_applied(agent.id, agent.displayname)
 
-    async def _names_of_room(self, agent_room: AgentRoom) -> None:
-        home, room_id = agent_room.home, _room_id(agent_room)
-        ghost = self._namespace.user_id(agent_room.agent.ghost)
-        if home.name_applied != home.name:
-            await rename_room(self._homeserver, room_id, "name", home.name, ghost)
-            await self._agents.name_applied(home.id, home.name)
-        if home.topic_applied != home.topic:
-            await rename_room(self._homeserver, room_id, "topic", home.topic, ghost)
-            await self._agents.topic_applied(home.id, home.topic)
+    async def _repaired(self, entered: EnteredRoom, ghost: str, steps: _Steps) -> RoomState:
+        """Repair the state of the room, and return it."""
+        state, agent = entered.state, entered.agent_room.agent
+        changed = await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.powers(state, ghost))
+        if not entered.fresh:
+            await steps.attempt(RoomProblem.NO_ALIAS, self._home_state.alias(state, agent.ghost))
+        in_profile = RoomProblem.NO_DISPLAYNAME not in steps.problems
+        if not in_profile or agent.displayname_applied == agent.displayname:
+            named = self._home_state.displayname(state, ghost, agent.displayname, in_profile=in_profile)
+            await steps.attempt(RoomProblem.NO_DISPLAYNAME, named)
+        if not changed:
+            return state
+        reader = ghost if state.membership(ghost) == "join" else self._namespace.bot
+        return await self._homeserver.room_state(state.room_id, reader) or state
 
     async def _link(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
-        room_id, domain = _room_id(agent_room), self._namespace.domain
+        """List the room in the Space. If the Space is gone, list it in the one that replaces it."""
+        try:
+            await self._list(agent_room, space, fresh=fresh)
+        except HomeserverRefused:
+            self._space.look_again()
+            found = await self._space.room_id()
+            if found is None or found == space:
+                raise
+            await self._list(agent_room, found, fresh=False)
+
+    async def _list(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
+        room_id, domain = agent_room.home.room_id or "", self._namespace.domain
         if not fresh:
-            parent = {"via": [domain], "canonical": True}
             ghost = self._namespace.user_id(agent_room.agent.ghost)
-            await self._homeserver.set_state(room_id, "m.space.parent", parent, key=space, as_user=ghost)
-        await self._homeserver.set_state(
-            space, "m.space.child", child_content(domain, agent_room.agent.id), key=room_id
-        )
+            await self._homeserver.set_state(
+                room_id, "m.space.parent", parent_content(domain), key=space, as_user=ghost
+            )
+        child = child_content(domain, agent_room.agent.id)
+        await self._homeserver.set_state(space, "m.space.child", child, key=room_id)
         await self._agents.linked(agent_room.home.id, space)
 
-    async def _invite(self, agent_room: AgentRoom) -> None:
+    async def _invite(self, agent_room: AgentRoom, room_id: str) -> None:
         for user_id in self._rooms.invite:
             if user_id in agent_room.home.invited:
                 continue
             try:
-                await self._homeserver.invite(_room_id(agent_room), user_id)
+                await self._homeserver.invite(room_id, user_id)
             except HomeserverRefused as error:
                 # The others are invited all the same; the next start tries this person again.
-                _log.warning("cannot invite", user=user_id, room=agent_room.home.room_id, error=str(error))
+                _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
             else:
                 await self._agents.invited(agent_room.home.id, user_id)
 
-    async def _tell(self, agent_room: AgentRoom) -> None:
+    async def _report(self, agent_room: AgentRoom, problems: Iterable[RoomProblem]) -> None:
+        """Log new problems, tell the room of those that its members notice, and record all of them."""
+        home, found = agent_room.home, sorted(set(problems))
+        for problem in found:
+            if problem not in home.problems:
+                cause = ENGLISH.room_problems[problem]
+                _log.error("a room has a problem", agent=agent_room.agent.name, room=home.room_id, problem=cause)
+                await self._tell_problem(agent_room, problem)
+        if solved := set(home.problems) - set(found):
+            _log.info("a room has a problem less", room=home.room_id, solved=sorted(solved))
+        await self._checked(agent_room, found)
+
+    async def _checked(self, agent_room: AgentRoom, problems: Iterable[RoomProblem]) -> None:
+        home, problems = agent_room.home, tuple(problems)
+        if home.checked != home.check_requests or home.problems != problems:
+            await self._agents.checked(home.id, home.check_requests, problems)
+
+    async def _tell_problem(self, agent_room: AgentRoom, problem: RoomProblem) -> None:
+        agent, home, room_id = agent_room.agent, agent_room.home, agent_room.home.room_id
+        text = self._texts.told_problems.get(problem)
+        if text is None or room_id is None:
+            return
+        ghost = self._namespace.user_id(agent.ghost)
+        key = f"{home.id}.{problem}.{home.check_requests}"
+        text = text.format(name=escape(agent.name), ghost=ghost, bot=self._namespace.bot)
+        content = message(text, mark=mark(key, 0), notice=True)
+        try:
+            await self._homeserver.send(room_id, content, txn_id=f"ab.{key}")
+        except HomeserverRefused as error:
+            _log.warning("a room was not told of its problem", room=room_id, error=str(error))
+
+    async def _tell_state(self, agent_room: AgentRoom) -> None:
         """Tell the people in the room when the agent is gone or back."""
         agent, home = agent_room.agent, agent_room.home
         if home.room_id is None or home.announced_state is agent.state:
@@ -242,11 +299,28 @@ class Provisioner:
         key = f"{agent.ghost}.{agent.state}.{int(agent.state_since.timestamp())}"
         content = message(text.format(name=escape(agent.name)), mark=mark(key, 0), notice=True)
         ghost = self._namespace.user_id(agent.ghost)
-        await self._homeserver.send(home.room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+        try:
+            await self._homeserver.send(home.room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+        except HomeserverRefused as error:
+            _log.warning("a room was not told of the agent's state", room=home.room_id, error=str(error))
         await self._agents.announced(home.id, agent.state)
 
 
-def _room_id(agent_room: AgentRoom) -> str:
-    if agent_room.home.room_id is None:
-        raise LookupError(f"agent {agent_room.agent.id} has no room yet")
-    return agent_room.home.room_id
+class _Steps:
+    """The steps of one run that may be refused, and the problems that come of it."""
+
+    def __init__(self, agent_room: AgentRoom) -> None:
+        self._agent_room = agent_room
+        # A refused display name is requested again at the next start only.
+        self.problems = {RoomProblem.NO_DISPLAYNAME} & set(agent_room.home.problems)
+
+    async def attempt(self, problem: RoomProblem, step: Awaitable[bool | None]) -> bool:
+        """Carry out *step*; a refusal is *problem*. Tell whether the step changed the room's state."""
+        try:
+            return bool(await step)
+        except HomeserverRefused as error:
+            self.problems.add(problem)
+            known = problem in self._agent_room.home.problems
+            log = _log.debug if known else _log.warning
+            log("a step was refused", agent=self._agent_room.agent.name, problem=str(problem), error=str(error))
+            return False

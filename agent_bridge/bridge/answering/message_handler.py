@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.batching import Batching
     from agent_bridge.bridge.answering.generation import Generation
     from agent_bridge.bridge.answering.outcome import Outcome
+    from agent_bridge.bridge.answering.undeliverable import Undeliverable
     from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
@@ -44,6 +45,7 @@ class MessageHandler:
         generation: Generation,
         receipts: Receipts,
         status_reactions: StatusReactions,
+        undeliverable: Undeliverable,
         lanes: LanesConfig,
         answers: AnswersConfig,
         bot: BotConfig,
@@ -55,6 +57,7 @@ class MessageHandler:
         self._generation = generation
         self._receipts = receipts
         self._status_reactions = status_reactions
+        self._undeliverable = undeliverable
         self._max_attempts = lanes.max_attempts
         self._max_parts = answers.max_parts
         self._prefix = bot.prefix
@@ -69,6 +72,9 @@ class MessageHandler:
             HomeserverError: the outcome could not be shown. A committed outcome stays committed.
         """
         started = time.monotonic()
+        if turn.obstacle is not None:
+            # An agent may act on a question: it is not asked for an answer that the room cannot show.
+            return await self._undeliverable.close(turn, turn.obstacle)
         agent, outbox = self._outboxes.open(turn)
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()

@@ -12,7 +12,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, TokenRejected
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class HomeserverMonitor:
         intake: Intake,
         lanes: Lanes,
         service: AppServiceConfig,
+        doubt_rooms: Callable[[], Awaitable[None]],
     ) -> None:
         self.homeserver = homeserver
         self._kv = kv
@@ -52,14 +53,19 @@ class HomeserverMonitor:
         self._intake = intake
         self._lanes = lanes
         self._service = service
+        self._doubt_rooms = doubt_rooms
         self._away = False
         #: Whether the homeserver was away and the rooms do not need a backfill yet.
         self._owes_backfill = False
         self._waking: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Wake the homeserver up, now and whenever it is back, until cancelled."""
+        """Wake the homeserver up, now and whenever it is back, until cancelled.
+
+        Rooms in which messages wait are compared with the homeserver first: they may have changed in between.
+        """
         self._away = False
+        await self._doubt_rooms()
         async with asyncio.TaskGroup() as group:
             self._begin(group)
             await every(_LOOK, partial(self._look, group), name="check of the homeserver", retry=_LOOK_AGAIN)
@@ -83,9 +89,13 @@ class HomeserverMonitor:
             del steps[0]
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
-        answers = await self.homeserver.answers()
-        if not answers and not self._away:
+        outage = await self.homeserver.outage()
+        answers = outage is None
+        if outage is not None and not self._away:
             self._away = self._owes_backfill = True
+            if isinstance(outage, TokenRejected):
+                remedy = "give homeserver and bridge the same registration.yaml, then restart the homeserver"
+                _log.error("messages wait: the homeserver does not know the as_token", error=str(outage), remedy=remedy)
         if self._owes_backfill:
             # While it is away, not after: no event that it brings may be claimed before the rooms are backfilled.
             await self._intake.request_backfill("the homeserver is away")
@@ -94,6 +104,8 @@ class HomeserverMonitor:
             self._away = False
             _log.info("the homeserver is back")
             self._begin(group)
+            # It may have been reset, or restored from a backup.
+            await self._doubt_rooms()
             await self._lanes.retry_now()
 
     async def _bot(self) -> None:

@@ -82,6 +82,9 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
+            # Before the messages behind the change: their lanes wait until the rooms are compared.
+            await self._rooms.request_checks(changed)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:

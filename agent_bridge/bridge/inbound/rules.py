@@ -33,6 +33,10 @@ _TEXT = frozenset({"m.text", "m.emote"})
 _STOP_REACTION = "🛑"
 _AGAIN_REACTION = "🔁"
 _VARIATION = "\ufe0f"
+#: Types of the state events that may keep the bridge from reading or answering in a room.
+_ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
+#: Memberships of a user that is not in the room.
+_OUTSIDE = ("leave", "ban")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,14 @@ class Rules:
         if _reaction_of(event) == _STOP_REACTION and event.target is not None:
             return StopRequest(event.room_id, event.event_id, event.target)
         return None
+
+    def changes_room(self, event: RoomEvent) -> bool:
+        """Tell whether *event* may keep the bridge from reading or answering in its room."""
+        if event.state_key is None:
+            return False
+        if event.type == "m.room.member":
+            return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
+        return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
 
     def has_prefix(self, body: str | None) -> bool:
         """Tell whether *body* is a command in any room."""

@@ -12,7 +12,15 @@ from agent_bridge.bridge.queue.pauses import Pauses
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, LockLost, StoreError, StoreRefused
+from agent_bridge.core.errors import (
+    BridgeError,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    LockLost,
+    StoreError,
+    StoreRefused,
+    UserNotRegistered,
+)
 from agent_bridge.core.turns import TurnState
 from agent_bridge.store.postgres.locks import LANE, PROCESS
 from agent_bridge.store.postgres.signals import Topic
@@ -43,6 +51,8 @@ _PUT_BACK = Backoff(first=1, cap=60)
 _RESTART = Backoff(first=0.5, cap=10)
 #: Pauses of a lane whose turn failed because of the database.
 _DATABASE_FAILED = Backoff(first=0.5, cap=60)
+#: HTTP statuses of a refusal that may be due to the state of the room: forbidden, and not found.
+_DOUBTFUL = (403, 404)
 
 
 class Handler(Protocol):
@@ -198,6 +208,8 @@ class Worker:
                     is_last = await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:
                 await self._fail(turn, error)
+            except UserNotRegistered as error:
+                await self._wait_for_homeserver(turn, error, doubted=True)
             except StoreError:
                 # Without the database nothing can be written down; the job ends, and the sweep finds the lane again.
                 raise
@@ -209,9 +221,9 @@ class Worker:
             self._pauses.end(turn.conversation)
             return is_last
 
-    async def _wait_for_homeserver(self, turn: Turn, error: HomeserverUnavailable) -> None:
+    async def _wait_for_homeserver(self, turn: Turn, error: HomeserverUnavailable, *, doubted: bool = False) -> None:
         delay = _PUT_BACK.delay(turn.attempts)
-        await self._turns.put_back(turn, delay=delay, failed=False, why=error.says(self._texts))
+        await self._turns.put_back(turn, delay=delay, failed=False, why=error.says(self._texts), doubted=doubted)
 
     async def _fail(self, turn: Turn, error: Exception) -> None:
         unexpected = not isinstance(error, BridgeError)
@@ -219,7 +231,9 @@ class Worker:
         _log.error("turn failed", error=str(error), attempts=turn.attempts, exc_info=error if unexpected else None)
         if turn.failures + 1 < self._config.max_attempts:
             delay = _PUT_BACK.delay(turn.failures + 1)
-            await self._turns.put_back(turn, delay=delay, failed=True, why=cause)
+            # Perhaps the ghost is not in the room any more, or the room does not exist.
+            doubted = isinstance(error, HomeserverRefused) and error.status in _DOUBTFUL
+            await self._turns.put_back(turn, delay=delay, failed=True, why=cause, doubted=doubted)
             return
         await self._give_up(turn, cause)
 

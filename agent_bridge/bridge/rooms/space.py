@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.rooms.naming import rename_room
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused
+from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.rooms import RoomPlan, space_content
 from agent_bridge.store.kv import KeyValues
 
@@ -19,11 +22,14 @@ if TYPE_CHECKING:
     from agent_bridge.config.conversations import RoomsConfig, SpaceConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
 
 _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds between two attempts to create the Space.
 _AGAIN = 10.0
+#: Upgrades of the Space that are followed at once.
+_UPGRADES = 5
 
 
 class Space:
@@ -59,13 +65,18 @@ class Space:
                     _log.error("the Space cannot be created, rooms are not listed", error=str(error))
             return self._room_id
 
+    def look_again(self) -> None:
+        """Compare the Space with the homeserver at the next call of :meth:`room_id`: it may have been deleted."""
+        self._room_id = None
+        self._not_before = 0.0
+
     async def _reconcile(self) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
-        if room_id is not None and await self._is_lost(room_id):
-            _log.warning("the Space was deleted, creating a new one", room=room_id)
-            room_id = None
-            await self._kv.set(KeyValues.SPACE_INVITED, [])
-        if room_id is None:
+        state = None if room_id is None else await self._found(room_id)
+        if state is None:
+            if room_id is not None:
+                _log.warning("the Space was deleted, creating a new one", room=room_id)
+                await self._kv.set(KeyValues.SPACE_INVITED, [])
             plan = RoomPlan(
                 alias=self._namespace.space_alias_localpart,
                 name=self._config.name,
@@ -75,16 +86,50 @@ class Space:
                 powers=self._powers,
                 version=self._rooms.version,
             )
-            room_id = (await self._homeserver.create_room(space_content(plan))).room_id
-            await self._kv.set(KeyValues.SPACE, room_id)
-        await rename_room(self._homeserver, room_id, "name", self._config.name)
-        await rename_room(self._homeserver, room_id, "topic", self._config.topic)
-        await self._invite_people(room_id)
-        return str(room_id)
+            state = await self._homeserver.room_state(await self._made(plan))
+            if state is None:
+                raise HomeserverUnavailable(Text("homeserver_invalid"))
+        if state.room_id != room_id:
+            await self._kv.set(KeyValues.SPACE, state.room_id)
+        await self._repair(state)
+        await self._invite_people(state.room_id)
+        return state.room_id
 
-    async def _is_lost(self, room_id: str) -> bool:
-        """Tell whether the Space was deleted: the bot is no longer a member."""
-        return room_id not in await self._homeserver.joined_rooms()
+    async def _found(self, room_id: str) -> RoomState | None:
+        """Return the state of the Space, or of the one that replaces it; None if the bot is in neither."""
+        bot = self._namespace.bot
+        state = await self._homeserver.room_state(room_id)
+        for _ in range(_UPGRADES):
+            if state is None or state.replacement is None:
+                return state
+            new = await enter_successor(self._homeserver, state, [bot])
+            if new is None:
+                _log.error("the Space was upgraded: invite the bot into the new one", space=state.replacement, bot=bot)
+                return state
+            await invite_members(self._homeserver, state, new, bot)
+            state = new
+        return state
+
+    async def _made(self, plan: RoomPlan) -> str:
+        """Create the Space, or adopt the one with its alias; return its room id."""
+        content = space_content(plan)
+        try:
+            return (await self._homeserver.create_room(content)).room_id
+        except RoomOutOfReach as error:
+            _log.warning("the bot cannot enter the former Space: creating a new one", error=str(error))
+            await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
+            return (await self._homeserver.create_room(content)).room_id
+
+    async def _repair(self, state: RoomState) -> None:
+        """Set name, topic and power levels. The Space lists rooms also without them."""
+        try:
+            await rename_room(self._homeserver, state.room_id, "name", self._config.name)
+            await rename_room(self._homeserver, state.room_id, "topic", self._config.topic)
+            levels = repaired_levels(state, self._namespace.bot, self._powers)
+            if levels is not None:
+                await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels)
+        except HomeserverRefused as error:
+            _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
 
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []

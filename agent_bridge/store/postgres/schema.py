@@ -83,6 +83,27 @@ room = Table(
     ),
     Column("backfill_requests", Integer, nullable=False, server_default="0"),
     Column("backfilled_at", DateTime(timezone=True)),
+    Column(
+        "check_requests",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="how often a comparison with the homeserver was requested",
+    ),
+    Column(
+        "checked",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the requests that the last comparison answered; fewer than requested: lanes wait",
+    ),
+    Column(
+        "problems",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="those that the last comparison could not repair",
+    ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("backfill_requested_at", DateTime(timezone=True), comment="since when it needs a backfill"),
 )

@@ -14,6 +14,7 @@ WHERE (a.state = 'active' AND (
           OR r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
           OR r.space IS DISTINCT FROM coalesce(%(space)s, r.space)))
    OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state)
+   OR (r.room_id IS NOT NULL AND r.check_requests <> r.checked)
 ORDER BY a.id
 
 -- ghosts --
@@ -86,6 +87,66 @@ UPDATE room SET name_applied = %(name)s WHERE id = %(room)s
 -- topic_applied --
 -- Record the topic that the room was given, or was found to keep.
 UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
+
+-- room_moved --
+-- Record that the room of a home continues in %(room_id)s: its conversations and its waiting turns with it, except those
+-- that the new room has already. The events of open turns stay behind.
+WITH moved AS (
+    UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
+           topic_applied = NULL, last_seen = NULL, needs_backfill = true, backfill_requests = backfill_requests + 1,
+           backfilled_at = NULL
+    WHERE id = %(room)s
+    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill')
+), left_behind AS (
+    UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s
+)
+UPDATE conversation SET room_id = %(room_id)s FROM moved
+WHERE conversation.room_id = %(old)s AND NOT EXISTS (
+    SELECT 1 FROM conversation other WHERE other.room_id = %(room_id)s AND other.thread_id = conversation.thread_id
+      AND other.agent IS NOT DISTINCT FROM conversation.agent)
+
+-- room_lost --
+-- Record that the room of a home does not exist any more, and close its turns: there is no room to show answers in.
+WITH lost AS (
+    UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
+           topic_applied = NULL, last_seen = NULL, needs_backfill = false, problems = '{}', checked = check_requests
+    WHERE id = %(room)s AND room_id = %(room_id)s
+    RETURNING id
+)
+UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s),
+       steps = append_step(turn.steps, %(step)s)
+FROM lost, conversation c
+WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open
+
+-- request_checks --
+-- Have the rooms of agents with open turns compared with the homeserver. Their lanes wait until then.
+UPDATE room SET check_requests = check_requests + 1
+WHERE owner IS NOT NULL AND EXISTS (
+    SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = room.room_id AND t.open)
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- checked --
+-- Record the problems of a room that a comparison found and could not repair. It answers the first %(requests)s requests.
+UPDATE room SET checked = %(requests)s, problems = %(problems)s WHERE id = %(room)s
+RETURNING pg_notify('agent_bridge', 'lanes')
+
+-- accept --
+-- Give an agent that is held its room.
+UPDATE agent SET state = 'active', state_since = now() WHERE id = %(agent)s AND state = 'held'
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- names_lost --
+-- Have the display name of a ghost set again.
+UPDATE agent SET displayname_applied = NULL WHERE id = %(agent)s
+
+-- bot_left --
+-- Record that the bridge bot is not in the room.
+UPDATE room SET bot_joined = false WHERE id = %(room)s
+
+-- unlinked --
+-- Record that no Space lists the room.
+UPDATE room SET space = NULL WHERE id = %(room)s
 
 -- announced --
 -- Record the agent's state that the room was told.

@@ -38,9 +38,12 @@ WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
 
 -- pass_over --
--- Let the lanes of a room go on that cannot be compared, unless another backfill was requested since.
+-- Let the lanes of a room go on whose history cannot be read, unless another backfill was requested since. The room of
+-- an agent is compared with the homeserver first: perhaps it does not exist any more.
 UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now(),
-       backfill_requested_at = CASE WHEN room.backfill_requests <> %(requests)s THEN room.backfill_requested_at END
+       backfill_requested_at = CASE WHEN room.backfill_requests <> %(requests)s THEN room.backfill_requested_at END,
+       check_requests = room.check_requests + (room.owner IS NOT NULL)::integer
 FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
 WHERE room.id = before.id
-RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
+RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END,
+          CASE WHEN room.owner IS NOT NULL THEN pg_notify('agent_bridge', 'agents') END

@@ -2,7 +2,7 @@
 -- Return the jobs and lanes that need attention. An orphan is a running job of the queue %(queue)s whose lane is locked
 -- by no session (advisory locks whose first key is %(kind)s). A lane is idle if its head may be claimed and no job of
 -- the lane exists. A lane is held back as the statement `take` of the turns holds it back, while events of its room may
--- be missing. `waits_since` lies in the future only after the clock was set back: the head may then be claimed.
+-- be missing, or the room is to be compared with the homeserver. `waits_since` lies in the future only after the clock was set back: the head may then be claimed.
 WITH head AS (
     SELECT DISTINCT ON (conversation) conversation, position, not_before, waits_since FROM turn
     WHERE open ORDER BY conversation, position
@@ -12,6 +12,7 @@ WITH head AS (
                 ELSE greatest(0, coalesce(extract(epoch FROM head.not_before - now()), 0)) END AS seconds
     FROM head JOIN conversation c ON c.id = head.conversation LEFT JOIN room r ON r.room_id = c.room_id
     WHERE NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
+      AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 ), job AS (
     SELECT id, lock, status, (args ->> 'lane')::bigint %% 2147483648 AS key
     FROM procrastinate_jobs WHERE queue_name = %(queue)s AND status IN ('todo', 'doing')

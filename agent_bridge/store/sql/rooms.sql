@@ -30,3 +30,8 @@ WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE particip
 -- Record how answers are shown in a room with agents.
 UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
+
+-- request_checks --
+-- Have those of the rooms %(rooms)s that belong to agents compared with the homeserver. Their lanes wait until then.
+UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'agents')

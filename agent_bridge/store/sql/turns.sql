@@ -3,7 +3,7 @@
 -- condition on `open` stands there twice: the second one is evaluated again if another worker has just closed the turn.
 -- A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
 -- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
--- needs a backfill. The bot's lane beside agents is not held: a command must not wait there.
+-- needs a backfill or a comparison with the homeserver. The bot's lane beside agents is not held: a command must not wait there.
 -- The first attempt does not wait for the disk: a crash of PostgreSQL may lose it, if it has written nothing since. A
 -- later attempt waits, because its number is in transaction ids.
 -- A turn that its worker left is interrupted if the worker's process, which holds the advisory lock (%(kind)s, its
@@ -26,9 +26,11 @@ WHERE c.id = turn.conversation
   AND turn.open
   AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
   AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
+  AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room,
           EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
           turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
           turn.retries, extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
@@ -78,7 +80,14 @@ SELECT id, stop FROM turn WHERE id = ANY(%(turns)s) AND stop IS NOT NULL
 SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation WHERE t.open GROUP BY c.agent
 
 -- put_back --
--- Let a turn wait for %(delay)s seconds at the head of its lane. A committed answer stays committed.
+-- Let a turn wait for %(delay)s seconds at the head of its lane. A committed answer stays committed. If the turn is
+-- %(doubted)s, its room is compared with the homeserver first.
+WITH doubted AS (
+    UPDATE room SET check_requests = check_requests + 1
+    FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.owner IS NOT NULL
+    RETURNING pg_notify('agent_bridge', 'agents')
+)
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
        waits_since = now(), not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
        steps = append_step(turn.steps, %(step)s)

@@ -1,0 +1,57 @@
+"""Closes turns whose answer the ghost cannot show; the bridge bot tells the room where it can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.answering.outcome import Failure
+from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.core.answers import AnswerExtras, Op, Part
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.turns import TurnState
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+    from agent_bridge.core.rooms import RoomProblem
+    from agent_bridge.core.turns import Turn
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.turns import Turns
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds for which the same problem is not told again in a room; the reaction ⚠️ shows each message.
+_TOLD = 60.0
+
+
+class Undeliverable:
+    """Closes the turns of rooms in which a ghost cannot show an answer."""
+
+    def __init__(self, homeserver: Homeserver, turns: Turns, status_reactions: StatusReactions, texts: Texts) -> None:
+        self._homeserver = homeserver
+        self._turns = turns
+        self._status_reactions = status_reactions
+        self._texts = texts
+
+    async def close(self, turn: Turn, obstacle: RoomProblem) -> bool:
+        """Tell the room that *obstacle* prevents an answer, and close *turn* as failed.
+
+        Return True if the turn was the last open one of its lane.
+        """
+        bot, cause = self._homeserver.namespace.bot, self._texts.silenced[obstacle]
+        notice = Failure(cause).notice(self._texts, midway=False)
+        told = await self._turns.was_announced(turn, cause, _TOLD)
+        if turn.state is not TurnState.COMMITTED:
+            extras = AnswerExtras(notice=None if told else notice)
+            await self._turns.commit(turn, "", error=cause, parts=[], extras=extras)
+        await self._status_reactions.show(turn, TurnState.FAILED, bot)
+        outbox = Outbox(self._homeserver, self._turns, turn, bot)
+        if not told:
+            try:
+                await outbox.show(Op(Part.GIVE_UP, notice.summary, notice=True))
+            except HomeserverRefused as error:
+                _log.warning("the room was not told", room=turn.room_id, error=str(error))
+        _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
+        return await self._turns.finish(turn, TurnState.FAILED, outbox.event_ids, error=cause)

@@ -1,0 +1,179 @@
+"""Sees that each agent's room exists, and that the agent's ghost and the bridge bot are in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
+from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
+from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.matrix.filters import said_by_others
+from agent_bridge.matrix.rooms import RoomPlan, home_content
+from agent_bridge.render.content import message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.agents import AgentRoom, Agents
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Rooms that may replace one another in a row, and rooms that may be found lost, in one look.
+_STEPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredRoom:
+    """An agent's room with at least one of its ghost and the bridge bot in it."""
+
+    agent_room: AgentRoom
+    state: RoomState
+    #: Whether the room was made just now.
+    fresh: bool
+
+
+class HomeRooms:
+    """Makes the rooms of agents, finds them, follows their upgrades, and brings ghost and bot into them."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        namespace: Namespace,
+        agents: Agents,
+        config: RoomsConfig,
+        powers: Mapping[str, int],
+        texts: Texts,
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = namespace
+        self._agents = agents
+        self._config = config
+        self._powers = powers
+        self._texts = texts
+        self._lists_creator: bool | None = None
+
+    async def enter(self, agent_room: AgentRoom, space: str | None) -> EnteredRoom:
+        """Return the room of an agent, made if there is none, with its ghost and the bot in it as far as possible.
+
+        Raises:
+            HomeserverError, StoreError: there is no room yet; the steps before are done and recorded.
+        """
+        fresh = False
+        for _ in range(_STEPS):
+            if agent_room.home.room_id is None:
+                fresh = await self._make(agent_room, space)
+            elif (state := await self._look(agent_room)) is None:
+                await self._lose(agent_room, agent_room.home.room_id)
+            elif state.replacement is None or not await self._follow(agent_room, state):
+                state = await self._complete(agent_room, state)
+                return EnteredRoom(await self._agents.by_agent(agent_room.agent.id), state, fresh)
+            agent_room = await self._agents.by_agent(agent_room.agent.id)
+        raise LookupError(f"agent {agent_room.agent.id} has no room after {_STEPS} steps")
+
+    async def _look(self, agent_room: AgentRoom) -> RoomState | None:
+        """Return the state of the room; None if neither the ghost nor the bot is in it."""
+        users = self._users(agent_room)
+        for user in users if agent_room.home.bot_joined else reversed(users):
+            state = await self._homeserver.room_state(agent_room.home.room_id or "", user)
+            if state is not None:
+                return state
+        return None
+
+    async def _make(self, agent_room: AgentRoom, space: str | None) -> bool:
+        """Make the room, or adopt the one with the alias of the ghost; tell whether it is new."""
+        agent, home = agent_room.agent, agent_room.home
+        if self._lists_creator is None:
+            self._lists_creator = await self._homeserver.lists_creator(self._config.version)
+        ghost = self._namespace.user_id(agent.ghost)
+        plan = RoomPlan(
+            alias=agent.ghost,
+            name=home.name,
+            topic=home.topic,
+            creator=ghost,
+            lists_creator=self._lists_creator,
+            powers=self._powers,
+            version=self._config.version,
+        )
+        content = home_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
+        try:
+            made = await self._homeserver.create_room(content, ghost)
+        except RoomOutOfReach as error:
+            _log.warning("the ghost cannot enter its former room: making a new one", agent=agent.name, error=str(error))
+            await self._homeserver.remove_alias(self._namespace.alias(agent.ghost))
+            made = await self._homeserver.create_room(content, ghost)
+        if made.fresh:
+            await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
+            return True
+        # Found, perhaps half-made: its names and its administrators are checked again.
+        _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
+        # Its messages were sent to an earlier bridge.
+        others = said_by_others(self._namespace, ghost)
+        newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
+        seen = newest[0]["event_id"] if newest else None
+        await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
+        return False
+
+    async def _lose(self, agent_room: AgentRoom, room_id: str) -> None:
+        _log.warning("the room of an agent is gone: making another one", agent=agent_room.agent.name, room=room_id)
+        await self._agents.room_lost(agent_room.home.id, room_id, why=self._texts.room_lost)
+
+    async def _follow(self, agent_room: AgentRoom, old: RoomState) -> bool:
+        """Move to the room that replaces *old*; tell whether the ghost or the bot could enter it."""
+        new = await enter_successor(self._homeserver, old, self._users(agent_room))
+        if new is None:
+            return False
+        sender = next(user for user in self._users(agent_room) if new.membership(user) == "join")
+        await invite_members(self._homeserver, old, new, sender)
+        key = f"moved.{short_hash(new.room_id)}"
+        content = message(self._texts.room_moved, mark=mark(key, 0), notice=True)
+        try:
+            await self._homeserver.send(new.room_id, content, txn_id=f"ab.{key}", as_user=sender)
+            if agent_room.home.space is not None:
+                await self._homeserver.set_state(agent_room.home.space, "m.space.child", {}, key=old.room_id)
+        except HomeserverRefused as error:
+            _log.warning("an upgraded room is followed without a word", room=new.room_id, error=str(error))
+        await self._agents.room_moved(agent_room.home.id, old.room_id, new.room_id)
+        _log.info("a room was upgraded", agent=agent_room.agent.name, room=new.room_id, replaces=old.room_id)
+        return True
+
+    async def _complete(self, agent_room: AgentRoom, state: RoomState) -> RoomState:
+        """Bring the ghost and the bot into the room, and record whether the bot is in it; return the new state."""
+        bot, ghost = self._users(agent_room)
+        joined = [
+            await self._bring_in(state.room_id, user, helper)
+            for user, helper in ((ghost, bot), (bot, ghost))
+            if state.membership(user) not in {"join", "ban"}
+        ]
+        if any(joined):
+            reader = bot if state.membership(ghost) != "join" else ghost
+            state = await self._homeserver.room_state(state.room_id, reader) or state
+        bot_joined = state.membership(bot) == "join"
+        if bot_joined != agent_room.home.bot_joined:
+            record = self._agents.bot_joined if bot_joined else self._agents.bot_left
+            await record(agent_room.home.id)
+        return state
+
+    async def _bring_in(self, room_id: str, user: str, helper: str) -> bool:
+        """Have *user* join a room, invited by *helper* if needed; tell whether it joined."""
+        try:
+            try:
+                await self._homeserver.join(room_id, user)
+            except HomeserverRefused:
+                await self._homeserver.invite(room_id, user, helper)
+                await self._homeserver.join(room_id, user)
+        except HomeserverRefused as error:
+            _log.warning("cannot enter a room", user=user, room=room_id, error=str(error))
+            return False
+        return True
+
+    def _users(self, agent_room: AgentRoom) -> tuple[str, str]:
+        """Return the bot and the ghost."""
+        return self._namespace.bot, self._namespace.user_id(agent_room.agent.ghost)

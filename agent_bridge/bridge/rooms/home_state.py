@@ -1,0 +1,91 @@
+"""Sets the state of an agent's room: names, power levels, guests, alias, and the name of the ghost in the room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from agent_bridge.bridge.rooms.naming import rename_room
+from agent_bridge.bridge.rooms.power_levels import repaired_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.agents import AgentRoom, Agents
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_GUESTS = "m.room.guest_access"
+_ALIAS = "m.room.canonical_alias"
+
+
+class HomeState:
+    """Repairs the state of rooms. Every method raises :class:`HomeserverRefused` if the homeserver refuses a change."""
+
+    def __init__(self, homeserver: Homeserver, namespace: Namespace, agents: Agents, powers: Mapping[str, int]) -> None:
+        self._homeserver = homeserver
+        self._namespace = namespace
+        self._agents = agents
+        self._powers = powers
+
+    async def names(self, agent_room: AgentRoom, room_id: str, ghost: str) -> None:
+        """Set the name and the topic of the room."""
+        home = agent_room.home
+        if home.name_applied != home.name:
+            await rename_room(self._homeserver, room_id, "name", home.name, ghost)
+            await self._agents.name_applied(home.id, home.name)
+        if home.topic_applied != home.topic:
+            await rename_room(self._homeserver, room_id, "topic", home.topic, ghost)
+            await self._agents.topic_applied(home.id, home.topic)
+
+    async def powers(self, state: RoomState, ghost: str) -> bool:
+        """Repair the power levels, and keep guests out; tell whether anything changed."""
+        changed = False
+        levels = repaired_levels(state, self._namespace.bot, self._powers, ghost)
+        if levels is not None:
+            _log.info("repairing the power levels of a room", room=state.room_id)
+            await self._set(state, "m.room.power_levels", levels, ghost)
+            changed = True
+        if state.content(_GUESTS).get("guest_access") != "forbidden":
+            await self._set(state, _GUESTS, {"guest_access": "forbidden"}, ghost)
+            changed = True
+        return changed
+
+    async def alias(self, state: RoomState, localpart: str) -> None:
+        """Let the alias *localpart* of the room point to it, and name it in the room's state."""
+        alias, ghost = self._namespace.alias(localpart), self._namespace.user_id(localpart)
+        target = await self._homeserver.resolve_alias(alias)
+        if target != state.room_id:
+            _log.warning("repairing the alias of a room", room=state.room_id, alias=alias, pointed_to=target)
+            if target is not None:
+                await self._homeserver.remove_alias(alias)
+            await self._homeserver.add_alias(alias, state.room_id, ghost)
+        sender = state.sender(_ALIAS)
+        if state.content(_ALIAS).get("alias") != alias and (sender is None or self._namespace.is_ours(sender)):
+            await self._set(state, _ALIAS, {"alias": alias}, ghost)
+
+    async def displayname(self, state: RoomState, ghost: str, displayname: str, *, in_profile: bool) -> None:
+        """Give the ghost its display name, if the room shows another one.
+
+        *in_profile* False: the homeserver refuses names in profiles, and the ghost gets it in this room only.
+        """
+        member = state.content("m.room.member", ghost)
+        if state.membership(ghost) != "join" or member.get("displayname") == displayname:
+            return
+        if not in_profile:
+            avatar = {"avatar_url": member["avatar_url"]} if member.get("avatar_url") else {}
+            content = {"membership": "join", "displayname": displayname, **avatar}
+            await self._homeserver.set_state(state.room_id, "m.room.member", content, key=ghost, as_user=ghost)
+        elif await self._homeserver.displayname(ghost) != displayname:
+            # Set by an administrator of the homeserver. The homeserver carries a change into the room some time later.
+            await self._homeserver.set_displayname(ghost, displayname)
+
+    async def _set(self, state: RoomState, kind: str, content: dict[str, Any], ghost: str) -> None:
+        """Set state of the room as the bot, if only the bot may, else as the ghost."""
+        as_bot = not state.may_set(ghost, kind) and state.may_set(self._namespace.bot, kind)
+        as_user = self._namespace.bot if as_bot else ghost
+        await self._homeserver.set_state(state.room_id, kind, content, as_user=as_user)

@@ -1,0 +1,59 @@
+"""Follows the upgrade of a room (spec, "Room upgrades") into the room that replaces it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.core.errors import HomeserverRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_FOREIGN = "This room does not name the room that it claims to replace."
+
+
+async def enter_successor(homeserver: Homeserver, old: RoomState, users: Sequence[str]) -> RoomState | None:
+    """Have *users* join the room that replaces *old*; return its state, None if none of them can enter.
+
+    The homeserver checked that the sender of the tombstone has the power for it. A room that does not name *old* as its
+    predecessor replaces nothing: it is left again.
+    """
+    new = old.replacement
+    if new is None:
+        return None
+    joined = [user for user in users if await _joins(homeserver, new, user)]
+    for user in joined:
+        state = await homeserver.room_state(new, user)
+        if state is not None and state.predecessor == old.room_id:
+            return state
+    for user in joined:
+        _log.warning("a room claims to replace another one and does not name it", room=new, replaces=old.room_id)
+        await homeserver.leave(new, _FOREIGN, user)
+    return None
+
+
+async def invite_members(homeserver: Homeserver, old: RoomState, new: RoomState, sender: str) -> None:
+    """Have *sender* invite the people of *old* into *new*: the homeserver does not take them along."""
+    known = new.members("join", "invite", "ban")
+    for user_id in sorted(old.members("join") - known):
+        if homeserver.namespace.is_ours(user_id):
+            continue
+        try:
+            await homeserver.invite(new.room_id, user_id, sender)
+        except HomeserverRefused as error:
+            _log.warning("cannot invite", user=user_id, room=new.room_id, error=str(error))
+
+
+async def _joins(homeserver: Homeserver, room_id: str, user: str) -> bool:
+    try:
+        await homeserver.join(room_id, user)
+    except HomeserverRefused:
+        return False
+    return True

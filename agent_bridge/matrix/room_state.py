@@ -1,0 +1,125 @@
+"""The present state of a room (spec, "Room state"), as pure functions of its state events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
+LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
+#: Level of a state event without its own level (spec, "m.room.power_levels").
+_STATE_DEFAULT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """The state events of a room. A value of the wrong type counts as missing."""
+
+    room_id: str
+    #: By type and state key.
+    events: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, room_id: str, events: Iterable[object]) -> Self:
+        """Return the state that consists of *events*, without those that are not valid."""
+        found = {
+            (event["type"], event["state_key"]): event
+            for event in events
+            if isinstance(event, dict)
+            and isinstance(event.get("type"), str)
+            and isinstance(event.get("state_key"), str)
+            and isinstance(event.get("content"), dict)
+        }
+        return cls(room_id, found)
+
+    def content(self, kind: str, key: str = "") -> Mapping[str, Any]:
+        """Return the content of a state event; empty without one."""
+        event = self.events.get((kind, key))
+        return {} if event is None else event["content"]
+
+    def sender(self, kind: str, key: str = "") -> str | None:
+        """Return the sender of a state event; None without one."""
+        event = self.events.get((kind, key))
+        return None if event is None else str(event.get("sender"))
+
+    def membership(self, user_id: str) -> str | None:
+        """Return the ``membership`` of a user; None if the user never had one."""
+        return _text(self.content("m.room.member", user_id).get("membership"))
+
+    def members(self, *memberships: str) -> frozenset[str]:
+        """Return the user ids with one of *memberships*."""
+        keys = (key for kind, key in self.events if kind == "m.room.member")
+        return frozenset(key for key in keys if self.membership(key) in memberships)
+
+    @property
+    def replacement(self) -> str | None:
+        """Return the room that replaces this one (``m.room.tombstone``); None if it was not upgraded."""
+        return _text(self.content("m.room.tombstone").get("replacement_room"))
+
+    @property
+    def predecessor(self) -> str | None:
+        """Return the room that this one replaces (``m.room.create``); None if it replaces none."""
+        predecessor = self.content("m.room.create").get("predecessor")
+        return _text(predecessor.get("room_id")) if isinstance(predecessor, dict) else None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Tell whether clients encrypt the messages of the room."""
+        return ("m.room.encryption", "") in self.events
+
+    @property
+    def is_space(self) -> bool:
+        """Tell whether the room is a Space."""
+        return self.content("m.room.create").get("type") == "m.space"
+
+    @property
+    def lists_creator(self) -> bool:
+        """Tell whether the power levels list the creator."""
+        return str(self.content("m.room.create").get("room_version", "1")) in LISTED_CREATOR
+
+    def power(self, user_id: str) -> float:
+        """Return the power level of a user; infinite for a creator of a room whose levels do not list creators."""
+        if not self.lists_creator:
+            more = self.content("m.room.create").get("additional_creators")
+            creators = [self.sender("m.room.create"), *(more if isinstance(more, list) else [])]
+            if user_id in creators:
+                return math.inf
+        users = self._levels("users")
+        return users.get(user_id, _number(self.content("m.room.power_levels").get("users_default"), 0))
+
+    def level(self, kind: str, *, state: bool = False) -> int:
+        """Return the power level that an event of type *kind* needs."""
+        default = "state_default" if state else "events_default"
+        fallback = _number(self.content("m.room.power_levels").get(default), _STATE_DEFAULT if state else 0)
+        return self._levels("events").get(kind, fallback)
+
+    @property
+    def invite_level(self) -> int:
+        """The power level that an invitation needs."""
+        return _number(self.content("m.room.power_levels").get("invite"), 0)
+
+    def may_talk(self, user_id: str) -> bool:
+        """Tell whether a member has the power to send messages."""
+        return self.power(user_id) >= self.level("m.room.message")
+
+    def may_set(self, user_id: str, kind: str) -> bool:
+        """Tell whether a user is in the room and has the power to set state of type *kind*."""
+        return self.membership(user_id) == "join" and self.power(user_id) >= self.level(kind, state=True)
+
+    def _levels(self, key: str) -> dict[str, int]:
+        levels = self.content("m.room.power_levels").get(key)
+        if not isinstance(levels, dict):
+            return {}
+        return {name: level for name, level in levels.items() if type(level) is int}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object, default: int) -> int:
+    return value if type(value) is int else default
