@@ -45,6 +45,7 @@ from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
@@ -219,12 +220,13 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
 
 def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
+    pictures = PictureReader()
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
-        IncomingFiles(clients.media, config.files, texts),
+        IncomingFiles(clients.media, pictures, config.files, texts),
         config.threads,
         texts,
     )
@@ -233,7 +235,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         turns,
         clients.upstreams,
         cancellations,
-        Uploads(clients.media, clients.fetcher, config.files, texts),
+        Uploads(clients.media, clients.fetcher, pictures, config.files, texts),
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,

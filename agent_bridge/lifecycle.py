@@ -61,7 +61,8 @@ class Bridge:
 
     async def work(self) -> None:
         """Be a worker until cancelled; then finish the running turns within the drain timeout."""
-        await run_endless(cancellations=self.cancellations.run(), worker=self.worker.run())
+        async with self.process_stats.watchdog:
+            await run_endless(cancellations=self.cancellations.run(), worker=self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:

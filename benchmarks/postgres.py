@@ -16,11 +16,12 @@ async def _run(folder: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     server = start_postgres(folder)
     try:
-        listening = {"event": "listening", "url": server.get_uri(), "pid": server.get_pid(), "log": str(server.log)}
+        pid = server.postmaster and server.postmaster.pid
+        listening = {"event": "listening", "url": server.uri, "pid": pid, "log": str(server.log)}
         print(json.dumps(listening), file=sys.stderr, flush=True)
         await stopped.wait()
     finally:
-        server.cleanup()
+        server.close()
 
 
 if __name__ == "__main__":

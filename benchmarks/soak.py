@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge import log
 from benchmarks.cpu import resident_megabytes
-from benchmarks.footprint import CONNECTIONS, DESCRIPTORS, MEMORY, POOLED, TASKS, footprint
+from benchmarks.footprint import BLOCKED, CONNECTIONS, DESCRIPTORS, MEMORY, POOLED, TASKS, footprint
 from benchmarks.ground import Ground
 from benchmarks.household import answered, household, question
 from benchmarks.machine import describe_machine
@@ -41,6 +41,8 @@ _REST = 5.0
 _LOOKS = 10
 #: Allowed growth: MB, tasks, descriptors, and rows of each table of the queue.
 _MORE_MEMORY, _MORE_TASKS, _MORE_DESCRIPTORS, _MORE_ROWS = 25, 10, 20, 10
+#: Milliseconds for which the event loop may compute without a pause.
+_MOST_BLOCKED = 50
 #: Database connections outside the pool: for locks, for notifications, and a short-lived one.
 _BESIDE_POOL = 3
 
@@ -111,6 +113,7 @@ def _ceilings(start: Mapping[str, float], pool_size: int) -> dict[str, float]:
         POOLED: pool_size,
         CONNECTIONS: pool_size + _BESIDE_POOL,
         DESCRIPTORS: start[DESCRIPTORS] + _MORE_DESCRIPTORS,
+        BLOCKED: _MOST_BLOCKED,
         **queue,
     }
 

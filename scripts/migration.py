@@ -19,15 +19,17 @@ def main(message: str) -> None:
         sys.exit('a description of the migration is missing: make migration M="…"')
     number = 1 + len(list((migrations_folder() / "versions").glob("[0-9]*.py")))
     with tempfile.TemporaryDirectory() as folder:
+        # As root, PostgreSQL runs as another user.
+        Path(folder).chmod(0o711)
         server = start_postgres(Path(folder) / "postgres")
         try:
             if number > 1:
-                migrate(server.get_uri())
-            with engine(server.get_uri()).connect() as connection:
+                migrate(server.uri)
+            with engine(server.uri).connect() as connection:
                 config = alembic_config(connection)
                 command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
         finally:
-            server.cleanup()
+            server.close()
 
 
 if __name__ == "__main__":

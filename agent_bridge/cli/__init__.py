@@ -238,6 +238,9 @@ def _serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     """
     import uvloop
 
+    from agent_bridge.cli.process import set_limits
+
+    set_limits()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(work, stop_timeout))
 

@@ -13,7 +13,7 @@ from agent_bridge.config.validation import check
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import MutableMapping
     from pathlib import Path
 
     from agent_bridge.config.model import Config
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+def load(path: Path, environ: MutableMapping[str, str] = os.environ) -> Config:
     """Return the configuration in the file *path*.
 
-    ``env:NAME`` in place of a secret is replaced by the value in *environ*. A relative ``database.data_dir`` is
-    resolved from the folder of the file.
+    ``env:NAME`` in place of a secret is replaced by the value in *environ*, from which the variable is deleted: no
+    program that the bridge starts inherits it. A relative ``database.data_dir`` is resolved from the folder of the
+    file.
 
     Raises:
         ConfigError: lists every fault in its own line, as ``file:line: key: fault``. A file that is not YAML has
@@ -41,10 +42,13 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     for line, warning in warnings:
         _log.warning("%s:%d: %s", path, line, warning)
     faults += document.duplicates
-    found = check(document.root, Origin(path.absolute().parent, environ))
+    origin = Origin(path.absolute().parent, environ)
+    found = check(document.root, origin)
     if isinstance(found, list):
         faults += [(document.line(fault.place), fault) for fault in found]
     elif not faults:
+        for name in origin.used:
+            del environ[name]
         return found
     faults.sort(key=lambda entry: entry[0])
     raise ConfigError("\n".join(f"{path}:{line}: {fault}" for line, fault in faults))

@@ -102,7 +102,7 @@ class DatabaseConfig(Section):
         "data",  # validated like a value from the file
         validate_default=True,
         description="Folder of the embedded PostgreSQL, relative to this file. If the bridge runs as root, PostgreSQL "
-        "runs as an unprivileged user, and the parent folders are made accessible to that user.",
+        "runs as the user pgserver, which needs to be able to enter the parent folders.",
     )
     migrate: bool = Field(True, description="Upgrade the schema at start. If false, run agent-bridge migrate.")
     pool_size: StrictInt = Field(10, ge=4, le=500, description="Maximum number of pooled connections.")

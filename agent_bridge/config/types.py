@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping  # noqa: TC003  # pydantic needs it at run time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +34,8 @@ class Origin:
     #: Folder of the configuration file, absolute.
     folder: Path
     environ: Mapping[str, str]
+    #: Names of the variables that were read.
+    used: set[str] = field(default_factory=set)
 
 
 def _url(value: str) -> str:
@@ -125,6 +127,7 @@ def _from_environment(value: Any, info: ValidationInfo) -> Any:
         raise ValueError("must have the name of an environment variable after env:")
     if not origin.environ.get(reference[1]):
         raise ValueError(f"the environment variable {reference[1]} is not set; set it, or write the value here")
+    origin.used.add(reference[1])
     return origin.environ[reference[1]]
 
 

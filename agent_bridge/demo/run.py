@@ -6,7 +6,7 @@ import asyncio
 import math
 import secrets
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from agent_bridge.demo.synapse import Synapse, free_port
 from agent_bridge.demo.timeline import Room
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
     from agent_bridge.config.model import Config
 
@@ -80,7 +80,7 @@ async def _start(
     console: Console, on_event: Callable[[dict[str, Any]], None], upstream: str | None, api_key: str | None
 ) -> AsyncIterator[RunningDemo]:
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-bridge-demo-")))
+        folder = stack.enter_context(_folder())
         own = None if upstream else await stack.enter_async_context(DemoUpstream())
         url = upstream or (own.api_url if own else "")
         synapse = Synapse(folder / "synapse", _DOMAIN, registrations=[folder / "registration.yaml"])
@@ -128,6 +128,14 @@ def _config(synapse: Synapse, url: str, api_key: str | None) -> Config:
             "logging": {"format": "json"},
         }
     )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="agent-bridge-demo-") as name:
+        # If root runs the demo, PostgreSQL runs as another user.
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 def _write(folder: Path, config: Config) -> None:

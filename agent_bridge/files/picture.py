@@ -1,6 +1,7 @@
 """Decodes images by content, ignoring the declared type, and re-encodes them without metadata.
 
-Each function can take seconds of CPU time: call it in a thread.
+Each function can take seconds of CPU time and hundreds of megabytes: :mod:`agent_bridge.files.pictures` calls them in a
+separate process.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import blurhash as blurhash_library  # type: ignore[import-untyped]
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
+from agent_bridge.files.results import Picture, PictureInfo, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +34,14 @@ _DAMAGE = (
     ArithmeticError,
     LookupError,
     RuntimeError,
-    MemoryError,
     EOFError,
     struct.error,
     zlib.error,
 )
-#: Maximum number of decoded pixels: those of a phone camera. They take 200 MB of memory.
+#: Maximum number of decoded pixels: those of a phone camera. They take 200 MB of memory for each copy.
 MAX_PIXELS = 50_000_000
+#: The decoders of these formats hold four or five copies.
+_MOST_PIXELS = {"WEBP": 16_000_000, "AVIF": 16_000_000}
 #: Maximum side in pixels for models.
 _MODEL_SIDE = 2048
 _THUMBNAIL = (800, 600)
@@ -64,36 +67,11 @@ _MAX_SEGMENTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class PictureInfo:
-    """Description of a picture for clients that have not downloaded it."""
-
-    #: Pixels, in upright orientation.
-    width: int
-    height: int
+class _Loaded:
+    image: Image.Image
+    #: Pixels, upright; of the original unless the picture was decoded at a reduced size.
+    size: tuple[int, int]
     content_type: str
-    #: Bytes.
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A re-encoded picture: PNG or JPEG, upright, one frame, without metadata."""
-
-    data: bytes
-    content_type: str
-    #: Pixels.
-    width: int
-    height: int
-
-
-def info_of(data: bytes) -> PictureInfo:
-    """Return the description of a picture, after decoding all of *data*.
-
-    Raises:
-        FileRefused: *data* is not a picture that can be decoded.
-    """
-    image, content_type = _load(data)
-    return PictureInfo(image.width, image.height, content_type, len(data))
 
 
 def for_model(data: bytes, *, max_bytes: int) -> Picture:
@@ -105,64 +83,65 @@ def for_model(data: bytes, *, max_bytes: int) -> Picture:
         TooLarge: the picture cannot be reduced to *max_bytes*; never for 1,000 bytes or more.
         FileRefused: *data* is not a picture that can be decoded.
     """
-    image, content_type = _load(data, (_MODEL_SIDE, _MODEL_SIDE))
-    for picture in _ever_smaller(image, lossless=content_type not in {"image/jpeg", "image/webp", "image/avif"}):
+    found = _load(data, (_MODEL_SIDE, _MODEL_SIDE))
+    lossless = found.content_type not in {"image/jpeg", "image/webp", "image/avif"}
+    for picture in _ever_smaller(found.image, lossless=lossless):
         if len(picture.data) <= max_bytes:
             return picture
     raise TooLarge(max_bytes)
 
 
-def thumbnail(data: bytes) -> Picture:
-    """Return the picture reduced to 800 by 600 pixels; a smaller one keeps its size.
+def preview(data: bytes) -> Preview:
+    """Return the description and the thumbnail of a picture, after decoding all of *data* once.
 
     Raises:
         FileRefused: *data* is not a picture that can be decoded.
     """
-    image, _ = _load(data, _THUMBNAIL)
-    return _png(image) if image.mode == "RGBA" else _jpeg(image, 80)
+    found = _load(data, _THUMBNAIL, whole=True)
+    small = _png(found.image) if found.image.mode == "RGBA" else _jpeg(found.image, 80)
+    info = PictureInfo(*found.size, found.content_type, len(data))
+    return Preview(info, small, _blurhash(found.image))
 
 
-def blurhash(data: bytes) -> str:
-    """Return the BlurHash of a picture, with 4 by 3 components. All of *data* is decoded, so pass the thumbnail.
-
-    Raises:
-        FileRefused: *data* is not a picture that can be decoded.
-    """
-    image, _ = _load(data, _HASHED)
-    pixels, stride = _flat(image).tobytes(), 3 * image.width
+def _blurhash(image: Image.Image) -> str:
+    tiny = image.copy()
+    tiny.thumbnail(_HASHED, reducing_gap=2)
+    pixels, stride = _flat(tiny).tobytes(), 3 * tiny.width
     rows = [[pixels[at : at + 3] for at in range(row, row + stride, 3)] for row in range(0, len(pixels), stride)]
     return str(blurhash_library.encode(rows, components_x=4, components_y=3))
 
 
-def _load(data: bytes, box: tuple[int, int] | None = None) -> tuple[Image.Image, str]:
-    """Return the first frame, upright, as RGB or, if it has transparency, RGBA, and its media type.
+def _load(data: bytes, box: tuple[int, int], *, whole: bool = False) -> _Loaded:
+    """Return the first frame, upright, reduced to fit *box*, as RGB or, if it has transparency, RGBA.
 
-    With *box* it is reduced to fit.
+    *whole*: all of *data* is decoded, and the size is that of the original.
     """
     if data.startswith(_JPEG) and _has_excessive_segments(data):
         raise FileRefused("decoding the picture takes too much time", FileProblem.TOO_HARD)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise _too_many_pixels()
             content_type = image.get_format_mimetype() or ""
-            if box:
+            if image.width * image.height > _MOST_PIXELS.get(image.format or "", MAX_PIXELS):
+                raise _too_many_pixels()
+            if not whole:
                 # Only JPEG can be decoded at a reduced size.
                 image.draft("RGB", (2 * max(box), 2 * max(box)))
             image.load()
             # After load(), which turns a TIFF and updates its orientation.
             turn = image.getexif().get(ExifTags.Base.Orientation)
+            turned = turn in _TURNED
+            size = image.size[::-1] if turned else image.size
             plain = _in_colour(image)
-            if box:
-                plain.thumbnail(box[::-1] if turn in _TURNED else box, reducing_gap=2)
+            plain.thumbnail(box[::-1] if turned else box, reducing_gap=2)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels() from None
     except UnidentifiedImageError:
         raise FileRefused("the format of the picture is not supported", FileProblem.UNSUPPORTED) from None
+    except MemoryError:
+        raise FileRefused("decoding the picture takes too much memory", FileProblem.TOO_HARD) from None
     except _DAMAGE as error:
         raise FileRefused("the picture is damaged", FileProblem.UNREADABLE) from error
-    upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain
-    return upright, content_type
+    return _Loaded(plain.transpose(_TURNS[turn]) if turn in _TURNS else plain, size, content_type)
 
 
 def _has_excessive_segments(jpeg: bytes) -> bool:
@@ -184,7 +163,9 @@ def _in_colour(image: Image.Image) -> Image.Image:
         # Pillow would clip these values at 255.
         scale = 255 / 65535 if image.mode.startswith("I") else 255
         image = image.convert("F").point(lambda value: value * scale + 0).convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    # convert() copies an image of the same mode.
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _ever_smaller(image: Image.Image, *, lossless: bool) -> Iterator[Picture]:

@@ -87,15 +87,23 @@ class Rendition:
 
     def take(self, now: float) -> list[Op]:
         """Return the ops that are due at *now*; from then on they count as shown."""
+        text = self.begin(now)
+        return [] if text is None else self.end(ops_for(text))
+
+    def begin(self, now: float) -> str | None:
+        """Return the text whose ops are due at *now*, None if none are; pass :func:`ops_for` of it to :meth:`end`."""
         if self._due is None or now < self._due:
-            return []
+            return None
         self._due = None
-        ops = ops_for(self.text)
-        ops = [*(op for op in ops[:-1]), Op(ops[-1].part, ops[-1].text, live=True)][: self._max_parts]
-        ops = [op for op in ops if self._shown.get(op.part) != op][: self._pace.max_events - self._events]
         # A pass that finds nothing to show counts too: it would be repeated with every delta.
         self._last = now
         self._first = now if self._first is None else self._first
+        return self.text
+
+    def end(self, ops: list[Op]) -> list[Op]:
+        """Return the part of *ops* that is not shown yet; from then on it counts as shown."""
+        ops = [*(op for op in ops[:-1]), Op(ops[-1].part, ops[-1].text, live=True)][: self._max_parts]
+        ops = [op for op in ops if self._shown.get(op.part) != op][: self._pace.max_events - self._events]
         self._events += len(ops)
         self._shown.update((op.part, op) for op in ops)
         return ops

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent_bridge.core.errors import FileProblem, FileRefused
-from agent_bridge.files import worker
+from agent_bridge.files import document_worker
 from agent_bridge.files.documents import as_markdown
 from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX, Family, Kind, kind_of
 from agent_bridge.files.text import DecodedText
@@ -35,12 +35,12 @@ def children() -> set[str]:
 
 def _is_worker(pid: str) -> bool:
     try:
-        return worker.__file__.encode() in Path("/proc", pid, "cmdline").read_bytes()
+        return document_worker.__file__.encode() in Path("/proc", pid, "cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-async def refusal(data: bytes, kind: Kind | None = None, seconds: float = 60) -> FileProblem:
+async def refusal(data: bytes, kind: Kind | None = None, seconds: float = 20) -> FileProblem:
     with pytest.raises(FileRefused) as caught:
         await as_markdown(data, kind or kind_of(data), max_chars=1000, seconds=seconds)
     assert not children()
@@ -153,26 +153,33 @@ def test_the_worker_opens_no_connection_starts_no_process_and_writes_no_file(tmp
     ]
     for attempt in attempts:
         program = (
-            f"import sys; sys.path.insert(0, {str(Path(worker.__file__).parent)!r}); import worker; worker._bound(); "
-            f"sys.addaudithook(worker._deny)\ntry:\n    {attempt}\nexcept OSError as error: sys.exit(7)"
+            "import sys; from agent_bridge.files import sandbox; sandbox.bound(1024**3, 10); sandbox.deny()\n"
+            f"try:\n    {attempt}\nexcept OSError as error: sys.exit(7)"
         )
         done = subprocess.run([sys.executable, "-I", "-c", program], check=False, capture_output=True, timeout=30)
         assert done.returncode == 7, (attempt, done.stderr)
 
 
 def test_the_worker_says_that_the_extra_is_missing(tmp_path: Path) -> None:
-    """An interpreter without any library."""
-    command = [sys.executable, "-I", "-S", worker.__file__, "pdf", "10"]
+    program = (
+        "import runpy, sys; sys.modules['markitdown'] = None; sys.argv = ['worker', 'pdf', '10']\n"
+        f"runpy.run_path({document_worker.__file__!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-I", "-c", program]
     done = subprocess.run(
         command, check=False, input=sample_documents.pdf(), capture_output=True, timeout=30, cwd=tmp_path
     )
-    assert done.returncode == worker.NOT_INSTALLED
+    assert done.returncode == document_worker.NOT_INSTALLED
 
 
 async def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The interpreter of the environment has no libraries."""
+    """The interpreter of the environment does not find the package."""
     bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    without = (
+        "import runpy, sys; sys.modules['markitdown'] = None; sys.argv = sys.argv[2:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{without}" "$@"\n')
     bare.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(bare))
     assert await refusal(sample_documents.pdf()) is FileProblem.NOT_INSTALLED

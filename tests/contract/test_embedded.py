@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import subprocess
 import sys
-import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.postgres.embedded import embedded_postgres, start_postgres
+from agent_bridge.store.postgres.account import Account, installation, programs
+from agent_bridge.store.postgres.embedded import EmbeddedServer, Limits, embedded_postgres, start_postgres
+from support.conditions import eventually
+from support.watchdog import ends_with_us, temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
 
 #: Another bridge: starts PostgreSQL, says so, and waits to be killed.
 OTHER = """
 import sys, time
 from pathlib import Path
 from agent_bridge.store.postgres.embedded import start_postgres
-print(start_postgres(Path(sys.argv[1])).get_uri(), flush=True)
+print(start_postgres(Path(sys.argv[1])).uri, flush=True)
 time.sleep(600)
 """
+QUICK = Limits(lock=1.5, reaction=1.5, fast=1, immediate=0.5)
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ab-em-") as parent:
-        yield Path(parent).resolve() / "new" / "postgres"
+    with temporary_folder("ab-em-") as parent:
+        data = parent.resolve() / "new" / "postgres"
+        with ends_with_us("cluster", str(data)):
+            yield data
 
 
 def setting(uri: str, name: str) -> str:
@@ -80,14 +91,195 @@ async def test_the_server_runs_in_a_private_folder_and_keeps_its_data(folder: Pa
     assert pid_of(folder) is None
 
 
-async def test_a_path_too_long_for_a_socket_opens_no_door(folder: Path) -> None:
-    async with embedded_postgres(folder / ("long" * 30)) as uri:
-        sockets = setting(uri, "unix_socket_directories")
-        assert not sockets.startswith(str(folder))
-        assert permissions_of_others(sockets) == 0
+def test_a_path_too_long_for_a_socket_is_refused(folder: Path) -> None:
+    with pytest.raises(StoreError, match=r"too long for a Unix socket: set database\.data_dir"):
+        start_postgres(folder / ("long" * 30))
 
 
 def test_a_folder_that_is_none_is_an_error_in_words(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"the embedded PostgreSQL in .*file.* does not start: .+"):
         start_postgres(tmp_path / "file")
+
+
+def modes_above(folder: Path) -> dict[Path, int]:
+    return {each: each.stat().st_mode for each in folder.parents if each.exists()}
+
+
+@as_root
+def test_a_private_folder_above_is_refused_and_stays_private(folder: Path) -> None:
+    private = folder.parents[1]
+    private.chmod(0o700)
+    before = modes_above(folder)
+    with pytest.raises(StoreError, match=rf"may not enter {private} \(mode 0700\): run the bridge as an unpriv"):
+        start_postgres(folder)
+    assert modes_above(folder) == before
+    assert list(private.iterdir()) == []
+
+
+@as_root
+def test_no_folder_above_is_changed(folder: Path) -> None:
+    wheel = modes_above(installation() / "bin" / "postgres")
+    before = modes_above(folder)
+    server = start_postgres(folder)
+    try:
+        assert before.items() <= modes_above(folder).items()
+        assert modes_above(installation() / "bin" / "postgres") == wheel
+        # The folder that the bridge made can be entered and not be listed.
+        assert permissions_of_others(folder.parent) == 0o011
+    finally:
+        server.close()
+
+
+@as_root
+def test_programs_in_a_private_folder_are_copied(folder: Path) -> None:
+    folder.parent.mkdir()
+    private = folder.parent / "private"
+    for name in ("bin", "lib"):
+        (private / name).mkdir(parents=True)
+    (private / "bin" / "postgres").write_text("program")
+    (private / "bin" / "postgres").chmod(0o700)
+    private.chmod(0o700)
+    account = Account(12345, 12345, "someone")
+    found = programs(account, private, folder.parent)
+    assert (found / "postgres").read_text() == "program"
+    assert all(map(account.can_enter, (found, found.parent, found / "postgres")))
+    assert programs(account, private, folder.parent) == found
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert programs(None, private, folder.parent) == private / "bin"
+
+
+def test_postgresql_has_neither_the_secrets_nor_the_group_of_the_bridge(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LETTA_API_KEY", "secret-canary")
+    server = start_postgres(folder)
+    try:
+        assert server.postmaster is not None
+        process = psutil.Process(server.postmaster.pid)
+        assert "secret-canary" not in str(process.environ())
+        added_by_postgresql = {"PWD", "PGDATA", "PGSYSCONFDIR", "PGLOCALEDIR", "PG_GRANDPARENT_PID", "_", "SHLVL"}
+        passed_on = {name for name in process.environ() if name in {"LANG", "TZ"} or name.startswith("LC_")}
+        assert process.environ().keys() - passed_on <= added_by_postgresql
+        if os.geteuid() == 0:
+            assert 0 not in {*process.uids(), *process.gids()}
+            groups = Path(f"/proc/{process.pid}/status").read_text().partition("Groups:")[2].splitlines()[0]
+            assert groups.split() == []
+    finally:
+        server.close()
+
+
+def test_locks_and_sockets_are_in_folders_of_the_bridge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with temporary_folder("ab-tmp-") as shared:
+        monkeypatch.setenv("TMPDIR", str(shared))
+        server = start_postgres(folder)
+        server.close()
+        assert list(shared.iterdir()) == []
+    locks = [each for each in folder.parent.iterdir() if each.is_file()]
+    assert {each.name for each in locks} == {".postgres.lock", ".postgres.users"}
+    assert [permissions_of_others(each) for each in locks] == [0, 0]
+
+
+def test_a_lock_that_is_held_has_a_limit_and_a_message(folder: Path) -> None:
+    server = EmbeddedServer(folder, QUICK)
+    with (folder.parent / ".postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match=r"another process of the bridge starts or stops it for more than 1\.5 s"):
+            start_postgres(folder, QUICK)
+    server.close()
+
+
+async def test_a_server_whose_postmaster_dies_is_started_again(folder: Path) -> None:
+    async with embedded_postgres(folder) as uri:
+        first = pid_of(folder)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+
+        async def runs_again() -> bool:
+            return can_connect(uri) and pid_of(folder) != first
+
+        await eventually(runs_again, "PostgreSQL runs again", within=20)
+    assert pid_of(folder) is None
+
+
+def can_connect(uri: str) -> bool:
+    try:
+        psycopg.connect(uri, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_a_postmaster_that_hangs_is_killed_at_a_start(folder: Path) -> None:
+    start_and_be_killed(folder)
+    hung = pid_of(folder)
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    server = start_postgres(folder, QUICK)
+    try:
+        assert can_connect(server.uri)
+        assert pid_of(folder) != hung
+    finally:
+        server.close()
+
+
+def test_a_postmaster_that_shuts_down_without_end_is_killed_at_a_start(folder: Path) -> None:
+    start_and_be_killed(folder)
+    hung = pid_of(folder)
+    assert hung is not None
+    child_of(hung, "checkpointer").suspend()
+    os.kill(hung, signal.SIGINT)
+    server = start_postgres(folder, QUICK)
+    try:
+        assert can_connect(server.uri)
+        assert pid_of(folder) != hung
+    finally:
+        server.close()
+
+
+def test_a_stop_that_hangs_becomes_an_immediate_one(folder: Path) -> None:
+    server = start_postgres(folder, QUICK)
+    assert server.postmaster is not None
+    child_of(server.postmaster.pid, "checkpointer").suspend()
+    begin = time.monotonic()
+    server.close()
+    assert time.monotonic() - begin < 8
+    assert pid_of(folder) is None
+    again = start_postgres(folder)
+    assert can_connect(again.uri)
+    again.close()
+
+
+def test_a_start_waits_for_the_recovery(folder: Path) -> None:
+    start_and_be_killed(folder)
+    pid = pid_of(folder)
+    assert pid is not None
+    child_of(pid, "walwriter").kill()
+    server = start_postgres(folder)
+    try:
+        assert can_connect(server.uri)
+    finally:
+        server.close()
+    assert pid_of(folder) is None
+
+
+def child_of(postmaster: int, name: str) -> psutil.Process:
+    (child,) = (each for each in psutil.Process(postmaster).children() if name in " ".join(each.cmdline()))
+    return child
+
+
+def test_a_stale_file_with_the_id_of_another_process_is_no_obstacle(folder: Path) -> None:
+    start_postgres(folder).close()
+    (folder / "postmaster.pid").write_text(f"{os.getppid()}\n{folder}\n1\n5432\n{folder}\n\n 1 1\nready\n")
+    server = start_postgres(folder)
+    assert can_connect(server.uri)
+    server.close()
+
+
+def test_a_server_is_stopped_by_its_last_user(folder: Path) -> None:
+    first, second = start_postgres(folder), start_postgres(folder)
+    first.close()
+    assert can_connect(second.uri)
+    second.close()
+    assert pid_of(folder) is None

@@ -6,7 +6,6 @@ import importlib.util
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import venv
 import zipfile
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from agent_bridge.store.postgres.embedded import start_postgres
 from agent_bridge.store.postgres.migrate import check, migrations_folder
+from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,8 @@ def run(*command: str | Path, folder: Path) -> str:
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder outside the checkout, with a path short enough for PostgreSQL's socket."""
-    with tempfile.TemporaryDirectory(prefix="ab-wh-") as name:
-        yield Path(name).resolve()
+    with temporary_folder("ab-wh-") as folder:
+        yield folder.resolve()
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +88,13 @@ def test_it_migrates_a_database_of_its_own(folder: Path, installed: Path) -> Non
     assert "up to date" in run(installed / "agent-bridge", "migrate", folder=folder)
     server = start_postgres(folder / "data" / "postgres")
     try:
-        check(server.get_uri())
-        with psycopg.connect(server.get_uri()) as connection:
+        check(server.uri)
+        with psycopg.connect(server.uri) as connection:
             assert connection.execute("SELECT version_num FROM alembic_version").fetchall() != []
             assert connection.execute("TABLE turn").fetchall() == []
             assert connection.execute("TABLE procrastinate_jobs").fetchall() == []
     finally:
-        server.cleanup()
+        server.close()
 
 
 def test_it_says_its_version(folder: Path, installed: Path, wheel: Path) -> None:

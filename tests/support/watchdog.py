@@ -42,6 +42,8 @@ def ends_with_us(kind: str, target: str | int) -> Iterator[None]:
 def temporary_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
     """Give a new folder, which is deleted at the end of the block or of this process, whichever comes first."""
     with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as name, ends_with_us("folder", name):
+        # If root runs the tests, PostgreSQL runs as another user.
+        Path(name).chmod(0o711)
         yield Path(name)
 
 

@@ -22,12 +22,12 @@ def draft() -> AnswerBuffer:
     )
 
 
-def test_nothing_has_arrived(draft: AnswerBuffer) -> None:
+async def test_nothing_has_arrived(draft: AnswerBuffer) -> None:
     assert (draft.text, draft.due, draft.urgent, draft.files, draft.finish_reason) == ("", None, False, [], "")
-    assert draft.take(START) == []
+    assert await draft.take(START) == []
 
 
-def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
+async def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
     picture = FileDelta("data:image/png;base64,AA==", "cat.png", "image/png")
     deltas: list[AnswerEvent] = [
         ReasoningDelta("Hm. "),
@@ -48,39 +48,39 @@ def test_each_delta_goes_where_it_belongs(draft: AnswerBuffer) -> None:
     assert "3 cats" in aside.text
 
 
-def test_what_was_done_is_shown_before_what_is_said(draft: AnswerBuffer) -> None:
+async def test_what_was_done_is_shown_before_what_is_said(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     draft.feed(TextDelta("Cats."), START)
-    assert [op.part for op in draft.take(START + 1)] == [Part.ACTIVITY, 0]
+    assert [op.part for op in await draft.take(START + 1)] == [Part.ACTIVITY, 0]
 
 
-def test_words_end_the_thinking(draft: AnswerBuffer) -> None:
+async def test_words_end_the_thinking(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
-    draft.take(START + 1)
+    await draft.take(START + 1)
     draft.feed(TextDelta("Cats."), START + 3)
     assert draft.activity.whole(START + 60)[0].plain == "💭 Thought for 3 seconds"
 
 
-def test_only_first_words_are_urgent(draft: AnswerBuffer) -> None:
+async def test_only_first_words_are_urgent(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     assert (draft.due, draft.urgent) == (START + 0.1, False)
-    draft.take(START + 0.1)
+    await draft.take(START + 0.1)
     draft.feed(TextDelta("Cats"), START + 5)
     assert draft.urgent
-    assert [op.part for op in draft.take(START + 5.1)] == [Part.ACTIVITY, 0]
+    assert [op.part for op in await draft.take(START + 5.1)] == [Part.ACTIVITY, 0]
     draft.feed(TextDelta(" are"), START + 6)
     assert (draft.due is not None, draft.urgent) == (True, False)
 
 
-def test_no_more_files_than_a_room_bears(draft: AnswerBuffer) -> None:
+async def test_no_more_files_than_a_room_bears(draft: AnswerBuffer) -> None:
     for number in range(20):
         draft.feed(FileDelta(f"https://example.org/{number}", None, None), START)
     assert [file.url[-1] for file in draft.files] == list("0123456789")
 
 
-def test_first_words_wait_for_nothing_that_is_done_besides(draft: AnswerBuffer) -> None:
+async def test_first_words_wait_for_nothing_that_is_done_besides(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
-    draft.take(START + 0.1)
+    await draft.take(START + 0.1)
     draft.feed(ToolCall("1", "grep", "{}"), START + 5)
     assert not draft.urgent
     draft.feed(TextDelta("Cats"), START + 6)

@@ -34,7 +34,7 @@ def written_and_read(values: dict[str, Any], folder: Path) -> tuple[Config, Conf
     file = folder / "config.yaml"
     file.write_text(render(Config.model_validate(values)), encoding="utf-8")
     origin = Origin(folder, {"KEY": "from the environment"})
-    return Config.model_validate(values, context=origin), load(file, origin.environ)
+    return Config.model_validate(values, context=origin), load(file, dict(origin.environ))
 
 
 @pytest.mark.parametrize(

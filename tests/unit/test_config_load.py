@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -491,7 +492,9 @@ def test_secrets_come_from_the_environment(file: Path) -> None:
         + "    api_key: env:KEY\n    headers: {X-Key: env:KEY, X-Plain: plain}\n    include: [env:KEY]\n"
         "database: {url: env:DB}\n"
     )
-    config = load(file, {"AS": "1-as", "HS": "2-hs", "KEY": "the key", "DB": "postgresql://u:p@h/d", "OTHER": "x"})
+    environ = {"AS": "1-as", "HS": "2-hs", "KEY": "the key", "DB": "postgresql://u:p@h/d", "OTHER": "x"}
+    config = load(file, environ)
+    assert environ == {"OTHER": "x"}, "programs that the bridge starts do not inherit its secrets"
     upstream = config.upstreams[0]
     assert config.appservice.as_token.get_secret_value() == "1-as"
     assert config.appservice.hs_token.get_secret_value() == "2-hs"
@@ -507,6 +510,7 @@ def test_the_environment_is_the_process_own(file: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("AGENT_BRIDGE_TEST_KEY", "from the process")
     file.write_text(GOOD + "    api_key: env:AGENT_BRIDGE_TEST_KEY\n")
     assert load(file).upstreams[0].api_key == SecretStr("from the process")
+    assert "AGENT_BRIDGE_TEST_KEY" not in os.environ
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from agent_bridge.log import _VERBOSE, RateLimit, configure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PASSWORD = "TOPSECRETPW"
+
 
 @contextmanager
 def configured(level: Any, style: Any, **more: Any) -> Iterator[io.StringIO]:
@@ -83,6 +85,22 @@ def test_an_exception_is_told_with_its_traceback(style: Any) -> None:
     assert style == "console" or len(records(stream)) == 1
 
 
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_traceback_shows_no_local_variables(style: Any) -> None:
+    def connect(conninfo: str) -> None:
+        raise LookupError(f"no server, {len(conninfo)} characters")
+
+    with configured("debug", style) as stream:
+        try:
+            connect(f"postgresql://ab:{PASSWORD}@host/db")
+        except LookupError:
+            logging.getLogger("procrastinate.worker").exception("listener error")
+            structlog.stdlib.get_logger("bridge").exception("failed")
+    assert stream.getvalue().count("LookupError: no server") == 2
+    assert PASSWORD not in stream.getvalue()
+    assert len(stream.getvalue().splitlines()) < 20
+
+
 def test_people_get_a_line_without_colours_in_a_file() -> None:
     with configured("info", "console") as stream:
         structlog.stdlib.get_logger("bridge").info("taken up", agent="Frida")
@@ -110,3 +128,5 @@ def test_what_repeats_itself_is_heard_now_and_then() -> None:
     record = logging.LogRecord("psycopg.pool", logging.WARNING, __file__, 1, "no connection", None, None)
     assert [limit.filter(record) for _ in range(3)] == [True, False, False]
     assert RateLimit(0).filter(record)
+    others = RateLimit(3600, "accept")
+    assert [others.filter(record) for _ in range(3)] == [True, True, True]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.queue.offload import rendered
+from agent_bridge.render.rendition import ops_for
 from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
 
 if TYPE_CHECKING:
@@ -70,6 +72,9 @@ class AnswerBuffer:
             case End():
                 self.finish_reason = delta.finish_reason
 
-    def take(self, now: float) -> list[Op]:
-        """Return the messages to show at *now*; they count as shown."""
-        return [*self.activity.take(now), *self._rendition.take(now)]
+    async def take(self, now: float) -> list[Op]:
+        """Return the messages to show at *now*; they count as shown. Deltas may arrive at the same time."""
+        activity, text = self.activity.take(now), self._rendition.begin(now)
+        if text is None:
+            return activity
+        return [*activity, *self._rendition.end(await rendered(len(text), ops_for, text))]

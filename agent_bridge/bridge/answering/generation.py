@@ -15,6 +15,7 @@ from yarl import URL
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, beyond
 from agent_bridge.bridge.answering.streaming import AnswerStreamer
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import AgentGone, AnswerTooLong, StoreError, UpstreamError
 from agent_bridge.core.rooms import Show, Streaming
@@ -197,7 +198,7 @@ class Generation:
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:
-        rest = beyond(text, self._max_parts)
+        rest = await rendered(len(text), beyond, text, self._max_parts)
         return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, TooLarge, UpstreamError
 from agent_bridge.core.transcript import Image
 from agent_bridge.files.documents import as_markdown
+from agent_bridge.files.reader import Places
 from agent_bridge.files.sniff import Family, kind_of
 from agent_bridge.files.text import as_text
 from agent_bridge.render.content import escape, fenced
@@ -16,13 +17,14 @@ from agent_bridge.render.content import escape, fenced
 if TYPE_CHECKING:
     from agent_bridge.config.conversations import FilesConfig
     from agent_bridge.core.payloads import Attachment
+    from agent_bridge.files.pictures import PictureReader
     from agent_bridge.files.sniff import Kind
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.media import Media
     from agent_bridge.upstream.base import Upstream
 
-#: Documents and pictures that are decoded at the same time: each may take much memory.
-_DECODERS = 2
+#: Documents that are read at the same time. Each takes up to 1 GB of memory.
+_DOCUMENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,20 @@ class FileContent:
 class IncomingFiles:
     """Downloads files and reads them, within *limits*."""
 
-    def __init__(self, media: Media, limits: FilesConfig, texts: Texts) -> None:
+    def __init__(self, media: Media, pictures: PictureReader, limits: FilesConfig, texts: Texts) -> None:
         self._media = media
+        self._pictures = pictures
         self._limits = limits
         self._texts = texts
         self._characters = texts.count(limits.max_text_chars, texts.character)
-        self._decoders = asyncio.Semaphore(_DECODERS)
+        self._documents = Places(_DOCUMENTS)
 
-    async def read(self, attachment: Attachment, upstream: Upstream, *, agent: str, as_user: str) -> FileContent:
+    async def read(
+        self, attachment: Attachment, upstream: Upstream, *, agent: str, as_user: str, room: str
+    ) -> FileContent:
         """Return *attachment*, downloaded as the user *as_user*, as *agent* of *upstream* gets it.
+
+        One file of a *room* is read at a time.
 
         Raises:
             HomeserverUnavailable: it cannot be downloaded now; trying again may help.
@@ -57,8 +64,9 @@ class IncomingFiles:
         name = escape(attachment.name) or attachment.kind.removeprefix("m.")
         try:
             data = await self._download(attachment, as_user)
-            kind = kind_of(data, attachment.content_type, attachment.name)
-            return await self._content(data, kind, name, upstream, agent)
+            # In threads: a file may have many megabytes.
+            kind = await asyncio.to_thread(kind_of, data, attachment.content_type, attachment.name)
+            return await self._content(data, kind, name, upstream, agent, room)
         except TooLarge as error:
             limit = self._texts.bytes(error.limit or self._limits.max_bytes)
             return FileContent(note=self._texts.too_large.format(name=name, limit=limit))
@@ -75,10 +83,12 @@ class IncomingFiles:
             raise FileRefused("the file is encrypted", FileProblem.ENCRYPTED)
         return await self._media.download(attachment.url, limit=limit, as_user=as_user)
 
-    async def _content(self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str) -> FileContent:
+    async def _content(
+        self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str, room: str
+    ) -> FileContent:
         match kind.family:
             case Family.IMAGE if upstream.traits.images:
-                return await self._picture(data, name)
+                return await self._picture(data, name, room)
             case Family.IMAGE:
                 return FileContent(note=self._texts.no_images.format(agent=agent))
             case Family.AUDIO if upstream.can.transcribe is not None:
@@ -87,23 +97,20 @@ class IncomingFiles:
             case Family.AUDIO:
                 return FileContent(note=self._texts.no_voice)
             case Family.TEXT | Family.DOCUMENT:
-                return await self._text(data, kind, name)
+                return await self._text(data, kind, name, room)
             case _:
                 return FileContent(note=self._texts.unreadable_kind.format(name=name, kind=kind.content_type))
 
-    async def _picture(self, data: bytes, name: str) -> FileContent:
-        from agent_bridge.files.picture import for_model  # loads Pillow, for the first picture only
-
-        async with self._decoders:
-            picture = await asyncio.to_thread(for_model, data, max_bytes=self._limits.max_image_bytes)
+    async def _picture(self, data: bytes, name: str, room: str) -> FileContent:
+        picture = await self._pictures.for_model(data, max_bytes=self._limits.max_image_bytes, room=room)
         return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))
 
-    async def _text(self, data: bytes, kind: Kind, name: str) -> FileContent:
+    async def _text(self, data: bytes, kind: Kind, name: str, room: str) -> FileContent:
         limit = self._limits.max_text_chars
         if kind.family is Family.TEXT:
-            read = as_text(data, max_chars=limit)
+            read = await asyncio.to_thread(as_text, data, max_chars=limit)
         else:
-            async with self._decoders:
+            async with self._documents.place(room):
                 read = await as_markdown(data, kind, max_chars=limit)
         note = self._texts.cut.format(name=name, characters=self._characters) if read.cut else ""
         return FileContent(f"{self._texts.attachment.format(name=name)}\n\n{fenced(read.text)}", note=note)

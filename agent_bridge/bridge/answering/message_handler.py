@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.turns import StopReason, TurnState
 
@@ -92,7 +93,7 @@ class MessageHandler:
 
     async def _deliver(self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float) -> bool:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
-        ops = outcome.ops(self._texts, self._max_parts)
+        ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
             await self._turns.commit(
                 turn,

@@ -150,7 +150,10 @@ class Questions:
         parts.append(FileContent(body))
         if attachment is not None:
             try:
-                parts.append(await self._incoming_files.read(attachment, upstream, agent=agent.name, as_user=ghost))
+                content = await self._incoming_files.read(
+                    attachment, upstream, agent=agent.name, as_user=ghost, room=turn.room_id
+                )
+                parts.append(content)
             except HomeserverUnavailable as error:
                 # The file of another homeserver may be lost for good, and must not hold the lane.
                 if turn.attempts < _TRIES or not await self._homeserver.answers():

@@ -124,7 +124,7 @@ class AnswerStreamer:
 
     async def _flush(self) -> None:
         self._due = None
-        for op in self._buffer.take(time.monotonic()):
+        for op in await self._buffer.take(time.monotonic()):
             try:
                 await self._verify()
                 async with asyncio.timeout(_PATIENCE):

@@ -14,6 +14,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.errors import HomeserverError
 from agent_bridge.core.ids import MARK, mark
@@ -97,7 +98,7 @@ class Outbox:
         """
         if self._shown.get(op.part) == op:
             return
-        content = self._content(op)
+        content = await rendered(len(op.text), self._content, op)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -151,7 +152,7 @@ class Outbox:
         if text is None:
             return False
         self._reply_to = to
-        ops = [replace(op, notice=True) for op in ops_for(text)]
+        ops = [replace(op, notice=True) for op in await rendered(len(text), ops_for, text)]
         if not committed:
             await self._turns.commit(self._turn, text, error=None, parts=[op.part for op in ops])
         await self.publish(ops, TurnState.DONE)

