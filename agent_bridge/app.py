@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
+from agent_bridge.bridge.agents.avatars import Avatars
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
@@ -102,6 +103,7 @@ class _Clients:
     homeserver: Homeserver
     media: Media
     fetcher: Fetcher
+    pictures: PictureReader
     upstreams: tuple[tuple[Upstream, UpstreamConfig], ...]
 
 
@@ -124,6 +126,7 @@ class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
     discovery: Discovery
+    avatars: Avatars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +193,7 @@ async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
         homeserver=Homeserver(config.homeserver.address, token, settings.namespace, matrix),
         media=Media(config.homeserver.address, token, settings.namespace, matrix),
         fetcher=await stack.enter_async_context(Fetcher()),
+        pictures=PictureReader(),
         upstreams=upstreams,
     )
 
@@ -220,13 +224,12 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
 
 def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
-    pictures = PictureReader()
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
-        IncomingFiles(clients.media, pictures, config.files, texts),
+        IncomingFiles(clients.media, clients.pictures, config.files, texts),
         config.threads,
         texts,
     )
@@ -235,7 +238,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         turns,
         clients.upstreams,
         cancellations,
-        Uploads(clients.media, clients.fetcher, pictures, config.files, texts),
+        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, texts),
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,
@@ -264,6 +267,9 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
+    avatars = Avatars(
+        homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
+    )
     provisioner = Provisioner(
         homeserver,
         namespace,
@@ -271,6 +277,7 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
         space,
         HomeRooms(homeserver, namespace, stores.agents, config.rooms, powers, texts),
         HomeState(homeserver, namespace, stores.agents, powers),
+        avatars,
         config.rooms,
         signals,
         texts,
@@ -285,7 +292,7 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
         signals,
         texts,
     )
-    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery)
+    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars)
 
 
 def _build_commands(
@@ -340,6 +347,7 @@ def _build_leader(
         "provisioner": agents.provisioner.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
+        "avatars": agents.avatars.run,
         "backfill": inbound.backfill.run,
         "pruner": Pruner(stores.database, config.retention).run,
     }

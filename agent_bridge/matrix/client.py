@@ -112,6 +112,20 @@ class Homeserver(Requester):
             raise
         return profile.get("displayname")
 
+    async def set_avatar(self, user_id: str, avatar: str) -> None:
+        """Set the avatar of a ghost or the bot to an ``mxc://`` URL."""
+        await self.request(Method.PUT, Path.v3.profile[user_id].avatar_url, {"avatar_url": avatar}, as_user=user_id)
+
+    async def avatar(self, user_id: str) -> str | None:
+        """Return the avatar of a user of this homeserver; None when there is none."""
+        try:
+            profile = await self.request(Method.GET, Path.v3.profile[user_id].avatar_url)
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return profile.get("avatar_url") or None
+
     async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
         """Create a room, or adopt the room that already has its alias.
 

@@ -75,11 +75,15 @@ class RoomPlan:
         return content
 
 
-def home_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) -> dict[str, Any]:
+def home_content(
+    plan: RoomPlan, *, bot: str, space: str | None, domain: str, avatar: str | None = None
+) -> dict[str, Any]:
     """Return the body that creates an agent's room, with its complete state and an invitation of the bot."""
     content = plan.content() | {"invite": [bot]}
     if space is not None:
         content["initial_state"].append(_state("m.space.parent", parent_content(domain), space))
+    if avatar is not None:
+        content["initial_state"].append(_state("m.room.avatar", {"url": avatar}))
     return content
 
 

@@ -33,6 +33,9 @@ class AgentInfo:
     name: str
     #: Whether *model* is the agent's name, and so changes when the agent is renamed.
     id_is_name: bool = False
+    #: Address of its picture (``http`` or ``https``) and its description, empty if the upstream gives none.
+    image: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

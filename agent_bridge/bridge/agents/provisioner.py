@@ -8,6 +8,7 @@ no room end a run: registration, room, members. A difference that cannot be repa
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +28,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
+    from agent_bridge.bridge.agents.avatars import Avatars
     from agent_bridge.bridge.rooms.home_rooms import EnteredRoom, HomeRooms
     from agent_bridge.bridge.rooms.home_state import HomeState
     from agent_bridge.bridge.rooms.space import Space
@@ -58,6 +60,7 @@ class Provisioner:
         space: Space,
         home_rooms: HomeRooms,
         home_state: HomeState,
+        avatars: Avatars,
         rooms: RoomsConfig,
         signals: Signals,
         texts: Texts,
@@ -68,6 +71,7 @@ class Provisioner:
         self._space = space
         self._home_rooms = home_rooms
         self._home_state = home_state
+        self._avatars = avatars
         self._rooms = rooms
         self._signals = signals
         self._texts = texts
@@ -185,10 +189,14 @@ class Provisioner:
         if agent.displayname_applied is None:
             await self._homeserver.register(agent.ghost)
             await self._displayname(agent, steps)
+        # Before the room is made: the join of the ghost then has the avatar, and no line of the room is about it.
+        avatar = await self._avatars.of_ghost(agent)
+        agent_room = replace(agent_room, agent=replace(agent, avatar=avatar))
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(agent_room, space)
         home, room_id = entered.agent_room.home, entered.state.room_id
         await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
+        await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room))
         state = await self._repaired(entered, ghost, steps)
         await self._invite(entered.agent_room, room_id)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of

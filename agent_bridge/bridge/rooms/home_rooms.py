@@ -102,7 +102,9 @@ class HomeRooms:
             powers=self._powers,
             version=self._config.version,
         )
-        content = home_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
+        content = home_content(
+            plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain, avatar=agent.avatar
+        )
         try:
             made = await self._homeserver.create_room(content, ghost)
         except RoomOutOfReach as error:
@@ -111,6 +113,8 @@ class HomeRooms:
             made = await self._homeserver.create_room(content, ghost)
         if made.fresh:
             await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
+            if agent.avatar is not None:
+                await self._agents.avatar_applied(home.id, agent.avatar)
             return True
         # Found, perhaps half-made: its names and its administrators are checked again.
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)

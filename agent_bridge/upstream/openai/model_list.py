@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
+from agent_bridge.upstream.openai.model_profile import address_of, description_of, image_of
 from agent_bridge.upstream.transport.text import load_json, one_line, storable
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Model:
     name: str
     #: ``owned_by``, empty if the entry has none.
     owner: str
+    #: Address of its picture, perhaps relative to the upstream's URL, and its description; empty without one.
+    image: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,13 @@ def included_agents(models: Iterable[Model], config: UpstreamConfig) -> tuple[Ag
     agents: dict[str, AgentInfo] = {}
     for model in models:
         if _is_included(model, config) and model.id not in agents:
-            agents[model.id] = AgentInfo(model.id, model.name, id_is_name=_id_is_name(model, config))
+            agents[model.id] = AgentInfo(
+                model.id,
+                model.name,
+                id_is_name=_id_is_name(model, config),
+                image=address_of(model.image, config.url),
+                description=model.description,
+            )
     return tuple(agents.values())
 
 
@@ -95,6 +105,8 @@ def _model(entry: Any) -> Model | None:
         id=model_id,
         name=next(name for text in texts if (name := one_line(text))),
         owner=owner if isinstance(owner, str) else "",
+        image=image_of(entry),
+        description=description_of(entry),
     )
 
 
