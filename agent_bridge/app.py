@@ -27,6 +27,7 @@ from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
 from agent_bridge.bridge.inbound.backfill import Backfill
@@ -252,6 +253,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         generation,
         Receipts(homeserver),
         reactions,
+        StopOffers(homeserver),
         Undeliverable(homeserver, turns, reactions, texts),
         config.lanes,
         config.answers,

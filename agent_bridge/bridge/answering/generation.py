@@ -57,8 +57,9 @@ class _Call:
     request: AnswerRequest
     question: Question
     buffer: AnswerBuffer
-    #: User id of the ghost that answers.
+    #: User id of the ghost that answers, and the name of its agent.
     user_id: str
+    title: str
 
 
 class Generation:
@@ -106,7 +107,7 @@ class Generation:
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         buffer, request = self._buffer(turn, config), _request(turn, agent, question)
-        call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id)
+        call = _Call(turn, upstream, config, request, question, buffer, outbox.user_id, agent.name)
         streaming = turn.streaming or config.streaming
         verify = partial(self._locks.verify, LANE, turn.conversation)
         enabled = streaming is Streaming.EDITS
@@ -140,7 +141,9 @@ class Generation:
         notes: tuple[str, ...] = ()
         if call.buffer.files:
             own = URL(call.config.url)
-            files, notes = await self._uploads.upload_all(call.buffer.files, own=own, as_user=call.user_id)
+            files, notes = await self._uploads.upload_all(
+                call.buffer.files, own=own, as_user=call.user_id, title=call.title
+            )
         return Attempt(
             text=text,
             question=call.question.kept,
