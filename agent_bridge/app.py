@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
+from agent_bridge.bridge.agents.activity_presence import ActivityPresence
 from agent_bridge.bridge.agents.avatars import Avatars
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
@@ -39,6 +40,8 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.access import Access
+from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.power_levels import room_powers
@@ -272,14 +275,17 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     avatars = Avatars(
         homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
     )
+    admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
+    access = Access(homeserver, namespace, stores.agents, admin_room, config.rooms, texts)
     provisioner = Provisioner(
         homeserver,
         namespace,
         stores.agents,
         space,
-        HomeRooms(homeserver, namespace, stores.agents, config.rooms, powers, texts),
+        HomeRooms(homeserver, namespace, stores.agents, access, config.rooms, powers, texts),
         HomeState(homeserver, namespace, stores.agents, powers),
         avatars,
+        access,
         config.rooms,
         signals,
         texts,
@@ -355,7 +361,11 @@ def _build_leader(
     }
     if config.lanes.show_waiting:
         duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
-    if config.presence:
+    if config.presence is None:
+        duties["presence"] = ActivityPresence(
+            homeserver, stores.agents, settings.texts, per_second=config.presence_per_second
+        ).run
+    elif config.presence:
         duties["presence"] = Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run
     return Leader(stores.locks, stores.leadership, partial(intake.request_backfill, "the bridge was away"), duties)
 

@@ -6,6 +6,7 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.arguments import UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet
 from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import AgentRoom
@@ -22,13 +23,19 @@ async def agents(ctx: CommandContext) -> AgentList:
 async def invite(ctx: CommandContext, agent: AgentRoom, user: UserId | None = None) -> Invited | NoRoomYet:
     """Invite *user*, or the caller, into the room of *agent*.
 
-    The homeserver does not repeat an invitation that the person has not answered, and it does not invite a member. So
-    running twice has another effect only for a person who left the room in between.
+    The agent's ghost invites to a direct conversation. The homeserver does not repeat an invitation that the person has
+    not answered, and it does not invite a member. So running twice has another effect only for a person who left the
+    room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
-    was_invited = await services.homeserver.invite(agent.home.room_id, person)
+    ghost = services.namespace.user_id(agent.agent.ghost)
+    try:
+        was_invited = await services.homeserver.invite_directly(agent.home.room_id, person, ghost)
+    except HomeserverRefused:
+        # The ghost lacks the power, or is not in the room.
+        was_invited = await services.homeserver.invite(agent.home.room_id, person)
     return Invited(
         agent=agent_entry(agent, services.namespace.domain),
         user=person,

@@ -109,6 +109,15 @@ class WhenBusy(StrEnum):
     COLLECT = "collect"
 
 
+class JoinRule(StrEnum):
+    """Which people can enter the room of an agent: a ``join_rule`` of the Matrix spec."""
+
+    #: Members of the Space.
+    RESTRICTED = "restricted"
+    #: Those with an invitation.
+    INVITE = "invite"
+
+
 class Streaming(StrEnum):
     """The display of an answer while it arrives."""
 

@@ -123,7 +123,8 @@ def _config(synapse: Synapse, url: str, api_key: str | None) -> Config:
                 "hs_token": secrets.token_urlsafe(48),
             },
             "upstreams": [{"name": "demo", "url": url, "api_key": api_key}],
-            "rooms": {"invite": [admin, alice]},
+            # Both people enter all rooms.
+            "rooms": {"invite": [admin, alice], "join_rule": "invite"},
             "permissions": {"*": "none", _DOMAIN: "member", admin: "admin"},
             "logging": {"format": "json"},
         }

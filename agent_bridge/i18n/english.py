@@ -59,6 +59,15 @@ ENGLISH = Texts(
     ghost_declines="This agent answers only in its own room. Ask {bot} for an invitation: invite {name}",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
+    introduction="I am **{name}**.\n\nEdit your message to change the question. React with 🔁 for another answer, and "
+    "with 🛑 to stop one.",
+    introduction_described="I am **{name}**: {description}\n\nEdit your message to change the question. React with 🔁 "
+    "for another answer, and with 🛑 to stop one.",
+    admin_room_name="Agent Bridge: administrators",
+    rooms_opened="Members of the Space can now enter the rooms of agents without an invitation. To require invitations "
+    "again, set `join_rule: invite` in the section `rooms` of the configuration, and restart the bridge.",
+    rooms_closed="The rooms of agents can now be entered by invitation only, as the configuration says "
+    "(`rooms.join_rule`).",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
     told_problems={

@@ -191,6 +191,17 @@ class Homeserver(Requester):
             raise
         return True
 
+    async def invite_directly(self, room_id: str, user_id: str, as_user: str) -> bool:
+        """Invite a person to a direct conversation with *as_user*. Returns False if the person is already a member.
+
+        The client of the person then lists the room among the direct ones (Matrix spec, "Direct Messaging").
+        """
+        if await self.membership(room_id, user_id, as_user) == "join":
+            return False
+        content = {"membership": "invite", "is_direct": True}
+        await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
+        return True
+
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
         """Return the ``membership`` of *user_id* in a room; None if the room never had one."""
         event = await self.state(room_id, "m.room.member", user_id, as_user)

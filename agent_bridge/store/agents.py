@@ -131,6 +131,14 @@ class Agents:
         """Return the localparts of all ghosts."""
         return {row["ghost"] for row in await self._database.rows(_SQL["ghosts"])}
 
+    async def active(self, seconds: float, limit: int) -> list[str]:
+        """Return the localparts of ghosts that answer a message, or have done so in the last *seconds*.
+
+        With more than *limit* agents there are none.
+        """
+        rows = await self._database.rows(_SQL["active"], {"seconds": seconds, "limit": limit})
+        return [row["ghost"] for row in rows]
+
     async def add(self, wanted: Iterable[DesiredAgent]) -> None:
         """Write new agents, each with a home that does not exist yet, all or none. A known agent stays as it is."""
         async with self._database.transaction() as connection:

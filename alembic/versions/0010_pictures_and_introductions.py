@@ -21,6 +21,8 @@ ALTER TABLE room
     ADD COLUMN join_rule_applied text;
 -- A room with messages needs no introduction.
 UPDATE room SET introduced = true WHERE room_id IS NOT NULL;
+-- The Space lists the rooms in another order now.
+UPDATE room SET space = NULL WHERE kind = 'home';
 COMMENT ON COLUMN agent.image IS 'address of its picture upstream; empty: the bridge draws one';
 COMMENT ON COLUMN agent.image_applied IS 'image from which the avatar was made; null: there is none yet';
 COMMENT ON COLUMN agent.avatar IS 'mxc URL of the picture that was uploaded for it';

@@ -22,6 +22,17 @@ ORDER BY a.id
 -- Return the localparts of all ghosts.
 SELECT ghost FROM agent
 
+-- active --
+-- Return the ghosts that answer, or have answered in the last %(seconds)s seconds; none with more than %(limit)s agents.
+SELECT ghost FROM agent
+WHERE state = 'active' AND (SELECT count(*) FROM agent WHERE state = 'active') <= %(limit)s AND id IN (
+    SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.open AND t.started_at IS NOT NULL
+    UNION ALL
+    SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.finished_at > now() - make_interval(secs => %(seconds)s) AND t.started_at IS NOT NULL
+)
+
 -- lock --
 -- Let nobody else add agents until the transaction ends: of two that add the same agent at once, one could fail on the
 -- ghost, which is not a conflict to skip.
