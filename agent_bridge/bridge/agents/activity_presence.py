@@ -37,13 +37,21 @@ class ActivityPresence:
     """Sets the presence of one user after the other, at most *per_second* requests a second."""
 
     def __init__(
-        self, homeserver: Homeserver, agents: Agents, texts: Texts, *, per_second: float, refresh: float = REFRESH
+        self,
+        homeserver: Homeserver,
+        agents: Agents,
+        texts: Texts,
+        *,
+        per_second: float,
+        refresh: float = REFRESH,
+        most_agents: float = MOST_AGENTS,
     ) -> None:
         self._homeserver = homeserver
         self._agents = agents
         self._texts = texts
         self._pause = 1 / per_second
         self._refresh = refresh
+        self._most_agents = int(most_agents)
         #: User ids of the active ghosts.
         self._active: frozenset[str] = frozenset()
         #: Until when the presence of each user lasts, by a monotonic clock.
@@ -61,7 +69,7 @@ class ActivityPresence:
 
     async def _look(self) -> None:
         user_id = self._homeserver.namespace.user_id
-        self._active = frozenset(map(user_id, await self._agents.active(ACTIVE, MOST_AGENTS)))
+        self._active = frozenset(map(user_id, await self._agents.active(ACTIVE, self._most_agents)))
 
     async def _show(self) -> None:
         """Set the presence that is due, if any: that of the bot first, then the one that has been due the longest."""
