@@ -91,9 +91,9 @@ def _figure(shown: Sequence[Sequence[float]], sent: Sequence[float]) -> Figure:
         percentile(every, 95),
         "Time from the moment at which the upstream has sent a sentence, or 40 characters, until a person sees the "
         f"first words in /sync; {len(every)} answers of {_ANSWER:g} s in one room, one after the other. The bridge "
-        f"delays the first words by {held:.0f} ms, so that a quick answer needs no edit. *A plain message* is the share "
-        "of the homeserver: the time from a PUT /send with the token of the service until the person sees the message, "
-        "measured after every answer.",
+        f"delays the first words by {held:.0f} ms, so that a quick answer needs no edit. *A plain message* is the "
+        "share of the homeserver: the time from a PUT /send with the token of the service until the person sees the "
+        "message, measured after every answer.",
         Aim(161),
         [percentile(block, 95) for block in shown],
         {

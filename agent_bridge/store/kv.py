@@ -22,6 +22,8 @@ class KeyValues:
     SPACE = "space"
     #: User ids that were invited to the Space.
     SPACE_INVITED = "space_invited"
+    #: Room id of the room of the administrators.
+    ADMIN_ROOM = "admin_room"
     #: Keys of the changes that the administrators were told.
     TOLD_ADMINS = "told_admins"
     #: The status of each upstream.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -45,6 +46,7 @@ class AdminRoom:
         self._version = config.rooms.version
         self._powers = powers
         self._texts = texts
+        self._lock = asyncio.Lock()
 
     async def tell_once(self, key: str, text: str) -> None:
         """Tell the administrators the Markdown *text*, once for each *key*.
@@ -52,34 +54,41 @@ class AdminRoom:
         Raises:
             HomeserverUnavailable, StoreError: the next call tells it.
         """
-        told: list[str] = await self._kv.get(KeyValues.TOLD_ADMINS) or []
-        if key in told:
-            return
-        _log.warning("the administrators are told of a change", change=key, admins=self._people)
-        if self._people:
-            try:
-                room_id = await self._room_id()
-                content = message(text, mark=mark(f"admins.{key}", 0), notice=True)
-                await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
-            except HomeserverRefused as error:
-                _log.warning("the administrators were not told", error=str(error))
-        await self._kv.set(KeyValues.TOLD_ADMINS, [*told, key])
+        async with self._lock:
+            told: list[str] = await self._kv.get(KeyValues.TOLD_ADMINS) or []
+            if key in told:
+                return
+            _log.warning("the administrators are told of a change", change=key, admins=self._people)
+            if self._people:
+                try:
+                    await self._tell(key, text)
+                except HomeserverRefused as error:
+                    _log.warning("the administrators were not told", error=str(error))
+            await self._kv.set(KeyValues.TOLD_ADMINS, [*told, key])
 
-    async def _room_id(self) -> str:
-        """Return the room, created if needed."""
-        namespace = self._homeserver.namespace
+    async def _tell(self, key: str, text: str) -> None:
+        room_id: str | None = await self._kv.get(KeyValues.ADMIN_ROOM)
+        if room_id is None:
+            room_id = await self._make()
+            await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
+        content = message(text, mark=mark(f"admins.{key}", 0), notice=True)
+        await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
+
+    async def _make(self) -> str:
+        """Create the room. It has no alias, because the registration reserves none for it."""
         plan = RoomPlan(
-            alias=f"{namespace.bot_username}_admins",
+            alias="",
             name=self._texts.admin_room_name,
             topic="",
-            creator=namespace.bot,
+            creator=self._homeserver.namespace.bot,
             lists_creator=await self._homeserver.lists_creator(self._version),
             powers=self._powers,
             version=self._version,
         )
-        made = await self._homeserver.create_room(plan.content() | {"invite": self._people})
-        if made.fresh:
-            create = await self._homeserver.state(made.room_id, "m.room.create")
-            # Every message in it is a command.
-            await self._rooms.enter(made.room_id, KindName.BOT, str((create or {}).get("event_id", "")))
-        return made.room_id
+        content = plan.content() | {"invite": self._people}
+        del content["room_alias_name"], content["topic"]
+        room_id = (await self._homeserver.create_room(content)).room_id
+        create = await self._homeserver.state(room_id, "m.room.create")
+        # Every message in it is a command.
+        await self._rooms.enter(room_id, KindName.BOT, str((create or {}).get("event_id", "")))
+        return room_id
