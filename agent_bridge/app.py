@@ -46,6 +46,7 @@ from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
@@ -357,6 +358,7 @@ def _build_leader(
         "discovery": agents.discovery.run,
         "avatars": agents.avatars.run,
         "backfill": inbound.backfill.run,
+        "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
     if config.lanes.show_waiting:

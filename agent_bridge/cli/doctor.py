@@ -14,12 +14,14 @@ from aiohttp import web
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
     SchemaTooOld,
     StoreError,
+    TokenRejected,
     UpstreamError,
 )
 from agent_bridge.i18n.english import ENGLISH
@@ -92,15 +94,20 @@ class Doctor:
         The checks that need the homeserver are left out when it cannot be reached.
         """
         yield self._configuration()
-        yield await self._database()
+        database, has_schema = await self._database()
+        yield database
         async with homeserver_session() as session:
             token = self._config.appservice.as_token.get_secret_value()
             homeserver = Homeserver(self._config.homeserver.address, token, self._config.namespace, session)
             reachable = await self._homeserver(homeserver)
             yield reachable
             if reachable.ok:
-                yield await self._as_token(homeserver)
-                yield await self._namespaces(homeserver)
+                token_accepted = await self._as_token(homeserver)
+                yield token_accepted
+                if token_accepted.ok:
+                    yield await self._namespaces(homeserver)
+                if token_accepted.ok and has_schema:
+                    yield await self._rooms(homeserver)
             yield await asyncio.to_thread(self._registration)
             if reachable.ok:
                 yield await self._ping(homeserver)
@@ -115,30 +122,28 @@ class Doctor:
             return Finding("configuration", False, f"{self._file} can be read by other users", remedy)
         return Finding("configuration", True, str(self._file))
 
-    async def _database(self) -> Finding:
-        """Check that the database answers and has the schema of this program."""
+    async def _database(self) -> tuple[Finding, bool]:
+        """Check that the database answers; tell whether it has the schema of this program."""
         kind = "embedded PostgreSQL" if self._config.database.embedded else "PostgreSQL"
         try:
             async with database_uri(self._config.database) as uri:
                 await asyncio.to_thread(migrate.check, uri)
         except SchemaTooOld as error:
             if self._config.database.migrate:
-                return Finding("database", True, f"{kind} answers; the next start brings its schema up to date")
-            return Finding("database", False, str(error), "agent-bridge migrate")
+                return Finding("database", True, f"{kind} answers; the next start brings its schema up to date"), False
+            return Finding("database", False, str(error), "agent-bridge migrate"), False
         except StoreError as error:
-            return Finding("database", False, str(error), "check database.url, and that PostgreSQL runs")
-        return Finding("database", True, f"{kind} answers, its schema is up to date")
+            return Finding("database", False, str(error), "check database.url, and that PostgreSQL runs"), False
+        return Finding("database", True, f"{kind} answers, its schema is up to date"), True
 
     async def _homeserver(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver answers."""
         address = _without_credentials(self._config.homeserver.address)
-        try:
-            await homeserver.versions()
-        except HomeserverError as error:
-            # A homeserver that rejects the token is reachable; the next check reports the token.
-            if error.errcode != "M_UNKNOWN_TOKEN":
-                remedy = "check homeserver.address, and that Synapse runs"
-                return Finding("homeserver", False, f"{address}: {error}", remedy)
+        outage = await homeserver.outage()
+        # A homeserver that rejects the token is reachable; the next check reports the token.
+        if outage is not None and not isinstance(outage, TokenRejected):
+            remedy = "check homeserver.address, and that Synapse runs"
+            return Finding("homeserver", False, f"{address}: {outage}", remedy)
         return Finding("homeserver", True, f"{address} answers")
 
     async def _as_token(self, homeserver: Homeserver) -> Finding:
@@ -146,6 +151,11 @@ class Doctor:
         bot = self._config.namespace.bot
         remedy = "list registration.yaml under app_service_config_files in homeserver.yaml and restart Synapse"
         try:
+            server_name, domain = await homeserver.server_name(), self._config.homeserver.domain
+            if server_name != domain:
+                text = f"homeserver.domain is {domain}, and the homeserver calls itself {server_name}"
+                remedy = f"set homeserver.domain to {server_name}; then agent-bridge registration --force"
+                return Finding("as_token", False, text, f"{remedy}, and restart Synapse")
             user_id = await homeserver.whoami()
         except HomeserverError as error:
             return Finding("as_token", False, str(error), remedy)
@@ -172,6 +182,16 @@ class Doctor:
         except HomeserverError as error:
             return Finding("namespaces", False, str(error))
         return Finding("namespaces", True, f"{names.user_regex} and its aliases are the bridge's")
+
+    async def _rooms(self, homeserver: Homeserver) -> Finding:
+        """Check that ghosts and bot can read and answer in the rooms of the agents, and that strangers cannot enter."""
+        try:
+            count, problems = await compare_rooms(self._config.database, homeserver)
+        except (HomeserverError, StoreError) as error:
+            return Finding("rooms", False, str(error))
+        if problems:
+            return Finding("rooms", False, "; ".join(problems))
+        return Finding("rooms", True, f"{count} compared with the homeserver")
 
     def _registration(self) -> Finding:
         """Check that the registration belongs to the configuration and switches rate limiting off."""

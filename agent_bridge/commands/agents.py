@@ -7,8 +7,9 @@ from agent_bridge.commands.arguments import UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet
+from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import JoinRule
 from agent_bridge.store.agents import AgentRoom
 
 
@@ -19,26 +20,46 @@ async def agents(ctx: CommandContext) -> AgentList:
     return AgentList(tuple(sorted(found, key=lambda entry: entry.name.casefold())))
 
 
-@command("invite", group=Group.AGENTS, role=Role.ADMIN, example="Ada @bob:example.org")
-async def invite(ctx: CommandContext, agent: AgentRoom, user: UserId | None = None) -> Invited | NoRoomYet:
+@command("invite", group=Group.AGENTS, role=Role.MEMBER, example="Ada @bob:example.org")
+async def invite(
+    ctx: CommandContext, agent: AgentRoom, user: UserId | None = None
+) -> Invited | NoRoomYet | NotPermitted:
     """Invite *user*, or the caller, into the room of *agent*.
 
-    The agent's ghost invites to a direct conversation. The homeserver does not repeat an invitation that the person has
-    not answered, and it does not invite a member. So running twice has another effect only for a person who left the
-    room in between.
+    Without the role of an admin only the caller, who was invited before, or is in the Space whose members can enter the
+    room. The agent's ghost invites to a direct conversation. The homeserver does not repeat an invitation that the
+    person has not answered, and it does not invite a member. So running twice has another effect only for a person who
+    left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
+    if ctx.role < Role.ADMIN and (person != ctx.sender or not await _may_enter(ctx, agent)):
+        return NotPermitted("invite", Role.ADMIN)
     ghost = services.namespace.user_id(agent.agent.ghost)
     try:
         was_invited = await services.homeserver.invite_directly(agent.home.room_id, person, ghost)
     except HomeserverRefused:
         # The ghost lacks the power, or is not in the room.
         was_invited = await services.homeserver.invite(agent.home.room_id, person)
+    if person not in agent.home.invited:
+        await services.agents.invited(agent.home.id, person)
     return Invited(
         agent=agent_entry(agent, services.namespace.domain),
         user=person,
         was_member=not was_invited,
         may_talk=role_of(person, services.permissions) >= Role.MEMBER,
+    )
+
+
+async def _may_enter(ctx: CommandContext, agent: AgentRoom) -> bool:
+    """Tell whether the caller was invited before, or could enter the room from the Space."""
+    home = agent.home
+    if ctx.sender in home.invited:
+        return True
+    open_to_space = (home.join_rule_applied or "").startswith(JoinRule.RESTRICTED)
+    return (
+        open_to_space
+        and home.space is not None
+        and (await ctx.services.homeserver.membership(home.space, ctx.sender) == "join")
     )

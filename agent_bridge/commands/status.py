@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_bridge.commands.entries import upstream_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results.commands import CommandList, Group, StatusReport, SyncReport
+from agent_bridge.core.results.commands import CommandList, Group, RoomEntry, StatusReport, SyncReport
 from agent_bridge.core.roles import Role
 
 #: Seconds that ``sync`` waits for the leader.
@@ -31,7 +31,8 @@ async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
 @command("status", group=Group.BRIDGE, role=Role.ADMIN)
 async def status(ctx: CommandContext) -> StatusReport:
     """Report on agents, open turns and upstreams. Only reads."""
-    states = [each.agent.state for each in await ctx.services.agents.all()]
+    found = await ctx.services.agents.all()
+    states = [each.agent.state for each in found]
     # Commands, this one too, are turns of the bot and not of an agent.
     open_turns = sum(n for agent, n in (await ctx.services.turns.count_open()).items() if agent is not None)
     return StatusReport(
@@ -40,4 +41,5 @@ async def status(ctx: CommandContext) -> StatusReport:
         gone=states.count(AgentState.GONE),
         open_turns=open_turns,
         upstreams=tuple(map(upstream_entry, await ctx.services.upstream_status.read())),
+        rooms=tuple(RoomEntry(each.agent.name, each.home.problems) for each in found if each.home.problems),
     )

@@ -78,6 +78,7 @@ class Texts:
     ghost_declines: str
     agent_left: str
     agent_back: str
+    no_spaces: str
     room_moved: str
     #: The first message of an agent, without and with the agent's description.
     introduction: str
@@ -226,6 +227,8 @@ class Texts:
     status_messages: str
     status_upstream: str
     status_doubted: str
+    status_room: str
+    status_more_rooms: str
     status_failing: str
     not_asked_yet: str
 

@@ -68,6 +68,7 @@ ENGLISH = Texts(
     "again, set `join_rule: invite` in the section `rooms` of the configuration, and restart the bridge.",
     rooms_closed="The rooms of agents can now be entered by invitation only, as the configuration says "
     "(`rooms.join_rule`).",
+    no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
     told_problems={
@@ -250,6 +251,8 @@ ENGLISH = Texts(
     status_doubted=(
         "- **{name}**: {agents}; {doubted} more disappeared from its list at once and are kept. `sync all` removes them"
     ),
+    status_room="- ⚠️ The room of **{name}** {problem}.",
+    status_more_rooms="- … {count} more",
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",
     busy={

@@ -82,6 +82,7 @@ RUSSIAN = Texts(
     "приглашения, укажите `join_rule: invite` в разделе `rooms` конфигурации и перезапустите мост.",
     rooms_closed="В комнаты агентов теперь можно войти только по приглашению, как указано в конфигурации "
     "(`rooms.join_rule`).",
+    no_spaces="Я разговариваю в комнатах, а это пространство. Пригласите меня в одну из его комнат.",
     room_moved="Эта комната заменяет прежнюю. Разговор продолжается здесь.",
     room_lost="комната была удалена",
     told_problems={
@@ -277,6 +278,8 @@ RUSSIAN = Texts(
     status_doubted=(
         "- **{name}**: {agents}; разом исчезли из списка и пока оставлены: {doubted}. Удалить их: `sync all`"
     ),
+    status_room="- ⚠️ Комната агента **{name}** {problem}.",
+    status_more_rooms="- … и ещё {count}",
     status_failing="- **{name}**: ⚠️ {cause}",
     not_asked_yet="запроса ещё не было",
     busy={

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
 #: Level of a state event without its own level (spec, "m.room.power_levels").
 _STATE_DEFAULT = 50
+#: Level of the creator of a room without power levels (spec, "m.room.power_levels").
+_CREATOR = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class RoomState:
         """Tell whether the power levels list the creator."""
         return str(self.content("m.room.create").get("room_version", "1")) in LISTED_CREATOR
 
+    @property
+    def has_levels(self) -> bool:
+        """Tell whether the room has power levels; a room that was left half-made may lack them."""
+        return ("m.room.power_levels", "") in self.events
+
     def power(self, user_id: str) -> float:
         """Return the power level of a user; infinite for a creator of a room whose levels do not list creators."""
         if not self.lists_creator:
@@ -88,13 +95,16 @@ class RoomState:
             creators = [self.sender("m.room.create"), *(more if isinstance(more, list) else [])]
             if user_id in creators:
                 return math.inf
+        if not self.has_levels:
+            return _CREATOR if user_id == self.sender("m.room.create") else 0
         users = self._levels("users")
         return users.get(user_id, _number(self.content("m.room.power_levels").get("users_default"), 0))
 
     def level(self, kind: str, *, state: bool = False) -> int:
         """Return the power level that an event of type *kind* needs."""
         default = "state_default" if state else "events_default"
-        fallback = _number(self.content("m.room.power_levels").get(default), _STATE_DEFAULT if state else 0)
+        missing = _STATE_DEFAULT if state and self.has_levels else 0
+        fallback = _number(self.content("m.room.power_levels").get(default), missing)
         return self._levels("events").get(kind, fallback)
 
     @property

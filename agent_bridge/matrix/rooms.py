@@ -56,12 +56,7 @@ class RoomPlan:
         users = {user: power for user, power in self.powers.items() if user != self.creator}
         if self.lists_creator:
             users[self.creator] = ADMIN_POWER
-        upgrade = _UPGRADE if self.lists_creator else _UPGRADE_BY_CREATOR
-        levels = {
-            "users": users,
-            "invite": MODERATOR_POWER,
-            "events": _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: OUT_OF_REACH},
-        }
+        levels = {"users": users, "invite": MODERATOR_POWER, "events": event_levels(lists_creator=self.lists_creator)}
         content: dict[str, Any] = {
             # Some homeservers encrypt the rooms of the private presets; the initial state makes this room as private.
             "preset": "public_chat",
@@ -78,6 +73,12 @@ class RoomPlan:
         if self.version is not None:
             content["room_version"] = self.version
         return content
+
+
+def event_levels(*, lists_creator: bool) -> dict[str, int]:
+    """Return the levels of state events in a new room, whose levels list the creator or not."""
+    upgrade = _UPGRADE if lists_creator else _UPGRADE_BY_CREATOR
+    return _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: OUT_OF_REACH}
 
 
 def home_content(

@@ -224,7 +224,15 @@ class ResultRenderer:
             texts.status_agents.format(agents=agents, held=result.held, gone=result.gone),
             texts.status_messages.format(messages=messages),
         ]
-        return "\n".join([*lines, *map(self._upstream, result.upstreams)])
+        rooms = [
+            texts.status_room.format(name=escape(entry.agent), problem=texts.room_problems[problem])
+            for entry in result.rooms
+            for problem in entry.problems
+        ]
+        shown = rooms[:_ROWS]
+        if len(rooms) > _ROWS:
+            shown.append(texts.status_more_rooms.format(count=len(rooms) - _ROWS))
+        return "\n".join([*lines, *map(self._upstream, result.upstreams), *shown])
 
     def _upstream(self, upstream: UpstreamEntry) -> str:
         texts, name = self._texts, escape(upstream.name)

@@ -228,10 +228,6 @@ class Agents:
         """Record that the bridge bot is not in the room."""
         await self._database.execute(_SQL["bot_left"], {"room": room})
 
-    async def unlinked(self, room: int) -> None:
-        """Record that no Space lists the room."""
-        await self._database.execute(_SQL["unlinked"], {"room": room})
-
     async def bot_joined(self, room: int) -> None:
         """Record that the bridge bot is in the room."""
         await self._database.execute(_SQL["bot_joined"], {"room": room})

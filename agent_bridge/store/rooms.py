@@ -64,3 +64,15 @@ class Rooms:
     async def request_checks(self, room_ids: Collection[str]) -> None:
         """Have those of *room_ids* that belong to agents compared with the homeserver, while their lanes wait."""
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
+
+    async def awaiting_successor(self) -> list[tuple[str, str]]:
+        """Return the agents' rooms that were upgraded and not followed yet, each with the localpart of its ghost."""
+        return [(row["room_id"], row["ghost"]) for row in await self._database.rows(_SQL["awaiting_successor"])]
+
+    async def visited(self) -> list[str]:
+        """Return the rooms of people that the bridge bot is in: those that belong to no agent."""
+        return [row["room_id"] for row in await self._database.rows(_SQL["visited"])]
+
+    async def forget(self, room_id: str) -> None:
+        """Forget a room of people."""
+        await self._database.execute(_SQL["forget"], {"room_id": room_id})

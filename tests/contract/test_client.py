@@ -128,6 +128,13 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
             [ROOM], id="joined rooms",
         ),
         pytest.param(
+            lambda h: h.add_alias("#a:hs", ROOM, GHOST), {},
+            ("PUT", f"{CLIENT}/directory/room/#a:hs", {"room_id": ROOM}, GHOST), None, id="add an alias",
+        ),
+        pytest.param(
+            lambda h: h.forget(ROOM, GHOST), {}, ("POST", f"{IN_ROOM}/forget", None, GHOST), None, id="forget a room",
+        ),
+        pytest.param(
             lambda h: h.count_members(ROOM),
             {"chunk": [{"content": {"membership": each}} for each in ("join", "invite", "ban", "knock", "join")]},
             ("GET", f"{IN_ROOM}/members", None, NAMES.bot), 3, id="members",
@@ -305,6 +312,37 @@ async def test_responses_without_the_expected_fields_are_errors(
     server.script(says(answer))
     with pytest.raises(HomeserverUnavailable, match="response is not valid"):
         await call(homeserver)
+
+
+async def test_the_name_of_the_homeserver(homeserver: Homeserver, server: FaultServer) -> None:
+    server.script(says({"user_id": "@agentbridge:another.org"}))
+    assert await homeserver.server_name() == "another.org"
+    # A wrong domain in the configuration would be refused as a user.
+    assert "user_id" not in server.requests[0].query
+
+
+async def test_the_state_of_a_room(homeserver: Homeserver, server: FaultServer) -> None:
+    name = {"type": "m.room.name", "state_key": "", "content": {"name": "Frida"}}
+
+    def member(membership: str) -> dict[str, Any]:
+        return {"type": "m.room.member", "state_key": GHOST, "content": {"membership": membership}}
+
+    server.script(
+        says([name, member("join")]),
+        says([name, member("leave")]),
+        refuses(403, "M_FORBIDDEN"),
+        refuses(404, "M_NOT_FOUND"),
+        refuses(403, "M_FORBIDDEN", UNREGISTERED),
+        refuses(400, "M_INVALID_PARAM"),
+        says({}),
+    )
+    state = await homeserver.room_state(ROOM, GHOST)
+    assert state is not None
+    assert state.content("m.room.name") == {"name": "Frida"}
+    assert [await homeserver.room_state(ROOM, GHOST) for _ in range(3)] == [None] * 3
+    for error in (UserNotRegistered, HomeserverRefused, HomeserverUnavailable):
+        with pytest.raises(error):
+            await homeserver.room_state(ROOM, GHOST)
 
 
 async def test_no_server_at_the_address() -> None:

@@ -14,6 +14,7 @@ import pytest
 from procrastinate.jobs import DeleteJobCondition
 
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.postgres.locks import LANE
 from agent_bridge.store.queue import QUEUE, Queue
@@ -184,6 +185,9 @@ async def test_a_suspect_room_has_no_idle_lane_but_the_bots(queue: Queue, databa
     assert list((await queue.look()).idle) == [bots, elsewhere]
     (room,) = await rooms.due(600, 10)
     await rooms.pass_over(room)
+    assert list((await queue.look()).idle) == [bots, elsewhere]
+    (agent_room,) = await Agents(database).all()
+    await Agents(database).checked(agent_room.home.id, agent_room.home.check_requests, [])
     assert list((await queue.look()).idle) == [lane, bots, elsewhere]
 
 

@@ -15,6 +15,7 @@ from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.postgres.locks import Locks
 from agent_bridge.store.postgres.session import Session
@@ -177,6 +178,9 @@ async def test_lanes_go_on_when_their_room_is_backfilled(database: Database, rec
         await recorder.has_handled("$2")
         (room,) = await Histories(database).due(3600, 9)
         await Histories(database).pass_over(room)
+        ((home, requests),) = [(each.home.id, each.home.check_requests) for each in await Agents(database).all()]
+        # A room whose history cannot be read is compared with the homeserver first.
+        await Agents(database).checked(home, requests, [])
         await recorder.has_handled("$2", "$1")
 
 

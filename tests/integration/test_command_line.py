@@ -75,6 +75,10 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
             assert "FAIL  as_token" in said, said
             assert "FAIL  rate limiting" in said
 
+            text = config.read_text("utf-8").replace("domain: example", "domain: m.example")
+            changed.write_text(text, "utf-8")
+            await expect_wrong_domain(changed)
+
             code, said = await run_command("registration", "-c", str(config), "-o", str(registration))
             assert code == 2
             assert "--force" in said
@@ -88,6 +92,14 @@ async def test_an_operator_registers_a_bridge(tmp_path: Path, empty_database_url
     code, said = await run_command("run", "-c", str(folder / "nothing.yaml"))
     assert code == 2
     assert "agent-bridge init" in said
+
+
+async def expect_wrong_domain(config: Path) -> None:
+    """Have doctor check a *config* with the domain m.example.test."""
+    code, said = await run_command("doctor", "-c", str(config))
+    assert code == 1
+    assert "homeserver.domain is m.example.test, and the homeserver calls itself example.test" in said, said
+    assert "FAIL  homeserver:" not in said
 
 
 async def test_a_bridge_without_its_database_says_so(tmp_path: Path, harness: BridgeHarness) -> None:

@@ -247,6 +247,10 @@ class BridgeHarness:
         async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
             yield person
 
+    def forget_people(self) -> None:
+        """Forget the accounts of people: the homeserver has lost them."""
+        self._tokens.clear()
+
 
 def _memory() -> Path | None:
     """Return a folder in memory, if there is one: Synapse waits for the disk at every commit."""

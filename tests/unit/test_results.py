@@ -29,6 +29,7 @@ from agent_bridge.core.results.commands import (
     Result,
     Retried,
     RoomAddress,
+    RoomEntry,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -43,7 +44,7 @@ from agent_bridge.core.results.commands import (
 )
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
@@ -99,7 +100,7 @@ SAMPLES: list[Result] = [
     NotPermitted("invite", Role.ADMIN),
     OpenTurns((TURN,), has_more=False),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
-    StatusReport(1, 2, 3, 4, (UP,)),
+    StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
     StreamingSet(Streaming.OFF),
     SyncReport(is_finished=True, upstreams=(UP,)),

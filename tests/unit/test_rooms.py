@@ -10,6 +10,25 @@ from agent_bridge.matrix.rooms import RoomPlan, child_content, home_content, spa
 
 GHOST, BOT, ADMIN, MODERATOR = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "mod"))
 
+#: Of a room whose creator stands above all levels.
+LEVELS: dict[str, Any] = {
+    "invite": 50,
+    "events": {
+        "m.room.name": 50,
+        "m.room.avatar": 50,
+        "m.room.canonical_alias": 50,
+        "m.room.power_levels": 100,
+        "m.room.history_visibility": 100,
+        "m.room.server_acl": 100,
+        "m.room.tombstone": 150,
+        "m.room.encryption": 101,
+    },
+}
+PRIVATE = [
+    {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "invite"}},
+    {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+]
+
 
 def plan(**changes: Any) -> RoomPlan:
     values: dict[str, Any] = {
@@ -25,25 +44,26 @@ def plan(**changes: Any) -> RoomPlan:
 
 def test_an_agents_room_has_everything_from_its_first_moment() -> None:
     assert home_content(plan(), bot=BOT, space="!space", domain="example.org") == {
-        "preset": "private_chat",
+        "preset": "public_chat",
         "visibility": "private",
         "room_alias_name": "agent_frida",
         "name": "Frida",
         "topic": "Chat with Frida",
-        "power_level_content_override": {"users": {ADMIN: 100, MODERATOR: 50, BOT: 100}},
+        "power_level_content_override": LEVELS | {"users": {ADMIN: 100, MODERATOR: 50, BOT: 100}},
         "invite": [BOT],
         "initial_state": [
+            *PRIVATE,
             {
                 "type": "m.space.parent",
                 "state_key": "!space",
                 "content": {"via": ["example.org"], "canonical": True},
-            }
+            },
         ],
     }
 
 
 def test_a_room_does_without_a_space() -> None:
-    assert "initial_state" not in home_content(plan(), bot=BOT, space=None, domain="example.org")
+    assert home_content(plan(), bot=BOT, space=None, domain="example.org")["initial_state"] == PRIVATE
 
 
 @pytest.mark.parametrize(
@@ -70,7 +90,8 @@ def test_in_the_space_nobody_chats() -> None:
     made = plan(alias="agentbridge_space", creator=BOT)
     content = space_content(made)
     assert content["creation_content"] == {"type": "m.space"}
-    assert content["power_level_content_override"] == {"users": {ADMIN: 100, MODERATOR: 50}, "events_default": 100}
+    levels = LEVELS | {"users": {ADMIN: 100, MODERATOR: 50}, "events_default": 100}
+    assert content["power_level_content_override"] == levels
     assert "invite" not in content
     # Made from the plan, not shared with it.
     assert "events_default" not in made.content()["power_level_content_override"]

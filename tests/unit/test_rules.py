@@ -579,3 +579,27 @@ def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
     payload = RefusalPayload(RefusalReason.FULL, excerpt="hi", limit=3)
     expected = replace(asked, kind=TurnKind.REFUSAL, payload=payload, addressees=FOR_BOT)
     assert RULES.refused(asked, payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "changes"),
+    [
+        pytest.param(
+            member("leave", GHOST, sender=GHOST), True, id="the ghost left: its homeserver can do that for it"
+        ),
+        pytest.param(member("ban", GHOST), True, id="the ghost is banned"),
+        pytest.param(member("leave", NAMES.bot), True, id="the bot is removed"),
+        pytest.param(member("join", GHOST, sender=GHOST), False, id="the ghost joined"),
+        pytest.param(member("leave", BOB), False, id="a person left"),
+        pytest.param(event({}, kind="m.room.tombstone", state_key=""), True, id="upgraded"),
+        pytest.param(event({}, kind="m.room.power_levels", state_key=""), True, id="levels by a person"),
+        pytest.param(
+            event({}, kind="m.room.power_levels", state_key="", sender=GHOST), False, id="levels by the ghost"
+        ),
+        pytest.param(event({}, kind="m.room.encryption", state_key=""), True, id="encrypted"),
+        pytest.param(event({}, kind="m.room.tombstone"), False, id="no state"),
+        pytest.param(event(text("hello")), False, id="a message"),
+    ],
+)
+def test_events_after_which_a_room_is_compared(changed: RoomEvent, changes: bool) -> None:  # noqa: FBT001
+    assert RULES.changes_room(changed) is changes

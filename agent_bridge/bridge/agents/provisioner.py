@@ -17,7 +17,7 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, UserNotRegistered
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError, UserNotRegistered
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.i18n.english import ENGLISH
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _RETRY = Backoff(first=1, cap=60)
+#: Failures in a row after which the lanes of a room do not wait for its comparison any more.
+_HOPELESS = 3
 #: Seconds between two comparisons of all rooms with the homeserver. Most differences are noticed at once, by an event
 #: or a refused request.
 _COMPARED_EVERY = 300.0
@@ -138,10 +140,22 @@ class Provisioner:
             except BridgeError as error:
                 failures = self._failures[agent] = self._failures.get(agent, 0) + 1
                 delay = _RETRY.delay(failures)
-                _log.warning("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
+                if failures >= _HOPELESS:
+                    await self._release(agent)
+                log = _log.warning if failures == 1 else _log.debug
+                log("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
                 group.create_task(self._request_later(agent, delay))
             else:
                 self._failures.pop(agent, None)
+
+    async def _release(self, agent: int) -> None:
+        """Let the lanes of a room go on that cannot be compared, although the homeserver responds."""
+        try:
+            if await self._homeserver.answers():
+                agent_room = await self._agents.by_agent(agent)
+                await self._checked(agent_room, agent_room.home.problems)
+        except StoreError as error:
+            _log.debug("the lanes of a room keep waiting", agent=agent, error=str(error))
 
     async def _request_later(self, agent: int, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -198,13 +212,12 @@ class Provisioner:
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(agent_room, space)
         home, room_id = entered.agent_room.home, entered.state.room_id
-        await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
-        await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room))
-        state = await self._repaired(entered, ghost, steps)
-        applied = self._access.apply(entered.agent_room, state, space, fresh=entered.fresh)
-        await steps.attempt(RoomProblem.STATE_REFUSED, applied)
-        await steps.attempt(RoomProblem.STATE_REFUSED, self._introduce(entered.agent_room, room_id, ghost))
-        await self._access.invite(entered.agent_room, room_id, space)
+        state = entered.state
+        if state.replacement is None:
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room))
+            state = await self._repaired(entered, ghost, steps)
+            await self._open(entered, state, space, ghost, steps)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
         # state at once may leave clients with an old one.
         if agent.displayname_applied is not None:
@@ -250,6 +263,8 @@ class Provisioner:
             if found is None or found == space:
                 raise
             await self._list(agent_room, found, fresh=False)
+            # The other rooms move to it too.
+            self._signals.send(Topic.AGENTS)
 
     async def _list(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
         room_id, domain = agent_room.home.room_id or "", self._namespace.domain
@@ -261,6 +276,13 @@ class Provisioner:
         child = child_content(domain, agent_room.home.name)
         await self._homeserver.set_state(space, "m.space.child", child, key=room_id)
         await self._agents.linked(agent_room.home.id, space)
+
+    async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: _Steps) -> None:
+        """Let people in: the join rule, the introduction, the invitations."""
+        agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
+        await steps.attempt(refused, self._access.apply(agent_room, state, space, fresh=entered.fresh))
+        await steps.attempt(refused, self._introduce(agent_room, state.room_id, ghost))
+        await self._access.invite(agent_room, state.room_id, space)
 
     async def _introduce(self, agent_room: AgentRoom, room_id: str, ghost: str) -> None:
         """Have the agent introduce itself, once in its room."""

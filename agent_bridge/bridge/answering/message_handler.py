@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _RETRY = Backoff(first=1, cap=30)
 _LONGEST_WAIT = 900.0
 #: Seconds for which the same failure is not announced again in a room; the reaction ⚠️ shows each.
 _ANNOUNCED = 60.0
+#: Seconds between two attempts in a room whose successor the ghost cannot enter.
+_MOVING = 60.0
 
 
 class MessageHandler:
@@ -78,6 +81,10 @@ class MessageHandler:
         started = time.monotonic()
         if turn.obstacle is not None:
             # An agent may act on a question: it is not asked for an answer that the room cannot show.
+            if turn.obstacle is RoomProblem.SUCCESSOR_CLOSED and not self._batching.is_too_old(turn):
+                # The turn moves to the new room as soon as the ghost is invited there.
+                await self._turns.put_back(turn, delay=_MOVING, failed=False, why=self._texts.silenced[turn.obstacle])
+                return False
             return await self._undeliverable.close(turn, turn.obstacle)
         agent, outbox = self._outboxes.open(turn)
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)

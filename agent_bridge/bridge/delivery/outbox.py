@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
-from agent_bridge.core.errors import HomeserverError
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.events import content_today
@@ -39,6 +39,9 @@ _LATE = 2.0
 _SERVER_ERROR = 500
 #: Events of one page of a room's history.
 _PAGE = 100
+_BAD_REQUEST = 400
+#: Part of Synapse's message for a relation to an event that it does not have.
+_UNKNOWN_EVENT = "unknown event"
 
 
 class Outboxes:
@@ -109,8 +112,7 @@ class Outbox:
             if not intended:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
-            content |= self._relation(op)
-            self.event_ids[op.part] = await self._send(content, self._txn_id(op.part))
+            self.event_ids[op.part] = await self._send_related(content, self._relation(op), self._txn_id(op.part))
             if not intended:
                 await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
             if tried:
@@ -201,6 +203,12 @@ class Outbox:
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
+        except HomeserverRefused as error:
+            if error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+                raise
+            _log.warning("the message of part %d is unknown by now: it is sent again", part)
+            self.event_ids[part] = await self._send(content, f"{txn_id}.new")
+            await self._turns.sent(self._turn.id, part, self.event_ids[part])
         except HomeserverError as error:
             if error.status is None or error.status >= _SERVER_ERROR:
                 self._late.add(part)
@@ -211,6 +219,16 @@ class Outbox:
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
+
+    async def _send_related(self, content: dict[str, Any], relation: dict[str, Any], txn_id: str) -> str:
+        """Send *content* with its relation; as a reply, if the homeserver does not know the event it relates to."""
+        try:
+            return await self._send(content | relation, txn_id)
+        except HomeserverRefused as error:
+            if not relation or error.status != _BAD_REQUEST or _UNKNOWN_EVENT not in str(error):
+                raise
+            _log.warning("the event that an answer relates to is unknown: it is sent as a reply")
+            return await self._send(content | in_reply_to(self._reply_to or self._turn.event_id), txn_id)
 
     async def _adopt(self, parts: Iterable[int]) -> None:
         """Find the events of *parts* in the room, and store their ids."""

@@ -12,7 +12,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, TokenRejected
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, TokenRejected, UserNotRegistered
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class HomeserverMonitor:
         if self._waking is not None:
             self._waking.cancel()
         # Synapse's sender starts with the first event after its own start; only then a ping helps.
-        wake = partial(self._wake, [self._bot, self._event, self._ping])
+        wake = partial(self._wake, [self._name, self._bot, self._event, self._ping])
         self._waking = group.create_task(every(math.inf, wake, name="waking the homeserver", retry=_RETRY))
 
     async def _wake(self, steps: list[Callable[[], Awaitable[None]]]) -> None:
@@ -108,6 +108,13 @@ class HomeserverMonitor:
             await self._doubt_rooms()
             await self._lanes.retry_now()
 
+    async def _name(self) -> None:
+        """Compare the domain of the configuration with the name of the homeserver, which every id ends with."""
+        domain, server_name = self.homeserver.namespace.domain, await self.homeserver.server_name()
+        if server_name != domain:
+            remedy = f"set homeserver.domain to {server_name}, write registration.yaml again, restart the homeserver"
+            _log.error("the homeserver has another name", domain=domain, server_name=server_name, remedy=remedy)
+
     async def _bot(self) -> None:
         await self.homeserver.register(self._service.bot_username)
         bot, displayname = self.homeserver.namespace.bot, self._service.bot_displayname
@@ -130,6 +137,9 @@ class HomeserverMonitor:
     async def _ping(self) -> None:
         try:
             milliseconds = await self.homeserver.ping(self._service.id)
+        except UserNotRegistered:
+            # The homeserver made no attempt.
+            raise
         except BridgeError:
             _log.error("the homeserver cannot reach the bridge", address=self._service.url)
             raise

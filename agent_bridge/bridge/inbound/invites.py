@@ -56,6 +56,10 @@ class InviteHandler:
         if not isinstance(turn.payload, InvitationPayload):
             raise TypeError(f"turn {turn.key} is not an invitation")
         invited = turn.payload.invited
+        if (upgraded := await self._upgraded(turn.room_id)) is not None:
+            # The comparison of the upgraded room enters the new one.
+            await self._rooms.request_checks([upgraded])
+            return None
         try:
             if invited != self._namespace.bot:
                 localpart = invited[1:].partition(":")[0]
@@ -66,6 +70,10 @@ class InviteHandler:
                 await self._homeserver.leave(turn.room_id, self._texts.not_permitted.format(sender=turn.sender))
                 return None
             await self._homeserver.join(turn.room_id)
+            if await self._is_space(turn.room_id):
+                # Clients show no messages of a Space.
+                await self._homeserver.leave(turn.room_id, self._texts.no_spaces)
+                return None
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
@@ -74,3 +82,16 @@ class InviteHandler:
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
         return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+
+    async def _upgraded(self, room_id: str) -> str | None:
+        """Return the agent's room that *room_id* replaces; None if it replaces none."""
+        for upgraded, ghost in await self._rooms.awaiting_successor():
+            for user in (self._namespace.bot, self._namespace.user_id(ghost)):
+                state = await self._homeserver.room_state(upgraded, user)
+                if state is not None and state.replacement == room_id:
+                    return upgraded
+        return None
+
+    async def _is_space(self, room_id: str) -> bool:
+        state = await self._homeserver.room_state(room_id)
+        return state is not None and state.is_space

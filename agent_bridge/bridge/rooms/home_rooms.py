@@ -136,6 +136,8 @@ class HomeRooms:
 
     async def _lose(self, agent_room: AgentRoom, room_id: str) -> None:
         _log.warning("the room of an agent is gone: making another one", agent=agent_room.agent.name, room=room_id)
+        if agent_room.home.space is not None:
+            await self._unlist(agent_room.home.space, room_id)
         await self._agents.room_lost(agent_room.home.id, room_id, why=self._texts.room_lost)
 
     async def _follow(self, agent_room: AgentRoom, old: RoomState) -> bool:
@@ -143,19 +145,26 @@ class HomeRooms:
         new = await enter_successor(self._homeserver, old, self._users(agent_room))
         if new is None:
             return False
-        sender = next(user for user in self._users(agent_room) if new.membership(user) == "join")
+        sender = next(user for user in reversed(self._users(agent_room)) if new.membership(user) == "join")
         await invite_members(self._homeserver, old, new, sender)
         key = f"moved.{short_hash(new.room_id)}"
         content = message(self._texts.room_moved, mark=mark(key, 0), notice=True)
         try:
             await self._homeserver.send(new.room_id, content, txn_id=f"ab.{key}", as_user=sender)
-            if agent_room.home.space is not None:
-                await self._homeserver.set_state(agent_room.home.space, "m.space.child", {}, key=old.room_id)
         except HomeserverRefused as error:
             _log.warning("an upgraded room is followed without a word", room=new.room_id, error=str(error))
+        if agent_room.home.space is not None:
+            await self._unlist(agent_room.home.space, old.room_id)
         await self._agents.room_moved(agent_room.home.id, old.room_id, new.room_id)
         _log.info("a room was upgraded", agent=agent_room.agent.name, room=new.room_id, replaces=old.room_id)
         return True
+
+    async def _unlist(self, space: str, room_id: str) -> None:
+        """Remove a room that is not used any more from the Space."""
+        try:
+            await self._homeserver.set_state(space, "m.space.child", {}, key=room_id)
+        except HomeserverRefused as error:
+            _log.info("a former room stays in the Space", room=room_id, error=str(error))
 
     async def _complete(self, agent_room: AgentRoom, state: RoomState) -> RoomState:
         """Bring the ghost and the bot into the room, and record whether the bot is in it; return the new state."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.core.roles import Role
-from agent_bridge.matrix.rooms import ADMIN_POWER, ENCRYPTION, MODERATOR_POWER, OUT_OF_REACH
+from agent_bridge.matrix.rooms import ADMIN_POWER, ENCRYPTION, MODERATOR_POWER, OUT_OF_REACH, event_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,8 @@ def repaired_levels(
 
     The *bot* administers the room, as the creator gave it the *powers*. The *speaker* may send messages. Members
     without the power of a moderator invite nobody. Where the creator is above all levels, nobody else switches
-    encryption on. All other levels stay as they are: people may have chosen them.
+    encryption on. A room that was left half-made gets all levels. All other levels stay as they
+    are: people may have chosen them.
     """
     found = state.content("m.room.power_levels")
     levels = dict(found)
@@ -36,11 +37,13 @@ def repaired_levels(
     users = dict(users) if isinstance(users, dict) else {}
     if state.power(bot) < ADMIN_POWER:
         users |= powers
-    if speaker is not None and not state.may_talk(speaker):
+    if speaker is not None and (not state.may_talk(speaker) or (state.lists_creator and not state.has_levels)):
         users[speaker] = ADMIN_POWER
     levels["users"] = users
     levels["invite"] = max(state.invite_level, MODERATOR_POWER)
-    if not state.lists_creator and not state.is_encrypted:
+    if not state.has_levels:
+        levels["events"] = event_levels(lists_creator=state.lists_creator)
+    elif not state.lists_creator and not state.is_encrypted:
         events = found.get("events")
         levels["events"] = (events if isinstance(events, dict) else {}) | {ENCRYPTION: OUT_OF_REACH}
     return None if levels == found else levels

@@ -18,7 +18,7 @@ from agent_bridge.core.results.traces import NoTrace, Trace
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
     from agent_bridge.core.roles import Role
-    from agent_bridge.core.rooms import Streaming, WhenBusy
+    from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.turns import TurnState
 
 
@@ -288,6 +288,14 @@ class SyncReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomEntry:
+    """An agent's room, and the problems that the bridge cannot repair."""
+
+    agent: str
+    problems: tuple[RoomProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """The bridge and its upstreams."""
 
@@ -300,6 +308,8 @@ class StatusReport:
     #: Messages that wait or are being answered.
     open_turns: int
     upstreams: tuple[UpstreamEntry, ...]
+    #: Rooms with problems.
+    rooms: tuple[RoomEntry, ...] = ()
 
 
 Result: TypeAlias = (

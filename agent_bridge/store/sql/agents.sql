@@ -7,13 +7,16 @@ ORDER BY a.id
 
 -- out_of_sync --
 -- Return the agents whose ghost or home differs, on the homeserver, from its desired state. %(space)s is the Space that
--- should list the rooms, null when none should.
+-- should list the rooms, null when none should. A change that the homeserver refused waits for the next comparison.
 SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
 WHERE (a.state = 'active' AND (
-          r.room_id IS NULL OR NOT r.bot_joined OR a.displayname_applied IS DISTINCT FROM a.displayname
-          OR a.image_applied IS DISTINCT FROM a.image OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied)
-          OR r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
-          OR r.space IS DISTINCT FROM coalesce(%(space)s, r.space)))
+          r.room_id IS NULL OR a.displayname_applied IS DISTINCT FROM a.displayname
+          OR (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
+          OR a.image_applied IS DISTINCT FROM a.image
+          OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
+               OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied))
+              AND NOT r.problems && '{state_refused,successor_closed}')
+          OR (r.space IS DISTINCT FROM coalesce(%(space)s, r.space) AND NOT 'not_in_space' = ANY(r.problems))))
    OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state)
    OR (r.room_id IS NOT NULL AND r.check_requests <> r.checked)
 ORDER BY a.id
@@ -134,6 +137,9 @@ WITH moved AS (
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s
+), due AS (
+    UPDATE turn SET not_before = NULL FROM conversation c
+    WHERE c.id = turn.conversation AND turn.open AND c.room_id = %(old)s
 )
 UPDATE conversation SET room_id = %(room_id)s FROM moved
 WHERE conversation.room_id = %(old)s AND NOT EXISTS (
@@ -178,10 +184,6 @@ UPDATE agent SET displayname_applied = NULL, image_applied = NULL, avatar = NULL
 -- bot_left --
 -- Record that the bridge bot is not in the room.
 UPDATE room SET bot_joined = false WHERE id = %(room)s
-
--- unlinked --
--- Record that no Space lists the room.
-UPDATE room SET space = NULL WHERE id = %(room)s
 
 -- announced --
 -- Record the agent's state that the room was told.

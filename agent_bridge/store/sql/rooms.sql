@@ -35,3 +35,17 @@ WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE particip
 -- Have those of the rooms %(rooms)s that belong to agents compared with the homeserver. Their lanes wait until then.
 UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL
 RETURNING pg_notify('agent_bridge', 'agents')
+
+-- awaiting_successor --
+-- Return the agents' rooms that were upgraded, or may have been upgraded a moment ago, and the ghosts of their owners.
+SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
+WHERE r.room_id IS NOT NULL AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked)
+ORDER BY r.id
+
+-- visited --
+-- Return the rooms of people that the bridge bot is in.
+SELECT room_id FROM room WHERE owner IS NULL AND bot_joined ORDER BY id
+
+-- forget --
+-- Forget a room of people.
+DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL

@@ -1,0 +1,49 @@
+"""The checks of ``agent-bridge doctor`` that compare the rooms of agents with the homeserver. They change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.rooms.problems import problems_of
+from agent_bridge.core.rooms import RoomProblem
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.embedded import database_uri
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import DatabaseConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import AgentRoom
+
+#: Rooms that a finding lists.
+_LISTED = 5
+#: Problems that the state of a room does not show: the bridge has noted that the homeserver refused a change.
+_NOTED = {RoomProblem.NO_DISPLAYNAME, RoomProblem.NO_ALIAS, RoomProblem.NOT_IN_SPACE, RoomProblem.STATE_REFUSED}
+
+
+async def compare_rooms(config: DatabaseConfig, homeserver: Homeserver) -> tuple[int, list[str]]:
+    """Return the number of rooms that agents have, and a line about each problem, of a few rooms at most.
+
+    Raises:
+        HomeserverError, StoreError: the comparison is not possible.
+    """
+    async with database_uri(config) as uri, Database(uri) as database:
+        rooms = [each for each in await Agents(database).all() if each.home.room_id is not None]
+    lines: list[str] = []
+    for agent_room in rooms:
+        found = await _problems(agent_room, homeserver)
+        lines += [f"the room of {agent_room.agent.name} {problem}" for problem in found]
+    rest = len(lines) - _LISTED
+    return len(rooms), [*lines[:_LISTED], *([f"{rest} more"] if rest > 0 else [])]
+
+
+async def _problems(agent_room: AgentRoom, homeserver: Homeserver) -> list[str]:
+    names: Namespace = homeserver.namespace
+    ghost, room_id = names.user_id(agent_room.agent.ghost), agent_room.home.room_id or ""
+    state = await homeserver.room_state(room_id) or await homeserver.room_state(room_id, ghost)
+    if state is None:
+        return ["does not exist, or neither its ghost nor the bot is in it: the running bridge makes another one"]
+    noted = [problem for problem in agent_room.home.problems if problem in _NOTED]
+    return [ENGLISH.room_problems[problem] for problem in (*problems_of(state, ghost, names.bot), *noted)]
