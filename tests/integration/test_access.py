@@ -99,7 +99,7 @@ async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, 
             assert member is not None
             assert (member["sender"], member["content"]["is_direct"]) == (ghost, True)
             await guest.join(room_id)
-            before = len(admin.room(dm).said_by(BOT))
+            await admin.wait_for(lambda: len(admin.room(dm).said_by(BOT)) == 2)
             await admin.say(dm, f"invite {upstream.names[0]} {guest.user_id}")
-            (told,) = await admin.wait_for(lambda: admin.room(dm).said_by(BOT)[before:])
-            assert "already" in told.body
+            await admin.wait_for(lambda: len(admin.room(dm).said_by(BOT)) == 3)
+            assert "already" in admin.room(dm).said_by(BOT)[2].body
