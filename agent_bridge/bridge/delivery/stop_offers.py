@@ -23,6 +23,8 @@ _log = structlog.stdlib.get_logger(__name__)
 STOP = "🛑"
 #: Seconds of work after which the ghost offers to stop.
 AFTER = 5.0
+#: Seconds for which the end of the work waits for the request.
+_PATIENCE = 5.0
 
 
 class StopOffers:
@@ -59,7 +61,10 @@ class StopOffer:
         self._timer.cancel()
         if self._task is not None:
             # A request that was sent may be carried out: its end is awaited, so that the reaction can be found.
-            await asyncio.wait({self._task})
+            try:
+                await asyncio.wait({self._task}, timeout=_PATIENCE)
+            finally:
+                self._task.cancel()
 
     async def withdraw(self) -> None:
         """Make no offer from now on, and remove the reaction.
