@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from agent_bridge.bridge.agents.activity_presence import ActivityPresence
+from agent_bridge.bridge.agents.avatars import Avatars
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
@@ -27,6 +29,7 @@ from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
 from agent_bridge.bridge.inbound.backfill import Backfill
@@ -38,6 +41,8 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
+from agent_bridge.bridge.rooms.access import Access
+from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.permissions import people_with
@@ -108,6 +113,7 @@ class _Clients:
     homeserver: Homeserver
     media: Media
     fetcher: Fetcher
+    pictures: PictureReader
     upstreams: tuple[tuple[Upstream, UpstreamConfig], ...]
 
 
@@ -130,6 +136,7 @@ class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
     discovery: Discovery
+    avatars: Avatars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +208,7 @@ async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
         homeserver=Homeserver(config.homeserver.address, token, settings.namespace, matrix),
         media=Media(config.homeserver.address, token, settings.namespace, matrix),
         fetcher=await stack.enter_async_context(Fetcher()),
+        pictures=PictureReader(),
         upstreams=upstreams,
     )
 
@@ -232,13 +240,12 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
 
 def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
-    pictures = PictureReader()
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
-        IncomingFiles(clients.media, pictures, config.files, texts),
+        IncomingFiles(clients.media, clients.pictures, config.files, texts),
         config.threads,
         texts,
     )
@@ -247,7 +254,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         turns,
         clients.upstreams,
         cancellations,
-        Uploads(clients.media, clients.fetcher, pictures, config.files, texts),
+        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, texts),
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,
@@ -261,6 +268,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         generation,
         Receipts(homeserver),
         reactions,
+        StopOffers(homeserver),
         Undeliverable(homeserver, turns, reactions, texts),
         config.lanes,
         config.answers,
@@ -276,13 +284,20 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
+    avatars = Avatars(
+        homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
+    )
+    admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
+    access = Access(homeserver, namespace, stores.agents, admin_room, config.rooms, texts)
     provisioner = Provisioner(
         homeserver,
         namespace,
         stores.agents,
         space,
-        HomeRooms(homeserver, namespace, stores.agents, config.rooms, powers, texts),
+        HomeRooms(homeserver, namespace, stores.agents, access, config.rooms, powers, texts),
         HomeState(homeserver, namespace, stores.agents, powers),
+        avatars,
+        access,
         config.rooms,
         signals,
         texts,
@@ -297,7 +312,7 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
         signals,
         texts,
     )
-    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery)
+    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars)
 
 
 def _build_commands(
@@ -353,13 +368,18 @@ def _build_leader(
         "provisioner": agents.provisioner.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
+        "avatars": agents.avatars.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
     if config.lanes.show_waiting:
         duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
-    if config.presence:
+    if config.presence is None:
+        duties["presence"] = ActivityPresence(
+            homeserver, stores.agents, settings.texts, per_second=config.presence_per_second
+        ).run
+    elif config.presence:
         duties["presence"] = Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run
     return Leader(stores.locks, stores.leadership, partial(intake.request_backfill, "the bridge was away"), duties)
 

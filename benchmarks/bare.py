@@ -55,7 +55,7 @@ class Bare:
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
         child = f"/rooms/{_q(self._space)}/state/m.space.child/{_q(room_id)}"
-        await self._ask("PUT", child, child_content(domain, number))
+        await self._ask("PUT", child, child_content(domain, f"Agent {number}"))
         await self._ask("POST", f"/rooms/{_q(room_id)}/invite", {"user_id": self._invite})
         return room_id
 

@@ -70,7 +70,7 @@ async def household(ground: Ground, name: str, rooms: int, **sections: Any) -> A
         account = await ground.register()
         upstream = await stack.enter_async_context(Upstream())
         upstream.add(f"Agent {number}" for number in range(1, rooms + 1))
-        rule = {"invite": [account[0]]}
+        rule = {"invite": [account[0]], "join_rule": "invite", "introduce": False}
         bridge = await stack.enter_async_context(ground.bridge(name, upstream.api_url, rooms=rule, **sections))
         await bridge.ready(rooms)
         person = await stack.enter_async_context(ground.person(account))

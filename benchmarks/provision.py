@@ -71,7 +71,7 @@ async def provision(ground: Ground) -> list[Figure]:
     # The person is invited but has no client: every room would wake its /sync.
     account = await ground.register()
     bare_config = ground.config("provision-bare")
-    rule = {"invite": [account[0]]}
+    rule = {"invite": [account[0]], "join_rule": "invite"}
     seconds: dict[str, list[float]] = {"bridge": [], "bare": []}
     async with (
         Upstream() as upstream,

@@ -30,7 +30,7 @@ async def rename(ground: Ground) -> list[Figure]:
     applied: list[float] = []
     async with (
         Upstream() as upstream,
-        ground.bridge("rename", upstream.api_url, rooms={"invite": [account[0]]}) as bridge,
+        ground.bridge("rename", upstream.api_url, rooms={"invite": [account[0]], "join_rule": "invite"}) as bridge,
         ground.person(account) as person,
         aiohttp.ClientSession(upstream.url) as http,
     ):

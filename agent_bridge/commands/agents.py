@@ -7,9 +7,11 @@ from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import JoinRule
 from agent_bridge.store.agents import AgentRoom
 
 #: Agents of one page.
@@ -39,16 +41,22 @@ async def invite(
 ) -> Invited | NoRoomYet | NotPermitted:
     """Invite *user*, or the caller, into the room of *agent*.
 
-    Without the role of an admin only the caller, who was invited before: to a room that was left by mistake.
-    The homeserver does not repeat an invitation that the person has not answered, and it does not invite a member. So
-    running twice has another effect only for a person who left the room in between.
+    Without the role of an admin only the caller, who was invited before, or is in the Space whose members can enter the
+    room. The agent's ghost invites to a direct conversation. The homeserver does not repeat an invitation that the
+    person has not answered, and it does not invite a member. So running twice has another effect only for a person who
+    left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
-    if ctx.role < Role.ADMIN and (person != ctx.sender or person not in agent.home.invited):
+    if ctx.role < Role.ADMIN and (person != ctx.sender or not await _may_enter(ctx, agent)):
         return NotPermitted("invite", Role.ADMIN)
-    was_invited = await services.homeserver.invite(agent.home.room_id, person)
+    ghost = services.namespace.user_id(agent.agent.ghost)
+    try:
+        was_invited = await services.homeserver.invite_directly(agent.home.room_id, person, ghost)
+    except HomeserverRefused:
+        # The ghost lacks the power, or is not in the room.
+        was_invited = await services.homeserver.invite(agent.home.room_id, person)
     if person not in agent.home.invited:
         await services.agents.invited(agent.home.id, person)
     is_local = parse_user_id(person)[1] == services.namespace.domain
@@ -58,4 +66,17 @@ async def invite(
         was_member=not was_invited,
         may_talk=role_of(person, services.permissions) >= Role.MEMBER,
         exists=not is_local or await services.homeserver.has_user(person),
+    )
+
+
+async def _may_enter(ctx: CommandContext, agent: AgentRoom) -> bool:
+    """Tell whether the caller was invited before, or could enter the room from the Space."""
+    home = agent.home
+    if ctx.sender in home.invited:
+        return True
+    open_to_space = (home.join_rule_applied or "").startswith(JoinRule.RESTRICTED)
+    return (
+        open_to_space
+        and home.space is not None
+        and (await ctx.services.homeserver.membership(home.space, ctx.sender) == "join")
     )

@@ -6,7 +6,7 @@ from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import CommandPrefix, Template, UserId
-from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.core.rooms import JoinRule, WhenBusy
 
 
 class TemplatesConfig(Section):
@@ -30,9 +30,16 @@ class RoomsConfig(Section):
 
     invite: tuple[UserId, ...] = Field(
         (),
-        description="Users that are invited to the Space and to each agent's room.",
+        description="Users that are invited to the Space. With join_rule: invite, or without a Space, they are also "
+        "invited to each agent's room.",
         examples=[["@admin:example.org"]],
     )
+    join_rule: JoinRule = Field(
+        JoinRule.RESTRICTED,
+        description="restricted: members of the Space can enter the rooms of agents. It needs a Space and room version "
+        "8 or newer. invite: each person needs an invitation to each room.",
+    )
+    introduce: bool = Field(True, description="Whether an agent introduces itself in its new room.")
     version: str | None = Field(
         None, description="Room version. Default: the default of the homeserver.", examples=["12"]
     )

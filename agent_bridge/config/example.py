@@ -66,7 +66,7 @@ def _block(name: str, field: FieldInfo, value: object) -> list[str]:
             items = [line for item in value for line in _item(item)]
             return [*_comment(field.description, ""), f"{name}:", *items]
         case _:
-            return [*_comment(field.description, ""), f"{name}: {flow(value)}"]
+            return [*_comment(field.description, ""), _line(name, field, value)]
 
 
 def _item(section: Section) -> Iterator[str]:
@@ -83,11 +83,13 @@ def _item(section: Section) -> Iterator[str]:
 def _keys(section: Section, indent: str) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
         yield from _comment(field.description, indent)
-        value = getattr(section, name)
-        if field.examples and value == field.get_default(call_default_factory=True):
-            yield f"{indent}#{name}: {flow(field.examples[0])}"
-        else:
-            yield f"{indent}{name}: {flow(value)}"
+        yield indent + _line(name, field, getattr(section, name))
+
+
+def _line(name: str, field: FieldInfo, value: object) -> str:
+    if field.examples and value == field.get_default(call_default_factory=True):
+        return f"#{name}: {flow(field.examples[0])}"
+    return f"{name}: {flow(value)}"
 
 
 def _comment(text: str | None, indent: str) -> list[str]:

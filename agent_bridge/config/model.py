@@ -292,8 +292,15 @@ class Config(Section):
     files: FilesConfig = FilesConfig()
     threads: ThreadsConfig = ThreadsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
-    presence: bool = Field(
-        False, description="Whether agents are shown as online, or as unavailable if their server does not answer."
+    presence: bool | None = Field(
+        None,
+        description="true: all agents are shown as online, or as unavailable if their server does not answer. false: "
+        "no presence is shown. Default: the bot is shown as online, and each agent while it answers and for 5 minutes "
+        "afterwards; with more than 200 agents, the bot alone.",
+        examples=[False],
+    )
+    presence_per_second: StrictFloat = Field(
+        2, gt=0, le=1000, description="Maximum rate of the requests that set the presence of agents."
     )
     retention: RetentionConfig = RetentionConfig()
     logging: LoggingConfig = LoggingConfig()

@@ -44,3 +44,11 @@ class Agent:
     #: Its state, and the time of the last change of the state.
     state: AgentState
     state_since: datetime
+    #: Address of its picture on the upstream (empty: the bridge draws one), and the one from which *avatar* was made
+    #: (None: there is no avatar yet).
+    image: str = ""
+    image_applied: str | None = None
+    #: ``mxc://`` URL of the picture that the bridge uploaded for it.
+    avatar: str | None = None
+    #: Its description on the upstream.
+    description: str = ""

@@ -40,6 +40,8 @@ class MediaFile:
     #: Pixels; None for a file that is not a picture.
     width: int | None = None
     height: int | None = None
+    #: Whether it is a picture with several frames; None if this is unknown.
+    animated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

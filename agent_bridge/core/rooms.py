@@ -111,6 +111,15 @@ class WhenBusy(StrEnum):
     COLLECT = "collect"
 
 
+class JoinRule(StrEnum):
+    """Which people can enter the room of an agent: a ``join_rule`` of the Matrix spec."""
+
+    #: Members of the Space.
+    RESTRICTED = "restricted"
+    #: Those with an invitation.
+    INVITE = "invite"
+
+
 class Streaming(StrEnum):
     """The display of an answer while it arrives."""
 
@@ -160,6 +169,12 @@ class HomeRoom:
     checked: int = 0
     #: The problems that the last comparison found and could not repair.
     problems: tuple[RoomProblem, ...] = ()
+    #: The avatar that the room was given last, or was found to replace by another one.
+    avatar_applied: str | None = None
+    #: Whether the agent has introduced itself.
+    introduced: bool = False
+    #: The join rule that the room was given last; None: *invite*, by an earlier version of the bridge.
+    join_rule_applied: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -123,7 +124,8 @@ def _config(synapse: Synapse, url: str, api_key: str | None) -> Config:
                 "hs_token": secrets.token_urlsafe(48),
             },
             "upstreams": [{"name": "demo", "url": url, "api_key": api_key}],
-            "rooms": {"invite": [admin, alice]},
+            # Both people enter all rooms.
+            "rooms": {"invite": [admin, alice], "join_rule": "invite"},
             "permissions": {"*": "none", _DOMAIN: "member", admin: "admin"},
             "logging": {"format": "json"},
         }
@@ -208,13 +210,15 @@ async def _ask_once(demo: RunningDemo) -> int:
     room_id, ghost = next(iter(demo.rooms.items()))
     alice, room = demo.alice, demo.alice.room(room_id)
     print(f"{alice.user_id}: {_QUESTION}")  # noqa: T201
-    await alice.say(room_id, _QUESTION)
+    question = await alice.say(room_id, _QUESTION)
 
     async with asyncio.timeout(_ANSWER_WITHIN):
         answered = await demo.bridge.answered
     # Read from the homeserver, because the client may not have received the last edit yet.
     seen = Room(room_id)
-    for event in await alice.history(room_id):
+    # Before the question, the agent has introduced itself.
+    after = dropwhile(lambda event: event["event_id"] != question, await alice.history(room_id))
+    for event in after:
         seen.see(event)
     print(f"{room.displayname(ghost)}: " + "\n".join(message.body for message in seen.said_by(ghost)))  # noqa: T201
     return 0 if answered else 1

@@ -58,6 +58,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = frozenset({5, 6, 7, 8})
+#: Formats whose frames are a film; those of a TIFF are pages.
+_ANIMATED = frozenset({"image/gif", "image/png", "image/apng", "image/webp", "image/avif"})
 #: Start of a segment of a JPEG. Within a scan, FF 00 is data and FF D0 to FF D7 are restart markers.
 _SEGMENT = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _JPEG, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
@@ -72,6 +74,7 @@ class _Loaded:
     #: Pixels, upright; of the original unless the picture was decoded at a reduced size.
     size: tuple[int, int]
     content_type: str
+    animated: bool
 
 
 def for_model(data: bytes, *, max_bytes: int) -> Picture:
@@ -99,7 +102,7 @@ def preview(data: bytes) -> Preview:
     """
     found = _load(data, _THUMBNAIL, whole=True)
     small = _png(found.image) if found.image.mode == "RGBA" else _jpeg(found.image, 80)
-    info = PictureInfo(*found.size, found.content_type, len(data))
+    info = PictureInfo(*found.size, found.content_type, len(data), found.animated)
     return Preview(info, small, _blurhash(found.image))
 
 
@@ -131,6 +134,7 @@ def _load(data: bytes, box: tuple[int, int], *, whole: bool = False) -> _Loaded:
             turn = image.getexif().get(ExifTags.Base.Orientation)
             turned = turn in _TURNED
             size = image.size[::-1] if turned else image.size
+            animated = content_type in _ANIMATED and getattr(image, "n_frames", 1) > 1
             plain = _in_colour(image)
             plain.thumbnail(box[::-1] if turned else box, reducing_gap=2)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -141,7 +145,7 @@ def _load(data: bytes, box: tuple[int, int], *, whole: bool = False) -> _Loaded:
         raise FileRefused("decoding the picture takes too much memory", FileProblem.TOO_HARD) from None
     except _DAMAGE as error:
         raise FileRefused("the picture is damaged", FileProblem.UNREADABLE) from error
-    return _Loaded(plain.transpose(_TURNS[turn]) if turn in _TURNS else plain, size, content_type)
+    return _Loaded(plain.transpose(_TURNS[turn]) if turn in _TURNS else plain, size, content_type, animated)
 
 
 def _has_excessive_segments(jpeg: bytes) -> bool:

@@ -15,6 +15,8 @@ class PictureInfo:
     content_type: str
     #: Bytes.
     size: int
+    #: Whether it has several frames.
+    animated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,13 @@ class Texts:
     agent_back: str
     no_spaces: str
     room_moved: str
+    #: The first message of an agent, without and with the agent's description.
+    introduction: str
+    introduction_described: str
+    admin_room_name: str
+    #: Told to administrators when the join rule of existing rooms was changed.
+    rooms_opened: str
+    rooms_closed: str
     #: The ``{cause}`` of messages whose room does not exist any more.
     room_lost: str
     #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.

@@ -76,6 +76,15 @@ ENGLISH = Texts(
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
+    introduction="I am **{name}**.\n\nEdit your message to change the question. React with 🔁 for another answer, and "
+    "with 🛑 to stop one.",
+    introduction_described="I am **{name}**: {description}\n\nEdit your message to change the question. React with 🔁 "
+    "for another answer, and with 🛑 to stop one.",
+    admin_room_name="Agent Bridge: administrators",
+    rooms_opened="Members of the Space can now enter the rooms of agents without an invitation. To require invitations "
+    "again, set `join_rule: invite` in the section `rooms` of the configuration, and restart the bridge.",
+    rooms_closed="The rooms of agents can now be entered by invitation only, as the configuration says "
+    "(`rooms.join_rule`).",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",

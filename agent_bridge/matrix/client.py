@@ -112,6 +112,20 @@ class Homeserver(Requester):
             raise
         return profile.get("displayname")
 
+    async def set_avatar(self, user_id: str, avatar: str) -> None:
+        """Set the avatar of a ghost or the bot to an ``mxc://`` URL."""
+        await self.request(Method.PUT, Path.v3.profile[user_id].avatar_url, {"avatar_url": avatar}, as_user=user_id)
+
+    async def avatar(self, user_id: str) -> str | None:
+        """Return the avatar of a user of this homeserver; None when there is none."""
+        try:
+            profile = await self.request(Method.GET, Path.v3.profile[user_id].avatar_url)
+        except HomeserverRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return profile.get("avatar_url") or None
+
     async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
         """Create a room, or adopt the room that already has its alias.
 
@@ -185,6 +199,17 @@ class Homeserver(Requester):
             if error.status == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
                 return False
             raise
+        return True
+
+    async def invite_directly(self, room_id: str, user_id: str, as_user: str) -> bool:
+        """Invite a person to a direct conversation with *as_user*. Returns False if the person is already a member.
+
+        The client of the person then lists the room among the direct ones (Matrix spec, "Direct Messaging").
+        """
+        if await self.membership(room_id, user_id, as_user) == "join":
+            return False
+        content = {"membership": "invite", "is_direct": True}
+        await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
         return True
 
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:

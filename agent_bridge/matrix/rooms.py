@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ MODERATOR_POWER = 50
 #: A level that no member has: only creators above all levels (room version 12) can switch encryption on.
 OUT_OF_REACH = 101
 ENCRYPTION = "m.room.encryption"
+JOIN_RULES = "m.room.join_rules"
+#: Members that clients do not count for the name and the picture of a room (MSC4171, by its earlier name).
+FUNCTIONAL = "io.element.functional_members"
 #: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
 #: the request replaces Synapse's own list.
 _EVENT_LEVELS = {
@@ -25,6 +29,7 @@ _EVENT_LEVELS = {
     "m.room.history_visibility": 100,
     "m.room.server_acl": 100,
 }
+_MAX_ORDER = 50
 #: Level of ``m.room.tombstone``: up to room version 11, and where the creator is above all levels.
 _UPGRADE, _UPGRADE_BY_CREATOR = 100, 150
 
@@ -61,7 +66,7 @@ class RoomPlan:
             "topic": self.topic,
             "power_level_content_override": levels,
             "initial_state": [
-                _state("m.room.join_rules", {"join_rule": "invite"}),
+                _state(JOIN_RULES, {"join_rule": "invite"}),
                 _state("m.room.guest_access", {"guest_access": "forbidden"}),
             ],
         }
@@ -76,11 +81,21 @@ def event_levels(*, lists_creator: bool) -> dict[str, int]:
     return _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: OUT_OF_REACH}
 
 
-def home_content(plan: RoomPlan, *, bot: str, space: str | None, domain: str) -> dict[str, Any]:
-    """Return the body that creates an agent's room, with its complete state and an invitation of the bot."""
+def home_content(
+    plan: RoomPlan, *, bot: str, space: str | None, domain: str, restricted: bool = False, avatar: str | None = None
+) -> dict[str, Any]:
+    """Return the body that creates an agent's room, with its complete state and an invitation of the bot.
+
+    *restricted*: members of the *space* can enter it.
+    """
     content = plan.content() | {"invite": [bot]}
+    content["initial_state"].append(_state(FUNCTIONAL, functional_content(bot)))
+    if restricted and space is not None:
+        content["initial_state"][0] = _state(JOIN_RULES, restricted_content(space))
     if space is not None:
         content["initial_state"].append(_state("m.space.parent", parent_content(domain), space))
+    if avatar is not None:
+        content["initial_state"].append(_state("m.room.avatar", {"url": avatar}))
     return content
 
 
@@ -96,9 +111,31 @@ def parent_content(domain: str) -> dict[str, Any]:
     return {"via": [domain], "canonical": True}
 
 
-def child_content(domain: str, order: int) -> dict[str, Any]:
-    """Return the content of ``m.space.child``; *order* is the position of the room."""
-    return {"via": [domain], "suggested": True, "order": f"{order:08d}"}
+def child_content(domain: str, name: str) -> dict[str, Any]:
+    """Return the content of ``m.space.child``; the Space lists its rooms by *name*."""
+    return {"via": [domain], "suggested": True, "order": order_of(name)}
+
+
+def order_of(name: str) -> str:
+    """Return an ``order`` of ``m.space.child`` that sorts like *name*: at most 50 printable ASCII characters.
+
+    Case and accents do not count.
+    """
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    plain = (letter for letter in letters if not unicodedata.combining(letter))
+    # "~" is greater than all letters of ASCII, and hexadecimal numbers of the same length sort by their value.
+    order = "".join(letter if " " <= letter < "~" else f"~{ord(letter):06x}" for letter in plain)
+    return order[:_MAX_ORDER] or " "
+
+
+def restricted_content(space: str) -> dict[str, Any]:
+    """Return the content of ``m.room.join_rules`` by which members of *space* can enter (room versions 8 and newer)."""
+    return {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": space}]}
+
+
+def functional_content(bot: str) -> dict[str, Any]:
+    """Return the content of the state event that makes *bot* a member that does not count."""
+    return {"service_members": [bot]}
 
 
 def _state(kind: str, content: dict[str, Any], key: str = "") -> dict[str, Any]:

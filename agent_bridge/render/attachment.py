@@ -43,4 +43,7 @@ def _info(file: MediaFile) -> dict[str, Any]:
     info: dict[str, Any] = {"mimetype": file.content_type, "size": file.size}
     if file.width is not None and file.height is not None:
         info |= {"w": file.width, "h": file.height}
+    if file.animated is not None:
+        # Without it, Element takes a PNG whose thumbnail is a JPEG for animated (MSC4230).
+        info["org.matrix.msc4230.is_animated"] = file.animated
     return info

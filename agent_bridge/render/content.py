@@ -11,6 +11,7 @@ from agent_bridge.core.ids import MARK
 from agent_bridge.core.names import one_line
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.markdown.plain import to_plain
+from agent_bridge.render.markdown.unmarked import to_unmarked
 
 #: Bytes of content that surely fit an event: 65,536 less the fields of the homeserver.
 MAX_CONTENT = 60_000
@@ -24,26 +25,32 @@ LIVE = "org.matrix.msc4357.live"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: Characters with a meaning in Markdown: anywhere, and (lists) at the beginning of a line.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~#$=^]|&(?=#?\w+;)")
-#: Code, whose backslashes are no escapes; and an escaped sign.
-_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
-_ESCAPED = re.compile(r"\\(?P<sign>[!-/:-@\[-`{-~])")
 _LIST = re.compile(r"^(?=[-+])|^(\d+)(?=[.)])")
 
 
 def message(
-    markdown: str, *, mark: str, notice: bool = False, live: bool = False, plain: str | None = None
+    markdown: str,
+    *,
+    mark: str,
+    notice: bool = False,
+    live: bool = False,
+    first: bool = False,
+    plain: str | None = None,
 ) -> dict[str, Any]:
     """Return the content that shows *markdown*; bots do not answer a *notice*.
 
-    *live*: edits will complete the text; an open construct at its end is shown as if it were closed. *plain*: the body
-    for clients without HTML, if it is not the plain text of *markdown*. ``m.mentions`` is always present and empty, so
+    *live*: edits will complete the text; an open construct at its end is shown as if it were closed. *first*: the event
+    is no edit. Clients notify people with its body, so the body has no Markdown, like that of a *notice*. *plain*: the
+    body for clients without HTML, if it is not the text of *markdown*. ``m.mentions`` is always present and empty, so
     the text notifies nobody by accident. Control characters are left out, and HTML that would not fit.
     """
     markdown = _CONTROL.sub("", markdown)
     formatted = to_html(markdown, live=live)
+    if plain is None:
+        plain = (to_unmarked if notice or first else to_plain)(markdown, live=live)
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
-        "body": _plain(markdown, notice=notice, live=live) if plain is None else plain,
+        "body": plain,
         "m.mentions": {},
         MARK: mark,
     }
@@ -54,14 +61,6 @@ def message(
         if _size(rich) <= MAX_CONTENT:
             return rich
     return content
-
-
-def _plain(markdown: str, *, notice: bool, live: bool) -> str:
-    """Return the body of a message. The Markdown of a notice is the bridge's own, so its escapes are taken out."""
-    body = to_plain(markdown, live=live)
-    if not notice:
-        return body
-    return "".join(piece if at % 2 else _ESCAPED.sub(r"\g<sign>", piece) for at, piece in enumerate(_CODE.split(body)))
 
 
 def _flowing(html: str) -> str:

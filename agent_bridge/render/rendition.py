@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Bytes that fit an event in any case.
 _LEAST = 500
+#: The end of a sentence or of a line. Behind a single letter or digit, a full stop is a part of a name or a list.
+_SENTENCE = re.compile(r"\w\w[^\w\s]*[.!?…][^\w\s]*(?:\s|$)|[\u3002\uff01\uff1f]|\S[^\S\n]*\n")
 #: The growth of the intervals with the age of an answer.
 _STRETCH = 9.0
 
@@ -23,8 +26,12 @@ _STRETCH = 9.0
 class Pace:
     """The intervals at which a growing answer is shown. Times are seconds."""
 
-    #: Before the first words: a quick answer is then one event and no edit.
+    #: From the end of the first sentence, or from *enough* characters, to the first words: an answer that ends by then
+    #: is one event and no edit.
     first: float = 0.1
+    enough: int = 40
+    #: From the first token to the first words, at most.
+    latest: float = 1.0
     #: Between two passes of edits at the beginning: none are ever closer.
     floor: float = 0.5
     #: Between two passes of edits later.
@@ -60,6 +67,8 @@ class Rendition:
         #: When the first words were shown, and when any were last.
         self._first: float | None = None
         self._last = 0.0
+        #: Whether there is enough text for the first words.
+        self._has_begin = False
 
     @property
     def text(self) -> str:
@@ -79,12 +88,23 @@ class Rendition:
     def feed(self, text: str, now: float) -> None:
         """Add a delta that arrived at *now*."""
         self._pieces.append(text)
+        self._schedule(now)
+        if not self.begun and not self._has_begin and self._due is not None and self._is_begin():
+            self._has_begin = True
+            self._due = min(self._due, now + self._pace.first)
+
+    def _is_begin(self) -> bool:
+        """Tell whether the text is enough for the first words: a sentence, or as many characters."""
+        begin = self.text.lstrip()
+        return len(begin.rstrip()) >= self._pace.enough or _SENTENCE.search(begin) is not None
+
+    def _schedule(self, now: float) -> None:
         if self._due is not None or self._events >= self._pace.max_events:
             return
         if self._first is not None:
             self._due = max(now, self._last + self._pace.interval(self._last - self._first, self._events))
         elif any(piece.strip() for piece in self._pieces):
-            self._due = now + self._pace.first
+            self._due = now + self._pace.latest
 
     def withdraw(self) -> None:
         """Forget the text so far. Messages that show it stay until the next text, or the end of the answer."""

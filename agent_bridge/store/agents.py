@@ -42,6 +42,8 @@ class DesiredAgent:
     room_name: str
     room_topic: str
     state: AgentState = AgentState.ACTIVE
+    image: str = ""
+    description: str = ""
 
 
 def agent_from(row: Mapping[str, Any]) -> Agent:
@@ -57,6 +59,10 @@ def agent_from(row: Mapping[str, Any]) -> Agent:
         displayname_applied=row["displayname_applied"],
         state=AgentState(row["state"]),
         state_since=datetime.fromisoformat(row["state_since"]),
+        image=row["image"],
+        image_applied=row["image_applied"],
+        avatar=row["avatar"],
+        description=row["description"],
     )
 
 
@@ -77,6 +83,9 @@ def _home_from(row: Mapping[str, Any]) -> HomeRoom:
         check_requests=row["check_requests"],
         checked=row["checked"],
         problems=problems_from(row["problems"]),
+        avatar_applied=row["avatar_applied"],
+        introduced=row["introduced"],
+        join_rule_applied=row["join_rule_applied"],
     )
 
 
@@ -122,6 +131,14 @@ class Agents:
         """Return the localparts of all ghosts."""
         return {row["ghost"] for row in await self._database.rows(_SQL["ghosts"])}
 
+    async def active(self, seconds: float, limit: int) -> list[str]:
+        """Return the localparts of ghosts that answer a message, or have done so in the last *seconds*.
+
+        With more than *limit* agents there are none.
+        """
+        rows = await self._database.rows(_SQL["active"], {"seconds": seconds, "limit": limit})
+        return [row["ghost"] for row in rows]
+
     async def add(self, wanted: Iterable[DesiredAgent]) -> None:
         """Write new agents, each with a home that does not exist yet, all or none. A known agent stays as it is."""
         async with self._database.transaction() as connection:
@@ -143,6 +160,28 @@ class Agents:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["displace"], {"agent": twin})
             await connection.execute(_SQL["reconnect"], {"agent": agent, "model": model})
+
+    async def describe(self, agent: int, image: str, description: str) -> None:
+        """Write the address of the agent's picture and the agent's description, as its upstream gives them."""
+        values: dict[str, object] = {"agent": agent, "image": image, "description": description}
+        await self._database.execute(_SQL["describe"], values)
+
+    async def image_applied(self, agent: int, image: str, avatar: str | None) -> None:
+        """Record the image from which the avatar of a ghost was made, and the avatar (an ``mxc://`` URL)."""
+        values: dict[str, object] = {"agent": agent, "image": image, "avatar": avatar}
+        await self._database.execute(_SQL["image_applied"], values)
+
+    async def avatar_applied(self, room: int, avatar: str) -> None:
+        """Record the avatar that the room was given, or was found to replace by another one."""
+        await self._database.execute(_SQL["avatar_applied"], {"room": room, "avatar": avatar})
+
+    async def introduced(self, room: int) -> None:
+        """Record that the agent has introduced itself in the room."""
+        await self._database.execute(_SQL["introduced"], {"room": room})
+
+    async def join_rule_applied(self, room: int, join_rule: str) -> None:
+        """Record the join rule that the room was given."""
+        await self._database.execute(_SQL["join_rule_applied"], {"room": room, "join_rule": join_rule})
 
     async def displayname_applied(self, agent: int, displayname: str) -> None:
         """Record the display name that the ghost was given."""
@@ -191,7 +230,7 @@ class Agents:
         await self._database.execute(_SQL["accept"], {"agent": agent})
 
     async def names_lost(self, agent: int) -> None:
-        """Record that the ghost lost its display name."""
+        """Record that the ghost lost its display name and its avatar."""
         await self._database.execute(_SQL["names_lost"], {"agent": agent})
 
     async def bot_left(self, room: int) -> None:

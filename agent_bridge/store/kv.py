@@ -22,6 +22,10 @@ class KeyValues:
     SPACE = "space"
     #: User ids that were invited to the Space.
     SPACE_INVITED = "space_invited"
+    #: Room id of the room of the administrators.
+    ADMIN_ROOM = "admin_room"
+    #: Keys of the changes that the administrators were told.
+    TOLD_ADMINS = "told_admins"
     #: The status of each upstream.
     UPSTREAMS = "upstreams"
     #: The number of requests for a sync; of those that confirm every change of the listings; and of both when the last

@@ -35,6 +35,9 @@ class AgentInfo:
     id_is_name: bool = False
     #: Whether the agent keeps *model* for as long as it exists.
     id_lasts: bool = True
+    #: Address of its picture (``http`` or ``https``) and its description, empty if the upstream gives none.
+    image: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

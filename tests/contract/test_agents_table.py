@@ -141,6 +141,8 @@ async def settle(agents: Agents, contact: AgentRoom, space: str | None = "!space
     """Record that the ghost and the room of *contact* are up to date, and that *space* lists the room."""
     agent, home = contact.agent, contact.home
     await agents.displayname_applied(agent.id, agent.displayname)
+    await agents.image_applied(agent.id, agent.image, "mxc://test.local/avatar")
+    await agents.avatar_applied(contact.home.id, "mxc://test.local/avatar")
     await agents.room_made(home.id, f"!{agent.id}", home.name, home.topic)
     await agents.bot_joined(home.id)
     if space is not None:

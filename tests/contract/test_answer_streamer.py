@@ -65,7 +65,7 @@ def feed(answer: AnswerBuffer, streamer: AnswerStreamer, text: str) -> None:
 async def test_an_answer_that_is_not_shown_while_it_grows_costs_no_task(
     server: FaultServer, outbox: Outbox, first: float, *, enabled: bool
 ) -> None:
-    answer = buffer(Pace(first=first))
+    answer = buffer(Pace(first=first, enough=1))
     before = asyncio.all_tasks()
     async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=enabled) as streamer:
         for text in ("Once ", "upon ", "a time"):
@@ -77,7 +77,7 @@ async def test_an_answer_that_is_not_shown_while_it_grows_costs_no_task(
 
 async def test_a_growing_answer_is_one_event_and_its_edits(server: FaultServer, outbox: Outbox) -> None:
     server.script(sent("$answer"), sent("$edit"))
-    answer = buffer(Pace(first=0.01, floor=0.01))
+    answer = buffer(Pace(first=0.01, floor=0.01, enough=1))
     async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True) as streamer:
         for number, text in enumerate(("Once ", "upon "), 1):
             feed(answer, streamer, text)
@@ -96,7 +96,7 @@ async def test_a_growing_answer_is_one_event_and_its_edits(server: FaultServer, 
 async def test_a_worker_that_may_have_lost_its_lane_shows_nothing(server: FaultServer, outbox: Outbox) -> None:
     """It was paused, and another worker may have finished the answer: the messages wait until the database answers."""
     server.script(sent("$answer"))
-    answer, asked, lost = buffer(Pace(first=0.01, floor=0.01)), asyncio.Event(), True
+    answer, asked, lost = buffer(Pace(first=0.01, floor=0.01, enough=1)), asyncio.Event(), True
 
     async def verify() -> None:
         asked.set()
@@ -115,7 +115,7 @@ async def test_a_worker_that_may_have_lost_its_lane_shows_nothing(server: FaultS
 
 async def test_the_end_waits_for_a_request_that_was_sent(server: FaultServer, outbox: Outbox) -> None:
     server.script(sent("$answer", pause=0.3))
-    answer = buffer(Pace(first=0.01))
+    answer = buffer(Pace(first=0.01, enough=1))
     async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True) as streamer:
         feed(answer, streamer, "Once")
         await server.request()
@@ -125,7 +125,7 @@ async def test_the_end_waits_for_a_request_that_was_sent(server: FaultServer, ou
 
 async def test_cancellation_waits_for_nothing(server: FaultServer, outbox: Outbox) -> None:
     server.script(Reply(200, then="hang"))
-    answer = buffer(Pace(first=0.01))
+    answer = buffer(Pace(first=0.01, enough=1))
 
     async def stream() -> None:
         async with AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True) as streamer:
@@ -147,7 +147,7 @@ async def test_edits_wait_for_the_budget_and_first_words_do_not(server: FaultSer
     budget = EditBudget(0.01)
     await budget.wait()
     server.script(sent("$answer"))
-    answer = buffer(Pace(first=0.01, floor=0.01))
+    answer = buffer(Pace(first=0.01, floor=0.01, enough=1))
     async with AnswerStreamer(outbox, answer, budget, holds_its_lane, enabled=True) as streamer, asyncio.timeout(15):
         feed(answer, streamer, "Once ")
         await server.request()

@@ -248,7 +248,7 @@ async def test_an_edit_changes_both_answers_and_why_tells_of_both(harness: Bridg
         failing = await talk.ask("fail")
         await closed(running.database, 4)
         await talk.person.wait_for(lambda: sum("⚠️" in said[-1] for said in talk.said()) == 1)
-        await talk.person.wait_for(lambda: talk.room.reactions_to(failing) == ["⚠️"])
+        await talk.person.wait_for(lambda: talk.room.reactions_to(failing) == ["⚠️", "🔁"])
         upstream.script = script_of("at last")
         assert (await told(f"retry {failing}")).count("will be asked again") == 1
         await talk.person.wait_for(lambda: sorted(said[-1] for said in talk.said()) == ["Echo: fail", "at last"])

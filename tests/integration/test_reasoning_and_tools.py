@@ -79,7 +79,7 @@ async def test_in_a_thread(harness: BridgeHarness, database_url: str) -> None:
         assert head.body == "💭 Thought for 1 second · Used search"
         inside = [message for message in messages if root_of(message) == head.event_id]
         thought, tool = inside
-        assert "Let me **see**. Yes." in thought.body
+        assert "Let me see. Yes." in thought.body
         assert "12 cats" in tool.body
         assert all(message.content["msgtype"] == "m.notice" for message in (head, *inside))
         assert [message.body for message in messages if message not in (head, *inside)] == ["Cats it is."]

@@ -24,7 +24,7 @@ async def test_an_answer_has_html_and_a_mark(shared: SharedBridge) -> None:
         upstream.script = says("**bold** and\n\n- one\n- two <script>")
         await talk.say("show me")
         answer = (await talk.wait_for_answers(1))[0]
-        assert answer.body == "**bold** and\n\n- one\n- two <script>"
+        assert answer.body == "bold and\n\n• one\n• two <script>"
         assert answer.html is not None
         assert "<strong>bold</strong>" in answer.html
         assert "<li>one</li>" in answer.html

@@ -191,7 +191,10 @@ class BridgeHarness:
             "upstreams": [{"poll_interval": 0.1, "gone_after": 0.3, **each} for each in upstreams],
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
             "lanes": {"drain_timeout": 2},
+            "presence": False,
         }
+        # Most tests enter rooms by invitations, and count the messages in them.
+        sections["rooms"] = {"join_rule": "invite", "introduce": False} | sections.get("rooms", {})
         return Config.model_validate(values | sections)
 
     @asynccontextmanager

@@ -87,7 +87,7 @@ async def test_only_first_words_are_urgent(draft: AnswerBuffer) -> None:
     draft.feed(ReasoningDelta("Hm."), START)
     assert (draft.due, draft.urgent) == (START + 0.1, False)
     await draft.take(START + 0.1)
-    draft.feed(TextDelta("Cats"), START + 5)
+    draft.feed(TextDelta("Cats purr."), START + 5)
     assert draft.urgent
     assert [op.part for op in await draft.take(START + 5.1)] == [Part.ACTIVITY, 0]
     draft.feed(TextDelta(" are"), START + 6)
@@ -105,5 +105,5 @@ async def test_first_words_wait_for_nothing_that_is_done_besides(draft: AnswerBu
     await draft.take(START + 0.1)
     draft.feed(ToolCall("1", "grep", "{}"), START + 5)
     assert not draft.urgent
-    draft.feed(TextDelta("Cats"), START + 6)
+    draft.feed(TextDelta("Cats purr."), START + 6)
     assert (draft.urgent, draft.due) == (True, START + 6.1)

@@ -41,7 +41,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
                 "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
-                "presence, retention, logging"
+                "presence, presence_per_second, retention, logging"
             )
         ],
     ),

@@ -78,3 +78,9 @@ def test_what_is_sent_is_understood() -> None:
     assert (found.url, found.name, found.content_type, found.size) == (URL, "a.png", "image/png", 5)
     assert found.caption is None
     assert not found.encrypted
+
+
+@pytest.mark.parametrize("animated", [True, False])
+def test_clients_learn_whether_a_picture_is_animated(animated: bool) -> None:  # noqa: FBT001
+    info = file_message(AnswerFile(MediaFile(URL, "image/png", 1, 2, 2, animated), "a.png"))["info"]
+    assert info["org.matrix.msc4230.is_animated"] is animated

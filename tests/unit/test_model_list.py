@@ -254,3 +254,24 @@ def test_an_owner_that_is_no_text_is_none() -> None:
 )
 def test_next_page(rest: dict[str, Any], query: dict[str, str] | None) -> None:
     assert parse_page("up", json.dumps({"data": [{"id": "a"}], **rest}).encode()).next == query
+
+
+@pytest.mark.parametrize(
+    ("entry", "image", "description"),
+    [
+        pytest.param({}, "", "", id="nothing"),
+        pytest.param({"image_url": "https://x.org/a.png", "description": " An\nowl "}, "https://x.org/a.png", "An owl"),
+        pytest.param({"avatar": "/a.png"}, "http://127.0.0.1:1/a.png", "", id="relative"),
+        pytest.param({"icon": "star", "info": {"meta": {"profile_image_url": "/u.png", "description": "D"}}},
+                     "http://127.0.0.1:1/u.png", "D", id="inside"),
+        pytest.param({"image": "data:image/png;base64,AAAA"}, "", "", id="data"),
+        pytest.param({"image": "file:///etc/passwd", "description": 7}, "", "", id="another scheme, no text"),
+        pytest.param({"image": "http://" + "x" * 2000}, "", "", id="too long"),
+        pytest.param({"image": "http://[", "description": ""}, "", "", id="no address"),
+        pytest.param({"description": "x" * 301}, "", "x" * 299 + "…", id="long description"),
+    ],
+)  # fmt: skip
+def test_pictures_and_descriptions(entry: dict[str, Any], image: str, description: str) -> None:
+    page = parse_page("up", json.dumps([{"id": "a", **entry}]).encode())
+    (agent,) = included_agents(page.models, config())
+    assert (agent.image, agent.description) == (image, description)

@@ -368,3 +368,10 @@ def test_a_polyglot_leaves_its_other_half_behind() -> None:
 
 
 SAMPLES = {form: written(noise(24, 24), form, exif=b"Exif\x00\x00" + Image.Exif().tobytes()) for form in FORMS}
+
+
+@pytest.mark.parametrize(("form", "animated"), [("GIF", True), ("WEBP", True), ("PNG", True), ("TIFF", False)])
+def test_several_frames_are_animated_and_pages_are_not(form: str, animated: bool) -> None:  # noqa: FBT001
+    frames = [Image.new("RGB", (20, 20), colour) for colour in (RED, BLUE)]
+    assert preview(written(frames[0], form, save_all=True, append_images=frames[1:])).info.animated is animated
+    assert preview(written(frames[0], form)).info.animated is False

@@ -29,6 +29,8 @@ PRIVATE = [
     {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
 ]
 
+FUNCTIONAL = {"type": "io.element.functional_members", "state_key": "", "content": {"service_members": [BOT]}}
+
 
 def plan(**changes: Any) -> RoomPlan:
     values: dict[str, Any] = {
@@ -53,6 +55,7 @@ def test_an_agents_room_has_everything_from_its_first_moment() -> None:
         "invite": [BOT],
         "initial_state": [
             *PRIVATE,
+            FUNCTIONAL,
             {
                 "type": "m.space.parent",
                 "state_key": "!space",
@@ -63,7 +66,7 @@ def test_an_agents_room_has_everything_from_its_first_moment() -> None:
 
 
 def test_a_room_does_without_a_space() -> None:
-    assert home_content(plan(), bot=BOT, space=None, domain="example.org")["initial_state"] == PRIVATE
+    assert home_content(plan(), bot=BOT, space=None, domain="example.org")["initial_state"] == [*PRIVATE, FUNCTIONAL]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,13 @@ def test_in_the_space_nobody_chats() -> None:
     assert "events_default" not in made.content()["power_level_content_override"]
 
 
-def test_children_keep_their_order() -> None:
-    assert child_content("example.org", 7) == {"via": ["example.org"], "suggested": True, "order": "00000007"}
-    orders = [child_content("example.org", number)["order"] for number in (1, 9, 10, 99, 1000, 123_456)]
-    assert orders == sorted(orders)
+def test_members_of_the_space_can_enter_and_the_picture_is_there() -> None:
+    made = home_content(plan(), bot=BOT, space="!space", domain="example.org", restricted=True, avatar="mxc://a/b")
+    state = {event["type"]: event["content"] for event in made["initial_state"]}
+    allow = [{"type": "m.room_membership", "room_id": "!space"}]
+    assert state["m.room.join_rules"] == {"join_rule": "restricted", "allow": allow}
+    assert state["m.room.avatar"] == {"url": "mxc://a/b"}
+
+
+def test_a_child_of_the_space_is_sorted_by_its_name() -> None:
+    assert child_content("example.org", "Ada") == {"via": ["example.org"], "suggested": True, "order": "ada"}

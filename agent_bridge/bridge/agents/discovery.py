@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.config.conversations import TemplatesConfig
     from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import AgentRoom, Agents
@@ -228,10 +229,12 @@ class Discovery:
         for agent, item in diff.present:
             state = AgentState.ACTIVE if confirmed else agent.state
             await self._update(known[agent.id], item.model, item.name, state)
+            await self._describe(agent, item)
         for agent, item in diff.back:
             # One that never got a room was held when it went.
             housed = confirmed or known[agent.id].home.room_id is not None
             await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
+            await self._describe(agent, item)
         for agent in () if doubted else gone:
             await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
             del watch.missed[agent.id]
@@ -271,6 +274,11 @@ class Discovery:
         await self._agents.update(agent.id, wanted)
         self._reconcile(agent.id)
 
+    async def _describe(self, agent: Agent, item: AgentInfo) -> None:
+        if (agent.image, agent.description) != (item.image, item.description):
+            await self._agents.describe(agent.id, item.image, item.description)
+            self._reconcile(agent.id)
+
     async def _add(
         self, watch: Watch, added: Sequence[AgentInfo], known: Iterable[AgentRoom], *, confirmed: bool
     ) -> None:
@@ -284,10 +292,12 @@ class Discovery:
             ghost = self._namespace.localpart(agent_id, ghosts, salt=watch.config.name)
             ghosts.add(ghost)
             state = AgentState.ACTIVE if count < limit else AgentState.HELD
-            wanted.append(self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state))
+            new = self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state)
+            wanted.append(replace(new, image=item.image, description=item.description))
         await self._agents.add(wanted)
-        for new in wanted:
-            _log.info("agent added", upstream=new.upstream, agent=new.name, name=new.name, state=new.state)
+        for added_agent in wanted:
+            upstream, name = added_agent.upstream, added_agent.name
+            _log.info("agent added", upstream=upstream, agent=name, name=name, state=added_agent.state)
         if len(added) > limit:
             _log.warning(
                 "too many new agents at once: the rest waits for `sync all`",

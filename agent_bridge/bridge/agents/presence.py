@@ -40,7 +40,7 @@ _AT_ONE_ROUND, _TOGETHER = 50, 4
 #: Seconds after which a presence is set again.
 REFRESH = 20.0
 #: Seconds until the next try for a ghost whose presence was refused, or could not be set though the homeserver answers.
-_REFUSED, _FAILED = 600.0, 30.0
+REFUSED, _FAILED = 600.0, 30.0
 #: Seconds that one request may take.
 _REQUEST_TIMEOUT = 10.0
 _AWAY = Backoff(first=1, cap=5)
@@ -181,7 +181,7 @@ class Presence:
             if isinstance(error, HomeserverUnavailable) and not await self._answers():
                 return error
             _log.info("the presence of an agent was not set", ghost=ghost, error=str(error))
-            taken, lasts = False, _REFUSED if isinstance(error, HomeserverRefused) else _FAILED
+            taken, lasts = False, REFUSED if isinstance(error, HomeserverRefused) else _FAILED
         if desired == _OFFLINE:
             del self._shown[ghost]
         else:

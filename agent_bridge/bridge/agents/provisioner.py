@@ -8,6 +8,7 @@ no room end a run: registration, room, members. A difference that cannot be repa
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +18,7 @@ from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError, UserNotRegistered
-from agent_bridge.core.ids import mark
+from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import child_content, parent_content
@@ -27,6 +28,8 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
+    from agent_bridge.bridge.agents.avatars import Avatars
+    from agent_bridge.bridge.rooms.access import Access
     from agent_bridge.bridge.rooms.home_rooms import EnteredRoom, HomeRooms
     from agent_bridge.bridge.rooms.home_state import HomeState
     from agent_bridge.bridge.rooms.space import Space
@@ -60,6 +63,8 @@ class Provisioner:
         space: Space,
         home_rooms: HomeRooms,
         home_state: HomeState,
+        avatars: Avatars,
+        access: Access,
         rooms: RoomsConfig,
         signals: Signals,
         texts: Texts,
@@ -70,6 +75,8 @@ class Provisioner:
         self._space = space
         self._home_rooms = home_rooms
         self._home_state = home_state
+        self._avatars = avatars
+        self._access = access
         self._rooms = rooms
         self._signals = signals
         self._texts = texts
@@ -199,19 +206,24 @@ class Provisioner:
         if agent.displayname_applied is None:
             await self._homeserver.register(agent.ghost)
             await self._displayname(agent, steps)
+        # Before the room is made: the join of the ghost then has the avatar, and no line of the room is about it.
+        avatar = await self._avatars.of_ghost(agent)
+        agent_room = replace(agent_room, agent=replace(agent, avatar=avatar))
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(agent_room, space)
         home, room_id = entered.agent_room.home, entered.state.room_id
         state = entered.state
         if state.replacement is None:
             await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room))
             state = await self._repaired(entered, ghost, steps)
-            await self._invite(entered.agent_room, room_id)
+            await self._open(entered, state, space, ghost, steps)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
         # state at once may leave clients with an old one.
         if agent.displayname_applied is not None:
             await self._displayname(agent, steps)
-        if space is not None and home.space != space:
+        # The Space lists its rooms by name.
+        if space is not None and (home.space != space or home.name_applied != home.name):
             await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(entered.agent_room, space, fresh=entered.fresh))
         await self._report(entered.agent_room, [*problems_of(state, ghost, self._namespace.bot), *steps.problems])
         if entered.fresh:
@@ -261,21 +273,31 @@ class Provisioner:
             await self._homeserver.set_state(
                 room_id, "m.space.parent", parent_content(domain), key=space, as_user=ghost
             )
-        child = child_content(domain, agent_room.agent.id)
+        child = child_content(domain, agent_room.home.name)
         await self._homeserver.set_state(space, "m.space.child", child, key=room_id)
         await self._agents.linked(agent_room.home.id, space)
 
-    async def _invite(self, agent_room: AgentRoom, room_id: str) -> None:
-        for user_id in self._rooms.invite:
-            if user_id in agent_room.home.invited:
-                continue
-            try:
-                await self._homeserver.invite(room_id, user_id)
-            except HomeserverRefused as error:
-                # The others are invited all the same; the next start tries this person again.
-                _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
-            else:
-                await self._agents.invited(agent_room.home.id, user_id)
+    async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: _Steps) -> None:
+        """Let people in: the join rule, the introduction, the invitations."""
+        agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
+        await steps.attempt(refused, self._access.apply(agent_room, state, space, fresh=entered.fresh))
+        await steps.attempt(refused, self._introduce(agent_room, state.room_id, ghost))
+        await self._access.invite(agent_room, state.room_id, space)
+
+    async def _introduce(self, agent_room: AgentRoom, room_id: str, ghost: str) -> None:
+        """Have the agent introduce itself, once in its room."""
+        agent, home = agent_room.agent, agent_room.home
+        if home.introduced:
+            return
+        if self._rooms.introduce:
+            texts = self._texts
+            text = (texts.introduction_described if agent.description else texts.introduction).format(
+                name=escape(agent.name), description=escape(agent.description)
+            )
+            key = f"{agent.ghost}.introduction.{short_hash(room_id)}"
+            content = message(text, mark=mark(key, 0), notice=True)
+            await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+        await self._agents.introduced(home.id)
 
     async def _report(self, agent_room: AgentRoom, problems: Iterable[RoomProblem]) -> None:
         """Log new problems, tell the room of those that its members notice, and record all of them."""

@@ -183,7 +183,9 @@ class Generation:
         notes: tuple[str, ...] = ()
         if call.buffer.files:
             own = URL(call.config.url)
-            files, notes = await self._uploads.upload_all(call.buffer.files, own=own, as_user=call.user_id)
+            files, notes = await self._uploads.upload_all(
+                call.buffer.files, own=own, as_user=call.user_id, title=call.agent.name
+            )
         return Attempt(
             text=text,
             remark=f"*({self._texts.truncated})*" if truncated else "",

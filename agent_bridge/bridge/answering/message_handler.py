@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+    from agent_bridge.bridge.delivery.stop_offers import StopOffers
     from agent_bridge.config.conversations import AnswersConfig, BotConfig, LanesConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
@@ -55,6 +56,7 @@ class MessageHandler:
         generation: Generation,
         receipts: Receipts,
         status_reactions: StatusReactions,
+        stop_offers: StopOffers,
         undeliverable: Undeliverable,
         lanes: LanesConfig,
         answers: AnswersConfig,
@@ -67,6 +69,7 @@ class MessageHandler:
         self._generation = generation
         self._receipts = receipts
         self._status_reactions = status_reactions
+        self._stop_offers = stop_offers
         self._undeliverable = undeliverable
         self._lanes = lanes
         self._max_parts = answers.max_parts
@@ -95,9 +98,14 @@ class MessageHandler:
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
         turn, newest = await self._batching.collect(turn)
-        async with self._receipts.working(turn.room_id, newest, outbox.user_id) as working:
+        async with (
+            self._receipts.working(turn.room_id, newest, outbox.user_id) as working,
+            self._stop_offers.offered(turn, outbox.user_id) as offer,
+        ):
             outcome = await self._outcome(turn, agent, outbox)
             working.stop_typing()
+            if outcome is not None:
+                await offer.withdraw()
             try:
                 return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
             except HomeserverRefused as error:
@@ -110,6 +118,8 @@ class MessageHandler:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that *turn* ends because of *cause*, and close it as failed."""
         agent, outbox = self._outboxes.open(turn)
+        async with self._stop_offers.offered(turn, outbox.user_id) as offer:
+            await offer.withdraw()
         await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
         try:
             await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)

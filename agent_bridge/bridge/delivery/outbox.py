@@ -111,7 +111,8 @@ class Outbox:
         """
         if self._shown.get(op.part) == op:
             return
-        content = await rendered(len(op.text), self._content, op)
+        first = op.part not in self.event_ids
+        content = await rendered(len(op.text), self._content, op, first=first)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -215,11 +216,12 @@ class Outbox:
         if content.pop(LIVE, None) is not None:
             await self._edit(part, content)
 
-    def _content(self, op: Op) -> dict[str, Any]:
+    def _content(self, op: Op, *, first: bool = False) -> dict[str, Any]:
+        """Return the content that shows *op*; *first*: it is no edit."""
         part = mark(self._turn.key, op.part)
         if op.file is not None:
             return {**file_message(op.file), MARK: part}
-        return message(op.text, mark=part, notice=op.notice, live=op.live, plain=op.plain)
+        return message(op.text, mark=part, notice=op.notice, live=op.live, first=first, plain=op.plain)
 
     def _relation(self, op: Op) -> dict[str, Any]:
         """Return the relation that puts *op* into a thread or makes it a reply; empty for a message of the room."""

@@ -1,4 +1,7 @@
-"""The reaction ⚠️ of a ghost to a message that got no whole answer; it is removed when the message gets one."""
+"""The reactions ⚠️ and 🔁 of a ghost to a message that got no whole answer. They are removed when it gets one.
+
+A click on the 🔁 makes a reaction of the person, which asks again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.core.turns import TurnState
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 WARNING = "⚠️"
+AGAIN = "🔁"
+#: The reactions, by their names in marks and transaction ids.
+_REACTIONS = {"warning": WARNING, "again": AGAIN}
 
 
 class StatusReactions:
@@ -42,12 +49,18 @@ class StatusReactions:
             _log.info("the status reaction of a message was refused", room=turn.room_id, error=str(error))
 
     async def _warn(self, turn: Turn, ghost: str) -> None:
-        content = reaction(turn.event_id, WARNING) | {MARK: f"{turn.key}.warning"}
-        txn_id = f"ab.{turn.key}.warning.{turn.retries}"
-        await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=txn_id, as_user=ghost)
+        # An agent that is gone answers nothing.
+        gone = turn.agent is not None and turn.agent.state is AgentState.GONE
+        for name, key in _REACTIONS.items():
+            if key == AGAIN and gone:
+                continue
+            content = reaction(turn.event_id, key) | {MARK: f"{turn.key}.{name}"}
+            txn_id = f"ab.{turn.key}.{name}.{turn.retries}"
+            await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=txn_id, as_user=ghost)
 
     async def _clear(self, turn: Turn, ghost: str) -> None:
+        marks = {f"{turn.key}.{name}" for name in _REACTIONS}
         for event in await self._homeserver.annotations(turn.room_id, turn.event_id, ghost):
-            if event.get("sender") == ghost and event["content"].get(MARK) == f"{turn.key}.warning":
+            if event.get("sender") == ghost and event["content"].get(MARK) in marks:
                 txn_id = f"ab.{turn.key}.warning.{event['event_id']}.redact"
                 await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=ghost)

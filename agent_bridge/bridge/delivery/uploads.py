@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
+import re
 from typing import TYPE_CHECKING
 
 import structlog
@@ -36,7 +38,7 @@ _REST = "answer.md"
 _PATIENCE = 60.0
 #: Pauses between the tries of one upload, and their number: half a minute in all.
 _BACKOFF, _TRIES = Backoff(first=1, cap=16), 5
-_SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp"}
+_SUFFIX = re.compile(r"\.\w{1,8}$")
 
 
 class Uploads:
@@ -52,16 +54,17 @@ class Uploads:
         self._texts = texts
 
     async def upload_all(
-        self, files: Sequence[FileDelta], *, own: URL, as_user: str
+        self, files: Sequence[FileDelta], *, own: URL, as_user: str, title: str
     ) -> tuple[tuple[AnswerFile, ...], tuple[str, ...]]:
         """Return *files* uploaded, and a sentence about each file that could not be.
 
-        *own* is the URL of the upstream that gave the files: links to its host may be followed.
+        *own* is the URL of the upstream that gave the files: links to its host may be followed. *title* is the name of
+        a file that has none.
         """
         uploaded, notes = [], []
         end = asyncio.get_running_loop().time() + _PATIENCE
         for number, file in enumerate(files, 1):
-            name = file.name or str(number)
+            name = file.name or (title if number == 1 else f"{title} {number}")
             try:
                 async with asyncio.timeout_at(end):
                     fetched = await self._fetch(file, own)
@@ -101,16 +104,17 @@ class Uploads:
                 _log.info("a picture is sent as a file", error=str(error))
             else:
                 return await self._upload_picture(fetched.data, preview, name, as_user)
+        name = _with_suffix(name, kind.content_type)
         url = await self._upload(fetched.data, kind.content_type, name, as_user)
         return AnswerFile(MediaFile(url, kind.content_type, len(fetched.data)), shown_name(name))
 
     async def _upload_picture(self, data: bytes, preview: Preview, name: str, as_user: str) -> AnswerFile:
         info, small = preview.info, preview.thumbnail
-        name = name if "." in name else name + _SUFFIXES.get(info.content_type, "")
+        name = _with_suffix(name, info.content_type)
         url = await self._upload(data, info.content_type, name, as_user)
         small_url = await self._upload(small.data, small.content_type, name, as_user)
         return AnswerFile(
-            MediaFile(url, info.content_type, info.size, info.width, info.height),
+            MediaFile(url, info.content_type, info.size, info.width, info.height, info.animated),
             shown_name(name),
             thumbnail=MediaFile(small_url, small.content_type, len(small.data), small.width, small.height),
             blurhash=preview.blurhash,
@@ -123,3 +127,8 @@ class Uploads:
             except HomeserverUnavailable:
                 await asyncio.sleep(_BACKOFF.delay(tries))
         return await self._media.upload(data, content_type, name, as_user)
+
+
+def _with_suffix(name: str, content_type: str) -> str:
+    """Return *name* with the suffix of its media type, unless it has any suffix."""
+    return name if _SUFFIX.search(name) else name + (mimetypes.guess_extension(content_type) or "")

@@ -17,6 +17,7 @@ from agent_bridge.render.content import message
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.rooms.access import Access
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
@@ -48,6 +49,7 @@ class HomeRooms:
         homeserver: Homeserver,
         namespace: Namespace,
         agents: Agents,
+        access: Access,
         config: RoomsConfig,
         powers: Mapping[str, int],
         texts: Texts,
@@ -55,6 +57,7 @@ class HomeRooms:
         self._homeserver = homeserver
         self._namespace = namespace
         self._agents = agents
+        self._access = access
         self._config = config
         self._powers = powers
         self._texts = texts
@@ -102,7 +105,14 @@ class HomeRooms:
             powers=self._powers,
             version=self._config.version,
         )
-        content = home_content(plan, bot=self._namespace.bot, space=space, domain=self._namespace.domain)
+        content = home_content(
+            plan,
+            bot=self._namespace.bot,
+            space=space,
+            domain=self._namespace.domain,
+            restricted=self._access.restricts(space),
+            avatar=agent.avatar,
+        )
         try:
             made = await self._homeserver.create_room(content, ghost)
         except RoomOutOfReach as error:
@@ -111,8 +121,11 @@ class HomeRooms:
             made = await self._homeserver.create_room(content, ghost)
         if made.fresh:
             await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
+            if agent.avatar is not None:
+                await self._agents.avatar_applied(home.id, agent.avatar)
             return True
         # Found, perhaps half-made: its names and its administrators are checked again.
+        await self._agents.introduced(home.id)
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
         # Its messages were sent to an earlier bridge.
         others = said_by_others(self._namespace, ghost)

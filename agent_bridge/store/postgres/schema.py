@@ -58,6 +58,16 @@ agent = Table(
     Column("state", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("state_since", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column(
+        "image",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="address of its picture upstream; empty: the bridge draws one",
+    ),
+    Column("image_applied", Text, comment="image from which the avatar was made; null: there is none yet"),
+    Column("avatar", Text, comment="mxc URL of the picture that was uploaded for it"),
+    Column("description", Text, nullable=False, server_default="", comment="given by its upstream"),
     UniqueConstraint("upstream", "agent_id"),
 )
 
@@ -107,6 +117,11 @@ room = Table(
     ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("backfill_requested_at", DateTime(timezone=True), comment="since when it needs a backfill"),
+    Column("avatar_applied", Text, comment="avatar that the room was given, or was found to replace"),
+    Column(
+        "introduced", Boolean, nullable=False, server_default="false", comment="whether the agent has introduced itself"
+    ),
+    Column("join_rule_applied", Text, comment="join rule that the room was given; null: invite, by an earlier version"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
 Index("room_home_key", room.c.owner, unique=True, postgresql_where=text("kind = 'home'"))

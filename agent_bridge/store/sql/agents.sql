@@ -12,7 +12,9 @@ SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
 WHERE (a.state = 'active' AND (
           r.room_id IS NULL OR a.displayname_applied IS DISTINCT FROM a.displayname
           OR (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
-          OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic)
+          OR a.image_applied IS DISTINCT FROM a.image
+          OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
+               OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied))
               AND NOT r.problems && '{state_refused,successor_closed}')
           OR (r.space IS DISTINCT FROM coalesce(%(space)s, r.space) AND NOT 'not_in_space' = ANY(r.problems))))
    OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state)
@@ -23,6 +25,17 @@ ORDER BY a.id
 -- Return the localparts of all ghosts.
 SELECT ghost FROM agent
 
+-- active --
+-- Return the ghosts that answer, or have answered in the last %(seconds)s seconds; none with more than %(limit)s agents.
+SELECT ghost FROM agent
+WHERE state = 'active' AND (SELECT count(*) FROM agent WHERE state = 'active') <= %(limit)s AND id IN (
+    SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.open AND t.started_at IS NOT NULL
+    UNION ALL
+    SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.finished_at > now() - make_interval(secs => %(seconds)s) AND t.started_at IS NOT NULL
+)
+
 -- lock --
 -- Let nobody else add agents until the transaction ends: of two that add the same agent at once, one could fail on the
 -- ghost, which is not a conflict to skip.
@@ -30,8 +43,9 @@ LOCK TABLE agent IN SHARE ROW EXCLUSIVE MODE
 
 -- add --
 -- Write an agent, unless it is there already.
-INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state)
-VALUES (%(upstream)s, %(agent_id)s, %(model)s, %(name)s, %(ghost)s, %(displayname)s, %(state)s)
+INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description)
+VALUES (%(upstream)s, %(agent_id)s, %(model)s, %(name)s, %(ghost)s, %(displayname)s, %(state)s, %(image)s,
+        %(description)s)
 ON CONFLICT (upstream, agent_id) DO NOTHING
 RETURNING id
 
@@ -64,6 +78,27 @@ UPDATE agent SET model = %(model)s, state = 'active',
        state_since = CASE WHEN state = 'active' THEN state_since ELSE now() END
 WHERE id = %(agent)s
 RETURNING pg_notify('agent_bridge', 'agents')
+
+-- describe --
+-- Write the picture and the description that the upstream gives.
+UPDATE agent SET image = %(image)s, description = %(description)s WHERE id = %(agent)s
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- image_applied --
+-- Record the image from which the avatar of the ghost was made, and the avatar.
+UPDATE agent SET image_applied = %(image)s, avatar = %(avatar)s WHERE id = %(agent)s
+
+-- avatar_applied --
+-- Record the avatar that the room was given, or was found to replace by another one.
+UPDATE room SET avatar_applied = %(avatar)s WHERE id = %(room)s
+
+-- introduced --
+-- Record that the agent has introduced itself in the room.
+UPDATE room SET introduced = true WHERE id = %(room)s
+
+-- join_rule_applied --
+-- Record the join rule that the room was given.
+UPDATE room SET join_rule_applied = %(join_rule)s WHERE id = %(room)s
 
 -- displayname_applied --
 -- Record the display name that the ghost was given.
@@ -107,7 +142,7 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 WITH moved AS (
     UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
            topic_applied = NULL, last_seen = NULL, needs_backfill = true, backfill_requests = backfill_requests + 1,
-           backfilled_at = NULL
+           backfilled_at = NULL, avatar_applied = NULL, join_rule_applied = NULL
     WHERE id = %(room)s
     RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill')
 ), left_behind AS (
@@ -126,7 +161,8 @@ WHERE conversation.room_id = %(old)s AND NOT EXISTS (
 -- Record that the room of a home does not exist any more, and close its turns: there is no room to show answers in.
 WITH lost AS (
     UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
-           topic_applied = NULL, last_seen = NULL, needs_backfill = false, problems = '{}', checked = check_requests
+           topic_applied = NULL, last_seen = NULL, needs_backfill = false, problems = '{}', checked = check_requests,
+           avatar_applied = NULL, introduced = false, join_rule_applied = NULL
     WHERE id = %(room)s AND room_id = %(room_id)s
     RETURNING id
 )
@@ -153,8 +189,8 @@ UPDATE agent SET state = 'active', state_since = now() WHERE id = %(agent)s AND 
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- names_lost --
--- Have the display name of a ghost set again.
-UPDATE agent SET displayname_applied = NULL WHERE id = %(agent)s
+-- Have the display name and the avatar of a ghost set again.
+UPDATE agent SET displayname_applied = NULL, image_applied = NULL, avatar = NULL WHERE id = %(agent)s
 
 -- bot_left --
 -- Record that the bridge bot is not in the room.

@@ -15,6 +15,7 @@ from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.openai.chat_models import can_chat, is_no_chat_id
+from agent_bridge.upstream.openai.model_profile import address_of, description_of, image_of
 from agent_bridge.upstream.transport.error_body import failure_in
 from agent_bridge.upstream.transport.text import load_json, storable
 
@@ -50,6 +51,9 @@ class Model:
     owner: str
     #: Whether it is, by the entry, a model that answers messages.
     chats: bool = True
+    #: Address of its picture, perhaps relative to the upstream's URL, and its description; empty without one.
+    image: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,14 @@ def included_agents(models: Iterable[Model], config: UpstreamConfig) -> tuple[Ag
     for model in models:
         if _is_included(model, config) and model.id not in agents:
             names = _ids_are_names(model, config)
-            is_name = names and _LETTA_ID.fullmatch(model.id) is None
-            agents[model.id] = AgentInfo(model.id, model.name, id_is_name=is_name, id_lasts=not names)
+            agents[model.id] = AgentInfo(
+                model.id,
+                model.name,
+                id_is_name=names and _LETTA_ID.fullmatch(model.id) is None,
+                id_lasts=not names,
+                image=address_of(model.image, config.url),
+                description=model.description,
+            )
     return tuple(agents.values())
 
 
@@ -127,6 +137,8 @@ def _model(entry: Any, upstream: str) -> Model | None:
         name=_shortened(next((name for text in texts if (name := one_line(storable(text)))), _UNNAMED)),
         owner=owner if isinstance(owner, str) else "",
         chats=can_chat(entry),
+        image=image_of(entry),
+        description=description_of(entry),
     )
 
 

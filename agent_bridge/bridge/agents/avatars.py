@@ -1,0 +1,158 @@
+"""Avatars of ghosts, rooms, the Space and the bot: the upstream's picture, else a generated tile.
+
+A picture is uploaded once for each agent and stored with the agent. An avatar that another user has set stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from yarl import URL
+
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.core.errors import FileRefused, HomeserverRefused, HomeserverUnavailable, UserNotRegistered
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.core.agents import Agent
+    from agent_bridge.files.pictures import PictureReader
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.media import Media
+    from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.postgres.signals import Signals
+    from agent_bridge.upstream.download.fetch import Fetcher
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_EVENT = "m.room.avatar"
+#: Bytes of an upstream's picture; seconds for its download and decoding, and for its upload. The new room waits.
+_MAX_BYTES, _PATIENCE = 2_000_000, 5.0
+
+
+class Avatars:
+    """Makes, uploads and sets avatars."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        media: Media,
+        fetcher: Fetcher,
+        pictures: PictureReader,
+        agents: Agents,
+        kv: KeyValues,
+        signals: Signals,
+        config: Config,
+    ) -> None:
+        self._homeserver = homeserver
+        self._media = media
+        self._fetcher = fetcher
+        self._pictures = pictures
+        self._agents = agents
+        self._kv = kv
+        self._signals = signals
+        self._bot_name = config.appservice.bot_displayname
+        self._space = config.space
+        self._bases: Mapping[str, URL] = {each.name: URL(each.url) for each in config.upstreams}
+        self._bot_done = False
+        self._space_done: str | None = None
+
+    async def run(self) -> None:
+        """Give the bot and the Space avatars, once they exist, until cancelled."""
+        with self._signals.subscription(Topic.ROOMS, Topic.AGENTS) as wake:
+            await every(FALLBACK, self._bot_and_space, name="avatars of bot and Space", wake=wake, rest=LONG_REST)
+
+    async def of_ghost(self, agent: Agent) -> str | None:
+        """Give the ghost its avatar, if it lacks one or its upstream has another picture; return the avatar.
+
+        A failure is logged and leaves the ghost without an avatar, or with the former one.
+
+        Raises:
+            UserNotRegistered, StoreError: the caller has to do something first.
+        """
+        if agent.image_applied == agent.image:
+            return agent.avatar
+        user_id = self._homeserver.namespace.user_id(agent.ghost)
+        avatar = agent.avatar
+        try:
+            data, content_type = await self._picture(agent)
+            async with asyncio.timeout(_PATIENCE):
+                present = await self._homeserver.avatar(user_id)
+                avatar = await self._media.upload(data, content_type, "avatar", user_id)
+            if present is None or present == agent.avatar:
+                await self._homeserver.set_avatar(user_id, avatar)
+            else:
+                _log.info("avatar kept: another user chose it", ghost=user_id)
+        except UserNotRegistered:
+            raise
+        except (HomeserverUnavailable, TimeoutError) as error:
+            # The room does not wait for it: the agent counts as out of sync.
+            _log.warning("an agent has no avatar yet", agent=agent.name, error=str(error))
+            return agent.avatar
+        except (FileRefused, HomeserverRefused) as error:
+            _log.warning("the homeserver refuses the avatar of an agent", agent=agent.name, error=str(error))
+        await self._agents.image_applied(agent.id, agent.image, avatar)
+        return avatar
+
+    async def of_room(self, agent_room: AgentRoom) -> None:
+        """Give the room of an agent the avatar of its ghost, unless a person chose another one.
+
+        Raises:
+            HomeserverRefused: the ghost may not set it.
+        """
+        agent, home = agent_room.agent, agent_room.home
+        if agent.avatar is None or home.room_id is None or home.avatar_applied == agent.avatar:
+            return
+        await self._set(home.room_id, agent.avatar, self._homeserver.namespace.user_id(agent.ghost))
+        await self._agents.avatar_applied(home.id, agent.avatar)
+
+    async def _picture(self, agent: Agent) -> tuple[bytes, str]:
+        """Return the picture of an agent and its media type."""
+        if agent.image:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    own = self._bases.get(agent.upstream)
+                    fetched = await self._fetcher.fetch(agent.image, limit=_MAX_BYTES, types=("image/",), own=own)
+                    thumbnail = (await self._pictures.preview(fetched.data, room=agent.ghost)).thumbnail
+            except (FileRefused, TimeoutError) as error:
+                _log.info("the picture of an agent is not used", agent=agent.name, url=agent.image, error=str(error))
+            else:
+                return thumbnail.data, thumbnail.content_type
+        return await _tile(agent.name, f"{agent.upstream} {agent.agent_id}")
+
+    async def _bot_and_space(self) -> None:
+        bot = self._homeserver.namespace.bot
+        if not self._bot_done:
+            if await self._homeserver.avatar(bot) is None:
+                await self._homeserver.set_avatar(bot, await self._stored("avatar_bot", self._bot_name))
+            self._bot_done = True
+        space = await self._kv.get(KeyValues.SPACE)
+        if space is not None and space != self._space_done and self._space.enabled:
+            await self._set(space, await self._stored("avatar_space", self._space.name), bot)
+            self._space_done = space
+
+    async def _stored(self, key: str, name: str) -> str:
+        """Return the tile of *name*, uploaded before or now, as an ``mxc://`` URL."""
+        avatar: str | None = await self._kv.get(key)
+        if avatar is None:
+            avatar = await self._media.upload(*await _tile(name, key), "avatar")
+            await self._kv.set(key, avatar)
+        return avatar
+
+    async def _set(self, room_id: str, avatar: str, as_user: str) -> None:
+        event = await self._homeserver.state(room_id, _EVENT, as_user=as_user)
+        if event is not None and not self._homeserver.namespace.is_ours(event["sender"]):
+            _log.info("avatar kept: a person chose it", room=room_id)
+        elif event is None or event["content"].get("url") != avatar:
+            await self._homeserver.set_state(room_id, _EVENT, {"url": avatar}, as_user=as_user)
+
+
+async def _tile(name: str, seed: str) -> tuple[bytes, str]:
+    from agent_bridge.files import tile  # loads Pillow, for the first tile only
+
+    return await asyncio.to_thread(tile.tile, name, seed), tile.CONTENT_TYPE

@@ -1,0 +1,97 @@
+"""Which people can enter the rooms of agents: join rules, invitations, and the bot as a member that does not count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.rooms import JoinRule
+from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content, restricted_content
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.agents import AgentRoom, Agents
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Room versions without the join rule *restricted*.
+_WITHOUT_RESTRICTED = frozenset(str(version) for version in range(1, 8))
+
+
+class Access:
+    """Applies the configured join rule, and invites people."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        namespace: Namespace,
+        agents: Agents,
+        admin_room: AdminRoom,
+        config: RoomsConfig,
+        texts: Texts,
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = namespace
+        self._agents = agents
+        self._admin_room = admin_room
+        self._config = config
+        self._texts = texts
+
+    def restricts(self, space: str | None) -> bool:
+        """Tell whether members of the Space can enter new rooms."""
+        return (
+            space is not None
+            and self._config.join_rule is JoinRule.RESTRICTED
+            and self._config.version not in _WITHOUT_RESTRICTED
+        )
+
+    async def apply(self, agent_room: AgentRoom, state: RoomState, space: str | None, *, fresh: bool) -> None:
+        """Give a room the configured join rule, unless a person chose another one; make the bot a functional member.
+
+        The administrators are told of the first room that existed before.
+
+        Raises:
+            HomeserverRefused: the ghost may not change the room.
+        """
+        ghost = self._namespace.user_id(agent_room.agent.ghost)
+        if (FUNCTIONAL, "") not in state.events:
+            content = functional_content(self._namespace.bot)
+            await self._homeserver.set_state(state.room_id, FUNCTIONAL, content, as_user=ghost)
+        version = str(state.content("m.room.create").get("room_version", "1"))
+        restricted = self.restricts(space) and version not in _WITHOUT_RESTRICTED
+        # The rule names the Space, which may be replaced.
+        wanted = f"{JoinRule.RESTRICTED} {space}" if restricted else str(JoinRule.INVITE)
+        if (agent_room.home.join_rule_applied or JoinRule.INVITE) == wanted:
+            return
+        content = restricted_content(space or "") if restricted else {"join_rule": str(JoinRule.INVITE)}
+        sender = state.sender(JOIN_RULES)
+        if sender is not None and not self._namespace.is_ours(sender):
+            _log.info("join rule kept: a person chose it", room=state.room_id)
+        elif state.content(JOIN_RULES) != content:
+            await self._homeserver.set_state(state.room_id, JOIN_RULES, content, as_user=ghost)
+            if not fresh:
+                text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
+                await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
+        await self._agents.join_rule_applied(agent_room.home.id, wanted)
+
+    async def invite(self, agent_room: AgentRoom, room_id: str, space: str | None) -> None:
+        """Invite the configured users, unless they can enter the room from the Space."""
+        if self.restricts(space):
+            return
+        for user_id in self._config.invite:
+            if user_id in agent_room.home.invited:
+                continue
+            try:
+                await self._homeserver.invite(room_id, user_id)
+            except HomeserverRefused as error:
+                # The others are invited all the same; the next start tries this person again.
+                _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
+            else:
+                await self._agents.invited(agent_room.home.id, user_id)

@@ -1,0 +1,94 @@
+"""The room in which the bot tells the administrators about changes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.rooms.permissions import people_with
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.ids import mark
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import KindName
+from agent_bridge.matrix.rooms import RoomPlan
+from agent_bridge.render.content import message
+from agent_bridge.store.kv import KeyValues
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.rooms import Rooms
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class AdminRoom:
+    """Makes the room when there is something to tell. If ``permissions`` names no admin, only the log has the text."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        kv: KeyValues,
+        rooms: Rooms,
+        config: Config,
+        powers: Mapping[str, int],
+        texts: Texts,
+    ) -> None:
+        self._homeserver = homeserver
+        self._kv = kv
+        self._rooms = rooms
+        self._people = people_with(config.permissions, Role.ADMIN)
+        self._version = config.rooms.version
+        self._powers = powers
+        self._texts = texts
+        self._lock = asyncio.Lock()
+
+    async def tell_once(self, key: str, text: str) -> None:
+        """Tell the administrators the Markdown *text*, once for each *key*.
+
+        Raises:
+            HomeserverUnavailable, StoreError: the next call tells it.
+        """
+        async with self._lock:
+            told: list[str] = await self._kv.get(KeyValues.TOLD_ADMINS) or []
+            if key in told:
+                return
+            _log.warning("the administrators are told of a change", change=key, admins=self._people)
+            if self._people:
+                try:
+                    await self._tell(key, text)
+                except HomeserverRefused as error:
+                    _log.warning("the administrators were not told", error=str(error))
+            await self._kv.set(KeyValues.TOLD_ADMINS, [*told, key])
+
+    async def _tell(self, key: str, text: str) -> None:
+        room_id: str | None = await self._kv.get(KeyValues.ADMIN_ROOM)
+        if room_id is None:
+            room_id = await self._make()
+            await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
+        content = message(text, mark=mark(f"admins.{key}", 0), notice=True)
+        await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
+
+    async def _make(self) -> str:
+        """Create the room. It has no alias, because the registration reserves none for it."""
+        plan = RoomPlan(
+            alias="",
+            name=self._texts.admin_room_name,
+            topic="",
+            creator=self._homeserver.namespace.bot,
+            lists_creator=await self._homeserver.lists_creator(self._version),
+            powers=self._powers,
+            version=self._version,
+        )
+        content = plan.content() | {"invite": self._people}
+        del content["room_alias_name"], content["topic"]
+        room_id = (await self._homeserver.create_room(content)).room_id
+        create = await self._homeserver.state(room_id, "m.room.create")
+        # Every message in it is a command.
+        await self._rooms.enter(room_id, KindName.BOT, str((create or {}).get("event_id", "")))
+        return room_id

@@ -1,0 +1,105 @@
+"""Join rules, invitations and introductions on a real homeserver."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES
+from support.conditions import eventually
+from support.scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from agent_bridge.store.agents import AgentRoom
+    from support.harness import BridgeHarness, Running
+
+BOT = "@agentbridge:test.local"
+
+
+async def content(running: Running, room_id: str, kind: str, key: str = "") -> dict[str, Any]:
+    event = await running.homeserver.state(room_id, kind, key)
+    return {} if event is None else dict(event["content"])
+
+
+async def opened(running: Running, name: str, rule: str = "restricted") -> AgentRoom | None:
+    found = await running.contact(name)
+    home = found.home
+    applied = (home.join_rule_applied or "invite").partition(" ")[0] == rule
+    return found if applied and home.space is not None and home.introduced else None
+
+
+async def test_members_of_the_space_enter_rooms_and_the_agent_introduces_itself(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("zoe", "Ada", "bob") as upstream, harness.person() as guest:
+        for model, name in zip(upstream.models, ["Zoe", "ada", "Bob"], strict=True):
+            model["name"] = name
+        upstream.models[0]["description"] = "an owl of *few* words"
+        rooms = {"invite": [guest.user_id], "join_rule": "restricted", "introduce": True}
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        async with harness.bridge(config) as running:
+            found = [
+                await eventually(partial(opened, running, name), f"{name} is in the Space") for name in upstream.names
+            ]
+            space, room_id = found[0].home.space or "", found[0].home.room_id or ""
+            orders = [
+                (await content(running, space, "m.space.child", each.home.room_id or ""))["order"] for each in found
+            ]
+            assert orders[1] < orders[2] < orders[0]
+            rule = await content(running, room_id, JOIN_RULES)
+            assert rule == {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": space}]}
+            assert await content(running, room_id, FUNCTIONAL) == {"service_members": [BOT]}
+            await guest.wait_for(lambda: space in guest.invites)
+            assert set(guest.invites) == {space}
+            await guest.join(space)
+            await guest.join(room_id)
+            await guest.wait_for(lambda: room_id in guest.rooms)
+            ghost = running.homeserver.namespace.user_id(found[0].agent.ghost)
+            (introduction,) = await guest.wait_for(lambda: guest.room(room_id).said_by(ghost))
+            assert introduction.body.startswith("I am Zoe: an owl of *few* words\n")
+            assert introduction.content["msgtype"] == "m.notice"
+
+
+async def test_existing_rooms_are_converted_and_the_administrators_are_told_once(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("first", "second") as upstream, harness.person("admin") as admin:
+        there = [{"name": "u", "url": upstream.url}]
+        async with harness.bridge(harness.config(database_url, there, rooms={"introduce": True})) as running:
+            for name in upstream.names:
+                await eventually(partial(opened, running, name, "invite"), f"{name} has a room")
+        for rule in ("restricted", "invite"):
+            config = harness.config(database_url, there, rooms={"join_rule": rule, "introduce": True})
+            async with harness.bridge(config) as running:
+                for name in upstream.names:
+                    found = await eventually(partial(opened, running, name, rule), f"{name}'s room is converted")
+                    room_id = found.home.room_id or ""
+                    assert (await content(running, room_id, JOIN_RULES))["join_rule"] == rule
+                (row,) = await running.database.rows("SELECT value FROM kv WHERE key = 'admin_room'")
+        room_id = row["value"]
+        await admin.wait_for(lambda: room_id in admin.invites)
+        await admin.join(room_id)
+        await admin.wait_for(lambda: room_id in admin.rooms and len(admin.room(room_id).said_by(BOT)) == 2)
+        opened_, closed = (message.body for message in admin.room(room_id).said_by(BOT))
+        assert "can now enter" in opened_
+        assert "by invitation only" in closed
+
+
+async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("direct") as upstream, harness.person("admin") as admin, harness.person() as guest:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}])
+        async with harness.bridge(config) as running:
+            found = await running.contact(upstream.names[0])
+            ghost, room_id = running.homeserver.namespace.user_id(found.agent.ghost), found.home.room_id or ""
+            dm = await admin.create_dm(BOT)
+            await admin.wait_for(lambda: admin.room(dm).said_by(BOT))
+            await admin.say(dm, f"invite {upstream.names[0]} {guest.user_id}")
+            await guest.wait_for(lambda: room_id in guest.invites)
+            member = await running.homeserver.state(room_id, "m.room.member", guest.user_id)
+            assert member is not None
+            assert (member["sender"], member["content"]["is_direct"]) == (ghost, True)
+            await guest.join(room_id)
+            await admin.wait_for(lambda: len(admin.room(dm).said_by(BOT)) == 2)
+            await admin.say(dm, f"invite {upstream.names[0]} {guest.user_id}")
+            await admin.wait_for(lambda: len(admin.room(dm).said_by(BOT)) == 3)
+            assert "already" in admin.room(dm).said_by(BOT)[2].body
