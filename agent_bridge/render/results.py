@@ -68,7 +68,7 @@ class ResultRenderer:
             FailedTurns: self._failed_turns,
             InvalidArguments: self._invalid_arguments,
             Invited: self._invited,
-            NoRoomYet: lambda result: texts.no_room_yet.format(name=escape(result.agent)),
+            NoRoomYet: lambda result: texts.commands.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
             NotPermitted: self._not_permitted,
             NotReconnected: self._not_reconnected,
@@ -76,14 +76,16 @@ class ResultRenderer:
             Reconnected: self._reconnected,
             Retried: self._retried,
             StatusReport: self._status_report,
-            StopRequested: lambda result: texts.stopping if result.turns else texts.nothing_runs,
-            StreamingSet: lambda result: texts.stream[result.streaming],
+            StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
+            StreamingSet: lambda result: texts.commands.stream[result.streaming],
             SyncReport: self._sync_report,
             Trace: lambda result: render_trace(result, texts),
-            TurnNotFound: lambda result: texts.no_such_turn.format(turn=escape(result.reference), prefix=prefix),
+            TurnNotFound: lambda result: texts.commands.no_such_turn.format(
+                turn=escape(result.reference), prefix=prefix
+            ),
             UnknownCommand: self._unknown_command,
-            WhenBusySet: lambda result: texts.busy[result.when_busy],
-            WrongRoom: lambda _: texts.not_an_agents_room,
+            WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
+            WrongRoom: lambda _: texts.commands.not_an_agents_room,
         }
 
     def render(self, result: Result) -> str:
@@ -100,15 +102,17 @@ class ResultRenderer:
         if argument.choices:
             choices = "|".join(argument.choices)
             return choices if argument.required else f"[{choices}]"
-        placeholder = self._texts.placeholders[argument.name]
+        placeholder = self._texts.commands.placeholders[argument.name]
         return f"<{placeholder}>" if argument.required else f"[{placeholder}]"
 
     def _command_list(self, result: CommandList) -> str:
         with_headings = len(result.commands) > _WITHOUT_HEADINGS
-        blocks = [self._texts.help_head]
+        blocks = [self._texts.commands.help_head]
         for group, commands in groupby(result.commands, lambda usage: usage.group if with_headings else None):
-            lines = [f"- `{self._prefix} {self.usage(each)}`: {self._texts.help[each.name]}" for each in commands]
-            blocks += [*([] if group is None else [f"**{self._texts.help_groups[group]}**"]), "\n".join(lines)]
+            lines = [
+                f"- `{self._prefix} {self.usage(each)}`: {self._texts.commands.help[each.name]}" for each in commands
+            ]
+            blocks += [*([] if group is None else [f"**{self._texts.commands.help_groups[group]}**"]), "\n".join(lines)]
         return "\n\n".join(blocks)
 
     def _invalid_arguments(self, result: InvalidArguments) -> str:
@@ -116,56 +120,58 @@ class ResultRenderer:
         argument = "" if result.argument is None else self._argument(result.argument)
         match result.problem:
             case ArgumentProblem.NO_SUCH_AGENT:
-                return texts.no_such_agent.format(value=value)
+                return texts.commands.no_such_agent.format(value=value)
             case ArgumentProblem.SEVERAL_AGENTS:
                 names = ", ".join(f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates)
-                return texts.did_you_mean.format(value=value, names=names)
+                return texts.commands.did_you_mean.format(value=value, names=names)
             case ArgumentProblem.MISSING:
-                fault = texts.argument_missing.format(argument=argument)
+                fault = texts.commands.argument_missing.format(argument=argument)
             case ArgumentProblem.NOT_A_CHOICE:
                 choices = ", ".join(f"`{each}`" for each in result.argument.choices) if result.argument else ""
-                fault = texts.argument_choice.format(value=value, choices=choices)
+                fault = texts.commands.argument_choice.format(value=value, choices=choices)
             case ArgumentProblem.NOT_A_USER_ID:
-                fault = texts.not_a_user_id.format(value=value)
+                fault = texts.commands.not_a_user_id.format(value=value)
             case ArgumentProblem.SURPLUS:
-                fault = texts.argument_surplus.format(value=value)
+                fault = texts.commands.argument_surplus.format(value=value)
         return "\n\n".join([fault, *self._how_to_use(result.usage)])
 
     def _how_to_use(self, usage: CommandUsage) -> list[str]:
-        lines = [self._texts.usage.format(prefix=self._prefix, usage=self.usage(usage))]
+        lines = [self._texts.commands.usage.format(prefix=self._prefix, usage=self.usage(usage))]
         if usage.example:
             example = f"{usage.name} {usage.example}"
-            lines.append(self._texts.usage_example.format(prefix=self._prefix, example=example))
+            lines.append(self._texts.commands.usage_example.format(prefix=self._prefix, example=example))
         return lines
 
     def _unknown_command(self, result: UnknownCommand) -> str:
         if result.nearest is None:
-            return self._texts.unknown_command_help.format(word=in_backticks(result.name), prefix=self._prefix)
-        return self._texts.unknown_command.format(
+            return self._texts.commands.unknown_command_help.format(word=in_backticks(result.name), prefix=self._prefix)
+        return self._texts.commands.unknown_command.format(
             word=in_backticks(result.name), nearest=f"{self._prefix} {result.nearest}"
         )
 
     def _not_permitted(self, result: NotPermitted) -> str:
-        role = self._texts.roles[result.role.name.lower()]
-        return self._texts.command_not_permitted.format(word=result.command, role=role, admin=self._texts.an_admin)
+        role = self._texts.commands.roles[result.role.name.lower()]
+        return self._texts.commands.command_not_permitted.format(
+            word=result.command, role=role, admin=self._texts.an_admin
+        )
 
     def _command_failed(self, result: CommandFailed) -> str:
-        return self._texts.command_failed.format(word=in_backticks(result.command), cause=cause(result.cause))
+        return self._texts.commands.command_failed.format(word=in_backticks(result.command), cause=cause(result.cause))
 
     def _agent_list(self, result: AgentList) -> str:
         texts = self._texts
         if result.is_for_admin:
-            nothing, head = texts.no_agents.format(prefix=self._prefix), texts.agents_head
+            nothing, head = texts.commands.no_agents.format(prefix=self._prefix), texts.commands.agents_head
             rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
         else:
-            nothing, head = texts.no_agents_yet, texts.agents_head_member
+            nothing, head = texts.commands.no_agents_yet, texts.commands.agents_head_member
             rows = [f"| {_room(each)}{self._unready(each)} |" for each in result.agents]
         top = f"{head}\n|{'---|' * (head.count('|') - 1)}"
         tables = ["\n".join([top, *rows[start : start + _ROWS]]) for start in range(0, len(rows), _ROWS)]
         if result.pages > 1:
             following = result.page % result.pages + 1
             command = f"`{self._prefix} agents {following}`"
-            tables.append(texts.agents_page.format(page=result.page, pages=result.pages, command=command))
+            tables.append(texts.commands.agents_page.format(page=result.page, pages=result.pages, command=command))
         return "\n\n".join(tables) or nothing
 
     def _unready(self, agent: AgentEntry) -> str:
@@ -175,64 +181,66 @@ class ResultRenderer:
     def _state(self, agent: AgentEntry) -> str:
         match agent.state:
             case AgentState.HELD:
-                return self._texts.held.format(prefix=self._prefix)
+                return self._texts.commands.held.format(prefix=self._prefix)
             case AgentState.GONE:
-                return self._texts.gone
-        return self._texts.ready if agent.room else self._texts.room_is_made
+                return self._texts.commands.gone
+        return self._texts.commands.ready if agent.room else self._texts.commands.room_is_made
 
     def _invited(self, result: Invited) -> str:
-        text = self._texts.already_there if result.was_member else self._texts.invited
+        text = self._texts.commands.already_there if result.was_member else self._texts.commands.invited
         answer = text.format(user=escape(result.user), room=_room(result.agent))
         if not result.exists:
-            return f"{answer} {self._texts.no_such_user.format(user=escape(result.user))}"
+            return f"{answer} {self._texts.commands.no_such_user.format(user=escape(result.user))}"
         if result.may_talk:
             return answer
-        return f"{answer} {self._texts.may_not_talk.format(user=escape(result.user))}"
+        return f"{answer} {self._texts.commands.may_not_talk.format(user=escape(result.user))}"
 
     def _reconnected(self, result: Reconnected) -> str:
-        return self._texts.reconnected.format(room=_room(result.agent), listed=escape(result.listed))
+        return self._texts.commands.reconnected.format(room=_room(result.agent), listed=escape(result.listed))
 
     def _not_reconnected(self, result: NotReconnected) -> str:
-        text = self._texts.not_reconnected.format(listed=escape(result.listed), upstream=escape(result.upstream))
+        text = self._texts.commands.not_reconnected.format(
+            listed=escape(result.listed), upstream=escape(result.upstream)
+        )
         if not result.candidates:
             return text
         names = ", ".join(f"`{in_backticks(each)}`" for each in result.candidates)
-        return f"{text} {self._texts.listed_agents.format(names=names)}"
+        return f"{text} {self._texts.commands.listed_agents.format(names=names)}"
 
     def _open_turns(self, result: OpenTurns) -> str:
         if not result.turns:
-            return self._texts.queue_empty
+            return self._texts.commands.queue_empty
         lines = [self._turn(each, open_state(each, self._texts)) for each in result.turns]
         return self._list(lines, has_more=result.has_more)
 
     def _failed_turns(self, result: FailedTurns) -> str:
         if not result.turns:
-            return self._texts.none_failed
-        lines = [self._turn(each, escape(each.error or self._texts.no_cause)) for each in result.turns]
+            return self._texts.commands.none_failed
+        lines = [self._turn(each, escape(each.error or self._texts.commands.no_cause)) for each in result.turns]
         return self._list(lines, has_more=result.has_more)
 
     def _turn(self, turn: TurnEntry, state: str) -> str:
-        return self._texts.listed.format(
+        return self._texts.commands.listed.format(
             turn=turn.key,
             sender=escape(turn.sender),
-            agent=escape(turn.agent or self._texts.the_bot),
+            agent=escape(turn.agent or self._texts.commands.the_bot),
             age=self._texts.duration(turn.age),
             state=state,
         )
 
     def _list(self, lines: Sequence[str], *, has_more: bool) -> str:
-        return "\n".join([*lines, *([self._texts.more] if has_more else [])])
+        return "\n".join([*lines, *([self._texts.commands.more] if has_more else [])])
 
     def _retried(self, result: Retried) -> str:
-        return self._changes(result, self._texts.retrying, self._texts.cannot_retry)
+        return self._changes(result, self._texts.commands.retrying, self._texts.commands.cannot_retry)
 
     def _dropped(self, result: Dropped) -> str:
-        return self._changes(result, self._texts.dropping, self._texts.cannot_drop)
+        return self._changes(result, self._texts.commands.dropping, self._texts.commands.cannot_drop)
 
     def _changes(self, result: Retried | Dropped, changed: str, unchanged: str) -> str:
         lines = [
             (changed if turn.is_changed else unchanged).format(
-                turn=turn.key, state=self._texts.states["redacted" if turn.is_redacted else turn.state]
+                turn=turn.key, state=self._texts.commands.states["redacted" if turn.is_redacted else turn.state]
             )
             for turn in result.turns
         ]
@@ -240,38 +248,40 @@ class ResultRenderer:
 
     def _sync_report(self, result: SyncReport) -> str:
         lines = list(map(self._upstream, result.upstreams))
-        return "\n".join(lines if result.is_finished else [self._texts.sync_unfinished, "", *lines])
+        return "\n".join(lines if result.is_finished else [self._texts.commands.sync_unfinished, "", *lines])
 
     def _status_report(self, result: StatusReport) -> str:
         texts = self._texts
         agents = texts.count(result.active, texts.agent)
         messages = texts.count(result.open_turns, texts.message)
         lines = [
-            texts.status_agents.format(agents=agents, held=result.held, gone=result.gone),
-            texts.status_messages.format(messages=messages),
+            texts.commands.status_agents.format(agents=agents, held=result.held, gone=result.gone),
+            texts.commands.status_messages.format(messages=messages),
         ]
         rooms = [
-            texts.status_room.format(name=escape(entry.agent), problem=texts.room_problems[problem])
+            texts.commands.status_room.format(name=escape(entry.agent), problem=texts.room_problems[problem])
             for entry in result.rooms
             for problem in entry.problems
         ]
         shown = rooms[:_ROWS]
         if len(rooms) > _ROWS:
-            shown.append(texts.status_more_rooms.format(count=len(rooms) - _ROWS))
+            shown.append(texts.commands.status_more_rooms.format(count=len(rooms) - _ROWS))
         return "\n".join([*lines, *map(self._upstream, result.upstreams), *shown])
 
     def _upstream(self, upstream: UpstreamEntry) -> str:
         texts, name = self._texts, escape(upstream.name)
         if upstream.error is not None:
-            return texts.status_failing.format(name=name, cause=escape(upstream.error or texts.not_asked_yet))
+            return texts.commands.status_failing.format(
+                name=name, cause=escape(upstream.error or texts.commands.not_asked_yet)
+            )
         if upstream.appeared:
             vanished = ", ".join(f"*{escape(each)}*" for each in upstream.vanished)
             appeared = ", ".join(f"`{in_backticks(each)}`" for each in upstream.appeared)
             agents = texts.count(upstream.agents, texts.agent)
-            return texts.status_unclear.format(
+            return texts.commands.status_unclear.format(
                 name=name, agents=agents, vanished=vanished, appeared=appeared, prefix=self._prefix
             )
-        text = texts.status_doubted if upstream.doubted else texts.status_upstream
+        text = texts.commands.status_doubted if upstream.doubted else texts.commands.status_upstream
         return text.format(name=name, agents=texts.count(upstream.agents, texts.agent), doubted=upstream.doubted)
 
 
@@ -279,11 +289,11 @@ def open_state(turn: TurnEntry, texts: Texts) -> str:
     """Return a few words about the state of an open turn."""
     match turn.state:
         case TurnState.RUNNING:
-            return texts.is_answered
+            return texts.commands.is_answered
         case TurnState.COMMITTED:
-            return texts.is_shown
+            return texts.commands.is_shown
         case _:
-            return texts.waits_again if turn.attempts else texts.waits
+            return texts.commands.waits_again if turn.attempts else texts.commands.waits
 
 
 def _room(agent: AgentEntry) -> str:

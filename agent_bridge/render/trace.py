@@ -24,18 +24,18 @@ def render_trace(trace: Trace, texts: Texts) -> str:
 def render_no_trace(result: NoTrace, texts: Texts, prefix: str) -> str:
     """Return why the message has no turn; *prefix* starts a command in a room."""
     text = {
-        NoTraceReason.IGNORED: texts.why_ignored,
-        NoTraceReason.UNKNOWN: texts.why_unknown,
-        NoTraceReason.NOT_VISIBLE: texts.why_unseen,
-        NoTraceReason.OWN_EVENT: texts.why_ours,
-        NoTraceReason.NOT_RECEIVED: texts.why_not_handed_over,
-        NoTraceReason.NO_PORTAL: texts.why_no_portal,
-        NoTraceReason.NOT_ADDRESSED: texts.why_not_addressed,
-        NoTraceReason.NOT_A_MESSAGE: texts.why_not_a_message,
+        NoTraceReason.IGNORED: texts.commands.why_ignored,
+        NoTraceReason.UNKNOWN: texts.commands.why_unknown,
+        NoTraceReason.NOT_VISIBLE: texts.commands.why_unseen,
+        NoTraceReason.OWN_EVENT: texts.commands.why_ours,
+        NoTraceReason.NOT_RECEIVED: texts.commands.why_not_handed_over,
+        NoTraceReason.NO_PORTAL: texts.commands.why_no_portal,
+        NoTraceReason.NOT_ADDRESSED: texts.commands.why_not_addressed,
+        NoTraceReason.NOT_A_MESSAGE: texts.commands.why_not_a_message,
     }[result.reason]
     return text.format(
         # Older versions of the bridge stored an English sentence in place of a reason.
-        reason=texts.ignored.get(result.detail, result.detail),
+        reason=texts.commands.ignored.get(result.detail, result.detail),
         reference=in_backticks(result.reference),
         prefix=prefix,
         type=in_backticks(result.detail),
@@ -45,27 +45,27 @@ def render_no_trace(result: NoTrace, texts: Texts, prefix: str) -> str:
 def _turn(turn: TurnTrace, reference: str, texts: Texts) -> str:
     lines = [_head(turn, texts), "", *(f"- {_time(at)}: {text}" for at, text in _moments(turn, texts))]
     lines.append(
-        texts.trace_counts.format(
+        texts.commands.trace_counts.format(
             times=texts.count(turn.attempts, texts.time),
             failures=texts.count(turn.failures, texts.failure),
             interruptions=texts.count(turn.interruptions, texts.interruption),
         )
     )
     if any(part.event_id == reference for part in turn.parts):
-        lines.append(texts.trace_question.format(event=turn.event_id))
+        lines.append(texts.commands.trace_question.format(event=turn.event_id))
     return "\n".join(lines)
 
 
 def _head(turn: TurnTrace, texts: Texts) -> str:
     if turn.collected_into is not None:
-        state = texts.why_collected.format(event=turn.collected_into)
+        state = texts.commands.why_collected.format(event=turn.collected_into)
     else:
-        state = texts.why_state["redacted" if turn.is_redacted else turn.state].format(
-            error=cause(turn.error or texts.see_below)
+        state = texts.commands.why_state["redacted" if turn.is_redacted else turn.state].format(
+            error=cause(turn.error or texts.commands.see_below)
         )
-    return (texts.trace_head_agent if turn.agent else texts.trace_head).format(
+    return (texts.commands.trace_head_agent if turn.agent else texts.commands.trace_head).format(
         turn=turn.key,
-        kind=texts.kinds[turn.kind],
+        kind=texts.commands.kinds[turn.kind],
         agent=escape(turn.agent or ""),
         sender=escape(turn.sender),
         state=state,
@@ -73,20 +73,20 @@ def _head(turn: TurnTrace, texts: Texts) -> str:
 
 
 def _moments(turn: TurnTrace, texts: Texts) -> Iterator[tuple[datetime, str]]:
-    yield turn.said_at, texts.trace_said
-    yield turn.created_at, texts.trace_received.format(kind=texts.kinds[turn.kind])
+    yield turn.said_at, texts.commands.trace_said
+    yield turn.created_at, texts.commands.trace_received.format(kind=texts.commands.kinds[turn.kind])
     if turn.started_at is not None:
         waited = (turn.started_at - turn.created_at).total_seconds()
-        yield turn.started_at, texts.trace_started.format(seconds=waited)
+        yield turn.started_at, texts.commands.trace_started.format(seconds=waited)
     for step in turn.steps:
         yield step.at, escape(_step(step, texts))
     for part in turn.parts:
-        yield part.at, texts.trace_part.format(part=part.part, event=part.event_id)
+        yield part.at, texts.commands.trace_part.format(part=part.part, event=part.event_id)
 
 
 def _step(step: Step, texts: Texts) -> str:
     # Older versions of the bridge stored an English sentence in place of a name.
-    text = texts.steps[step.name].format(**step.details) if step.name in texts.steps else step.name
+    text = texts.commands.steps[step.name].format(**step.details) if step.name in texts.commands.steps else step.name
     return f"{text}; {error}" if (error := step.details.get("error")) else text
 
 

@@ -205,13 +205,13 @@ async def test_the_bridge_speaks_the_language_of_its_configuration(harness: Brid
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin", "ru") as admin:
         assert admin.said()[0].body == RUSSIAN.hello.replace("`", "")
         told = (await admin.ask("help")).body.splitlines()
-        assert told[0] == RUSSIAN.help_head
-        assert f"• !ab agents [страница]: {RUSSIAN.help['agents']}" in told
+        assert told[0] == RUSSIAN.commands.help_head
+        assert f"• !ab agents [страница]: {RUSSIAN.commands.help['agents']}" in told
         assert "1 агент;" in (await admin.ask("status")).body
         upstream.status = 401
         assert "сервер u не принимает api_key (401)" in ((await admin.ask("sync")).html or "")
         asked = await admin.person.say(admin.room_id, "failed")
-        await admin.person.wait_for(lambda: admin.said()[-1].body == RUSSIAN.none_failed)
+        await admin.person.wait_for(lambda: admin.said()[-1].body == RUSSIAN.commands.none_failed)
         story = (await admin.ask(f"why {asked}")).body
         assert "команда от" in story
         assert "готово, показано частей: 1" in story

@@ -77,10 +77,10 @@ def test_commands_are_in_the_order_of_their_groups() -> None:
 
 @LANGUAGES
 def test_every_command_and_group_has_a_text(texts: Texts) -> None:
-    assert set(texts.help) == set(COMMANDS)
-    assert set(texts.help_groups) == {str(group) for group in Group}
+    assert set(texts.commands.help) == set(COMMANDS)
+    assert set(texts.commands.help_groups) == {str(group) for group in Group}
     arguments = [argument for command in COMMANDS.values() for argument in command.usage.arguments]
-    assert set(texts.placeholders) == {each.name for each in arguments if not (each.is_flag or each.choices)}
+    assert set(texts.commands.placeholders) == {each.name for each in arguments if not (each.is_flag or each.choices)}
 
 
 @EACH

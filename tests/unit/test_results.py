@@ -169,7 +169,7 @@ def test_usage_lines(usage: CommandUsage, en: str, ru: str) -> None:
 def test_a_short_help_is_one_list_and_a_long_one_has_headings() -> None:
     short = english(CommandList((INVITE, BUSY, SYNC))).split("\n\n")
     assert [block.count("\n") for block in short] == [0, 2]
-    assert short[1].splitlines()[0] == f"- `!ab invite <agent> [@user:server]`: {ENGLISH.help['invite']}"
+    assert short[1].splitlines()[0] == f"- `!ab invite <agent> [@user:server]`: {ENGLISH.commands.help['invite']}"
     long = english(CommandList((INVITE, INVITE, INVITE, BUSY, BUSY, SYNC, SYNC))).split("\n\n")
     assert long[1::2] == ["**Agents**", "**This room**", "**The bridge**"]
     assert [block.count("\n") for block in long[2::2]] == [2, 1, 1]
@@ -200,7 +200,7 @@ For example: `!ab busy queue`""",
         ),
         (
             InvalidArguments(INVITE, ArgumentProblem.SEVERAL_AGENTS, INVITE.arguments[0], "ad", (ADA, ADAM)),
-            ENGLISH.did_you_mean.format(value="ad", names="Ada (`agent_ada`), Adam \\*1\\* (`agent_adam`)"),
+            ENGLISH.commands.did_you_mean.format(value="ad", names="Ada (`agent_ada`), Adam \\*1\\* (`agent_adam`)"),
         ),
         (UnknownCommand("agn`ets", "agents"), "There is no command `agn'ets`. Did you mean `!ab agents`?"),
         (UnknownCommand("x", None), "There is no command `x`. `!ab help` lists the commands."),
@@ -265,11 +265,11 @@ def test_a_trace_begins_with_the_state(change: dict[str, Any], text: str) -> Non
         ),
         (NoTraceReason.IGNORED, "an old reason", "The bridge received this message and ignored it: an old reason."),
         (NoTraceReason.UNKNOWN, "", "The bridge has no record of `$a_b`. A link to the message allows a wider search."),
-        (NoTraceReason.NO_PORTAL, "", ENGLISH.why_no_portal.format(prefix="!ab")),
+        (NoTraceReason.NO_PORTAL, "", ENGLISH.commands.why_no_portal.format(prefix="!ab")),
         (NoTraceReason.NOT_A_MESSAGE, "m.sticker", "This is not a message but a `m.sticker`, which gets no answer."),
-        (NoTraceReason.NOT_VISIBLE, "", ENGLISH.why_unseen),
-        (NoTraceReason.OWN_EVENT, "", ENGLISH.why_ours),
-        (NoTraceReason.NOT_RECEIVED, "", ENGLISH.why_not_handed_over),
+        (NoTraceReason.NOT_VISIBLE, "", ENGLISH.commands.why_unseen),
+        (NoTraceReason.OWN_EVENT, "", ENGLISH.commands.why_ours),
+        (NoTraceReason.NOT_RECEIVED, "", ENGLISH.commands.why_not_handed_over),
     ],
 )
 def test_a_message_without_a_turn_is_explained(reason: NoTraceReason, detail: str, text: str) -> None:
@@ -301,12 +301,15 @@ def test_the_state_of_an_upstream(change: dict[str, Any], text: str) -> None:
 
 
 def test_a_sync_that_takes_long_says_that_its_answer_is_old() -> None:
-    assert english(SyncReport(is_finished=False, upstreams=(UP,))) == f"{ENGLISH.sync_unfinished}\n\n- **up**: 2 agents"
+    assert (
+        english(SyncReport(is_finished=False, upstreams=(UP,)))
+        == f"{ENGLISH.commands.sync_unfinished}\n\n- **up**: 2 agents"
+    )
 
 
 def test_many_agents_are_several_tables() -> None:
     text = english(AgentList((ADA,) * 60))
-    assert text.count(ENGLISH.agents_head) == 3
+    assert text.count(ENGLISH.commands.agents_head) == 3
     assert text.count("[Ada](https://matrix.to/#/!ada:x.org?via=x.org)") == 60
 
 
@@ -315,7 +318,7 @@ def test_many_agents_are_several_tables() -> None:
     [
         (AgentState.ACTIVE, ADA.room, "ready"),
         (AgentState.ACTIVE, None, "its room is being created"),
-        (AgentState.HELD, None, ENGLISH.held.format(prefix="!ab")),
+        (AgentState.HELD, None, ENGLISH.commands.held.format(prefix="!ab")),
         (AgentState.GONE, ADA.room, "gone"),
     ],
 )
@@ -335,13 +338,13 @@ def test_the_state_of_an_agent(state: AgentState, room: RoomAddress | None, text
 def test_members_get_the_agents_without_their_servers(state: AgentState, room: RoomAddress | None, row: str) -> None:
     text = english(AgentList((replace(ADA, state=state, room=room),), is_for_admin=False))
     assert text == f"| Agent |\n|---|\n{row}"
-    assert english(AgentList((), is_for_admin=False)) == ENGLISH.no_agents_yet
+    assert english(AgentList((), is_for_admin=False)) == ENGLISH.commands.no_agents_yet
 
 
 @pytest.mark.parametrize(
     ("result", "text"),
     [
-        (AgentList(()), ENGLISH.no_agents.format(prefix="!ab")),
+        (AgentList(()), ENGLISH.commands.no_agents.format(prefix="!ab")),
         (OpenTurns((), has_more=False), "No message is waiting."),
         (FailedTurns((), has_more=False), "No message has failed."),
         (StopRequested(0), "No message is being answered in this room."),

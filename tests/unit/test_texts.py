@@ -21,6 +21,7 @@ from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
 from agent_bridge.i18n import texts_in
 from agent_bridge.i18n.catalogue import Text, cause
+from agent_bridge.i18n.command_texts import CommandTexts
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 
@@ -44,7 +45,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
-def all_texts(texts: Texts) -> dict[str, str]:
+def all_texts(texts: Texts | CommandTexts) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
     for field in fields(texts):
@@ -55,6 +56,8 @@ def all_texts(texts: Texts) -> dict[str, str]:
             found |= {f"{field.name}.{key}": text for key, text in value.items()}
         elif isinstance(value, tuple):
             found |= {f"{field.name}#{form}": text for form, text in enumerate(value)}
+        elif isinstance(value, CommandTexts):
+            found |= all_texts(value)
     return found
 
 
@@ -151,13 +154,13 @@ def test_what_to_do_is_a_sentence(texts: Texts) -> None:
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
     # A redacted message has a text of its own in place of the state.
-    assert set(texts.states) == set(texts.why_state) == {*map(str, TurnState), "redacted"}
-    assert set(texts.kinds) == {str(kind) for kind in TurnKind}
+    assert set(texts.commands.states) == set(texts.commands.why_state) == {*map(str, TurnState), "redacted"}
+    assert set(texts.commands.kinds) == {str(kind) for kind in TurnKind}
     assert set(texts.file_problems) == {str(problem) for problem in errors.FileProblem}
-    assert set(texts.ignored) == {str(reason) for reason in IgnoreReason}
-    assert set(texts.busy) == {str(busy) for busy in WhenBusy}
-    assert set(texts.stream) == {str(streaming) for streaming in Streaming}
-    assert set(texts.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
+    assert set(texts.commands.ignored) == {str(reason) for reason in IgnoreReason}
+    assert set(texts.commands.busy) == {str(busy) for busy in WhenBusy}
+    assert set(texts.commands.stream) == {str(streaming) for streaming in Streaming}
+    assert set(texts.commands.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
@@ -288,7 +291,7 @@ def test_every_named_text_exists_and_gets_its_values() -> None:
 #: Texts that only administrators and operators get: states of upstreams, traces, and lists with names of turns.
 _FOR_ADMINS = re.compile(
     r"upstream_|list_|voice_no_path|answer_no_|status_|why|trace_|steps|ignored|kinds|states|held|no_agents$|may_not_talk"
-    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|room_problems\."
+    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|rooms_(opened|closed)|room_problems\."
 )
 _OPERATOR_TERMS = re.compile(
     r"operator|оператор|permissions|configur|конфигур|upstream|homeserver\.yaml|\burl\b|api_key|_[a-z]+`", re.IGNORECASE

@@ -1,0 +1,124 @@
+"""The texts of commands and of their answers, in one language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTexts:
+    """The part of :class:`~agent_bridge.i18n.catalogue.Texts` about commands."""
+
+    #: Commands in general.
+    help_head: str
+    #: Headings, by the group of commands.
+    help_groups: Mapping[str, str]
+    #: Descriptions of the commands, by name.
+    help: Mapping[str, str]
+    #: Names of arguments in a usage line, by argument.
+    placeholders: Mapping[str, str]
+    usage: str
+    usage_example: str
+    argument_missing: str
+    argument_surplus: str
+    argument_choice: str
+    not_a_user_id: str
+    no_such_agent: str
+    did_you_mean: str
+    unknown_command: str
+    unknown_command_help: str
+    command_not_permitted: str
+    command_failed: str
+    not_an_agents_room: str
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
+    roles: Mapping[str, str]
+
+    #: Answers to commands about agents.
+    no_agents: str
+    no_agents_yet: str
+    agents_head: str
+    agents_head_member: str
+    agents_page: str
+    held: str
+    gone: str
+    ready: str
+    room_is_made: str
+    invited: str
+    already_there: str
+    may_not_talk: str
+    no_such_user: str
+    no_room_yet: str
+    reconnected: str
+    not_reconnected: str
+    listed_agents: str
+
+    #: Answers to commands about the bridge.
+    sync_unfinished: str
+    status_agents: str
+    status_messages: str
+    status_upstream: str
+    status_doubted: str
+    status_room: str
+    status_more_rooms: str
+    status_unclear: str
+    status_failing: str
+    not_asked_yet: str
+
+    #: Answers to commands about a room, by the value of the setting.
+    busy: Mapping[str, str]
+    stream: Mapping[str, str]
+
+    #: Answers to commands about messages.
+    stopping: str
+    nothing_runs: str
+    queue_empty: str
+    none_failed: str
+    no_cause: str
+    listed: str
+    the_bot: str
+    more: str
+    waits: str
+    waits_again: str
+    is_answered: str
+    is_shown: str
+    no_such_turn: str
+    retrying: str
+    cannot_retry: str
+    dropping: str
+    cannot_drop: str
+    #: States of a turn as a predicate: the ``{state}`` of *cannot_retry* and *cannot_drop*.
+    states: Mapping[str, str]
+
+    #: Traces of messages without a turn.
+    why_ignored: str
+    #: By :class:`~agent_bridge.core.turns.IgnoreReason`: the ``{reason}`` of *why_ignored*.
+    ignored: Mapping[str, str]
+    why_unknown: str
+    why_unseen: str
+    why_ours: str
+    why_not_handed_over: str
+    why_no_portal: str
+    why_not_addressed: str
+    why_not_a_message: str
+
+    #: Traces of turns.
+    trace_head: str
+    trace_head_agent: str
+    #: By :class:`~agent_bridge.core.turns.TurnKind`.
+    kinds: Mapping[str, str]
+    #: By :class:`~agent_bridge.core.turns.TurnState`.
+    why_state: Mapping[str, str]
+    why_collected: str
+    see_below: str
+    trace_said: str
+    trace_received: str
+    trace_started: str
+    #: By the name of a step.
+    steps: Mapping[str, str]
+    trace_part: str
+    trace_counts: str
+    trace_question: str
