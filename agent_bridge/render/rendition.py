@@ -137,13 +137,15 @@ class Rendition:
 
 def ops_for(text: str) -> list[Op]:
     """Return the ops that show the complete *text*, by part, each small enough for one event and its edits."""
-    return [Op(part, piece) for part, piece in zip(Part.TEXT, _pieces(regular(text.strip()), PART_BYTES), strict=False)]
+    # Each part is made regular on its own: the text behind a complete part does not change it any more.
+    pieces = (regular(piece) for piece in _pieces(text.strip(), PART_BYTES))
+    return [Op(part, piece) for part, piece in zip(Part.TEXT, pieces, strict=False)]
 
 
 def _pieces(text: str, limit: int) -> Iterator[str]:
     for piece in split(text, limit):
         # Some text is several times as long in HTML, or in JSON.
-        if fits(piece) or limit <= _LEAST:
+        if fits(regular(piece)) or limit <= _LEAST:
             yield piece
         else:
             yield from _pieces(piece, limit // 2)

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from itertools import takewhile
 
+from agent_bridge.render.syntax.fences import BEHIND_TEXT, MARKDOWN
+
 #: Bytes of Markdown in one part. An event may have 65,536 bytes, and an edit carries its text four times: as plain
 #: text and as HTML, once for clients that know edits and once for those that do not.
 PART_BYTES = 9_000
 
 #: Smaller limits count as this one: a part has to hold a fence's two ends and some text.
-_LEAST = 64
+_LEAST = 77
 #: A line that begins or ends a code block. Longer markers are taken for text.
 _FENCE = re.compile(r"\s*(?P<marker>(?P<sign>[`~])(?P=sign){2,11})(?!(?P=sign))(?P<info>.*)", re.DOTALL)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,24})(?=\s|$)", re.ASCII)
@@ -19,8 +21,8 @@ _CLOSED = re.compile(r" {0,3}(?P<marker>[`~]{3,12}) {0,8}(?:\n|$)")
 #: The second line of a table, as it is mostly written.
 _DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
-#: Bytes of a line break and the longest marker.
-_CLOSING = 13
+#: Bytes of a line break and the longest marker, for a block and one within it.
+_CLOSING = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class _Fence:
 
     def ended_by(self, marker: str) -> bool:
         return marker == marker[0] * len(marker) and marker.startswith(self.marker)
+
+    def may_contain(self, marker: str) -> bool:
+        """Tell whether a block with *marker* may be within this one."""
+        return self.language.lower() in MARKDOWN and marker[0] == self.marker[0]
 
 
 def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
@@ -54,13 +60,13 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
             return [*parts, opening + rest] if rest.strip() or not parts else parts
         head, rest = _cut(rest, limit - len(opening.encode()) - _CLOSING)
         text = opening + head
-        fence = _open_fence(text)
+        fences = _open_fences(text)
         if head.strip():
-            parts.append(f"{text.rstrip()}\n{fence.marker}" if fence else text.rstrip())
-        if fence and (closed := _CLOSED.match(rest)) and fence.ended_by(closed["marker"]):
-            rest, fence = rest[closed.end() :], None
-        if fence:
-            opening = fence.opening
+            parts.append(_closed(text, fences))
+        while fences and (closed := _CLOSED.match(rest)) and fences[-1].ended_by(closed["marker"]):
+            rest, fences = rest[closed.end() :], fences[:-1]
+        if fences:
+            opening = "".join(fence.opening for fence in fences)
         else:
             opening = _head_of_table(text, limit // 4) if rest.startswith("|") else ""
             rest = rest.lstrip("\n")
@@ -68,9 +74,12 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
 
 def with_ending(markdown: str, ending: str) -> str:
     """Return *markdown* with *ending* as a paragraph of its own behind it, a code block that is open closed before."""
-    fence = _open_fence(markdown)
-    closed = f"{markdown.rstrip()}\n{fence.marker}" if fence else markdown
-    return f"{closed}\n\n{ending}"
+    fences = _open_fences(markdown)
+    return f"{_closed(markdown, fences) if fences else markdown}\n\n{ending}"
+
+
+def _closed(text: str, fences: tuple[_Fence, ...]) -> str:
+    return "\n".join((text.rstrip(), *(fence.marker for fence in reversed(fences))))
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:
@@ -99,17 +108,23 @@ def _head_of_table(text: str, most: int) -> str:
     return head if not last and _DELIMITERS.fullmatch(delimiters) and len(head.encode()) <= most else ""
 
 
-def _open_fence(text: str) -> _Fence | None:
-    """Return the code block that *text* ends in, None when it ends in none (CommonMark, "Fenced code blocks")."""
-    fence: _Fence | None = None
+def _open_fences(text: str) -> tuple[_Fence, ...]:
+    """Return the code blocks that *text* ends in, outer first: at most one, but for blocks within a Markdown block.
+
+    A fence behind text begins a block, and fences within a Markdown block nest, as
+    :func:`~agent_bridge.render.syntax.fences.regular` reads them; all others as CommonMark does ("Fenced code blocks").
+    """
+    fences: list[_Fence] = []
     for line in text.split("\n"):
         found = _FENCE.fullmatch(line)
         if found is None:
+            if not fences and (behind := BEHIND_TEXT.fullmatch(line)):
+                fences.append(_Fence(behind["fence"], behind["language"]))
             continue
         marker, info = found["marker"], found["info"]
-        if fence is not None:
-            fence = None if fence.ended_by(marker) and not info.strip() else fence
-        elif "`" not in info or marker[0] == "~":
+        if fences and fences[-1].ended_by(marker) and not info.strip():
+            fences.pop()
+        elif ("`" not in info or marker[0] == "~") and (not fences or (fences[0].may_contain(marker) and info.strip())):
             language = _LANGUAGE.match(info)
-            fence = _Fence(marker, language[1] if language else "")
-    return fence
+            fences.append(_Fence(marker, language[1] if language else ""))
+    return tuple(fences)

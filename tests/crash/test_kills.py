@@ -39,8 +39,8 @@ async def _expect_clean(plan: Plan, harness: BridgeHarness, folder: Path, cluste
 
 
 @pytest.mark.timeout(900)
-async def test_twenty_faults_are_not_seen(harness: BridgeHarness, cluster: Cluster, tmp_path: Path) -> None:
-    plan = Plan(kills=20, seed=_seed(), rooms=12, quick=True, life=(0.2, 1.5))
+async def test_eight_faults_are_not_seen(harness: BridgeHarness, cluster: Cluster, tmp_path: Path) -> None:
+    plan = Plan(kills=8, seed=_seed(), rooms=8, quick=True, life=(0.2, 1.5))
     await _expect_clean(plan, harness, tmp_path, cluster)
 
 

@@ -24,7 +24,7 @@ PACE = Pace()
 START = 1000.0
 MANY = 1000
 
-LIGHT = ["", " ", "\n\n", "word ", "```py\n", "```\n", "🐈", "ж" * 700, "x" * 2000, "line\n" * 900]
+LIGHT = ["", " ", "\n\n", "word ", "```py\n", "```md\n", "code: ```\n", "```\n", "🐈", "ж" * 700, "x" * 2000, "line\n" * 900]
 #: Several times as long in HTML or JSON.
 HEAVY = ['"' * 3000, "<&" * 2500]
 
@@ -205,7 +205,7 @@ def test_ops_show_the_whole_text(text: str) -> None:
 
 def texts_in(text: str) -> str:
     """Return *text* without blanks, and without the ends of code blocks, which a cut adds."""
-    return "".join(text.split()).replace("```py", "").replace("`", "")
+    return "".join(text.split()).replace("```py", "").replace("```md", "").replace("`", "")
 
 
 @given(DELTAS, PACES, LAGS)

@@ -13,7 +13,7 @@ from agent_bridge.render.syntax.parser import parser
 from support.growth import growth
 
 #: Smaller limits are exceeded: a part holds at least a fence's two ends and some text.
-LEAST = 64
+LEAST = 77
 LIMITS = st.integers(LEAST, 400)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=800)
 #: All tokens that decide the position of a cut, repeated.
@@ -62,20 +62,30 @@ def code_and_prose(markdown: str) -> tuple[str, str]:
         pytest.param("", [""], id="nothing"),
         pytest.param("short", ["short"], id="short"),
         pytest.param("a" * LEAST, ["a" * LEAST], id="just fits"),
-        pytest.param("a" * 35 + "\n\n" + "b" * 35, ["a" * 35, "b" * 35], id="between paragraphs"),
-        pytest.param(f"{'a' * 35}\n\nb c\n{'d' * 30}", ["a" * 35, f"b c\n{'d' * 30}"], id="before lines"),
+        pytest.param("a" * 42 + "\n\n" + "b" * 42, ["a" * 42, "b" * 42], id="between paragraphs"),
+        pytest.param(f"{'a' * 35}\n\nb c\n{'d' * 43}", ["a" * 35, f"b c\n{'d' * 43}"], id="before lines"),
         pytest.param(f"{'a' * 40}\n{'b' * 40}", ["a" * 40, "b" * 40], id="between lines"),
         pytest.param(f"{'a' * 40} {'b' * 40}", ["a" * 40, "b" * 40], id="between words"),
-        pytest.param("a" * 70, ["a" * 51, "a" * 19], id="inside a word"),
+        pytest.param("a" * 83, ["a" * 51, "a" * 32], id="inside a word"),
         pytest.param("🐈" * 20, ["🐈" * 12, "🐈" * 8], id="never inside a character"),
         pytest.param(f"{'a' * 40}\n\n\n\n    {'b' * 40}", ["a" * 40, "    " + "b" * 40], id="indentation stays"),
         pytest.param("a" + " " * 200 + "b", ["a", " " * 48 + "b"], id="no part of blanks"),
         pytest.param("a" * 60 + "\n" * 30, ["a" * 51, "a" * 9 + "\n" * 30], id="blanks at the end"),
         pytest.param("a" * 51 + "\n" * 30, ["a" * 51], id="nothing but blanks is left"),
         pytest.param(
-            f"```py\n{'x' * 30}\n{'y' * 30}\n```\nend",
-            [f"```py\n{'x' * 30}\n```", f"```py\n{'y' * 30}\n```\nend"],
+            f"```py\n{'x' * 36}\n{'y' * 36}\n```\nend",
+            [f"```py\n{'x' * 36}\n```", f"```py\n{'y' * 36}\n```\nend"],
             id="code is closed and opened again",
+        ),
+        pytest.param(
+            f"Here: ```py\n{'x' * 36}\n{'y' * 36}\n```\nend",
+            [f"Here: ```py\n{'x' * 36}\n```", f"```py\n{'y' * 36}\n```\nend"],
+            id="code whose fence is behind text",
+        ),
+        pytest.param(
+            f"```md\n# t\n```py\n{'x' * 30}\n{'y' * 30}\n```\n```\nend",
+            [f"```md\n# t\n```py\n{'x' * 30}\n```\n```", f"```md\n```py\n{'y' * 30}\n```\n```\nend"],
+            id="code within a Markdown block",
         ),
         pytest.param(
             f"~~~~ c++ title=x\n{'x' * 30}\n~~~\n{'y' * 30}\n~~~~~\nend",
@@ -83,8 +93,8 @@ def code_and_prose(markdown: str) -> tuple[str, str]:
             id="longer fences, with more behind the language",
         ),
         pytest.param(
-            f"```\n{'x' * 40}\n```\n\n{'end ' * 4}",
-            [f"```\n{'x' * 40}\n```", "end end end end "],
+            f"```\n{'x' * 40}\n```\n\n{'end ' * 7}",
+            [f"```\n{'x' * 40}\n```", "end " * 7],
             id="no empty code block where the code ends at the cut",
         ),
         pytest.param(
@@ -98,9 +108,9 @@ def code_and_prose(markdown: str) -> tuple[str, str]:
             id="a language that is none",
         ),
         pytest.param(
-            f"|ж|b|\n|-|:-:|\n|{'c' * 20}|d|\n|{'e' * 20}|f|\n|{'g' * 20}|h|\n|{'i' * 20}|j|\n\n|k|",
+            f"|ж|b|\n|-|:-:|\n|{'c' * 20}|d|\n|{'e' * 20}|f|\n|{'g' * 20}|h|\n|{'i' * 34}|j|\n\n|k|",
             [f"|ж|b|\n|-|:-:|\n|{'c' * 20}|d|", f"|ж|b|\n|-|:-:|\n|{'e' * 20}|f|",
-             f"|ж|b|\n|-|:-:|\n|{'g' * 20}|h|", f"|ж|b|\n|-|:-:|\n|{'i' * 20}|j|\n\n|k|"],
+             f"|ж|b|\n|-|:-:|\n|{'g' * 20}|h|", f"|ж|b|\n|-|:-:|\n|{'i' * 34}|j|\n\n|k|"],
             id="the head of a table is repeated",
         ),
         pytest.param(

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 
-_MARKDOWN = frozenset({"md", "markdown", "mdx"})
+MARKDOWN = frozenset({"md", "markdown", "mdx"})
 _LIST_MARK = r"(?:[-+*]|\d{1,9}[.)])[ \t]+"
 _FENCE = re.compile(rf"(?P<indent>[ \t]*)(?P<mark>(?:{_LIST_MARK})*)(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<info>[^`]*)")
 #: A fence with a language, or without one behind a colon, at the end of a line of text.
-_BEHIND_TEXT = re.compile(
+BEHIND_TEXT = re.compile(
     r"(?P<text>[^`]*[^`\s])(?:[ \t]+(?=```+[\w+#.-])|(?<=:)[ \t]*)(?P<fence>```+)(?P<language>[\w+#.-]*)[ \t]*"
 )
 
@@ -53,7 +53,7 @@ def _with_fences_on_lines(lines: list[str]) -> list[str]:
                 open_fence = ""
         elif fence:
             open_fence = fence["fence"]
-        elif at < last and (behind := _BEHIND_TEXT.fullmatch(line)):
+        elif at < last and (behind := BEHIND_TEXT.fullmatch(line)):
             found += [behind["text"], behind["fence"] + behind["language"]]
             open_fence = behind["fence"]
             continue
@@ -68,7 +68,7 @@ def _is_bare(line: str) -> bool:
 
 def _end(lines: list[str], at: int, opening: re.Match[str]) -> int | None:
     """Return the number of the line that ends the block of the line *at*; None without one."""
-    nests = opening["info"].strip().lower().partition(" ")[0] in _MARKDOWN
+    nests = opening["info"].strip().lower().partition(" ")[0] in MARKDOWN
     first, depth = None, 1
     for number in range(at + 1, len(lines)):
         fence = _FENCE.fullmatch(lines[number])
