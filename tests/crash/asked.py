@@ -140,8 +140,8 @@ class Answerer:
 
 
 def parts_of(text: str) -> list[str]:
-    """Return the messages that the bridge joined to *text*, so that the roles alternate."""
-    return text.split("\n\n")
+    """Return the messages that the bridge joined to *text*, so that the roles alternate; without names of pictures."""
+    return [part for part in text.split("\n\n") if not part.startswith("[")]
 
 
 def key_of(text: str) -> str:

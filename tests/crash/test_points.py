@@ -50,9 +50,11 @@ class Case:
         """The question of the processes that die."""
         key = self.name.replace(":", "-")
         half, rest = f"{key}/0 these are the first words", " and these are the last."
+        # A message is marked as read only while its answer takes long, also on a busy machine.
+        pause = 1.5 if "read" in key else 0.4
         if self.fate is Fate.CUT:
-            return Question(key, self.fate, (half,), ((0, half), (0.4, "")))
-        return Question(key, self.fate, (half + rest,), ((0, half), (0.4, rest)))
+            return Question(key, self.fate, (half,), ((0, half), (pause, "")))
+        return Question(key, self.fate, (half + rest,), ((0, half), (pause, rest)))
 
     @property
     def next(self) -> Question:

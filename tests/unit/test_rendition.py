@@ -24,7 +24,20 @@ PACE = Pace()
 START = 1000.0
 MANY = 1000
 
-LIGHT = ["", " ", "\n\n", "word ", "```py\n", "```md\n", "code: ```\n", "```\n", "🐈", "ж" * 700, "x" * 2000, "line\n" * 900]
+LIGHT = [
+    "",
+    " ",
+    "\n\n",
+    "word ",
+    "```py\n",
+    "```md\n",
+    "code: ```\n",
+    "```\n",
+    "🐈",
+    "ж" * 700,
+    "x" * 2000,
+    "line\n" * 900,
+]
 #: Several times as long in HTML or JSON.
 HEAVY = ['"' * 3000, "<&" * 2500]
 
