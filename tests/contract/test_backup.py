@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,9 +13,11 @@ from agent_bridge.core.errors import ConfigError, StoreError
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.backup import back_up, move, restore, row_counts
 from agent_bridge.store.postgres.embedded import embedded_postgres
+from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.postgres import Server
 
@@ -32,8 +32,8 @@ def filled(database_url: str) -> str:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     # The path of the server's socket is short.
-    with tempfile.TemporaryDirectory(prefix="ab-backup-") as path:
-        yield Path(path).resolve()
+    with temporary_folder("ab-backup-") as path:
+        yield path.resolve()
 
 
 def fill(url: str, rows: int = 3) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -266,7 +267,12 @@ def test_a_start_waits_for_the_recovery(folder: Path) -> None:
 
 
 def child_of(postmaster: int, name: str) -> psutil.Process:
-    (child,) = (each for each in psutil.Process(postmaster).children() if name in " ".join(each.cmdline()))
+    def is_it(child: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):  # also a zombie
+            return name in " ".join(child.cmdline())
+        return False
+
+    (child,) = filter(is_it, psutil.Process(postmaster).children())
     return child
 
 

@@ -96,7 +96,7 @@ async def pages(servers: Servers, aiohttp_client: AiohttpClient) -> Pages:
 
 @pytest.mark.parametrize("path", ALIVE)
 async def test_a_process_is_alive_without_any_server(servers: Servers, pages: Pages, path: str) -> None:
-    servers.errors = {"database": StoreError("gone"), "homeserver": HomeserverUnavailable(Text("gone"))}
+    servers.errors = {"database": StoreError("gone"), "homeserver": HomeserverUnavailable(Text("room_lost"))}
     assert await pages(path) == (200, {"status": "ok"})
 
 

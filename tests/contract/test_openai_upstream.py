@@ -277,9 +277,9 @@ async def test_an_unchanged_list_is_not_sent_again(wire: FaultServer, session: a
     tagged = replace(listed, headers={**listed.headers, "ETag": '"1"'})
     wire.script(tagged, Reply(304, {"ETag": '"1"'}), replace(models("Egon"), headers={"ETag": '"2"'}), Reply(304))
     upstream = connect(wire.url, session)
-    assert await upstream.agents() == (AgentInfo("Dora", "Dora", id_is_name=True),)
+    assert await upstream.agents() == (AgentInfo("Dora", "Dora", id_is_name=True, id_lasts=False),)
     assert await upstream.agents() is UNCHANGED
-    assert await upstream.agents() == (AgentInfo("Egon", "Egon", id_is_name=True),)
+    assert await upstream.agents() == (AgentInfo("Egon", "Egon", id_is_name=True, id_lasts=False),)
     assert await upstream.agents() is UNCHANGED
     assert [request.headers.get("If-None-Match") for request in wire.requests] == [None, '"1"', '"1"', '"2"']
 
@@ -290,7 +290,7 @@ def models(*ids: str, **rest: Any) -> Reply:
 
 
 def id_is_name(*ids: str) -> tuple[AgentInfo, ...]:
-    return tuple(AgentInfo(name, name, id_is_name=True) for name in ids)
+    return tuple(AgentInfo(name, name, id_is_name=True, id_lasts=False) for name in ids)
 
 
 class TestLists:

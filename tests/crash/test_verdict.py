@@ -105,7 +105,9 @@ def test_changes_threads_and_marks_are_judged(
     [
         pytest.param([("1.4", "⚠️"), ("1.1", "🛑")], {}, id="all well"),
         pytest.param([("1.4", "⚠️"), ("1.1", "⏳")], {"stuck": 1}, id="it waits for ever"),
+        pytest.param([("1.4", "⚠️"), ("1.4", "🔁")], {}, id="the offer to ask again"),
         pytest.param([("1.4", "⚠️"), ("1.1", "🔁")], {"stuck": 1}, id="never asked again"),
+        pytest.param([("1.4", "⚠️"), ("1.4", "🔁"), ("1.4", "🔁")], {"stuck": 1}, id="offered twice"),
         pytest.param([("1.4", "⚠️"), ("1.1", "⚠️")], {"doubled": 1}, id="a warning at a whole answer"),
         pytest.param([("1.4", "⚠️"), ("1.4", "⚠️")], {"doubled": 1}, id="warned twice"),
         pytest.param([], {"stuck": 1}, id="half an answer without a warning"),

@@ -110,11 +110,18 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
     stuck: list[str] = []
     extra: list[str] = []
     warned: Counter[str] = Counter()
+    offered: Counter[str | None] = Counter()
     for about, reaction in reactions:
-        if reaction in {WAITING_REACTION, Change.AGAIN}:
+        if reaction == WAITING_REACTION:
             stuck.append(f"{about}: {reaction} stayed")
+        elif reaction == Change.AGAIN:
+            offered[about] += 1
         elif reaction == WARNING and about in due:
             warned[about] += 1
+    # The ghost offers 🔁 below half an answer. Any other one is a person's that the bridge did not handle.
+    stuck += [
+        f"{about}: {Change.AGAIN} stayed" for about, count in offered.items() if count > _offers(due.get(about or ""))
+    ]
     for question in asked:
         if question.may_be_partial:
             continue
@@ -185,3 +192,7 @@ def _disorder(asked: Sequence[Question], answers: dict[str, list[tuple[int, str]
 def shorten(text: str) -> str:
     """Return *text* in quotation marks, as much of it as fits a line."""
     return repr(text if len(text) <= 60 else f"{text[:60]}…")
+
+
+def _offers(question: Question | None) -> int:
+    return int(question is not None and (question.cut or question.may_be_partial))

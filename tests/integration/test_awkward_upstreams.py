@@ -110,8 +110,8 @@ async def test_a_picture_in_the_markdown_is_a_picture(shared: SharedBridge) -> N
         told = [message["content"] for message in upstream.asked[-1]["messages"]]
         assert told == [
             "a cat",
-            "Here is your cat:\n\n\n\nEnjoy!\n\n[image: 1.png]",
+            f"Here is your cat:\n\n\n\nEnjoy!\n\n[image: {upstream.names[0]}.png]",
             "another",
-            "[image: 1.png]",
+            f"[image: {upstream.names[0]}.png]",
             "darker",
         ]

@@ -25,16 +25,16 @@ async def test_two_renames_at_once_are_held_until_an_operator_tells_which_is_whi
             upstream.models[0]["id"], upstream.models[1]["id"] = "Zoe", "Yan the Great"
 
             async def held() -> bool:
-                return "`!ab same <old> <new>`" in await dora.command("status")
+                return "!ab same <old> <new>" in await dora.command("status")
 
             await eventually(held, "the change is reported")
             assert {first, second} <= set(re.findall(r"\w+", await dora.command("status")))
-            assert "New in its list: `Zoe`, `Yan the Great`" in await dora.command(f"same {first} Xaver")
+            assert "New in its list: Zoe, Yan the Great" in await dora.command(f"same {first} Xaver")
             assert {each.agent.state for each in await running.agents.all()} == {AgentState.ACTIVE}
             assert len(await running.agents.all()) == 2
             assert dora.answers == egon.answers == []
 
-            assert "belongs to the agent *Yan the Great* from now on" in await dora.command(
+            assert "belongs to the agent Yan the Great from now on" in await dora.command(
                 f'same {first.lower()} "Yan the Great"'
             )
             # One missing and one new name are a rename again.
@@ -61,11 +61,10 @@ async def test_a_room_that_an_accepted_list_orphaned_is_reconnected(harness: Bri
             upstream.models[0]["id"], upstream.models[1]["id"] = "Zoe", "Yan"
             await dora.command("sync all")
             await running.contact("Zoe")
-            assert "belongs to the agent *Zoe*" in await dora.command(f"same {first} Zoe")
+            assert "belongs to the agent Zoe" in await dora.command(f"same {first} Zoe")
             await person.wait_for(lambda: dora.room.name == "Zoe - Letta Agent Chat")
             await dora.say("hello")
-            # The room has also been told that Dora was gone, and is back.
-            await person.wait_for(lambda: dora.answers[-1].body == "Echo: hello")
+            await person.wait_for(lambda: "Echo: hello" in [answer.body for answer in dora.answers])
             assert upstream.asked[-1]["model"] == "Zoe"
             states = {
                 each.home.room_id: each.agent.state for each in await running.agents.all() if each.agent.model == "Zoe"

@@ -64,7 +64,9 @@ class UpstreamStatus:
 
     async def read(self) -> list[Health]:
         """Return the status of the upstreams that the leader published last."""
-        return [Health(**each) for each in await self._kv.get(KeyValues.UPSTREAMS) or []]
+        found = await self._kv.get(KeyValues.UPSTREAMS) or []
+        # JSON has lists in place of tuples.
+        return [Health(**each | {key: tuple(each.get(key, ())) for key in ("vanished", "appeared")}) for each in found]
 
     async def note_restart(self, upstream: str) -> None:
         """Record that *upstream* may have been restarted, and have forgotten its conversations."""

@@ -41,18 +41,19 @@ _OTHERS = """
 SELECT coalesce(nullif(application_name, ''), 'process ' || pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-# Tables, sequences, functions and types of the schema, but not those of an extension.
+# Views, tables, sequences, functions and types of the schema, but not those of an extension.
 _DROP = """
 DO $drop$
 DECLARE statement text;
 BEGIN
     FOR statement IN
-        SELECT format('DROP %%s IF EXISTS %%I.%%I CASCADE', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+        SELECT format('DROP %%s IF EXISTS %%I.%%I CASCADE',
+                      CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
                       %(schema)s, c.relname)
         FROM pg_class c
-        WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p', 'S')
+        WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p', 'S', 'v')
           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
-        ORDER BY c.relkind = 'S'
+        ORDER BY array_position(ARRAY['v', 'r', 'p', 'S'], c.relkind::text)
     LOOP EXECUTE statement; END LOOP;
     FOR statement IN
         SELECT format('DROP ROUTINE IF EXISTS %%s CASCADE', p.oid::regprocedure) FROM pg_proc p
