@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -251,6 +252,27 @@ def test_a_stop_that_hangs_becomes_an_immediate_one(folder: Path) -> None:
     again = start_postgres(folder)
     assert can_connect(again.uri)
     again.close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 1.0])
+def test_a_stop_during_a_start_leaves_no_server(folder: Path, seconds: float) -> None:
+    """The stop comes while initdb, pg_ctl or the server itself begins."""
+    server = EmbeddedServer(folder)
+    errors: list[StoreError] = []
+
+    def start() -> None:
+        try:
+            server.start()
+        except StoreError as error:
+            errors.append(error)
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    time.sleep(seconds)
+    server.close()
+    starting.join()
+    assert not errors or str(errors[0]) == "the bridge stops"
+    assert find_postmaster(folder) is None
 
 
 def test_a_start_waits_for_the_recovery(folder: Path) -> None:

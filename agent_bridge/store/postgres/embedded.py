@@ -76,6 +76,8 @@ class EmbeddedServer:
         self._uses = _open_lock(self.folder, "users")
         self._limits = limits
         self._closing = threading.Event()
+        #: Held by the thread that starts the server.
+        self._starting = threading.Lock()
 
     @property
     def uri(self) -> str:
@@ -95,12 +97,14 @@ class EmbeddedServer:
         Raises:
             StoreError: it does not start.
         """
-        with self._starts_and_stops(self._limits.lock):
+        with self._starting, self._starts_and_stops(self._limits.lock):
+            self._pause(0)
             fcntl.flock(self._uses, fcntl.LOCK_SH)
             if self.postmaster is None:
                 _log.info("starting the embedded PostgreSQL in %s", self.folder)
             if not (self.folder / "PG_VERSION").exists():
                 self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self.folder))
+            self._pause(0)
             running = self.postmaster
             if running is None or not self._becomes_ready(running):
                 self._launch()
@@ -108,12 +112,12 @@ class EmbeddedServer:
     def close(self) -> None:
         """Stop using the server; the last user stops it within :attr:`Limits.fast` + :attr:`Limits.immediate` seconds.
 
-        A start in another thread ends with an error.
+        A start in another thread ends with an error, as soon as the program that it runs has ended.
         """
         self._closing.set()
         try:
             # A process that holds the lock for longer is another user.
-            with suppress(BlockingIOError, TimeoutError), self._starts_and_stops(_BRIEF):
+            with suppress(BlockingIOError, TimeoutError), self._starting, self._starts_and_stops(_BRIEF):
                 fcntl.flock(self._uses, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self.stop()
         finally:
