@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _DIES_WITHIN = 60.0
 _CLOSED_WITHIN = 120.0
 _WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "commit", "edit", "finish")
+#: Points before a step that the quick form has.
+_QUICK = {"before:intake:1", "before:send:1", "before:commit:1"}
 _LONG_PART = " ".join(["brook"] * 1400)
 
 
@@ -40,6 +42,12 @@ class Case:
 
     points: tuple[str, ...]
     fate: Fate = Fate.WHOLE
+
+    @property
+    def long(self) -> bool:
+        """Whether the case belongs to the long tests: most points before a step are close to the point before them."""
+        when, *_ = self.points[-1].split(":")
+        return when == "before" and self.points[-1] not in _QUICK
 
     @property
     def name(self) -> str:
@@ -140,12 +148,16 @@ class Chain:
 
 @pytest.fixture(scope="module")
 async def aftermath(
-    harness: BridgeHarness, postgres: Server, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, harness: BridgeHarness, postgres: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Aftermath]]:
-    """The results of all cases, after an ordinary process has finished their turns."""
+    """The results of the cases of this run, after an ordinary process has finished their turns."""
     folder = tmp_path_factory.mktemp("doomed")
+    selected = {
+        item.callspec.id for item in request.session.items if isinstance(item, pytest.Function) and _is_case(item)
+    }
+    cases = [case for case in CASES if case.name in selected]
     with postgres.migrated() as url:
-        upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(CASES))))
+        upstream = ScriptedUpstream(*(f"point-{number:02}-" for number in range(len(cases))))
         upstream.script = Answerer().script
         async with upstream, harness.person() as person, Database(url) as database:
             there = {"name": "points", "url": upstream.url, "poll_interval": 5}
@@ -154,21 +166,27 @@ async def aftermath(
             )
             async with BridgeProcess(folder, config) as process:
                 await process.wait_for("listening")
-                spots = await enter(database, config, (person,), len(CASES))
+                spots = await enter(database, config, (person,), len(cases))
             chain = Chain(folder, config)
-            codes = [await chain.doom(case, spot) for case, spot in zip(CASES, spots, strict=True)]
+            codes = [await chain.doom(case, spot) for case, spot in zip(cases, spots, strict=True)]
             async with BridgeProcess(folder, config):
                 still_open = await until_closed(database, spots, _CLOSED_WITHIN)
                 found = {
                     case.name: Aftermath(code, (await spot.look())[0], still_open)
-                    for case, code, spot in zip(CASES, codes, spots, strict=True)
+                    for case, code, spot in zip(cases, codes, spots, strict=True)
                 }
             yield found
 
 
+def _is_case(item: pytest.Function) -> bool:
+    return item.originalname == test_a_death_at_any_point_is_not_seen.__name__
+
+
 # The first case waits for the fixture, which runs every case.
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name, marks=pytest.mark.long if case.long else ()) for case in CASES]
+)
 def test_a_death_at_any_point_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[case.name]
     assert after.codes == (-signal.SIGKILL,) * len(case.points)

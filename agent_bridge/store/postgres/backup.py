@@ -284,6 +284,10 @@ def _program(
                 yield process
             except BaseException:
                 process.kill()
+                if process.stdin is not None:
+                    # The rest of the buffer is lost.
+                    with suppress(BrokenPipeError):
+                        process.stdin.close()
                 raise
         if process.returncode:
             output.seek(0)
