@@ -204,6 +204,19 @@ async def test_a_homeserver_that_hangs_is_asked_again(stage: Stage) -> None:
         await eventually(stage.says(ghost, "Ready"), "it is shown in the end")
 
 
+@pytest.mark.long
+async def test_every_ghost_is_shown_after_an_outage_of_the_homeserver(stage: Stage) -> None:
+    ghosts = await stage.add(*(f"of_many_{number}" for number in range(6)))
+    stage.failing = True
+    await stage.upstream_status.publish([UP])
+    async with streamer(stage):
+        await eventually(stage.shown(ghosts[0], 2), "it is tried again")
+        stage.failing = False
+        for ghost in ghosts:
+            # A ghost that failed after the success of another one rests for half a minute.
+            await eventually(stage.says(ghost, "Ready"), "it is shown in the end", 60)
+
+
 async def test_a_homeserver_that_fails_is_grumbled_about_once(stage: Stage) -> None:
     ghosts = await stage.add(*(f"of_many_{number}" for number in range(6)))
     stage.failing = True
@@ -213,8 +226,4 @@ async def test_a_homeserver_that_fails_is_grumbled_about_once(stage: Stage) -> N
             await eventually(stage.shown(ghosts[0], 2), "it is tried again")
             # The bridge tries no other ghost after the first few failures.
             assert stage.puts[ghosts[-1]] == 0
-            stage.failing = False
-            for ghost in ghosts:
-                # A ghost that failed after the success of another one rests for half a minute.
-                await eventually(stage.says(ghost, "Ready"), "it is shown in the end", 60)
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["periodic work failed"]

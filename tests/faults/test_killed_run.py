@@ -52,6 +52,7 @@ def has_folders(folder: Path) -> bool:
     return any(folder.glob("ab-*"))
 
 
+@pytest.mark.long
 async def test_a_killed_run_leaves_no_process_behind(folder: Path) -> None:
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-n", "1", "--basetemp", str(folder / "pytest"), str(RUN)),
