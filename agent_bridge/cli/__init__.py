@@ -124,13 +124,16 @@ def init(
 def registration(
     *,
     config: ConfigFile = _DEFAULT,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("registration.yaml"),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write; default: registration.yaml beside the configuration."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write registration.yaml from a configuration."""
     from agent_bridge.cli.init import write_registration
 
-    typer.echo(write_registration(_load(config), output, force=force))
+    typer.echo(write_registration(_load(config), output or config.parent / "registration.yaml", force=force))
 
 
 @cli.command()
@@ -320,7 +323,9 @@ async def _until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float 
         task.cancel()
 
     for number in _STOPS:
-        loop.add_signal_handler(number, stop)
+        # nohup ignores SIGHUP for the programs that it starts.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:

@@ -73,6 +73,8 @@ def _target(target: str) -> str:
         raise ConfigError(f"{name} is not set in the environment")
     if not url.startswith(("postgresql://", "postgres://")):
         raise ConfigError("the target must start with postgresql://, or be env:NAME with such a value")
+    if url.partition("://")[2].partition("/")[0].count("@") > 1:
+        raise ConfigError("the target has more than one @ before the host: write an @ of the password as %40")
     return url
 
 

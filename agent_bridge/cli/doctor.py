@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import stat
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -142,7 +143,9 @@ class Doctor:
             problem, _, remedy = str(error).partition(": ")
             return Finding("database", False, problem, remedy), False
         except StoreError as error:
-            return Finding("database", False, str(error), "check database.url, and that PostgreSQL runs"), False
+            embedded = self._config.database.embedded
+            remedy = "check database.data_dir" if embedded else "check database.url, and that PostgreSQL runs"
+            return Finding("database", False, str(error), remedy), False
         return Finding("database", True, f"{kind} answers, its schema is up to date"), True
 
     async def _homeserver(self, homeserver: Homeserver) -> Finding:
@@ -205,7 +208,7 @@ class Doctor:
     async def _people(self, homeserver: Homeserver) -> Finding:
         """Check that the people of this homeserver in the configuration have accounts."""
         config, domain = self._config, self._config.homeserver.domain
-        named = {*config.rooms.invite, *(key for key in config.permissions if key.startswith("@"))}
+        named = {*config.rooms.invite, *(key for key in config.permissions if key.startswith("@") and "*" not in key)}
         local = sorted(each for each in named if each.partition(":")[2] == domain)
         try:
             missing = [each for each in local if not await homeserver.has_user(each)]
@@ -237,15 +240,18 @@ class Doctor:
         """Check that the homeserver reaches the bridge."""
         service = self._config.appservice
         check = "homeserver → bridge"
-        async with self._endpoint() as process:
-            try:
+        try:
+            async with self._endpoint() as process:
                 milliseconds = await homeserver.ping(service.id)
-            except HomeserverError as error:
-                remedy = (
-                    f"Synapse must reach appservice.address, {service.url}, and know the same hs_token"
-                    " (restart it after a new registration)"
-                )
-                return Finding(check, False, f"{error}", remedy)
+        except HomeserverError as error:
+            remedy = (
+                f"Synapse must reach appservice.address, {service.url}, and know the same hs_token"
+                " (restart it after a new registration); no other program may use the port"
+            )
+            return Finding(check, False, f"{error}", remedy)
+        except OSError as error:
+            text = f"cannot listen on {service.hostname}:{service.port}: {error.strerror or error}"
+            return Finding(check, False, text, "correct appservice.hostname and appservice.port")
         return Finding(check, True, f"reached {process} in {milliseconds or 0:.0f} ms")
 
     @asynccontextmanager
@@ -258,8 +264,10 @@ class Doctor:
         try:
             try:
                 await web.TCPSite(runner, self._config.appservice.hostname, self._config.appservice.port).start()
-            except OSError:
-                yield "the running bridge"
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                yield "the bridge, or another program, on the same port"
             else:
                 yield "this command in the bridge's place"
         finally:

@@ -54,8 +54,6 @@ class BotConfig(Section):
     prefix: CommandPrefix = Field("!ab", description="Prefix of commands in rooms of the bridge.")
 
 
-#: Seconds for which a message waits for an upstream by default.
-_UPSTREAM_WAIT = 600.0
 #: Seconds of a stop that remain to close connections, and to stop the embedded database.
 CLOSING = 5.0
 
@@ -67,13 +65,12 @@ class LanesConfig(Section):
         50, ge=1, le=1000, description="Maximum number of lanes that a process answers at the same time."
     )
     max_attempts: StrictInt = Field(4, ge=1, description="Attempts for a message if the upstream fails temporarily.")
-    upstream_wait: StrictFloat | None = Field(
-        None,
+    upstream_wait: StrictFloat = Field(
+        600,
         ge=0,
         le=86_400,
         description="Seconds for which a message waits, beyond max_attempts, for an upstream that cannot be reached, "
-        "is busy or loads its model. The room is told after a few seconds. Default: 600, or 0 if max_attempts is set.",
-        examples=[600],
+        "is busy or loads its model. The room is told after a few seconds.",
     )
     when_busy: WhenBusy = Field(
         WhenBusy.QUEUE,
@@ -96,13 +93,6 @@ class LanesConfig(Section):
         description="Seconds within which the bridge stops, at least 5. Running answers have all but the last 5 "
         "of them.",
     )
-
-    @property
-    def longest_wait(self) -> float:
-        """Seconds for which a message waits for an upstream that has not begun to answer it."""
-        if self.upstream_wait is not None:
-            return self.upstream_wait
-        return 0.0 if "max_attempts" in self.model_fields_set else _UPSTREAM_WAIT
 
     @property
     def answers_timeout(self) -> float:

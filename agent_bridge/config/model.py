@@ -116,6 +116,9 @@ class DatabaseConfig(Section):
             return value
         if value != "embedded" and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError('must be "embedded" or start with postgresql://')
+        if value.partition("://")[2].partition("/")[0].count("@") > 1:
+            # libpq would take the end of the password for the host, and errors name the host.
+            raise ValueError("has more than one @ before the host: write an @ of the password as %40")
         return value
 
     @property

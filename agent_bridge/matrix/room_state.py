@@ -59,8 +59,12 @@ class RoomState:
 
     @property
     def replacement(self) -> str | None:
-        """Return the room that replaces this one (``m.room.tombstone``); None if it was not upgraded."""
-        return _text(self.content("m.room.tombstone").get("replacement_room"))
+        """Return the room that replaces this one (``m.room.tombstone``); None if it was not upgraded.
+
+        A room does not replace itself.
+        """
+        room_id = _text(self.content("m.room.tombstone").get("replacement_room"))
+        return None if room_id == self.room_id else room_id
 
     @property
     def predecessor(self) -> str | None:

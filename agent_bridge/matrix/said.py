@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.payloads import MediaKind, MessagePayload
@@ -11,7 +11,7 @@ from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _STICKER = "m.sticker"
 _POLLS = ("m.poll.start", "org.matrix.msc3381.poll.start")
@@ -33,6 +33,8 @@ _MAX_FILES, _MAX_ANSWERS = 20, 50
 
 #: The quotation that old clients put before a reply (spec 1.12, "Fallbacks for rich replies"): it names its author.
 _FALLBACK = re.compile(r"\A> (?:\* )?<[^>\n]+>.*(?:\n>.*)*(?:\n+|\Z)")
+#: A tag of HTML, or the beginning of a comment.
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9-]*)[^<>]*>|<!--")
 #: Elements of HTML that begin a new line, and those whose text people do not see.
 _BLOCKS = frozenset(
     {
@@ -86,10 +88,7 @@ def without_fallback(body: str) -> str:
 
 def text_of_html(html: str) -> str:
     """Return the text that *html* shows; elements that are blocks begin a new line."""
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    lines = (" ".join(line.split()) for line in "".join(parser.pieces).splitlines())
+    lines = (" ".join(line.split()) for line in "".join(_shown(html)).splitlines())
     return "\n".join(line for line in lines if line)
 
 
@@ -160,27 +159,21 @@ def _string(value: object) -> str:
     return clean(value) if isinstance(value, str) else ""
 
 
-class _Text(HTMLParser):
-    """Collects the text of HTML."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        """Begin a new line for a block."""
-        self._unseen += tag in _UNSEEN
-        if tag in _BLOCKS:
-            self.pieces.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        """End the line of a block."""
-        self._unseen = max(0, self._unseen - (tag in _UNSEEN))
-        if tag in _BLOCKS:
-            self.pieces.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        """Keep text that people see."""
-        if not self._unseen:
-            self.pieces.append(data)
+def _shown(html: str) -> Iterator[str]:
+    """Yield the pieces of text of *html*, and a line break at each block. Takes time in proportion to its length."""
+    unseen = at = 0
+    while (tag := _TAG.search(html, at)) is not None:
+        if not unseen:
+            yield unescape(html[at : tag.start()])
+        at = tag.end()
+        if tag["name"] is None:
+            end = html.find("-->", at)
+            at = len(html) if end < 0 else end + len("-->")
+            continue
+        name = tag["name"].lower()
+        if name in _UNSEEN:
+            unseen = max(0, unseen - 1) if tag["end"] else unseen + 1
+        if name in _BLOCKS:
+            yield "\n"
+    if not unseen:
+        yield unescape(html[at:])

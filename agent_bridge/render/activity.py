@@ -178,5 +178,6 @@ def _folded(head: str, texts: list[str]) -> str:
 
 
 def _bounded(text: str, limit: int) -> str:
-    parts = split(text, limit)
+    # More characters than bytes that fit: the rest is not needed.
+    parts = split(text[: limit + 1], limit)
     return parts[0] if len(parts) == 1 else f"{parts[0]}\n\n…"

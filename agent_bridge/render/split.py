@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
-from agent_bridge.render.syntax.fences import BEHIND_TEXT, MARKDOWN
+from agent_bridge.render.syntax.fences import BEHIND_TEXT, LIST_MARK, MARKDOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Bytes of Markdown in one part. An event may have 65,536 bytes, and an edit carries its text four times: as plain
 #: text and as HTML, once for clients that know edits and once for those that do not.
@@ -15,14 +19,24 @@ PART_BYTES = 9_000
 #: Smaller limits count as this one: a part has to hold a fence's two ends and some text.
 _LEAST = 77
 #: A line that begins or ends a code block. Longer markers are taken for text.
-_FENCE = re.compile(r"\s*(?P<marker>(?P<sign>[`~])(?P=sign){2,11})(?!(?P=sign))(?P<info>.*)", re.DOTALL)
+_FENCE = re.compile(
+    rf"(?P<indent>[ \t]*)(?P<mark>(?:{LIST_MARK})*)"
+    r"(?P<marker>(?P<sign>[`~])(?P=sign){2,11})(?!(?P=sign))(?P<info>.*)",
+    re.DOTALL,
+)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,24})(?=\s|$)", re.ASCII)
 _CLOSED = re.compile(r" {0,3}(?P<marker>[`~]{3,12}) {0,8}(?:\n|$)")
 #: The second line of a table, as it is mostly written.
 _DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
+#: Columns by which the end of a block may be indented less one: CommonMark reads more as code.
+_CODE_INDENT = 4
 #: Bytes of a line break and the longest marker, for a block and one within it.
 _CLOSING = 26
+#: Blocks inside each other that are closed and opened again.
+_LEVELS = 2
+#: Bytes of text that a part has at least.
+_SOME_TEXT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +45,15 @@ class _Fence:
 
     marker: str
     language: str
+    #: The column of the marker.
+    column: int
 
     @property
     def opening(self) -> str:
         return f"{self.marker}{self.language}\n"
 
-    def ended_by(self, marker: str) -> bool:
-        return marker == marker[0] * len(marker) and marker.startswith(self.marker)
+    def ended_by(self, marker: str, column: int = 0) -> bool:
+        return marker.startswith(self.marker) and column < self.column + _CODE_INDENT
 
     def may_contain(self, marker: str) -> bool:
         """Tell whether a block with *marker* may be within this one."""
@@ -65,9 +81,10 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
             parts.append(_closed(text, fences))
         while fences and (closed := _CLOSED.match(rest)) and fences[-1].ended_by(closed["marker"]):
             rest, fences = rest[closed.end() :], fences[:-1]
-        if fences:
-            opening = "".join(fence.opening for fence in fences)
-        else:
+        opening = "".join(fence.opening for fence in fences)
+        if limit - len(opening.encode()) - _CLOSING < _SOME_TEXT:
+            opening = ""
+        elif not fences:
             opening = _head_of_table(text, limit // 4) if rest.startswith("|") else ""
             rest = rest.lstrip("\n")
 
@@ -119,12 +136,18 @@ def _open_fences(text: str) -> tuple[_Fence, ...]:
         found = _FENCE.fullmatch(line)
         if found is None:
             if not fences and (behind := BEHIND_TEXT.fullmatch(line)):
-                fences.append(_Fence(behind["fence"], behind["language"]))
+                fences.append(_Fence(behind["fence"], behind["language"], 0))
             continue
         marker, info = found["marker"], found["info"]
-        if fences and fences[-1].ended_by(marker) and not info.strip():
+        column = len(found["indent"]) + len(found["mark"])
+        if fences and not found["mark"] and not info.strip() and fences[-1].ended_by(marker, column):
             fences.pop()
-        elif ("`" not in info or marker[0] == "~") and (not fences or (fences[0].may_contain(marker) and info.strip())):
+        elif ("`" not in info or marker[0] == "~") and _may_begin(fences, marker, info):
             language = _LANGUAGE.match(info)
-            fences.append(_Fence(marker, language[1] if language else ""))
+            fences.append(_Fence(marker, language[1] if language else "", column))
     return tuple(fences)
+
+
+def _may_begin(fences: Sequence[_Fence], marker: str, info: str) -> bool:
+    """Tell whether a fence begins a block within *fences*: only a Markdown block contains others."""
+    return not fences or (len(fences) < _LEVELS and fences[0].may_contain(marker) and bool(info.strip()))

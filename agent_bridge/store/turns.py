@@ -129,7 +129,7 @@ class Turns:
         compared with the homeserver before that.
         """
         step = encode_step("put_back", seconds=delay, why=why)
-        values = {"failed": int(failed), "delay": delay, "step": step, "doubted": doubted}
+        values = {"failed": int(failed), "delay": delay, "step": step, "doubted": doubted, "stop": turn.stop}
         await self._fenced(_SQL["put_back"], turn, values)
 
     async def ask_the_rest(self, turn: Turn, *, taken_back: Collection[int] = ()) -> bool:

@@ -275,6 +275,31 @@ def test_a_stop_during_a_start_leaves_no_server(folder: Path, seconds: float) ->
     assert find_postmaster(folder) is None
 
 
+def test_a_database_whose_making_was_cut_off_is_made_again(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "PG_VERSION").write_text("18\n")
+    (folder / "base").mkdir()
+    folder.with_name(f".{folder.name}.unfinished").touch()
+    server = start_postgres(folder)
+    assert can_connect(server.uri)
+    server.close()
+    assert not folder.with_name(f".{folder.name}.unfinished").exists()
+    start_postgres(folder).close()
+
+
+def test_a_server_of_another_container_is_not_joined_by_a_second_one(folder: Path) -> None:
+    """Its processes are not visible here; only its socket in the shared folder responds."""
+    start_postgres(folder).close()
+    elsewhere = start_postgres(folder.with_name("elsewhere"))
+    (folder / ".s.PGSQL.5432").symlink_to(elsewhere.folder / ".s.PGSQL.5432")
+    try:
+        with pytest.raises(StoreError, match="of another container"):
+            start_postgres(folder)
+        assert can_connect(elsewhere.uri)
+    finally:
+        elsewhere.close()
+
+
 def test_a_start_waits_for_the_recovery(folder: Path) -> None:
     start_and_be_killed(folder)
     pid = pid_of(folder)

@@ -60,7 +60,7 @@ async def talking(
     config = harness.config(
         database_url,
         [{"name": "faulty", "url": url, **options}],
-        lanes={"drain_timeout": 2, "max_attempts": 2},
+        lanes={"drain_timeout": 2, "max_attempts": 2, "upstream_wait": 0},
     )
     async with harness.bridge(config) as running, conversations(harness, running, [agent]) as (talk,):
         yield talk

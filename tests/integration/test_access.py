@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from aiohttp import web
 
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES
 from support.conditions import eventually
+from support.harness import DOMAIN
+from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -103,3 +109,40 @@ async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, 
             await admin.say(dm, f"invite {upstream.names[0]} {guest.user_id}")
             await admin.wait_for(lambda: len(admin.room(dm).said_by(BOT)) == 3)
             assert "already" in admin.room(dm).said_by(BOT)[2].body
+
+
+async def test_a_failed_look_at_the_space_closes_no_room(harness: BridgeHarness, database_url: str) -> None:
+    async with (
+        ScriptedUpstream("kept-open") as upstream,
+        harness.person() as guest,
+        Proxy(harness.synapse.url) as proxy,
+    ):
+        config = harness.config(
+            database_url,
+            [{"name": "u", "url": upstream.url}],
+            homeserver={"address": proxy.url, "domain": DOMAIN},
+            rooms={"invite": [guest.user_id], "join_rule": "restricted", "introduce": True},
+        )
+        async with harness.bridge(config) as running:
+            home = (await eventually(partial(opened, running, upstream.names[0]), "it is in the Space")).home
+            room_id, space = home.room_id or "", home.space or ""
+            refused = asyncio.Event()
+
+            def refuse(_number: int, _method: str, path: str) -> web.Response | None:
+                if space not in unquote(path):
+                    return None
+                refused.set()
+                return web.Response(status=502)
+
+            proxy.refuses = refuse
+            await running.bridge.provisioner.doubt_all()
+
+            async def compared() -> bool:
+                now = (await running.contact(upstream.names[0])).home
+                return refused.is_set() and now.checked == now.check_requests
+
+            await eventually(compared, "the room is compared")
+            proxy.refuses = lambda *_: None
+            rule = await content(running, room_id, JOIN_RULES)
+            assert rule == {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": space}]}
+            assert room_id not in guest.invites

@@ -215,7 +215,10 @@ async def test_a_stop_ends_one_answer_or_both(harness: BridgeHarness, database_u
 async def test_an_edit_changes_both_answers_and_why_tells_of_both(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("frida", "gala") as upstream,
-        group(harness, database_url, upstream, lanes={"drain_timeout": 2, "max_attempts": 1}) as (running, talk),
+        group(harness, database_url, upstream, lanes={"drain_timeout": 2, "max_attempts": 1, "upstream_wait": 0}) as (
+            running,
+            talk,
+        ),
         harness.person("admin") as admin,
     ):
         await admin.join(talk.room_id)

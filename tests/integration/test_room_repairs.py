@@ -249,6 +249,36 @@ async def test_a_foreign_successor_is_left(harness: BridgeHarness, database_url:
                 }
 
 
+async def test_a_room_that_a_tombstone_names_wrongly_is_not_left(harness: BridgeHarness, database_url: str) -> None:
+    """The room itself, the Space, or the room of another agent: ghost and bot were members before."""
+    async with ScriptedUpstream("first", "second") as upstream, harness.person() as person:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        async with harness.bridge(config) as running:
+            await eventually(partial(_all_linked, running), "the rooms are listed")
+            talk, other = [await running.join(person, name) for name in upstream.names]
+            space = (await home_of(talk)).home.space or ""
+            async with admin_of(talk, harness) as admin:
+                for number, room_id in enumerate((talk.room_id, space, other.room_id)):
+                    tombstone = {"body": f"gone {number}", "replacement_room": room_id}
+                    await admin.set_state(talk.room_id, "m.room.tombstone", tombstone)
+                    await compared(talk)
+                # A tombstone without a room ends the upgrade.
+                await admin.set_state(talk.room_id, "m.room.tombstone", {"body": "stay"})
+
+                async def has_recovered() -> bool:
+                    return not (await home_of(talk)).home.problems
+
+                await eventually(has_recovered, "the room is in order")
+            for conversation in (talk, other):
+                await conversation.say("are you there?")
+                await person.wait_for(partial(has_answered, conversation))
+            assert await running.homeserver.room_state(space) is not None
+
+
+def has_answered(conversation: Conversation) -> bool:
+    return "Echo: are you there?" in [answer.body for answer in conversation.answers]
+
+
 async def test_without_its_space_a_new_agent_is_reachable(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("first-of-two") as upstream, harness.person() as guest:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})

@@ -269,7 +269,7 @@ async def _later(when: float) -> bool:
 async def test_failed_messages_are_listed_explained_and_retried(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("broken") as upstream,
-        harness.talk(database_url, upstream, lanes={"max_attempts": 1}) as talk,
+        harness.talk(database_url, upstream, lanes={"max_attempts": 1, "upstream_wait": 0}) as talk,
     ):
         upstream.scripts.append(says(503))
         question = await talk.say("try")

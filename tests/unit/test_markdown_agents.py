@@ -65,6 +65,18 @@ README = "# A\n```bash\nx\n```\n## Usage"
             '<ol>\n<li>item<pre><code class="language-sh">x\n</code></pre>\n</li>\n<li>next</li>\n</ol>',
             id="code at the margin",
         ),
+        pytest.param(
+            "1. Do:\n   ```yaml\na:\n  b:\n    c: 1\n   ```\n2. next",
+            '<ol>\n<li>Do:<pre><code class="language-yaml">a:\n  b:\n    c: 1\n</code></pre>\n</li>\n'
+            "<li>next</li>\n</ol>",
+            id="code at the margin keeps its indentation",
+        ),
+        pytest.param(
+            "> ```python\n> x = 1\n> ```\n\nprose\n\n```\nother\n```",
+            '<blockquote>\n<pre><code class="language-python">x = 1\n</code></pre>\n</blockquote>\n<p>prose</p>\n'
+            "<pre><code>other\n</code></pre>",
+            id="code in a quotation",
+        ),
     ],
 )
 def test_code_blocks(markdown: str, html: str) -> None:

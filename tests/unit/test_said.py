@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -107,10 +108,20 @@ def test_only_a_quotation_of_a_client_is_left_out(body: str, rest: str) -> None:
         ("<script>x</script>a <b>b</b>", "a b"),
         ("a<", "a<"),
         ("</mx-reply>a", "a"),
+        ("a<!-- <b>b</b> -->c<!-- d", "ac"),
+        ("1 < 2 &amp;&amp; 3 > 2", "1 < 2 && 3 > 2"),
     ],
 )
 def test_text_of_html(html: str, text: str) -> None:
     assert text_of_html(html) == text
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<", "</", "<mx-reply>", "<a href='", "&"])
+def test_the_text_of_any_html_takes_little_time(piece: str) -> None:
+    html = piece * (60_000 // len(piece))
+    begin = time.process_time()
+    text_of_html(html)
+    assert time.process_time() - begin < 0.5
 
 
 JSON = st.recursive(

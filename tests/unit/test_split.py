@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.render.split import PART_BYTES, split
+from agent_bridge.render.markdown.html import to_html
+from agent_bridge.render.split import PART_BYTES, split, with_ending
 from agent_bridge.render.syntax.parser import parser
 from support.growth import growth
 
@@ -19,7 +20,24 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=800)
 #: All tokens that decide the position of a cut, repeated.
 TRICKY = st.text(st.sampled_from("a`~ \n🐈"), max_size=600) | st.lists(
     st.sampled_from(
-        ["```\n", "```py\n", "````\n", "~~~\n", "   ```", "`", "\n", "\n\n", " ", "x" * 70, "word ", "🐈" * 9]
+        [
+            "```\n",
+            "```py\n",
+            "```md\n",
+            "> ```py\n",
+            "1. ```\n",
+            "     ```\n",
+            "````\n",
+            "~~~\n",
+            "   ```",
+            "`",
+            "\n",
+            "\n\n",
+            " ",
+            "x" * 70,
+            "word ",
+            "🐈" * 9,
+        ]
     ),
     max_size=60,
 ).map("".join)
@@ -137,6 +155,31 @@ def code_and_prose(markdown: str) -> tuple[str, str]:
 )  # fmt: skip
 def test_cuts(text: str, parts: list[str]) -> None:
     assert split(text, LEAST) == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```md\n" + "```java\n" * 1130, "```markdown\n" + "```python\nprint(1)\n" * 700, "~~~md\n" + "- ~~~x\n" * 900],
+)
+def test_blocks_that_are_opened_and_never_closed(text: str) -> None:
+    parts = split(text)
+    assert len(parts) < 5
+    assert max(map(size, parts)) <= PART_BYTES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> ```python\n> x = 1\n> ```",
+        "2. ```\n   make\n   ```",
+        "```python\ndef f():\n    'Use'\n    ```python\n    f()\n    ```\nx = 1\n```",
+    ],
+)
+def test_text_behind_a_block_is_no_code(text: str) -> None:
+    first, *rest = split(f"{text}\n\n{'prose ' * 2000}")
+    assert all("```" not in part for part in rest)
+    assert with_ending(text, "end") == f"{text}\n\nend"
+    assert to_html(first).endswith("prose</p>")
 
 
 @given(ANY_TEXT | TRICKY, LIMITS)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
-    from agent_bridge.bridge.delivery.stop_offers import StopOffers
+    from agent_bridge.bridge.delivery.stop_offers import StopOffer, StopOffers
     from agent_bridge.config.conversations import AnswersConfig, BotConfig, LanesConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
@@ -89,7 +89,8 @@ class MessageHandler:
         started = time.monotonic()
         if turn.obstacle is not None:
             # An agent may act on a question: it is not asked for an answer that the room cannot show.
-            if turn.obstacle is RoomProblem.SUCCESSOR_CLOSED and not self._batching.is_too_old(turn):
+            moves = turn.obstacle is RoomProblem.SUCCESSOR_CLOSED and turn.stop is None
+            if moves and not self._batching.is_too_old(turn):
                 # The turn moves to the new room as soon as the ghost is invited there.
                 await self._turns.put_back(turn, delay=_MOVING, failed=False, why=self._texts.silenced[turn.obstacle])
                 return False
@@ -104,10 +105,8 @@ class MessageHandler:
         ):
             outcome = await self._outcome(turn, agent, outbox)
             working.stop_typing()
-            if outcome is not None:
-                await offer.withdraw()
             try:
-                return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started)
+                return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started, offer)
             except HomeserverRefused as error:
                 if error.status != _FORBIDDEN or turn.state is not TurnState.COMMITTED:
                     # The first refusal has the room compared, which may repair it.
@@ -131,7 +130,9 @@ class MessageHandler:
             await self._outboxes.tell_as_bot(turn, told)
             await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
-    async def _deliver(self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float) -> bool:
+    async def _deliver(
+        self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float, offer: StopOffer
+    ) -> bool:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
         ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
@@ -149,7 +150,9 @@ class MessageHandler:
                 if await self._ask_the_rest(turn, outbox, redacted):
                     return False
                 outcome = outcome_of(Attempt(ended_by=redacted), self._texts)
-                return await self._deliver(turn, agent, outbox, outcome, started)
+                return await self._deliver(turn, agent, outbox, outcome, started, offer)
+        # Only now: without the homeserver this step fails, and the agent is not asked again for a committed answer.
+        await offer.withdraw()
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
         is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
@@ -194,7 +197,7 @@ class MessageHandler:
         if error is None or not error.retryable:
             return False
         delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
-        may_wait = error.not_begun and turn.worked + delay <= self._lanes.longest_wait
+        may_wait = error.not_begun and turn.worked + delay <= self._lanes.upstream_wait
         if not may_wait and turn.failures + 1 >= self._lanes.max_attempts:
             return False
         if may_wait and turn.worked + delay > _TELL_AFTER and turn.failures:

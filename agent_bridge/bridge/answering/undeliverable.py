@@ -52,6 +52,7 @@ class Undeliverable:
         outbox = Outbox(self._homeserver, self._turns, turn, bot)
         if not told:
             try:
+                await outbox.recover()
                 await outbox.show(Op(Part.GIVE_UP, notice.summary, notice=True))
             except HomeserverRefused as error:
                 _log.warning("the room was not told", room=turn.room_id, error=str(error))

@@ -245,7 +245,10 @@ class Outbox:
         except (HomeserverError, asyncio.CancelledError) as error:
             if _is_unknown_event(error):
                 _log.warning("the message of part %d is unknown by now: it is sent again", part)
-                self.event_ids[part] = await self._send(content, f"{txn_id}.new")
+                root = self._turn.root
+                relation = {} if root is None else in_thread(root, self._reply_to or self._turn.event_id)
+                # Each attempt has the same id: the homeserver knows a repetition.
+                self.event_ids[part] = await self._send_related(content, relation, f"{self._txn_id(part)}.new")
                 await self._turns.sent(self._turn.id, part, self.event_ids[part])
                 return
             if not (isinstance(error, HomeserverError) and error.had_no_effect):

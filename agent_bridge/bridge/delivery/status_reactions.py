@@ -61,6 +61,8 @@ class StatusReactions:
     async def _clear(self, turn: Turn, ghost: str) -> None:
         marks = {f"{turn.key}.{name}" for name in _REACTIONS}
         for event in await self._homeserver.annotations(turn.room_id, turn.event_id, ghost):
-            if event.get("sender") == ghost and event["content"].get(MARK) in marks:
+            # The bot reacts in place of a ghost that may not.
+            sender = event.get("sender")
+            if sender in {ghost, self._homeserver.namespace.bot} and event["content"].get(MARK) in marks:
                 txn_id = f"ab.{turn.key}.warning.{event['event_id']}.redact"
-                await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=ghost)
+                await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=sender)

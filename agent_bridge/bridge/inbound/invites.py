@@ -62,9 +62,8 @@ class InviteHandler:
         if not isinstance(turn.payload, InvitationPayload):
             raise TypeError(f"turn {turn.key} is not an invitation")
         invited = turn.payload.invited
-        if (upgraded := await self._upgraded(turn.room_id)) is not None:
-            # The comparison of the upgraded room enters the new one.
-            await self._rooms.request_checks([upgraded])
+        if (room_id := await self._room_to_compare(turn.room_id, invited)) is not None:
+            await self._rooms.request_checks([room_id])
             return None
         try:
             if invited != self._namespace.bot:
@@ -82,6 +81,21 @@ class InviteHandler:
         if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
             return self._texts.encrypted
         return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+
+    async def _room_to_compare(self, room_id: str, invited: str) -> str | None:
+        """Return the agent's room whose comparison brings *invited* back into *room_id*, or enters it as its successor.
+
+        None if *room_id* is another room.
+        """
+        return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id)
+
+    async def _belongs_there(self, room_id: str, invited: str) -> bool:
+        """Tell whether *room_id* is the room of an agent, and *invited* its ghost or the bot."""
+        room = (await self._rooms.contexts([room_id])).get(room_id)
+        if room is None or room.owner is None:
+            return False
+        ghosts = (each.ghost for each in room.participants if each.agent == room.owner)
+        return invited in {self._namespace.bot, *map(self._namespace.user_id, ghosts)}
 
     async def _enter(self, turn: Turn) -> bool:
         """Have the bot join the room, and stay if it can talk with the person there; tell whether it stays."""

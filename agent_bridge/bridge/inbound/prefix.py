@@ -18,6 +18,8 @@ _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\
 _FULL_WIDTH = 0xFEE0
 #: A link to a user, as clients put it into HTML for a mention (spec, "User and room mentions").
 _PILL = re.compile(r'<a\b[^>]*\bhref="https://matrix\.to/#/(?P<user>[^"?]+)[^"]*"[^>]*>(?P<name>.*?)</a>', re.DOTALL)
+#: Characters of HTML that are searched for a mention.
+_MOST_HTML = 1_000
 _AFTER_NAME = " \t\n:,"
 
 
@@ -36,7 +38,8 @@ def without_mention(event: RoomEvent, body: str, namespace: Namespace) -> str | 
     ours = {user for user in event.mentions if namespace.is_ours(user)}
     if ours != {namespace.bot}:
         return None
-    html = event.text("formatted_body") or ""
+    # A mention that makes a command stands at the beginning.
+    html = (event.text("formatted_body") or "")[:_MOST_HTML]
     pills = [text_of_html(pill["name"]) for pill in _PILL.finditer(html)]
     for name in (*pills, namespace.bot, f"@{namespace.bot_username}", namespace.bot_username):
         if name and body.lstrip().casefold().startswith(name.casefold()):

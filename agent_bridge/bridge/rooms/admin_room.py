@@ -72,7 +72,13 @@ class AdminRoom:
             room_id = await self._make()
             await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
         content = message(text, mark=mark(f"admins.{key}", 0), notice=True)
-        await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
+        try:
+            await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
+        except HomeserverRefused:
+            # The bot left the empty room, or the room was deleted.
+            room_id = await self._make()
+            await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
+            await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
 
     async def _make(self) -> str:
         """Create the room. It has no alias, because the registration reserves none for it."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
-from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import RoomPlan, home_content
 from agent_bridge.render.content import message
@@ -79,7 +80,8 @@ class HomeRooms:
                 state = await self._complete(agent_room, state)
                 return EnteredRoom(await self._agents.by_agent(agent_room.agent.id), state, fresh)
             agent_room = await self._agents.by_agent(agent_room.agent.id)
-        raise LookupError(f"agent {agent_room.agent.id} has no room after {_STEPS} steps")
+        # The next try goes on from there.
+        raise HomeserverUnavailable(Text("homeserver_invalid"))
 
     async def _look(self, agent_room: AgentRoom) -> RoomState | None:
         """Return the state of the room; None if neither the ghost nor the bot is in it."""

@@ -52,22 +52,29 @@ class Space:
         self._powers = powers
         self._lock = asyncio.Lock()
         self._room_id: str | None = None
+        #: Whether the Space was compared with the homeserver.
+        self._compared = False
         self._not_before = 0.0
 
     async def room_id(self) -> str | None:
-        """Return the room id of the Space, creating it if needed; None if it is disabled or its creation fails."""
+        """Return the room id of the Space, creating it if needed; None if it is disabled or was never created.
+
+        A Space that cannot be compared now is still the one that rooms belong to.
+        """
         async with self._lock:
-            if self._room_id is None and self._config.enabled and time.monotonic() >= self._not_before:
+            if self._config.enabled and not self._compared and time.monotonic() >= self._not_before:
                 try:
                     self._room_id = await self._reconcile()
+                    self._compared = True
                 except HomeserverError as error:
                     self._not_before = time.monotonic() + _AGAIN
-                    _log.error("the Space cannot be created, rooms are not listed", error=str(error))
+                    _log.error("the Space cannot be compared with the homeserver", error=str(error))
+                    self._room_id = self._room_id or await self._kv.get(KeyValues.SPACE)
             return self._room_id
 
     def look_again(self) -> None:
         """Compare the Space with the homeserver at the next call of :meth:`room_id`: it may have been deleted."""
-        self._room_id = None
+        self._compared = False
         self._not_before = 0.0
 
     async def _reconcile(self) -> str:

@@ -23,20 +23,25 @@ async def enter_successor(homeserver: Homeserver, old: RoomState, users: Sequenc
     """Have *users* join the room that replaces *old*; return its state, None if none of them can enter.
 
     The homeserver checked that the sender of the tombstone has the power for it. A room that does not name *old* as its
-    predecessor replaces nothing: it is left again.
+    predecessor replaces nothing: the users that joined it leave it again.
     """
     new = old.replacement
     if new is None:
         return None
-    joined = [user for user in users if await _joins(homeserver, new, user)]
-    for user in joined:
+    joined: list[str] = []
+    successor: RoomState | None = None
+    for user in users:
         state = await homeserver.room_state(new, user)
+        if state is None and await _joins(homeserver, new, user):
+            joined.append(user)
+            state = await homeserver.room_state(new, user)
         if state is not None and state.predecessor == old.room_id:
-            return state
-    for user in joined:
-        _log.warning("a room claims to replace another one and does not name it", room=new, replaces=old.room_id)
-        await homeserver.leave(new, _FOREIGN, user)
-    return None
+            successor = state
+    if successor is None:
+        for user in joined:
+            _log.warning("a room claims to replace another one and does not name it", room=new, replaces=old.room_id)
+            await homeserver.leave(new, _FOREIGN, user)
+    return successor
 
 
 async def invite_members(homeserver: Homeserver, old: RoomState, new: RoomState, sender: str) -> None:

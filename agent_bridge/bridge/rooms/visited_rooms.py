@@ -33,8 +33,10 @@ class VisitedRooms:
 
     async def leave_empty(self) -> None:
         """Leave and forget each room without people, and forget each room that the bot is not in any more."""
+        # In this order: the bot may join a room in between.
+        visited = await self._rooms.visited()
         joined = set(await self._homeserver.joined_rooms())
-        for room_id in await self._rooms.visited():
+        for room_id in visited:
             try:
                 state = await self._homeserver.room_state(room_id) if room_id in joined else None
                 if state is not None and not await self._left(state):

@@ -27,7 +27,7 @@ def to_unmarked(markdown: str, *, live: bool = False) -> str:
     reader = _Reader()
     reader.feed(to_html(plain, live=live))
     reader.close()
-    return reader.text()
+    return reader.text() or plain
 
 
 class _Reader(HTMLParser):
@@ -41,6 +41,8 @@ class _Reader(HTMLParser):
         self._address = ""
         self._link_start = 0
         self._verbatim = 0
+        #: Cells of the row so far.
+        self._cells = 0
 
     def text(self) -> str:
         """Return the text so far."""
@@ -56,7 +58,8 @@ class _Reader(HTMLParser):
         elif tag == "li":
             self._item()
         elif tag in {"td", "th"}:
-            self._pieces += [] if not self._pieces or self._pieces[-1].endswith("\n") else ["\t"]
+            self._pieces += ["\t"] if self._cells else []
+            self._cells += 1
         elif tag == "br":
             self._break("\n")
         elif tag == "img":
@@ -64,6 +67,7 @@ class _Reader(HTMLParser):
         elif tag == "a":
             self._address, self._link_start = values.get("href", ""), len(self._pieces)
         elif tag in _BLOCKS or tag in _LINES:
+            self._cells = 0
             self._open(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 
 MARKDOWN = frozenset({"md", "markdown", "mdx"})
-_LIST_MARK = r"(?:[-+*]|\d{1,9}[.)])[ \t]+"
-_FENCE = re.compile(rf"(?P<indent>[ \t]*)(?P<mark>(?:{_LIST_MARK})*)(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<info>[^`]*)")
+LIST_MARK = r"(?:[-+*]|\d{1,9}[.)])[ \t]+"
+_FENCE = re.compile(rf"(?P<indent>[ \t]*)(?P<mark>(?:{LIST_MARK})*)(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<info>[^`]*)")
 #: A fence with a language, or without one behind a colon, at the end of a line of text.
 BEHIND_TEXT = re.compile(
-    r"(?P<text>[^`]*[^`\s])(?:[ \t]+(?=```+[\w+#.-])|(?<=:)[ \t]*)(?P<fence>```+)(?P<language>[\w+#.-]*)[ \t]*"
+    r"(?P<text>(?!\s*>)[^`]*[^`\s])(?:[ \t]+(?=```+[\w+#.-])|(?<=:)[ \t]*)(?P<fence>```+)(?P<language>[\w+#.-]*)[ \t]*"
 )
 
 
@@ -100,9 +100,13 @@ def _rewrite(lines: list[str], at: int, end: int, opening: re.Match[str]) -> Non
         lines[end] = f"{closing['indent'] if closing else ''}{longer}"
     indent = len(opening["indent"]) + len(opening["mark"])
     if indent and not any(_indent(line) < indent and fence for line, fence in _fences(lines[at + 1 : end])):
-        for number in range(at + 1, end + 1):
-            if lines[number].strip() and _indent(lines[number]) < indent:
-                lines[number] = " " * indent + lines[number].lstrip(" \t")
+        body = range(at + 1, end)
+        least = min((_indent(lines[number]) for number in body if lines[number].strip()), default=indent)
+        for number in body:
+            if lines[number].strip():
+                lines[number] = " " * max(0, indent - least) + lines[number]
+        if _indent(lines[end]) < indent:
+            lines[end] = " " * indent + lines[end].lstrip(" \t")
 
 
 def _fences(lines: list[str]) -> list[tuple[str, re.Match[str] | None]]:

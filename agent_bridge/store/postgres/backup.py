@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.store.postgres.account import environment
 from agent_bridge.store.postgres.migrate import as_store_error, known_revisions, refuse_old_server
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Major version of the programs. pg_dump refuses a server that is newer.
 _PROGRAMS = 18
+#: Parameters of a connection that are secrets, and the variables of the environment for them.
+_SECRETS = {"password": "PGPASSWORD"}
 #: Characters of a program's output that explain why it failed.
 _EXCERPT = 500
 #: The oldest server that knows the setting ``transaction_timeout``, which a dump sets.
@@ -265,11 +268,13 @@ def _program(
     Raises:
         StoreError: the program ended with an error, with its output.
     """
-    environment = dict(os.environ)
+    variables = environment() | {name: value for name, value in os.environ.items() if name.startswith("PG")}
     if uri is not None:
         connection: dict[str, Any] = conninfo_to_dict(uri)
         # Other users of the machine can read the arguments of a process.
-        environment["PGPASSWORD"] = str(connection.pop("password", None) or "")
+        for parameter, variable in _SECRETS.items():
+            if secret := connection.pop(parameter, None):
+                variables[variable] = str(secret)
         arguments = ("--dbname=" + make_conninfo(**connection), *arguments)
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -277,7 +282,7 @@ def _program(
             stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=stdout,
             stderr=output,
-            env=environment,
+            env=variables,
         )
         with process:
             try:

@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,6 +16,8 @@ import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import psutil  # type: ignore[import-untyped]
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
@@ -102,12 +105,24 @@ class EmbeddedServer:
             fcntl.flock(self._uses, fcntl.LOCK_SH)
             if self.postmaster is None:
                 _log.info("starting the embedded PostgreSQL in %s", self.folder)
-            if not (self.folder / "PG_VERSION").exists():
-                self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self.folder))
+            self._make()
             self._pause(0)
             running = self.postmaster
             if running is None or not self._becomes_ready(running):
                 self._launch()
+
+    def _make(self) -> None:
+        """Make the database if there is none, also if an earlier attempt was cut off."""
+        unfinished = self.folder.with_name(f".{self.folder.name}.unfinished")
+        if unfinished.exists():
+            _log.warning("making the embedded PostgreSQL again: the first attempt was cut off")
+            for each in self.folder.iterdir():
+                shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+        elif (self.folder / "PG_VERSION").exists():
+            return
+        unfinished.touch(mode=0o600)
+        self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self.folder))
+        unfinished.unlink()
 
     def close(self) -> None:
         """Stop using the server; the last user stops it within :attr:`Limits.fast` + :attr:`Limits.immediate` seconds.
@@ -171,6 +186,7 @@ class EmbeddedServer:
         while True:
             if self.postmaster is None:
                 kill_processes(self.folder)
+                self._refuse_foreign_server()
                 # PostgreSQL would refuse to start if another process has the id in the file of an ended server.
                 (self.folder / "postmaster.pid").unlink(missing_ok=True)
                 options = f"-h '' -k {shlex.quote(str(self.folder))} -p {_PORT}"
@@ -182,6 +198,16 @@ class EmbeddedServer:
             if time.monotonic() > deadline:
                 raise StoreError(f"it ends at once; {self.log} says: {self._last_words()}")
             self._pause(_BRIEF)
+
+    def _refuse_foreign_server(self) -> None:
+        """Raise a :class:`StoreError` if a server responds that is none of this machine's, or container's, processes.
+
+        PostgreSQL does not notice it, and two servers would destroy the database.
+        """
+        from psycopg.pq import PGconn, Ping
+
+        if PGconn.ping(f"{self.uri}&connect_timeout=2".encode()) in {Ping.OK, Ping.REJECT}:
+            raise StoreError("a PostgreSQL of another container or machine uses this folder: run the command there")
 
     def _appears(self) -> Postmaster | None:
         """Return the process that was started; None if it ended."""
@@ -339,13 +365,13 @@ async def _keep_running(server: EmbeddedServer) -> None:
     failures = 0
     while True:
         await asyncio.sleep(_AGAIN.delay(failures) if failures else _LOOK)
-        if server.postmaster is not None:
-            failures = 0
-            continue
-        _log.warning("the embedded PostgreSQL has ended: it is started again")
         try:
+            if server.postmaster is not None:
+                failures = 0
+                continue
+            _log.warning("the embedded PostgreSQL has ended: it is started again")
             await asyncio.to_thread(_start, server)
-        except StoreError as error:
+        except (StoreError, OSError, psutil.Error) as error:
             failures += 1
             _log.error("%s", error)
 

@@ -128,7 +128,7 @@ def as_store_error(failure: str, database: str = "the database (database.url)") 
             # libpq quotes the part that it could not read, which may be a part of the password.
             unknown = _UNKNOWN_PARAMETER.search(str(error))
             hint = f": it has an unknown parameter {unknown[1]}" if unknown else ""
-            raise StoreError(f"{failure}: database.url is no PostgreSQL URL{hint}") from None
+            raise StoreError(f"{failure}: {database} has no PostgreSQL URL{hint}") from None
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             failure = f"{database} cannot be reached"
         raise StoreError(f"{failure}: {str(error).strip()}") from error

@@ -90,7 +90,7 @@ class Session:
                     cursor = await connection.execute(query.encode(), params)
                     row = await cursor.fetchone()
                 self.answered_at = time.monotonic()
-            except (psycopg.OperationalError, TimeoutError) as error:
+            except (psycopg.Error, TimeoutError) as error:
                 self._lose()
                 raise StoreError(f"the database failed: {str(error).strip() or 'no answer'}") from error
             if connection is not self._connection:

@@ -56,15 +56,16 @@ WHERE head.id = %(turn)s AND t.open AND t.state = 'queued' AND t.attempts = 0 AN
 ORDER BY t.position
 
 -- collect --
--- Make those of the turns %(parts)s that still wait a part of the turn %(turn)s. Return them with their payloads;
--- return one row of nulls if none waits, and no row if another worker has taken the turn up since.
+-- Make those of the turns %(parts)s that still wait a part of the turn %(turn)s, unless that has to end early. Return
+-- them with their payloads; return one row of nulls if none waits, and no row if another worker has taken the turn up.
 WITH head AS (
-    SELECT id FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
+    SELECT id, stop FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
 ), part AS (
     UPDATE turn SET state = 'collected', collected_into = %(turn)s, finished_at = now(),
            steps = append_step(turn.steps, %(step)s)
     FROM head
-    WHERE turn.id = ANY(%(parts)s) AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
+    WHERE head.stop IS NULL
+      AND turn.id = ANY(%(parts)s) AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
     RETURNING turn.id, turn.kind, turn.payload,
               CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 )
@@ -79,8 +80,9 @@ SELECT id, stop FROM turn WHERE id = ANY(%(turns)s) AND stop IS NOT NULL
 SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.conversation WHERE t.open GROUP BY c.agent
 
 -- put_back --
--- Let a turn wait for %(delay)s seconds at the head of its lane. A committed answer stays committed. If the turn is
--- %(doubted)s, its room is compared with the homeserver first.
+-- Let a turn wait for %(delay)s seconds at the head of its lane; not at all if it has to end early, for another reason
+-- than %(stop)s, which its worker knows. A committed answer stays committed. If the turn is %(doubted)s, its room is
+-- compared with the homeserver first.
 WITH doubted AS (
     UPDATE room SET check_requests = check_requests + 1
     FROM turn t JOIN conversation c ON c.id = t.conversation
@@ -88,8 +90,8 @@ WITH doubted AS (
     RETURNING pg_notify('agent_bridge', 'agents')
 )
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
-       waits_since = now(), not_before = CASE WHEN stop IS NULL THEN now() + make_interval(secs => %(delay)s) END,
-       steps = append_step(turn.steps, %(step)s)
+       waits_since = now(), steps = append_step(turn.steps, %(step)s),
+       not_before = CASE WHEN stop IS NOT DISTINCT FROM %(stop)s THEN now() + make_interval(secs => %(delay)s) END
 WHERE id = %(turn)s AND attempts = %(attempts)s AND open
 RETURNING id, pg_notify('agent_bridge', 'lanes')
 

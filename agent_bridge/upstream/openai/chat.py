@@ -28,6 +28,8 @@ PATH = "/chat/completions"
 #: Keys of the reasoning, best first. A server that uses several of them sends the same text in each.
 _REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details")
 _FINISH_KEYS = ("finish_reason", "finishReason")
+#: Values of servers that write the missing reason as a word.
+_NO_REASONS = frozenset({"", "null", "none"})
 #: Keys of the sources beside the choices, as Perplexity and xAI send them.
 _SOURCE_KEYS = ("search_results", "citations")
 #: Tool calls whose arguments are collected at the same time.
@@ -98,7 +100,7 @@ class ChatDialect:
             yield TextDelta(choice["text"])
         for key in _FINISH_KEYS:
             reason = choice.get(key)
-            if isinstance(reason, str) and reason:
+            if isinstance(reason, str) and reason.strip().lower() not in _NO_REASONS:
                 yield from self._complete_calls()
                 yield Finish(reason)
 

@@ -89,6 +89,9 @@ class EventParser:
         if not line:
             return self._dispatch()
         field, _, value = line.decode("utf-8", "replace").partition(":")
+        if field == "error" and value.lstrip().startswith("{"):
+            # llama.cpp writes errors in a field of this name.
+            field, self._name = "data", "error"
         if field == "data":
             value = _TWICE.sub("", value.removeprefix(" "), count=1) if value.lstrip().startswith("data:") else value
             events = self._before(value)

@@ -40,6 +40,8 @@ _MAX_ERROR_BODY = 64 * 1024
 _MAX_HEAD = 64 * 1024
 
 _AGENT_LIST = RequestContext()
+#: Characters of a part of a header that may be a token.
+_TOKEN = 12
 
 
 class ResponseBody:
@@ -124,7 +126,9 @@ class UpstreamClient:
             secrets.append(config.api_key.get_secret_value())
             self._headers["Authorization"] = f"Bearer {secrets[0]}"
         for name, value in config.headers.items():
+            # A server may repeat the value without the scheme before it.
             secrets.append(value.get_secret_value())
+            secrets += [part for part in secrets[-1].split() if len(part) >= _TOKEN]
             self._headers[name] = value.get_secret_value()
         self._query = {name: value.get_secret_value() for name, value in config.query.items()}
         secrets += self._query.values()
