@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The folders in the order of their start, so that two workers end at about the same time.
 _FOLDERS = ("crash", "faults", "integration", "contract", "unit")
+#: Bytes of a value that is its own id.
+_SHORT = 100
 #: Folders whose tests form one group: they stop servers, measure times and share a homeserver.
 _TOGETHER = {"crash", "faults"}
 
@@ -34,6 +36,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     by_itself = folder == "integration" and "shared" not in getattr(item, "fixturenames", ())
     if not by_itself and item.get_closest_marker("xdist_group") is None:
         item.add_marker(pytest.mark.xdist_group(folder if folder in _TOGETHER else f"{folder}/{item.path.stem}"))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Return a short id for a file: each worker makes it itself, and it may contain the time."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > _SHORT else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from itertools import count
 
 import pytest
 from hypothesis import example, given
@@ -96,8 +95,6 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
         (b"<!DOCTYPE html><script>alert(1)</script>", "text/plain", TEXT),
         (b'<?xml version="1.0"?><a/>', "text/plain", TEXT),
     ],
-    # Each worker makes the documents itself, and they contain the time.
-    ids=count(),
 )
 def test_kinds_by_content(data: bytes, content_type: str, family: Family) -> None:
     assert kind_of(data) == Kind(content_type, family)
