@@ -40,7 +40,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Return a short id for a file: each worker makes it itself, and it may contain the time."""
-    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > _SHORT else None
+    return "file" if isinstance(val, bytes) and len(val) > _SHORT else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
