@@ -39,8 +39,6 @@ _TOO_MANY = 429
 _TOKEN_ERRORS = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
 #: Statuses that tell, from the homeserver itself, that a room is gone.
 _DOUBTFUL = frozenset({403, 404})
-#: Part of Synapse's message for a user outside the name space.
-_MASQUERADE = "cannot masquerade"
 #: Part of Synapse's message for a user in the name space that was never registered.
 _NOT_REGISTERED = "has not registered this user"
 
@@ -54,8 +52,8 @@ def _translate(error: MatrixError) -> HomeserverError:
         return TokenRejected(Text("homeserver_unauthorised", said=said), status=status, errcode=errcode)
     if status == _FORBIDDEN and _NOT_REGISTERED in said:
         return UserNotRegistered(Text("homeserver_refused", said=said), status=status, errcode=errcode)
-    # A proxy without a backend responds without an error code. A wrong domain or registration concerns all users.
-    is_not_synapse = status in _DOUBTFUL and (not errcode or _MASQUERADE in said)
+    # A proxy without a backend responds without an error code.
+    is_not_synapse = status in _DOUBTFUL and not errcode
     if status >= _SERVER_ERROR or status == _TOO_MANY or is_not_synapse:
         return HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
     return HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)

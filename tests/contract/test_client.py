@@ -251,7 +251,7 @@ async def test_whether_power_levels_list_the_creator(
         (refuses(403, "M_FORBIDDEN", UNREGISTERED), UserNotRegistered, 403, "M_FORBIDDEN", UNREGISTERED),
         (refuses(413, "M_TOO_LARGE"), REFUSED, 413, "M_TOO_LARGE", "M_TOO_LARGE: no"),
         (refuses(400, "ORG.EXAMPLE.OWN"), REFUSED, 400, "ORG.EXAMPLE.OWN", "ORG.EXAMPLE.OWN: no"),
-        (Reply(404, {}, (b"not here",)), REFUSED, 404, None, "HTTP 404"),
+        (Reply(404, {}, (b"not here",)), AWAY, 404, None, "HTTP 404"),
         (says({"errcode": "M_X"}, 400), REFUSED, 400, "M_X", "M_X"),
         (refuses(500, "M_UNKNOWN", "Internal"), AWAY, 500, "M_UNKNOWN", "M_UNKNOWN: Internal"),
         (Reply(502, HTML, (b"<h1>Bad Gateway</h1>",)), AWAY, 502, None, "502"),
