@@ -169,18 +169,21 @@ async def test_a_leader_without_a_sign_of_life_is_replaced(store_url: str) -> No
 
 async def test_a_leader_with_signs_of_life_is_not_replaced(store_url: str) -> None:
     async with open_locks(store_url) as locks, Database(store_url) as database:
-        leadership = Leadership(database)
+        leadership, begun = Leadership(database), asyncio.Event()
 
         async def lead() -> None:
             async with locks.hold(LEADER, 0):
                 while True:
                     await leadership.beat()
+                    begun.set()
                     await asyncio.sleep(FROZEN / 4)
 
         leading = asyncio.create_task(lead())
-        async with process(store_url, frozen_after=FROZEN) as other:
+        await begun.wait()
+        # A busy machine delays signs of life.
+        async with process(store_url, frozen_after=4 * FROZEN) as other:
             await other.leader.settled.wait()
-            done, _ = await asyncio.wait({leading}, timeout=4 * FROZEN)
+            done, _ = await asyncio.wait({leading}, timeout=6 * FROZEN)
             assert (done, other.leads) == (set(), False)
         leading.cancel()
         await asyncio.wait({leading})
