@@ -180,6 +180,7 @@ def test_escaped_text_is_shown_as_it_is(text: str) -> None:
 
 
 @given(PRINTABLE.filter(one_line))
+@example("]:")
 def test_the_text_of_a_link_is_shown_as_it_is(text: str) -> None:
     shown = one_line(text)
     assert unescape(to_html(link("https://e.org/a?b=c", text))) == f'<p><a href="https://e.org/a?b=c">{shown}</a></p>'

@@ -9,7 +9,7 @@ import re
 
 from agent_bridge.render.syntax.standins import hide
 
-_DEFINITION = re.compile(r"^(?P<before>[ \t>]*)\[(?P<label>[^\[\]\n]{1,99})\]:", re.MULTILINE)
+_DEFINITION = re.compile(r"^(?P<before>[ \t>]*)\[(?P<label>[^\[\]\n]{1,99})(?<!\\)\]:", re.MULTILINE)
 _REFERENCE = re.compile(r"\[([^\[\]]{1,99})\](?![:(])")
 
 
