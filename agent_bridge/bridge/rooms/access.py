@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content, restricted_content
 
@@ -86,12 +86,6 @@ class Access:
         if self.restricts(space):
             return
         for user_id in self._config.invite:
-            if user_id in agent_room.home.invited:
-                continue
-            try:
-                await self._homeserver.invite(room_id, user_id)
-            except HomeserverRefused as error:
-                # The others are invited all the same; the next start tries this person again.
-                _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
-            else:
+            # A person who could not be invited is tried again at the next start.
+            if user_id not in agent_room.home.invited and await try_invite(self._homeserver, room_id, user_id):
                 await self._agents.invited(agent_room.home.id, user_id)

@@ -67,21 +67,20 @@ class AdminRoom:
             await self._kv.set(KeyValues.TOLD_ADMINS, [*told, key])
 
     async def _tell(self, key: str, text: str) -> None:
-        room_id: str | None = await self._kv.get(KeyValues.ADMIN_ROOM)
-        if room_id is None:
-            room_id = await self._make()
-            await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
         content = message(text, mark=mark(f"admins.{key}", 0), notice=True)
-        try:
-            await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
-        except HomeserverRefused:
-            # The bot left the empty room, or the room was deleted.
-            room_id = await self._make()
-            await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
-            await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
+        room_id: str | None = await self._kv.get(KeyValues.ADMIN_ROOM)
+        if room_id is not None:
+            try:
+                await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
+            except HomeserverRefused as error:
+                # The bot left the empty room, or the room was deleted.
+                _log.info("the room of the administrators is made again", error=str(error))
+            else:
+                return
+        await self._homeserver.send(await self._make(), content, txn_id=f"ab.admins.{key}")
 
     async def _make(self) -> str:
-        """Create the room. It has no alias, because the registration reserves none for it."""
+        """Create the room, and store its id. It has no alias, because the registration reserves none for it."""
         plan = RoomPlan(
             alias="",
             name=self._texts.admin_room_name,
@@ -97,4 +96,5 @@ class AdminRoom:
         create = await self._homeserver.state(room_id, "m.room.create")
         # Every message in it is a command.
         await self._rooms.enter(room_id, KindName.BOT, str((create or {}).get("event_id", "")))
+        await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
         return room_id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -141,12 +142,6 @@ class Space:
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
         for user_id in self._rooms.invite:
-            if user_id in invited:
-                continue
-            try:
-                await self._homeserver.invite(room_id, user_id)
-            except HomeserverRefused as error:
-                _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
-            else:
+            if user_id not in invited and await try_invite(self._homeserver, room_id, user_id):
                 invited.append(user_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, invited)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.errors import HomeserverRefused
 
 if TYPE_CHECKING:
@@ -48,12 +49,8 @@ async def invite_members(homeserver: Homeserver, old: RoomState, new: RoomState,
     """Have *sender* invite the people of *old* into *new*: the homeserver does not take them along."""
     known = new.members("join", "invite", "ban")
     for user_id in sorted(old.members("join") - known):
-        if homeserver.namespace.is_ours(user_id):
-            continue
-        try:
-            await homeserver.invite(new.room_id, user_id, sender)
-        except HomeserverRefused as error:
-            _log.warning("cannot invite", user=user_id, room=new.room_id, error=str(error))
+        if not homeserver.namespace.is_ours(user_id):
+            await try_invite(homeserver, new.room_id, user_id, sender)
 
 
 async def _joins(homeserver: Homeserver, room_id: str, user: str) -> bool:
