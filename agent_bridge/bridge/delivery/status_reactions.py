@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.delivery.own_reactions import remove_reactions
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
@@ -60,9 +61,5 @@ class StatusReactions:
 
     async def _clear(self, turn: Turn, ghost: str) -> None:
         marks = {f"{turn.key}.{name}" for name in _REACTIONS}
-        for event in await self._homeserver.annotations(turn.room_id, turn.event_id, ghost):
-            # The bot reacts in place of a ghost that may not.
-            sender = event.get("sender")
-            if sender in {ghost, self._homeserver.namespace.bot} and event["content"].get(MARK) in marks:
-                txn_id = f"ab.{turn.key}.warning.{event['event_id']}.redact"
-                await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=sender)
+        # The bot reacts in place of a ghost that may not.
+        await remove_reactions(self._homeserver, turn, ghost, marks, name="warning", by_bot=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.delivery.own_reactions import remove_reactions
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 STOP = "🛑"
+#: Its name in marks and transaction ids.
+_NAME = "stop"
 #: Seconds of work after which the ghost offers to stop.
 AFTER = 5.0
 #: Seconds for which the end of the work waits for the request.
@@ -77,16 +80,13 @@ class StopOffer:
             return
         turn = self._turn
         try:
-            for event in await self._homeserver.annotations(turn.room_id, turn.event_id, self._ghost):
-                if event.get("sender") == self._ghost and event["content"].get(MARK) == self._mark:
-                    txn_id = f"ab.{self._mark}.{event['event_id']}.redact"
-                    await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=self._ghost)
+            await remove_reactions(self._homeserver, turn, self._ghost, [self._mark], name=_NAME)
         except HomeserverRefused as error:
             _log.info("the offer to stop was not removed", room=turn.room_id, error=str(error))
 
     @property
     def _mark(self) -> str:
-        return f"{self._turn.key}.stop"
+        return f"{self._turn.key}.{_NAME}"
 
     def _begin(self) -> None:
         self._shown = True
