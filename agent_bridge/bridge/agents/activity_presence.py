@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.agents.presence import REFRESH, REFUSED
+from agent_bridge.bridge.agents.presence import REFRESH, REFUSED, REQUEST_TIMEOUT, limited, shows_presence
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
@@ -80,10 +80,11 @@ class ActivityPresence:
         if due is None:
             return
         if due == bot and bot in self._until:
-            self._visible = await self._homeserver.status_message(bot) is not None
+            self._visible = await shows_presence(self._homeserver, bot)
         lasts = self._refresh if self._visible else REFUSED
         try:
-            await self._homeserver.presence(due, "online", self._texts.presence_ready)
+            async with limited(REQUEST_TIMEOUT):
+                await self._homeserver.presence(due, "online", self._texts.presence_ready)
         except HomeserverRefused as error:
             _log.info("a presence was refused", user=due, error=str(error))
             lasts = REFUSED

@@ -42,7 +42,7 @@ REFRESH = 20.0
 #: Seconds until the next try for a ghost whose presence was refused, or could not be set though the homeserver answers.
 REFUSED, _FAILED = 600.0, 30.0
 #: Seconds that one request may take.
-_REQUEST_TIMEOUT = 10.0
+REQUEST_TIMEOUT = 10.0
 _AWAY = Backoff(first=1, cap=5)
 
 
@@ -80,7 +80,7 @@ class Presence:
         texts: Texts,
         *,
         refresh: float = REFRESH,
-        request_timeout: float = _REQUEST_TIMEOUT,
+        request_timeout: float = REQUEST_TIMEOUT,
     ) -> None:
         self._homeserver = homeserver
         self._upstream_status = upstream_status
@@ -162,11 +162,7 @@ class Presence:
 
     async def _find_out(self, scout: str) -> None:
         """Learn from the last presence of *scout* whether the homeserver shows presence."""
-        try:
-            async with _limited(self._request_timeout):
-                visible = await self._homeserver.status_message(scout) is not None
-        except HomeserverRefused:
-            visible = False
+        visible = await shows_presence(self._homeserver, scout, self._request_timeout)
         if visible is not self._visible:
             _log.info(f"the homeserver {'shows' if visible else 'does not show'} presence", ghost=scout)
         self._visible = visible
@@ -175,7 +171,7 @@ class Presence:
         """Show *ghost* as *desired*; return the error if the homeserver is away."""
         taken, lasts = True, self._refresh
         try:
-            async with _limited(self._request_timeout):
+            async with limited(self._request_timeout):
                 await self._homeserver.presence(ghost, desired.state, desired.message)
         except HomeserverError as error:
             if isinstance(error, HomeserverUnavailable) and not await self._answers():
@@ -190,14 +186,27 @@ class Presence:
 
     async def _answers(self) -> bool:
         try:
-            async with _limited(self._request_timeout):
+            async with limited(self._request_timeout):
                 return await self._homeserver.answers()
         except HomeserverUnavailable:
             return False
 
 
+async def shows_presence(homeserver: Homeserver, user_id: str, seconds: float = REQUEST_TIMEOUT) -> bool:
+    """Tell whether the homeserver shows the presence that *user_id* was given, within *seconds*.
+
+    Raises:
+        HomeserverUnavailable: it does not answer in time.
+    """
+    try:
+        async with limited(seconds):
+            return await homeserver.status_message(user_id) is not None
+    except HomeserverRefused:
+        return False
+
+
 @asynccontextmanager
-async def _limited(seconds: float) -> AsyncIterator[None]:
+async def limited(seconds: float) -> AsyncIterator[None]:
     """Bound a request to the homeserver; one that takes longer than *seconds* raises HomeserverUnavailable."""
     try:
         async with asyncio.timeout(seconds):
