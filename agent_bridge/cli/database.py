@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from agent_bridge.config.types import ENVIRONMENT, POSTGRESQL, refuse_ambiguous_password
 from agent_bridge.core.errors import ConfigError, StoreError
 from agent_bridge.store.postgres import backup as backups
 from agent_bridge.store.postgres.embedded import database_uri
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-
-_ENVIRONMENT = "env:"
 
 
 async def back_up(config: Config, config_file: Path, file: Path, *, force: bool) -> str:
@@ -57,7 +56,7 @@ async def move(config: Config, config_file: Path, target: str) -> str:
     _require_database(config)
     async with database_uri(config.database) as uri:
         counts = await asyncio.to_thread(backups.move, uri, url)
-    reference = target if target.startswith(_ENVIRONMENT) else "the URL of the target, or env:NAME"
+    reference = target if target.startswith(ENVIRONMENT) else "the URL of the target, or env:NAME"
     return (
         f"The target contains {_counted(counts)}, as many as the embedded database.\n"
         f"Now set database.url in {config_file} and start the bridge:\n\n"
@@ -67,14 +66,16 @@ async def move(config: Config, config_file: Path, target: str) -> str:
 
 
 def _target(target: str) -> str:
-    name = target.removeprefix(_ENVIRONMENT)
+    name = target.removeprefix(ENVIRONMENT)
     url = os.environ.get(name, "") if name != target else target
     if not url:
         raise ConfigError(f"{name} is not set in the environment")
-    if not url.startswith(("postgresql://", "postgres://")):
+    if not url.startswith(POSTGRESQL):
         raise ConfigError("the target must start with postgresql://, or be env:NAME with such a value")
-    if url.partition("://")[2].partition("/")[0].count("@") > 1:
-        raise ConfigError("the target has more than one @ before the host: write an @ of the password as %40")
+    try:
+        refuse_ambiguous_password(url)
+    except ValueError as error:
+        raise ConfigError(f"the target {error}") from None
     return url
 
 

@@ -11,13 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent_bridge.cli.init import InitAnswers
 from agent_bridge.cli.probe import find_server_name, find_upstream
-from agent_bridge.config.types import ServerName, Url, UserId
+from agent_bridge.config.types import ENVIRONMENT, ServerName, Url, UserId
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_ENVIRONMENT = "env:"
 
 
 def interview(
@@ -92,6 +90,6 @@ def _checked(kind: Any) -> Callable[[str], str]:
 
 
 def _key(api_key: str | None) -> str | None:
-    if api_key and api_key.startswith(_ENVIRONMENT):
-        return os.environ.get(api_key.removeprefix(_ENVIRONMENT))
+    if api_key and api_key.startswith(ENVIRONMENT):
+        return os.environ.get(api_key.removeprefix(ENVIRONMENT))
     return api_key or None

@@ -24,6 +24,8 @@ from agent_bridge.config.conversations import (
 )
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
+    ENVIRONMENT,
+    POSTGRESQL,
     BotLocalpart,
     HeaderName,
     Localpart,
@@ -36,6 +38,7 @@ from agent_bridge.config.types import (
     ServerName,
     UpstreamName,
     Url,
+    refuse_ambiguous_password,
 )
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.rooms import Show, Streaming
@@ -111,14 +114,12 @@ class DatabaseConfig(Section):
     @field_validator("url")
     @classmethod
     def _scheme(cls, value: str, info: ValidationInfo) -> str:
-        if not isinstance(info.context, Origin) and value.startswith("env:"):
+        if not isinstance(info.context, Origin) and value.startswith(ENVIRONMENT):
             # As it is written: the environment is not read.
             return value
-        if value != "embedded" and not value.startswith(("postgresql://", "postgres://")):
+        if value != "embedded" and not value.startswith(POSTGRESQL):
             raise ValueError('must be "embedded" or start with postgresql://')
-        if value.partition("://")[2].partition("/")[0].count("@") > 1:
-            # libpq would take the end of the password for the host, and errors name the host.
-            raise ValueError("has more than one @ before the host: write an @ of the password as %40")
+        refuse_ambiguous_password(value)
         return value
 
     @property

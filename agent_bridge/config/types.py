@@ -20,7 +20,11 @@ _BOT = re.compile(r"[a-z0-9._/-]+")
 _UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PLACEHOLDERS = ("{name}", "{id}", "{upstream}")
-_ENV = re.compile(r"env:(.*)", re.DOTALL)
+#: The beginning of a reference to a variable of the environment.
+ENVIRONMENT = "env:"
+#: The beginnings of a URL of PostgreSQL.
+POSTGRESQL = ("postgresql://", "postgres://")
+_ENV = re.compile(f"{ENVIRONMENT}(.*)", re.DOTALL)
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -131,6 +135,12 @@ def _from_environment(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(f"the environment variable {reference[1]} is not set; set it, or write the value here")
     origin.used.add(reference[1])
     return origin.environ[reference[1]]
+
+
+def refuse_ambiguous_password(url: str) -> None:
+    """Raise a ValueError if libpq would take the end of the password for the host: its errors name the host."""
+    if url.partition("://")[2].partition("/")[0].count("@") > 1:
+        raise ValueError("has more than one @ before the host: write an @ of the password as %40")
 
 
 def _one_line(value: SecretStr) -> SecretStr:
