@@ -11,7 +11,8 @@ from agent_bridge.core.transcript import ChatMessage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_BYTES_PER_TOKEN = 4
+#: Bytes of a text that count as a token.
+BYTES_PER_TOKEN = 4
 #: Tokens of a budget that are worth filling with the beginning of a longer message.
 _WORTH_CUTTING = 200
 #: Divisors of the length of a history that was too long.
@@ -59,7 +60,7 @@ class History:
 
 def tokens_of(messages: Iterable[ChatMessage]) -> int:
     """Return the estimated length of *messages*: four bytes count as a token, and each message as one more."""
-    return sum(len(message.content.encode()) // _BYTES_PER_TOKEN + 1 for message in messages)
+    return sum(len(message.content.encode()) // BYTES_PER_TOKEN + 1 for message in messages)
 
 
 def within_budget(history: Sequence[ChatMessage], tokens: int) -> tuple[ChatMessage, ...]:
@@ -72,7 +73,7 @@ def within_budget(history: Sequence[ChatMessage], tokens: int) -> tuple[ChatMess
         cost = tokens_of([message])
         if cost > tokens:
             if tokens >= _WORTH_CUTTING:
-                cut = message.content.encode()[: (tokens - 2) * _BYTES_PER_TOKEN].decode("utf-8", "ignore")
+                cut = message.content.encode()[: (tokens - 2) * BYTES_PER_TOKEN].decode("utf-8", "ignore")
                 kept.append(ChatMessage(message.role, f"{cut}…"))
             break
         tokens -= cost

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.answering.history import BYTES_PER_TOKEN
+
 if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.transcript import ChatMessage
@@ -11,9 +13,8 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.transcript import Transcripts
 
-#: Messages of a transcript that are read at most, and the bytes that count as a token.
+#: Messages of a transcript that are read at most.
 _MESSAGES = 200
-_BYTES_PER_TOKEN = 4
 
 
 class Recaps:
@@ -34,7 +35,7 @@ class Recaps:
         if not await self._transcripts.is_forgotten(turn.conversation, agent.upstream):
             return None
         messages = await self._transcripts.of_lane(turn.conversation, _MESSAGES)
-        lines = newest_lines(messages, agent.name, tokens * _BYTES_PER_TOKEN)
+        lines = newest_lines(messages, agent.name, tokens * BYTES_PER_TOKEN)
         return self._texts.recap.format(messages="\n\n".join(lines)) if lines else None
 
 

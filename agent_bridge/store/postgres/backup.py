@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Major version of the programs. pg_dump refuses a server that is newer.
 _PROGRAMS = 18
-#: Parameters of a connection that are secrets, and the variables of the environment for them.
-_SECRETS = {"password": "PGPASSWORD"}
 #: Characters of a program's output that explain why it failed.
 _EXCERPT = 500
 #: The oldest server that knows the setting ``transaction_timeout``, which a dump sets.
@@ -272,9 +270,8 @@ def _program(
     if uri is not None:
         connection: dict[str, Any] = conninfo_to_dict(uri)
         # Other users of the machine can read the arguments of a process.
-        for parameter, variable in _SECRETS.items():
-            if secret := connection.pop(parameter, None):
-                variables[variable] = str(secret)
+        if password := connection.pop("password", None):
+            variables["PGPASSWORD"] = str(password)
         arguments = ("--dbname=" + make_conninfo(**connection), *arguments)
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(

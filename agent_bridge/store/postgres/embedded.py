@@ -204,9 +204,9 @@ class EmbeddedServer:
 
         PostgreSQL does not notice it, and two servers would destroy the database.
         """
-        from psycopg.pq import PGconn, Ping
+        from psycopg.pq import Ping
 
-        if PGconn.ping(f"{self.uri}&connect_timeout=2".encode()) in {Ping.OK, Ping.REJECT}:
+        if _ping(self.uri) in {Ping.OK, Ping.REJECT}:
             raise StoreError("a PostgreSQL of another container or machine uses this folder: run the command there")
 
     def _appears(self) -> Postmaster | None:
@@ -224,13 +224,13 @@ class EmbeddedServer:
 
     def _becomes_ready(self, running: Postmaster) -> bool:
         """Wait until the server accepts connections; False if it ended. A server that hangs is killed."""
-        from psycopg.pq import PGconn, Ping
+        from psycopg.pq import Ping
 
         begin = reacted = time.monotonic()
         told = False
         while running.is_alive():
             found = self.postmaster
-            state = PGconn.ping(f"{self._found_uri(found)}&connect_timeout=2".encode())
+            state = _ping(self._found_uri(found))
             if state == Ping.OK:
                 return True
             now = time.monotonic()
@@ -267,6 +267,13 @@ class EmbeddedServer:
             yield
         finally:
             os.close(lock)
+
+
+def _ping(uri: str) -> int:
+    """Return the state (a ``Ping``) of the server at *uri*. Takes two seconds at most."""
+    from psycopg.pq import PGconn
+
+    return PGconn.ping(f"{uri}&connect_timeout=2".encode())
 
 
 def _open_lock(folder: Path, name: str) -> int:
