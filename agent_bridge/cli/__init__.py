@@ -323,8 +323,8 @@ async def _until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float 
         task.cancel()
 
     for number in _STOPS:
-        # nohup ignores SIGHUP for the programs that it starts.
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        # nohup ignores SIGHUP for the programs that it starts; a script ignores SIGINT for those in the background.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop)
     try:
         return await task

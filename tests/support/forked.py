@@ -97,6 +97,8 @@ def _end_with_creator() -> None:
 def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_output: bool) -> None:  # noqa: FBT001
     """Turn this process into the program."""
     os.setsid()
+    # A run that nohup started ignores it.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # The fork server lives as long as its children do, so they cannot wait for its end.
     threading.Thread(target=_end_with_creator, daemon=True).start()
     os.dup2(stderr.fileno(), 2)
