@@ -47,7 +47,10 @@ def message(
     markdown = _CONTROL.sub("", markdown)
     formatted = to_html(markdown, live=live)
     if plain is None:
-        plain = (to_unmarked if notice or first else to_plain)(markdown, live=live)
+        plain = to_plain(markdown, live=live)
+        # Text without Markdown needs no second look.
+        if (notice or first) and not is_plain(plain, formatted):
+            plain = to_unmarked(markdown, live=live)
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
         "body": plain,
