@@ -12,6 +12,7 @@ import aiohttp
 from agent_bridge.bridge.agents.activity_presence import ActivityPresence
 from agent_bridge.bridge.agents.avatars import Avatars
 from agent_bridge.bridge.agents.discovery import Discovery
+from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -137,6 +138,7 @@ class _AgentParts:
     provisioner: Provisioner
     discovery: Discovery
     avatars: Avatars
+    held: HeldChanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +314,8 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
         signals,
         texts,
     )
-    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars)
+    held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
+    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars, held=held)
 
 
 def _build_commands(
@@ -369,6 +372,7 @@ def _build_leader(
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "avatars": agents.avatars.run,
+        "held_changes": agents.held.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,

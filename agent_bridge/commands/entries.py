@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results.commands import AgentEntry, RoomAddress, TurnEntry, UpstreamEntry
+from agent_bridge.core.results.commands import AgentEntry, RoomAddress, TurnEntry
 
 if TYPE_CHECKING:
-    from agent_bridge.bridge.agents.upstream_status import Health
     from agent_bridge.store.agents import AgentRoom
     from agent_bridge.store.turn_admin import TurnSummary
 
@@ -35,16 +34,4 @@ def turn_entry(summary: TurnSummary) -> TurnEntry:
         attempts=summary.attempts,
         age=(datetime.now(UTC) - summary.said_at).total_seconds(),
         error=summary.error,
-    )
-
-
-def upstream_entry(health: Health) -> UpstreamEntry:
-    """Return the entry of an upstream."""
-    return UpstreamEntry(
-        name=health.name,
-        error=health.error,
-        agents=health.agents,
-        doubted=health.doubted,
-        vanished=tuple(health.vanished),
-        appeared=tuple(health.appeared),
     )

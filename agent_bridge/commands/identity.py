@@ -29,4 +29,4 @@ async def same(ctx: CommandContext, old: OneAgent, new: AgentName) -> Reconnecte
     await services.agents.reconnect(old.agent.id, model, None if twin is None else twin.id)
     await services.upstream_status.ask(confirmed=False, within=_PATIENCE)
     agent = await services.agents.by_agent(old.agent.id)
-    return Reconnected(agent_entry(agent, services.namespace.domain), model)
+    return Reconnected(agent_entry(agent, services.namespace.domain), old.agent.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agent_bridge.commands.entries import upstream_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.results.commands import CommandList, Group, RoomEntry, StatusReport, SyncReport
@@ -25,7 +24,7 @@ async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
     Running twice lists the agents twice. That changes nothing, unless the upstream's list changed in between.
     """
     is_finished = await ctx.services.upstream_status.ask(confirmed=all_, within=_PATIENCE)
-    return SyncReport(is_finished, tuple(map(upstream_entry, await ctx.services.upstream_status.read())))
+    return SyncReport(is_finished, tuple(await ctx.services.upstream_status.read()))
 
 
 @command("status", group=Group.BRIDGE, role=Role.ADMIN)
@@ -40,6 +39,6 @@ async def status(ctx: CommandContext) -> StatusReport:
         held=states.count(AgentState.HELD),
         gone=states.count(AgentState.GONE),
         open_turns=open_turns,
-        upstreams=tuple(map(upstream_entry, await ctx.services.upstream_status.read())),
+        upstreams=tuple(await ctx.services.upstream_status.read()),
         rooms=tuple(RoomEntry(each.agent.name, each.home.problems) for each in found if each.home.problems),
     )

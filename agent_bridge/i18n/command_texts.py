@@ -62,6 +62,7 @@ class CommandTexts:
     status_messages: str
     status_upstream: str
     status_doubted: str
+    status_waiting: str
     status_room: str
     status_more_rooms: str
     status_unclear: str

@@ -59,25 +59,24 @@ ENGLISH_COMMANDS = CommandTexts(
     already_there="{user} is already in {room}.",
     no_such_user="However, the homeserver has no account {user}: please check the spelling.",
     may_not_talk="However, agents do not answer {user}: `permissions` has no role for this user.",
-    reconnected="{room} belongs to the agent *{listed}* from now on.",
+    reconnected="The room of *{former}* belongs to {room} from now on.",
     not_reconnected="*{upstream}* lists no new agent *{listed}*.",
     listed_agents="New in its list: {names}.",
     no_room_yet="{name} has no room yet. Please try again in a moment.",
     sync_unfinished="The servers have not answered yet. This is their last known state:",
     status_agents="- {agents}, {held} without a room until `sync all`, {gone} gone",
     status_messages="- {messages} waiting or being answered",
-    status_upstream="- **{name}**: {agents}",
-    status_doubted=(
-        "- **{name}**: {agents}; {doubted} more disappeared from its list at once and are kept. `sync all` removes them"
-    ),
+    status_upstream="**{name}**: {agents}",
+    status_doubted="{doubted} more disappeared from its list at once and are kept. `{prefix} sync all` removes them",
+    status_waiting="{waiting} new ones appeared at once and have no rooms. `{prefix} sync all` makes the rooms",
     status_room="- ⚠️ The room of **{name}** {problem}.",
     status_more_rooms="- … {count} more",
     status_unclear=(
-        "- **{name}**: {agents}. It no longer lists {vanished}; new in its list: {appeared}. Names may have changed, "
+        "It no longer lists {vanished}; new in its list: {appeared}. Names may have changed, "
         "so nothing was done. `{prefix} same <old> <new>` gives an agent's room to a new name, "
         "`{prefix} sync all` accepts the list as it is"
     ),
-    status_failing="- **{name}**: ⚠️ {cause}",
+    status_failing="**{name}**: ⚠️ {cause}",
     not_asked_yet="not asked yet",
     busy={
         "queue": "From now on, each message gets a separate answer, one after the other.",

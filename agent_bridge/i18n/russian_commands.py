@@ -60,25 +60,24 @@ RUSSIAN_COMMANDS = CommandTexts(
     already_there="{user} уже в комнате: {room}.",
     no_such_user="Однако на сервере нет пользователя {user}: проверьте написание.",
     may_not_talk="Однако агенты не будут отвечать {user}: в `permissions` для этого пользователя нет роли.",
-    reconnected="{room} теперь принадлежит агенту *{listed}*.",
+    reconnected="Комната агента *{former}* теперь принадлежит агенту {room}.",
     not_reconnected="В списке сервера *{upstream}* нет нового агента *{listed}*.",
     listed_agents="Новые в его списке: {names}.",
     no_room_yet="У агента {name} ещё нет комнаты. Пожалуйста, попробуйте чуть позже.",
     sync_unfinished="Серверы ещё не ответили. Последнее известное состояние:",
     status_agents="- {agents}; без комнаты до `sync all`: {held}; больше нет: {gone}",
     status_messages="- ждут ответа или получают его сейчас: {messages}",
-    status_upstream="- **{name}**: {agents}",
-    status_doubted=(
-        "- **{name}**: {agents}; разом исчезли из списка и пока оставлены: {doubted}. Удалить их: `sync all`"
-    ),
+    status_upstream="**{name}**: {agents}",
+    status_doubted="Разом исчезли из списка и пока оставлены: {doubted}. Удалить их: `{prefix} sync all`",
+    status_waiting="Разом появились и пока без комнат: {waiting}. Создать комнаты: `{prefix} sync all`",
     status_room="- ⚠️ Комната агента **{name}** {problem}.",
     status_more_rooms="- … и ещё {count}",
     status_unclear=(
-        "- **{name}**: {agents}. Больше нет в списке: {vanished}; новые: {appeared}. Возможно, это переименования, "
+        "Больше нет в списке: {vanished}; новые: {appeared}. Возможно, это переименования, "
         "поэтому ничего не изменено. `{prefix} same <old> <new>` передаёт комнату агента новому имени, "
         "`{prefix} sync all` принимает список как есть"
     ),
-    status_failing="- **{name}**: ⚠️ {cause}",
+    status_failing="**{name}**: ⚠️ {cause}",
     not_asked_yet="запроса ещё не было",
     busy={
         "queue": "Теперь на каждое сообщение будет отдельный ответ, один за другим.",

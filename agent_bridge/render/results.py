@@ -33,7 +33,6 @@ from agent_bridge.core.results.commands import (
     TurnEntry,
     TurnNotFound,
     UnknownCommand,
-    UpstreamEntry,
     WhenBusySet,
     WrongRoom,
 )
@@ -42,6 +41,7 @@ from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, link
 from agent_bridge.render.trace import render_no_trace, render_trace
+from agent_bridge.render.upstreams import upstream_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -196,7 +196,7 @@ class ResultRenderer:
         return f"{answer} {self._texts.commands.may_not_talk.format(user=escape(result.user))}"
 
     def _reconnected(self, result: Reconnected) -> str:
-        return self._texts.commands.reconnected.format(room=_room(result.agent), listed=escape(result.listed))
+        return self._texts.commands.reconnected.format(room=_room(result.agent), former=escape(result.former))
 
     def _not_reconnected(self, result: NotReconnected) -> str:
         text = self._texts.commands.not_reconnected.format(
@@ -247,7 +247,7 @@ class ResultRenderer:
         return "\n\n".join(lines)
 
     def _sync_report(self, result: SyncReport) -> str:
-        lines = list(map(self._upstream, result.upstreams))
+        lines = self._upstreams(result)
         return "\n".join(lines if result.is_finished else [self._texts.commands.sync_unfinished, "", *lines])
 
     def _status_report(self, result: StatusReport) -> str:
@@ -266,23 +266,10 @@ class ResultRenderer:
         shown = rooms[:_ROWS]
         if len(rooms) > _ROWS:
             shown.append(texts.commands.status_more_rooms.format(count=len(rooms) - _ROWS))
-        return "\n".join([*lines, *map(self._upstream, result.upstreams), *shown])
+        return "\n".join([*lines, *self._upstreams(result), *shown])
 
-    def _upstream(self, upstream: UpstreamEntry) -> str:
-        texts, name = self._texts, escape(upstream.name)
-        if upstream.error is not None:
-            return texts.commands.status_failing.format(
-                name=name, cause=escape(upstream.error or texts.commands.not_asked_yet)
-            )
-        if upstream.appeared:
-            vanished = ", ".join(f"*{escape(each)}*" for each in upstream.vanished)
-            appeared = ", ".join(f"`{in_backticks(each)}`" for each in upstream.appeared)
-            agents = texts.count(upstream.agents, texts.agent)
-            return texts.commands.status_unclear.format(
-                name=name, agents=agents, vanished=vanished, appeared=appeared, prefix=self._prefix
-            )
-        text = texts.commands.status_doubted if upstream.doubted else texts.commands.status_upstream
-        return text.format(name=name, agents=texts.count(upstream.agents, texts.agent), doubted=upstream.doubted)
+    def _upstreams(self, result: SyncReport | StatusReport) -> list[str]:
+        return [f"- {upstream_status(health, self._texts, self._prefix)}" for health in result.upstreams]
 
 
 def open_state(turn: TurnEntry, texts: Texts) -> str:

@@ -26,6 +26,8 @@ class KeyValues:
     ADMIN_ROOM = "admin_room"
     #: Keys of the changes that the administrators were told.
     TOLD_ADMINS = "told_admins"
+    #: By upstream: the number of reports about held changes, and the changes that the last one named.
+    HELD_REPORTS = "held_reports"
     #: The status of each upstream.
     UPSTREAMS = "upstreams"
     #: The number of requests for a sync; of those that confirm every change of the listings; and of both when the last

@@ -14,7 +14,7 @@ from agent_bridge.core.errors import BridgeError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from agent_bridge.bridge.agents.upstream_status import Health
+    from agent_bridge.core.upstreams import Health
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.web.health import HealthPages
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from agent_bridge.bridge.agents.upstream_status import Health, SyncRequests, UpstreamStatus
+from agent_bridge.bridge.agents.upstream_status import SyncRequests, UpstreamStatus
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.core.errors import LockLost, StoreError, WorkEnded
+from agent_bridge.core.upstreams import Health
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.leadership import Leadership, LeaderState

@@ -13,8 +13,9 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from agent_bridge.bridge.agents.presence import Presence
-from agent_bridge.bridge.agents.upstream_status import Health, UpstreamStatus
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session

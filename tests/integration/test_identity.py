@@ -18,7 +18,11 @@ async def test_two_renames_at_once_are_held_until_an_operator_tells_which_is_whi
     harness: BridgeHarness, database_url: str
 ) -> None:
     async with ScriptedUpstream("Dora", "Egon", created=0, owned_by="letta") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "letta", "url": upstream.url}], permissions={DOMAIN: "admin"})
+        config = harness.config(
+            database_url,
+            [{"name": "letta", "url": upstream.url}],
+            permissions={DOMAIN: "admin", person.user_id: "admin"},
+        )
         async with harness.bridge(config) as running:
             dora, egon = await running.join(person, upstream.names[0]), await running.join(person, upstream.names[1])
             first, second = upstream.names
@@ -28,13 +32,16 @@ async def test_two_renames_at_once_are_held_until_an_operator_tells_which_is_whi
                 return "!ab same <old> <new>" in await dora.command("status")
 
             await eventually(held, "the change is reported")
+            # The administrators are told without a question, and once.
+            (told,) = await person.wait_for(lambda: person.invites)
+            await person.join(told)
             assert {first, second} <= set(re.findall(r"\w+", await dora.command("status")))
             assert "New in its list: Zoe, Yan the Great" in await dora.command(f"same {first} Xaver")
             assert {each.agent.state for each in await running.agents.all()} == {AgentState.ACTIVE}
             assert len(await running.agents.all()) == 2
             assert dora.answers == egon.answers == []
 
-            assert "belongs to the agent Yan the Great from now on" in await dora.command(
+            assert f"The room of {first} belongs to Yan the Great from now on" in await dora.command(
                 f'same {first.lower()} "Yan the Great"'
             )
             # One missing and one new name are a rename again.
@@ -47,6 +54,8 @@ async def test_two_renames_at_once_are_held_until_an_operator_tells_which_is_whi
             await dora.wait_for_answers(1)
             assert upstream.asked[-1]["model"] == "Yan the Great"
             assert "same <old>" not in await dora.command("status")
+            (report,) = person.room(told).said_by(running.homeserver.namespace.bot)
+            assert {first, second, "Zoe", "Yan"} <= set(re.findall(r"\w+", report.body))
 
 
 async def test_a_room_that_an_accepted_list_orphaned_is_reconnected(harness: BridgeHarness, database_url: str) -> None:
@@ -61,7 +70,7 @@ async def test_a_room_that_an_accepted_list_orphaned_is_reconnected(harness: Bri
             upstream.models[0]["id"], upstream.models[1]["id"] = "Zoe", "Yan"
             await dora.command("sync all")
             await running.contact("Zoe")
-            assert "belongs to the agent Zoe" in await dora.command(f"same {first} Zoe")
+            assert f"The room of {first} belongs to Zoe" in await dora.command(f"same {first} Zoe")
             await person.wait_for(lambda: dora.room.name == "Zoe - Letta Agent Chat")
             await dora.say("hello")
             await person.wait_for(lambda: "Echo: hello" in [answer.body for answer in dora.answers])

@@ -40,7 +40,6 @@ from agent_bridge.core.results.commands import (
     TurnEntry,
     TurnNotFound,
     UnknownCommand,
-    UpstreamEntry,
     WhenBusySet,
     WrongRoom,
 )
@@ -48,6 +47,7 @@ from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.results import ResultRenderer
@@ -65,7 +65,7 @@ INVITE = CommandUsage(
 BUSY = CommandUsage("busy", Group.ROOM, (Argument("mode", required=True, choices=("queue", "collect")),), "queue")
 SYNC = CommandUsage("sync", Group.BRIDGE, (Argument("all", required=False, is_flag=True),))
 TURN = TurnEntry(KEY, "@bob_b:x.org", "Ada", TurnState.QUEUED, 0, 75.0, None)
-UP = UpstreamEntry("up", None, 2, 0)
+UP = Health("up", None, 2, 0)
 TRACE = TurnTrace(
     key=KEY,
     event_id="$question",
@@ -282,7 +282,11 @@ def test_a_message_without_a_turn_is_explained(reason: NoTraceReason, detail: st
         ({}, "- **up**: 2 agents"),
         (
             {"doubted": 9},
-            "- **up**: 2 agents; 9 more disappeared from its list at once and are kept. `sync all` removes them",
+            "- **up**: 2 agents. 9 more disappeared from its list at once and are kept. `!ab sync all` removes them",
+        ),
+        (
+            {"waiting": 3},
+            "- **up**: 2 agents. 3 new ones appeared at once and have no rooms. `!ab sync all` makes the rooms",
         ),
         (
             {"vanished": ("Ada", "A*a"), "appeared": ("agent-1", "Be`a")},

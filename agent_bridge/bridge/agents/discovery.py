@@ -13,11 +13,11 @@ import structlog
 
 from agent_bridge.bridge.agents.diff import diff_agents
 from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
-from agent_bridge.bridge.agents.upstream_status import Health
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
+from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
 from agent_bridge.store.postgres.signals import Topic
@@ -240,7 +240,9 @@ class Discovery:
             del watch.missed[agent.id]
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
-        return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids)
+        agents = await self._agents.of_upstream(watch.config.name)
+        waiting = sum(each.agent.state is AgentState.HELD for each in agents)
+        return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
 
     @staticmethod
     def _report_held(watch: Watch, held: HeldChange) -> None:

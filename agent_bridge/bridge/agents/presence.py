@@ -25,7 +25,8 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.bridge.agents.upstream_status import Health, UpstreamStatus
+    from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.core.upstreams import Health
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents

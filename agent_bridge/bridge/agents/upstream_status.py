@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.upstreams import Health
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
 
@@ -20,27 +21,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks for the completion of a sync without a signal.
 _LOOK = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """The status of one upstream."""
-
-    name: str
-    #: Why the last request failed; None when it succeeded; empty before the first one.
-    error: str | None = ""
-    #: Number of agents in its last list.
-    agents: int = 0
-    #: Number of agents missing from its lists: too many at once to count as gone before an operator confirms it.
-    doubted: int = 0
-    #: Names of agents that it no longer lists, and ids that it lists instead. Which is which is unclear.
-    vanished: Sequence[str] = ()
-    appeared: Sequence[str] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the last request succeeded."""
-        return self.error is None
 
 
 @dataclass(frozen=True, slots=True)

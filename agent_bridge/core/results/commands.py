@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Role
     from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.turns import TurnState
+    from agent_bridge.core.upstreams import Health
 
 
 class Group(StrEnum):
@@ -184,8 +185,8 @@ class Reconnected:
     """An agent's room belongs to an agent that its upstream lists by another name."""
 
     agent: AgentEntry
-    #: The id in the upstream's list.
-    listed: str
+    #: Name of the agent before.
+    former: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,28 +293,12 @@ class TurnNotFound:
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamEntry:
-    """An upstream, as the leader last saw it."""
-
-    name: str
-    #: Why the upstream cannot be used; empty before its first answer; None when the last answer was good.
-    error: str | None
-    #: Agents in its last list.
-    agents: int
-    #: Agents that left the list, too many at once to be removed without ``sync all``.
-    doubted: int
-    #: Agents that are not in the list any more, and ids that are there instead; ``same`` tells which is which.
-    vanished: tuple[str, ...] = ()
-    appeared: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class SyncReport:
     """The upstreams after a request to list their agents."""
 
     #: Whether the leader asked them in time; False: the entries are older than the command.
     is_finished: bool
-    upstreams: tuple[UpstreamEntry, ...]
+    upstreams: tuple[Health, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +321,7 @@ class StatusReport:
     gone: int
     #: Messages that wait or are being answered.
     open_turns: int
-    upstreams: tuple[UpstreamEntry, ...]
+    upstreams: tuple[Health, ...]
     #: Rooms with problems.
     rooms: tuple[RoomEntry, ...] = ()
 

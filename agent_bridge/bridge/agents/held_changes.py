@@ -1,0 +1,69 @@
+"""Held changes: the administrators are told which changes of the upstreams' lists wait for a command."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.render.upstreams import upstream_status
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Topic
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.core.upstreams import Health
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.postgres.signals import Signals
+
+
+class HeldChanges:
+    """Sends one message for each change that waits, also if the process ends in between."""
+
+    def __init__(
+        self,
+        status: UpstreamStatus,
+        admin_room: AdminRoom,
+        kv: KeyValues,
+        signals: Signals,
+        texts: Texts,
+        prefix: str,
+    ) -> None:
+        self._status = status
+        self._admin_room = admin_room
+        self._kv = kv
+        self._signals = signals
+        self._texts = texts
+        self._prefix = prefix
+
+    async def run(self) -> None:
+        """Tell the administrators as soon as the status of an upstream changes, until cancelled."""
+        with self._signals.subscription(Topic.UPSTREAMS) as wake:
+            await every(FALLBACK, self._report, name="report of held changes", wake=wake, rest=LONG_REST)
+
+    async def _report(self) -> None:
+        # For each upstream: the number of reports so far, and the changes that the last one named.
+        reports: dict[str, tuple[int, list[str]]] = await self._kv.get(KeyValues.HELD_REPORTS) or {}
+        before = dict(reports)
+        for health in await self._status.read():
+            number, reported = reports.get(health.name, (0, []))
+            held = _held(health)
+            # The status of an upstream that fails is not known.
+            if not health.ok or held == list(reported):
+                continue
+            if held:
+                number += 1
+                text = upstream_status(health, self._texts, self._prefix)
+                await self._admin_room.tell_once(f"held.{health.name}.{number}", text)
+            reports[health.name] = number, held
+        if reports != before:
+            await self._kv.set(KeyValues.HELD_REPORTS, reports)
+
+
+def _held(health: Health) -> list[str]:
+    """Return the changes that wait, so that two equal lists need one report."""
+    if not health.held:
+        return []
+    values = asdict(health)
+    return [f"{key}={values[key]}" for key in ("doubted", "vanished", "appeared", "waiting")]

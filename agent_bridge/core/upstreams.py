@@ -1,0 +1,33 @@
+"""The status of an upstream, as the leader last saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The status of one upstream."""
+
+    name: str
+    #: Why the last request failed; None when it succeeded; empty before the first one.
+    error: str | None = ""
+    #: Number of agents in its last list.
+    agents: int = 0
+    #: Number of agents missing from its lists: too many at once to count as gone before an operator confirms it.
+    doubted: int = 0
+    #: Names of agents that it no longer lists, and ids that it lists instead. Which is which is unclear.
+    vanished: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
+    #: Number of agents that appeared at once, too many to get rooms before an operator confirms it.
+    waiting: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the last request succeeded."""
+        return self.error is None
+
+    @property
+    def held(self) -> bool:
+        """Whether changes of its list wait for an operator's word."""
+        return bool(self.doubted or self.appeared or self.waiting)

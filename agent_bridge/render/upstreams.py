@@ -1,0 +1,31 @@
+"""The status of an upstream, as a line of Markdown for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.render.content import escape, in_backticks
+
+if TYPE_CHECKING:
+    from agent_bridge.core.upstreams import Health
+    from agent_bridge.i18n.catalogue import Texts
+
+
+def upstream_status(health: Health, texts: Texts, prefix: str) -> str:
+    """Return the number of agents or the failure of an upstream, and which changes wait for which command.
+
+    *prefix* starts a command in a room.
+    """
+    name, commands = escape(health.name), texts.commands
+    if health.error is not None:
+        return commands.status_failing.format(name=name, cause=escape(health.error or commands.not_asked_yet))
+    sentences = [commands.status_upstream.format(name=name, agents=texts.count(health.agents, texts.agent))]
+    if health.appeared:
+        vanished = ", ".join(f"*{escape(each)}*" for each in health.vanished)
+        appeared = ", ".join(f"`{in_backticks(each)}`" for each in health.appeared)
+        sentences.append(commands.status_unclear.format(vanished=vanished, appeared=appeared, prefix=prefix))
+    if health.doubted:
+        sentences.append(commands.status_doubted.format(doubted=health.doubted, prefix=prefix))
+    if health.waiting:
+        sentences.append(commands.status_waiting.format(waiting=health.waiting, prefix=prefix))
+    return ". ".join(sentences)
