@@ -19,7 +19,7 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
-from agent_bridge.core.turns import TurnState
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.attachment import file_message
 from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, message
@@ -83,12 +83,14 @@ class Outbox:
         self._shown: dict[int, Op] = {}
         #: Parts with a request that may have succeeded without an answer.
         self._tried: set[int] = set()
-        #: Events that an earlier answer has left behind a part that was redacted and is sent again.
-        self._outdated: list[str] = []
+        #: The generation of each part of which an event was redacted so that the part is sent again.
+        self._generations: dict[int, int] = {}
         #: Parts with an edit that the homeserver may carry out later than the edits after it.
         self._late: set[int] = set()
         #: Parts that were redacted before the answer was complete.
         self._taken_back: set[int] = set()
+        #: Whether a person redacted a part before its event was recorded: nothing more is said.
+        self._withdrawn = False
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -100,6 +102,11 @@ class Outbox:
     async def _recover(self) -> None:
         sends = await self._turns.sends(self._turn.id)
         self.event_ids = {send.part: send.event_id for send in sends if send.event_id is not None}
+        self._generations = {send.part: send.generation for send in sends}
+        turn = self._turn
+        if turn.kind is TurnKind.MESSAGE and (turn.interruptions or turn.state is TurnState.COMMITTED):
+            # The homeserver may still carry out an edit of an attempt that did not end.
+            self._late |= self.event_ids.keys()
         if open_parts := {send.part for send in sends if send.event_id is None}:
             self._tried |= open_parts
             await self._adopt(open_parts)
@@ -107,9 +114,11 @@ class Outbox:
     async def show(self, op: Op, *, intended: bool = False, recorded: bool = True) -> None:
         """Carry out *op*: send the part or edit its event; do nothing if the event shows exactly *op*.
 
+        Nothing is shown of an answer that a person has redacted.
+
         *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once.
         """
-        if self._shown.get(op.part) == op:
+        if self._withdrawn or self._shown.get(op.part) == op:
             return
         first = op.part not in self.event_ids
         content = await rendered(len(op.text), self._content, op, first=first)
@@ -123,11 +132,12 @@ class Outbox:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
             relation = self._relation(op)
-            self._leave_behind(op.part)
+            await self._remove_behind(op.part)
             self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
-            if recorded:
-                await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
-            if tried:
+            self._taken_back.discard(op.part)
+            if recorded or tried:
+                await self._record(op.part)
+            if tried and not self._withdrawn:
                 # If the first request had arrived, the homeserver returned its event, which has the first text.
                 await self._edit(op.part, content)
         self._shown[op.part] = op
@@ -143,8 +153,15 @@ class Outbox:
         await self._overtake([op for op in ops if op.part in self._late])
         for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
             await self.take_back(part)
-        await self._erase(self._outdated)
-        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
+        return await self.close(state)
+
+    async def close(self, state: TurnState, *, error: str | None = None) -> bool:
+        """Close the turn as *state*, because of *error*; without any message if its answer was redacted.
+
+        Return True if the turn was the last open one of its lane.
+        """
+        taken_back = sorted(self._taken_back)
+        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=taken_back, error=error)
         if is_last is None:
             taken_back = await self.withdraw()
             is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
@@ -159,7 +176,6 @@ class Outbox:
 
     async def withdraw(self) -> list[int]:
         """Redact all events that show the answer, with their edits; return the parts that were redacted so far."""
-        await self._erase(self._outdated)
         for part in sorted(self.event_ids):
             await self.take_back(part)
         return sorted(self._taken_back)
@@ -197,13 +213,32 @@ class Outbox:
             await self._end_live(part, event_id)
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
-        await self._turns.finish(self._turn, TurnState.FAILED, self.event_ids, error=cause)
+        await self.close(TurnState.FAILED, error=cause)
 
-    def _leave_behind(self, part: int) -> None:
-        """Have the later texts sent as new events too: a new event for *part* stands below their earlier events."""
-        if part in Part.TEXT:
-            later = [each for each in self.event_ids if each in Part.TEXT and each > part]
-            self._outdated += map(self.event_ids.pop, later)
+    async def _record(self, part: int) -> None:
+        """Record the event that shows *part*."""
+        self._withdrawn |= await self._turns.sent(self._turn.id, part, self.event_ids[part])
+
+    async def _remove_behind(self, part: int) -> None:
+        """Redact the later texts, to be sent again: a new event for *part* stands below their events.
+
+        The events are redacted, then they are forgotten, then *part* is sent: an attempt that continues in between
+        repeats a step or finds it done.
+        """
+        later = sorted(each for each in self.event_ids if each > part and each in Part.TEXT and part in Part.TEXT)
+        if not later:
+            return
+        await self._erase([self.event_ids[each] for each in later])
+        # A further transaction id: the homeserver returns the redacted event for the one that sent it.
+        generations = {each: self._generations.get(each, 0) + 1 for each in later}
+        await self._turns.replace(self._turn, generations)
+        self._generations |= generations
+        self._taken_back |= {*later}
+        for each in later:
+            del self.event_ids[each]
+            self._shown.pop(each, None)
+        self._tried.difference_update(later)
+        self._late.difference_update(later)
 
     async def _erase(self, event_ids: Iterable[str]) -> None:
         for event_id in event_ids:
@@ -234,7 +269,8 @@ class Outbox:
     def _txn_id(self, part: int) -> str:
         # Each retry of the turn has ids of its own: for the id of a redacted part the homeserver returns the old event.
         again = f".again{self._turn.retries}" if self._turn.retries else ""
-        return f"ab.{self._turn.key}.{part}{again}"
+        generation = self._generations.get(part)
+        return f"ab.{self._turn.key}.{part}{again}" + (f".next{generation}" if generation else "")
 
     async def _edit(self, part: int, content: dict[str, Any]) -> None:
         # Attempt and counter make each edit a request of its own; a repeated edit looks like one.
@@ -249,7 +285,7 @@ class Outbox:
                 relation = {} if root is None else in_thread(root, self._reply_to or self._turn.event_id)
                 # Each attempt has the same id: the homeserver knows a repetition.
                 self.event_ids[part] = await self._send_related(content, relation, f"{self._txn_id(part)}.new")
-                await self._turns.sent(self._turn.id, part, self.event_ids[part])
+                await self._record(part)
                 return
             if not (isinstance(error, HomeserverError) and error.had_no_effect):
                 self._late.add(part)
@@ -274,7 +310,7 @@ class Outbox:
         for found, event_id in (await self._find(set(wanted))).items():
             _log.info("adopted part %d of the answer: %s", wanted[found], event_id)
             self.event_ids[wanted[found]] = event_id
-            await self._turns.sent(self._turn.id, wanted[found], event_id)
+            await self._record(wanted[found])
 
     async def _find(self, marks: set[str]) -> dict[str, str]:
         """Return the events with *marks* that the room has got since the turn's own event."""
