@@ -17,7 +17,8 @@ ALTER TABLE turn
     ADD COLUMN redactions jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE outbox ADD COLUMN generation integer NOT NULL DEFAULT 0;
 -- An earlier version counted waits as failures, and stored no offers.
-UPDATE turn SET upstream_waits = failures, failures = 0, stop_offer = '' WHERE open AND kind = 'message' AND attempts > 0;
+UPDATE turn SET upstream_waits = failures, failures = 0, stop_offer = ''
+WHERE open AND kind = 'message' AND attempts > 0;
 COMMENT ON COLUMN turn.upstream_waits IS 'how often it was put back because its upstream was away';
 COMMENT ON COLUMN turn.upstream_waited IS 'seconds of these waits, and of the attempts before them';
 COMMENT ON COLUMN turn.stop_offer IS 'reaction that offers to stop it; empty: intended, perhaps sent';

@@ -136,7 +136,9 @@ async def test_waits_for_an_upstream_are_no_failures_and_take_no_time_of_a_bridg
         await database.execute("UPDATE turn SET started_at = started_at - interval '1 hour' WHERE open")
         (told,) = await talk.wait_for_answers(1)
         assert told.body == "Here you are."
-        (row,) = await database.rows("SELECT failures, upstream_waits, upstream_waited FROM turn WHERE kind = 'message'")
+        (row,) = await database.rows(
+            "SELECT failures, upstream_waits, upstream_waited FROM turn WHERE kind = 'message'"
+        )
         assert (row["failures"], row["upstream_waits"]) == (1, 2)
         assert 3 <= row["upstream_waited"] < 60
 

@@ -118,13 +118,15 @@ class Outbox:
 
         *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once.
         """
-        if self._withdrawn or self._shown.get(op.part) == op:
+        if self._shown.get(op.part) == op:
             return
         first = op.part not in self.event_ids
         content = await rendered(len(op.text), self._content, op, first=first)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
+        if self._withdrawn:
+            return
         if op.part in self.event_ids:
             await self._edit(op.part, content)
         else:
