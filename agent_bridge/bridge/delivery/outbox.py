@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds in which a request without a response is carried out or lost.
 _LATE = 2.0
+#: Interruptions of a turn from which on it is closed without a wait for late edits: its next worker may die as soon.
+_OFTEN = 5
 #: Events of one page of a room's history.
 _PAGE = 100
 _BAD_REQUEST = 400
@@ -85,8 +87,9 @@ class Outbox:
         self._tried: set[int] = set()
         #: The generation of each part of which an event was redacted so that the part is sent again.
         self._generations: dict[int, int] = {}
-        #: Parts with an edit that the homeserver may carry out later than the edits after it.
-        self._late: set[int] = set()
+        #: Parts with an edit that the homeserver may carry out later than the edits after it, and until when, by the
+        #: clock of the event loop.
+        self._late: dict[int, float] = {}
         #: Parts that were redacted before the answer was complete.
         self._taken_back: set[int] = set()
         #: Whether a person redacted a part before its event was recorded: nothing more is said.
@@ -103,10 +106,9 @@ class Outbox:
         sends = await self._turns.sends(self._turn.id)
         self.event_ids = {send.part: send.event_id for send in sends if send.event_id is not None}
         self._generations = {send.part: send.generation for send in sends}
-        turn = self._turn
-        if turn.kind is TurnKind.MESSAGE and (turn.interruptions or turn.state is TurnState.COMMITTED):
+        if self._was_interrupted:
             # The homeserver may still carry out an edit of an attempt that did not end.
-            self._late |= self.event_ids.keys()
+            self._late |= dict.fromkeys(self.event_ids, self._late_end())
         if open_parts := {send.part for send in sends if send.event_id is None}:
             self._tried |= open_parts
             await self._adopt(open_parts)
@@ -185,10 +187,9 @@ class Outbox:
     async def _overtake(self, ops: Sequence[Op]) -> None:
         """Show *ops* once more a little later: an edit without a response may have come after the last one."""
         if ops:
-            await asyncio.sleep(_LATE)
+            await asyncio.sleep(max(self._late[op.part] for op in ops) - asyncio.get_running_loop().time())
         for op in ops:
             await self._edit(op.part, self._content(op))
-            self._late.discard(op.part)
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.
@@ -239,8 +240,8 @@ class Outbox:
         for each in later:
             del self.event_ids[each]
             self._shown.pop(each, None)
+            self._late.pop(each, None)
         self._tried.difference_update(later)
-        self._late.difference_update(later)
 
     async def _erase(self, event_ids: Iterable[str]) -> None:
         for event_id in event_ids:
@@ -260,6 +261,17 @@ class Outbox:
             return {**file_message(op.file), MARK: part}
         return message(op.text, mark=part, notice=op.notice, live=op.live, first=first, plain=op.plain)
 
+    @property
+    def _was_interrupted(self) -> bool:
+        """Whether an earlier attempt to answer a message ended in the middle of it."""
+        turn = self._turn
+        interrupted = turn.interruptions > 0 or turn.state is TurnState.COMMITTED
+        return turn.kind is TurnKind.MESSAGE and interrupted and turn.interruptions < _OFTEN
+
+    @staticmethod
+    def _late_end() -> float:
+        return asyncio.get_running_loop().time() + _LATE
+
     def _relation(self, op: Op) -> dict[str, Any]:
         """Return the relation that puts *op* into a thread or makes it a reply; empty for a message of the room."""
         if op.thread_of is not None and (root := self.event_ids.get(op.thread_of)) is not None:
@@ -277,6 +289,7 @@ class Outbox:
     async def _edit(self, part: int, content: dict[str, Any]) -> None:
         # Attempt and counter make each edit a request of its own; a repeated edit looks like one.
         self._edits += 1
+        overtakes = asyncio.get_running_loop().time() >= self._late.get(part, 0.0)
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
@@ -290,8 +303,10 @@ class Outbox:
                 await self._record(part)
                 return
             if not (isinstance(error, HomeserverError) and error.had_no_effect):
-                self._late.add(part)
+                self._late[part] = self._late_end()
             raise
+        if overtakes:
+            self._late.pop(part, None)
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
