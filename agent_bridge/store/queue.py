@@ -59,5 +59,5 @@ class Queue:
         await self._database.execute(_SQL["remove"], {"jobs": list(jobs)})
 
     async def retry_now(self) -> None:
-        """Make every waiting turn due, except those that their upstream has put back before."""
+        """Make every turn due that was put back and has no failure, and never waited for its upstream."""
         await self._database.execute(_SQL["retry_now"])

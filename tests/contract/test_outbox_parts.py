@@ -53,7 +53,7 @@ def turns(database: Database) -> Turns:
     return Turns(database)
 
 
-def ops(word: str, number: int = 3) -> list[Op]:
+def ops(word: str, number: int = 4) -> list[Op]:
     return [Op(part, f"{word} {part}") for part in range(number)]
 
 
@@ -89,23 +89,39 @@ async def test_after_a_redacted_part_the_later_parts_follow_it(
     turns: Turns, homeserver: Homeserver, room: FakeRoom, asked_again: Turn
 ) -> None:
     assert await publish(turns, Outbox(homeserver, turns, asked_again, GHOST), asked_again, ops("new"))
-    assert room.texts() == ["new 0", "new 1", "new 2"]
+    assert room.texts() == ["new 0", "new 1", "new 2", "new 3"]
 
 
-@pytest.mark.parametrize("fault", ["before the part", "behind the part", "before the last", "behind the last"])
+@pytest.mark.parametrize(
+    ("when", "request_name"),
+    [
+        ("before", "erase.$2"),
+        ("before", "erase.$3"),
+        ("before", "{key}.1.again1"),
+        ("after", "{key}.1.again1"),
+        ("before", "{key}.2.again1.next1"),
+        ("after", "{key}.2.again1.next1"),
+        ("after", "{key}.3.again1.next1"),
+    ],
+)
 async def test_a_kill_between_the_parts_leaves_no_part_behind(
-    database: Database, lane: int, turns: Turns, homeserver: Homeserver, room: FakeRoom, asked_again: Turn, fault: str
+    database: Database,
+    lane: int,
+    turns: Turns,
+    homeserver: Homeserver,
+    room: FakeRoom,
+    asked_again: Turn,
+    when: str,
+    request_name: str,
 ) -> None:
-    when, _, which = fault.split()
     faults = room.refused if when == "before" else room.lost
-    suffix = ".next1" if which == "last" else ""
-    faults.add(f"ab.{asked_again.key}.{2 if suffix else 1}.again1{suffix}")
+    faults.add("ab." + request_name.format(key=asked_again.key))
     with pytest.raises(HomeserverUnavailable):
         await publish(turns, Outbox(homeserver, turns, asked_again, GHOST), asked_again, ops("new"))
     assert not faults
     resumed = await take(database, lane)
     assert await publish(turns, Outbox(homeserver, turns, resumed, GHOST), resumed, ops("new"))
-    assert room.texts() == ["new 0", "new 1", "new 2"]
+    assert room.texts() == ["new 0", "new 1", "new 2", "new 3"]
     assert [send.event_id for send in await turns.sends(resumed.id)] == [
         event["event_id"] for event in room.events if event["content"] and "m.new_content" not in event["content"]
     ]
@@ -116,7 +132,7 @@ async def test_a_part_that_was_refused_once_does_not_cost_the_next_part(
 ) -> None:
     turn = await take(database, lane)
     outbox = Outbox(homeserver, turns, turn, GHOST)
-    first, second, third = ops("text")
+    first, second, third = ops("text", 3)
     await outbox.show(first)
     room.refused.add(f"ab.{turn.key}.1")
     with pytest.raises(HomeserverUnavailable):

@@ -70,11 +70,16 @@ class FakeRoom(LocalServer):
         return next(event for event in self.events if event["event_id"] == event_id)
 
     async def _send(self, request: web.Request) -> web.Response:
-        txn, content = request.match_info["txn"], await request.json()
-        if txn in self.refused:
-            self.refused.discard(txn)
-            return web.json_response({"errcode": "M_UNKNOWN"}, status=503)
+        txn, content = unquote(request.match_info["txn"]), await request.json()
+        if (refusal := self._refusal(txn)) is not None:
+            return refusal
         return await asyncio.shield(self._carry_out(request, txn, content))
+
+    def _refusal(self, txn: str) -> web.Response | None:
+        if txn not in self.refused:
+            return None
+        self.refused.discard(txn)
+        return web.json_response({"errcode": "M_UNKNOWN"}, status=503)
 
     async def _carry_out(self, request: web.Request, txn: str, content: Event) -> web.Response:
         await self.held[txn].wait()
@@ -88,6 +93,8 @@ class FakeRoom(LocalServer):
         return web.json_response({"event_id": self._by_txn[txn]})
 
     async def _redact(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(unquote(request.match_info["txn"]))) is not None:
+            return refusal
         self.redact(unquote(request.match_info["event"]))
         return web.json_response({"event_id": "$redaction"})
 
