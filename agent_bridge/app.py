@@ -262,7 +262,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         config.answers,
         texts,
     )
-    reactions = StatusReactions(homeserver)
+    reactions, stop_offers = StatusReactions(homeserver), StopOffers(homeserver, turns)
     messages = MessageHandler(
         outboxes,
         turns,
@@ -270,8 +270,8 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         generation,
         Receipts(homeserver),
         reactions,
-        StopOffers(homeserver),
-        Undeliverable(homeserver, turns, reactions, texts),
+        stop_offers,
+        Undeliverable(homeserver, turns, reactions, stop_offers, texts),
         config.lanes,
         config.answers,
         texts,

@@ -173,7 +173,7 @@ class Turn:
     state: TurnState
     #: The number of claims by workers, including the present one.
     attempts: int
-    #: The number of failures of the upstream.
+    #: The number of failures of the upstream or of the bridge. Waits for an upstream or a homeserver are none.
     failures: int
     #: The number of times that its worker died or was ended.
     interruptions: int
@@ -193,8 +193,10 @@ class Turn:
     error: str | None
     #: The problem of the room in which the ghost cannot show an answer; None without one.
     obstacle: RoomProblem | None = None
-    #: Seconds since it was first claimed, or since the request to ask again.
-    worked: float = 0.0
+    #: The number of times that it was put back because its upstream was away, and the seconds of these waits together
+    #: with the attempts before them.
+    upstream_waits: int = 0
+    upstream_waited: float = 0.0
 
     @property
     def payloads(self) -> tuple[Payload, ...]:
@@ -234,5 +236,7 @@ class Send:
     part: int
     #: The event that shows it, None while that is not known.
     event_id: str | None
+    #: The number of events of this part that were redacted so that the part is sent again.
+    generation: int
     #: When the intention was written.
     created_at: datetime

@@ -67,9 +67,14 @@ class IntakeStore:
             lanes.setdefault(row["event_id"], []).append(row["conversation"])
         return lanes
 
-    async def known(self, event_ids: Sequence[str]) -> set[str]:
-        """Return those of *event_ids* that have a turn or were ignored."""
-        return {row["event_id"] for row in await self._database.rows(_SQL["known"], {"events": list(event_ids)})}
+    async def known(self, event_ids: Collection[str], connection: Connection | None = None) -> set[str]:
+        """Return those of *event_ids* that have a turn or were ignored; *connection*: as its transaction sees them."""
+        values = {"events": list(event_ids)}
+        if connection is None:
+            rows = await self._database.rows(_SQL["known"], values)
+        else:
+            rows = await (await connection.execute(_SQL["known"], values)).fetchall()
+        return {row["event_id"] for row in rows}
 
     async def ignore(self, connection: Connection, ignored: Sequence[Ignored]) -> None:
         """Note events that have no turn, and why, within the caller's transaction; skip those that have one."""

@@ -59,5 +59,5 @@ class Queue:
         await self._database.execute(_SQL["remove"], {"jobs": list(jobs)})
 
     async def retry_now(self) -> None:
-        """Make every turn due that was put back for another reason than a failure of its upstream."""
+        """Make every turn due that was put back and has no failure, and never waited for its upstream."""
         await self._database.execute(_SQL["retry_now"])

@@ -64,12 +64,18 @@ class Redactions:
         another answer
         event of an answer  The answer and its transcript are forgotten. If it is being given, it ends. The next
                             answer is sent as a new event.
+        unknown event       If it is a part of an answer that is being sent, the answer is forgotten once the id of the
+                            part is stored.
         ==================  =========================================================================================
 
         A repeat changes nothing.
         """
         about = {"room_id": change.room_id, "target": change.target, "event_id": change.event_id}
         locked = await _rows(connection, _SQL["lock"], about)
+        if not locked:
+            await connection.execute(_SQL["note"], about)
+            # The id of a part may have been stored in the meantime; from now on its worker sees the note.
+            locked = await _rows(connection, _SQL["lock"], about)
         if not locked:
             return Forgotten()
         await connection.execute(_SQL["lock_heads"], {"turns": [row["id"] for row in locked]})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.answers import NO_EXTRAS
+from agent_bridge.core.answers import NO_EXTRAS, Part
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
@@ -60,8 +60,9 @@ def _queued(row: DictRow) -> QueuedMessage:
 class Turns:
     """The tables ``turn`` and ``outbox``, as a worker uses them.
 
-    A worker's commits about a turn (:meth:`collect`, :meth:`put_back`, :meth:`commit`, :meth:`finish`) count only as
-    long as no other worker has taken the turn up since; otherwise they raise :class:`TurnLost` and change nothing.
+    A worker's commits about a turn (:meth:`collect`, :meth:`put_back`, :meth:`commit`, :meth:`replace`,
+    :meth:`finish`) count only as long as no other worker has taken the turn up since; otherwise they raise
+    :class:`TurnLost` and change nothing.
     """
 
     def __init__(self, database: Database) -> None:
@@ -122,14 +123,23 @@ class Turns:
         """Return the number of open turns by agent (row id; None: the bridge bot)."""
         return {row["agent"]: row["turns"] for row in await self._database.rows(_SQL["count_open"])}
 
-    async def put_back(self, turn: Turn, *, delay: float, failed: bool, why: str, doubted: bool = False) -> None:
+    async def put_back(
+        self, turn: Turn, *, delay: float, failed: bool, why: str, waited: float = 0.0, doubted: bool = False
+    ) -> None:
         """Let *turn* keep its position at the head of its lane, to be claimed after *delay* seconds.
 
-        *failed* counts a failure of the upstream. A committed answer stays committed. If the room is *doubted*, it is
-        compared with the homeserver before that.
+        *failed* counts a failure. *waited*, if it is not 0, counts a wait for the upstream of so many seconds. A
+        committed answer stays committed. If the room is *doubted*, it is compared with the homeserver before that.
         """
         step = encode_step("put_back", seconds=delay, why=why)
-        values = {"failed": int(failed), "delay": delay, "step": step, "doubted": doubted, "stop": turn.stop}
+        values = {
+            "failed": int(failed),
+            "waited": waited,
+            "delay": delay,
+            "step": step,
+            "doubted": doubted,
+            "stop": turn.stop,
+        }
         await self._fenced(_SQL["put_back"], turn, values)
 
     async def ask_the_rest(self, turn: Turn, *, taken_back: Collection[int] = ()) -> bool:
@@ -203,8 +213,8 @@ class Turns:
         """Close *turn* as *state* together with the events that show its parts.
 
         The parts *taken_back* are not shown any more. *error* is why it failed, unless that is known. Return True if
-        the turn was the last open one of its lane; None if its answer was withdrawn in the meantime: the turn stays
-        open until no part is shown.
+        the turn was the last open one of its lane; None if its answer was withdrawn in the meantime, or if a person
+        redacted one of the events before its id was stored: the turn stays open until no part is shown.
         """
         row = await self._fenced(
             _SQL["finish"],
@@ -213,6 +223,7 @@ class Turns:
                 "state": state,
                 "parts": list(sent),
                 "events": list(sent.values()),
+                "waiting": Part.WAITING,
                 "redacted": list(taken_back),
                 "error": error,
                 "step": encode_step(state, parts=len(sent), error=error),
@@ -229,13 +240,28 @@ class Turns:
         """Write the intention to send part *part*, before the request goes out."""
         await self._database.execute(_SQL["intend"], {"turn": turn, "part": part})
 
-    async def sent(self, turn: int, part: int, event_id: str) -> None:
-        """Record the event that shows part *part*."""
-        await self._database.execute(_SQL["sent"], {"turn": turn, "part": part, "event_id": event_id})
+    async def sent(self, turn: int, part: int, event_id: str) -> bool:
+        """Record the event that shows part *part*; tell whether a person redacted it before, which ends the answer."""
+        values = {"turn": turn, "part": part, "event_id": event_id, "waiting": Part.WAITING}
+        return await self._database.row(_SQL["sent"], values) is not None
+
+    async def replace(self, turn: Turn, generations: Mapping[int, int]) -> None:
+        """Forget the redacted events of parts, and note the generations as which they are sent again."""
+        values = {"parts": list(generations), "generations": list(generations.values())}
+        await self._fenced(_SQL["replace"], turn, values)
 
     async def sends(self, turn: int) -> list[Send]:
         """Return the parts that were sent, or may have been sent, for *turn*, by part."""
         return [Send(**row) for row in await self._database.rows(_SQL["sends"], {"turn": turn})]
+
+    async def stop_offer(self, turn: int) -> str | None:
+        """Return the reaction that offers to stop *turn*; empty if it may have been sent, None without an offer."""
+        row = await self._database.row(_SQL["stop_offer"], {"turn": turn})
+        return None if row is None else row["stop_offer"]
+
+    async def offer_stop(self, turn: int, event_id: str | None) -> None:
+        """Record the reaction that offers to stop *turn*, as :meth:`stop_offer` returns it."""
+        await self._database.execute(_SQL["offer_stop"], {"turn": turn, "event_id": event_id})
 
     async def _fenced(self, query: LiteralString, turn: Turn, values: Mapping[str, object]) -> DictRow:
         row = await self._database.row(query, {**values, "turn": turn.id, "attempts": turn.attempts})

@@ -14,7 +14,7 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor
-from agent_bridge.core.turns import IgnoreReason, StopReason
+from agent_bridge.core.turns import IgnoreReason, StopReason, TurnState
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
@@ -235,6 +235,33 @@ async def test_a_backfill_finds_a_lost_request_for_another_answer_once(database:
     assert await order(database) == ["$2"]
     rows = await database.rows("SELECT event_id, reason FROM ignored ORDER BY event_id")
     assert [tuple(row.values()) for row in rows] == [("$more", IgnoreReason.MERGED), ("$stop", IgnoreReason.STOP)]
+
+
+async def test_a_repeated_transaction_changes_no_later_answer(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    turn = await take(database, lane)
+    events = [reacted("$stop", "🛑"), reacted("$again", "🔁"), reacted("$more", "🔁")]
+    await intake.take("t2", events)
+    await finish(database, turn, TurnState.STOPPED)
+    change = await take(database, lane)
+    assert await Edits(database).ask_again(change)
+    await finish(database, change)
+    before = await database.rows("SELECT * FROM turn ORDER BY id")
+    await intake.take("t2", events)
+    assert await database.rows("SELECT * FROM turn ORDER BY id") == before
+
+
+async def test_a_repeated_change_that_was_refused_stays_refused(database: Database, intake: Intake) -> None:
+    await intake.take("t1", [said("$1")])
+    lane = (await row_of(database, "$1"))["conversation"]
+    await finish(database, await take(database, lane))
+    await intake.take("t2", [said(f"$new{number}") for number in range(LIMIT)])
+    for _ in range(2):
+        await intake.take("t3", [changed("$edit", "better", "$1")])
+        assert (await kinds(database))["$edit"] == "refusal"
+        rows = await database.rows("SELECT kind FROM turn WHERE event_id = '$edit'")
+        assert [row["kind"] for row in rows] == ["refusal"]
 
 
 async def test_a_withdrawn_request_for_another_answer_does_not_wait(database: Database, intake: Intake) -> None:

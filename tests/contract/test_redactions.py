@@ -155,6 +155,34 @@ async def test_an_answer_that_is_redacted_while_it_is_shown_stays_open_for_its_w
     assert await is_forgotten(database, SECRET)
 
 
+async def test_an_answer_that_is_redacted_before_its_event_is_recorded_stays_open_for_its_worker(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    assert await turns.commit(turn, SECRET, error=None, parts=[0], transcript=TALK) is None
+    assert await redact(database, redaction("$a0")) == await redact(database, redaction("$a0"))
+    await redact(database, redaction("$other", "$r2"))
+    assert await turns.finish(turn, TurnState.DONE, {0: "$a0"}) is None
+    assert await Transcripts(database).of_lane(lane, 9) == []
+    row = await row_of(database, "$q")
+    assert (row["stop"], row["stopped_by"]) == (StopReason.WITHDRAWN, "$redaction")
+    assert await turns.finish(turn, TurnState.STOPPED, {}, taken_back=[0])
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_a_redaction_of_another_event_changes_no_answer(database: Database, turns: Turns, lane: int) -> None:
+    turn = await take(database, lane)
+    await turns.commit(turn, SECRET, error=None, parts=[0, Part.WAITING], transcript=TALK)
+    await redact(database, redaction("$other"))
+    await redact(database, redaction("$waits", "$r2"))
+    assert not await turns.sent(turn.id, Part.WAITING, "$waits")
+    assert not await turns.sent(turn.id, 0, "$a0")
+    assert await turns.finish(turn, TurnState.DONE, {0: "$a0", Part.WAITING: "$waits"})
+    row = await row_of(database, "$q")
+    assert (row["state"], row["answer"], row["redactions"]) == (TurnState.DONE, SECRET, {})
+    assert await Transcripts(database).of_lane(lane, 9) == TALK
+
+
 @pytest.mark.parametrize("redact_answers", [True, False])
 async def test_the_answer_to_a_redacted_question_is_redacted_if_configured(
     database: Database, turns: Turns, lane: int, *, redact_answers: bool

@@ -104,7 +104,6 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
         interruptions=0,
         retries=0,
         age=turn.age,
-        worked=turn.worked,
         stop=None,
         collected=(),
         answer=None,
@@ -221,6 +220,21 @@ async def test_put_back_keeps_the_place_and_waits(database: Database, turns: Tur
     assert (again.event_id, again.attempts, again.failures, again.state) == ("$1", 2, 1, TurnState.RUNNING)
     row = await row_of(database, "$1")
     assert (row["not_before"], row["waits_since"]) == (None, None)
+
+
+async def test_waits_for_an_upstream_are_counted_apart_from_failures_until_the_turn_is_asked_again(
+    database: Database, turns: Turns
+) -> None:
+    (lane,) = await accept(database, new("$1"))
+    for waited in (1.5, 2.0):
+        await turns.put_back(await take(database, lane), delay=0, failed=False, waited=waited, why="it is away")
+    # A bridge that was down for an hour did not wait.
+    await database.execute("UPDATE turn SET started_at = started_at - interval '1 hour'")
+    turn = await take(database, lane)
+    assert (turn.upstream_waits, turn.upstream_waited, turn.failures) == (2, 3.5, 0)
+    assert await turns.ask_the_rest(turn)
+    turn = await take(database, lane)
+    assert (turn.upstream_waits, turn.upstream_waited) == (0, 0)
 
 
 async def test_a_turn_that_waits_is_taken_when_its_time_has_come(database: Database, turns: Turns) -> None:
@@ -344,7 +358,7 @@ async def test_an_intention_is_written_once(database: Database, turns: Turns) ->
     (first,) = await turns.sends(turn.id)
     await turns.sent(turn.id, 1, "$shown")
     await turns.intend(turn.id, 1)
-    assert await turns.sends(turn.id) == [Send(1, "$shown", first.created_at)]
+    assert await turns.sends(turn.id) == [Send(1, "$shown", 0, first.created_at)]
     assert await turns.sends(turn.id + 1) == []
 
 

@@ -142,7 +142,7 @@ async def test_an_upstream_that_comes_back_answers_waiting_messages(harness: Bri
             await say([talk], "one", "two")
 
             async def tried() -> bool:
-                return bool(await talk.running.database.rows("SELECT 1 FROM turn WHERE failures = 1"))
+                return bool(await talk.running.database.rows("SELECT 1 FROM turn WHERE upstream_waits = 1"))
 
             await eventually(tried, "the bridge has tried once")
             await line.mend()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from agent_bridge.demo.agents.openai_server import Refusal
+from agent_bridge.store.postgres.database import Database
+from support.conditions import eventually
 from support.scripted_upstream import File, ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from support.harness import BridgeHarness
     from support.shared_bridge import SharedBridge
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -115,3 +119,29 @@ async def test_a_picture_in_the_markdown_is_a_picture(shared: SharedBridge) -> N
             f"[image: {upstream.names[0]}.png]",
             "darker",
         ]
+
+
+async def test_waits_for_an_upstream_are_no_failures_and_take_no_time_of_a_bridge_that_is_down(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with (
+        ScriptedUpstream("away") as upstream,
+        harness.talk(database_url, upstream, lanes={"max_attempts": 2}) as talk,
+        Database(database_url) as database,
+    ):
+        upstream.scripts.extend([says(503), says(503), says(429), says("Here you are.")])
+        await talk.say("please")
+        await eventually(partial(_waits, database), "the message waits")
+        # As if the bridge had been down for an hour.
+        await database.execute("UPDATE turn SET started_at = started_at - interval '1 hour' WHERE open")
+        (told,) = await talk.wait_for_answers(1)
+        assert told.body == "Here you are."
+        (row,) = await database.rows(
+            "SELECT failures, upstream_waits, upstream_waited FROM turn WHERE kind = 'message'"
+        )
+        assert (row["failures"], row["upstream_waits"]) == (1, 2)
+        assert 3 <= row["upstream_waited"] < 60
+
+
+async def _waits(database: Database) -> bool:
+    return bool(await database.rows("SELECT 1 FROM turn WHERE upstream_waits > 0"))

@@ -100,7 +100,7 @@ def test_bytes_of_a_picture_stand_in_no_log() -> None:
 
 
 def test_records_do_not_change() -> None:
-    for record in (turn(), Send(1, None, datetime.now(UTC)), ChatMessage("user", "hello")):
+    for record in (turn(), Send(1, None, 0, datetime.now(UTC)), ChatMessage("user", "hello")):
         field = dataclasses.fields(record)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, field, None)

@@ -101,7 +101,7 @@ class MessageHandler:
             self._receipts.working(turn.room_id, newest, outbox.user_id) as working,
             self._stop_offers.offered(turn, outbox.user_id) as offer,
         ):
-            outcome = await self._outcome(turn, agent, outbox)
+            outcome = await self._outcome(turn, agent, outbox, started)
             working.stop_typing()
             try:
                 return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started, offer)
@@ -115,8 +115,7 @@ class MessageHandler:
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that *turn* ends because of *cause*, and close it as failed."""
         agent, outbox = self._outboxes.open(turn)
-        async with self._stop_offers.offered(turn, outbox.user_id) as offer:
-            await offer.withdraw()
+        await self._stop_offers.withdraw(turn, outbox.user_id)
         await self._status_reactions.show(turn, TurnState.FAILED, outbox.user_id)
         try:
             await outbox.give_up(Failure(cause).notice(self._texts, midway=False).summary, cause)
@@ -160,14 +159,14 @@ class MessageHandler:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
         return is_last
 
-    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox) -> Outcome | None:
-        """Return the outcome of *turn*; None if the turn is queued again."""
+    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
+        """Return the outcome of *turn*, which was *started* then; None if the turn is queued again."""
         if turn.state is TurnState.COMMITTED:
             return committed_outcome(turn)
         attempt = await self._attempt(turn, agent, outbox)
         announced = False
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
-            if await self._put_back(turn, failure, agent, outbox):
+            if await self._put_back(turn, failure, agent, outbox, started):
                 return None
             announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
         if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
@@ -189,22 +188,31 @@ class MessageHandler:
             return Attempt(ended_by=Failure(self._too_old(turn)))
         return await self._generation.run(turn, agent, outbox)
 
-    async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox) -> bool:
-        """Queue *turn* again if another attempt may succeed; return whether it is queued."""
+    async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox, started: float) -> bool:
+        """Queue *turn* again if another attempt may succeed; return whether it is queued.
+
+        A wait for an upstream that is away is no failure, and its time is the time of the attempts and of the pauses
+        between them: a bridge that does not run does not wait.
+        """
         error = failure.error
         if error is None or not error.retryable:
             return False
-        delay = max(_RETRY.delay(turn.failures + 1), min(error.retry_after or 0, _LONGEST_WAIT))
-        may_wait = error.not_begun and turn.worked + delay <= self._lanes.upstream_wait
-        if not may_wait and turn.failures + 1 >= self._lanes.max_attempts:
+        tries = 1 + turn.failures + (turn.upstream_waits if error.not_begun else 0)
+        delay = max(_RETRY.delay(tries), min(error.retry_after or 0, _LONGEST_WAIT))
+        waited = time.monotonic() - started + delay if error.not_begun else 0.0
+        waited_in_all = turn.upstream_waited + waited
+        may_wait = error.not_begun and waited_in_all <= self._lanes.upstream_wait
+        if not may_wait and tries >= self._lanes.max_attempts:
             return False
-        if may_wait and turn.worked + delay > _TELL_AFTER and turn.failures:
+        if may_wait and waited_in_all > _TELL_AFTER and turn.upstream_waits:
             cause = failure.told or failure.cause
             cause = cause[:1].upper() + cause[1:]
             text = self._texts.waits_for_upstream.format(cause=cause, agent=escape(agent.name))
             await self._tell(outbox, Op(Part.WAITING, text, notice=True))
         _log.warning("asking again", error=str(error), room=turn.room_id, seconds=delay)
-        await self._turns.put_back(turn, delay=delay, failed=True, why=error.says(self._texts))
+        await self._turns.put_back(
+            turn, delay=delay, failed=not error.not_begun, waited=waited, why=error.says(self._texts)
+        )
         return True
 
     async def _tell(self, outbox: Outbox, op: Op) -> None:

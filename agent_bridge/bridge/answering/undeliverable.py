@@ -14,6 +14,7 @@ from agent_bridge.core.turns import StopReason, TurnState
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
+    from agent_bridge.bridge.delivery.stop_offers import StopOffers
     from agent_bridge.core.rooms import RoomProblem
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
@@ -29,10 +30,18 @@ _TOLD = 60.0
 class Undeliverable:
     """Closes the turns of rooms in which a ghost cannot show an answer."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, status_reactions: StatusReactions, texts: Texts) -> None:
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        turns: Turns,
+        status_reactions: StatusReactions,
+        stop_offers: StopOffers,
+        texts: Texts,
+    ) -> None:
         self._homeserver = homeserver
         self._turns = turns
         self._status_reactions = status_reactions
+        self._stop_offers = stop_offers
         self._texts = texts
 
     async def close(self, turn: Turn, obstacle: RoomProblem) -> bool:
@@ -48,6 +57,7 @@ class Undeliverable:
             redacted = await self._turns.commit(turn, "", error=cause, parts=[], extras=extras)
             if redacted is not None:
                 return await self._close_redacted(turn, redacted)
+        await self._withdraw_offer(turn)
         await self._status_reactions.show(turn, TurnState.FAILED, bot)
         outbox = Outbox(self._homeserver, self._turns, turn, bot)
         if not told:
@@ -57,15 +67,17 @@ class Undeliverable:
             except HomeserverRefused as error:
                 _log.warning("the room was not told", room=turn.room_id, error=str(error))
         _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
-        is_last = await self._turns.finish(turn, TurnState.FAILED, outbox.event_ids, error=cause)
-        if is_last is None:
-            taken_back = await outbox.withdraw()
-            is_last = await self._turns.finish(turn, TurnState.STOPPED, {}, taken_back=taken_back)
-        return bool(is_last)
+        return await outbox.close(TurnState.FAILED, error=cause)
 
     async def _close_redacted(self, turn: Turn, reason: StopReason) -> bool:
         """Close *turn* without a word, unless messages are left in it that were not redacted: they get a report."""
         if reason is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
             return False
         await self._turns.commit(turn, "", error=None, parts=[], stopped=True)
+        await self._withdraw_offer(turn)
         return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
+
+    async def _withdraw_offer(self, turn: Turn) -> None:
+        """Remove the offer to stop that an earlier attempt has made: the ghost could still write then."""
+        if turn.agent is not None:
+            await self._stop_offers.withdraw(turn, self._homeserver.namespace.user_id(turn.agent.ghost))

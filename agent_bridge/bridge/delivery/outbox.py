@@ -19,7 +19,7 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
-from agent_bridge.core.turns import TurnState
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.attachment import file_message
 from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, message
@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds in which a request without a response is carried out or lost.
 _LATE = 2.0
+#: Interruptions of a turn from which on it is closed without a wait for late edits: its next worker may die as soon.
+_OFTEN = 5
 #: Events of one page of a room's history.
 _PAGE = 100
 _BAD_REQUEST = 400
@@ -83,12 +85,15 @@ class Outbox:
         self._shown: dict[int, Op] = {}
         #: Parts with a request that may have succeeded without an answer.
         self._tried: set[int] = set()
-        #: Events that an earlier answer has left behind a part that was redacted and is sent again.
-        self._outdated: list[str] = []
-        #: Parts with an edit that the homeserver may carry out later than the edits after it.
-        self._late: set[int] = set()
+        #: The generation of each part of which an event was redacted so that the part is sent again.
+        self._generations: dict[int, int] = {}
+        #: Parts with an edit that the homeserver may carry out later than the edits after it, and until when, by the
+        #: clock of the event loop.
+        self._late: dict[int, float] = {}
         #: Parts that were redacted before the answer was complete.
         self._taken_back: set[int] = set()
+        #: Whether a person redacted a part before its event was recorded: nothing more is said.
+        self._withdrawn = False
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -100,12 +105,18 @@ class Outbox:
     async def _recover(self) -> None:
         sends = await self._turns.sends(self._turn.id)
         self.event_ids = {send.part: send.event_id for send in sends if send.event_id is not None}
+        self._generations = {send.part: send.generation for send in sends}
+        if self._was_interrupted:
+            # The homeserver may still carry out an edit of an attempt that did not end.
+            self._late |= dict.fromkeys(self.event_ids, self._late_end())
         if open_parts := {send.part for send in sends if send.event_id is None}:
             self._tried |= open_parts
             await self._adopt(open_parts)
 
     async def show(self, op: Op, *, intended: bool = False, recorded: bool = True) -> None:
         """Carry out *op*: send the part or edit its event; do nothing if the event shows exactly *op*.
+
+        Nothing is shown of an answer that a person has redacted.
 
         *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once.
         """
@@ -116,6 +127,8 @@ class Outbox:
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
+        if self._withdrawn:
+            return
         if op.part in self.event_ids:
             await self._edit(op.part, content)
         else:
@@ -123,11 +136,12 @@ class Outbox:
                 await self._turns.intend(self._turn.id, op.part)
             self._tried.add(op.part)
             relation = self._relation(op)
-            self._leave_behind(op.part)
+            await self._remove_behind(op.part)
             self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
-            if recorded:
-                await self._turns.sent(self._turn.id, op.part, self.event_ids[op.part])
-            if tried:
+            self._taken_back.discard(op.part)
+            if recorded or tried:
+                await self._record(op.part)
+            if tried and not self._withdrawn:
                 # If the first request had arrived, the homeserver returned its event, which has the first text.
                 await self._edit(op.part, content)
         self._shown[op.part] = op
@@ -143,8 +157,15 @@ class Outbox:
         await self._overtake([op for op in ops if op.part in self._late])
         for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
             await self.take_back(part)
-        await self._erase(self._outdated)
-        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back))
+        return await self.close(state)
+
+    async def close(self, state: TurnState, *, error: str | None = None) -> bool:
+        """Close the turn as *state*, because of *error*; without any message if its answer was redacted.
+
+        Return True if the turn was the last open one of its lane.
+        """
+        taken_back = sorted(self._taken_back)
+        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=taken_back, error=error)
         if is_last is None:
             taken_back = await self.withdraw()
             is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
@@ -159,7 +180,6 @@ class Outbox:
 
     async def withdraw(self) -> list[int]:
         """Redact all events that show the answer, with their edits; return the parts that were redacted so far."""
-        await self._erase(self._outdated)
         for part in sorted(self.event_ids):
             await self.take_back(part)
         return sorted(self._taken_back)
@@ -167,10 +187,9 @@ class Outbox:
     async def _overtake(self, ops: Sequence[Op]) -> None:
         """Show *ops* once more a little later: an edit without a response may have come after the last one."""
         if ops:
-            await asyncio.sleep(_LATE)
+            await asyncio.sleep(max(self._late[op.part] for op in ops) - asyncio.get_running_loop().time())
         for op in ops:
             await self._edit(op.part, self._content(op))
-            self._late.discard(op.part)
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.
@@ -197,13 +216,32 @@ class Outbox:
             await self._end_live(part, event_id)
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
-        await self._turns.finish(self._turn, TurnState.FAILED, self.event_ids, error=cause)
+        await self.close(TurnState.FAILED, error=cause)
 
-    def _leave_behind(self, part: int) -> None:
-        """Have the later texts sent as new events too: a new event for *part* stands below their earlier events."""
-        if part in Part.TEXT:
-            later = [each for each in self.event_ids if each in Part.TEXT and each > part]
-            self._outdated += map(self.event_ids.pop, later)
+    async def _record(self, part: int) -> None:
+        """Record the event that shows *part*."""
+        self._withdrawn |= await self._turns.sent(self._turn.id, part, self.event_ids[part])
+
+    async def _remove_behind(self, part: int) -> None:
+        """Redact the later texts, to be sent again: a new event for *part* stands below their events.
+
+        The events are redacted, then they are forgotten, then *part* is sent: an attempt that continues in between
+        repeats a step or finds it done.
+        """
+        later = sorted(each for each in self.event_ids if each > part and each in Part.TEXT and part in Part.TEXT)
+        if not later:
+            return
+        await self._erase([self.event_ids[each] for each in later])
+        # A further transaction id: the homeserver returns the redacted event for the one that sent it.
+        generations = {each: self._generations.get(each, 0) + 1 for each in later}
+        await self._turns.replace(self._turn, generations)
+        self._generations |= generations
+        self._taken_back |= {*later}
+        for each in later:
+            del self.event_ids[each]
+            self._shown.pop(each, None)
+            self._late.pop(each, None)
+        self._tried.difference_update(later)
 
     async def _erase(self, event_ids: Iterable[str]) -> None:
         for event_id in event_ids:
@@ -223,6 +261,17 @@ class Outbox:
             return {**file_message(op.file), MARK: part}
         return message(op.text, mark=part, notice=op.notice, live=op.live, first=first, plain=op.plain)
 
+    @property
+    def _was_interrupted(self) -> bool:
+        """Whether an earlier attempt to answer a message ended in the middle of it."""
+        turn = self._turn
+        interrupted = turn.interruptions > 0 or turn.state is TurnState.COMMITTED
+        return turn.kind is TurnKind.MESSAGE and interrupted and turn.interruptions < _OFTEN
+
+    @staticmethod
+    def _late_end() -> float:
+        return asyncio.get_running_loop().time() + _LATE
+
     def _relation(self, op: Op) -> dict[str, Any]:
         """Return the relation that puts *op* into a thread or makes it a reply; empty for a message of the room."""
         if op.thread_of is not None and (root := self.event_ids.get(op.thread_of)) is not None:
@@ -234,11 +283,13 @@ class Outbox:
     def _txn_id(self, part: int) -> str:
         # Each retry of the turn has ids of its own: for the id of a redacted part the homeserver returns the old event.
         again = f".again{self._turn.retries}" if self._turn.retries else ""
-        return f"ab.{self._turn.key}.{part}{again}"
+        generation = self._generations.get(part)
+        return f"ab.{self._turn.key}.{part}{again}" + (f".next{generation}" if generation else "")
 
     async def _edit(self, part: int, content: dict[str, Any]) -> None:
         # Attempt and counter make each edit a request of its own; a repeated edit looks like one.
         self._edits += 1
+        overtakes = asyncio.get_running_loop().time() >= self._late.get(part, 0.0)
         txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
         try:
             await self._send(edit(content, self.event_ids[part]), txn_id)
@@ -249,11 +300,13 @@ class Outbox:
                 relation = {} if root is None else in_thread(root, self._reply_to or self._turn.event_id)
                 # Each attempt has the same id: the homeserver knows a repetition.
                 self.event_ids[part] = await self._send_related(content, relation, f"{self._txn_id(part)}.new")
-                await self._turns.sent(self._turn.id, part, self.event_ids[part])
+                await self._record(part)
                 return
             if not (isinstance(error, HomeserverError) and error.had_no_effect):
-                self._late.add(part)
+                self._late[part] = self._late_end()
             raise
+        if overtakes:
+            self._late.pop(part, None)
 
     async def _send(self, content: dict[str, Any], txn_id: str) -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
@@ -274,7 +327,7 @@ class Outbox:
         for found, event_id in (await self._find(set(wanted))).items():
             _log.info("adopted part %d of the answer: %s", wanted[found], event_id)
             self.event_ids[wanted[found]] = event_id
-            await self._turns.sent(self._turn.id, wanted[found], event_id)
+            await self._record(wanted[found])
 
     async def _find(self, marks: set[str]) -> dict[str, str]:
         """Return the events with *marks* that the room has got since the turn's own event."""

@@ -43,7 +43,7 @@ class StatusReactions:
         try:
             if state is TurnState.FAILED:
                 await self._warn(turn, ghost)
-            elif turn.retries or turn.failures:
+            elif turn.attempts > 1:
                 await self._clear(turn, ghost)
         except HomeserverRefused as error:
             # The message was redacted, or the room does not permit reactions. The answer is shown all the same.

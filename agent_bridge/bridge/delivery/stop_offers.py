@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.own_reactions import remove_reactions
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MARK
 from agent_bridge.render.content import reaction
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -31,31 +32,83 @@ _PATIENCE = 5.0
 
 
 class StopOffers:
-    """Offers to stop answers. An answer never depends on the offer: a refusal is only logged."""
+    """Offers to stop answers. An answer never depends on the offer: a refusal is only logged.
 
-    def __init__(self, homeserver: Homeserver, after: float = AFTER) -> None:
+    The intention to send the reaction is stored before the request, and the request has the same transaction id in
+    every attempt. So each reaction is found, also one that the homeserver shows late.
+    """
+
+    def __init__(self, homeserver: Homeserver, turns: Turns, after: float = AFTER) -> None:
         self._homeserver = homeserver
+        self._turns = turns
         self._after = after
 
     @asynccontextmanager
     async def offered(self, turn: Turn, ghost: str) -> AsyncIterator[StopOffer]:
         """Have *ghost* react to the message of *turn* if the block takes long; see :meth:`StopOffer.withdraw`."""
-        offer = StopOffer(self._homeserver, turn, ghost, self._after)
+        offer = StopOffer(self, turn, ghost, self._after)
         try:
             yield offer
         finally:
             await offer.end()
 
+    async def show(self, turn: Turn, ghost: str) -> None:
+        """Add the reaction of *ghost* to the message of *turn*, unless an earlier attempt has left it."""
+        try:
+            left = await self._turns.stop_offer(turn.id)
+            if left:
+                return
+            await self._turns.offer_stop(turn.id, "")
+            try:
+                event_id = await self._send(turn, ghost)
+            except HomeserverRefused:
+                await self._turns.offer_stop(turn.id, left)
+                raise
+            await self._turns.offer_stop(turn.id, event_id)
+        except (HomeserverError, StoreError) as error:
+            _log.info("the offer to stop was not shown", room=turn.room_id, error=str(error))
+
+    async def withdraw(self, turn: Turn, ghost: str) -> None:
+        """Remove the reaction of *ghost* to the message of *turn*, if it was, or may have been, added.
+
+        Raises:
+            HomeserverUnavailable: the homeserver did not answer; the next attempt removes the reaction.
+            StoreError: the database did not answer.
+        """
+        event_id = await self._turns.stop_offer(turn.id)
+        if event_id is None:
+            return
+        try:
+            await self._remove(turn, ghost, event_id)
+        except HomeserverRefused as error:
+            _log.info("the offer to stop was not removed", room=turn.room_id, error=str(error))
+        await self._turns.offer_stop(turn.id, None)
+
+    async def _remove(self, turn: Turn, ghost: str, event_id: str) -> None:
+        if not event_id:
+            # The homeserver may still carry the request out: a repeat returns its event.
+            try:
+                event_id = await self._send(turn, ghost)
+            except HomeserverRefused:
+                # It has the reaction by another request, or permits none.
+                await remove_reactions(self._homeserver, turn, ghost, [_mark(turn)], name=_NAME)
+                return
+        txn_id = f"ab.{_mark(turn)}.{event_id}.redact"
+        await self._homeserver.redact(turn.room_id, event_id, txn_id=txn_id, as_user=ghost)
+
+    async def _send(self, turn: Turn, ghost: str) -> str:
+        content = reaction(turn.event_id, STOP) | {MARK: _mark(turn)}
+        txn_id = f"ab.{_mark(turn)}.{turn.retries}"
+        return await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=txn_id, as_user=ghost)
+
 
 class StopOffer:
-    """The offer for one turn."""
+    """The offer for one attempt."""
 
-    def __init__(self, homeserver: Homeserver, turn: Turn, ghost: str, after: float) -> None:
-        self._homeserver = homeserver
+    def __init__(self, offers: StopOffers, turn: Turn, ghost: str, after: float) -> None:
+        self._offers = offers
         self._turn = turn
         self._ghost = ghost
-        #: Whether the message has, or may have, the reaction: an earlier attempt may have left it.
-        self._shown = turn.attempts > 1
         self._task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(after, self._begin)
 
@@ -63,40 +116,23 @@ class StopOffer:
         """Make no offer from now on."""
         self._timer.cancel()
         if self._task is not None:
-            # A request that was sent may be carried out: its end is awaited, so that the reaction can be found.
             try:
                 await asyncio.wait({self._task}, timeout=_PATIENCE)
             finally:
                 self._task.cancel()
 
     async def withdraw(self) -> None:
-        """Make no offer from now on, and remove the reaction.
-
-        Raises:
-            HomeserverUnavailable: the homeserver did not answer; the next attempt removes the reaction.
-        """
+        """Make no offer from now on, and remove the reaction; raises the errors of :meth:`StopOffers.withdraw`."""
         await self.end()
-        if not self._shown:
-            return
-        turn = self._turn
-        try:
-            await remove_reactions(self._homeserver, turn, self._ghost, [self._mark], name=_NAME)
-        except HomeserverRefused as error:
-            _log.info("the offer to stop was not removed", room=turn.room_id, error=str(error))
-
-    @property
-    def _mark(self) -> str:
-        return f"{self._turn.key}.{_NAME}"
+        if self._task is not None:
+            # Its last statement must not come after those of the removal.
+            await asyncio.wait({self._task})
+        if self._task is not None or self._turn.attempts > 1:
+            await self._offers.withdraw(self._turn, self._ghost)
 
     def _begin(self) -> None:
-        self._shown = True
-        self._task = asyncio.create_task(self._offer())
+        self._task = asyncio.create_task(self._offers.show(self._turn, self._ghost))
 
-    async def _offer(self) -> None:
-        turn = self._turn
-        content = reaction(turn.event_id, STOP) | {MARK: self._mark}
-        txn_id = f"ab.{self._mark}.{turn.retries}.{turn.attempts}"
-        try:
-            await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=txn_id, as_user=self._ghost)
-        except HomeserverError as error:
-            _log.info("the offer to stop was not shown", room=turn.room_id, error=str(error))
+
+def _mark(turn: Turn) -> str:
+    return f"{turn.key}.{_NAME}"

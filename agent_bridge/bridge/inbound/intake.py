@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.edits import Edits
@@ -165,7 +166,10 @@ class Intake:
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
             await self._intake_store.lock(connection, locked)
-            lanes = await self._accept(connection, new)
+            # A repeated change or 🛑 would concern what was said after the first one.
+            known = await self._known(connection, new, stops)
+            lanes = await self._accept(connection, [each for each in new if each.event_id not in known])
+            stops = [stop for stop in stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             stopped = await self._intake_store.stop(connection, stops)
@@ -187,6 +191,14 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _known(
+        self, connection: Connection, new: Iterable[NewTurn | ChangeRequest], stops: Iterable[StopRequest]
+    ) -> set[str]:
+        """Return the events of changes and of 🛑 that were taken before. The repeat of a redaction changes nothing."""
+        changes = [each.event_id for each in new if _changes_answer(each)]
+        events = {*changes, *(stop.event_id for stop in stops if stop.target)}
+        return await self._intake_store.known(events, connection) if events else set()
 
     async def _accept(self, connection: Connection, new: Sequence[NewTurn | ChangeRequest]) -> dict[str, list[int]]:
         """Write *new* in its order; return the lanes of each event that is not known already."""
@@ -248,6 +260,10 @@ class Intake:
             events=[event.event_id for event in events],
             replied_to={event.replies_to for event in events if event.replies_to is not None},
         )
+
+
+def _changes_answer(asked: NewTurn | ChangeRequest) -> bool:
+    return isinstance(asked, ChangeRequest) and asked.kind is not ChangeKind.REDACT
 
 
 def _told_before(new: Iterable[NewTurn | ChangeRequest], lanes: Mapping[str, object]) -> list[Ignored]:

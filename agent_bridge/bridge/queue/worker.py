@@ -222,7 +222,8 @@ class Worker:
             return is_last
 
     async def _wait_for_homeserver(self, turn: Turn, error: HomeserverUnavailable, *, doubted: bool = False) -> None:
-        delay = _PUT_BACK.delay(turn.attempts)
+        # Attempts that failed, or whose upstream was away, say nothing about the homeserver.
+        delay = _PUT_BACK.delay(turn.attempts - turn.failures - turn.upstream_waits)
         await self._turns.put_back(turn, delay=delay, failed=False, why=error.says(self._texts), doubted=doubted)
 
     async def _fail(self, turn: Turn, error: Exception) -> None:

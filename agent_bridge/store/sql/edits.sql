@@ -101,9 +101,9 @@ WITH target AS (
 ), forgotten AS (
     DELETE FROM message USING target WHERE message.turn = target.head
 )
-UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0, retries = retries + 1,
-       retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}',
-       error = NULL, finished_at = NULL,
+UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0,
+       upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), not_before = NULL,
+       stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
        payload = CASE WHEN turn.id = target.id THEN coalesce(%(edited)s, turn.payload) ELSE turn.payload END,
        edited_by = CASE WHEN turn.id = target.id AND %(edited)s::jsonb IS NOT NULL THEN change.event_id
                         ELSE turn.edited_by END,

@@ -46,7 +46,7 @@ ON CONFLICT DO NOTHING
 DELETE FROM procrastinate_jobs WHERE id = ANY(%(jobs)s)
 
 -- retry_now --
--- Make every open turn due that waits for another reason than a failure of its upstream.
+-- Make every open turn due that has no failure and never waited for its upstream.
 UPDATE turn SET not_before = NULL
-WHERE not_before IS NOT NULL AND failures = 0 AND open
+WHERE not_before IS NOT NULL AND failures = 0 AND upstream_waits = 0 AND open
 RETURNING pg_notify('agent_bridge', 'lanes')

@@ -14,6 +14,14 @@ WHERE t.id IN (
 )
 ORDER BY t.kind IN ('edit', 'again'), t.id FOR UPDATE
 
+-- note --
+-- Note the redaction %(event_id)s of the event %(target)s in the open messages of the room of which a part may have been
+-- sent as an event that is not known yet. The statement `sent` of the turns reads the note.
+UPDATE turn SET redactions = redactions || jsonb_build_object(%(target)s::text, %(event_id)s::text)
+FROM conversation c
+WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open AND turn.kind = 'message'
+  AND EXISTS (SELECT 1 FROM outbox o WHERE o.turn = turn.id AND o.event_id IS NULL)
+
 -- lock_heads --
 -- Lock the turns that the turns %(turns)s were collected into.
 SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%(turns)s)) ORDER BY id FOR UPDATE
@@ -126,7 +134,8 @@ WHERE id = %(turn)s
 -- Queue those of the turns %(turns)s again that are closed and behind which nothing was said in their lanes; return
 -- their lanes.
 UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
-       retries = retries + 1, retried_at = now(), not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL,
+       upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), not_before = NULL,
+       stop = NULL, stopped_by = NULL, answer = NULL,
        extras = '{}', error = NULL, finished_at = NULL, steps = append_step(steps, %(step)s)
 WHERE id = ANY(%(turns)s::bigint[]) AND state IN ('done', 'failed', 'stopped')
   AND NOT EXISTS (

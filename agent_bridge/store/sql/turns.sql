@@ -30,8 +30,8 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
           turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
-          turn.retries, extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
-          extract(epoch FROM now() - greatest(turn.started_at, turn.retried_at))::float AS worked,
+          turn.upstream_waits, turn.upstream_waited, turn.retries,
+          extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
           turn.answer, turn.extras, turn.error,
@@ -81,8 +81,8 @@ SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.co
 
 -- put_back --
 -- Let a turn wait for %(delay)s seconds at the head of its lane; not at all if it has to end early, for another reason
--- than %(stop)s, which its worker knows. A committed answer stays committed. If the turn is %(doubted)s, its room is
--- compared with the homeserver first.
+-- than %(stop)s, which its worker knows. A committed answer stays committed. A wait for an upstream adds %(waited)s
+-- seconds. If the turn is %(doubted)s, its room is compared with the homeserver first.
 WITH doubted AS (
     UPDATE room SET check_requests = check_requests + 1
     FROM turn t JOIN conversation c ON c.id = t.conversation
@@ -90,6 +90,7 @@ WITH doubted AS (
     RETURNING pg_notify('agent_bridge', 'agents')
 )
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
+       upstream_waits = upstream_waits + (%(waited)s > 0)::integer, upstream_waited = upstream_waited + %(waited)s,
        waits_since = now(), steps = append_step(turn.steps, %(step)s),
        not_before = CASE WHEN stop IS NOT DISTINCT FROM %(stop)s THEN now() + make_interval(secs => %(delay)s) END
 WHERE id = %(turn)s AND attempts = %(attempts)s AND open
@@ -103,7 +104,7 @@ WITH forgotten AS (
       AND t.attempts = %(attempts)s
 )
 UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = NULL, retries = retries + 1,
-       retried_at = now(), steps = append_step(turn.steps, %(step)s)
+       upstream_waits = 0, upstream_waited = 0, retried_at = now(), steps = append_step(turn.steps, %(step)s)
 WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
   AND (NOT redacted OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted))
 RETURNING id
@@ -162,19 +163,30 @@ SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT J
 -- finish --
 -- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question
 -- that was redacted keeps no answer. Return whether the turn was the last open one of its lane. A turn whose answer was
--- withdrawn stays open (is_closed) as long as events show it: its worker redacts them. The room shows the
--- answer already, so the statement does not wait for the disk: after a crash of PostgreSQL, as after one of the bridge,
--- the next attempt finds the events and closes the turn.
+-- withdrawn stays open (is_closed) as long as events show it: its worker redacts them. An answer is also withdrawn by
+-- the redaction of an event before its id was stored, as in `sent`. The room shows the answer already, so the statement
+-- does not wait for the disk: after a crash of PostgreSQL, as after one of the bridge, the next attempt finds the events
+-- and closes the turn.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
-    SELECT id, stop, redacted OR coalesce(stop, '') IN ('redacted', 'withdrawn') AS forgets FROM turn
-    WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
+    SELECT id, stop, redacted OR coalesce(stop, '') IN ('redacted', 'withdrawn') AS forgets, (
+        SELECT min(redactions ->> sent.event_id)
+        FROM unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id) WHERE sent.part <> %(waiting)s
+    ) AS redacted_by
+    FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
+), withdrawn AS (
+    UPDATE turn SET stop = 'withdrawn', stopped_by = head.redacted_by
+    FROM head WHERE turn.id = head.id AND head.redacted_by IS NOT NULL
+    RETURNING turn.id
+), unsaid AS (
+    DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
 ), finished AS (
-    UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s),
+    UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s), redactions = '{}',
            answer = CASE WHEN forgets THEN NULL ELSE answer END,
            extras = CASE WHEN forgets THEN '{}' ELSE extras END,
            steps = append_step(turn.steps, %(step)s)
     FROM quick, head
-    WHERE turn.id = head.id AND (head.stop IS DISTINCT FROM 'withdrawn' OR cardinality(%(parts)s::integer[]) = 0)
+    WHERE turn.id = head.id AND head.redacted_by IS NULL
+      AND (head.stop IS DISTINCT FROM 'withdrawn' OR cardinality(%(parts)s::integer[]) = 0)
     RETURNING turn.id, conversation
 ), shown AS (
     UPDATE outbox SET event_id = sent.event_id
@@ -201,9 +213,42 @@ LIMIT 1
 INSERT INTO outbox (turn, part) VALUES (%(turn)s, %(part)s) ON CONFLICT (turn, part) DO NOTHING
 
 -- sent --
--- Record the event that shows a part.
-UPDATE outbox SET event_id = %(event_id)s WHERE turn = %(turn)s AND part = %(part)s
+-- Record the event that shows a part. If a person redacted the event before, the answer is withdrawn: return a row. The
+-- notice that the message waits (part %(waiting)s) is no answer.
+WITH head AS (
+    SELECT id, CASE WHEN %(part)s::integer <> %(waiting)s THEN redactions ->> %(event_id)s END AS redacted_by
+    FROM turn WHERE id = %(turn)s FOR UPDATE
+), shown AS (
+    UPDATE outbox SET event_id = %(event_id)s FROM head WHERE outbox.turn = head.id AND outbox.part = %(part)s::integer
+), withdrawn AS (
+    UPDATE turn SET stop = 'withdrawn', stopped_by = head.redacted_by, not_before = NULL
+    FROM head WHERE turn.id = head.id AND turn.open AND head.redacted_by IS NOT NULL
+    RETURNING turn.id, pg_notify('agent_bridge', 'stops')
+), unsaid AS (
+    DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
+)
+SELECT id FROM withdrawn
+
+-- replace --
+-- Forget the events of the parts %(parts)s, which are redacted, and note that each part is sent again as the
+-- generation %(generations)s; return the turn. Return no row if another worker has taken the turn up since.
+WITH head AS (
+    SELECT id FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
+), replaced AS (
+    UPDATE outbox SET event_id = NULL, generation = part.generation
+    FROM head, unnest(%(parts)s::integer[], %(generations)s::integer[]) AS part (number, generation)
+    WHERE outbox.turn = head.id AND outbox.part = part.number
+)
+SELECT id FROM head
 
 -- sends --
 -- Return the parts that were sent, or may have been sent, for a turn.
-SELECT part, event_id, created_at FROM outbox WHERE turn = %(turn)s ORDER BY part
+SELECT part, event_id, generation, created_at FROM outbox WHERE turn = %(turn)s ORDER BY part
+
+-- stop_offer --
+-- Return the reaction that offers to stop a turn.
+SELECT stop_offer FROM turn WHERE id = %(turn)s
+
+-- offer_stop --
+-- Record the reaction that offers to stop a turn.
+UPDATE turn SET stop_offer = %(event_id)s WHERE id = %(turn)s

@@ -1,0 +1,132 @@
+"""A server in a homeserver's place that keeps the events of one room, with the faults that a test asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from agent_bridge.demo.agents.openai_server import LocalServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Event = dict[str, Any]
+
+
+class FakeRoom(LocalServer):
+    """Sends, redacts and returns events like Synapse, which repeats no transaction id and loses redacted content."""
+
+    def __init__(self) -> None:
+        #: The events in their order.
+        self.events: list[Event] = []
+        #: Transaction ids whose next requests fail: *refused* ones have no effect, *lost* ones get no useful response.
+        self.refused: set[str] = set()
+        self.lost: set[str] = set()
+        #: Transaction ids of requests that are carried out once the event is set.
+        self.held: defaultdict[str, asyncio.Event] = defaultdict(_set_event)
+        self._by_txn: dict[str, str] = {}
+        app = web.Application()
+        rooms = "/_matrix/client/{version}/rooms/{room}"
+        app.router.add_put(rooms + "/send/{kind}/{txn}", self._send)
+        app.router.add_put(rooms + "/redact/{event}/{txn}", self._redact)
+        app.router.add_get(rooms + "/event/{event}", self._event)
+        app.router.add_get(rooms + "/messages", self._messages)
+        app.router.add_get(rooms + "/context/{event}", self._context)
+        app.router.add_get(rooms + "/relations/{event}/{tail:.*}", self._relations)
+        super().__init__(app)
+
+    def redact(self, event_id: str) -> None:
+        """Redact an event as a person does."""
+        event = self._find(event_id)
+        event["content"] = {}
+        event["unsigned"] = {"redacted_because": {"type": "m.room.redaction"}}
+
+    def texts(self) -> list[str]:
+        """Return the texts of the messages, as clients show them."""
+        return [self._text(event) for event in self._shown("m.room.message")]
+
+    def reactions(self) -> list[str]:
+        """Return the keys of the reactions."""
+        return [event["content"]["m.relates_to"]["key"] for event in self._shown("m.reaction")]
+
+    def edits_of_redacted(self) -> list[Event]:
+        """Return the edits that contain a text of a redacted event."""
+        gone = {event["event_id"] for event in self.events if not event["content"]}
+        return [event for event in self.events if _edited(event) in gone]
+
+    def _shown(self, kind: str) -> Iterator[Event]:
+        return (event for event in self.events if event["type"] == kind and event["content"] and not _edited(event))
+
+    def _text(self, event: Event) -> str:
+        edits = [each for each in self.events if _edited(each) == event["event_id"]]
+        content = edits[-1]["content"]["m.new_content"] if edits else event["content"]
+        return str(content["body"])
+
+    def _find(self, event_id: str) -> Event:
+        return next(event for event in self.events if event["event_id"] == event_id)
+
+    async def _send(self, request: web.Request) -> web.Response:
+        txn, content = unquote(request.match_info["txn"]), await request.json()
+        if (refusal := self._refusal(txn)) is not None:
+            return refusal
+        return await asyncio.shield(self._carry_out(request, txn, content))
+
+    def _refusal(self, txn: str) -> web.Response | None:
+        if txn not in self.refused:
+            return None
+        self.refused.discard(txn)
+        return web.json_response({"errcode": "M_UNKNOWN"}, status=503)
+
+    async def _carry_out(self, request: web.Request, txn: str, content: Event) -> web.Response:
+        await self.held[txn].wait()
+        if txn not in self._by_txn:
+            self._by_txn[txn] = f"${len(self.events)}"
+            event = {"event_id": self._by_txn[txn], "type": request.match_info["kind"], "content": content}
+            self.events.append(event | {"sender": request.query["user_id"], "room_id": request.match_info["room"]})
+        if txn in self.lost:
+            self.lost.discard(txn)
+            return web.json_response({"errcode": "M_UNKNOWN"}, status=504)
+        return web.json_response({"event_id": self._by_txn[txn]})
+
+    async def _redact(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(unquote(request.match_info["txn"]))) is not None:
+            return refusal
+        self.redact(unquote(request.match_info["event"]))
+        return web.json_response({"event_id": "$redaction"})
+
+    async def _event(self, request: web.Request) -> web.Response:
+        return web.json_response(self._find(unquote(request.match_info["event"])))
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        start = int(request.query.get("from", "0"))
+        forwards = request.query["dir"] == "f"
+        return web.json_response({"chunk": self.events[start:] if forwards else self.events[::-1]})
+
+    async def _context(self, request: web.Request) -> web.Response:
+        event = self._find(unquote(request.match_info["event"]))
+        return web.json_response({"end": str(self.events.index(event) + 1)})
+
+    async def _relations(self, request: web.Request) -> web.Response:
+        event_id, kind = unquote(request.match_info["event"]), request.match_info["tail"].partition("/")[0]
+        related = [event for event in self.events if _relation(event) == (kind, event_id)]
+        return web.json_response({"chunk": related[::-1]})
+
+
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+def _relation(event: Event) -> tuple[str | None, str | None]:
+    relates = event["content"].get("m.relates_to", {})
+    return relates.get("rel_type"), relates.get("event_id")
+
+
+def _edited(event: Event) -> str | None:
+    kind, event_id = _relation(event)
+    return event_id if kind == "m.replace" else None
