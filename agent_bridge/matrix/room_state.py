@@ -88,17 +88,23 @@ class RoomState:
         return str(self.content("m.room.create").get("room_version", "1")) in LISTED_CREATOR
 
     @property
+    def creators_above_levels(self) -> frozenset[str]:
+        """The creators that are above all levels; the power levels must not list them. Empty up to room version 11."""
+        if self.lists_creator:
+            return frozenset()
+        more = self.content("m.room.create").get("additional_creators")
+        creators = [self.sender("m.room.create"), *(more if isinstance(more, list) else [])]
+        return frozenset(user for user in creators if isinstance(user, str))
+
+    @property
     def has_levels(self) -> bool:
         """Tell whether the room has power levels; a room that was left half-made may lack them."""
         return ("m.room.power_levels", "") in self.events
 
     def power(self, user_id: str) -> float:
         """Return the power level of a user; infinite for a creator of a room whose levels do not list creators."""
-        if not self.lists_creator:
-            more = self.content("m.room.create").get("additional_creators")
-            creators = [self.sender("m.room.create"), *(more if isinstance(more, list) else [])]
-            if user_id in creators:
-                return math.inf
+        if user_id in self.creators_above_levels:
+            return math.inf
         if not self.has_levels:
             return _CREATOR if user_id == self.sender("m.room.create") else 0
         users = self._levels("users")

@@ -45,10 +45,11 @@ class HomeState:
     async def powers(self, state: RoomState, ghost: str) -> bool:
         """Repair the power levels, and keep guests out; tell whether anything changed."""
         changed = False
-        levels = repaired_levels(state, self._namespace.bot, self._powers, ghost)
-        if levels is not None:
-            _log.info("repairing the power levels of a room", room=state.room_id)
-            await self._set(state, "m.room.power_levels", levels, ghost)
+        repair = repaired_levels(state, self._namespace.bot, self._powers, ghost)
+        if repair is not None:
+            editor, levels = repair
+            _log.info("repairing the power levels of a room", room=state.room_id, editor=editor)
+            await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
             changed = True
         if state.content(_GUESTS).get("guest_access") != "forbidden":
             await self._set(state, _GUESTS, {"guest_access": "forbidden"}, ghost)

@@ -133,9 +133,9 @@ class Space:
         try:
             await rename_room(self._homeserver, state.room_id, "name", self._config.name)
             await rename_room(self._homeserver, state.room_id, "topic", self._config.topic)
-            levels = repaired_levels(state, self._namespace.bot, self._powers)
-            if levels is not None:
-                await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels)
+            repair = repaired_levels(state, self._namespace.bot, self._powers)
+            if repair is not None:
+                await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
         except HomeserverRefused as error:
             _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
 
