@@ -214,8 +214,8 @@ class Provisioner:
         home, room_id = entered.agent_room.home, entered.state.room_id
         state = entered.state
         if state.replacement is None:
-            await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
-            await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room))
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, state, ghost))
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room, state))
             state = await self._repaired(entered, ghost, steps)
             await self._open(entered, state, space, ghost, steps)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of

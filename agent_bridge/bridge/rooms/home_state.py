@@ -32,14 +32,14 @@ class HomeState:
         self._agents = agents
         self._powers = powers
 
-    async def names(self, agent_room: AgentRoom, room_id: str, ghost: str) -> None:
+    async def names(self, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
         """Set the name and the topic of the room."""
         home = agent_room.home
         if home.name_applied != home.name:
-            await rename_room(self._homeserver, room_id, "name", home.name, ghost)
+            await rename_room(self._homeserver, state, "name", home.name, home.name_applied, ghost)
             await self._agents.name_applied(home.id, home.name)
         if home.topic_applied != home.topic:
-            await rename_room(self._homeserver, room_id, "topic", home.topic, ghost)
+            await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, ghost)
             await self._agents.topic_applied(home.id, home.topic)
 
     async def powers(self, state: RoomState, ghost: str) -> bool:

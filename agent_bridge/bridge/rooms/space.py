@@ -85,6 +85,7 @@ class Space:
             if room_id is not None:
                 _log.warning("the Space was deleted, creating a new one", room=room_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, [])
+                await self._kv.set(KeyValues.SPACE_NAMES, {})
             plan = RoomPlan(
                 alias=self._namespace.space_alias_localpart,
                 name=self._config.name,
@@ -131,8 +132,12 @@ class Space:
     async def _repair(self, state: RoomState) -> None:
         """Set name, topic and power levels. The Space lists rooms also without them."""
         try:
-            await rename_room(self._homeserver, state.room_id, "name", self._config.name)
-            await rename_room(self._homeserver, state.room_id, "topic", self._config.topic)
+            applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
+            names = {"name": self._config.name, "topic": self._config.topic}
+            if applied != names:
+                await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
+                await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
+                await self._kv.set(KeyValues.SPACE_NAMES, names)
             repair = repaired_levels(state, self._namespace.bot, self._powers)
             if repair is not None:
                 await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])

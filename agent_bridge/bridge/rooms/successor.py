@@ -46,9 +46,12 @@ async def enter_successor(homeserver: Homeserver, old: RoomState, users: Sequenc
 
 
 async def invite_members(homeserver: Homeserver, old: RoomState, new: RoomState, sender: str) -> None:
-    """Have *sender* invite the people of *old* into *new*: the homeserver does not take them along."""
+    """Have *sender* invite the people of *old* into *new*: the homeserver does not take them along.
+
+    An invitation to *old* that is not answered yet counts.
+    """
     known = new.members("join", "invite", "ban")
-    for user_id in sorted(old.members("join") - known):
+    for user_id in sorted(old.members("join", "invite") - known):
         if not homeserver.namespace.is_ours(user_id):
             await try_invite(homeserver, new.room_id, user_id, sender)
 
