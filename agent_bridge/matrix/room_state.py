@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
 LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
+#: Join rules with a list of rooms.
+_RESTRICTED = frozenset({"restricted", "knock_restricted"})
 #: Level of a state event without its own level (spec, "m.room.power_levels").
 _STATE_DEFAULT = 50
 #: Level of the creator of a room without power levels (spec, "m.room.power_levels").
@@ -56,6 +58,20 @@ class RoomState:
         """Return the user ids with one of *memberships*."""
         keys = (key for kind, key in self.events if kind == "m.room.member")
         return frozenset(key for key in keys if self.membership(key) in memberships)
+
+    def is_removed(self, user_id: str) -> bool:
+        """Tell whether another user removed *user_id* from the room, or took the invitation back."""
+        is_out = self.membership(user_id) in {"leave", "ban"}
+        return is_out and self.sender("m.room.member", user_id) != user_id
+
+    @property
+    def rooms_that_let_in(self) -> frozenset[str]:
+        """The rooms whose members can enter this one (spec, "Restricted rooms")."""
+        content = self.content("m.room.join_rules")
+        allow = content.get("allow") if content.get("join_rule") in _RESTRICTED else None
+        rules = [each for each in allow if isinstance(each, dict)] if isinstance(allow, list) else []
+        found = (_text(each.get("room_id")) for each in rules if each.get("type") == "m.room_membership")
+        return frozenset(room_id for room_id in found if room_id is not None)
 
     @property
     def replacement(self) -> str | None:

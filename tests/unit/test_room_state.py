@@ -14,6 +14,7 @@ from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import event_levels
 
 GHOST, BOT, ADMIN, BOB = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "bob"))
+ALLOWED = {"type": "m.room_membership", "room_id": "!space"}
 POWERS = {ADMIN: 100, BOT: 100}
 LEVELS: dict[str, Any] = {
     "users": {ADMIN: 100, BOT: 100},
@@ -72,6 +73,21 @@ def test_upgrades() -> None:
     assert state(tombstone={"replacement_room": 5}).replacement is None
     assert state(create={"predecessor": {"room_id": "!old"}}).predecessor == "!old"
     assert state(create={"predecessor": "!old"}).predecessor is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "rooms"),
+    [
+        pytest.param({"join_rule": "restricted", "allow": [ALLOWED]}, {"!space"}, id="restricted"),
+        pytest.param({"join_rule": "knock_restricted", "allow": [ALLOWED]}, {"!space"}, id="or by knocking"),
+        pytest.param({"join_rule": "invite", "allow": [ALLOWED]}, set(), id="a list without effect"),
+        pytest.param({"join_rule": "restricted", "allow": [{"type": "x", "room_id": "!r"}]}, set(), id="another type"),
+        pytest.param({"join_rule": "restricted", "allow": [3, {**ALLOWED, "room_id": 5}]}, set(), id="wrong values"),
+        pytest.param({"join_rule": "restricted"}, set(), id="no list"),
+    ],
+)
+def test_rooms_whose_members_can_enter(rule: dict[str, Any], rooms: set[str]) -> None:
+    assert state(join_rules=rule).rooms_that_let_in == rooms
 
 
 @pytest.mark.parametrize(
