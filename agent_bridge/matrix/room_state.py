@@ -146,6 +146,10 @@ class RoomState:
         """Tell whether a user is in the room and has the power to set state of type *kind*."""
         return self.membership(user_id) == "join" and self.power(user_id) >= self.level(kind, state=True)
 
+    def editor(self, kind: str, *users: str) -> str:
+        """Return the first of *users* that may set state of type *kind*; the first one if none may."""
+        return next((user for user in users if self.may_set(user, kind)), users[0])
+
     def _levels(self, key: str) -> dict[str, int]:
         levels = self.content("m.room.power_levels").get(key)
         if not isinstance(levels, dict):

@@ -89,7 +89,8 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
         async with harness.bridge(harness.config(database_url, here, rooms=restricted)) as running:
 
             async def is_open() -> bool:
-                return (await content(running, new, JOIN_RULES))["join_rule"] == "restricted"
+                rule = await content(running, new, JOIN_RULES)
+                return rule.get("join_rule") == "restricted"
 
             await eventually(is_open, "the room has the configured join rule")
 

@@ -105,13 +105,14 @@ class Avatars:
         """Give the room of an agent the avatar of its ghost, unless a person chose another one.
 
         Raises:
-            HomeserverRefused: the ghost may not set it.
+            HomeserverRefused: neither the ghost nor the bot may set it.
         """
         agent, home = agent_room.agent, agent_room.home
         if agent.avatar is None or home.avatar_applied == agent.avatar:
             return
-        ghost = self._homeserver.namespace.user_id(agent.ghost)
-        await self._set(state, agent.avatar, home.avatar_applied, ghost)
+        namespace = self._homeserver.namespace
+        editor = state.editor(_EVENT, namespace.user_id(agent.ghost), namespace.bot)
+        await self._set(state, agent.avatar, home.avatar_applied, editor)
         await self._agents.avatar_applied(home.id, agent.avatar)
 
     async def _picture(self, agent: Agent) -> tuple[bytes, str]:

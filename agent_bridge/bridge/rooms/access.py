@@ -59,12 +59,14 @@ class Access:
         The administrators are told of the first room that existed before.
 
         Raises:
-            HomeserverRefused: the ghost may not change the room.
+            HomeserverRefused: neither the ghost nor the bot may change the room.
         """
-        ghost = self._namespace.user_id(agent_room.agent.ghost)
+        ghost, bot = self._namespace.user_id(agent_room.agent.ghost), self._namespace.bot
         if (FUNCTIONAL, "") not in state.events:
-            content = functional_content(self._namespace.bot)
-            await self._homeserver.set_state(state.room_id, FUNCTIONAL, content, as_user=ghost)
+            content = functional_content(bot)
+            await self._homeserver.set_state(
+                state.room_id, FUNCTIONAL, content, as_user=state.editor(FUNCTIONAL, ghost, bot)
+            )
         version = str(state.content("m.room.create").get("room_version", "1"))
         restricted = self.restricts(space) and version not in _WITHOUT_RESTRICTED
         # The rule names the Space, which may be replaced.
@@ -76,7 +78,8 @@ class Access:
         if chosen_by_person(state, JOIN_RULES, self._namespace, is_applied=present == _rule(applied)):
             _log.info("join rule kept: a person chose it", room=state.room_id)
         elif present != _rule(wanted):
-            await self._homeserver.set_state(state.room_id, JOIN_RULES, _rule(wanted), as_user=ghost)
+            editor = state.editor(JOIN_RULES, ghost, bot)
+            await self._homeserver.set_state(state.room_id, JOIN_RULES, _rule(wanted), as_user=editor)
             if not fresh:
                 text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
                 await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)

@@ -34,12 +34,14 @@ class HomeState:
 
     async def names(self, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
         """Set the name and the topic of the room."""
-        home = agent_room.home
+        home, bot = agent_room.home, self._namespace.bot
         if home.name_applied != home.name:
-            await rename_room(self._homeserver, state, "name", home.name, home.name_applied, ghost)
+            editor = state.editor("m.room.name", ghost, bot)
+            await rename_room(self._homeserver, state, "name", home.name, home.name_applied, editor)
             await self._agents.name_applied(home.id, home.name)
         if home.topic_applied != home.topic:
-            await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, ghost)
+            editor = state.editor("m.room.topic", ghost, bot)
+            await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, editor)
             await self._agents.topic_applied(home.id, home.topic)
 
     async def powers(self, state: RoomState, ghost: str) -> bool:
@@ -86,7 +88,5 @@ class HomeState:
             await self._homeserver.set_displayname(ghost, displayname)
 
     async def _set(self, state: RoomState, kind: str, content: dict[str, Any], ghost: str) -> None:
-        """Set state of the room as the bot, if only the bot may, else as the ghost."""
-        as_bot = not state.may_set(ghost, kind) and state.may_set(self._namespace.bot, kind)
-        as_user = self._namespace.bot if as_bot else ghost
-        await self._homeserver.set_state(state.room_id, kind, content, as_user=as_user)
+        editor = state.editor(kind, ghost, self._namespace.bot)
+        await self._homeserver.set_state(state.room_id, kind, content, as_user=editor)

@@ -20,6 +20,7 @@ from agent_bridge.store.kv import KeyValues
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.config.conversations import RoomsConfig, SpaceConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
@@ -41,6 +42,7 @@ class Space:
         homeserver: Homeserver,
         namespace: Namespace,
         kv: KeyValues,
+        admin_room: AdminRoom,
         config: SpaceConfig,
         rooms: RoomsConfig,
         powers: Mapping[str, int],
@@ -48,6 +50,7 @@ class Space:
         self._homeserver = homeserver
         self._namespace = namespace
         self._kv = kv
+        self._admin_room = admin_room
         self._config = config
         self._rooms = rooms
         self._powers = powers
@@ -108,6 +111,8 @@ class Space:
         """Return the state of the Space, or of the one that replaces it; None if the bot is in neither."""
         bot = self._namespace.bot
         state = await self._homeserver.room_state(room_id)
+        if state is None and await self._homeserver.can_join(room_id):
+            state = await self._homeserver.room_state(room_id)
         for _ in range(_UPGRADES):
             if state is None or state.replacement is None:
                 return state
@@ -126,6 +131,7 @@ class Space:
             return (await self._homeserver.create_room(content)).room_id
         except RoomOutOfReach as error:
             _log.warning("the bot cannot enter the former Space: creating a new one", error=str(error))
+            await self._admin_room.tell_replaced(self._config.name, error.room_id)
             await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
             return (await self._homeserver.create_room(content)).room_id
 
