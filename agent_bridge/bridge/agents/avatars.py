@@ -140,7 +140,10 @@ class Avatars:
             state = await self._homeserver.room_state(space)
             if state is not None:
                 avatar = await self._stored("avatar_space", self._space.name)
-                await self._set(state, avatar, avatar, bot)
+                try:
+                    await self._set(state, avatar, avatar, bot)
+                except HomeserverRefused as error:
+                    _log.warning("the Space has no avatar", room=space, error=str(error))
                 self._space_done = space
 
     async def _stored(self, key: str, name: str) -> str:

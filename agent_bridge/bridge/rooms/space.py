@@ -98,9 +98,7 @@ class Space:
                 powers=self._powers,
                 version=self._rooms.version,
             )
-            state = await self._homeserver.room_state(await self._made(plan))
-            if state is None:
-                raise HomeserverUnavailable(Text("homeserver_invalid"))
+            state = await self._made(plan)
         if state.room_id != room_id:
             await self._kv.set(KeyValues.SPACE, state.room_id)
         await self._repair(state)
@@ -108,14 +106,17 @@ class Space:
         return state.room_id
 
     async def _found(self, room_id: str) -> RoomState | None:
-        """Return the state of the Space, or of the one that replaces it; None if the bot is in neither."""
+        """Return the state of the Space, or of the one that replaces it; None if the bot is in neither of them.
+
+        An earlier version of the bridge may have taken another room for the Space.
+        """
         bot = self._namespace.bot
         state = await self._homeserver.room_state(room_id)
         if state is None and await self._homeserver.can_join(room_id):
             state = await self._homeserver.room_state(room_id)
         for _ in range(_UPGRADES):
             if state is None or state.replacement is None:
-                return state
+                return state if state is not None and state.is_space else None
             new = await enter_successor(self._homeserver, state, [bot])
             if new is None:
                 _log.error("the Space was upgraded: invite the bot into the new one", space=state.replacement, bot=bot)
@@ -124,16 +125,23 @@ class Space:
             state = new
         return state
 
-    async def _made(self, plan: RoomPlan) -> str:
-        """Create the Space, or adopt the one with its alias; return its room id."""
+    async def _made(self, plan: RoomPlan) -> RoomState:
+        """Create the Space, or adopt the one with its alias; return its state."""
         content = space_content(plan)
         try:
-            return (await self._homeserver.create_room(content)).room_id
+            made = await self._homeserver.create_room(content)
+            state = await self._homeserver.room_state(made.room_id)
+            if state is not None and state.is_space:
+                return state
+            _log.warning("the alias of the Space belongs to another room: creating a Space", room=made.room_id)
         except RoomOutOfReach as error:
             _log.warning("the bot cannot enter the former Space: creating a new one", error=str(error))
             await self._admin_room.tell_replaced(self._config.name, error.room_id)
-            await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
-            return (await self._homeserver.create_room(content)).room_id
+        await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
+        state = await self._homeserver.room_state((await self._homeserver.create_room(content)).room_id)
+        if state is None:
+            raise HomeserverUnavailable(Text("homeserver_invalid"))
+        return state
 
     async def _repair(self, state: RoomState) -> None:
         """Set name, topic and power levels. The Space lists rooms also without them."""
