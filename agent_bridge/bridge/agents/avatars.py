@@ -82,14 +82,13 @@ class Avatars:
         user_id = self._homeserver.namespace.user_id(agent.ghost)
         avatar = agent.avatar
         try:
-            data, content_type = await self._picture(agent)
             async with asyncio.timeout(_PATIENCE):
                 present = await self._homeserver.avatar(user_id)
-                avatar = await self._media.upload(data, content_type, "avatar", user_id)
-            if present is None or present == agent.avatar:
-                await self._homeserver.set_avatar(user_id, avatar)
+            if agent.avatar is None and present is not None:
+                # Uploaded with an earlier database.
+                avatar = present
             else:
-                _log.info("avatar kept: another user chose it", ghost=user_id)
+                avatar = await self._replaced(agent, present, user_id)
         except UserNotRegistered:
             raise
         except (HomeserverUnavailable, TimeoutError) as error:
@@ -99,6 +98,17 @@ class Avatars:
         except (FileRefused, HomeserverRefused) as error:
             _log.warning("the homeserver refuses the avatar of an agent", agent=agent.name, error=str(error))
         await self._agents.image_applied(agent.id, agent.image, avatar)
+        return avatar
+
+    async def _replaced(self, agent: Agent, present: str | None, user_id: str) -> str:
+        """Upload the picture of an agent, and set it unless the *present* avatar is not the bridge's; return it."""
+        data, content_type = await self._picture(agent)
+        async with asyncio.timeout(_PATIENCE):
+            avatar = await self._media.upload(data, content_type, "avatar", user_id)
+        if present is None or present == agent.avatar:
+            await self._homeserver.set_avatar(user_id, avatar)
+        else:
+            _log.info("avatar kept: another user chose it", ghost=user_id)
         return avatar
 
     async def of_room(self, agent_room: AgentRoom, state: RoomState) -> None:
