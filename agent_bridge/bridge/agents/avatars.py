@@ -118,12 +118,13 @@ class Avatars:
             HomeserverRefused: neither the ghost nor the bot may set it.
         """
         agent, home = agent_room.agent, agent_room.home
-        if agent.avatar is None or home.avatar_applied == agent.avatar:
+        if agent.avatar is None:
             return
         namespace = self._homeserver.namespace
         editor = state.editor(_EVENT, namespace.user_id(agent.ghost), namespace.bot)
         await self._set(state, agent.avatar, home.avatar_applied, editor)
-        await self._agents.avatar_applied(home.id, agent.avatar)
+        if home.avatar_applied != agent.avatar:
+            await self._agents.avatar_applied(home.id, agent.avatar)
 
     async def _picture(self, agent: Agent) -> tuple[bytes, str]:
         """Return the picture of an agent and its media type."""
@@ -170,7 +171,8 @@ class Avatars:
         if present == avatar:
             return
         if chosen_by_person(state, _EVENT, self._homeserver.namespace, is_applied=present == applied):
-            _log.info("avatar kept: a person chose it", room=state.room_id)
+            log = _log.debug if applied == avatar else _log.info
+            log("avatar kept: a person chose it", room=state.room_id)
         else:
             await self._homeserver.set_state(state.room_id, _EVENT, {"url": avatar}, as_user=as_user)
 

@@ -148,9 +148,9 @@ class Space:
         try:
             applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
             names = {"name": self._config.name, "topic": self._config.topic}
+            await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
+            await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
             if applied != names:
-                await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
-                await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
                 await self._kv.set(KeyValues.SPACE_NAMES, names)
             repair = repaired_levels(state, self._namespace.bot, self._powers)
             if repair is not None:
