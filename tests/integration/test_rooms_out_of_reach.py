@@ -97,8 +97,9 @@ async def test_another_room_with_the_alias_of_the_space(harness: BridgeHarness, 
             room_id = await person.create_room(preset="public_chat")
             homeserver = running.homeserver
             await homeserver.join(room_id)
-            if await homeserver.resolve_alias(SPACE) is not None:
+            if (former := await homeserver.resolve_alias(SPACE)) is not None:
                 await homeserver.remove_alias(SPACE)
+                await homeserver.leave(former, "tried")
             await homeserver.add_alias(SPACE, room_id)
         async with harness.bridge(harness.config(database_url, here)) as running:
             home = (await running.contact(upstream.names[0])).home

@@ -148,13 +148,16 @@ async def test_the_space_is_upgraded(harness: BridgeHarness, database_url: str) 
                 return (await only(running)).home.space == new and name == {"name": "Renamed"}
 
             await eventually(is_followed, "the new Space lists the room and has the new name")
+            await running.homeserver.leave(space, "tried")
             await forget_space(running)
 
 
 async def forget_space(running: Running) -> None:
     """Have the next bridge make another Space."""
-    if await running.homeserver.resolve_alias(SPACE) is not None:
+    space = await running.homeserver.resolve_alias(SPACE)
+    if space is not None:
         await running.homeserver.remove_alias(SPACE)
+        await running.homeserver.leave(space, "tried")
 
 
 @pytest.mark.parametrize("version", ["11", "12"])

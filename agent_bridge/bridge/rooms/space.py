@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_CHILD = "m.space.child"
 #: Seconds between two attempts to create the Space.
 _AGAIN = 10.0
 #: Upgrades of the Space that are followed at once.
@@ -59,6 +60,8 @@ class Space:
         #: Whether the Space was compared with the homeserver.
         self._compared = False
         self._not_before = 0.0
+        #: Rooms that were listed when the Space was compared, or since; also those that a person took out.
+        self._known: set[str] = set()
 
     async def room_id(self) -> str | None:
         """Return the room id of the Space, creating it if needed; None if it is disabled or was never created.
@@ -81,6 +84,19 @@ class Space:
         self._compared = False
         self._not_before = 0.0
 
+    def lacks(self, room_id: str) -> bool:
+        """Tell whether the Space never listed a room. A room that a person took out stays out."""
+        return self._compared and room_id not in self._known
+
+    async def add(self, space: str, room_id: str, content: dict[str, Any]) -> None:
+        """List a room in *space*, with the *content* of ``m.space.child``.
+
+        Raises:
+            HomeserverRefused: the bot may not change the Space, or is not in it.
+        """
+        await self._homeserver.set_state(space, _CHILD, content, key=room_id)
+        self._known.add(room_id)
+
     async def _reconcile(self) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
         state = None if room_id is None else await self._found(room_id)
@@ -101,6 +117,7 @@ class Space:
             state = await self._made(plan)
         if state.room_id != room_id:
             await self._kv.set(KeyValues.SPACE, state.room_id)
+        self._known = {key for kind, key in state.events if kind == _CHILD}
         await self._repair(state)
         await self._invite_people(state.room_id)
         return state.room_id
