@@ -17,9 +17,11 @@ from aiohttp import web
 
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.cli.room_checks import compare_rooms
+from agent_bridge.core.ids import short_hash
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.demo.account import call
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.people import TransactionSender, echo_through
@@ -123,6 +125,8 @@ async def test_nobody_of_the_bridge_is_left(shared: SharedBridge) -> None:
             return is_new and home.bot_joined and home.check_requests == home.checked
 
         await eventually(whole, "there is another room")
+        told = await KeyValues(talk.running.database).get(KeyValues.TOLD_ADMINS)
+        assert f"replaced.{short_hash(talk.room_id)}" in told
         again = await talk.running.join(talk.person, upstream.names[0])
         await again.say("hello")
         assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]
@@ -287,6 +291,25 @@ async def test_without_its_space_a_new_agent_is_reachable(harness: BridgeHarness
             contact = await running.contact("second-of-two")
             await guest.wait_for(lambda: contact.home.room_id in guest.invites)
             await eventually(partial(_all_linked, running, lost), "both rooms are in another Space")
+
+
+async def test_a_room_that_its_space_never_listed(harness: BridgeHarness, database_url: str) -> None:
+    """The table says that it is listed: the homeserver was restored from an older backup."""
+    async with ScriptedUpstream("listed") as upstream:
+        here = [{"name": "u", "url": upstream.url}]
+        async with harness.bridge(harness.config(database_url, here)) as running:
+            await eventually(partial(_all_linked, running), "the room is listed")
+            space = (await running.contact(upstream.names[0])).home.space or ""
+        upstream.models.append({"id": "unlisted", "object": "model"})
+        async with harness.bridge(harness.config(database_url, here, space={"enabled": False})) as running:
+            room_id = (await running.contact("unlisted")).home.room_id or ""
+            await running.database.execute("UPDATE room SET space = %s WHERE room_id = %s", (space, room_id))
+        async with harness.bridge(harness.config(database_url, here)) as running:
+
+            async def is_listed() -> bool:
+                return bool((await content(running, space, "m.space.child", room_id)).get("via"))
+
+            await eventually(is_listed, "the room is listed")
 
 
 async def _all_linked(running: Running, lost: str = "") -> bool:
