@@ -149,6 +149,7 @@ class Texts:
     homeserver_away: str
     homeserver_failed: str
     homeserver_unauthorised: str
+    homeserver_other_names: str
     homeserver_refused: str
     homeserver_invalid: str
     #: The ``{upstream}`` of a cause that a room is told, and the cause in place of one that only admins understand.

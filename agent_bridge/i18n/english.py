@@ -160,6 +160,7 @@ ENGLISH = Texts(
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",
+    homeserver_other_names="the homeserver has another registration of the bridge: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
     homeserver_invalid="the homeserver's response is not valid: is the address correct?",
     agents_server="the server of {agent}",

@@ -183,6 +183,7 @@ RUSSIAN = Texts(
     homeserver_away="домашний сервер недоступен: {said}",
     homeserver_failed="сбой домашнего сервера: {said}",
     homeserver_unauthorised="домашний сервер не знает as_token: {said}",
+    homeserver_other_names="у домашнего сервера другая регистрация моста: {said}",
     homeserver_refused="домашний сервер отклонил запрос: {said}",
     homeserver_invalid="ответ домашнего сервера некорректен: верен ли адрес?",
     agents_server="агента {agent}",

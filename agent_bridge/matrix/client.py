@@ -41,10 +41,13 @@ class Homeserver(Requester):
         """Return ``GET /_matrix/client/versions``."""
         return await self.request(Method.GET, Path.versions)
 
-    async def outage(self) -> HomeserverUnavailable | None:
-        """Return why the homeserver carries out no request of the bridge; None if it responds, even with a refusal."""
+    async def outage(self, as_user: str | None = None) -> HomeserverUnavailable | None:
+        """Return why the homeserver carries out no request of *as_user*; None if it responds, even with a refusal.
+
+        A user of the name space need not be registered.
+        """
         try:
-            await self.versions()
+            await self.request(Method.GET, Path.versions, as_user=as_user)
         except (UserNotRegistered, HomeserverRefused):
             return None
         except HomeserverUnavailable as error:
