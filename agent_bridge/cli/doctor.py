@@ -22,10 +22,10 @@ from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
+    RegistrationRejected,
     SchemaTooNew,
     SchemaTooOld,
     StoreError,
-    RegistrationRejected,
     UpstreamError,
 )
 from agent_bridge.i18n.english import ENGLISH

@@ -254,7 +254,7 @@ async def test_whether_power_levels_list_the_creator(
         (refuses(403, "M_FORBIDDEN", NOT_OURS), RegistrationRejected, 403, "M_FORBIDDEN", NOT_OURS),
         (refuses(413, "M_TOO_LARGE"), REFUSED, 413, "M_TOO_LARGE", "M_TOO_LARGE: no"),
         (refuses(400, "ORG.EXAMPLE.OWN"), REFUSED, 400, "ORG.EXAMPLE.OWN", "ORG.EXAMPLE.OWN: no"),
-        *((Reply(status, HTML, (b"no",)), AWAY, status, None, f"HTTP {status}") for status in (400, 401, 404, 407, 413)),
+        *((Reply(status, HTML, (b"no",)), AWAY, status, None, f"HTTP {status}") for status in (400, 401, 407, 413)),
         (says({"errcode": "M_X"}, 400), REFUSED, 400, "M_X", "M_X"),
         (refuses(500, "M_UNKNOWN", "Internal"), AWAY, 500, "M_UNKNOWN", "M_UNKNOWN: Internal"),
         (Reply(502, HTML, (b"<h1>Bad Gateway</h1>",)), AWAY, 502, None, "502"),
