@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
+    from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin
@@ -69,6 +70,7 @@ class CommandServices:
     lanes: Lanes
     traces: Traces
     upstream_status: UpstreamStatus
+    kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace
     #: By user id, domain or ``*``.

@@ -85,7 +85,10 @@ class Texts:
     cut: str
 
     #: Rooms of agents.
+    #: The first text, and one of the others behind it: whether the person can enter the room.
     ghost_declines: str
+    ghost_invites: str
+    ghost_is_closed: str
     ghost_is_mute: str
     agent_left: str
     agent_back: str

@@ -70,10 +70,9 @@ ENGLISH = Texts(
     no_images="the agent {agent} does not accept images",
     no_voice="voice messages are not supported here",
     cut="the text of the file {name} was cut after {characters}",
-    ghost_declines=(
-        "I answer only in my own room, {alias}, and leave this one. If you cannot enter my room, ask {admin} for an "
-        "invitation."
-    ),
+    ghost_declines="I answer only in my own room, {alias}, and leave this one.",
+    ghost_invites="You have an invitation to my room.",
+    ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
