@@ -98,6 +98,7 @@ ENGLISH = Texts(
         "ghost_away": "{name} is not in this room and cannot come back: messages get no answers.",
         "ghost_banned": "{name} is banned from this room: messages get no answers until the ban is lifted.",
         "ghost_muted": "{name} has no power to send messages here: a room administrator can change its power level.",
+        "ghost_suspended": "The account of {name} is suspended: messages get no answers. Please tell {admin}.",
     },
     room_problems={
         "encrypted": (
@@ -108,6 +109,7 @@ ENGLISH = Texts(
         "ghost_away": "has no ghost: it cannot join, perhaps its account is deactivated",
         "ghost_banned": "has banned its ghost: lift the ban",
         "ghost_muted": "does not let its ghost send messages: raise the ghost's power level",
+        "ghost_suspended": "has a ghost whose account is suspended: lift the suspension on the homeserver",
         "bot_away": "has no bridge bot: it cannot join, so commands get no answers",
         "open_door": "lets members or guests in without a moderator: raise the level of invitations to 50",
         "no_displayname": "shows its ghost's name only in the room: the homeserver refuses display names in profiles",
@@ -120,6 +122,7 @@ ENGLISH = Texts(
         "ghost_away": "the agent is not in this room",
         "ghost_banned": "the agent is banned from this room",
         "ghost_muted": "the agent has no power to send messages here",
+        "ghost_suspended": "the account of the agent is suspended",
     },
     hello="Hello! I am the bridge bot. Send `help` to see my commands.",
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",

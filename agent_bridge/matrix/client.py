@@ -115,6 +115,17 @@ class Homeserver(Requester):
             raise
         return profile.get("displayname")
 
+    async def is_suspended(self, user_id: str) -> bool:
+        """Tell whether the homeserver has suspended a ghost or the bot (Matrix spec, "Account suspension").
+
+        A suspended user may not delete a field of its profile, even one that it does not have.
+        """
+        try:
+            await self.request(Method.DELETE, Path.v3.profile[user_id]["agent_bridge.none"], as_user=user_id)
+        except HomeserverRefused as error:
+            return error.errcode == "M_USER_SUSPENDED"
+        return False
+
     async def set_avatar(self, user_id: str, avatar: str) -> None:
         """Set the avatar of a ghost or the bot to an ``mxc://`` URL."""
         await self.request(Method.PUT, Path.v3.profile[user_id].avatar_url, {"avatar_url": avatar}, as_user=user_id)

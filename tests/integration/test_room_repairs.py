@@ -416,6 +416,30 @@ async def test_a_deactivated_ghost_comes_back(shared: SharedBridge) -> None:
         await talk.person.wait_for(lambda: talk.room.displayname(talk.ghost) == displayname)
 
 
+def was_told(talk: Conversation, text: str) -> bool:
+    return any(text in each.body for each in talk.from_bot)
+
+
+async def test_a_suspended_ghost_is_asked_once(shared: SharedBridge) -> None:
+    async with (
+        ScriptedUpstream("suspended") as upstream,
+        shared.talk(upstream) as talk,
+        server_admin(shared.harness) as http,
+    ):
+        account = f"/_synapse/admin/v1/suspend/{quote(talk.ghost)}"
+        await call(http, "PUT", account, {"suspend": True})
+        asked = [await talk.say(text) for text in ("hello", "again")]
+        await talk.person.wait_for(lambda: all("⚠️" in talk.room.reactions_to(each) for each in asked))
+        assert upstream.questions == ["hello"]
+        await talk.say("!ab agents 99")
+        for text in ("The account of", "(its account is suspended)"):
+            await talk.person.wait_for(partial(was_told, talk, text))
+        await call(http, "PUT", account, {"suspend": False})
+        await Rooms(shared.running.database).request_checks([talk.room_id])
+        await talk.say("at last")
+        await talk.person.wait_for(lambda: "Echo: at last" in [answer.body for answer in talk.answers])
+
+
 async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("banned") as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
