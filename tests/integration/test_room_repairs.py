@@ -328,23 +328,34 @@ async def test_held_agents_with_a_room_are_not_new(harness: BridgeHarness, datab
                 assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]
 
 
-async def test_a_thread_whose_root_is_unknown(shared: SharedBridge) -> None:
-    """The answer is a reply of the room: the homeserver refuses a relation to an event that it does not have."""
+async def test_a_thread_that_the_homeserver_does_not_accept(shared: SharedBridge) -> None:
+    """The answers are replies of the room: another homeserver has accepted roots that this one refuses."""
     async with ScriptedUpstream("rootless") as upstream, shared.talk(upstream) as talk:
-        relation = {"rel_type": "m.thread", "event_id": "$unknown"}
-        config = shared.running.bridge.config
-        event = {
-            "event_id": "$from-another-server",
-            "room_id": talk.room_id,
-            "type": "m.room.message",
-            "sender": talk.person.user_id,
-            "content": {"msgtype": "m.text", "body": "hello", "m.relates_to": relation},
-            "origin_server_ts": int(time.time() * 1000),
+        elsewhere = await talk.person.say(await talk.person.create_room(), "in another room")
+        first = await talk.say("first")
+        related = {
+            "msgtype": "m.text",
+            "body": "related",
+            "m.relates_to": {"rel_type": "m.reference", "event_id": first},
         }
-        assert await TransactionSender(config).send(uuid4().hex, event) == HTTPStatus.OK
-        (answer,) = await talk.wait_for_answers(1)
-        assert answer.body == "Echo: hello"
-        assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$from-another-server"}}
+        path = f"/rooms/{quote(talk.room_id)}/send/m.room.message/{uuid4().hex}"
+        unfit = str((await talk.person.ask("PUT", path, related))["event_id"])
+        await talk.wait_for_answers(2)
+        for number, root in enumerate(["$unknown", elsewhere, unfit], 1):
+            relation = {"rel_type": "m.thread", "event_id": root}
+            event = {
+                "event_id": f"$from-another-server{number}",
+                "room_id": talk.room_id,
+                "type": "m.room.message",
+                "sender": talk.person.user_id,
+                "content": {"msgtype": "m.text", "body": f"hello {number}", "m.relates_to": relation},
+                "origin_server_ts": int(time.time() * 1000),
+            }
+            sender = TransactionSender(shared.running.bridge.config)
+            assert await sender.send(uuid4().hex, event) == HTTPStatus.OK
+            answer = (await talk.wait_for_answers(2 + number))[-1]
+            assert answer.body.endswith(f"hello {number}")
+            assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": event["event_id"]}}
 
 
 async def test_a_member_comes_back_alone(harness: BridgeHarness, database_url: str) -> None:
