@@ -331,6 +331,7 @@ def _build_commands(
         lanes=stores.lanes,
         traces=traces,
         upstream_status=status,
+        kv=stores.kv,
         homeserver=clients.homeserver,
         namespace=settings.namespace,
         permissions=settings.config.permissions,
@@ -355,7 +356,9 @@ def _handlers(
         TurnKind.COMMAND: commands.handler,
         TurnKind.REFUSAL: RefusalHandler(homeserver, turns, inbound.rules, texts),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
-        TurnKind.INVITATION: InviteHandler(homeserver, turns, stores.rooms, inbound.backfill, inbound.rules, texts),
+        TurnKind.INVITATION: InviteHandler(
+            homeserver, turns, stores.rooms, stores.agents, stores.kv, inbound.backfill, inbound.rules, texts
+        ),
     }
 
 

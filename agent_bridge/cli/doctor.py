@@ -22,10 +22,10 @@ from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
+    RegistrationRejected,
     SchemaTooNew,
     SchemaTooOld,
     StoreError,
-    TokenRejected,
     UpstreamError,
 )
 from agent_bridge.i18n.english import ENGLISH
@@ -153,7 +153,7 @@ class Doctor:
         address = _without_credentials(self._config.homeserver.address)
         outage = await homeserver.outage()
         # A homeserver that rejects the token is reachable; the next check reports the token.
-        if outage is not None and not isinstance(outage, TokenRejected):
+        if outage is not None and not isinstance(outage, RegistrationRejected):
             remedy = "check homeserver.address, and that Synapse runs"
             return Finding("homeserver", False, f"{address}: {outage}", remedy)
         return Finding("homeserver", True, f"{address} answers")

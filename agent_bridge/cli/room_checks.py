@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 #: Rooms that a finding lists.
 _LISTED = 5
 #: Problems that the state of a room does not show: the bridge has noted that the homeserver refused a change.
-_NOTED = {RoomProblem.NO_DISPLAYNAME, RoomProblem.NO_ALIAS, RoomProblem.NOT_IN_SPACE, RoomProblem.STATE_REFUSED}
+_NOTED = {
+    RoomProblem.GHOST_SUSPENDED,
+    RoomProblem.NO_DISPLAYNAME,
+    RoomProblem.NO_ALIAS,
+    RoomProblem.NOT_IN_SPACE,
+    RoomProblem.STATE_REFUSED,
+}
 
 
 async def compare_rooms(config: DatabaseConfig, homeserver: Homeserver) -> tuple[int, list[str]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
@@ -40,22 +40,19 @@ async def invite(
 ) -> Invited | NoRoomYet | NotPermitted:
     """Invite *user*, or the caller, into the room of *agent*.
 
-    Without the role of an admin only the caller, who was invited before, or is in the Space whose members can enter the
-    room, and was not removed from it. The agent's ghost invites to a direct conversation. The homeserver does not
+    Without the role of an admin only the caller, who was invited before, or may enter from the Space, and was not
+    removed. The agent's ghost invites to a direct conversation. The homeserver does not
     repeat an invitation that the person has not answered, and it does not invite a member. So running twice has another
     effect only for a person who left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
         return NoRoomYet(agent.agent.name)
-    if ctx.role < Role.ADMIN and (person != ctx.sender or not await _may_enter(ctx, agent)):
+    if ctx.role < Role.ADMIN and (
+        person != ctx.sender or not await may_enter(services.homeserver, services.kv, agent, person)
+    ):
         return NotPermitted("invite", Role.ADMIN)
-    ghost = services.namespace.user_id(agent.agent.ghost)
-    try:
-        was_invited = await services.homeserver.invite_directly(agent.home.room_id, person, ghost)
-    except HomeserverRefused:
-        # The ghost lacks the power, or is not in the room.
-        was_invited = await services.homeserver.invite(agent.home.room_id, person)
+    was_invited = await invite_home(services.homeserver, agent, person)
     # A member that comes from the Space may do so as long as the Space lets it in.
     if ctx.role >= Role.ADMIN and person not in agent.home.invited:
         await services.agents.invited(agent.home.id, person)
@@ -67,20 +64,3 @@ async def invite(
         may_talk=role_of(person, services.permissions) >= Role.MEMBER,
         exists=not is_local or await services.homeserver.has_user(person),
     )
-
-
-async def _may_enter(ctx: CommandContext, agent: AgentRoom) -> bool:
-    """Tell whether the caller was invited before, or could enter the room as it is now; a removed person cannot."""
-    services, home = ctx.services, agent.home
-    ghost = services.namespace.user_id(agent.agent.ghost)
-    room_id = home.room_id or ""
-    state = await services.homeserver.room_state(room_id) or await services.homeserver.room_state(room_id, ghost)
-    if state is None or state.is_removed(ctx.sender):
-        return False
-    if ctx.sender in home.invited:
-        return True
-    # An administrator may have changed the rule.
-    allowed = state.rooms_that_let_in
-    if home.space is None or home.space not in allowed:
-        return False
-    return await services.homeserver.membership(home.space, ctx.sender) == "join"

@@ -21,6 +21,7 @@ def agent_entry(agent_room: AgentRoom, domain: str) -> AgentEntry:
         upstream=agent.upstream,
         state=agent.state,
         room=None if room_id is None else RoomAddress(room_id, domain),
+        problem=next((each for each in agent_room.home.problems if each.ends_talk), None),
     )
 
 

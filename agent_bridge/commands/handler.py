@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import agents, identity, rooms, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
@@ -72,4 +73,4 @@ class CommandHandler:
             # The lane tries the turn again later.
             raise
         except BridgeError as error:
-            return CommandFailed(turn.body.partition(" ")[0], error.says(self._texts))
+            return CommandFailed(command_word(turn.body)[0], error.says(self._texts))

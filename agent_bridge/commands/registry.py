@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
+from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.commands.arguments import ArgumentError, bind, parameters_of
 from agent_bridge.commands.lookup import nearest
 from agent_bridge.core.results.commands import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
+    from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin
@@ -68,6 +70,7 @@ class CommandServices:
     lanes: Lanes
     traces: Traces
     upstream_status: UpstreamStatus
+    kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace
     #: By user id, domain or ``*``.
@@ -162,10 +165,11 @@ class Registry:
         Raises:
             BridgeError: the command failed.
         """
-        name, arguments = (*line.split(maxsplit=1), "", "")[:2]
-        found = self.commands.get(name.lower() or _DEFAULT)
+        name, arguments = command_word(line)
+        found = self.commands.get(name or _DEFAULT)
         if found is None:
-            return UnknownCommand(name, nearest(name, self.commands))
+            typed = line.split(maxsplit=1)[0]
+            return UnknownCommand(typed, nearest(name, self.commands))
         if ctx.role < found.role:
             return NotPermitted(found.name, found.role)
         if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:

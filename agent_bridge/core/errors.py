@@ -14,7 +14,8 @@
     │   └── SchemaTooOld            not migrated
     ├── HomeserverError             the homeserver
     │   ├── HomeserverUnavailable   no response, 429 or 5xx: retryable
-    │   │   ├── TokenRejected       it does not know the as_token
+    │   │   ├── RegistrationRejected  its copy of the registration is another one
+    │   │   │   └── TokenRejected   it does not know the as_token
     │   │   └── UserNotRegistered   it does not know the ghost or the bot
     │   └── HomeserverRefused       4xx
     │       └── RoomOutOfReach      an alias points to a room that the bridge cannot enter
@@ -148,7 +149,11 @@ class HomeserverUnavailable(HomeserverError):
     retryable = True
 
 
-class TokenRejected(HomeserverUnavailable):
+class RegistrationRejected(HomeserverUnavailable):
+    """The homeserver has another registration of the bridge. The request itself may be correct."""
+
+
+class TokenRejected(RegistrationRejected):
     """The homeserver does not know the ``as_token``. The request itself may be correct."""
 
 

@@ -78,6 +78,8 @@ class RoomProblem(StrEnum):
     GHOST_BANNED = "ghost_banned"
     #: The ghost lacks the power to send messages.
     GHOST_MUTED = "ghost_muted"
+    #: The homeserver has suspended the ghost: it can read, and not send.
+    GHOST_SUSPENDED = "ghost_suspended"
     #: The bridge bot is not in the room, and cannot enter it.
     BOT_AWAY = "bot_away"
     #: Members without the power of a moderator, or guests, can let others in.
@@ -96,9 +98,20 @@ class RoomProblem(StrEnum):
         """Whether the ghost cannot show an answer in the room."""
         return self in _SILENCING
 
+    @property
+    def ends_talk(self) -> bool:
+        """Whether people cannot talk with the agent in the room."""
+        return self.silences or self is RoomProblem.ENCRYPTED
+
 
 _SILENCING = frozenset(
-    {RoomProblem.SUCCESSOR_CLOSED, RoomProblem.GHOST_AWAY, RoomProblem.GHOST_BANNED, RoomProblem.GHOST_MUTED}
+    {
+        RoomProblem.SUCCESSOR_CLOSED,
+        RoomProblem.GHOST_AWAY,
+        RoomProblem.GHOST_BANNED,
+        RoomProblem.GHOST_MUTED,
+        RoomProblem.GHOST_SUSPENDED,
+    }
 )
 
 

@@ -85,7 +85,10 @@ class Texts:
     cut: str
 
     #: Rooms of agents.
+    #: The first text, and one of the others behind it: whether the person can enter the room.
     ghost_declines: str
+    ghost_invites: str
+    ghost_is_closed: str
     ghost_is_mute: str
     agent_left: str
     agent_back: str
@@ -151,6 +154,7 @@ class Texts:
     homeserver_away: str
     homeserver_failed: str
     homeserver_unauthorised: str
+    homeserver_other_names: str
     homeserver_refused: str
     homeserver_invalid: str
     #: The ``{upstream}`` of a cause that a room is told, and the cause in place of one that only admins understand.

@@ -47,6 +47,8 @@ class CommandTexts:
     gone: str
     ready: str
     room_is_made: str
+    #: By :class:`~agent_bridge.core.rooms.RoomProblem`: why people cannot talk with the agent.
+    unready: Mapping[str, str]
     invited: str
     already_there: str
     may_not_talk: str

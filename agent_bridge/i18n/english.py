@@ -70,10 +70,9 @@ ENGLISH = Texts(
     no_images="the agent {agent} does not accept images",
     no_voice="voice messages are not supported here",
     cut="the text of the file {name} was cut after {characters}",
-    ghost_declines=(
-        "I answer only in my own room, {alias}, and leave this one. If you cannot enter my room, ask {admin} for an "
-        "invitation."
-    ),
+    ghost_declines="I answer only in my own room, {alias}, and leave this one.",
+    ghost_invites="You have an invitation to my room.",
+    ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
@@ -99,6 +98,7 @@ ENGLISH = Texts(
         "ghost_away": "{name} is not in this room and cannot come back: messages get no answers.",
         "ghost_banned": "{name} is banned from this room: messages get no answers until the ban is lifted.",
         "ghost_muted": "{name} has no power to send messages here: a room administrator can change its power level.",
+        "ghost_suspended": "The account of {name} is suspended: messages get no answers. Please tell {admin}.",
     },
     room_problems={
         "encrypted": (
@@ -109,6 +109,7 @@ ENGLISH = Texts(
         "ghost_away": "has no ghost: it cannot join, perhaps its account is deactivated",
         "ghost_banned": "has banned its ghost: lift the ban",
         "ghost_muted": "does not let its ghost send messages: raise the ghost's power level",
+        "ghost_suspended": "has a ghost whose account is suspended: lift the suspension on the homeserver",
         "bot_away": "has no bridge bot: it cannot join, so commands get no answers",
         "open_door": "lets members or guests in without a moderator: raise the level of invitations to 50",
         "no_displayname": "shows its ghost's name only in the room: the homeserver refuses display names in profiles",
@@ -121,6 +122,7 @@ ENGLISH = Texts(
         "ghost_away": "the agent is not in this room",
         "ghost_banned": "the agent is banned from this room",
         "ghost_muted": "the agent has no power to send messages here",
+        "ghost_suspended": "the account of the agent is suspended",
     },
     hello="Hello! I am the bridge bot. Send `help` to see my commands.",
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",
@@ -162,6 +164,7 @@ ENGLISH = Texts(
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",
+    homeserver_other_names="the homeserver has another registration of the bridge: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
     homeserver_invalid="the homeserver's response is not valid: is the address correct?",
     agents_server="the server of {agent}",

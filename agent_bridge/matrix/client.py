@@ -41,10 +41,13 @@ class Homeserver(Requester):
         """Return ``GET /_matrix/client/versions``."""
         return await self.request(Method.GET, Path.versions)
 
-    async def outage(self) -> HomeserverUnavailable | None:
-        """Return why the homeserver carries out no request of the bridge; None if it responds, even with a refusal."""
+    async def outage(self, as_user: str | None = None) -> HomeserverUnavailable | None:
+        """Return why the homeserver carries out no request of *as_user*; None if it responds, even with a refusal.
+
+        A user of the name space need not be registered.
+        """
         try:
-            await self.versions()
+            await self.request(Method.GET, Path.versions, as_user=as_user)
         except (UserNotRegistered, HomeserverRefused):
             return None
         except HomeserverUnavailable as error:
@@ -111,6 +114,17 @@ class Homeserver(Requester):
                 return None
             raise
         return profile.get("displayname")
+
+    async def is_suspended(self, user_id: str) -> bool:
+        """Tell whether the homeserver has suspended a ghost or the bot (Matrix spec, "Account suspension").
+
+        A suspended user may not delete a field of its profile, even one that it does not have.
+        """
+        try:
+            await self.request(Method.DELETE, Path.v3.profile[user_id]["agent_bridge.none"], as_user=user_id)
+        except HomeserverRefused as error:
+            return error.errcode == "M_USER_SUSPENDED"
+        return False
 
     async def set_avatar(self, user_id: str, avatar: str) -> None:
         """Set the avatar of a ghost or the bot to an ``mxc://`` URL."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -35,7 +36,7 @@ class RoomEvent:
     #: None for an event that is not state.
     state_key: str | None
     content: Mapping[str, Any]
-    #: Milliseconds since 1970, by the clock of the sender's homeserver; 0 if missing or impossible.
+    #: Milliseconds since 1970; 0 if missing or impossible. See :func:`parse_event`.
     timestamp: int
     #: The event that redacted it; None if it was not redacted.
     redacted_by: str | None = None
@@ -161,11 +162,15 @@ def _is_short(value: object) -> bool:
 
 
 def parse_event(raw: object) -> RoomEvent | None:
-    """Return the event; None if a required field is missing or has the wrong type."""
+    """Return the event; None if a required field is missing or has the wrong type.
+
+    Its time is the one by the clock of the sender's homeserver. If that clock is slow, ``unsigned.age`` gives the time:
+    homeservers measure it without a comparison of clocks.
+    """
     if not isinstance(raw, dict):
         return None
     strings = [raw.get(key) for key in ("event_id", "room_id", "type", "sender")]
-    content, state_key, timestamp = raw.get("content"), raw.get("state_key"), raw.get("origin_server_ts")
+    content, state_key = raw.get("content"), raw.get("state_key")
     if not all(_is_short(value) and value for value in strings):
         return None
     if not isinstance(content, dict) or not (state_key is None or _is_short(state_key)):
@@ -181,9 +186,16 @@ def parse_event(raw: object) -> RoomEvent | None:
         sender=sender,
         state_key=state_key,
         content=content,
-        timestamp=timestamp if type(timestamp) is int and 0 < timestamp < _YEAR_10000 else 0,
+        timestamp=_timestamp(raw.get("origin_server_ts"), raw.get("unsigned")),
         redacted_by=_redacted_by(raw.get("unsigned")),
     )
+
+
+def _timestamp(sent: object, unsigned: object) -> int:
+    if type(sent) is not int or not 0 < sent < _YEAR_10000:
+        return 0
+    age = unsigned.get("age") if isinstance(unsigned, dict) else None
+    return max(sent, int(time.time() * 1000) - age) if type(age) is int and age >= 0 else sent
 
 
 def _redacted_by(unsigned: object) -> str | None:

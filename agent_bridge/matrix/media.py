@@ -15,6 +15,7 @@ from agent_bridge.core.errors import HomeserverError, HomeserverRefused, Homeser
 from agent_bridge.core.http import read_bounded
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.attachments import parse_mxc
+from agent_bridge.matrix.requests import failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,7 +27,6 @@ _REDIRECTS = frozenset({307, 308})
 _MAX_REDIRECTS = 3
 _TOO_LARGE = 413
 _TOO_MANY = 429
-_SERVER_ERROR = 500
 #: Bytes of a JSON response that are read.
 _MAX_JSON = 64 * 1024
 
@@ -139,10 +139,10 @@ async def _check(response: aiohttp.ClientResponse) -> None:
         return
     answer = await _json(response, lenient=True)
     errcode = answer.get("errcode") if isinstance(answer.get("errcode"), str) else None
-    said = f"{errcode}: {answer.get('error')}" if errcode else f"HTTP {status}"
-    if status >= _SERVER_ERROR or status == _TOO_MANY:
-        raise HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
-    raise HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
+    if status == _TOO_LARGE and errcode is None:
+        # A proxy has a limit too, and a repeat exceeds it too.
+        raise HomeserverRefused(Text("homeserver_refused", said=f"HTTP {status}"), status=status)
+    raise failure(status, errcode, answer.get("error"))
 
 
 async def _json(response: aiohttp.ClientResponse, *, lenient: bool = False) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
     HomeserverUnavailable,
+    RegistrationRejected,
     TokenRejected,
     UserNotRegistered,
 )
@@ -37,24 +38,30 @@ _FORBIDDEN = 403
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 _TOKEN_ERRORS = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
-#: Statuses that tell, from the homeserver itself, that a room is gone.
-_DOUBTFUL = frozenset({403, 404})
-#: Part of Synapse's message for a user in the name space that was never registered.
-_NOT_REGISTERED = "has not registered this user"
+#: Parts of Synapse's messages for a user in the name space that was never registered, and for one outside.
+_NOT_REGISTERED, _NOT_OURS = "has not registered this user", "cannot masquerade as this user"
 
 
 def _translate(error: MatrixError) -> HomeserverError:
     if not isinstance(error, MatrixRequestError):
         return HomeserverUnavailable(Text("homeserver_away", said=error))
-    status, errcode = error.http_status, error.errcode
-    said = f"{errcode}: {error.message}" if errcode else f"HTTP {status}"
+    return failure(error.http_status, error.errcode, error.message)
+
+
+def failure(status: int, errcode: str | None, message: object) -> HomeserverError:
+    """Return the error of a response with an HTTP *status* of failure; *message* is for people.
+
+    Only the homeserver itself refuses a request. A response without ``errcode`` (spec, "Standard error response") comes
+    from a proxy: a repeat may reach the homeserver.
+    """
+    said = f"{errcode}: {message}" if errcode else f"HTTP {status}"
     if errcode in _TOKEN_ERRORS:
         return TokenRejected(Text("homeserver_unauthorised", said=said), status=status, errcode=errcode)
     if status == _FORBIDDEN and _NOT_REGISTERED in said:
         return UserNotRegistered(Text("homeserver_refused", said=said), status=status, errcode=errcode)
-    # A proxy without a backend responds without an error code.
-    is_not_synapse = status in _DOUBTFUL and not errcode
-    if status >= _SERVER_ERROR or status == _TOO_MANY or is_not_synapse:
+    if status == _FORBIDDEN and _NOT_OURS in said:
+        return RegistrationRejected(Text("homeserver_other_names", said=said), status=status, errcode=errcode)
+    if status >= _SERVER_ERROR or status == _TOO_MANY or not errcode:
         return HomeserverUnavailable(Text("homeserver_failed", said=said), status=status, errcode=errcode)
     return HomeserverRefused(Text("homeserver_refused", said=said), status=status, errcode=errcode)
 

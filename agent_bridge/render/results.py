@@ -175,7 +175,7 @@ class ResultRenderer:
         return "\n\n".join(tables) or nothing
 
     def _unready(self, agent: AgentEntry) -> str:
-        is_ready = agent.state is AgentState.ACTIVE and agent.room is not None
+        is_ready = agent.state is AgentState.ACTIVE and agent.room is not None and agent.problem is None
         return "" if is_ready else f" ({self._state(agent)})"
 
     def _state(self, agent: AgentEntry) -> str:
@@ -184,7 +184,9 @@ class ResultRenderer:
                 return self._texts.commands.held.format(prefix=self._prefix)
             case AgentState.GONE:
                 return self._texts.commands.gone
-        return self._texts.commands.ready if agent.room else self._texts.commands.room_is_made
+        if agent.room is None:
+            return self._texts.commands.room_is_made
+        return self._texts.commands.ready if agent.problem is None else self._texts.commands.unready[agent.problem]
 
     def _invited(self, result: Invited) -> str:
         text = self._texts.commands.already_there if result.was_member else self._texts.commands.invited

@@ -13,6 +13,7 @@ from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
     HomeserverUnavailable,
+    RegistrationRejected,
     TokenRejected,
     UserNotRegistered,
 )
@@ -30,6 +31,7 @@ TOKEN = "as-s3cret"
 ROOM, GHOST, BOB = "!room/1:example.org", "@agent_frida:example.org", "@bob:hs"
 CLIENT = "/_matrix/client/v3"
 UNREGISTERED = "Application service has not registered this user (@agent_frida:example.org)"
+NOT_OURS = "Application service cannot masquerade as this user (@agent_frida:example.org)."
 IN_ROOM = f"{CLIENT}/rooms/{ROOM}"
 
 _EVENT = {"event_id": "$e", "content": {}}
@@ -249,9 +251,10 @@ async def test_whether_power_levels_list_the_creator(
         (refuses(401, "M_UNKNOWN_TOKEN"), TokenRejected, 401, "M_UNKNOWN_TOKEN", "as_token: M_UNKNOWN_TOKEN: no"),
         (refuses(401, "M_MISSING_TOKEN"), TokenRejected, 401, "M_MISSING_TOKEN", "as_token: M_MISSING_TOKEN: no"),
         (refuses(403, "M_FORBIDDEN", UNREGISTERED), UserNotRegistered, 403, "M_FORBIDDEN", UNREGISTERED),
+        (refuses(403, "M_FORBIDDEN", NOT_OURS), RegistrationRejected, 403, "M_FORBIDDEN", NOT_OURS),
         (refuses(413, "M_TOO_LARGE"), REFUSED, 413, "M_TOO_LARGE", "M_TOO_LARGE: no"),
         (refuses(400, "ORG.EXAMPLE.OWN"), REFUSED, 400, "ORG.EXAMPLE.OWN", "ORG.EXAMPLE.OWN: no"),
-        (Reply(404, {}, (b"not here",)), AWAY, 404, None, "HTTP 404"),
+        *((Reply(status, HTML, (b"no",)), AWAY, status, None, f"HTTP {status}") for status in (400, 401, 407, 413)),
         (says({"errcode": "M_X"}, 400), REFUSED, 400, "M_X", "M_X"),
         (refuses(500, "M_UNKNOWN", "Internal"), AWAY, 500, "M_UNKNOWN", "M_UNKNOWN: Internal"),
         (Reply(502, HTML, (b"<h1>Bad Gateway</h1>",)), AWAY, 502, None, "502"),

@@ -74,6 +74,7 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
+            kv=KeyValues(database),
             homeserver=homeserver,
             namespace=NAMES,
             permissions=permissions,

@@ -147,6 +147,15 @@ def reacted(event_id: str, key: str, target: str = "$1") -> RoomEvent:
     return said(event_id, type="m.reaction", content={"m.relates_to": relation})
 
 
+async def test_a_message_that_becomes_a_command_is_withdrawn(database: Database, intake: Intake) -> None:
+    events = [said("$1", "!ba help"), said("$2"), changed("$edit", "!ab help")]
+    await intake.take("t1", events)
+    assert [(await row_of(database, event))["stop"] for event in ("$1", "$2")] == [StopReason.STOPPED, None]
+    await database.execute("UPDATE turn SET stop = NULL")
+    await intake.take("t1", events)
+    assert (await row_of(database, "$1"))["stop"] is None
+
+
 async def test_a_question_its_change_and_its_end_in_one_transaction(database: Database, intake: Intake) -> None:
     events = [
         said("$1"),

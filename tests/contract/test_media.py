@@ -13,6 +13,7 @@ from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
     HomeserverUnavailable,
+    TokenRejected,
     TooLarge,
 )
 from agent_bridge.matrix.client import Homeserver
@@ -85,7 +86,7 @@ async def test_media_that_a_real_homeserver_does_not_have(harness: BridgeHarness
         with pytest.raises(TooLarge) as large:
             await media.upload(bytes(60_000_000), "text/plain", "a")
         assert large.value.limit == 50 * 2**20
-        with pytest.raises(HomeserverRefused, match="M_UNKNOWN_TOKEN"):
+        with pytest.raises(TokenRejected, match="M_UNKNOWN_TOKEN"):
             await Media(harness.synapse.url, "wrong", config.namespace, session).download("mxc://a/b", limit=9)
 
 
@@ -135,22 +136,23 @@ async def test_other_urls_than_mxc_are_not_requested(media: Media, server: Fault
     ("reply", "kind", "status", "errcode"),
     [
         (refuses(404, "M_NOT_FOUND"), HomeserverRefused, 404, "M_NOT_FOUND"),
-        (refuses(401, "M_UNKNOWN_TOKEN"), HomeserverRefused, 401, "M_UNKNOWN_TOKEN"),
+        (refuses(401, "M_UNKNOWN_TOKEN"), TokenRejected, 401, "M_UNKNOWN_TOKEN"),
         (refuses(413, "M_TOO_LARGE"), HomeserverRefused, 413, "M_TOO_LARGE"),
         (refuses(504, "M_NOT_YET_UPLOADED"), HomeserverUnavailable, 504, "M_NOT_YET_UPLOADED"),
         (says({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 10**9}, 429), HomeserverUnavailable, 429,
          "M_LIMIT_EXCEEDED"),
         (Reply(502, {}, (b"<h1>Bad Gateway</h1>",)), HomeserverUnavailable, 502, None),
-        (Reply(404, {}, (b"x" * 100_000,)), HomeserverRefused, 404, None),
-        (says([], 400), HomeserverRefused, 400, None),
-        (says({"errcode": 5}, 400), HomeserverRefused, 400, None),
-        (Reply(301, {"Location": "/a"}), HomeserverRefused, 301, None),
-        (Reply(302, {"Location": "/a"}), HomeserverRefused, 302, None),
+        (Reply(404, {}, (b"x" * 100_000,)), HomeserverUnavailable, 404, None),
+        (says([], 400), HomeserverUnavailable, 400, None),
+        (Reply(413), HomeserverRefused, 413, None),
+        (says({"errcode": 5}, 400), HomeserverUnavailable, 400, None),
+        (Reply(301, {"Location": "/a"}), HomeserverUnavailable, 301, None),
+        (Reply(302, {"Location": "/a"}), HomeserverUnavailable, 302, None),
         (Reply(200, {"Content-Length": "99"}, (b"{",), then="cut"), HomeserverUnavailable, None, None),
         (Reply(head=False, then="cut"), HomeserverUnavailable, None, None),
         (Reply(head=False, pieces=(b"SSH-2.0\r\n",), then="cut"), HomeserverUnavailable, None, None),
     ],
-    ids=range(14),
+    ids=range(15),
 )  # fmt: skip
 async def test_failures(
     media: Media, server: FaultServer, reply: Reply, kind: type[HomeserverError], status: int, errcode: str | None
@@ -230,7 +232,7 @@ async def test_redirects_come_to_an_end(media: Media, server: FaultServer) -> No
 
 async def test_an_upload_is_not_redirected(media: Media, server: FaultServer) -> None:
     server.script(Reply(307, {"Location": "/x"}))
-    with pytest.raises(HomeserverRefused):
+    with pytest.raises(HomeserverUnavailable):
         await media.upload(b"1", "text/plain", "a")
     assert len(server.requests) == 1
 

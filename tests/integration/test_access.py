@@ -112,6 +112,42 @@ async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, 
             assert "already" in admin.room(dm).said_by(BOT)[2].body
 
 
+async def test_a_person_who_declined_the_space_is_invited_on_request(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("open") as upstream, harness.person() as guest, harness.person() as other:
+        rooms = {"invite": [guest.user_id], "join_rule": "restricted"}
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        async with harness.bridge(config) as running:
+            found = await eventually(partial(linked, running, upstream.names[0]), "the room is in the Space")
+            room_id, space = found.home.room_id or "", found.home.space or ""
+            ghost = running.homeserver.namespace.user_id(found.agent.ghost)
+            await guest.wait_for(lambda: space in guest.invites)
+            await guest.leave(space)
+            chats = {person: await person.create_dm(BOT) for person in (guest, other)}
+
+            async def said(person: Person, by: str, chat: str, count: int) -> str:
+                return (await person.wait_for(lambda: person.room(chat).said_by(by)[count:]))[0].body
+
+            for person, chat in chats.items():
+                await said(person, BOT, chat, 0)
+                await person.say(chat, f"invite {upstream.names[0]}")
+            assert "Invited" in await said(guest, BOT, chats[guest], 1)
+            assert "is for" in await said(other, BOT, chats[other], 1)
+            await guest.wait_for(lambda: room_id in guest.invites)
+            await guest.leave(room_id)
+            # A chat with the agent is a request too.
+            with_agent = {person: await person.create_dm(ghost) for person in chats}
+            assert "You have an invitation" in await said(guest, ghost, with_agent[guest], 0)
+            assert "ask " in await said(other, ghost, with_agent[other], 0)
+            await guest.wait_for(lambda: room_id in guest.invites)
+            member = await running.homeserver.state(room_id, "m.room.member", guest.user_id)
+            assert member is not None
+            assert (member["sender"], member["content"]["is_direct"]) == (ghost, True)
+            await guest.leave(room_id)
+            await running.homeserver.set_state(space, "m.room.member", {"membership": "ban"}, key=guest.user_id)
+            await guest.say(chats[guest], f"invite {upstream.names[0]}")
+            assert "is for" in await said(guest, BOT, chats[guest], 2)
+
+
 async def test_a_room_that_an_administrator_closed_stays_closed(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("shut") as upstream, harness.person("admin") as admin, harness.person() as guest:
         rooms = {"invite": [admin.user_id, guest.user_id], "join_rule": "restricted"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
+from agent_bridge.core.errors import RegistrationRejected
 from agent_bridge.core.rooms import RoomProblem
 from support.conditions import eventually
 from support.harness import OWN, BridgeHarness, new_harness
@@ -66,17 +67,32 @@ async def only(running: Running) -> AgentRoom:
     return found
 
 
-async def test_a_token_that_is_wrong_for_a_while(own: BridgeHarness, database_url: str) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"as_token": "another"},
+        {"namespaces": {"users": [], "aliases": [], "rooms": [{"regex": ".*", "exclusive": False}]}},
+    ],
+    ids=["token", "namespace"],
+)
+async def test_a_registration_that_is_wrong_for_a_while(
+    own: BridgeHarness, database_url: str, wrong: Mapping[str, Any]
+) -> None:
     """Messages of that time wait: no agent is asked for an answer that cannot be shown."""
     async with ScriptedUpstream("token") as upstream, own.talk(database_url, upstream) as talk:
-        async with edited(own, _folder(own).parent / f"{OWN}.yaml", as_token="another"):
+        async with edited(own, _folder(own).parent / f"{OWN}.yaml", **wrong):
+            homeserver = talk.running.homeserver
+
+            async def is_rejected() -> bool:
+                return isinstance(await homeserver.outage(talk.ghost), RegistrationRejected)
+
+            await eventually(is_rejected, "the homeserver has the other registration")
             await talk.say("hello")
 
             async def waits() -> bool:
                 return not await talk.idle()
 
             await eventually(waits, "the message arrives")
-            assert await talk.running.homeserver.outage() is not None
             assert upstream.asked == []
         assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]
         assert len(upstream.asked) == 1

@@ -347,23 +347,34 @@ async def test_held_agents_with_a_room_are_not_new(harness: BridgeHarness, datab
                 assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]
 
 
-async def test_a_thread_whose_root_is_unknown(shared: SharedBridge) -> None:
-    """The answer is a reply of the room: the homeserver refuses a relation to an event that it does not have."""
+async def test_a_thread_that_the_homeserver_does_not_accept(shared: SharedBridge) -> None:
+    """The answers are replies of the room: another homeserver has accepted roots that this one refuses."""
     async with ScriptedUpstream("rootless") as upstream, shared.talk(upstream) as talk:
-        relation = {"rel_type": "m.thread", "event_id": "$unknown"}
-        config = shared.running.bridge.config
-        event = {
-            "event_id": "$from-another-server",
-            "room_id": talk.room_id,
-            "type": "m.room.message",
-            "sender": talk.person.user_id,
-            "content": {"msgtype": "m.text", "body": "hello", "m.relates_to": relation},
-            "origin_server_ts": int(time.time() * 1000),
+        elsewhere = await talk.person.say(await talk.person.create_room(), "in another room")
+        first = await talk.say("first")
+        related = {
+            "msgtype": "m.text",
+            "body": "related",
+            "m.relates_to": {"rel_type": "m.reference", "event_id": first},
         }
-        assert await TransactionSender(config).send(uuid4().hex, event) == HTTPStatus.OK
-        (answer,) = await talk.wait_for_answers(1)
-        assert answer.body == "Echo: hello"
-        assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$from-another-server"}}
+        path = f"/rooms/{quote(talk.room_id)}/send/m.room.message/{uuid4().hex}"
+        unfit = str((await talk.person.ask("PUT", path, related))["event_id"])
+        await talk.wait_for_answers(2)
+        for number, root in enumerate(["$unknown", elsewhere, unfit], 1):
+            relation = {"rel_type": "m.thread", "event_id": root}
+            event = {
+                "event_id": f"$from-another-server{number}",
+                "room_id": talk.room_id,
+                "type": "m.room.message",
+                "sender": talk.person.user_id,
+                "content": {"msgtype": "m.text", "body": f"hello {number}", "m.relates_to": relation},
+                "origin_server_ts": int(time.time() * 1000),
+            }
+            sender = TransactionSender(shared.running.bridge.config)
+            assert await sender.send(uuid4().hex, event) == HTTPStatus.OK
+            answer = (await talk.wait_for_answers(2 + number))[-1]
+            assert answer.body.endswith(f"hello {number}")
+            assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": event["event_id"]}}
 
 
 async def test_a_member_comes_back_alone(harness: BridgeHarness, database_url: str) -> None:
@@ -433,6 +444,30 @@ async def test_a_deactivated_ghost_comes_back(shared: SharedBridge) -> None:
         await compared(talk)
         displayname = (await home_of(talk)).agent.displayname
         await talk.person.wait_for(lambda: talk.room.displayname(talk.ghost) == displayname)
+
+
+def was_told(talk: Conversation, text: str) -> bool:
+    return any(text in each.body for each in talk.from_bot)
+
+
+async def test_a_suspended_ghost_is_asked_once(shared: SharedBridge) -> None:
+    async with (
+        ScriptedUpstream("suspended") as upstream,
+        shared.talk(upstream) as talk,
+        server_admin(shared.harness) as http,
+    ):
+        account = f"/_synapse/admin/v1/suspend/{quote(talk.ghost)}"
+        await call(http, "PUT", account, {"suspend": True})
+        asked = [await talk.say(text) for text in ("hello", "again")]
+        await talk.person.wait_for(lambda: all("⚠️" in talk.room.reactions_to(each) for each in asked))
+        assert upstream.questions == ["hello"]
+        await talk.say("!ab agents 99")
+        for text in ("The account of", "(its account is suspended)"):
+            await talk.person.wait_for(partial(was_told, talk, text))
+        await call(http, "PUT", account, {"suspend": False})
+        await Rooms(shared.running.database).request_checks([talk.room_id])
+        await talk.say("at last")
+        await talk.person.wait_for(lambda: "Echo: at last" in [answer.body for answer in talk.answers])
 
 
 async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_url: str) -> None:

@@ -67,7 +67,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "`m.text`": [message("hi")],
     "`m.emote`": [message("waves", "m.emote")],
     "`m.text` with the command prefix": [message("!ab help")],
-    "prefix in capital letters": [message("!Ab help"), message("!AB help")],
+    "prefix in another spelling (`!Ab`, `\uff01ab`, `!ab:`, `**!ab help**`)": [
+        message(body) for body in ("!Ab help", "\uff01ab help", "!ab: help", "**!ab help**")
+    ],
     "prefix behind the quotation of a reply": [reply("> <@x:y.org> old\n\n!ab help")],
     "mention of the bot": [message("Bot: help", **{"m.mentions": {"user_ids": [NAMES.bot]}})],
     "caption with the command prefix": [message("!ab help", "m.image", filename="a.png", **URL)],

@@ -43,7 +43,7 @@ def event(**content: Any) -> RoomEvent:
 
 
 def test_a_message() -> None:
-    assert parse_event(WHOLE | {"unsigned": {"age": 1}, "user_id": "@bob:example.org"}) == RoomEvent(
+    assert parse_event(WHOLE | {"user_id": "@bob:example.org"}) == RoomEvent(
         event_id="$e",
         room_id="!r:example.org",
         type="m.room.message",
@@ -103,6 +103,18 @@ def test_a_time_is_an_integer_or_unknown(timestamp: object, seen: int) -> None:
     parsed = parse_event(WHOLE | {"origin_server_ts": timestamp})
     assert parsed is not None
     assert parsed.timestamp == seen
+
+
+@pytest.mark.parametrize(
+    ("slow", "age", "seen"), [(2, 40, 0), (0, 172_800_000, 0), (2, None, 2), (2, -1, 2), (2, "40", 2)]
+)
+def test_the_smaller_of_two_ages_counts(slow: int, age: object, seen: int) -> None:
+    """The clock of a sender's homeserver that is two days slow makes no message old."""
+    day = 86_400_000
+    now = int(time.time() * 1000)
+    parsed = parse_event(WHOLE | {"origin_server_ts": now - slow * day, "unsigned": {"age": age}})
+    assert parsed is not None
+    assert abs(now - parsed.timestamp - seen * day) < 60_000
 
 
 @pytest.mark.parametrize(

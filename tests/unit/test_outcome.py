@@ -26,7 +26,7 @@ from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
-from agent_bridge.render.content import MAX_CONTENT, edit, message
+from agent_bridge.render.content import MAX_CONTENT, edit, escape, message
 from agent_bridge.render.markdown.html import to_html
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import PART_BYTES
@@ -231,6 +231,12 @@ def test_the_word_about_the_file_fits_the_part_that_has_it(piece: str) -> None:
 def test_what_is_told_of_a_failure(arguments: dict[str, Any], text: str) -> None:
     midway = arguments.pop("midway")
     assert as_markdown(Failure(**arguments).notice(ENGLISH, midway=midway), ENGLISH) == text
+
+
+def test_a_client_without_html_shows_the_summary_without_marks() -> None:
+    notice = Notice(f"⚠️ No answer: the server of {escape('my_agent')} is **busy**.", "401")
+    (op,) = Outcome("", "busy", extras=AnswerExtras(notice=notice)).ops(ENGLISH, 1)
+    assert op.plain == "⚠️ No answer: the server of my_agent is busy."
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.results.commands import (
     AgentEntry,
@@ -51,6 +52,7 @@ from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.results import ResultRenderer
+from support.records import contact
 
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
@@ -370,3 +372,12 @@ def test_members_get_the_agents_without_their_servers(state: AgentState, room: R
 )
 def test_answers(result: Result, text: str) -> None:
     assert english(result) == text
+
+
+@pytest.mark.parametrize("problem", RoomProblem)
+def test_an_agent_whose_room_is_of_no_use_is_not_ready(problem: RoomProblem) -> None:
+    entry = agent_entry(contact(room_id="!ada:x.org", problems=(problem,)), "x.org")
+    for_admin, for_member = (english(AgentList((entry,), is_for_admin=admin)) for admin in (True, False))
+    text = ENGLISH.commands.unready[problem] if problem.ends_talk else None
+    assert for_admin.endswith(f" {text or 'ready'} |")
+    assert for_member.endswith(f" ({text}) |" if text else ") |")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_bridge.bridge.inbound.prefix import without_prefix
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.payloads import (
@@ -156,6 +158,18 @@ def test_a_refusal_in_a_thread_is_told_there() -> None:
         ("\u200e!ab help", "help"),
         ("\ufeff !\u200bAb\ufe0f help", "help"),
         ("\uff01ab help", "help"),
+        ("\u061c\u180e!ab help", "help"),
+        ("\uff01\uff41\uff42 help", "help"),
+        ("!a\u200bb\u200bhelp", "help"),
+        ("\u2068!ab help\u2069", "help"),
+        ("!ab: help", "help"),
+        ("!ab , help", "help"),
+        ("!ab:help", "help"),
+        ("!ab? help", "? help"),
+        ("**!ab help**", "help"),
+        ("**!ab** help", "help"),
+        ("_`!ab help`_", "help"),
+        ("!ab invite *", "invite *"),
     ],
 )
 def test_the_prefix_makes_a_command_in_every_room(body: str, command: str) -> None:
@@ -168,6 +182,18 @@ def test_the_prefix_makes_a_command_in_every_room(body: str, command: str) -> No
 def test_in_the_bots_room_everything_is_a_command(body: str) -> None:
     payload = CommandPayload(body.strip())
     assert in_bot_room(event(text(body))) == NewTurn("$e", ROOM, TurnKind.COMMAND, BOB, payload, FOR_BOT)
+
+
+@pytest.mark.parametrize("body", ["!abc", "!a b stop", "a!ab stop", "!", "", "ab stop", "see !ab", "> !ab stop"])
+def test_other_beginnings_make_no_command(body: str) -> None:
+    assert without_prefix(body, "!ab") is None
+    assert without_prefix("~ stop", "~") == "stop"
+
+
+def test_a_long_beginning_takes_little_time() -> None:
+    began = time.process_time()
+    assert without_prefix("\u200b" * 60_000 + "!ab" + "\u200b" * 60_000 + "*" * 60_000, "!ab") == "*" * 60_000
+    assert time.process_time() - began < 1
 
 
 def edit_of(target: Any, body: Any, **more: Any) -> dict[str, Any]:
@@ -194,6 +220,10 @@ def by_bot(name: str, body: str, **more: Any) -> dict[str, Any]:
         pytest.param(by_bot("Agent Bridge", "Agent Bridge: help"), id="a pill of the bot"),
         pytest.param(by_bot("<b>Agent</b> Bridge", "Agent Bridge help"), id="a pill in bold"),
         pytest.param(by_bot("x", "@agentbridge, help"), id="a mention by its id"),
+        pytest.param(
+            by_bot("Bot", "Bot: help") | reply_to("$x") | {"m.mentions": {"user_ids": [NAMES.bot, GHOST]}},
+            id="a mention in a reply to an agent",
+        ),
     ],
 )
 @pytest.mark.parametrize("decide", [at_home, in_bot_room, elsewhere])
@@ -360,7 +390,13 @@ def test_a_command_is_corrected_by_an_edit() -> None:
     asked = event(edit_of("$x", "!Ab help"))
     for decide in (at_home, in_bot_room, elsewhere):
         assert turn_of(decide(asked)).payload == CommandPayload("help")
-    assert RULES.stop(event(edit_of("$x", "!ab stop")), AT_HOME) == StopRequest(ROOM, "$e", None)
+    corrected = event(edit_of("$x", "!ab stop"))
+    assert RULES.stop(corrected, AT_HOME) == StopRequest(ROOM, "$e", None)
+    # The agent is not asked the text before.
+    assert RULES.withdrawal(corrected, AT_HOME) == StopRequest(ROOM, "$e", "$x")
+    assert RULES.withdrawal(event(text("!ab stop")), AT_HOME) is None
+    assert RULES.withdrawal(event(edit_of("$x", "hi")), AT_HOME) is None
+    assert RULES.withdrawal(event(edit_of("$x", "!ab stop"), sender=STRANGER), AT_HOME) is None
 
 
 @pytest.mark.parametrize(("caption", "said"), [("cat.png", ""), ("Look!", "Look!")])
@@ -487,6 +523,8 @@ STOPS = [
     pytest.param(event(text("  !ab   STOP  ")), None, id="command with blanks, in capitals"),
     pytest.param(event(text("!ab stop please")), None, id="command and more"),
     pytest.param(event(text("!ab\nstop")), None, id="command on the next line"),
+    pytest.param(event(text("!ab stop.")), None, id="a full stop"),
+    pytest.param(event(text("!ab \uff53top\u2069\tplease")), None, id="another width, and an invisible character"),
 ]
 
 

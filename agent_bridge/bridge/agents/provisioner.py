@@ -227,6 +227,8 @@ class Provisioner:
         moved = home.space != space or home.name_applied != home.name
         if space is not None and (moved or self._space.lacks(room_id)):
             await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(entered, space))
+        if _is_doubted(agent_room) and await self._homeserver.is_suspended(ghost):
+            steps.problems.add(RoomProblem.GHOST_SUSPENDED)
         await self._report(entered.agent_room, [*problems_of(state, ghost, self._namespace.bot), *steps.problems])
         if entered.fresh:
             _log.info("room ready", agent=agent.name, room=room_id)
@@ -346,6 +348,12 @@ class Provisioner:
         except HomeserverRefused as error:
             _log.warning("a room was not told of the agent's state", room=home.room_id, error=str(error))
         await self._agents.announced(home.id, agent.state)
+
+
+def _is_doubted(agent_room: AgentRoom) -> bool:
+    """Tell whether a message waits for the comparison of a room, or the ghost was suspended at the last one."""
+    home = agent_room.home
+    return home.checked != home.check_requests or RoomProblem.GHOST_SUSPENDED in home.problems
 
 
 class _Steps:

@@ -24,6 +24,7 @@ from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
 from agent_bridge.render.content import escape, fenced
+from agent_bridge.render.markdown.unmarked import to_unmarked
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import with_ending
 
@@ -199,7 +200,8 @@ def as_markdown(notice: Notice, texts: Texts) -> str:
 
 def _notice_op(part: int, notice: Notice, texts: Texts) -> Op:
     # A client without HTML cannot fold: it shows the summary alone.
-    return Op(part, as_markdown(notice, texts), notice=True, plain=notice.summary if notice.detail else None)
+    plain = to_unmarked(notice.summary) if notice.detail else None
+    return Op(part, as_markdown(notice, texts), notice=True, plain=plain)
 
 
 def _with_files(text: str, files: Sequence[AnswerFile]) -> str:

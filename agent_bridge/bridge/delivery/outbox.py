@@ -312,13 +312,16 @@ class Outbox:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
 
     async def _send_related(self, content: dict[str, Any], relation: dict[str, Any], txn_id: str) -> str:
-        """Send *content* with its relation; as a reply, if the homeserver does not know the event it relates to."""
+        """Send *content* with its relation; as a reply, if the homeserver does not accept the relation.
+
+        The event may be unknown, in another room, or unfit to begin a thread. A reply may be to any event.
+        """
         try:
             return await self._send(content | relation, txn_id)
         except HomeserverRefused as error:
-            if not relation or not _is_unknown_event(error):
+            if not relation or error.status != _BAD_REQUEST:
                 raise
-            _log.warning("the event that an answer relates to is unknown: it is sent as a reply")
+            _log.warning("the relation of an answer is refused, so it is sent as a reply: %s", error)
             return await self._send(content | in_reply_to(self._reply_to or self._turn.event_id), txn_id)
 
     async def _adopt(self, parts: Iterable[int]) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, StoreError
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RegistrationRejected, StoreError
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.store.postgres.signals import Topic
@@ -125,7 +125,7 @@ class Backfill:
                 _log.warning("a room cannot be backfilled", room=room.room_id, error=str(error))
                 await self._histories.pass_over(room)
             except (HomeserverUnavailable, TimeoutError) as error:
-                await self._failed(room, str(error) or f"no answer within {_PATIENCE:g} s")
+                await self._failed(room, error)
                 return
         except StoreError as error:
             _log.debug("a room is not backfilled yet", room=room.room_id, error=str(error))
@@ -135,9 +135,9 @@ class Backfill:
         self._failures.pop(room.room_id, None)
         self._later.pop(room.room_id, None)
 
-    async def _failed(self, room: HistoryCursor, error: str) -> None:
+    async def _failed(self, room: HistoryCursor, error: Exception) -> None:
         # Away for all, or unable to tell of this room only?
-        if not await self._answers():
+        if isinstance(error, RegistrationRejected) or not await self._answers():
             self._away += 1
             self._away_until = time.monotonic() + _RETRY.delay(self._away)
             return
@@ -145,7 +145,9 @@ class Backfill:
         if failures < _HOPELESS:
             self._later[room.room_id] = time.monotonic() + _RETRY.delay(failures)
             return
-        _log.error("a room is skipped: its history cannot be read", room=room.room_id, error=error)
+        _log.error(
+            "a room is skipped: its history cannot be read", room=room.room_id, error=str(error) or "no answer in time"
+        )
         await self._histories.pass_over(room)
         del self._failures[room.room_id]
 

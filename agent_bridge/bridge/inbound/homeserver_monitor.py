@@ -12,7 +12,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused, TokenRejected, UserNotRegistered
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, RegistrationRejected, UserNotRegistered
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class HomeserverMonitor:
         doubt_rooms: Callable[[], Awaitable[None]],
     ) -> None:
         self.homeserver = homeserver
+        names = homeserver.namespace
+        #: A user id in the name space of the ghosts; no agent has it.
+        self._ghost = names.user_id(f"{names.username_prefix}registration-probe")
         self._kv = kv
         self._agents = agents
         self._intake = intake
@@ -55,6 +58,8 @@ class HomeserverMonitor:
         self._service = service
         self._doubt_rooms = doubt_rooms
         self._away = False
+        #: Whether the homeserver takes ghosts for the bridge's own, since its last start.
+        self._knows_ghosts = False
         #: Whether the homeserver was away and the rooms do not need a backfill yet.
         self._owes_backfill = False
         self._waking: asyncio.Task[None] | None = None
@@ -89,13 +94,14 @@ class HomeserverMonitor:
             del steps[0]
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
-        outage = await self.homeserver.outage()
-        answers = outage is None
+        # Only as long as that is not known: the homeserver refuses and logs each request of a ghost that nobody made.
+        outage = await self.homeserver.outage(None if self._knows_ghosts else self._ghost)
+        self._knows_ghosts = answers = outage is None
         if outage is not None and not self._away:
             self._away = self._owes_backfill = True
-            if isinstance(outage, TokenRejected):
+            if isinstance(outage, RegistrationRejected):
                 remedy = "give homeserver and bridge the same registration.yaml, then restart the homeserver"
-                _log.error("messages wait: the homeserver does not know the as_token", error=str(outage), remedy=remedy)
+                _log.error("messages wait: the homeserver has another registration", error=str(outage), remedy=remedy)
         if self._owes_backfill:
             # While it is away, not after: no event that it brings may be claimed before the rooms are backfilled.
             await self._intake.request_backfill("the homeserver is away")

@@ -161,6 +161,7 @@ class Intake:
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
         stops = [stop for event in events if (stop := self._rules.stop(event, rooms.get(event.room_id))) is not None]
+        withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
         if not (new or ignored or stops or backfilled):
             return 0
         async with self._database.transaction() as connection:
@@ -172,6 +173,8 @@ class Intake:
             stops = [stop for stop in stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
+            # The message that became a command was perhaps asked again since an edit that is known already.
+            stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
             stopped = await self._intake_store.stop(connection, stops)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
 
@@ -36,11 +39,21 @@ class InviteHandler:
     """Carries out the turns of the kind *invitation*."""
 
     def __init__(
-        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, backfill: Backfill, rules: Rules, texts: Texts
+        self,
+        homeserver: Homeserver,
+        turns: Turns,
+        rooms: Rooms,
+        agents: Agents,
+        kv: KeyValues,
+        backfill: Backfill,
+        rules: Rules,
+        texts: Texts,
     ) -> None:
         self._homeserver = homeserver
         self._turns = turns
         self._rooms = rooms
+        self._agents = agents
+        self._kv = kv
         self._backfill = backfill
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -115,9 +128,14 @@ class InviteHandler:
         return True
 
     async def _decline(self, turn: Turn, ghost: str) -> None:
-        """Have *ghost* say where it answers, and leave: clients do not show the reason of a declined invitation."""
-        alias = self._namespace.alias(ghost[1:].partition(":")[0])
-        reason = self._texts.ghost_declines.format(alias=alias, admin=self._texts.an_admin)
+        """Have *ghost* say where it answers, invite the person there, and leave.
+
+        Clients do not show the reason of a declined invitation, so the ghost enters the room first.
+        """
+        localpart = ghost[1:].partition(":")[0]
+        is_invited = self._is_member(turn) and await self._invites(turn, localpart)
+        way = self._texts.ghost_invites if is_invited else self._texts.for_admins(self._texts.ghost_is_closed)
+        reason = f"{self._texts.ghost_declines.format(alias=self._namespace.alias(localpart))} {way}"
         if self._is_member(turn):
             await self._homeserver.join(turn.room_id, ghost)
             content = message(reason, mark=mark(turn.key, 0), notice=True)
@@ -126,6 +144,22 @@ class InviteHandler:
             except HomeserverRefused as error:
                 _log.info("a ghost leaves without a word", room=turn.room_id, error=str(error))
         await self._homeserver.leave(turn.room_id, reason, ghost)
+
+    async def _invites(self, turn: Turn, localpart: str) -> bool:
+        """Have the ghost invite the person of *turn* into its room, if the person may enter; tell whether it did."""
+        for agent_room in await self._agents.all():
+            if agent_room.agent.ghost != localpart or agent_room.home.room_id is None:
+                continue
+            is_admin = role_of(turn.sender, self._permissions) >= Role.ADMIN
+            if not (is_admin or await may_enter(self._homeserver, self._kv, agent_room, turn.sender)):
+                return False
+            try:
+                await invite_home(self._homeserver, agent_room, turn.sender)
+            except HomeserverRefused as error:
+                _log.info("a ghost leaves without an invitation", room=turn.room_id, error=str(error))
+                return False
+            return True
+        return False
 
     def _is_member(self, turn: Turn) -> bool:
         return role_of(turn.sender, self._permissions) >= Role.MEMBER

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+import unicodedata
 from typing import TYPE_CHECKING
 
-from agent_bridge.matrix.said import text_of_html
+from agent_bridge.matrix.said import is_reply, text_of_html
 
 if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.events import RoomEvent
 
-#: Characters that show nothing: soft hyphen, joiners, direction marks, variation selectors, byte order mark.
-_INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
-#: Distance between an ASCII character and its full-width form, which keyboards for East Asian languages type.
-_FULL_WIDTH = 0xFEE0
+#: Characters that show nothing, beside those of the categories control and format: joiner, fillers, vowels, selectors.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_UNSEEN = frozenset({"Cc", "Cf"})
+#: Marks of Markdown that clients leave around a command.
+_EMPHASIS = "*_~`"
+_AFTER_PREFIX = ":,"
+#: Punctuation that ends a sentence: people put it behind the word of a command.
+_END = ".,:;!?…"
 #: A link to a user, as clients put it into HTML for a mention (spec, "User and room mentions").
 _PILL = re.compile(r'<a\b[^>]*\bhref="https://matrix\.to/#/(?P<user>[^"?]+)[^"]*"[^>]*>(?P<name>.*?)</a>', re.DOTALL)
 #: Characters of HTML that are searched for a mention.
@@ -24,19 +28,38 @@ _AFTER_NAME = " \t\n:,"
 
 
 def without_prefix(body: str, prefix: str) -> str | None:
-    """Return the command in *body*, without *prefix* before it; None if *body* has no prefix.
+    """Return the command in *body*, without *prefix* before it; None if *body* does not begin with the prefix.
 
-    Keyboards of telephones begin a sentence with a capital letter, and may put blanks or invisible characters around
-    the sign, so these do not matter.
+    The prefix may have another case or width, blanks around its sign, characters that show nothing anywhere, emphasis
+    around it or around the whole command, and a colon or a comma behind it. Another letter or digit may not follow.
     """
-    found = _pattern(prefix).match(body)
-    return None if found is None else body[found.end() :].strip()
+    wanted, found, opened = _folded(prefix), "", ""
+    for at, sign in enumerate(body):
+        if found == wanted:
+            return None if sign.isalnum() else _unwrapped(body[at:], opened)
+        if sign in _EMPHASIS and sign not in prefix:
+            opened += sign
+        elif not (sign.isspace() and not found[-1:].isalnum()):
+            found += _folded(sign)
+            if not wanted.startswith(found):
+                return None
+    return "" if found == wanted else None
+
+
+def command_word(line: str) -> tuple[str, str]:
+    """Return the word of the command *line*, in small letters and as people mean it, and the rest of *line*."""
+    word, rest = (*line.split(maxsplit=1), "", "")[:2]
+    return unicodedata.normalize("NFKC", _folded(word)).strip(_END + _EMPHASIS), rest
 
 
 def without_mention(event: RoomEvent, body: str, namespace: Namespace) -> str | None:
-    """Return the command of a message that mentions the bridge bot and no ghost, without the mention; else None."""
+    """Return the command of a message that mentions the bridge bot and no ghost, without the mention; else None.
+
+    A client adds the author of the message that a reply is about to the mentions. So a reply that begins with the
+    mention of the bot is a command too.
+    """
     ours = {user for user in event.mentions if namespace.is_ours(user)}
-    if ours != {namespace.bot}:
+    if namespace.bot not in ours or not (len(ours) == 1 or is_reply(event.content)):
         return None
     # A mention that makes a command stands at the beginning.
     html = (event.text("formatted_body") or "")[:_MOST_HTML]
@@ -44,18 +67,35 @@ def without_mention(event: RoomEvent, body: str, namespace: Namespace) -> str | 
     for name in (*pills, namespace.bot, f"@{namespace.bot_username}", namespace.bot_username):
         if name and body.lstrip().casefold().startswith(name.casefold()):
             return body.lstrip()[len(name) :].lstrip(_AFTER_NAME).rstrip()
-    return body.strip()
+    return body.strip() if len(ours) == 1 else None
 
 
-@lru_cache(maxsize=8)
-def _pattern(prefix: str) -> re.Pattern[str]:
-    word = prefix.lstrip("".join(sign for sign in prefix if not sign.isalnum()))
-    signs = prefix[: len(prefix) - len(word)]
-    gap = rf"[\s{_INVISIBLE}]*"
-    spelled = "".join(f"{_either_width(sign)}{gap}" for sign in signs) + re.escape(word)
-    return re.compile(rf"{gap}{spelled}[{_INVISIBLE}]*(?!\S)", re.IGNORECASE)
+def _unwrapped(rest: str, opened: str) -> str:
+    """Return the command in *rest*, the text behind the prefix; *opened* is the emphasis before the prefix."""
+    command = _trimmed(rest)
+    if command[:1] and command[0] in _AFTER_PREFIX:
+        command = _trimmed(command[1:])
+    closing = opened[::-1]
+    if command.startswith(closing):
+        return _trimmed(command.removeprefix(closing))
+    return _trimmed(command.removesuffix(closing))
 
 
-def _either_width(sign: str) -> str:
-    wide = chr(ord(sign) + _FULL_WIDTH) if "!" <= sign <= "~" else sign
-    return f"[{re.escape(sign)}{re.escape(wide)}]"
+def _trimmed(text: str) -> str:
+    """Return *text* without blanks and characters that show nothing at its ends."""
+    start, end = 0, len(text)
+    while start < end and _is_unseen(text[start]):
+        start += 1
+    while start < end and _is_unseen(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _is_unseen(sign: str) -> bool:
+    return sign.isspace() or not _folded(sign)
+
+
+def _folded(text: str) -> str:
+    """Return *text* in small letters of the usual width, without characters that show nothing."""
+    seen = (sign for sign in _BLANK.sub("", text) if unicodedata.category(sign) not in _UNSEEN)
+    return unicodedata.normalize("NFKD", "".join(seen)).casefold()

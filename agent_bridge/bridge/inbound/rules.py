@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.inbound.prefix import without_mention, without_prefix
+from agent_bridge.bridge.inbound.prefix import command_word, without_mention, without_prefix
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
@@ -79,11 +79,19 @@ class Rules:
         if event.type == "m.room.message":
             asked = self.decide(event, room)
             command = asked.payload if isinstance(asked, NewTurn) else None
-            is_stop = isinstance(command, CommandPayload) and command.body.partition(" ")[0].lower() == "stop"
+            is_stop = isinstance(command, CommandPayload) and command_word(command.body)[0] == "stop"
             return StopRequest(event.room_id, event.event_id, None, event.thread) if is_stop else None
         if _reaction_of(event) == _STOP_REACTION and event.target is not None:
             return StopRequest(event.room_id, event.event_id, event.target)
         return None
+
+    def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
+        """Return the request to end the answer to a message that the edit *event* turns into a command."""
+        if event.relation != "m.replace" or event.target is None or not _has_agents(room):
+            return None
+        asked = self.decide(event, room)
+        is_command = isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND
+        return StopRequest(event.room_id, event.event_id, event.target) if is_command else None
 
     def changes_room(self, event: RoomEvent) -> bool:
         """Tell whether *event* may keep the bridge from reading or answering in its room."""

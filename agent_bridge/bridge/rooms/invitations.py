@@ -1,4 +1,4 @@
-"""Invitations of several people: a refusal of one does not keep the others out."""
+"""Invitations of people: those of the configuration, and those that a person asks for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import AgentRoom
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -22,3 +24,40 @@ async def try_invite(homeserver: Homeserver, room_id: str, user_id: str, as_user
         _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
         return False
     return True
+
+
+async def may_enter(homeserver: Homeserver, kv: KeyValues, agent_room: AgentRoom, person: str) -> bool:
+    """Tell whether *person* was invited before, or could enter an agent's room as it is now; a removed person cannot.
+
+    Where the members of the Space can enter, a person can too whom the bridge had invited to the Space, and who left it
+    or declined.
+    """
+    home, ghost = agent_room.home, homeserver.namespace.user_id(agent_room.agent.ghost)
+    room_id = home.room_id or ""
+    state = await homeserver.room_state(room_id) or await homeserver.room_state(room_id, ghost)
+    if state is None or state.is_removed(person):
+        return False
+    if person in home.invited:
+        return True
+    # An administrator may have changed the rule.
+    if home.space is None or home.space not in state.rooms_that_let_in:
+        return False
+    member = await homeserver.state(home.space, "m.room.member", person) or {}
+    membership = member.get("content", {}).get("membership")
+    if membership != "leave":
+        return membership in {"join", "invite"}
+    return member.get("sender") == person and person in (await kv.get(KeyValues.SPACE_INVITED) or [])
+
+
+async def invite_home(homeserver: Homeserver, agent_room: AgentRoom, person: str) -> bool:
+    """Have the ghost invite *person* to a direct conversation in its room; False: the person is a member already.
+
+    Raises:
+        HomeserverRefused: neither the ghost nor the bot may invite.
+    """
+    room_id, ghost = agent_room.home.room_id or "", homeserver.namespace.user_id(agent_room.agent.ghost)
+    try:
+        return await homeserver.invite_directly(room_id, person, ghost)
+    except HomeserverRefused:
+        # The ghost lacks the power, or is not in the room.
+        return await homeserver.invite(room_id, person)

@@ -144,6 +144,8 @@ class AgentEntry:
     state: AgentState
     #: None before the room exists.
     room: RoomAddress | None
+    #: Why people cannot talk with it in the room; None if they can.
+    problem: RoomProblem | None = None
 
 
 @dataclass(frozen=True, slots=True)
