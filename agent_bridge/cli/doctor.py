@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from agent_bridge.cli.init import LETTA
-from agent_bridge.cli.probe import find_upstream
+from agent_bridge.cli.probe import examine_upstream
 from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
@@ -283,9 +283,8 @@ class Doctor:
         except UpstreamError as error:
             remedy = "check its url and api_key, and that it runs"
             return Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy)
-        api_key = None if config.api_key is None else config.api_key.get_secret_value()
-        found = await find_upstream(config.url, api_key)
-        if found is not None and found.is_letta and (missing := missing_for_letta(config)):
+        found = await examine_upstream(config, session)
+        if found.is_letta and (missing := missing_for_letta(config)):
             text = f"{address} is Letta, which remembers its answers only with other settings of this upstream"
             return Finding(check, False, text, f"set {', '.join(missing)}")
         count = 0 if agents is UNCHANGED else len(agents)

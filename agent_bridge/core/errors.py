@@ -191,6 +191,11 @@ class UpstreamError(BridgeError):
         """Whether only operators understand the cause."""
         return self._text.name in _ABOUT_SETTINGS
 
+    @property
+    def is_about_key(self) -> bool:
+        """Whether the server needs an API key, or refuses the one of the request."""
+        return self._text.name == "upstream_key"
+
     def cause_in_room(self, texts: Texts, agent: str, /) -> str:
         """Return the cause for the people in the room of *agent*: without names and settings that operators know."""
         name = "upstream_misfit" if self.is_about_settings else self._text.name
