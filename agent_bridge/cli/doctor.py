@@ -20,6 +20,7 @@ from agent_bridge.cli.probe import examine_upstream
 from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
+    DatabaseUnsuitable,
     HomeserverError,
     HomeserverRefused,
     SchemaTooNew,
@@ -139,7 +140,7 @@ class Doctor:
             if self._config.database.migrate:
                 return Finding("database", True, f"{kind} answers; the next start brings its schema up to date"), False
             return Finding("database", False, str(error).partition(": run ")[0], "agent-bridge migrate"), False
-        except SchemaTooNew as error:
+        except (SchemaTooNew, DatabaseUnsuitable) as error:
             problem, _, remedy = str(error).partition(": ")
             return Finding("database", False, problem, remedy), False
         except StoreError as error:

@@ -10,6 +10,7 @@
     │   ├── StoreRefused            values that can never be stored
     │   ├── TurnLost                another worker has claimed the turn
     │   ├── LockLost                the connection that held a lock was lost
+    │   ├── DatabaseUnsuitable      too old a server, or another encoding than UTF8
     │   ├── SchemaTooNew            migrated by a newer program
     │   └── SchemaTooOld            not migrated
     ├── HomeserverError             the homeserver
@@ -111,6 +112,10 @@ class TurnLost(StoreError):
 
 class LockLost(StoreError):
     """The connection that held the lock was lost: another process may hold the lock now."""
+
+
+class DatabaseUnsuitable(StoreError):
+    """The server is too old for the bridge, or an encoding is not UTF8. The remedy follows the first colon."""
 
 
 class SchemaTooNew(StoreError):
