@@ -51,7 +51,7 @@ def interview(
     admin = admin or _ask("Your Matrix id", UserId)
     if interactive and plain_names is None:
         plain_names = typer.confirm("Show each agent by its plain name, without “Letta Agent”?", default=False)
-    found = _find_upstream(upstream, api_key)
+    found = _find_upstream(settings["upstream_name"], upstream, api_key)
     answers = InitAnswers(
         homeserver=homeserver,
         domain=domain,
@@ -70,9 +70,9 @@ def interview(
     return answers, notes
 
 
-def _find_upstream(url: str, api_key: str | None) -> FoundUpstream | None:
+def _find_upstream(name: str, url: str, api_key: str | None) -> FoundUpstream | None:
     """Return the upstream at *url*; None if the answers are not valid, which :func:`initialise` reports."""
-    values = {"name": "upstream", "url": url, "api_key": _key(api_key)}
+    values = {"name": name, "url": url, "api_key": _key(api_key)}
     try:
         config = UpstreamConfig.model_validate(values)
     except ValidationError:
@@ -87,7 +87,7 @@ def _described(found: FoundUpstream, api_key: str | None) -> str:
         return f"{kind} lists {ENGLISH.count(found.agents, ENGLISH.agent)} at {found.url}."
     later = "agent-bridge doctor checks it later."
     if isinstance(found.agents, UpstreamUnreachable):
-        return f"No server answers at {found.url}: {found.agents.says(ENGLISH)}. {later}"
+        return f"No server answers at {found.url}: {found.agents.detail or found.agents.says(ENGLISH)}. {later}"
     if not found.agents.is_about_key:
         return f"A server answers at {found.url} and lists no agents: {found.agents.says(ENGLISH)}. {later}"
     detail = f" ({found.agents.detail})" if found.agents.detail else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import subprocess
 import tempfile
@@ -86,6 +87,13 @@ def test_a_backup_replaces_no_file_unasked(filled: str, tmp_path: Path) -> None:
     assert file.read_text() == "mine"
     back_up(filled, file, force=True)
     assert file.stat().st_mode & 0o777 == 0o600
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path):
+        with pytest.raises(StoreError, match="is not a regular file"):
+            back_up(filled, path, force=True)
+    assert (tmp_path / "fifo").is_fifo()
+    with pytest.raises(StoreError, match="is not a file"):
+        restore(filled, tmp_path / "fifo")
     with pytest.raises(StoreError, match="none/backup: No such file or directory"):
         back_up(filled, tmp_path / "none" / "backup")
 
@@ -118,7 +126,6 @@ def test_a_file_that_cannot_be_used_changes_nothing(filled: str, tmp_path: Path)
     for path, problem in {
         tmp_path / "absent": "absent: No such file or directory",
         tmp_path: "Is a directory",
-        Path("/dev/null"): "/dev/null is not a file",
     }.items():
         with pytest.raises(StoreError, match=problem):
             restore(filled, path, force=True)

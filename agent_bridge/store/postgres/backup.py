@@ -18,7 +18,7 @@ from psycopg import sql
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres import client_programs
-from agent_bridge.store.postgres.backup_file import reading, refuse_unusable
+from agent_bridge.store.postgres.backup_file import file_errors, reading, refuse_unusable
 from agent_bridge.store.postgres.client_programs import ProgramFailed, program
 from agent_bridge.store.postgres.migrate import as_store_error, refuse_unsuitable
 
@@ -76,10 +76,9 @@ def back_up(uri: str, file: Path, *, force: bool = False) -> int:
     Raises:
         StoreError: the file exists and *force* is false, it cannot be written, or the database cannot be read.
     """
-    if not force and os.path.lexists(file):
-        raise StoreError(f"{file}: already exists; --force replaces it")
+    refuse_to_replace(file, force=force)
     schema = _source_schema(uri)
-    with _files(file), tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder:
+    with file_errors(file), tempfile.TemporaryDirectory(dir=file.parent, prefix=".agent-bridge.") as folder:
         complete = Path(folder, file.name)
         with os.fdopen(os.open(complete, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
             _dump(uri, schema, output)
@@ -87,6 +86,21 @@ def back_up(uri: str, file: Path, *, force: bool = False) -> int:
             os.fsync(output.fileno())
         complete.replace(file)
         return file.stat().st_size
+
+
+def refuse_to_replace(file: Path, *, force: bool) -> None:
+    """Return if a backup may be written to *file*.
+
+    Raises:
+        StoreError: it is no regular file, or it exists and *force* is false; or its folder does not exist.
+    """
+    with file_errors(file):
+        if file.exists() and not file.is_file():
+            # As root, a rename would replace even /dev/null.
+            raise StoreError(f"{file}: is not a regular file")
+        if not force and os.path.lexists(file):
+            raise StoreError(f"{file}: already exists; --force replaces it")
+        file.parent.stat()
 
 
 def restore(uri: str, file: Path, *, force: bool = False) -> dict[str, int]:
@@ -99,8 +113,7 @@ def restore(uri: str, file: Path, *, force: bool = False) -> dict[str, int]:
     with _connection(uri) as connection:
         refuse_unsuitable(connection)
         schema = _schema(connection)
-        with _files(file):
-            refuse_unusable(file, schema)
+        refuse_unusable(file, schema)
         _refuse_users(connection)
         if not force and (tables := _tables(connection)):
             raise StoreError(f"the database has {len(tables)} tables; --force replaces them by those of {file}")
@@ -240,11 +253,3 @@ def _connection(uri: str, database: str = "the database (database.url)") -> Iter
     ):
         connection.execute("SET statement_timeout = 0")
         yield connection
-
-
-@contextmanager
-def _files(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{file}: {error.strerror or error}") from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 import subprocess
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
@@ -27,9 +26,18 @@ _TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA )(.+) (\w+) \S+$", re.MULTILIN
 #: Tables of every version of the bridge. Other programs have an alembic_version, too.
 _OURS = frozenset({"alembic_version", "agent", "turn", "message"})
 _UNKNOWN_FORMAT = "unsupported version"
-_LISTED = 3
+_BEGINNING, _LISTED = 100, 3
 #: Exit code of a program that reports an error.
 _ERROR = 1
+
+
+@contextmanager
+def file_errors(file: Path) -> Iterator[None]:
+    """Raise a :class:`StoreError` that names *file* for each error of the operating system."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror or error}") from error
 
 
 def refuse_unusable(file: Path, schema: str) -> None:
@@ -39,12 +47,23 @@ def refuse_unusable(file: Path, schema: str) -> None:
 
     Raises:
         StoreError: it is not, and why.
-        OSError: it cannot be read.
     """
-    with file.open("rb") as content:
-        if not stat.S_ISREG(file.stat().st_mode):
+    refuse_other_format(file)
+    _refuse_other_tables(file, schema)
+    _refuse_newer(file, schema)
+
+
+def refuse_other_format(file: Path) -> None:
+    """Return if *file* has the format of a backup.
+
+    Raises:
+        StoreError: it has not, and why.
+    """
+    with file_errors(file):
+        if file.exists() and not file.is_file() and not file.is_dir():
             raise StoreError(f"{file} is not a file")
-        beginning = content.read(100)
+        with file.open("rb") as content:
+            beginning = content.read(_BEGINNING)
     if not beginning:
         raise StoreError(f"{file} is empty")
     if _SCRIPT in beginning:
@@ -53,8 +72,6 @@ def refuse_unusable(file: Path, schema: str) -> None:
         )
     if not beginning.startswith(_MAGIC):
         raise StoreError(f"{file} is no backup: restore needs a file that agent-bridge backup wrote")
-    _refuse_other_tables(file, schema)
-    _refuse_newer(file, schema)
 
 
 @contextmanager
