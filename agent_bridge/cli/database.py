@@ -71,8 +71,10 @@ async def move(config: Config, config_file: Path, target: str) -> str:
 def _target(target: str) -> str:
     name = target.removeprefix(ENVIRONMENT)
     url = os.environ.get(name, "") if name != target else target
+    if not name:
+        raise ConfigError("the target must have the name of an environment variable after env:")
     if not url:
-        raise ConfigError(f"{name} is not set in the environment")
+        raise ConfigError(f"the target: {name} is not set in the environment")
     if not url.startswith(POSTGRESQL):
         raise ConfigError("the target must start with postgresql://, or be env:NAME with such a value")
     try:

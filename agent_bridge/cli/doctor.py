@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from agent_bridge.cli.init import LETTA
 from agent_bridge.cli.probe import examine_upstream
 from agent_bridge.cli.room_checks import compare_rooms
+from agent_bridge.config.document import parse
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
+    ConfigError,
     DatabaseUnsuitable,
     HomeserverError,
     HomeserverRefused,
@@ -223,12 +223,14 @@ class Doctor:
     def _registration(self) -> Finding:
         """Check that the registration belongs to the configuration and switches rate limiting off."""
         file, remedy = self._registration_file, "agent-bridge registration --force; then restart Synapse"
-        check = "rate limiting"
+        check, other_file = "rate limiting", "name the file that Synapse reads with --registration"
         try:
-            found = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, YAMLError) as error:
-            reason = getattr(error, "strerror", None) or "is not YAML"
-            return Finding(check, False, f"{file}: {reason}", "name the file that Synapse reads with --registration")
+            found = parse(file.read_text(encoding="utf-8"), str(file)).root
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+            return Finding(check, False, f"{file}: {reason}", other_file)
+        except ConfigError as error:
+            return Finding(check, False, str(error), other_file)
         if not isinstance(found, dict) or found.get("rate_limited", True) is not False:
             return Finding(check, False, f"{file} does not say rate_limited: false", remedy)
         expected = registration(self._config)

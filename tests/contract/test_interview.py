@@ -14,7 +14,7 @@ from agent_bridge.cli import cli
 from agent_bridge.cli.doctor import Doctor, missing_for_letta
 from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream
 from agent_bridge.config.load import load
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.model import Config, DatabaseConfig, UpstreamConfig
 from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
 
 if TYPE_CHECKING:
@@ -191,6 +191,11 @@ async def test_servers_are_asked_for_their_names_and_kinds(letta_and_homeserver:
     assert missing_for_letta(upstream) == []
 
 
+def without_database(config: Config) -> Config:
+    """Return *config* with a database that is away: its check takes no time."""
+    return config.model_copy(update={"database": DatabaseConfig(url="postgresql://127.0.0.1:9/none")})
+
+
 @pytest.mark.parametrize("reached_by", ["address", "proxy", "header"])
 async def test_doctor_names_the_settings_that_letta_needs(reached_by: str, tmp_path: Path) -> None:
     run = await asyncio.to_thread(run_init, tmp_path, *ALL)
@@ -205,8 +210,33 @@ async def test_doctor_names_the_settings_that_letta_needs(reached_by: str, tmp_p
             "header": {"url": f"{url}/v1", "headers": {"X-Team": "hush-hush"}},
         }
         upstream = UpstreamConfig.model_validate({"name": "letta", **ways[reached_by]})
-        changed = config.model_copy(update={"upstreams": (upstream,)})
+        changed = without_database(config).model_copy(update={"upstreams": (upstream,)})
         found = [str(each) async for each in Doctor(changed, file, tmp_path / "registration.yaml").findings()]
     [line] = [each for each in found if "upstream letta" in each]
     assert line.startswith("FAIL")
     assert "set history: server, session_header: X-Letta-Chat-Key, idempotency_header: Idempotency-Key" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a: [", "registration.yaml:1:5: is not YAML"),
+        (b"a: 2024-99-99", "registration.yaml:1:4: is not a valid YAML value"),
+        (b"[" * 5000, "registration.yaml: is nested too deeply"),
+        (b"\xff", "registration.yaml: is not UTF-8 text"),
+        (b"- a", "registration.yaml does not say rate_limited: false"),
+        (None, "registration.yaml: No such file or directory"),
+    ],
+)
+async def test_doctor_names_the_fault_of_a_registration(content: bytes | None, problem: str, tmp_path: Path) -> None:
+    assert (await asyncio.to_thread(run_init, tmp_path, *ALL))[0] == 0
+    file, written = tmp_path / "config.yaml", tmp_path / "registration.yaml"
+    if content is None:
+        await asyncio.to_thread(written.unlink)
+    else:
+        await asyncio.to_thread(written.write_bytes, content)
+    [finding] = [
+        each async for each in Doctor(load(file, {}), file, written).findings() if each.check == "rate limiting"
+    ]
+    assert not finding.ok
+    assert problem in finding.text
