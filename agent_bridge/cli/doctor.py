@@ -68,7 +68,8 @@ class Finding:
     def __str__(self) -> str:
         """One line for the operator."""
         mark = "--  " if self.skipped else "ok  " if self.ok else "FAIL"
-        line = f"{mark}  {self.check}: {self.text}"
+        # The error of another program can have several lines.
+        line = f"{mark}  {self.check}: {'; '.join(self.text.splitlines())}"
         return f"{line} → {self.remedy}" if self.remedy else line
 
 

@@ -80,10 +80,13 @@ def back_up(uri: str, file: Path, *, force: bool = False) -> int:
     schema = _source_schema(uri)
     with file_errors(file), tempfile.TemporaryDirectory(dir=file.parent, prefix=".agent-bridge.") as folder:
         complete = Path(folder, file.name)
-        with os.fdopen(os.open(complete, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
-            _dump(uri, schema, output)
-            output.flush()
-            os.fsync(output.fileno())
+        try:
+            with os.fdopen(os.open(complete, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
+                _dump(uri, schema, output)
+                output.flush()
+                os.fsync(output.fileno())
+        except ProgramFailed as error:
+            raise StoreError(f"{file} was not written: {error}") from None
         complete.replace(file)
         return file.stat().st_size
 

@@ -185,8 +185,7 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         deadline = time.monotonic() + self._limits.reaction
-        logged = self.log.stat().st_size if self.log.exists() else 0
-        said = ""
+        logged, said = self.log.stat().st_size if self.log.exists() else 0, ""
         while True:
             if self.postmaster is None:
                 kill_processes(self.folder)
@@ -277,9 +276,10 @@ class EmbeddedServer:
 
 
 def _end_of(output: IO[bytes], begin: int = 0) -> str:
-    """Return the text behind the first *begin* bytes of a log, shortened at its beginning."""
+    """Return the last lines behind the first *begin* bytes of a log."""
     output.seek(begin)
-    return output.read().decode(errors="replace").strip()[-_EXCERPT:]
+    text = output.read().decode(errors="replace").strip()
+    return text if len(text) < _EXCERPT else text[-_EXCERPT:].partition("\n")[2]
 
 
 def _open_lock(folder: Path, name: str) -> int:
