@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -121,7 +121,11 @@ def restore(uri: str, file: Path, *, force: bool = False) -> dict[str, int]:
         if not force and (tables := _tables(connection)):
             raise StoreError(f"the database has {len(tables)} tables; --force replaces them by those of {file}")
     try:
-        return _load(uri, file, schema, replace=True)
+        with ExitStack() as stack:
+            with file_errors(file):
+                content = stack.enter_context(file.open("rb"))
+            with reading(file):
+                return _load(uri, content, schema, replace=True)
     except ProgramFailed as error:
         kept = ", and the database is as before" if error.code == _ROLLED_BACK else ""
         raise StoreError(f"{file} was not restored{kept}: {error}") from None
@@ -143,12 +147,17 @@ def move(source: str, target: str) -> dict[str, int]:
             raise StoreError(f"connections to the target use the schema {there}, and the tables are in {schema}")
         if tables := _tables(connection):
             shown = ", ".join(tables[:3])
-            raise StoreError(f"the target is not empty: it has {len(tables)} tables ({shown}, …)")
-    with tempfile.TemporaryDirectory(prefix="agent-bridge-") as folder:
-        file = Path(folder, "database")
-        with file.open("wb") as output:
-            _dump(source, schema, output)
-        counts = _load(target, file, schema, replace=False)
+            raise StoreError(
+                f"the target is not empty: it has {len(tables)} tables ({shown}, …); name an empty database"
+            )
+    # A file without a name: a killed process leaves none behind.
+    with tempfile.TemporaryFile() as content:
+        try:
+            _dump(source, schema, content)
+            content.seek(0)
+            counts = _load(target, content, schema, replace=False)
+        except ProgramFailed as error:
+            raise StoreError(f"the copy by way of a file in {tempfile.gettempdir()} failed: {error}") from None
     here = row_counts(source)
     different = sorted(table for table in here.keys() | counts.keys() if here.get(table) != counts.get(table))
     if different:
@@ -202,7 +211,7 @@ def _dump(uri: str, schema: str, output: IO[bytes]) -> None:
         process.wait()
 
 
-def _load(uri: str, file: Path, schema: str, *, replace: bool) -> dict[str, int]:
+def _load(uri: str, content: IO[bytes], schema: str, *, replace: bool) -> dict[str, int]:
     with _connection(uri) as connection:
         drop = psycopg.ClientCursor(connection).mogrify(_DROP, {"schema": schema}).encode() if replace else b""
         left_out = connection.info.server_version // 10_000 < _KNOWS_TRANSACTION_TIMEOUT
@@ -212,7 +221,7 @@ def _load(uri: str, file: Path, schema: str, *, replace: bool) -> dict[str, int]
         try:
             # Only the last statement commits: of a file that is cut off, nothing stays.
             commands.write(b"SET client_min_messages = warning;\nBEGIN;\n" + drop)
-            _pump(file, commands, schema, left_out=_SETTING if left_out else None)
+            _pump(content, commands, schema, left_out=_SETTING if left_out else None)
             commands.write(b"COMMIT;\n")
             commands.close()
         except BrokenPipeError:
@@ -223,11 +232,11 @@ def _load(uri: str, file: Path, schema: str, *, replace: bool) -> dict[str, int]
     return row_counts(uri)
 
 
-def _pump(file: Path, target: IO[bytes], schema: str, *, left_out: bytes | None) -> None:
-    """Write the SQL of *file* that fills *schema* to *target*, without the setting *left_out* at its beginning."""
+def _pump(content: IO[bytes], target: IO[bytes], schema: str, *, left_out: bytes | None) -> None:
+    """Write the SQL of the dump *content* that fills *schema* to *target*, without *left_out* at its beginning."""
     # With this option the schema itself is not created.
-    arguments = ("--no-owner", "--no-privileges", f"--schema={schema}", "--file=-", str(file))
-    with reading(file), program("pg_restore", *arguments, stdout=subprocess.PIPE) as process:
+    arguments = ("--no-owner", "--no-privileges", f"--schema={schema}", "--file=-")
+    with program("pg_restore", *arguments, stdin=content, stdout=subprocess.PIPE) as process:
         statements = cast("IO[bytes]", process.stdout)
         beginning = statements.read(1 << 16)
         target.write(beginning if left_out is None else beginning.replace(left_out, b"", 1))

@@ -25,6 +25,7 @@ _MAGIC, _SCRIPT = b"PGDMP", b"-- PostgreSQL database"
 _TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA )(.+) (\w+) \S+$", re.MULTILINE)
 #: Tables of every version of the bridge. Other programs have an alembic_version, too.
 _OURS = frozenset({"alembic_version", "agent", "turn", "message"})
+_READER = "pg_restore"
 _UNKNOWN_FORMAT = "unsupported version"
 _BEGINNING, _LISTED = 100, 3
 #: Exit code of a program that reports an error.
@@ -80,6 +81,8 @@ def reading(file: Path) -> Iterator[None]:
     try:
         yield
     except ProgramFailed as error:
+        if error.name != _READER:
+            raise
         if _UNKNOWN_FORMAT in error.said:
             raise StoreError(f"{file} was written by a pg_dump that is newer than version {VERSION}") from None
         if error.code == _ERROR:
@@ -124,5 +127,5 @@ def _rows(file: Path, schema: str, table: str) -> list[str]:
 
 
 def _output(file: Path, *arguments: str) -> str:
-    with reading(file), program("pg_restore", *arguments, str(file), stdout=subprocess.PIPE) as process:
+    with reading(file), program(_READER, *arguments, str(file), stdout=subprocess.PIPE) as process:
         return cast("IO[bytes]", process.stdout).read().decode(errors="replace")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -33,15 +34,30 @@ class ProgramFailed(StoreError):
 
     def __init__(self, name: str, code: int, said: str) -> None:
         super().__init__(f"{name} ended with code {code}: {said or 'no message'}")
+        self.name = name
         #: The exit code, negative for a signal.
         self.code = code
         #: The end of its output, on one line.
         self.said = said
 
 
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """The way in which a program learns its connection."""
+
+    arguments: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    #: Descriptors of open files.
+    files: tuple[int, ...] = ()
+
+
 @contextmanager
 def program(
-    name: str, *arguments: str, uri: str | None = None, stdin: int | None = None, stdout: int | IO[bytes]
+    name: str,
+    *arguments: str,
+    uri: str | None = None,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the program *name*, which connects to *uri*; the block waits for its end.
 
@@ -51,29 +67,24 @@ def program(
         ProgramFailed: it ended with an error.
         StoreError: the programs are not installed.
     """
-    command = [str(_folder() / name)]
+    path = str(_folder() / name)
+    variables = environment() | {
+        name: value for name, value in os.environ.items() if name.startswith("PG") or name in _PASSED_ON
+    }
     with ExitStack() as stack:
-        variables = environment() | {
-            name: value for name, value in os.environ.items() if name.startswith("PG") or name in _PASSED_ON
-        }
-        if uri is not None:
-            options, secrets = _split(uri)
-            # Its file cannot hold each password: a line ends before trailing blanks.
-            if password := secrets.pop("password", None):
-                variables["PGPASSWORD"] = password
-            if secrets:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-bridge-"))
-                variables["PGSERVICEFILE"] = _service_file(Path(folder), secrets)
-                options["service"] = _SERVICE
-            command.append("--dbname=" + make_conninfo(**options))
+        access = _Access() if uri is None else stack.enter_context(_access(uri))
         output = stack.enter_context(tempfile.TemporaryFile())
-        process = subprocess.Popen(
-            (*command, *arguments),
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=stdout,
-            stderr=output,
-            env=variables,
-        )
+        try:
+            process = subprocess.Popen(
+                (path, *access.arguments, *arguments),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=output,
+                env=variables | access.variables,
+                pass_fds=access.files,
+            )
+        except OSError as error:
+            raise StoreError(f"{path} cannot be started: {error.strerror}") from error
         with process:
             try:
                 yield process
@@ -90,6 +101,26 @@ def program(
             raise ProgramFailed(name, process.returncode, "; ".join(said.splitlines()))
 
 
+@contextmanager
+def _access(uri: str) -> Iterator[_Access]:
+    """Give the access to *uri*, with its secrets outside of the arguments."""
+    options, secrets = _split(uri)
+    variables: dict[str, str] = {}
+    # Not in the file, in which a line ends before trailing blanks.
+    if password := secrets.pop("password", None):
+        variables["PGPASSWORD"] = password
+    if not secrets:
+        yield _Access((f"--dbname={make_conninfo(**options)}",), variables)
+        return
+    lines = "".join(f"{name}={value}\n" for name, value in secrets.items())
+    # A file without a name: a killed process leaves none behind.
+    with tempfile.TemporaryFile() as file:
+        file.write(f"[{_SERVICE}]\n{lines}".encode())
+        file.seek(0)
+        variables["PGSERVICEFILE"] = f"/dev/fd/{file.fileno()}"
+        yield _Access((f"--dbname={make_conninfo(**options, service=_SERVICE)}",), variables, (file.fileno(),))
+
+
 def _split(uri: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the options of *uri*, and those of them that libpq does not show (``dispchar``)."""
     hidden = {option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar}
@@ -101,15 +132,6 @@ def _split(uri: str) -> tuple[dict[str, Any], dict[str, str]]:
             "move it to the file of the service"
         )
     return options, secrets
-
-
-def _service_file(folder: Path, secrets: dict[str, str]) -> str:
-    """Write *secrets* as a service to a file that only its owner can read; return its path."""
-    file = folder / "service"
-    file.touch(mode=0o600)
-    lines = (f"{name}={value}\n" for name, value in secrets.items())
-    file.write_text(f"[{_SERVICE}]\n{''.join(lines)}", encoding="utf-8")
-    return str(file)
 
 
 def _folder() -> Path:
