@@ -8,13 +8,12 @@ import stat
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 from agent_bridge.cli.init import LETTA
-from agent_bridge.cli.probe import examine_upstream
+from agent_bridge.cli.probe import examine_upstream, without_credentials
 from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.document import parse
 from agent_bridge.config.registration import registration
@@ -152,7 +151,7 @@ class Doctor:
 
     async def _homeserver(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver answers."""
-        address = _without_credentials(self._config.homeserver.address)
+        address = without_credentials(self._config.homeserver.address)
         outage = await homeserver.outage()
         # A homeserver that rejects the token is reachable; the next check reports the token.
         if outage is not None and not isinstance(outage, TokenRejected):
@@ -280,7 +279,7 @@ class Doctor:
     async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> Finding:
         """Check that an upstream lists its agents."""
         check = f"upstream {config.name}"
-        address = _without_credentials(config.url)
+        address = without_credentials(config.url)
         try:
             async with aclosing(make_upstream(config, session)) as upstream:
                 agents = await upstream.agents()
@@ -305,8 +304,3 @@ def missing_for_letta(config: UpstreamConfig) -> list[str]:
     # At /responses, Letta ignores the header.
     needed = {key: value for key, value in LETTA.items() if config.api == "chat" or key != "idempotency_header"}
     return [f"{key}: {value}" for key, value in needed.items() if (getattr(config, key) or "").lower() != value.lower()]
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -10,7 +10,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from agent_bridge.cli.init import InitAnswers
-from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream
+from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream, without_credentials
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.config.types import ENVIRONMENT, ServerName, Url, UserId
 from agent_bridge.core.errors import ConfigError, UpstreamUnreachable
@@ -64,7 +64,9 @@ def interview(
     )
     notes: list[str] = []
     if server_name is None:
-        notes.append(f"{homeserver} does not tell its server_name. agent-bridge doctor checks it later.")
+        notes.append(
+            f"{without_credentials(homeserver)} does not tell its server_name. agent-bridge doctor checks it later."
+        )
     if found is not None:
         notes.append(_described(found, api_key))
     return answers, notes
@@ -82,22 +84,23 @@ def _find_upstream(name: str, url: str, api_key: str | None) -> FoundUpstream | 
 
 def _described(found: FoundUpstream, api_key: str | None) -> str:
     """Return the note about the upstream. It contains no key."""
+    url = without_credentials(found.url)
     kind = "Letta" if found.is_letta else "the upstream"
     if isinstance(found.agents, int):
-        return f"{kind} lists {ENGLISH.count(found.agents, ENGLISH.agent)} at {found.url}."
+        return f"{kind} lists {ENGLISH.count(found.agents, ENGLISH.agent)} at {url}."
     later = "agent-bridge doctor checks it later."
     if isinstance(found.agents, UpstreamUnreachable):
-        return f"No server answers at {found.url}: {found.agents.detail or found.agents.says(ENGLISH)}. {later}"
+        return f"No server answers at {url}: {found.agents.detail or found.agents.says(ENGLISH)}. {later}"
     if not found.agents.is_about_key:
-        return f"A server answers at {found.url} and lists no agents: {found.agents.says(ENGLISH)}. {later}"
+        return f"No list of agents at {url}: {found.agents.says(ENGLISH)}. {later}"
     detail = f" ({found.agents.detail})" if found.agents.detail else ""
     place = "upstreams[0].api_key in config.yaml"
     if _key(api_key) is not None:
-        return f"{kind} answers at {found.url} and refuses the API key{detail}: correct {place}. {later}"
+        return f"{kind} answers at {url} and refuses the API key{detail}: correct {place}. {later}"
     if api_key:
         name = api_key.removeprefix(ENVIRONMENT)
-        return f"{kind} answers at {found.url} and needs an API key{detail}: {name} is not set here. {later}"
-    return f"{kind} answers at {found.url} and needs an API key{detail}: set {place}. {later}"
+        return f"{kind} answers at {url} and needs an API key{detail}: {name} is not set here. {later}"
+    return f"{kind} answers at {url} and needs an API key{detail}: set {place}. {later}"
 
 
 def _ask(question: str, kind: Any, *, default: str | None = None) -> str:

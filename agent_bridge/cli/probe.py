@@ -6,6 +6,7 @@ An upstream is asked as the bridge asks it: by its proxy, with its certificates,
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _MAX_BODY = 8 * 1024 * 1024
 _V1 = "/v1"
+_CREDENTIALS = re.compile("//[^/]*@")
 #: ``owned_by`` of the agents that Letta lists, its description of itself and the type of it, and the end of the
 #: message with which it refuses a request without the right key ("missing …" or "invalid …").
 _LETTA, _INFO_PATH, _LETTA_INFO = "letta", "/app-server-info", "app_server_info_response"
@@ -84,6 +86,11 @@ async def examine_upstream(config: UpstreamConfig, session: aiohttp.ClientSessio
         # Without agents, only its description of itself tells.
         is_letta = await _describes_letta(config, session)
     return FoundUpstream(config.url, is_letta, len(page.models))
+
+
+def without_credentials(url: str) -> str:
+    """Return *url* without user and password."""
+    return _CREDENTIALS.sub("//", url, count=1)
 
 
 async def _first_page(config: UpstreamConfig, session: aiohttp.ClientSession) -> Page:

@@ -142,6 +142,15 @@ def test_with_all_options_it_asks_nothing(tmp_path: Path) -> None:
     assert config.templates.displayname == "Letta Agent: {name}"
 
 
+def test_credentials_in_an_address_are_not_shown(tmp_path: Path) -> None:
+    address = "http://me:hush@127.0.0.1:9"
+    options = ("--homeserver", address, "--domain", "bed.test", "--upstream", address, "--admin", "@me:bed.test")
+    code, said = run_init(tmp_path, *options)
+    assert code == 0, said
+    assert "No server answers at http://127.0.0.1:9: Connection refused" in said
+    assert "hush" not in said
+
+
 def test_each_answer_is_checked_and_the_key_is_not_shown(tmp_path: Path) -> None:
     answers = "\n".join(
         [

@@ -197,6 +197,14 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "  - name: other\n    url: localhost:1416\n",
         ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
     ),
+    "port of a URL": (
+        "  - name: other\n    url: http://localhost:99999/v1\n",
+        ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
+    "brackets of a URL": (
+        '  - name: other\n    url: "http://[::1/v1"\n',
+        ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
     "URL with a query": (
         "  - name: other\n    url: http://localhost/v1?api-version=1\n",
         [
