@@ -1,5 +1,22 @@
-"""``python -m agent_bridge`` runs the command line, as ``agent-bridge`` does."""
+"""The program ``agent-bridge``, also as ``python -m agent_bridge``."""
 
-from agent_bridge.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+#: The exit code of a shell for a program that SIGINT ended.
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C ends it without a traceback, also while its modules are loaded."""
+    try:
+        from agent_bridge.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

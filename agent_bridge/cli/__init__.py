@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from agent_bridge import __version__
-from agent_bridge.cli.terminal import printable
+from agent_bridge.cli.terminal import printable, say, use_any_encoding
 from agent_bridge.core.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ Result = TypeVar("Result")
 
 def main() -> None:
     """Run the command line."""
+    use_any_encoding()
     try:
         cli()
     except ConfigError as error:
@@ -73,7 +74,7 @@ def _root(
     *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
 ) -> None:
     if version:
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -117,7 +118,7 @@ def init(
         database=database,
     )
     hint = initialise(answers, folder, force=force)
-    typer.echo(printable("\n".join([*notes, "", hint])))
+    say("\n".join([*notes, "", hint]))
 
 
 @cli.command()
@@ -133,7 +134,7 @@ def registration(
     """Write registration.yaml from a configuration."""
     from agent_bridge.cli.init import write_registration
 
-    typer.echo(write_registration(_load(config), output or config.parent / "registration.yaml", force=force))
+    say(write_registration(_load(config), output or config.parent / "registration.yaml", force=force))
 
 
 @cli.command()
@@ -154,7 +155,7 @@ def doctor(
     async def examine() -> bool:
         all_passed = True
         async for finding in checks.findings():
-            typer.echo(printable(str(finding)))
+            say(str(finding))
             all_passed = all_passed and finding.ok
         return all_passed
 
@@ -174,7 +175,7 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
             await asyncio.to_thread(migrations.migrate, uri)
 
     asyncio.run(bring_up())
-    typer.echo("The database is up to date.")
+    say("The database is up to date.")
 
 
 @cli.command()
@@ -187,7 +188,7 @@ def backup(
     """Write the database to a file. The bridge may run."""
     from agent_bridge.cli.database import back_up
 
-    typer.echo(asyncio.run(back_up(_load_with_logging(config), config, file, force=force)))
+    say(asyncio.run(back_up(_load_with_logging(config), config, file, force=force)))
 
 
 @cli.command()
@@ -200,7 +201,7 @@ def restore(
     """Read the database from a file. All processes of the bridge must be stopped."""
     from agent_bridge.cli.database import restore as replace
 
-    typer.echo(asyncio.run(replace(_load_with_logging(config), file, force=force)))
+    say(asyncio.run(replace(_load_with_logging(config), file, force=force)))
 
 
 @database_commands.command("move")
@@ -212,7 +213,7 @@ def move(
     """Copy the embedded database to another server, and compare the numbers of rows."""
     from agent_bridge.cli.database import move as copy
 
-    typer.echo(asyncio.run(copy(_load_with_logging(config), config, target)))
+    say(asyncio.run(copy(_load_with_logging(config), config, target)))
 
 
 @cli.command()
@@ -238,7 +239,7 @@ def why(
     """Show step by step how the bridge handled a message."""
     # The trace is the output; log lines would appear inside it.
     logging.disable()
-    typer.echo(printable(asyncio.run(_trace(_load(config), message))))
+    say(asyncio.run(_trace(_load(config), message)))
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.config.types import ENVIRONMENT, POSTGRESQL, refuse_ambiguous_password
 from agent_bridge.core.errors import ConfigError, StoreError
 from agent_bridge.store.postgres import backup as backups
+from agent_bridge.store.postgres.backup_file import refuse_other_format
 from agent_bridge.store.postgres.embedded import database_uri
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ async def back_up(config: Config, config_file: Path, file: Path, *, force: bool)
     Raises:
         StoreError: it cannot be read, or the file cannot be written.
     """
+    backups.refuse_to_replace(file, force=force)
     _require_database(config)
     async with database_uri(config.database) as uri:
         size = await asyncio.to_thread(backups.back_up, uri, file, force=force)
@@ -38,6 +40,7 @@ async def restore(config: Config, file: Path, *, force: bool) -> str:
     Raises:
         StoreError: a process uses the database, it has tables and *force* is false, or the file cannot be used.
     """
+    refuse_other_format(file)
     async with database_uri(config.database) as uri:
         counts = await asyncio.to_thread(backups.restore, uri, file, force=force)
     return f"The database contains {_counted(counts)} of {file}. The next start brings its schema up to date."
@@ -68,8 +71,10 @@ async def move(config: Config, config_file: Path, target: str) -> str:
 def _target(target: str) -> str:
     name = target.removeprefix(ENVIRONMENT)
     url = os.environ.get(name, "") if name != target else target
+    if not name:
+        raise ConfigError("the target must have the name of an environment variable after env:")
     if not url:
-        raise ConfigError(f"{name} is not set in the environment")
+        raise ConfigError(f"the target: {name} is not set in the environment")
     if not url.startswith(POSTGRESQL):
         raise ConfigError("the target must start with postgresql://, or be env:NAME with such a value")
     try:

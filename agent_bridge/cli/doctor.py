@@ -8,18 +8,18 @@ import stat
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from agent_bridge.cli.init import LETTA
-from agent_bridge.cli.probe import find_upstream
+from agent_bridge.cli.probe import examine_upstream, without_credentials
 from agent_bridge.cli.room_checks import compare_rooms
+from agent_bridge.config.document import parse
 from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
+    ConfigError,
+    DatabaseUnsuitable,
     HomeserverError,
     HomeserverRefused,
     RegistrationRejected,
@@ -67,7 +67,8 @@ class Finding:
     def __str__(self) -> str:
         """One line for the operator."""
         mark = "--  " if self.skipped else "ok  " if self.ok else "FAIL"
-        line = f"{mark}  {self.check}: {self.text}"
+        # The error of another program can have several lines.
+        line = f"{mark}  {self.check}: {'; '.join(self.text.splitlines())}"
         return f"{line} → {self.remedy}" if self.remedy else line
 
 
@@ -139,7 +140,7 @@ class Doctor:
             if self._config.database.migrate:
                 return Finding("database", True, f"{kind} answers; the next start brings its schema up to date"), False
             return Finding("database", False, str(error).partition(": run ")[0], "agent-bridge migrate"), False
-        except SchemaTooNew as error:
+        except (SchemaTooNew, DatabaseUnsuitable) as error:
             problem, _, remedy = str(error).partition(": ")
             return Finding("database", False, problem, remedy), False
         except StoreError as error:
@@ -150,7 +151,7 @@ class Doctor:
 
     async def _homeserver(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver answers."""
-        address = _without_credentials(self._config.homeserver.address)
+        address = without_credentials(self._config.homeserver.address)
         outage = await homeserver.outage()
         # A homeserver that rejects the token is reachable; the next check reports the token.
         if outage is not None and not isinstance(outage, RegistrationRejected):
@@ -222,12 +223,14 @@ class Doctor:
     def _registration(self) -> Finding:
         """Check that the registration belongs to the configuration and switches rate limiting off."""
         file, remedy = self._registration_file, "agent-bridge registration --force; then restart Synapse"
-        check = "rate limiting"
+        check, other_file = "rate limiting", "name the file that Synapse reads with --registration"
         try:
-            found = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, YAMLError) as error:
-            reason = getattr(error, "strerror", None) or "is not YAML"
-            return Finding(check, False, f"{file}: {reason}", "name the file that Synapse reads with --registration")
+            found = parse(file.read_text(encoding="utf-8"), str(file)).root
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+            return Finding(check, False, f"{file}: {reason}", other_file)
+        except ConfigError as error:
+            return Finding(check, False, str(error), other_file)
         if not isinstance(found, dict) or found.get("rate_limited", True) is not False:
             return Finding(check, False, f"{file} does not say rate_limited: false", remedy)
         expected = registration(self._config)
@@ -276,16 +279,15 @@ class Doctor:
     async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> Finding:
         """Check that an upstream lists its agents."""
         check = f"upstream {config.name}"
-        address = _without_credentials(config.url)
+        address = without_credentials(config.url)
         try:
             async with aclosing(make_upstream(config, session)) as upstream:
                 agents = await upstream.agents()
         except UpstreamError as error:
             remedy = "check its url and api_key, and that it runs"
             return Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy)
-        api_key = None if config.api_key is None else config.api_key.get_secret_value()
-        found = await find_upstream(config.url, api_key)
-        if found is not None and found.is_letta and (missing := missing_for_letta(config)):
+        found = await examine_upstream(config, session)
+        if found.is_letta and (missing := missing_for_letta(config)):
             text = f"{address} is Letta, which remembers its answers only with other settings of this upstream"
             return Finding(check, False, text, f"set {', '.join(missing)}")
         count = 0 if agents is UNCHANGED else len(agents)
@@ -302,8 +304,3 @@ def missing_for_letta(config: UpstreamConfig) -> list[str]:
     # At /responses, Letta ignores the header.
     needed = {key: value for key, value in LETTA.items() if config.api == "chat" or key != "idempotency_header"}
     return [f"{key}: {value}" for key, value in needed.items() if (getattr(config, key) or "").lower() != value.lower()]
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

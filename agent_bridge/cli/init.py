@@ -142,7 +142,10 @@ def _refuse_to_replace(*paths: Path) -> None:
 def _write_private(path: Path, text: str) -> None:
     """Write *text* to *path* atomically, into a file that only its owner can ever read."""
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        if path.exists() and not path.is_file():
+            # As root, a rename would replace even /dev/null.
+            raise ConfigError(f"{path}: is not a regular file")
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".agent-bridge.") as folder:
             fresh = Path(folder, path.name)
             fresh.touch(mode=0o600)
             fresh.write_text(text, encoding="utf-8")

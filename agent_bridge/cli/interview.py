@@ -10,9 +10,11 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from agent_bridge.cli.init import InitAnswers
-from agent_bridge.cli.probe import find_server_name, find_upstream
+from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream, without_credentials
+from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.config.types import ENVIRONMENT, ServerName, Url, UserId
-from agent_bridge.core.errors import ConfigError
+from agent_bridge.core.errors import ConfigError, UpstreamUnreachable
+from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +51,7 @@ def interview(
     admin = admin or _ask("Your Matrix id", UserId)
     if interactive and plain_names is None:
         plain_names = typer.confirm("Show each agent by its plain name, without “Letta Agent”?", default=False)
-    found = asyncio.run(find_upstream(upstream, _key(api_key))) if upstream.startswith("http") else None
+    found = _find_upstream(settings["upstream_name"], upstream, api_key)
     answers = InitAnswers(
         homeserver=homeserver,
         domain=domain,
@@ -62,13 +64,43 @@ def interview(
     )
     notes: list[str] = []
     if server_name is None:
-        notes.append(f"{homeserver} does not tell its server_name. agent-bridge doctor checks it later.")
-    if found is None:
-        notes.append(f"No server lists agents at {upstream}. agent-bridge doctor checks it later.")
-    else:
-        kind = "Letta" if found.is_letta else "the upstream"
-        notes.append(f"{kind} lists {found.agents} agents at {found.url}.")
+        notes.append(
+            f"{without_credentials(homeserver)} does not tell its server_name. agent-bridge doctor checks it later."
+        )
+    if found is not None:
+        notes.append(_described(found, api_key))
     return answers, notes
+
+
+def _find_upstream(name: str, url: str, api_key: str | None) -> FoundUpstream | None:
+    """Return the upstream at *url*; None if the answers are not valid, which :func:`initialise` reports."""
+    values = {"name": name, "url": url, "api_key": _key(api_key)}
+    try:
+        config = UpstreamConfig.model_validate(values)
+    except ValidationError:
+        return None
+    return asyncio.run(find_upstream(config))
+
+
+def _described(found: FoundUpstream, api_key: str | None) -> str:
+    """Return the note about the upstream. It contains no key."""
+    url = without_credentials(found.url)
+    kind = "Letta" if found.is_letta else "the upstream"
+    if isinstance(found.agents, int):
+        return f"{kind} lists {ENGLISH.count(found.agents, ENGLISH.agent)} at {url}."
+    later = "agent-bridge doctor checks it later."
+    if isinstance(found.agents, UpstreamUnreachable):
+        return f"No server answers at {url}: {found.agents.detail or found.agents.says(ENGLISH)}. {later}"
+    if not found.agents.is_about_key:
+        return f"No list of agents at {url}: {found.agents.says(ENGLISH)}. {later}"
+    detail = f" ({found.agents.detail})" if found.agents.detail else ""
+    place = "upstreams[0].api_key in config.yaml"
+    if _key(api_key) is not None:
+        return f"{kind} answers at {url} and refuses the API key{detail}: correct {place}. {later}"
+    if api_key:
+        name = api_key.removeprefix(ENVIRONMENT)
+        return f"{kind} answers at {url} and needs an API key{detail}: {name} is not set here. {later}"
+    return f"{kind} answers at {url} and needs an API key{detail}: set {place}. {later}"
 
 
 def _ask(question: str, kind: Any, *, default: str | None = None) -> str:

@@ -1,33 +1,46 @@
-"""Requests to servers that are not configured yet: ``agent-bridge init`` finds out how to configure them."""
+"""Requests that find out the kind of a server: ``agent-bridge init`` configures the bridge by it, ``doctor`` checks it.
+
+An upstream is asked as the bridge asks it: by its proxy, with its certificates, headers and query parameters.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from agent_bridge.core.errors import TooLarge
+from agent_bridge.core.errors import TooLarge, UpstreamError
 from agent_bridge.core.http import read_bounded
+from agent_bridge.upstream.openai.model_list import PATH, Page, parse_page
+from agent_bridge.upstream.transport.client import UpstreamClient
+from agent_bridge.upstream.transport.text import load_json
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import UpstreamConfig
 
 #: Seconds for one request, and bytes of a response that are read.
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _MAX_BODY = 8 * 1024 * 1024
-_OK = 200
 _V1 = "/v1"
-#: ``owned_by`` of the agents that Letta lists, and the type of its description of itself.
-_LETTA, _LETTA_INFO = "letta", "app_server_info_response"
+_CREDENTIALS = re.compile("//[^/]*@")
+#: ``owned_by`` of the agents that Letta lists, its description of itself and the type of it, and the end of the
+#: message with which it refuses a request without the right key ("missing …" or "invalid …").
+_LETTA, _INFO_PATH, _LETTA_INFO = "letta", "/app-server-info", "app_server_info_response"
+_LETTA_REFUSAL = "websocket bearer token"
 
 
 @dataclass(frozen=True, slots=True)
 class FoundUpstream:
-    """A server that lists agents."""
+    """The result of a request for the agents of an upstream."""
 
-    #: The URL at which it does: the one that was asked, or with ``/v1`` behind it.
+    #: The URL that was asked, or with ``/v1`` behind it.
     url: str
-    agents: int
     is_letta: bool
+    #: The number of agents, or why the server does not list them.
+    agents: int | UpstreamError
 
 
 async def find_server_name(homeserver: str) -> str | None:
@@ -36,37 +49,71 @@ async def find_server_name(homeserver: str) -> str | None:
     Matrix spec, Server-Server API, "Publishing Keys": every server that federates tells its name without a token.
     """
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
-        _, body = await _get(session, f"{homeserver.rstrip('/')}/_matrix/key/v2/server")
+        body = await _get(session, f"{homeserver.rstrip('/')}/_matrix/key/v2/server")
     name = body.get("server_name") if isinstance(body, dict) else None
     return name if isinstance(name, str) else None
 
 
-async def find_upstream(url: str, api_key: str | None) -> FoundUpstream | None:
-    """Return the upstream at *url*, which may lack ``/v1`` at its end; None if no server lists agents there."""
-    url = url.rstrip("/")
-    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
-        for candidate in (url,) if url.endswith(_V1) else (url, url + _V1):
-            status, body = await _get(session, f"{candidate}/models")
-            entries = body.get("data") if isinstance(body, dict) else body
-            if status == _OK and isinstance(entries, list):
-                return FoundUpstream(candidate, len(entries), await _is_letta(session, candidate, entries))
-    return None
+async def find_upstream(config: UpstreamConfig) -> FoundUpstream:
+    """Return the upstream at the URL of *config*, which may lack ``/v1`` at its end.
+
+    If no server lists agents, the result has the URL at which a server wants another key, else the one of *config*.
+    """
+    urls = [config.url] if config.url.endswith(_V1) else [config.url, config.url + _V1]
+    found: list[FoundUpstream] = []
+    async with aiohttp.ClientSession() as session:
+        for url in urls:
+            found.append(await examine_upstream(config.model_copy(update={"url": url}), session))
+            if isinstance(found[-1].agents, int):
+                return found[-1]
+    return next(
+        (each for each in found if isinstance(each.agents, UpstreamError) and each.agents.is_about_key), found[0]
+    )
 
 
-async def _is_letta(session: aiohttp.ClientSession, url: str, entries: list[Any]) -> bool:
-    if entries:
-        return any(isinstance(entry, dict) and entry.get("owned_by") == _LETTA for entry in entries)
-    # Without agents, only its description of itself tells.
-    _, body = await _get(session, f"{url.removesuffix(_V1)}/app-server-info")
-    return isinstance(body, dict) and body.get("type") == _LETTA_INFO
+async def examine_upstream(config: UpstreamConfig, session: aiohttp.ClientSession) -> FoundUpstream:
+    """Return whether the upstream at exactly the URL of *config* lists agents, and whether it is Letta."""
+    try:
+        page = await _first_page(config, session)
+    except UpstreamError as error:
+        is_letta = error.is_about_key and (
+            _LETTA_REFUSAL in (error.detail or "") or await _describes_letta(config, session)
+        )
+        return FoundUpstream(config.url, is_letta, error)
+    if page.models:
+        is_letta = any(model.owner == _LETTA for model in page.models)
+    else:
+        # Without agents, only its description of itself tells.
+        is_letta = await _describes_letta(config, session)
+    return FoundUpstream(config.url, is_letta, len(page.models))
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> tuple[int | None, Any]:
-    """Return the status and the JSON value of a response; None for each that is missing."""
+def without_credentials(url: str) -> str:
+    """Return *url* without user and password."""
+    return _CREDENTIALS.sub("//", url, count=1)
+
+
+async def _first_page(config: UpstreamConfig, session: aiohttp.ClientSession) -> Page:
+    client = UpstreamClient(config, session, idempotent=False)
+    async with client.open("GET", PATH, _TIMEOUT) as body:
+        return parse_page(config.name, await body.read_all(), secrets=client.errors.secrets)
+
+
+async def _describes_letta(config: UpstreamConfig, session: aiohttp.ClientSession) -> bool:
+    root = config.model_copy(update={"url": config.url.removesuffix(_V1)})
+    try:
+        async with UpstreamClient(root, session, idempotent=False).open("GET", _INFO_PATH, _TIMEOUT) as body:
+            found = load_json(await body.read_all())
+    except (UpstreamError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("type") == _LETTA_INFO
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> Any:
+    """Return the JSON value of a response; None if it is missing."""
     try:
         async with session.get(url, allow_redirects=False) as response:
             body = await read_bounded(response.content.iter_any(), _MAX_BODY, announced=response.content_length)
-            return response.status, json.loads(body)
+            return json.loads(body)
     except (aiohttp.ClientError, TimeoutError, TooLarge, ValueError, RecursionError):
-        return None, None
+        return None

@@ -56,6 +56,8 @@ def parse(text: str, name: str) -> Document:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise ConfigError(f"{where}: {_why(error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: is nested too deeply for a configuration") from None
     return Document(root, tuple(_duplicate(root, *found) for found in yaml.constructor.duplicates))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping  # noqa: TC003  # pydantic needs it at run t
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
@@ -45,9 +46,19 @@ class Origin:
 def _url(value: str) -> str:
     if "?" in value and _URL.fullmatch(value.partition("?")[0]):
         raise ValueError("must not contain a query (?…); an upstream has the key query for its parameters")
-    if not _URL.fullmatch(value):
+    if not _URL.fullmatch(value) or not _has_address(value):
         raise ValueError("must be an http:// or https:// URL, such as http://localhost:8008")
     return value.rstrip("/")
+
+
+def _has_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # A port above 65535, or a bracket without its pair.
+        return False
+    return bool(host)
 
 
 def _server_name(value: str) -> str:
@@ -121,16 +132,17 @@ def _template(value: str) -> str:
 
 
 def _from_environment(value: Any, info: ValidationInfo) -> Any:
-    origin = info.context
-    if not isinstance(origin, Origin) or not isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    reference, origin = _ENV.fullmatch(value), info.context
+    if reference is not None and not _ENV_NAME.fullmatch(reference[1]):
+        raise ValueError("must have the name of an environment variable after env:")
+    if not isinstance(origin, Origin):
         return value
     if value.startswith("<") and value.endswith(">"):
         raise ValueError("is the placeholder of the example; agent-bridge init writes a real value")
-    reference = _ENV.fullmatch(value)
     if reference is None:
         return value
-    if not _ENV_NAME.fullmatch(reference[1]):
-        raise ValueError("must have the name of an environment variable after env:")
     if not origin.environ.get(reference[1]):
         raise ValueError(f"the environment variable {reference[1]} is not set; set it, or write the value here")
     origin.used.add(reference[1])

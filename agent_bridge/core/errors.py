@@ -10,6 +10,7 @@
     │   ├── StoreRefused            values that can never be stored
     │   ├── TurnLost                another worker has claimed the turn
     │   ├── LockLost                the connection that held a lock was lost
+    │   ├── DatabaseUnsuitable      too old a server, or another encoding than UTF8
     │   ├── SchemaTooNew            migrated by a newer program
     │   └── SchemaTooOld            not migrated
     ├── HomeserverError             the homeserver
@@ -114,6 +115,10 @@ class LockLost(StoreError):
     """The connection that held the lock was lost: another process may hold the lock now."""
 
 
+class DatabaseUnsuitable(StoreError):
+    """The server is too old for the bridge, or an encoding is not UTF8. The remedy follows the first colon."""
+
+
 class SchemaTooNew(StoreError):
     """The database was migrated by a newer program than this one."""
 
@@ -200,6 +205,11 @@ class UpstreamError(BridgeError):
     def is_about_settings(self) -> bool:
         """Whether only operators understand the cause."""
         return self._text.name in _ABOUT_SETTINGS
+
+    @property
+    def is_about_key(self) -> bool:
+        """Whether the server needs an API key, or refuses the one of the request."""
+        return self._text.name == "upstream_key"
 
     def cause_in_room(self, texts: Texts, agent: str, /) -> str:
         """Return the cause for the people in the room of *agent*: without names and settings that operators know."""

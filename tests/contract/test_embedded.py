@@ -287,6 +287,15 @@ def test_a_database_whose_making_was_cut_off_is_made_again(folder: Path) -> None
     start_postgres(folder).close()
 
 
+def test_a_failed_start_shows_the_log_of_that_start(folder: Path) -> None:
+    start_postgres(folder).close()
+    with (folder / "postgresql.conf").open("a") as settings:
+        settings.write("nonsense = 1\n")
+    with pytest.raises(StoreError, match=r"does not start: it ends at once; .*log says: .*\"nonsense\"") as caught:
+        start_postgres(folder, QUICK)
+    assert "shut down" not in str(caught.value)
+
+
 def test_a_server_of_another_container_is_not_joined_by_a_second_one(folder: Path) -> None:
     """Its processes are not visible here; only its socket in the shared folder responds."""
     start_postgres(folder).close()

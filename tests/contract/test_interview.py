@@ -14,7 +14,8 @@ from agent_bridge.cli import cli
 from agent_bridge.cli.doctor import Doctor, missing_for_letta
 from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream
 from agent_bridge.config.load import load
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.model import Config, DatabaseConfig, UpstreamConfig
+from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,12 +26,19 @@ LETTA = [{"id": "Dora", "object": "model", "created": 0, "owned_by": "letta"}]
 
 
 @asynccontextmanager
-async def server(pages: dict[str, Any]) -> AsyncIterator[str]:
-    """Serve *pages* as JSON, by path."""
+async def server(
+    pages: dict[str, Any], *, key: str | None = None, header: str = "Authorization", refusal: Any = None
+) -> AsyncIterator[str]:
+    """Serve *pages* as JSON, by path; without *key* in *header* a page of *pages* is refused with *refusal*.
+
+    It is an HTTP proxy too, which reaches itself under every name.
+    """
 
     async def page(request: web.Request) -> web.Response:
         if request.path not in pages:
             raise web.HTTPNotFound
+        if key is not None and request.headers.get(header, "").removeprefix("Bearer ") != key:
+            return web.json_response(refusal, status=401)
         return web.json_response(pages[request.path])
 
     app = web.Application()
@@ -54,23 +62,56 @@ async def test_a_homeserver_tells_its_name() -> None:
         assert await find_server_name(url) is None
 
 
+def upstream_at(url: str, **settings: Any) -> UpstreamConfig:
+    return UpstreamConfig.model_validate({"name": "u", "url": url, **settings})
+
+
 async def test_an_upstream_is_found_with_and_without_v1() -> None:
     async with server({"/v1/models": {"data": LETTA}}) as url:
-        assert await find_upstream(url, None) == FoundUpstream(f"{url}/v1", 1, is_letta=True)
-        assert await find_upstream(f"{url}/v1/", "key") == FoundUpstream(f"{url}/v1", 1, is_letta=True)
+        expected = FoundUpstream(f"{url}/v1", is_letta=True, agents=1)
+        assert await find_upstream(upstream_at(url)) == expected
+        assert await find_upstream(upstream_at(f"{url}/v1/", api_key="key")) == expected
     async with server({"/models": [{"id": "m", "owned_by": "me"}]}) as url:
-        assert await find_upstream(url, None) == FoundUpstream(url, 1, is_letta=False)
+        assert await find_upstream(upstream_at(url)) == FoundUpstream(url, is_letta=False, agents=1)
     async with server({"/v1/models": {"error": "no"}}) as url:
-        assert await find_upstream(url, None) is None
-    assert await find_upstream(NOWHERE, None) is None
+        assert isinstance((await find_upstream(upstream_at(url))).agents, UpstreamError)
+    assert isinstance((await find_upstream(upstream_at(NOWHERE))).agents, UpstreamUnreachable)
 
 
 async def test_letta_without_agents_is_known_by_its_description() -> None:
     empty: dict[str, Any] = {"/v1/models": {"data": []}}
     async with server({**empty, "/app-server-info": {"type": "app_server_info_response"}}) as url:
-        assert await find_upstream(url, None) == FoundUpstream(f"{url}/v1", 0, is_letta=True)
+        assert await find_upstream(upstream_at(url)) == FoundUpstream(f"{url}/v1", is_letta=True, agents=0)
     async with server(empty) as url:
-        assert await find_upstream(url, None) == FoundUpstream(f"{url}/v1", 0, is_letta=False)
+        assert await find_upstream(upstream_at(url)) == FoundUpstream(f"{url}/v1", is_letta=False, agents=0)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        # The words of Letta's App Server.
+        ({"error": {"message": "missing websocket bearer token", "type": "authentication_error"}}, "Letta"),
+        ({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}, "the upstream"),
+    ],
+)
+async def test_a_server_that_refuses_the_key_is_there(refusal: object, kind: str, tmp_path: Path) -> None:
+    async with server({"/v1/models": LETTA}, key="right-key", refusal=refusal) as url:
+        options = ("--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", url, "--admin", "@me:bed.test")
+        for key, problem in {
+            None: "needs an API key",
+            "wrong-key": "refuses the API key",
+            "env:AB_UNSET": "AB_UNSET is not set here",
+            "right-key": "Letta lists 1 agent",
+        }.items():
+            given = () if key is None else ("--api-key", key)
+            code, said = await asyncio.to_thread(run_init, tmp_path, *options, *given, "--force")
+            assert code == 0, said
+            assert problem in said
+            assert "wrong-key" not in said
+            # The settings for Letta are written where the refusal tells that it is Letta.
+            text = (tmp_path / "config.yaml").read_text()
+            assert f"url: {url}/v1" in text
+            assert ("\n    session_header: X-Letta-Chat-Key" in text) == (kind == "Letta" or key == "right-key")
 
 
 def test_the_settings_for_letta() -> None:
@@ -95,10 +136,19 @@ ALL = ("--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", f"{NOWHERE
 def test_with_all_options_it_asks_nothing(tmp_path: Path) -> None:
     code, said = run_init(tmp_path, *ALL)
     assert code == 0, said
-    assert "No server lists agents" in said
+    assert f"No server answers at {NOWHERE}/v1" in said
     config = load(tmp_path / "config.yaml", {})
     assert config.upstreams[0].api_key is None
     assert config.templates.displayname == "Letta Agent: {name}"
+
+
+def test_credentials_in_an_address_are_not_shown(tmp_path: Path) -> None:
+    address = "http://me:hush@127.0.0.1:9"
+    options = ("--homeserver", address, "--domain", "bed.test", "--upstream", address, "--admin", "@me:bed.test")
+    code, said = run_init(tmp_path, *options)
+    assert code == 0, said
+    assert "No server answers at http://127.0.0.1:9: Connection refused" in said
+    assert "hush" not in said
 
 
 def test_each_answer_is_checked_and_the_key_is_not_shown(tmp_path: Path) -> None:
@@ -144,22 +194,58 @@ async def test_servers_are_asked_for_their_names_and_kinds(letta_and_homeserver:
     # The name that the homeserver told is the default.
     code, said = await asyncio.to_thread(run_init, tmp_path, *options, answers="\n\n\n")
     assert code == 0, said
-    assert "Letta lists 1 agents" in said
+    assert "Letta lists 1 agent" in said
     [upstream] = load(tmp_path / "config.yaml", {}).upstreams
     assert upstream.url == f"{letta_and_homeserver}/v1"
     assert missing_for_letta(upstream) == []
 
 
-async def test_doctor_names_the_settings_that_letta_needs(letta_and_homeserver: str, tmp_path: Path) -> None:
+def without_database(config: Config) -> Config:
+    """Return *config* with a database that is away: its check takes no time."""
+    return config.model_copy(update={"database": DatabaseConfig(url="postgresql://127.0.0.1:9/none")})
+
+
+@pytest.mark.parametrize("reached_by", ["address", "proxy", "header"])
+async def test_doctor_names_the_settings_that_letta_needs(reached_by: str, tmp_path: Path) -> None:
     run = await asyncio.to_thread(run_init, tmp_path, *ALL)
     assert run[0] == 0
     file = tmp_path / "config.yaml"
     config = load(file, {})
-    [upstream] = config.upstreams
-    changed = config.model_copy(
-        update={"upstreams": (upstream.model_copy(update={"url": f"{letta_and_homeserver}/v1"}),)}
-    )
-    found = [str(each) async for each in Doctor(changed, file, tmp_path / "registration.yaml").findings()]
+    needed: dict[str, Any] = {"key": "hush-hush", "header": "X-Team"} if reached_by == "header" else {}
+    async with server({"/v1/models": {"data": LETTA}}, **needed) as url:
+        ways: dict[str, dict[str, Any]] = {
+            "address": {"url": f"{url}/v1"},
+            "proxy": {"url": "http://letta.invalid/v1", "proxy": url},
+            "header": {"url": f"{url}/v1", "headers": {"X-Team": "hush-hush"}},
+        }
+        upstream = UpstreamConfig.model_validate({"name": "letta", **ways[reached_by]})
+        changed = without_database(config).model_copy(update={"upstreams": (upstream,)})
+        found = [str(each) async for each in Doctor(changed, file, tmp_path / "registration.yaml").findings()]
     [line] = [each for each in found if "upstream letta" in each]
     assert line.startswith("FAIL")
     assert "set history: server, session_header: X-Letta-Chat-Key, idempotency_header: Idempotency-Key" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a: [", "registration.yaml:1:5: is not YAML"),
+        (b"a: 2024-99-99", "registration.yaml:1:4: is not a valid YAML value"),
+        (b"[" * 5000, "registration.yaml: is nested too deeply"),
+        (b"\xff", "registration.yaml: is not UTF-8 text"),
+        (b"- a", "registration.yaml does not say rate_limited: false"),
+        (None, "registration.yaml: No such file or directory"),
+    ],
+)
+async def test_doctor_names_the_fault_of_a_registration(content: bytes | None, problem: str, tmp_path: Path) -> None:
+    assert (await asyncio.to_thread(run_init, tmp_path, *ALL))[0] == 0
+    file, written = tmp_path / "config.yaml", tmp_path / "registration.yaml"
+    if content is None:
+        await asyncio.to_thread(written.unlink)
+    else:
+        await asyncio.to_thread(written.write_bytes, content)
+    [finding] = [
+        each async for each in Doctor(load(file, {}), file, written).findings() if each.check == "rate limiting"
+    ]
+    assert not finding.ok
+    assert problem in finding.text

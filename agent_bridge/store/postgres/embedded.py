@@ -15,14 +15,14 @@ import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 import psutil  # type: ignore[import-untyped]
 
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import environment, installation, make_folder, programs
-from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, socket_uri
+from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, ping, socket_uri
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -150,8 +150,10 @@ class EmbeddedServer:
         if not running.end(signal.SIGQUIT, self._limits.immediate):
             kill_processes(self.folder)
 
-    def run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str) -> str:
         """Run one of PostgreSQL's programs as the user of the database, without the bridge's secrets.
+
+        Returns the end of its output.
 
         Raises:
             StoreError: it failed, with its output.
@@ -175,14 +177,15 @@ class EmbeddedServer:
                     extra_groups=None if account is None else [],
                 )
             except subprocess.CalledProcessError as error:
-                output.seek(0)
-                said = output.read().decode(errors="replace").strip()[-_EXCERPT:]
+                said = _end_of(output)
                 raise StoreError(f"{program} ended with code {error.returncode}: {said or 'no message'}") from None
             except subprocess.TimeoutExpired:
                 raise StoreError(f"{program} took more than {_PROGRAM:g} s") from None
+            return _end_of(output)
 
     def _launch(self) -> None:
         deadline = time.monotonic() + self._limits.reaction
+        logged, said = self.log.stat().st_size if self.log.exists() else 0, ""
         while True:
             if self.postmaster is None:
                 kill_processes(self.folder)
@@ -191,12 +194,13 @@ class EmbeddedServer:
                 (self.folder / "postmaster.pid").unlink(missing_ok=True)
                 options = f"-h '' -k {shlex.quote(str(self.folder))} -p {_PORT}"
                 arguments = ("-W", "-D", str(self.folder), "-l", str(self.log), "-o", options, "start")
-                self.run("pg_ctl", *arguments)
+                said = self.run("pg_ctl", *arguments)
             running = self._appears()
             if running is not None and self._becomes_ready(running):
                 return
             if time.monotonic() > deadline:
-                raise StoreError(f"it ends at once; {self.log} says: {self._last_words()}")
+                words = self._last_words(logged)
+                raise StoreError(f"it ends at once; {self.log} says: {words}" if words else f"it ends at once: {said}")
             self._pause(_BRIEF)
 
     def _refuse_foreign_server(self) -> None:
@@ -206,7 +210,7 @@ class EmbeddedServer:
         """
         from psycopg.pq import Ping
 
-        if _ping(self.uri) in {Ping.OK, Ping.REJECT}:
+        if ping(self.uri) in {Ping.OK, Ping.REJECT}:
             raise StoreError("a PostgreSQL of another container or machine uses this folder: run the command there")
 
     def _appears(self) -> Postmaster | None:
@@ -230,7 +234,7 @@ class EmbeddedServer:
         told = False
         while running.is_alive():
             found = self.postmaster
-            state = _ping(self._found_uri(found))
+            state = ping(self._found_uri(found))
             if state == Ping.OK:
                 return True
             now = time.monotonic()
@@ -253,9 +257,11 @@ class EmbeddedServer:
     def _found_uri(self, found: Postmaster | None) -> str:
         return (found and found.uri) or self.uri
 
-    def _last_words(self) -> str:
+    def _last_words(self, begin: int) -> str:
+        """Return the end of the log, without its first *begin* bytes: an earlier server wrote them."""
         try:
-            return self.log.read_text("utf-8", "replace").strip()[-_EXCERPT:] or "nothing"
+            with self.log.open("rb") as log:
+                return _end_of(log, begin)
         except OSError as error:
             return str(error)
 
@@ -269,11 +275,11 @@ class EmbeddedServer:
             os.close(lock)
 
 
-def _ping(uri: str) -> int:
-    """Return the state (a ``Ping``) of the server at *uri*. Takes two seconds at most."""
-    from psycopg.pq import PGconn
-
-    return PGconn.ping(f"{uri}&connect_timeout=2".encode())
+def _end_of(output: IO[bytes], begin: int = 0) -> str:
+    """Return the last lines behind the first *begin* bytes of a log."""
+    output.seek(begin)
+    text = output.read().decode(errors="replace").strip()
+    return text if len(text) < _EXCERPT else text[-_EXCERPT:].partition("\n")[2]
 
 
 def _open_lock(folder: Path, name: str) -> int:

@@ -15,7 +15,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.errors import SchemaTooNew, SchemaTooOld, StoreError
+from agent_bridge.core.errors import DatabaseUnsuitable, SchemaTooNew, SchemaTooOld, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,9 @@ _log = logging.getLogger(__name__)
 _LOCK = 4_279_114_021
 #: Major version of PostgreSQL that the queue's functions need.
 _OLDEST_SERVER = 13
-_QUEUE_KEY = "procrastinate_migration"
+_ENCODING = "UTF8"
+#: Key, in the table ``kv``, of the newest file of procrastinate's migrations that was applied.
+QUEUE_KEY = "procrastinate_migration"
 #: libpq's error for a parameter that it does not know. It quotes no other part of the URL.
 _UNKNOWN_PARAMETER = re.compile(r'^invalid URI query parameter: ("\w+")')
 
@@ -66,10 +68,11 @@ def migrate(uri: str) -> None:
 
     Raises:
         SchemaTooNew: a newer program migrated it; nothing was changed.
+        DatabaseUnsuitable: the server is too old, or an encoding is not UTF8; nothing was changed.
         StoreError: the database cannot be reached or refuses.
     """
     with as_store_error("the database cannot be migrated"), patient_connection(uri, autocommit=True) as connection:
-        refuse_old_server(connection)
+        refuse_unsuitable(connection)
         if _is_up_to_date(connection):
             return
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
@@ -102,9 +105,11 @@ def check(uri: str) -> None:
 
     Raises:
         SchemaTooNew, SchemaTooOld: it is not.
+        DatabaseUnsuitable: the server is too old, or an encoding is not UTF8.
         StoreError: the database cannot be reached.
     """
     with as_store_error("the database cannot be reached"), psycopg.connect(uri, autocommit=True) as connection:
+        refuse_unsuitable(connection)
         if _is_up_to_date(connection):
             return
         _refuse_newer(connection)
@@ -154,11 +159,29 @@ def _revision(connection: psycopg.Connection[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-def refuse_old_server(connection: psycopg.Connection[Any]) -> None:
-    """Raise a :class:`StoreError` if the server is too old for the bridge."""
+def refuse_unsuitable(connection: psycopg.Connection[Any], database: str = "the database") -> None:
+    """Return if the server and the encodings of *database* and connection suit the bridge. Sends no statement.
+
+    Raises:
+        DatabaseUnsuitable: they do not.
+    """
     version = connection.info.server_version // 10_000
     if version < _OLDEST_SERVER:
-        raise StoreError(f"PostgreSQL {version} is too old: {_OLDEST_SERVER} or newer is needed")
+        raise DatabaseUnsuitable(
+            f"the server of {database} is PostgreSQL {version}, which is too old: use version {_OLDEST_SERVER} or newer"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in {_ENCODING, None}:
+        raise DatabaseUnsuitable(
+            f"{database} has the encoding {encoding}, which cannot hold all messages: make another database with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name that one"
+        )
+    encoding = connection.info.parameter_status("client_encoding")
+    if encoding not in {_ENCODING, None}:
+        raise DatabaseUnsuitable(
+            f"connections to {database} use the encoding {encoding}: remove client_encoding from its URL, "
+            "PGCLIENTENCODING from the environment, or the setting client_encoding of the user or the database"
+        )
 
 
 def _refuse_newer(connection: psycopg.Connection[Any]) -> None:
@@ -171,11 +194,16 @@ def _refuse_newer(connection: psycopg.Connection[Any]) -> None:
             "install that version or restore an older database"
         )
     version = _queue_version(connection)
-    if version is not None and version > _queue_files()[-1].name:
+    if version is not None and is_newer_queue(version):
         raise SchemaTooNew(
             f"the queue's tables were made by a newer procrastinate ({version}) than this one "
             f"({procrastinate.__version__}): install that version or restore an older database"
         )
+
+
+def is_newer_queue(version: str) -> bool:
+    """Tell whether the queue's tables of *version* (a value of :data:`QUEUE_KEY`) are newer than this program."""
+    return version > _queue_files()[-1].name
 
 
 def _queue_files() -> list[Path]:
@@ -187,7 +215,7 @@ def _queue_version(connection: psycopg.Connection[Any]) -> str | None:
     found = connection.execute("SELECT coalesce(to_regclass('kv'), to_regclass('fact'))::text").fetchone()
     table = sql.Identifier(found[0] if found else "kv")
     query = sql.SQL("SELECT value FROM {} WHERE key = %s").format(table)
-    row = connection.execute(query, (_QUEUE_KEY,)).fetchone()
+    row = connection.execute(query, (QUEUE_KEY,)).fetchone()
     return None if row is None else str(row[0])
 
 
@@ -208,5 +236,5 @@ def _migrate_queue(connection: psycopg.Connection[Any]) -> None:
         connection.execute(_QUEUE_TRIGGERS.encode())
         connection.execute(
             "INSERT INTO kv (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
-            (_QUEUE_KEY, Jsonb(_queue_files()[-1].name)),
+            (QUEUE_KEY, Jsonb(_queue_files()[-1].name)),
         )

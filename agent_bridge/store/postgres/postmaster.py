@@ -83,6 +83,13 @@ def socket_uri(sockets: str, port: int) -> str:
     return f"postgresql://postgres@/postgres?host={quote(sockets, safe='/')}&port={port}"
 
 
+def ping(uri: str) -> int:
+    """Return the state (a ``Ping``) of the server at *uri*. Takes two seconds at most."""
+    from psycopg.pq import PGconn
+
+    return PGconn.ping(f"{uri}&connect_timeout=2".encode())
+
+
 def _is_alive(pid: int) -> bool:
     # In a container the bridge may be process 1, which inherits the postmaster and has to collect it.
     with suppress(ChildProcessError):
