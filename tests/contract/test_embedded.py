@@ -157,8 +157,11 @@ def test_postgresql_has_neither_the_secrets_nor_the_group_of_the_bridge(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LETTA_API_KEY", "secret-canary")
+    # A locale that the system lacks, as ssh passes on.
+    monkeypatch.setenv("LC_ALL", "zz_ZZ.ISO-8859-1")
     server = start_postgres(folder)
     try:
+        assert setting(server.uri, "server_encoding") == "UTF8"
         assert server.postmaster is not None
         process = psutil.Process(server.postmaster.pid)
         assert "secret-canary" not in str(process.environ())
@@ -291,7 +294,7 @@ def test_a_failed_start_shows_the_log_of_that_start(folder: Path) -> None:
     start_postgres(folder).close()
     with (folder / "postgresql.conf").open("a") as settings:
         settings.write("nonsense = 1\n")
-    with pytest.raises(StoreError, match=r"does not start: it ends at once; .*log says: .*\"nonsense\"") as caught:
+    with pytest.raises(StoreError, match=r"(?s)does not start: it ends at once; .*log says: .*\"nonsense\"") as caught:
         start_postgres(folder, QUICK)
     assert "shut down" not in str(caught.value)
 

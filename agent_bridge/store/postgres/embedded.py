@@ -40,6 +40,8 @@ _PROGRAM = 120.0
 #: Seconds between two looks whether the server runs, and between two tries to start it again.
 _LOOK, _AGAIN = 1.0, Backoff(first=1, cap=30)
 _PAUSE, _BRIEF = 0.05, 1.0
+#: PostgreSQL's own locale. One of the system may be missing, and an update of the system can change its order.
+_LOCALE = ("--encoding=utf8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 #: Characters of the server's log that explain why it did not start.
 _EXCERPT = 500
 
@@ -121,7 +123,7 @@ class EmbeddedServer:
         elif (self.folder / "PG_VERSION").exists():
             return
         unfinished.touch(mode=0o600)
-        self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self.folder))
+        self.run("initdb", "--auth=trust", *_LOCALE, "-U", "postgres", "-D", str(self.folder))
         unfinished.unlink()
 
     def close(self) -> None:
@@ -151,9 +153,7 @@ class EmbeddedServer:
             kill_processes(self.folder)
 
     def run(self, program: str, *arguments: str) -> str:
-        """Run one of PostgreSQL's programs as the user of the database, without the bridge's secrets.
-
-        Returns the end of its output.
+        """Run a program of PostgreSQL as the user of the database, without the bridge's secrets; return its last words.
 
         Raises:
             StoreError: it failed, with its output.
