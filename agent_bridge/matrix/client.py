@@ -15,8 +15,9 @@ with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str,
     from mautrix.api import Method, Path
 
 
-_NOT_FOUND = 404
-_FORBIDDEN = 403
+#: Codes of a thing that does not exist, or that the user may not see. Another refusal, such as ``M_UNRECOGNIZED`` of a
+#: homeserver whose requests take a wrong route, does not tell that.
+_NOT_FOUND, _FORBIDDEN = "M_NOT_FOUND", "M_FORBIDDEN"
 #: Synapse's responses to a ping during its delivery of stored transactions; the bridge is reachable.
 _DELIVERING = ("AlreadyCancelled", "AlreadyCalled")
 
@@ -110,7 +111,7 @@ class Homeserver(Requester):
         try:
             profile = await self.request(Method.GET, Path.v3.profile[user_id].displayname)
         except HomeserverRefused as error:
-            if error.status == _NOT_FOUND:
+            if error.errcode == _NOT_FOUND:
                 return None
             raise
         return profile.get("displayname")
@@ -135,7 +136,7 @@ class Homeserver(Requester):
         try:
             profile = await self.request(Method.GET, Path.v3.profile[user_id].avatar_url)
         except HomeserverRefused as error:
-            if error.status == _NOT_FOUND:
+            if error.errcode == _NOT_FOUND:
                 return None
             raise
         return profile.get("avatar_url") or None
@@ -170,7 +171,7 @@ class Homeserver(Requester):
         try:
             answer = await self.request(Method.GET, Path.v3.directory.room[alias])
         except HomeserverRefused as error:
-            if error.status == _NOT_FOUND:
+            if error.errcode == _NOT_FOUND:
                 return None
             raise
         return field(answer, "room_id", str)
@@ -208,7 +209,7 @@ class Homeserver(Requester):
         try:
             await self.request(Method.GET, Path.v3.profile[user_id].displayname)
         except HomeserverRefused as error:
-            if error.status == _NOT_FOUND:
+            if error.errcode == _NOT_FOUND:
                 return False
             raise
         return True
@@ -218,7 +219,7 @@ class Homeserver(Requester):
         try:
             await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
         except HomeserverRefused as error:
-            if error.status == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
+            if error.errcode == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
                 return False
             raise
         return True
@@ -256,7 +257,7 @@ class Homeserver(Requester):
         try:
             return await self.request(Method.GET, path, as_user=as_user, query={"format": "event"})
         except HomeserverRefused as error:
-            if error.status == _NOT_FOUND:
+            if error.errcode == _NOT_FOUND:
                 return None
             raise
 
@@ -266,7 +267,7 @@ class Homeserver(Requester):
         try:
             answer = await self._ask(Method.GET, path, as_user=as_user)
         except HomeserverRefused as error:
-            if error.status in {_FORBIDDEN, _NOT_FOUND}:
+            if error.errcode in {_FORBIDDEN, _NOT_FOUND}:
                 return None
             raise
         state = RoomState.of(room_id, as_list(answer))
@@ -350,7 +351,7 @@ class Homeserver(Requester):
         try:
             return await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=as_user)
         except HomeserverRefused as error:
-            if error.status in {_FORBIDDEN, _NOT_FOUND}:
+            if error.errcode in {_FORBIDDEN, _NOT_FOUND}:
                 return None
             raise
 
