@@ -91,8 +91,13 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
 
 def with_ending(markdown: str, ending: str) -> str:
     """Return *markdown* with *ending* as a paragraph of its own behind it, a code block that is open closed before."""
+    return f"{closed(markdown)}\n\n{ending}"
+
+
+def closed(markdown: str) -> str:
+    """Return *markdown* with its open code blocks closed."""
     fences = _open_fences(markdown)
-    return f"{_closed(markdown, fences) if fences else markdown}\n\n{ending}"
+    return _closed(markdown, fences) if fences else markdown
 
 
 def _closed(text: str, fences: tuple[_Fence, ...]) -> str:
