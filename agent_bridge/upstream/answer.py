@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agent_bridge.core.errors import FileProblem
     from agent_bridge.core.transcript import ChatMessage
 
 
@@ -79,6 +80,8 @@ class FileDelta:
     name: str | None
     #: The media type that the upstream claims.
     content_type: str | None
+    #: Why the file is left out; None for a file that is not. *url* is then empty.
+    problem: FileProblem | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ class RepetitionFilter:
 
     A text is cumulative if its second chunk begins with the first one, and the third with the second. A chunk that
     equals all text before it is a repetition if it is the last one.
+
+    The memory is bounded by the length of the longest chunks.
     """
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._length = 0
+        #: Number, length and hash of the chunks so far.
+        self._count = self._length = 0
+        self._hash = blake2b()
         #: The chunks so far, while the text may be cumulative. Once it surely is, the last chunk.
         self._chain: list[str] | None = []
         self._cumulative = False
@@ -42,7 +46,7 @@ class RepetitionFilter:
             yield from self._extend(chunk)
             return
         yield from self._take_held()
-        if self._length == len(chunk) >= _ENOUGH and len(self._pieces) > 1 and "".join(self._pieces) == chunk:
+        if self._length == len(chunk) >= _ENOUGH and self._count > 1 and self._hash.digest() == _hash(chunk):
             self._held = chunk
         else:
             yield self._add(chunk)
@@ -88,6 +92,16 @@ class RepetitionFilter:
             yield self._add(held)
 
     def _add(self, text: str) -> str:
-        self._pieces.append(text)
+        self._count += 1
         self._length += len(text)
+        self._hash.update(_encoded(text))
         return text
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(_encoded(text)).digest()
+
+
+def _encoded(text: str) -> bytes:
+    # A text may end within a character. Two halves are then the same bytes as the whole.
+    return text.encode("utf-16-le", "surrogatepass")
