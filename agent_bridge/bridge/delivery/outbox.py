@@ -169,7 +169,7 @@ class Outbox:
         if ops:
             await asyncio.sleep(_LATE)
         for op in ops:
-            await self._edit(op.part, self._content(op))
+            await self._edit(op.part, await rendered(len(op.text), self._content, op))
             self._late.discard(op.part)
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.openai.sse import Event
 
 #: Bytes of a body that has no events.
-_MAX_BODY = 32 * 1024 * 1024
+_MAX_BODY = 24 * 1024 * 1024
 _DONE = "[done]"
 _JSON = (b"{", b"[")
 
@@ -64,6 +64,11 @@ class AnswerBody:
         self._values = 0
         #: Whether any byte arrived that is not white space.
         self.begun = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were fed and wait for further ones."""
+        return len(self._rest) + (self._events.waiting if self._events is not None else 0)
 
     @property
     def is_document(self) -> bool:

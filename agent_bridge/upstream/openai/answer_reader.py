@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import (
@@ -10,6 +11,7 @@ from agent_bridge.core.errors import (
     AnswerFiltered,
     AnswerInterrupted,
     AnswerMissing,
+    FileProblem,
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.catalogue import Text
@@ -45,10 +47,11 @@ _INCOMPLETE: dict[str | None, str] = {
     "abort": "answer_aborted",
 }
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
-#: Characters of one answer, including reasoning and tools. A longer one is not readable, and an agent that never ends
-#: must not fill a room.
+#: Characters of the text of one answer. A longer one is not readable, and an endless one must not fill a room.
 _MAX_ANSWER = 1_000_000
-#: Characters of the URLs of an answer's files. A ``data:`` URL contains the file.
+#: Characters of reasoning and tools. The rest is left out: messages show far less.
+_MAX_ACTIVITY = 1_000_000
+#: Characters of the URLs of an answer's files; further files are left out. A ``data:`` URL contains the file.
 _MAX_FILES = 64 * 1024 * 1024
 #: Seconds without data after a finish reason that end an answer whose server sends no ``[DONE]`` and keeps the
 #: connection open: while the finish reason may be the last one, and once such a reason was followed by more.
@@ -81,7 +84,7 @@ class AnswerReader:
         self._yielded = self._begun = self._has_content = False
         #: Whether the answer contains reasoning that is not blank.
         self._has_reasoning = False
-        self._length = self._file_length = 0
+        self._length = self._activity_length = self._file_length = 0
         #: Whether the last event was :class:`End`.
         self.ended = False
 
@@ -96,6 +99,11 @@ class AnswerReader:
     def complete(self) -> bool:
         """Whether the answer is complete if nothing follows."""
         return self._finished and self._has_content
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the body that were fed and wait for further ones."""
+        return self._body.waiting
 
     @property
     def has_reason(self) -> bool:
@@ -188,13 +196,14 @@ class AnswerReader:
             self._finished = False
         self._yielded = True
         self._begun |= self._has_content or not isinstance(event, TextDelta)
-        yield event
+        if not isinstance(event, ReasoningDelta | ToolCall | ToolResult) or self._activity_length <= _MAX_ACTIVITY:
+            yield event
 
     def _counted(self, piece: AnswerEvent) -> AnswerEvent | None:
         match piece:
             case TextDelta(text) | ReasoningDelta(text):
                 text = self._whole_characters(type(piece), text)
-                self._count(len(text))
+                self._count(piece, len(text))
                 blank = not text or text.isspace()
                 if isinstance(piece, TextDelta):
                     self._has_content |= not blank
@@ -205,17 +214,24 @@ class AnswerReader:
                 return type(piece)(text) if text else None
             case TextWithdrawn():
                 self._has_content = bool(self._files)
+                self._length = 0
             case FileDelta(url):
-                if url in self._files:
+                if url and url in self._files:
                     return None
-                self._files.add(url)
-                self._count_files(len(url))
                 self._has_content = True
+                return self._counted_file(piece)
             case ToolCall():
-                self._count(len(piece.name) + len(piece.arguments))
+                self._count(piece, len(piece.name) + len(piece.arguments))
             case ToolResult():
-                self._count(len(piece.output))
+                self._count(piece, len(piece.output))
         return piece
+
+    def _counted_file(self, file: FileDelta) -> FileDelta:
+        if self._file_length + len(file.url) > _MAX_FILES:
+            return replace(file, url="", problem=FileProblem.TOO_LARGE)
+        self._file_length += len(file.url)
+        self._files.add(file.url)
+        return file
 
     def _whole_characters(self, kind: type[AnswerEvent], text: str) -> str:
         """Return *text* made storable, after the half of a character that ended the text before it.
@@ -228,15 +244,13 @@ class AnswerReader:
             text = text[:-1]
         return storable(text)
 
-    def _count(self, characters: int) -> None:
+    def _count(self, piece: AnswerEvent, characters: int) -> None:
+        if not isinstance(piece, TextDelta):
+            self._activity_length += characters
+            return
         self._length += characters
         if self._length > _MAX_ANSWER:
             raise AnswerInterrupted(Text("answer_characters", upstream=self._errors.upstream, limit=_MAX_ANSWER))
-
-    def _count_files(self, characters: int) -> None:
-        self._file_length += characters
-        if self._file_length > _MAX_FILES:
-            raise AnswerInterrupted(Text("answer_files", upstream=self._errors.upstream, limit=_MAX_FILES))
 
     def _end(self) -> Iterator[AnswerEvent]:
         if self.ended:

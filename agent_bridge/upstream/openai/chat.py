@@ -34,6 +34,8 @@ _NO_REASONS = frozenset({"", "null", "none"})
 _SOURCE_KEYS = ("search_results", "citations")
 #: Tool calls whose arguments are collected at the same time.
 _MAX_CALLS = 100
+#: Characters of an id or a name.
+_MAX_NAME = 1_000
 
 
 def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
@@ -121,8 +123,8 @@ class ChatDialect:
         for part in as_list(message.get("tool_calls")):
             if isinstance(part, dict):
                 self._extend_call(part)
-        if len(self._calls) > _MAX_CALLS:
-            yield from self._complete_calls()
+            if len(self._calls) > _MAX_CALLS:
+                yield from self._complete_calls()
 
     def _extend_call(self, part: Mapping[str, Any]) -> None:
         """Add *part* to the call that it belongs to.
@@ -132,19 +134,19 @@ class ChatDialect:
         """
         index, call_id, function = part.get("index"), part.get("id"), part.get("function")
         known = [call for call in self._calls if call.index == index]
-        if not known or (isinstance(call_id, str) and call_id not in {"", known[-1].call_id}):
+        if not known or (isinstance(call_id, str) and call_id[:_MAX_NAME] not in {"", known[-1].call_id}):
             self._call_count += 1
             has_id = isinstance(call_id, str) and bool(call_id)
-            known = [_PartialCall(index, str(call_id) if has_id else f"call-{self._call_count}")]
+            known = [_PartialCall(index, str(call_id)[:_MAX_NAME] if has_id else f"call-{self._call_count}")]
             self._calls += known
         if isinstance(function, dict):
             name, arguments = function.get("name"), function.get("arguments")
             if isinstance(name, str):
-                known[-1].name = known[-1].name or name
+                known[-1].name = known[-1].name or name[:_MAX_NAME]
             if isinstance(arguments, dict | list):
                 arguments = json_text(arguments)
             if isinstance(arguments, str) and len(known[-1].arguments) <= MAX_TOOL_TEXT:
-                known[-1].arguments += arguments
+                known[-1].arguments += arguments[: MAX_TOOL_TEXT + 1]
 
     def _complete_calls(self) -> Iterator[ToolCall]:
         """Yield the collected calls: the next piece of the answer shows that they are complete."""

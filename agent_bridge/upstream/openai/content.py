@@ -27,6 +27,7 @@ _URL_KEYS = ("image_url", "file_url", "file_data", "url", "image")
 _DATA_KEYS = ("b64_json", "file_data", "data", "base64")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\s-]{8,}")
 _WEB = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
+_MAX_TITLE = 1_000
 _NAME_KEYS = ("filename", "name")
 _TYPE_KEYS = ("mime_type", "media_type", "content_type")
 
@@ -90,7 +91,7 @@ def _source(part: Any) -> tuple[str, str] | None:
     url, title = found.get("url"), found.get("title")
     if not isinstance(url, str) or not _WEB.fullmatch(url):
         return None
-    return storable(url), storable(title) if isinstance(title, str) else ""
+    return storable(url), storable(title[:_MAX_TITLE]) if isinstance(title, str) else ""
 
 
 def _has_text(part: Any) -> bool:

@@ -46,6 +46,11 @@ class EventParser:
         self._at_start = True
         self._after_cr = False
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of the event that is not complete."""
+        return self._size
+
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that *chunk* completes.
 

@@ -14,6 +14,7 @@ from agent_bridge.upstream.openai.think_marks import (
     HARMONY_END,
     LONGEST,
     MARK,
+    SIGNS,
     UNFINISHED,
     end_of,
     is_section,
@@ -50,8 +51,8 @@ class ThinkTagSplitter:
     reasoning. An end without a beginning makes all text before it reasoning: the template of the model wrote the
     beginning. Marks that should end the text are removed at its end. Blank reasoning is left out.
 
-    In a code block, an end without a beginning is code, unless it stands on a line of its own, and a blank line, a block
-    with a language, or nothing follows, or the block has no end: reasoning often leaves a block open.
+    In a code block, an end without a beginning is code, unless it begins a line, and a blank line, a block with a
+    language, or nothing follows, or the code block has no end: reasoning may leave one open.
 
     The memory is bounded: of a section that has to be read as a whole, only the beginning is kept, and a text of more
     than *limit* characters is no reasoning any more.
@@ -100,6 +101,9 @@ class ThinkTagSplitter:
             yield TextDelta(self._waiting)
 
     def _read(self, text: str, *, final: bool) -> Iterator[_Event]:
+        if not any(sign in text for sign in SIGNS):
+            yield from self._plain(text)
+            return
         start = 0
         while start < len(text):
             found = (self._end if self._block else MARK).search(text, start)
@@ -195,7 +199,7 @@ class ThinkTagSplitter:
         return found.end()
 
     def _withdraw(self, at: int | None = None) -> Iterator[_Event]:
-        """Make all text so far reasoning; only the text before the mark *at* this place of the answer if it is given."""
+        """Make all text so far reasoning; with *at*, only the text before the mark at this place of the answer."""
         pieces, self._answer = self._answer, []
         text = "".join(pieces[:at])
         self._code, self._waiting, self._after_block = CodeLines(), "", True
