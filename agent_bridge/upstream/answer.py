@@ -40,7 +40,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextWithdrawn:
-    """The text so far is no answer but reasoning, and follows as such. The text of the answer begins again."""
+    """The text so far is no answer: it is reasoning, and follows as such, or it is corrected. The text begins again."""
 
 
 @dataclass(frozen=True, slots=True)

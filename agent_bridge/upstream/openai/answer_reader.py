@@ -46,6 +46,10 @@ _INCOMPLETE: dict[str | None, str] = {
     "error": "answer_error",
     "abort": "answer_aborted",
 }
+#: Names of events that are like ``[DONE]``.
+_LAST_NAMES = ("done", "end")
+#: Keys of the values of an answer.
+_KNOWN = ("choices", "usage", "object", "type", "response", "output_text")
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 #: Characters of the text of one answer. A longer one is not readable, and an endless one must not fill a room.
 _MAX_ANSWER = 1_000_000
@@ -78,6 +82,8 @@ class AnswerReader:
         self._finished = self._went_on = False
         #: The last data that was not JSON: perhaps the words of a failure.
         self._words = ""
+        #: Whether there was JSON of another format than an answer.
+        self._is_other = False
         self._half_characters: dict[type[AnswerEvent], str] = {}
         self._files: set[str] = set()
         #: Whether any event was yielded, any but a blank text, and whether the answer has text or a file.
@@ -93,7 +99,8 @@ class AnswerReader:
         """Seconds without data that end the answer; None: it is not complete yet."""
         if not self.complete or self._finish_reason in TOOL_REASONS:
             return None
-        return _LONG_PATIENCE if self._went_on else _PATIENCE
+        # Without a finish reason, a report of the usage is the only sign, and may be that of one step.
+        return _LONG_PATIENCE if self._went_on or self._finish_reason is None else _PATIENCE
 
     @property
     def complete(self) -> bool:
@@ -143,13 +150,18 @@ class AnswerReader:
         if isinstance(part, Done):
             self._finished |= self._finish_reason is not None or not self._gives_reasons
             yield from self._end()
+        elif part.name.lower() in _LAST_NAMES and not (isinstance(part, Value) and _is_read(part)):
+            yield from self._read(Done())
         elif part.name == "error":
             yield from self.flush()
             report = parse_error(part.text if isinstance(part, Words) else part.value)
             raise self._errors.from_answer(report, begun=self._begun)
         elif isinstance(part, Words):
             self._words = part.text
-        elif _is_read(part):
+        elif not _is_read(part):
+            self._is_other |= part.name != "ping"
+        else:
+            self._is_other |= isinstance(part.value, dict) and part.value.keys().isdisjoint(_KNOWN)
             yield from self._read_pieces(self._dialect.read(_typed(part)))
 
     def _read_pieces(self, pieces: Iterable[Piece]) -> Iterator[AnswerEvent]:
@@ -264,10 +276,15 @@ class AnswerReader:
         if not self._has_content:
             raise self._nothing(reason)
         if not finished:
-            detail = parse_error(self._words).redacted(self._errors.secrets) if self._words else None
-            raise AnswerInterrupted(Text("answer_cut", upstream=upstream), detail=detail)
+            raise AnswerInterrupted(Text("answer_cut", upstream=upstream), detail=self._detail())
         self.ended = True
         yield End(reason or "stop")
+
+    def _detail(self) -> str | None:
+        """Return the words of a failure that are not JSON; None without any."""
+        words = self._words or self._body.stray_line
+        # The beginning of binary data says nothing.
+        return parse_error(words).redacted(self._errors.secrets) if words and "\ufffd" not in words else None
 
     def _nothing(self, reason: str | None) -> AnswerEmpty | UpstreamProtocolError:
         """Return the error for an answer without text and files."""
@@ -280,9 +297,8 @@ class AnswerReader:
             return AnswerEmpty(Text("empty_work", upstream=upstream))
         if reason is not None:
             return AnswerEmpty(Text("empty", upstream=upstream))
-        if self._words or self._body.is_json:
-            detail = parse_error(self._words).redacted(self._errors.secrets)
-            return UpstreamProtocolError(Text("answer_no_completion", upstream=upstream), detail=detail)
+        if self._words or self._body.stray_line or self._is_other or self._body.is_json:
+            return UpstreamProtocolError(Text("answer_no_completion", upstream=upstream), detail=self._detail())
         return AnswerMissing(Text("empty_end", upstream=upstream))
 
 

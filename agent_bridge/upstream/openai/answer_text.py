@@ -50,10 +50,10 @@ class AnswerText:
         if isinstance(piece, TextDelta):
             self._has_words |= bool(piece.text.strip())
             for text in self._repetitions[TextDelta].feed(piece.text):
-                yield from self._read(text)
+                yield from self._begin_again() if text is None else self._read(text)
         elif isinstance(piece, ReasoningDelta):
             for text in self._repetitions[ReasoningDelta].feed(piece.text):
-                yield from map(ReasoningDelta, _cut(text))
+                yield from map(ReasoningDelta, _cut("\n\n" if text is None else text))
         else:
             yield piece
 
@@ -69,6 +69,11 @@ class AnswerText:
         if self._sources and self._has_words:
             sources, self._sources = self._sources, {}
             yield TextDelta("\n\n" + "\n".join(_line(*each) for each in enumerate(sources.items(), 1)))
+
+    def _begin_again(self) -> Iterator[AnswerEvent]:
+        """Withdraw the text: the server corrects it."""
+        self._splitter, self._files, self._citation = ThinkTagSplitter(), InlineFiles(), ""
+        yield TextWithdrawn()
 
     def _read(self, text: str) -> Iterator[AnswerEvent]:
         for part in _cut(text):
