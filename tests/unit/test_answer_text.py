@@ -25,6 +25,7 @@ from agent_bridge.upstream.openai.finish_reasons import finish_reason, worse
 from agent_bridge.upstream.openai.inline_files import InlineFiles
 from agent_bridge.upstream.openai.repeated_text import RepetitionFilter
 from support.answers import joined, read, stream
+from support.growth import growth
 
 DATA = "iVBORw0KGgo" * 8
 PNG = f"data:image/png;base64,{DATA}"
@@ -273,3 +274,19 @@ def test_failures(body: bytes, kind: type[UpstreamError], says: str, *, retryabl
     assert type(error) is kind
     assert error.says(ENGLISH) == says
     assert error.retryable is retryable
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<", "<think>", "<think>\n", "</think>\n", "[THINK]", "<details type=", "<|channel|>", "</s>\n", "![a](data:",
+        "data:a/b,", "![", "<img src=", "\ue200a", "```\n</think>\n\n", "\n", " ", "<a href=data:", "◁",
+    ],
+)  # fmt: skip
+def test_time_grows_with_the_length_alone(piece: str) -> None:
+    def read_whole(text: str) -> None:
+        answer = AnswerText()
+        list(answer.feed(TextDelta(text)))
+        list(answer.close())
+
+    assert growth(read_whole, piece) < 10
