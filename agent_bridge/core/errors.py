@@ -340,6 +340,8 @@ class FileProblem(StrEnum):
 
     #: More bytes than the limit.
     TOO_LARGE = "too large"
+    #: More files than the limit.
+    TOO_MANY = "too many"
     #: More pixels than the limit.
     TOO_MANY_PIXELS = "too many pixels"
     #: A format that the bridge does not read.

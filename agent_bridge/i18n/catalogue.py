@@ -195,7 +195,6 @@ class Texts:
     list_pages: str
     answer_problem: str
     answer_characters: str
-    answer_files: str
     answer_no_completion: str
     answer_no_json: str
     answer_cut: str

@@ -56,6 +56,7 @@ ENGLISH = Texts(
     not_sent="the file {name} could not be sent: {cause}",
     file_problems={
         "too large": "it is too large",
+        "too many": "the answer has too many files",
         "too many pixels": "it has too many pixels",
         "unsupported": "its format is not supported",
         "unreadable": "it is damaged or protected by a password",
@@ -216,7 +217,6 @@ ENGLISH = Texts(
     list_pages="{upstream} lists its agents on more than {limit} pages",
     answer_problem="{upstream} reported an error",
     answer_characters="the answer of {upstream} is longer than {limit} characters",
-    answer_files="the files in the answer of {upstream} are larger than {limit} characters",
     answer_no_completion="the response of {upstream} is not a completion",
     answer_no_json="{upstream} sent a chunk that is not JSON",
     answer_cut="{upstream} broke off the answer",

@@ -71,6 +71,7 @@ RUSSIAN = Texts(
     not_sent="не удалось отправить файл {name}: {cause}",
     file_problems={
         "too large": "он слишком большой",
+        "too many": "в ответе слишком много файлов",
         "too many pixels": "в нём слишком много пикселей",
         "unsupported": "его формат не поддерживается",
         "unreadable": "он повреждён или защищён паролем",
@@ -239,7 +240,6 @@ RUSSIAN = Texts(
     list_pages="в списке агентов сервера {upstream} слишком много страниц, предел: {limit}",
     answer_problem="сервер {upstream} сообщил об ошибке",
     answer_characters="ответ сервера {upstream} слишком длинный, предел в знаках: {limit}",
-    answer_files="файлы в ответе сервера {upstream} слишком велики, предел в знаках: {limit}",
     answer_no_completion="ответ сервера {upstream} не является ответом модели",
     answer_no_json="сервер {upstream} прислал фрагмент ответа не в формате JSON",
     answer_cut="сервер {upstream} оборвал ответ",

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.rooms import Show
 from agent_bridge.render.content import fenced
-from agent_bridge.render.split import split, with_ending
+from agent_bridge.render.split import closed, split, with_ending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agent_bridge.i18n.catalogue import Texts
 
 #: Bytes of the folded section, and of one notice in a thread; the rest is left out.
 _FOLDED, _NOTICE = 7_000, 9_000
+#: Thoughts and tool calls that are kept (the folded section has room for fewer), and distinct tools that are counted.
+_KEPT, _COUNTED = 2_500, 1_000
 #: Ops that show activity before the answer is complete, and notices in a thread in all.
 _LIVE, _NOTICES = 12, 30
 #: Seconds before the first op, and between two passes.
@@ -39,15 +43,19 @@ class _Tool:
 
 @dataclass(slots=True)
 class _Thought:
-    text: str
-    began: float
-    ended: float | None = None
+    #: The text, without what no message can show.
+    text: str = ""
+
+    def add(self, text: str) -> None:
+        text = text if self.text else text.lstrip()
+        self.text += text[: _NOTICE + 1 - len(self.text)]
 
 
 class Activity:
     """Reasoning and tool calls, shown according to *reasoning* and *tools*.
 
-    Times are seconds of any monotonic clock.
+    Times are seconds of any monotonic clock. Time and memory are bounded: of activity that no message can show, only
+    the duration and the names of the tools are kept.
     """
 
     def __init__(self, texts: Texts, *, reasoning: Show, tools: Show) -> None:
@@ -56,6 +64,12 @@ class Activity:
         self._tools = tools
         self._said: list[_Thought | _Tool] = []
         self._by_id: dict[str, _Tool] = {}
+        #: The names of all tools.
+        self._names: dict[str, None] = {}
+        #: The last reasoning, the seconds of all reasoning that has ended, and since when the last one goes on.
+        self._thought: _Thought | None = None
+        self._seconds = 0.0
+        self._thinks_since: float | None = None
         self._shown: list[Op] = []
         self._live = 0
         self._due: float | None = None
@@ -70,19 +84,21 @@ class Activity:
         """Add a piece of reasoning."""
         if self._reasoning is Show.HIDDEN:
             return
-        last = self._said[-1] if self._said else None
-        if isinstance(last, _Thought) and last.ended is None:
-            last.text += text
-        else:
-            self._said.append(_Thought(text, now))
+        if self._thought is None or self._thinks_since is None:
+            self._thought, self._thinks_since = _Thought(), now
+            self._keep(self._thought)
             self._plan(now)
+        self._thought.add(text)
 
     def call(self, call_id: str, name: str, arguments: str, now: float) -> None:
         """Add a call of a tool."""
         self.speak(now)
         if self._tools is not Show.HIDDEN:
-            self._by_id[call_id] = tool = _Tool(_UNNAMED.sub("_", name)[:_NAME], arguments)
-            self._said.append(tool)
+            tool = _Tool(_UNNAMED.sub("_", name)[:_NAME], arguments)
+            if self._keep(tool):
+                self._by_id[call_id] = tool
+            if len(self._names) < _COUNTED:
+                self._names[tool.name] = None
             self._plan(now)
 
     def result(self, call_id: str, output: str, now: float) -> None:
@@ -93,10 +109,17 @@ class Activity:
 
     def speak(self, now: float) -> None:
         """Note that the reasoning has ended, at least for now."""
-        last = self._said[-1] if self._said else None
-        if isinstance(last, _Thought) and last.ended is None:
-            last.ended = now
+        if self._thinks_since is not None:
+            self._seconds += now - self._thinks_since
+            self._thinks_since = None
             self._plan(now)
+
+    def _keep(self, said: _Thought | _Tool) -> bool:
+        """Keep *said* if it may be shown; tell whether it is kept."""
+        if len(self._said) < _KEPT:
+            self._said.append(said)
+            return True
+        return False
 
     def take(self, now: float) -> list[Op]:
         """Return the new ops that are due at *now*; from then on they count as shown."""
@@ -122,12 +145,11 @@ class Activity:
         if not self._said:
             return []
         # The text of unfinished reasoning is left out, because every delta would edit it.
-        going_on = live and isinstance(self._said[-1], _Thought) and self._said[-1].ended is None
-        finished = self._said[:-1] if going_on else self._said
+        going_on = live and self._thinks_since is not None
+        finished = self._said[:-1] if going_on and self._said[-1] is self._thought else self._said
         summary = self._texts.reasoning if going_on else self._summary(now)
-        texts = [_shown(each) for each in finished if self._policy(each) is Show.COLLAPSED]
         head = f"💭 {summary}"
-        text = _folded(head, [text for text in texts if text])
+        text = _folded(head, (_shown(each) for each in finished if self._policy(each) is Show.COLLAPSED))
         threaded = [each for each in finished if self._policy(each) is Show.THREAD]
         notices = [
             Op(part, _bounded(_shown(each), _NOTICE), notice=True, thread_of=Part.ACTIVITY)
@@ -139,12 +161,12 @@ class Activity:
         return self._reasoning if isinstance(said, _Thought) else self._tools
 
     def _summary(self, now: float) -> str:
-        thoughts = [each for each in self._said if isinstance(each, _Thought)]
-        tools = list(dict.fromkeys(each.name for each in self._said if isinstance(each, _Tool)))
+        tools = list(self._names)
         parts = []
-        if thoughts:
-            seconds = sum((each.ended or now) - each.began for each in thoughts)
-            parts.append(self._texts.thought_for.format(duration=self._texts.duration(max(1, seconds))))
+        if self._thought is not None:
+            since = now if self._thinks_since is None else self._thinks_since
+            duration = self._texts.duration(max(1, self._seconds + now - since))
+            parts.append(self._texts.thought_for.format(duration=duration))
         if tools:
             one = len(tools) == 1
             text = self._texts.used_tool if one else self._texts.used_tools
@@ -164,16 +186,18 @@ def _shown(said: _Thought | _Tool) -> str:
     return f"`{said.name}`\n\n{fenced(given, 'json')}{output}"
 
 
-def _folded(head: str, texts: list[str]) -> str:
-    if not texts:
-        return head
-    text = texts[0]
-    for each in texts[1:]:
-        if len(text) > _FOLDED:
+def _folded(head: str, texts: Iterable[str]) -> str:
+    kept: list[str] = []
+    length = 0
+    for text in filter(None, texts):
+        kept.append(text)
+        length += len(text)
+        if length > _FOLDED:
             break
-        # A code block that one of them leaves open must not swallow the next.
-        text = with_ending(text, each)
-    text = _bounded(text, _FOLDED)
+    if not kept:
+        return head
+    # A code block that one of them leaves open must not swallow the next.
+    text = _bounded("\n\n".join([*map(closed, kept[:-1]), kept[-1]]), _FOLDED)
     return with_ending(f"<details><summary>{head}</summary>\n\n{text}", "</details>")
 
 

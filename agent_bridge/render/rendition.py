@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LEAST = 500
 #: The end of a sentence or of a line. Behind a single letter or digit, a full stop is a part of a name or a list.
 _SENTENCE = re.compile(r"\w\w[^\w\s]*[.!?…][^\w\s]*(?:\s|$)|[\u3002\uff01\uff1f]|\S[^\S\n]*\n")
+#: Characters of a beginning that are searched for a sentence.
+_LOOKED_AT = 500
 #: The growth of the intervals with the age of an answer.
 _STRETCH = 9.0
 
@@ -67,7 +69,8 @@ class Rendition:
         #: When the first words were shown, and when any were last.
         self._first: float | None = None
         self._last = 0.0
-        #: Whether there is enough text for the first words.
+        #: The beginning of the text, and whether it is enough for the first words.
+        self._begin = ""
         self._has_begin = False
 
     @property
@@ -88,6 +91,8 @@ class Rendition:
     def feed(self, text: str, now: float) -> None:
         """Add a delta that arrived at *now*."""
         self._pieces.append(text)
+        if len(self._begin) < _LOOKED_AT:
+            self._begin = (self._begin + text[:_LOOKED_AT]).lstrip()
         self._schedule(now)
         if not self.begun and not self._has_begin and self._due is not None and self._is_begin():
             self._has_begin = True
@@ -95,20 +100,20 @@ class Rendition:
 
     def _is_begin(self) -> bool:
         """Tell whether the text is enough for the first words: a sentence, or as many characters."""
-        begin = self.text.lstrip()
-        return len(begin.rstrip()) >= self._pace.enough or _SENTENCE.search(begin) is not None
+        return len(self._begin.rstrip()) >= self._pace.enough or _SENTENCE.search(self._begin) is not None
 
     def _schedule(self, now: float) -> None:
         if self._due is not None or self._events >= self._pace.max_events:
             return
         if self._first is not None:
             self._due = max(now, self._last + self._pace.interval(self._last - self._first, self._events))
-        elif any(piece.strip() for piece in self._pieces):
+        elif self._begin:
             self._due = now + self._pace.latest
 
     def withdraw(self) -> None:
         """Forget the text so far. Messages that show it stay until the next text, or the end of the answer."""
         self._pieces.clear()
+        self._begin = ""
         self._due = None
 
     def take(self, now: float) -> list[Op]:

@@ -72,7 +72,7 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
     parts: list[str] = []
     rest, opening = markdown, ""
     while True:
-        if len((opening + rest).encode()) <= limit:
+        if len(rest) <= limit and len((opening + rest).encode()) <= limit:
             return [*parts, opening + rest] if rest.strip() or not parts else parts
         head, rest = _cut(rest, limit - len(opening.encode()) - _CLOSING)
         text = opening + head
@@ -91,8 +91,13 @@ def split(markdown: str, limit: int = PART_BYTES) -> list[str]:
 
 def with_ending(markdown: str, ending: str) -> str:
     """Return *markdown* with *ending* as a paragraph of its own behind it, a code block that is open closed before."""
+    return f"{closed(markdown)}\n\n{ending}"
+
+
+def closed(markdown: str) -> str:
+    """Return *markdown* with its open code blocks closed."""
     fences = _open_fences(markdown)
-    return f"{_closed(markdown, fences) if fences else markdown}\n\n{ending}"
+    return _closed(markdown, fences) if fences else markdown
 
 
 def _closed(text: str, fences: tuple[_Fence, ...]) -> str:
@@ -100,7 +105,7 @@ def _closed(text: str, fences: tuple[_Fence, ...]) -> str:
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:
-    head = text.encode()[:limit].decode("utf-8", "ignore")
+    head = text[:limit].encode()[:limit].decode("utf-8", "ignore")
     for separator in ("\n\n", "\n", " "):
         at = head.rfind(separator, len(head) // 2)
         if at > 0:

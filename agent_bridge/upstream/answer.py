@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agent_bridge.core.errors import FileProblem
     from agent_bridge.core.transcript import ChatMessage
 
 
@@ -39,7 +40,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextWithdrawn:
-    """The text so far is no answer but reasoning, and follows as such. The text of the answer begins again."""
+    """The text so far is no answer: it is reasoning, and follows as such, or it is corrected. The text begins again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class FileDelta:
     name: str | None
     #: The media type that the upstream claims.
     content_type: str | None
+    #: Why the file is left out; None for a file that is not. *url* is then empty.
+    problem: FileProblem | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -281,3 +282,19 @@ def test_tools_that_say_very_much_cost_little() -> None:
     assert time.process_time() - started < 0.5
     assert "some line or other" in whole.text
     assert len(whole.text.encode()) < 8_000
+
+
+def test_activity_that_is_not_shown_is_not_kept_but_counted() -> None:
+    aside = activity()
+    for number in range(3000):
+        aside.think("x" * 1000, START + number)
+        aside.call(str(number), ("grep", "ls")[number % 2], "{}", START + number + 0.5)
+    tracemalloc.start()
+    for number in range(3000, 6000):
+        aside.think("x" * 1000, START + number)
+        aside.call(str(number), "last", "{}" * 1000, START + number + 0.5)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    (whole,) = aside.whole(START + 6000)
+    assert whole.plain == "💭 Thought for 50 minutes · Used 3 tools: grep, ls, last"
+    assert kept < 100_000

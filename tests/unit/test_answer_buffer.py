@@ -6,6 +6,7 @@ import pytest
 
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.core.answers import Part
+from agent_bridge.core.errors import FileProblem
 from agent_bridge.core.rooms import Show
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.activity import Activity
@@ -97,7 +98,9 @@ async def test_only_first_words_are_urgent(draft: AnswerBuffer) -> None:
 async def test_no_more_files_than_a_room_bears(draft: AnswerBuffer) -> None:
     for number in range(20):
         draft.feed(FileDelta(f"https://example.org/{number}", None, None), START)
-    assert [file.url[-1] for file in draft.files] == list("0123456789")
+    *sent, left_out = draft.files
+    assert [file.url[-1] for file in sent] == list("0123456789")
+    assert (left_out.url, left_out.problem) == ("", FileProblem.TOO_MANY)
 
 
 async def test_first_words_wait_for_nothing_that_is_done_besides(draft: AnswerBuffer) -> None:

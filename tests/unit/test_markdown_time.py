@@ -23,7 +23,9 @@ PIECES = [
     "[^a", "^[", "[^a]", "[^a]: b\n", "[a]: b\n", "<sub>", "</kbd>", "<br>", "<details>", "<details>\n", "</details>\n",
     "<summary>", "**a *b ", "](", "www.", "http://", "https://a.b/(", "https://a.b/", "mailto:a@", "\n", "a\n\n", "1. ",
     "  - a\n", "|a|b|\n|-|-|\n", "|\n", "```\n", "\ta", " ", "**。", "2*", "__a", "[a](https://e.org/b c ", "<a:b",
-    "\\end{align}", "\U0001da88",
+    "\\end{align}", "\U0001da88", "```md\n", "```md\n```py\n```\n", "~~~md\n~~~\n",
+    "a: ```py\n", "&amp", "公$a$", "a\u0301*", "\u200b",
+    "<!--", "[a](<b", "[a]: <", "|a|b|\n", "99. ", "- [ ] ", "\r\n",
 ]  # fmt: skip
 #: Four times the text may take four times the time, and some more; a quadratic rule takes sixteen times.
 MOST = 10

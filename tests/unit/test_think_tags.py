@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +85,12 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("```\n<think>\nhm\n</think>\n```", "", "```\n<think>\nhm\n</think>\n```"),
         ("a <b>\n[link](x) [THE", "", "a <b>\n[link](x) [THE"),
         ("a <think>hm</think>", "", "a <think>hm</think>"),
+        ("```\n</think>\n```\nyes", "", "```\n</think>\n```\nyes"),
+        ("```\nhm\n</think>\n\n```\nyes", "", "```\nhm\n</think>\n\n```\nyes"),
+        ("```\nhm\n</think>\nyes\n```", "", "```\nhm\n</think>\nyes\n```"),
+        ("```\n<think>\n</think>\n\nyes", "", "```\n<think>\n</think>\n\nyes"),
+        ("```\nhm </think>\n\nyes", "", "```\nhm </think>\n\nyes"),
+        ("<think>```py\nx\n</think>\n\nyes", "```py\nx\n", "yes"),
         ("<think>a<think>b</think>c</think>d", "a<think>b", "c</think>d"),
         ("<think>a</b></th</think>c", "a</b></th", "c"),
         (" " * 1001 + "<think>", "", ""),
@@ -108,6 +116,8 @@ TAGGED = st.lists(
             "[/THINK]",
             "`",
             "```\n",
+            "```py\n",
+            "\n\n",
             "</s>",
             " ",
             "\n",
@@ -174,3 +184,39 @@ def test_text_is_not_kept_back() -> None:
 def test_events(text: str, events: list[AnswerEvent]) -> None:
     assert split(text) == events
     assert split(*text) == events
+
+
+@pytest.mark.parametrize(
+    ("behind", "shown", "answer"),
+    [
+        ("\n\nyes", "", "yes"),
+        ("\n \n\n**yes**\n```\nx\n```\n", "", "**yes**\n```\nx\n```\n"),
+        ("\n```py\ny\n```\n", "", "```py\ny\n```\n"),
+        ("\n\n```py\ny\n```\n", "", "```py\ny\n```\n"),
+        ("", "", ""),
+        ("\n", "", ""),
+        ("\nyes", "</think>\nyes", "yes"),
+        ("\nyes\n```\ny\n```\n", "</think>\nyes\n```\ny\n```\n", "yes\n```\ny\n```\n"),
+    ],
+)
+def test_reasoning_ends_in_a_code_block_without_an_end(behind: str, shown: str, answer: str) -> None:
+    thought = "Let me write:\n```py\nx = 1\n"
+    events = [TextDelta(thought + shown), TextWithdrawn(), ReasoningDelta(thought)]
+    events += [TextDelta(answer)] if answer else []
+    text = f"{thought}</think>{behind}"
+    assert split(text) == events
+    assert split(*text) == events
+
+
+@pytest.mark.parametrize("beginning", ['<details type="reasoning">', "hm\n</think>", ""])
+def test_memory_is_bounded(beginning: str) -> None:
+    """The text behind a part that is too long is shown."""
+    splitter = ThinkTagSplitter(limit=1000)
+    list(splitter.feed(beginning))
+    tracemalloc.start()
+    for _ in range(3000):
+        list(splitter.feed("x \n" * 100))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 200_000
+    assert [*splitter.feed("</details>yes"), *splitter.close()][-1] in [TextDelta("yes"), TextDelta("</details>yes")]

@@ -25,6 +25,7 @@ from agent_bridge.upstream.transport.error_body import MAX_MESSAGE, parse_error,
 from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, PathMissing, RequestContext, retry_after
 from agent_bridge.upstream.transport.failure_kind import FailureKind
 from support.fault_server import TRANSCRIPTS
+from support.growth import growth
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
 KEY = "s3cret-of-ours"
@@ -75,11 +76,24 @@ def test_words(value: Any, words: str | None) -> None:
         (b"", None),
         (b" \n", None),
         (b"\xff", "\ufffd"),
-        (b"[" * 100_000, "[" * 100_000),
+        (b"[" * 60_000, "[" * 60_000),
     ],
 )
 def test_words_of_bodies(body: bytes, words: str | None) -> None:
     assert parse_error_body(body).message == words
+
+
+@pytest.mark.parametrize(
+    "piece", [" ", "\n \n", "<title", "<title>", "<title></", "{", "[{", "sk-", "Bearer 1", "max_tokens "]
+)
+def test_the_time_for_a_report_grows_with_its_length_alone(piece: str) -> None:
+    def read(text: str) -> None:
+        for body in (f"{text}x", f"<{text}x", f"{{x{text}x"):
+            report = parse_error_body(body.encode())
+            assert len(report.redacted(["secret"]) or "") <= MAX_MESSAGE
+            assert report.kind is None
+
+    assert growth(read, piece) < 10
 
 
 @pytest.mark.parametrize(

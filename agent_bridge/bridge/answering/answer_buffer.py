@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.offload import rendered
+from agent_bridge.core.errors import FileProblem
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.upstream.answer import (
     End,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.render.rendition import Rendition
     from agent_bridge.upstream.answer import AnswerEvent
 
-#: Files of one answer that are sent; further files are dropped.
+#: Files of one answer that are sent; one note tells that there were more.
 _MAX_FILES = 10
 
 
@@ -79,9 +81,15 @@ class AnswerBuffer:
             case ToolResult():
                 self.activity.result(delta.call_id, delta.output, now)
             case FileDelta():
-                self.files += [delta] if len(self.files) < _MAX_FILES else []
+                self._add_file(delta)
             case End():
                 self.finish_reason = delta.finish_reason
+
+    def _add_file(self, file: FileDelta) -> None:
+        if len(self.files) < _MAX_FILES:
+            self.files.append(file)
+        elif len(self.files) == _MAX_FILES:
+            self.files.append(replace(file, url="", problem=FileProblem.TOO_MANY))
 
     async def take(self, now: float) -> list[Op]:
         """Return the messages to show at *now*; they count as shown. Deltas may arrive at the same time."""

@@ -31,7 +31,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.store.postgres.locks import LANE
-from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta
+from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta, TextWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -210,6 +210,8 @@ class Generation:
                         left -= len(delta.text)
                     else:
                         call.buffer.feed(delta, time.monotonic())
+                    if isinstance(delta, TextWithdrawn):
+                        left = limit
                     if isinstance(delta, RunStarted):
                         await self._record_run(call, delta.ref)
                     streamer.changed()

@@ -189,7 +189,7 @@ class Outbox:
         if ops:
             await asyncio.sleep(max(self._late[op.part] for op in ops) - asyncio.get_running_loop().time())
         for op in ops:
-            await self._edit(op.part, self._content(op))
+            await self._edit(op.part, await rendered(len(op.text), self._content, op))
 
     async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.

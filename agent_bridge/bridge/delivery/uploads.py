@@ -65,6 +65,9 @@ class Uploads:
         end = asyncio.get_running_loop().time() + _PATIENCE
         for number, file in enumerate(files, 1):
             name = file.name or (title if number == 1 else f"{title} {number}")
+            if file.problem is not None:
+                notes.append(self._texts.not_sent.format(name=name, cause=self._texts.file_problems[file.problem]))
+                continue
             try:
                 async with asyncio.timeout_at(end):
                     fetched = await self._fetch(file, own)

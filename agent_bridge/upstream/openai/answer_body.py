@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.openai.sse import Event
 
 #: Bytes of a body that has no events.
-_MAX_BODY = 32 * 1024 * 1024
-_DONE = "[done]"
+_MAX_BODY = 24 * 1024 * 1024
+_DONE = ("[done]", '"[done]"', "done")
+_LONGER = 20
 _JSON = (b"{", b"[")
 
 
@@ -64,6 +65,16 @@ class AnswerBody:
         self._values = 0
         #: Whether any byte arrived that is not white space.
         self.begun = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were fed and wait for further ones."""
+        return len(self._rest) + (self._events.waiting if self._events is not None else 0)
+
+    @property
+    def stray_line(self) -> str:
+        """The first line of a stream that is no field; empty without one."""
+        return self._events.stray_line if self._events is not None else ""
 
     @property
     def is_document(self) -> bool:
@@ -135,7 +146,7 @@ class AnswerBody:
             for value in loaded.value if isinstance(loaded.value, list) else [loaded.value]:
                 self._values += 1
                 yield Value(value)
-        elif body.lower() == _DONE.encode():
+        elif len(body) < _LONGER and body.decode("utf-8", "replace").lower() in _DONE:
             yield Done()
         elif self._values:
             raise AnswerInterrupted(Text("answer_no_json", upstream=self._upstream))
@@ -144,7 +155,7 @@ class AnswerBody:
 
     def _event(self, event: Event) -> Iterator[Part]:
         data = event.data.strip()
-        if data.lower() == _DONE:
+        if len(data) < _LONGER and data.lower() in _DONE:
             yield Done()
         elif (loaded := _load(data)) is not None and isinstance(loaded.value, dict | list):
             yield Value(loaded.value, event.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import (
@@ -10,6 +11,7 @@ from agent_bridge.core.errors import (
     AnswerFiltered,
     AnswerInterrupted,
     AnswerMissing,
+    FileProblem,
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.catalogue import Text
@@ -44,11 +46,16 @@ _INCOMPLETE: dict[str | None, str] = {
     "error": "answer_error",
     "abort": "answer_aborted",
 }
+#: Names of events that are like ``[DONE]``.
+_LAST_NAMES = ("done", "end")
+#: Keys of the values of an answer.
+_KNOWN = ("choices", "usage", "object", "type", "response", "output_text")
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
-#: Characters of one answer, including reasoning and tools. A longer one is not readable, and an agent that never ends
-#: must not fill a room.
+#: Characters of the text of one answer. A longer one is not readable, and an endless one must not fill a room.
 _MAX_ANSWER = 1_000_000
-#: Characters of the URLs of an answer's files. A ``data:`` URL contains the file.
+#: Characters of reasoning and tools. The rest is left out: messages show far less.
+_MAX_ACTIVITY = 1_000_000
+#: Characters of the URLs of an answer's files; further files are left out. A ``data:`` URL contains the file.
 _MAX_FILES = 64 * 1024 * 1024
 #: Seconds without data after a finish reason that end an answer whose server sends no ``[DONE]`` and keeps the
 #: connection open: while the finish reason may be the last one, and once such a reason was followed by more.
@@ -75,13 +82,15 @@ class AnswerReader:
         self._finished = self._went_on = False
         #: The last data that was not JSON: perhaps the words of a failure.
         self._words = ""
+        #: Whether there was JSON of another format than an answer.
+        self._is_other = False
         self._half_characters: dict[type[AnswerEvent], str] = {}
         self._files: set[str] = set()
         #: Whether any event was yielded, any but a blank text, and whether the answer has text or a file.
         self._yielded = self._begun = self._has_content = False
         #: Whether the answer contains reasoning that is not blank.
         self._has_reasoning = False
-        self._length = self._file_length = 0
+        self._length = self._activity_length = self._file_length = 0
         #: Whether the last event was :class:`End`.
         self.ended = False
 
@@ -90,12 +99,18 @@ class AnswerReader:
         """Seconds without data that end the answer; None: it is not complete yet."""
         if not self.complete or self._finish_reason in TOOL_REASONS:
             return None
-        return _LONG_PATIENCE if self._went_on else _PATIENCE
+        # Without a finish reason, a report of the usage is the only sign, and may be that of one step.
+        return _LONG_PATIENCE if self._went_on or self._finish_reason is None else _PATIENCE
 
     @property
     def complete(self) -> bool:
         """Whether the answer is complete if nothing follows."""
         return self._finished and self._has_content
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the body that were fed and wait for further ones."""
+        return self._body.waiting
 
     @property
     def has_reason(self) -> bool:
@@ -135,13 +150,18 @@ class AnswerReader:
         if isinstance(part, Done):
             self._finished |= self._finish_reason is not None or not self._gives_reasons
             yield from self._end()
+        elif part.name.lower() in _LAST_NAMES and not (isinstance(part, Value) and _is_read(part)):
+            yield from self._read(Done())
         elif part.name == "error":
             yield from self.flush()
             report = parse_error(part.text if isinstance(part, Words) else part.value)
             raise self._errors.from_answer(report, begun=self._begun)
         elif isinstance(part, Words):
             self._words = part.text
-        elif _is_read(part):
+        elif not _is_read(part):
+            self._is_other |= part.name != "ping"
+        else:
+            self._is_other |= isinstance(part.value, dict) and part.value.keys().isdisjoint(_KNOWN)
             yield from self._read_pieces(self._dialect.read(_typed(part)))
 
     def _read_pieces(self, pieces: Iterable[Piece]) -> Iterator[AnswerEvent]:
@@ -188,13 +208,14 @@ class AnswerReader:
             self._finished = False
         self._yielded = True
         self._begun |= self._has_content or not isinstance(event, TextDelta)
-        yield event
+        if not isinstance(event, ReasoningDelta | ToolCall | ToolResult) or self._activity_length <= _MAX_ACTIVITY:
+            yield event
 
     def _counted(self, piece: AnswerEvent) -> AnswerEvent | None:
         match piece:
             case TextDelta(text) | ReasoningDelta(text):
                 text = self._whole_characters(type(piece), text)
-                self._count(len(text))
+                self._count(piece, len(text))
                 blank = not text or text.isspace()
                 if isinstance(piece, TextDelta):
                     self._has_content |= not blank
@@ -205,17 +226,24 @@ class AnswerReader:
                 return type(piece)(text) if text else None
             case TextWithdrawn():
                 self._has_content = bool(self._files)
+                self._length = 0
             case FileDelta(url):
-                if url in self._files:
+                if url and url in self._files:
                     return None
-                self._files.add(url)
-                self._count_files(len(url))
                 self._has_content = True
+                return self._counted_file(piece)
             case ToolCall():
-                self._count(len(piece.name) + len(piece.arguments))
+                self._count(piece, len(piece.name) + len(piece.arguments))
             case ToolResult():
-                self._count(len(piece.output))
+                self._count(piece, len(piece.output))
         return piece
+
+    def _counted_file(self, file: FileDelta) -> FileDelta:
+        if self._file_length + len(file.url) > _MAX_FILES:
+            return replace(file, url="", problem=FileProblem.TOO_LARGE)
+        self._file_length += len(file.url)
+        self._files.add(file.url)
+        return file
 
     def _whole_characters(self, kind: type[AnswerEvent], text: str) -> str:
         """Return *text* made storable, after the half of a character that ended the text before it.
@@ -228,15 +256,13 @@ class AnswerReader:
             text = text[:-1]
         return storable(text)
 
-    def _count(self, characters: int) -> None:
+    def _count(self, piece: AnswerEvent, characters: int) -> None:
+        if not isinstance(piece, TextDelta):
+            self._activity_length += characters
+            return
         self._length += characters
         if self._length > _MAX_ANSWER:
             raise AnswerInterrupted(Text("answer_characters", upstream=self._errors.upstream, limit=_MAX_ANSWER))
-
-    def _count_files(self, characters: int) -> None:
-        self._file_length += characters
-        if self._file_length > _MAX_FILES:
-            raise AnswerInterrupted(Text("answer_files", upstream=self._errors.upstream, limit=_MAX_FILES))
 
     def _end(self) -> Iterator[AnswerEvent]:
         if self.ended:
@@ -250,10 +276,15 @@ class AnswerReader:
         if not self._has_content:
             raise self._nothing(reason)
         if not finished:
-            detail = parse_error(self._words).redacted(self._errors.secrets) if self._words else None
-            raise AnswerInterrupted(Text("answer_cut", upstream=upstream), detail=detail)
+            raise AnswerInterrupted(Text("answer_cut", upstream=upstream), detail=self._detail())
         self.ended = True
         yield End(reason or "stop")
+
+    def _detail(self) -> str | None:
+        """Return the words of a failure that are not JSON; None without any."""
+        words = self._words or self._body.stray_line
+        # The beginning of binary data says nothing.
+        return parse_error(words).redacted(self._errors.secrets) if words and "\ufffd" not in words else None
 
     def _nothing(self, reason: str | None) -> AnswerEmpty | UpstreamProtocolError:
         """Return the error for an answer without text and files."""
@@ -266,9 +297,8 @@ class AnswerReader:
             return AnswerEmpty(Text("empty_work", upstream=upstream))
         if reason is not None:
             return AnswerEmpty(Text("empty", upstream=upstream))
-        if self._words or self._body.is_json:
-            detail = parse_error(self._words).redacted(self._errors.secrets)
-            return UpstreamProtocolError(Text("answer_no_completion", upstream=upstream), detail=detail)
+        if self._words or self._body.stray_line or self._is_other or self._body.is_json:
+            return UpstreamProtocolError(Text("answer_no_completion", upstream=upstream), detail=self._detail())
         return AnswerMissing(Text("empty_end", upstream=upstream))
 
 

@@ -21,6 +21,8 @@ _CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\ue201|[\ue200-\ue206]")
 _OPEN_CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\\Z")
 #: Sources that are shown.
 _MAX_SOURCES = 50
+#: Characters that are read at once: no search in them takes long.
+_AT_ONCE = 16 * 1024
 
 
 class AnswerText:
@@ -48,25 +50,34 @@ class AnswerText:
         if isinstance(piece, TextDelta):
             self._has_words |= bool(piece.text.strip())
             for text in self._repetitions[TextDelta].feed(piece.text):
-                yield from self._split(self._splitter.feed(text))
+                yield from self._begin_again() if text is None else self._read(text)
         elif isinstance(piece, ReasoningDelta):
             for text in self._repetitions[ReasoningDelta].feed(piece.text):
-                yield ReasoningDelta(text)
+                yield from map(ReasoningDelta, _cut("\n\n" if text is None else text))
         else:
             yield piece
 
     def close(self) -> Iterator[AnswerEvent]:
         """Yield the events that were held back, and the sources."""
         for text in self._repetitions[ReasoningDelta].close():
-            yield ReasoningDelta(text)
+            yield from map(ReasoningDelta, _cut(text))
         for text in self._repetitions[TextDelta].close():
-            yield from self._split(self._splitter.feed(text))
+            yield from self._read(text)
         yield from self._split(self._splitter.close())
         yield from self._take_files(self._citation, final=True)
         yield from self._files.close()
         if self._sources and self._has_words:
             sources, self._sources = self._sources, {}
             yield TextDelta("\n\n" + "\n".join(_line(*each) for each in enumerate(sources.items(), 1)))
+
+    def _begin_again(self) -> Iterator[AnswerEvent]:
+        """Withdraw the text: the server corrects it."""
+        self._splitter, self._files, self._citation = ThinkTagSplitter(), InlineFiles(), ""
+        yield TextWithdrawn()
+
+    def _read(self, text: str) -> Iterator[AnswerEvent]:
+        for part in _cut(text):
+            yield from self._split(self._splitter.feed(part))
 
     def _split(self, events: Iterator[AnswerEvent]) -> Iterator[AnswerEvent]:
         for event in events:
@@ -82,6 +93,10 @@ class AnswerText:
         if not final and (open_citation := _OPEN_CITATION.search(text)):
             text, self._citation = text[: open_citation.start()], open_citation[0]
         yield from self._files.feed(text if text.isascii() else _CITATION.sub("", text))
+
+
+def _cut(text: str) -> Iterator[str]:
+    return (text[at : at + _AT_ONCE] for at in range(0, len(text), _AT_ONCE))
 
 
 def _line(number: int, source: tuple[str, str]) -> str:

@@ -14,8 +14,8 @@ from agent_bridge.upstream.openai.content import (
     read_files,
     read_sources,
 )
-from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call
-from agent_bridge.upstream.transport.error_body import failure_in
+from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call, tool_result
+from agent_bridge.upstream.transport.error_body import failure_in, parse_error
 from agent_bridge.upstream.transport.text import json_text
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PATH = "/chat/completions"
 #: Keys of the reasoning, best first. A server that uses several of them sends the same text in each.
 _REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details")
+#: Roles of messages with the result of a tool.
+_TOOL_ROLES = ("tool", "function")
 _FINISH_KEYS = ("finish_reason", "finishReason")
 #: Values of servers that write the missing reason as a word.
 _NO_REASONS = frozenset({"", "null", "none"})
@@ -34,6 +36,8 @@ _NO_REASONS = frozenset({"", "null", "none"})
 _SOURCE_KEYS = ("search_results", "citations")
 #: Tool calls whose arguments are collected at the same time.
 _MAX_CALLS = 100
+#: Characters of an id or a name.
+_MAX_NAME = 1_000
 
 
 def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class ChatDialect:
         self._calls: list[_PartialCall] = []
         self._call_count = 0
         #: The index of the choice that is read.
-        self._index: Any = None
+        self._index: int | None = None
         #: Whether deltas brought text: a whole message after them repeats it.
         self._has_deltas = False
 
@@ -81,12 +85,17 @@ class ChatDialect:
             return
         for key in _SOURCE_KEYS:
             yield from read_sources(value.get(key))
-        choices = [each for each in as_list(value.get("choices")) if isinstance(each, dict)]
+        choices = value.get("choices")
+        choices = [
+            each for each in as_list([choices] if isinstance(choices, dict) else choices) if isinstance(each, dict)
+        ]
         if not choices and isinstance(value.get("usage"), dict):
             yield Finish(None)
         for choice in choices:
-            if self._index in {None, choice.get("index", 0)} and isinstance(choice.get("index", 0), int):
-                self._index = choice.get("index", 0)
+            index = choice.get("index")
+            index = index if isinstance(index, int) else 0
+            if self._index in {None, index}:
+                self._index = index
                 yield from self._run.read(value.get("id"))
                 yield from self._read_choice(choice)
 
@@ -96,8 +105,10 @@ class ChatDialect:
             yield from self._read_message(delta, is_delta=True)
         elif isinstance(message, dict):
             yield from self._read_message(message, is_delta=False)
-        elif isinstance(choice.get("text"), str):
-            yield TextDelta(choice["text"])
+        elif isinstance(text := delta or choice.get("text"), str):
+            yield TextDelta(text)
+        if choice.get("error"):
+            yield parse_error(choice["error"])
         for key in _FINISH_KEYS:
             reason = choice.get(key)
             if isinstance(reason, str) and reason.strip().lower() not in _NO_REASONS:
@@ -105,12 +116,19 @@ class ChatDialect:
                 yield Finish(reason)
 
     def _read_message(self, message: Mapping[str, Any], *, is_delta: bool) -> Iterator[Piece]:
+        if message.get("role") in _TOOL_ROLES:
+            yield from self._complete_calls()
+            call_id = message.get("tool_call_id")
+            yield tool_result(call_id if isinstance(call_id, str) else "", plain_text(message.get("content")))
+            return
         repeated = self._has_deltas and not is_delta
         if not repeated and (reasoning := _reasoning(message)):
             yield ReasoningDelta(reasoning)
         audio = message.get("audio")
         transcript = audio.get("transcript") if isinstance(audio, dict) else None
-        for piece in read_content(message.get("content") or message.get("refusal") or transcript):
+        for piece in read_content(
+            message.get("content") or message.get("text") or message.get("refusal") or transcript
+        ):
             yield from self._complete_calls()
             if repeated and not isinstance(piece, FileDelta):
                 continue
@@ -121,8 +139,8 @@ class ChatDialect:
         for part in as_list(message.get("tool_calls")):
             if isinstance(part, dict):
                 self._extend_call(part)
-        if len(self._calls) > _MAX_CALLS:
-            yield from self._complete_calls()
+            if len(self._calls) > _MAX_CALLS:
+                yield from self._complete_calls()
 
     def _extend_call(self, part: Mapping[str, Any]) -> None:
         """Add *part* to the call that it belongs to.
@@ -132,19 +150,19 @@ class ChatDialect:
         """
         index, call_id, function = part.get("index"), part.get("id"), part.get("function")
         known = [call for call in self._calls if call.index == index]
-        if not known or (isinstance(call_id, str) and call_id not in {"", known[-1].call_id}):
+        if not known or (isinstance(call_id, str) and call_id[:_MAX_NAME] not in {"", known[-1].call_id}):
             self._call_count += 1
             has_id = isinstance(call_id, str) and bool(call_id)
-            known = [_PartialCall(index, str(call_id) if has_id else f"call-{self._call_count}")]
+            known = [_PartialCall(index, str(call_id)[:_MAX_NAME] if has_id else f"call-{self._call_count}")]
             self._calls += known
         if isinstance(function, dict):
             name, arguments = function.get("name"), function.get("arguments")
             if isinstance(name, str):
-                known[-1].name = known[-1].name or name
+                known[-1].name = known[-1].name or name[:_MAX_NAME]
             if isinstance(arguments, dict | list):
                 arguments = json_text(arguments)
             if isinstance(arguments, str) and len(known[-1].arguments) <= MAX_TOOL_TEXT:
-                known[-1].arguments += arguments
+                known[-1].arguments += arguments[: MAX_TOOL_TEXT + 1]
 
     def _complete_calls(self) -> Iterator[ToolCall]:
         """Yield the collected calls: the next piece of the answer shows that they are complete."""

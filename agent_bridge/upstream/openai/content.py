@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TEXT = ("text", "output_text", "input_text", "summary_text", "reasoning_text")
 #: Keys of the text in a part, best first.
-_TEXT_KEYS = ("text", "content", "summary", "thinking", "reasoning")
+_TEXT_KEYS = ("text", "content", "summary", "thinking", "reasoning", "value")
 _REASONING = ("thinking", "reasoning", "reasoning_text")
 _FILES = ("image_url", "output_image", "image", "file", "output_file", "input_image", "document")
 #: Keys of the objects inside a part that hold its URL or its data.
@@ -26,7 +26,10 @@ _INNER_KEYS = ("image_url", "file", "source", "image")
 _URL_KEYS = ("image_url", "file_url", "file_data", "url", "image")
 _DATA_KEYS = ("b64_json", "file_data", "data", "base64")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\s-]{8,}")
+#: Characters of base64 that are surely a file.
+_LEAST_FILE = 64
 _WEB = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
+_MAX_TITLE = 1_000
 _NAME_KEYS = ("filename", "name")
 _TYPE_KEYS = ("mime_type", "media_type", "content_type")
 
@@ -68,8 +71,10 @@ def plain_text(content: Any, *, depth: int = 4) -> str:
 def read_files(parts: Any) -> Iterator[FileDelta]:
     """Yield the files in a list of parts, or of URLs."""
     for part in as_list(parts):
-        found = file_delta(part) if isinstance(part, str) else _file(part) if isinstance(part, dict) else None
-        if found:
+        # A text is a URL, or the file itself.
+        keys = ("url", "data") if isinstance(part, str) and len(part) >= _LEAST_FILE else ("url",)
+        fields = dict.fromkeys(keys, part) if isinstance(part, str) else part
+        if isinstance(fields, dict) and (found := _file(fields)):
             yield found
 
 
@@ -90,7 +95,7 @@ def _source(part: Any) -> tuple[str, str] | None:
     url, title = found.get("url"), found.get("title")
     if not isinstance(url, str) or not _WEB.fullmatch(url):
         return None
-    return storable(url), storable(title) if isinstance(title, str) else ""
+    return storable(url), storable(title[:_MAX_TITLE]) if isinstance(title, str) else ""
 
 
 def _has_text(part: Any) -> bool:
@@ -106,8 +111,8 @@ def _read_part(part: Mapping[str, Any]) -> Iterator[TextDelta | ReasoningDelta |
     kind = part.get("type", "text")
     if _is_reasoning(part):
         yield ReasoningDelta(plain_text(part))
-    elif kind in _TEXT and isinstance(part.get("text"), str):
-        yield TextDelta(part["text"])
+    elif kind in _TEXT and isinstance(part.get("text"), str | dict):
+        yield TextDelta(plain_text(part["text"]))
         for annotation in as_list(part.get("annotations")):
             # The link of a citation is a source, not a part of the answer.
             if isinstance(annotation, dict) and "file" in str(annotation.get("type")):

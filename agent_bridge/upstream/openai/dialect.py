@@ -66,13 +66,13 @@ class RunName:
 
 def tool_call(call_id: str, name: str, arguments: str) -> ToolCall:
     """Return a call that can be stored and shown."""
-    arguments = shorten(storable(arguments), MAX_TOOL_TEXT)
+    arguments = shorten(storable(arguments[: 2 * MAX_TOOL_TEXT]), MAX_TOOL_TEXT)
     return ToolCall(_short_line(call_id), _short_line(name) or _UNNAMED_TOOL, arguments)
 
 
 def tool_result(call_id: str, output: str) -> ToolResult:
     """Return a result that can be stored and shown."""
-    return ToolResult(_short_line(call_id), shorten(storable(output), MAX_TOOL_TEXT))
+    return ToolResult(_short_line(call_id), shorten(storable(output[: 2 * MAX_TOOL_TEXT]), MAX_TOOL_TEXT))
 
 
 def file_delta(url: Any, name: Any = None, content_type: Any = None) -> FileDelta | None:
@@ -85,7 +85,7 @@ def file_delta(url: Any, name: Any = None, content_type: Any = None) -> FileDelt
 
 
 def _short_line(text: str) -> str:
-    return shorten(one_line(text), _MAX_NAME)
+    return shorten(one_line(text[: 10 * _MAX_NAME]), _MAX_NAME)
 
 
 def _optional_line(value: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.errors import FileProblem
 from agent_bridge.upstream.answer import FileDelta, TextDelta
 from agent_bridge.upstream.openai.code_lines import CodeLines
 from agent_bridge.upstream.openai.dialect import file_delta
@@ -32,19 +33,28 @@ _REST = {
     "html": re.compile(r"[^<>]*>"),
     "bare": re.compile(r">?"),
 }
+#: Characters of a URL.
+MAX_URL = 32 * 1024 * 1024
+#: Characters of text that are searched for the beginning of a link.
+_LONGEST_BEGIN = 2_000
 #: Characters after a URL in which the rest of the Markdown or the HTML is expected.
 _MAX_REST = 500
 
 
 class InlineFiles:
-    """Takes the files out of the text of one answer. The text may be cut into pieces anywhere."""
+    """Takes the files out of the text of one answer. The text may be cut into pieces anywhere.
 
-    def __init__(self) -> None:
+    Of a file whose URL has more than *limit* characters, nothing is kept, and its event has a problem.
+    """
+
+    def __init__(self, limit: int = MAX_URL) -> None:
+        self._limit = limit
         self._held = ""
         self._code = CodeLines()
         #: The kind of the beginning of the URL that is being read, and its pieces.
         self._kind = ""
         self._url: list[str] = []
+        self._length = 0
         #: Whether the URL is complete, and only the rest of the Markdown or HTML is missing.
         self._complete = False
 
@@ -71,7 +81,7 @@ class InlineFiles:
                 continue
             found = _BEGIN.search(text)
             if found is None:
-                partial = None if final else _UNFINISHED.search(text)
+                partial = None if final else _UNFINISHED.search(text, max(0, len(text) - _LONGEST_BEGIN))
                 stop = partial.start() if partial else len(text)
                 yield from self._say(text[:stop])
                 self._held = text[stop:]
@@ -94,7 +104,7 @@ class InlineFiles:
         kind = self._kind
         if not self._complete:
             stop = _STOP[kind].search(text)
-            self._url.append(text[: stop.start()] if stop else text)
+            self._add(text[: stop.start()] if stop else text)
             if stop is None:
                 return ""
             self._complete, text = True, text[stop.start() :]
@@ -104,8 +114,18 @@ class InlineFiles:
         self._kind, self._complete = "", False
         return text[rest.end() :] if rest else text
 
+    def _add(self, piece: str) -> None:
+        self._length += len(piece)
+        if self._length <= self._limit:
+            self._url.append(piece)
+        else:
+            self._url.clear()
+
     def _file(self) -> Iterator[FileDelta]:
         url, self._url = "".join(self._url), []
+        length, self._length = self._length, 0
         self._kind, self._complete = "", False
-        if found := file_delta(url):
+        if length > self._limit:
+            yield FileDelta("", None, None, FileProblem.TOO_LARGE)
+        elif found := file_delta(url):
             yield found

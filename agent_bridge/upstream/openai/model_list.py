@@ -32,6 +32,8 @@ _MAX_ID_BYTES, _MAX_NAME = 255, 200
 #: Keys of the list, best first; and the objects inside each other that are searched.
 _LIST_KEYS = ("data", "models")
 _MAX_DEPTH = 2
+#: Values of one response. A list is parsed only if it has changed.
+_MAX_VALUES = 400_000
 _LETTA = "letta"
 #: The name of an agent whose names and id are invisible.
 _UNNAMED = "?"
@@ -77,7 +79,7 @@ def parse_page(upstream: str, raw: bytes, *, etag: str | None = None, secrets: I
             Its detail does not contain *secrets*.
     """
     try:
-        value = load_json(raw)
+        value = load_json(raw, _MAX_VALUES)
     except ValueError:
         if raw.lstrip().startswith(b"<"):
             raise UpstreamProtocolError(Text("list_web_page", upstream=upstream)) from None

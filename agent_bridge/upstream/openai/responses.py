@@ -73,8 +73,8 @@ class ResponsesDialect:
         self._ever_arrived: set[_Kind] = set()
         #: The kinds of text that continue in a new paragraph.
         self._paused: set[_Kind] = set()
-        #: Calls and results that were yielded.
-        self._yielded: set[ToolCall | ToolResult] = set()
+        #: Hashes of the calls and results that were yielded.
+        self._yielded: set[int] = set()
         #: Ids of the calls that have no result yet.
         self._open_calls: set[str] = set()
 
@@ -133,8 +133,8 @@ class ResponsesDialect:
                 if type(piece) not in arrived:
                     yield from self._text(piece)
             elif isinstance(piece, ToolCall | ToolResult):
-                if piece not in self._yielded:
-                    self._yielded.add(piece)
+                if hash(piece) not in self._yielded:
+                    self._yielded.add(hash(piece))
                     yield piece
                 (self._open_calls.add if is_client_call(item) else self._open_calls.discard)(piece.call_id)
             else:

@@ -16,6 +16,10 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 #: The field's name again, before a JSON value.
 _TWICE = re.compile(r"(?:\s*data:)+\s*(?=[{\[])")
 
+#: Fields that are ignored; a comment has an empty one.
+_FIELDS = ("", "id", "retry")
+#: Bytes of a line that is no field.
+_MAX_STRAY = 1_000
 #: The beginnings of a value that cannot continue a JSON object.
 _NEXT = ("{", "[DONE]")
 
@@ -43,8 +47,15 @@ class EventParser:
         self._line = bytearray()
         self._data: list[str] = []
         self._name = ""
+        #: The first line that is no field, shortened: perhaps the body is no stream, but the words of a failure.
+        self.stray_line = ""
         self._at_start = True
         self._after_cr = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the event that is not complete."""
+        return self._size
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that *chunk* completes.
@@ -100,6 +111,8 @@ class EventParser:
         self._size -= len(line)
         if field == "event":
             self._name = value.removeprefix(" ")
+        elif field not in _FIELDS and not self.stray_line:
+            self.stray_line = line[:_MAX_STRAY].decode("utf-8", "replace").strip()
         return []
 
     def _before(self, value: str) -> list[Event]:

@@ -53,6 +53,10 @@ MARK = re.compile(
     rf"|(?P<stray>{'|'.join(end for _, end in _BLOCKS[:-1])})|(?P<last>{_LAST})",
     re.IGNORECASE,
 )
+#: The first characters of marks. A text without them, such as base64, needs no search.
+SIGNS = ("<", "[", "◁")
+#: Characters of text that are searched for a beginning of a mark.
+LONGEST = 5_000
 #: The end of a text that may be the beginning of a mark.
 UNFINISHED = re.compile(
     r"(?:<\|\w{0,20}\|?"

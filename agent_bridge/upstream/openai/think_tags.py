@@ -5,13 +5,16 @@ llama.cpp and vLLM send it this way if they have no parser for the model's reaso
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, TextWithdrawn
 from agent_bridge.upstream.openai.code_lines import CodeLines
 from agent_bridge.upstream.openai.think_marks import (
     HARMONY_END,
+    LONGEST,
     MARK,
+    SIGNS,
     UNFINISHED,
     end_of,
     is_section,
@@ -20,7 +23,6 @@ from agent_bridge.upstream.openai.think_marks import (
 )
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Generator, Iterator
 
     from agent_bridge.upstream.answer import ToolCall, ToolResult
@@ -31,6 +33,15 @@ _PARAGRAPH = "\n\n"
 _QUOTES = tuple("`'\"“«‘")
 _SENTENCE_ENDS = tuple(".!?…:)。！？")
 _STRUCK = ("<s>", "</s>")
+#: Characters of a section that is read as a whole. Messages show far less.
+_LONGEST_SECTION = 100_000
+_NOTHING = re.compile(r"\Z")
+#: The text behind the end of reasoning in a code block without an end: a blank line, a block with a language, or none.
+_ENDS_IN_CODE = re.compile(
+    r"\s*\Z|[ \t]*\n(?:(?:[ \t]*\n)+(?![ \t]*(?:`{3,}|~{3,})[ \t]*(?:\n|\Z))|[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+#.-])"
+)
+#: A text to which the next characters may add so that it is such a text.
+_UNDECIDED_IN_CODE = re.compile(r"[ \t]{0,99}(?:\n[ \t]{0,99}){0,20}(?:`{0,20}|~{0,20})[ \t]{0,99}\Z")
 
 
 class ThinkTagSplitter:
@@ -39,16 +50,27 @@ class ThinkTagSplitter:
     A block of reasoning begins at the beginning of a line outside of code, and without its end all further text is
     reasoning. An end without a beginning makes all text before it reasoning: the template of the model wrote the
     beginning. Marks that should end the text are removed at its end. Blank reasoning is left out.
+
+    In a code block, an end without a beginning is code, unless it begins a line, and a blank line, a block with a
+    language, or nothing follows, or the code block has no end: reasoning may leave one open.
+
+    The memory is bounded: of a section that has to be read as a whole, only the beginning is kept, and a text of more
+    than *limit* characters is no reasoning any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self._limit = limit
         #: The end of the text, held back because it may be the beginning of a mark.
         self._held = ""
         #: The mark that began the block, empty outside of blocks; and the pattern of the mark that ends it.
         self._block, self._end = "", HARMONY_END
         #: The text of a block that has to be read as a whole.
-        self._section: list[str] = []
+        self._section = ""
+        #: The text of the answer, as long as it may be reasoning; its length; and whether there is any.
         self._answer: list[str] = []
+        self._length, self._has_answer = 0, False
+        #: The place in the answer of an end that is reasoning if the code block around it has no end.
+        self._end_in_code: int | None = None
         self._code = CodeLines()
         #: Whether the answer has struck text.
         self._has_struck = False
@@ -70,19 +92,23 @@ class ThinkTagSplitter:
         """Yield the text that was held back."""
         text, self._held = self._held, ""
         yield from self._read(text, final=True)
+        self._code.add("\n")
         if self._block:
-            yield from self._think(section_text("".join(self._section)))
-        elif not (self._answer or self._after_block) and self._waiting.isspace():
+            yield from self._think(section_text(self._section))
+        elif self._end_in_code is not None and self._code.in_block:
+            yield from self._withdraw(self._end_in_code)
+        elif not (self._has_answer or self._after_block) and self._waiting.isspace():
             yield TextDelta(self._waiting)
 
     def _read(self, text: str, *, final: bool) -> Iterator[_Event]:
+        if not any(sign in text for sign in SIGNS):
+            yield from self._plain(text)
+            return
         start = 0
         while start < len(text):
             found = (self._end if self._block else MARK).search(text, start)
-            # The text after an end without a beginning decides its meaning.
-            undecided = found is not None and not (self._block or final) and found["stray"] and found.end() == len(text)
-            if found is None or undecided:
-                partial = None if final else UNFINISHED.search(text, start)
+            if found is None or not (self._block or final or self._is_decided(found)):
+                partial = None if final else UNFINISHED.search(text, max(start, len(text) - LONGEST))
                 stop = min((each.start() for each in (partial, found) if each), default=len(text))
                 yield from self._plain(text[start:stop])
                 self._held = text[stop:]
@@ -94,11 +120,11 @@ class ThinkTagSplitter:
         """Yield *text*, which has no marks."""
         if self._block:
             if is_section(self._block):
-                self._section.append(text)
+                self._section += text[: _LONGEST_SECTION - len(self._section)]
             else:
                 yield from self._think(text)
-        elif text.isspace() and (self._waiting or self._after_block or not self._answer):
-            self._waiting += text
+        elif text.isspace() and (self._waiting or self._after_block or not self._has_answer):
+            self._waiting += text[: self._limit - len(self._waiting)]
         elif text:
             text = self._gap() + text.lstrip() if self._after_block else self._waiting + text
             self._after_block, self._waiting = False, ""
@@ -106,14 +132,19 @@ class ThinkTagSplitter:
 
     def _gap(self) -> str:
         """Return the line ends that make a paragraph of the text after a block."""
-        if not self._answer:
+        if not self._has_answer:
             return ""
         end = "".join(self._answer[-2:])[-2:]
         return _PARAGRAPH[len(end) - len(end.rstrip("\n")) :]
 
     def _say(self, text: str) -> TextDelta:
         self._answer.append(text)
-        self._new_thought = True
+        self._length += len(text)
+        if self._length > self._limit:
+            # It is too long for reasoning, and the answer will be cut.
+            self._answer, self._length = ["".join(self._answer[-2:])[-2:]], 0
+            self._thought, self._end_in_code = True, None
+        self._has_answer = self._new_thought = True
         self._has_struck |= _STRUCK[0] in self._code.line[-2:] + text
         self._code.add(text)
         return TextDelta(text)
@@ -129,7 +160,17 @@ class ThinkTagSplitter:
     def _mark(self, found: re.Match[str]) -> Generator[_Event, None, int]:
         """Yield the events of a mark, and return the position after it."""
         text = found.string
-        if not self._code.in_block:
+        if self._code.in_block:
+            self._mentioned |= bool(found["block"])
+            if found["stray"] and not (self._thought or self._mentioned or self._code.line.strip()):
+                if _ENDS_IN_CODE.match(text, found.end()):
+                    yield from self._withdraw()
+                else:
+                    self._end_in_code = len(self._answer)
+                    yield self._say(self._waiting + found[0])
+                    self._waiting = ""
+                return found.end()
+        else:
             if found["harmony"] or (found["block"] and (self._after_block or not self._code.line.strip())):
                 yield from self._begin_block(found)
                 return found.end()
@@ -153,20 +194,29 @@ class ThinkTagSplitter:
 
     def _end_block(self, found: re.Match[str]) -> Generator[_Event, None, int]:
         if "tool_calls" not in self._block:
-            yield from self._think(section_text("".join(self._section)))
-        self._section.clear()
-        self._block = ""
+            yield from self._think(section_text(self._section))
+        self._section = self._block = ""
         return found.end()
 
-    def _withdraw(self) -> Iterator[_Event]:
-        """Make all text so far reasoning."""
-        text = "".join(self._answer)
-        self._answer.clear()
+    def _withdraw(self, at: int | None = None) -> Iterator[_Event]:
+        """Make all text so far reasoning; with *at*, only the text before the mark at this place of the answer."""
+        pieces, self._answer = self._answer, []
+        text = "".join(pieces[:at])
         self._code, self._waiting, self._after_block = CodeLines(), "", True
+        self._length, self._has_answer, self._end_in_code = 0, False, None
         if text:
             yield TextWithdrawn()
             yield from self._think(text)
         self._thought = True
+        if at is not None:
+            yield from self._plain("".join(pieces[at + 1 :]))
+
+    def _is_decided(self, found: re.Match[str]) -> bool:
+        """Tell whether the text after the mark is enough to decide its meaning."""
+        if not found["stray"]:
+            return True
+        undecided = _UNDECIDED_IN_CODE if self._code.in_block else _NOTHING
+        return undecided.match(found.string, found.end()) is None
 
     def _ends_reasoning(self, found: re.Match[str]) -> bool:
         """Tell whether a mark without a beginning ends reasoning. Otherwise it is a word of the answer."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import structlog
 
-from agent_bridge.core.errors import AnswerInterrupted, UpstreamProtocolError
+from agent_bridge.core.errors import AnswerInterrupted, UpstreamError, UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import UNCHANGED, Traits
 from agent_bridge.upstream.capabilities import Capabilities
@@ -36,8 +37,12 @@ _log = structlog.stdlib.get_logger(__name__)
 _LIST_TIMEOUT = 30.0
 #: Pages of the list of agents that are read.
 _MAX_PAGES = 200
-#: Events of one chunk that are read before other tasks run.
-_EVENTS_AT_ONCE = 100
+#: Bytes of an answer that are read at once, and bytes of one event or list that are read in a thread.
+_AT_ONCE, _LARGE = 4 * 1024, 32 * 1024
+#: Entries of a list that are compared with the configuration in a thread.
+_MANY = 200
+#: Seconds of reading before other tasks run.
+_TURN = 0.01
 _LETTA_SESSION = "x-letta-chat-key"
 #: Seconds for which a server that lacks ``/responses`` is not asked for it.
 _RESPONSES_RETRY = 3600.0
@@ -81,7 +86,9 @@ class OpenAIUpstream:
         if self._agents is not None and [page.raw for page in pages] == [page.raw for page in self._pages]:
             return UNCHANGED
         self._pages = pages
-        agents = model_list.included_agents((model for page in pages for model in page.models), self._config)
+        models = [model for page in pages for model in page.models]
+        choose = partial(model_list.included_agents, models, self._config)
+        agents = await asyncio.to_thread(choose) if len(models) > _MANY else choose()
         if agents == self._agents:
             return UNCHANGED
         self._agents = agents
@@ -134,6 +141,7 @@ class OpenAIUpstream:
         dialect = responses.ResponsesDialect() if use_responses else chat.ChatDialect()
         gives_reasons = request.model in self._giving_reasons
         reader = AnswerReader(self._client.errors, dialect, gives_reasons=gives_reasons)
+        turns = _Turns(reader)
         async with self._ask(request, use_responses=use_responses) as body:
             while not reader.ended:
                 try:
@@ -146,9 +154,9 @@ class OpenAIUpstream:
                     break
                 if not data:
                     break
-                async for event in _in_turns(reader.feed(data)):
+                async for event in turns.feed(data):
                     yield event
-            async for event in _in_turns(reader.close()):
+            async for event in turns.close():
                 yield event
         if reader.has_reason:
             self._giving_reasons.add(request.model)
@@ -204,12 +212,57 @@ class OpenAIUpstream:
             raw, etag = await body.read_all(), body.etag
         if known is not None and known.raw == raw and known.etag == etag:
             return known
-        return model_list.parse_page(self.name, raw, etag=etag, secrets=self._client.errors.secrets)
+        parse = partial(model_list.parse_page, self.name, raw, etag=etag, secrets=self._client.errors.secrets)
+        return await asyncio.to_thread(parse) if len(raw) > _LARGE else parse()
 
 
-async def _in_turns(events: Iterator[AnswerEvent]) -> AsyncGenerator[AnswerEvent, None]:
-    """Yield *events*, and let other tasks run between them: one chunk may contain thousands."""
-    for number, event in enumerate(events, 1):
-        yield event
-        if number % _EVENTS_AT_ONCE == 0:
+class _Turns:
+    """Reads an answer with *reader*, and lets other tasks run in between: one chunk may contain thousands of events."""
+
+    def __init__(self, reader: AnswerReader) -> None:
+        self._reader = reader
+        self._since = 0.0
+
+    async def feed(self, data: bytes) -> AsyncGenerator[AnswerEvent, None]:
+        """Yield the events in the next bytes of the body; the errors are those of the reader."""
+        self._since = time.monotonic()
+        at = 0
+        while at < len(data):
+            # A thread reads any number of bytes.
+            end = len(data) if self._reader.waiting > _LARGE else at + _AT_ONCE
+            async for event in self._read(self._reader.feed(data[at:end])):
+                yield event
+            at = end
+
+    async def close(self) -> AsyncGenerator[AnswerEvent, None]:
+        """Yield the last events at the end of the body; the errors are those of the reader."""
+        async for event in self._read(self._reader.close()):
+            yield event
+
+    async def _read(self, events: Iterator[AnswerEvent]) -> AsyncGenerator[AnswerEvent, None]:
+        if self._reader.waiting > _LARGE:
+            found, error = await asyncio.to_thread(_all_of, events)
+            for event in found:
+                yield event
+            if error is not None:
+                raise error
+            return
+        for event in events:
+            yield event
+            await self._pause()
+        await self._pause()
+
+    async def _pause(self) -> None:
+        if time.monotonic() - self._since > _TURN:
             await asyncio.sleep(0)
+            self._since = time.monotonic()
+
+
+def _all_of(events: Iterator[AnswerEvent]) -> tuple[list[AnswerEvent], UpstreamError | None]:
+    """Return all *events*, and the error that ends them."""
+    found: list[AnswerEvent] = []
+    try:
+        found.extend(events)
+    except UpstreamError as error:
+        return found, error
+    return found, None

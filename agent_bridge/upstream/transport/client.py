@@ -224,7 +224,9 @@ class UpstreamClient:
         if isinstance(error, ValueError):
             return UpstreamRefused(Text("upstream_unusable", upstream=upstream))
         if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamProtocolError(Text("upstream_no_http", upstream=upstream))
+            # The bridge asks for no other encoding than those that it can read.
+            detail = error.message if "content-encoding" in error.message else None
+            return UpstreamProtocolError(Text("upstream_no_http", upstream=upstream), detail=detail)
         slow = isinstance(error, TimeoutError)
         failure = UpstreamUnreachable(
             _timed_out(upstream, timeout) if slow else Text("upstream_closed", upstream=upstream)

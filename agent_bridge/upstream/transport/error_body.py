@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 #: Characters of an upstream's message that people see.
 MAX_MESSAGE = 300
 
-_MAX_DEPTH = 10
+#: Lists and objects inside each other, and items of a list, that are searched for a message.
+_MAX_DEPTH, _MAX_ITEMS = 10, 20
 #: Keys of the message, best first: ``{"error": {"message": …}}``, ``{"detail": …}``, a list of ``{"msg": …}``.
 _MESSAGE_KEYS = ("message", "detail", "msg", "status_msg", "error", "errors", "base_resp", "title", "reason")
 _CODE_KEYS = ("code", "type", "error_type", "status", "status_code", "statusCode", "reason")
@@ -26,8 +27,10 @@ _SUCCESS = frozenset({"0", "200", "success", "ok", "OK"})
 _DIGITS = 3
 _FAILURES = range(400, 600)
 #: Letta Code reports the failure of a language model as that model's status, followed by the JSON of its report.
-_EMBEDDED = re.compile(r"\s*(?:\d{3}:)?\s*([\[{].*[\]}])\s*", re.DOTALL)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_EMBEDDED = re.compile(r"(?:\d{3}:\s*)?([\[{].*[\]}])", re.DOTALL)
+_TITLE = re.compile(r"<title\b[^<>]{0,200}>([^<]*)", re.IGNORECASE)
+#: Characters of a text that may contain a message or another report, and of a code.
+_MAX_TEXT, _MAX_CODE = 64 * 1024, 200
 _KEY = re.compile(r"\b(?:sk|pk|rk)-[\w*-]{6,}|(?<=Bearer )(?=\S*\d)\S{6,}", re.ASCII)
 _HIDDEN = "[hidden]"
 #: Shorter configured values are no secrets, and replacing them would garble the message.
@@ -121,12 +124,12 @@ def _find_message(value: Any, codes: set[str], depth: int) -> str | None:
     if depth == 0:
         return None
     if isinstance(value, str):
-        return _find_embedded(value, codes, depth)
+        return _find_embedded(value[:_MAX_TEXT].strip(), codes, depth)
     if isinstance(value, list):
-        found = (_find_message(item, codes, depth - 1) for item in value)
+        found = (_find_message(item, codes, depth - 1) for item in value[:_MAX_ITEMS])
         return "; ".join(message for message in found if message) or None
     if isinstance(value, dict):
-        codes.update(str(value[key]) for key in _CODE_KEYS if isinstance(value.get(key), str | int))
+        codes.update(str(value[key])[:_MAX_CODE] for key in _CODE_KEYS if isinstance(value.get(key), str | int))
         for key in _MESSAGE_KEYS:
             if message := _find_message(value.get(key), codes, depth - 1):
                 return message
@@ -134,7 +137,7 @@ def _find_message(value: Any, codes: set[str], depth: int) -> str | None:
 
 
 def _find_embedded(text: str, codes: set[str], depth: int) -> str | None:
-    """Return the message of the JSON that is the whole of *text*, else *text* itself."""
+    """Return the message of the JSON that is the whole of *text*, else *text* itself; None for an empty *text*."""
     embedded = _EMBEDDED.fullmatch(text)
     if embedded:
         try:
@@ -143,4 +146,4 @@ def _find_embedded(text: str, codes: set[str], depth: int) -> str | None:
             message = None
         if message:
             return message
-    return text.strip() or None
+    return text or None
