@@ -106,5 +106,7 @@ def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_outpu
     output = os.dup(2) if join_output else os.open(os.devnull, os.O_WRONLY)
     os.dup2(output, 1)
     os.close(output)
+    # As in a new interpreter: the streams of the fork server belong to the files that it had.
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
