@@ -57,15 +57,11 @@ class Undeliverable:
             except HomeserverRefused as error:
                 _log.warning("the room was not told", room=turn.room_id, error=str(error))
         _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
-        is_last = await self._turns.finish(turn, TurnState.FAILED, outbox.event_ids, error=cause)
-        if is_last is None:
-            taken_back = await outbox.withdraw()
-            is_last = await self._turns.finish(turn, TurnState.STOPPED, {}, taken_back=taken_back)
-        return bool(is_last)
+        return await outbox.fail(cause)
 
     async def _close_redacted(self, turn: Turn, reason: StopReason) -> bool:
         """Close *turn* without a word, unless messages are left in it that were not redacted: they get a report."""
         if reason is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
             return False
-        await self._turns.commit(turn, "", error=None, parts=[], stopped=True)
+        await self._turns.commit(turn, "", error=None, parts=[], stopped=reason)
         return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
