@@ -68,14 +68,16 @@ class Edits:
         targets = await rows_of(connection, _SQL["lock_targets"], values)
         if not targets:
             return Noted(refusal=ChangeRefusal.UNKNOWN)
-        locked = await rows_of(connection, _SQL["lock_heads"], {"heads": [row["head"] for row in targets]})
+        heads = [row["head"] for row in targets]
+        locked = await rows_of(connection, _SQL["lock_heads"], {"heads": heads})
         due = {row["id"] for row in locked if row["due"]}
-        equal = {"targets": [row["id"] for row in targets], "kind": kind, "event_id": change.event_id}
+        equal = {"targets": [row["id"] for row in targets], "heads": heads, "kind": kind, "event_id": change.event_id}
         found = await rows_of(connection, _SQL["lock_waiting"], equal)
-        waiting = {row["target"]: row for row in reversed(found)}
-        if again and len(waiting) == len(targets):
-            return Noted(refusal=ChangeRefusal.MERGED)
-        targets = [row for row in targets if not (again and row["id"] in waiting)]
+        waiting = {row["about"]: row for row in reversed(found)}
+        if again:
+            targets = [row for row in targets if row["head"] not in waiting]
+            if not targets:
+                return Noted(refusal=ChangeRefusal.MERGED)
         if not may_wait and any(again or not (row["head"] in due or row["id"] in waiting) for row in targets):
             return Noted(refusal=ChangeRefusal.FULL)
         payload = AgainPayload(change.target) if again else EditPayload(change.target, change.message)

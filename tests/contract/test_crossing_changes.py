@@ -362,6 +362,18 @@ async def test_a_request_in_front_of_a_message_does_not_stand_for_a_newer_one(da
     assert await work(database, lane) == ["body of $q"]
 
 
+async def test_requests_for_another_answer_to_messages_that_are_answered_together_are_one(
+    database: Database, lane: int, agent: int
+) -> None:
+    await accept(database, asked("$part", agent))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    await answer(database, turn)
+    changes = [again("$part", "$1"), again("$q", "$2"), again("$aq", "$3")]
+    assert await note(database, *changes) == [[lane], [], []]
+    assert await work(database, lane) == ["body of $q\n\nbody of $part"]
+
+
 async def test_an_edit_waits_for_the_worker_that_takes_the_whole_question(
     database: Database, turns: Turns, store_url: str, lane: int, agent: int
 ) -> None:

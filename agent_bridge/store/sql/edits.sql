@@ -11,11 +11,14 @@ WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
 ORDER BY t.id FOR UPDATE OF t
 
 -- lock_waiting --
--- Lock and return the changes of the kind %(kind)s of the messages %(targets)s that wait and will be carried out, other
--- than %(event_id)s. A change in front of an open message changes nothing: a retry has put the message behind it.
-SELECT change.id, change.target, change.position
+-- Lock and return the changes of the kind %(kind)s that wait, will be carried out and are about the same as a new one
+-- (about), other than %(event_id)s: edits of the messages %(targets)s, or requests for another answer to the turns
+-- %(heads)s. A change in front of an open message changes nothing: a retry has put the message behind it.
+SELECT change.id, CASE WHEN change.kind = 'edit' THEN t.id ELSE head.id END AS about, change.position
 FROM turn change JOIN turn t ON t.id = change.target JOIN turn head ON head.id = coalesce(t.collected_into, t.id)
-WHERE change.target = ANY(%(targets)s) AND change.kind = %(kind)s AND change.state = 'queued' AND change.attempts = 0
+WHERE (t.id = ANY(%(targets)s)
+       OR (%(kind)s = 'again' AND (t.id = ANY(%(heads)s) OR t.collected_into = ANY(%(heads)s))))
+  AND change.kind = %(kind)s AND change.state = 'queued' AND change.attempts = 0
   AND change.stop IS NULL AND NOT change.redacted AND change.event_id <> %(event_id)s
   AND (NOT head.open OR change.position > head.position)
 ORDER BY change.position, change.id FOR UPDATE OF change
