@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.ids import short_hash
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ class StopReason(StrEnum):
     DROPPED = "dropped"
     #: The question was edited; it is asked again.
     EDITED = "edited"
-    #: A question was redacted; the other questions of the turn are asked again.
+    #: A question or an edit was redacted; the questions that are left are asked again.
     REDACTED = "redacted"
-    #: The answer was redacted, or all questions were: nothing of the answer stays in the room.
+    #: The answer was redacted, or all questions were, or a person ended an answer of which a question was redacted:
+    #: nothing of the answer stays in the room.
     WITHDRAWN = "withdrawn"
 
 
@@ -214,6 +216,14 @@ class Turn:
         if isinstance(self.payload, CommandPayload):
             return self.payload.body
         return "\n\n".join(each.body for each in self.questions if each.body)
+
+    @property
+    def request_key(self) -> str:
+        """Name of the question for an upstream: the same if the same messages are asked again after a failure.
+
+        It differs after a request to ask again, and after an edit or a redaction of a message.
+        """
+        return f"{self.key}.{self.retries}.{short_hash(repr(self.questions))}"
 
     @property
     def root(self) -> str | None:

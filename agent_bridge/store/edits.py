@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.changes import ChangeKind
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.ids import turn_key
-from agent_bridge.core.payloads import AgainPayload, EditPayload, MessagePayload
+from agent_bridge.core.payloads import AgainPayload, EditPayload
 from agent_bridge.core.turns import TurnKind
-from agent_bridge.store.payloads import decode, encode, encode_step
+from agent_bridge.store.contents import apply_edits, has_new_edit, lock_messages
+from agent_bridge.store.payloads import encode, encode_step
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from psycopg.rows import DictRow
 
     from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.core.turns import Turn
@@ -65,28 +65,32 @@ class Edits:
         again = change.kind is ChangeKind.AGAIN
         kind = TurnKind.AGAIN if again else TurnKind.EDIT
         values = {"room_id": change.room_id, "target": change.target, "sender": change.sender, "again": again}
-        targets = await (await connection.execute(_SQL["lock_targets"], values)).fetchall()
+        targets = await rows_of(connection, _SQL["lock_targets"], values)
         if not targets:
             return Noted(refusal=ChangeRefusal.UNKNOWN)
-        equal = {"targets": [row["id"] for row in targets], "kind": kind, "event_id": change.event_id}
-        found = await (await connection.execute(_SQL["lock_waiting"], equal)).fetchall()
-        waiting = {row["target"]: row for row in reversed(found)}
-        if again and len(waiting) == len(targets):
-            return Noted(refusal=ChangeRefusal.MERGED)
-        targets = [row for row in targets if not (again and row["id"] in waiting)]
-        if not may_wait and any(again or not (row["waits"] or row["id"] in waiting) for row in targets):
+        heads = [row["head"] for row in targets]
+        locked = await rows_of(connection, _SQL["lock_heads"], {"heads": heads})
+        due = {row["id"] for row in locked if row["due"]}
+        equal = {"targets": [row["id"] for row in targets], "heads": heads, "kind": kind, "event_id": change.event_id}
+        found = await rows_of(connection, _SQL["lock_waiting"], equal)
+        waiting = {row["about"]: row for row in reversed(found)}
+        if again:
+            targets = [row for row in targets if row["head"] not in waiting]
+            if not targets:
+                return Noted(refusal=ChangeRefusal.MERGED)
+        if not may_wait and any(again or not (row["head"] in due or row["id"] in waiting) for row in targets):
             return Noted(refusal=ChangeRefusal.FULL)
         payload = AgainPayload(change.target) if again else EditPayload(change.target, change.message)
         replaced = [waiting.get(row["id"], {}) for row in targets]
-        cursor = await connection.execute(
+        noted = await rows_of(
+            connection,
             _SQL["note"],
             {
                 "targets": [row["id"] for row in targets],
                 "lanes": [row["conversation"] for row in targets],
                 "heads": [row["head"] for row in targets],
                 "keys": [turn_key(change.event_id, row["ghost"]) for row in targets],
-                "edited": [encode(_message(row).edited(change.message)) for row in targets],
-                "waits": [row["waits"] for row in targets],
+                "waits": [row["head"] in due for row in targets],
                 "waiting": [row.get("id") for row in replaced],
                 "places": [row.get("position") for row in replaced],
                 "event_id": change.event_id,
@@ -96,38 +100,37 @@ class Edits:
                 "said_at": change.said_at,
             },
         )
-        return Noted([row["conversation"] for row in await cursor.fetchall()])
+        for head in () if again else sorted(due):
+            await apply_edits(connection, head)
+        return Noted([row["conversation"] for row in noted])
 
     async def ask_again(self, turn: Turn) -> bool:
         """Queue the message that *turn* changes again, in the position of *turn*; tell whether the change is accepted.
 
-        An edit of a message behind which more was said is not accepted. A message that has the content of the edit
-        already, that was redacted, or that is open, stays as it is.
+        The message gets the content of its newest edit. An edit of a message behind which more was said is not
+        accepted. A message stays as it is if it has that content already, if it is open, if it was redacted, or if
+        *turn* was stopped. But an answer that an edit has ended is given again, also if the edit was redacted.
 
         Raises:
             TurnLost: another worker has taken *turn* up since.
         """
         values = {"turn": turn.id, "attempts": turn.attempts}
         async with self._database.transaction() as connection:
-            target = await (await connection.execute(_SQL["lock_target"], values)).fetchone()
-            if await (await connection.execute(_SQL["lock_change"], values)).fetchone() is None:
+            targets = await rows_of(connection, _SQL["target"], values)
+            for target in targets:
+                await lock_messages(connection, target["head"])
+            changes = await rows_of(connection, _SQL["lock_change"], values)
+            if not changes:
                 raise TurnLost(f"turn {turn.key} was taken over by another worker, or is closed")
-            if target is None:
-                return True
-            about = {"turn": turn.id, "target": target["id"]}
-            edited = None
-            if isinstance(turn.payload, EditPayload):
-                verdict = await (await connection.execute(_SQL["judge"], about)).fetchone()
-                if verdict is None or verdict["known"] or verdict["past"]:
-                    return verdict is None or bool(verdict["known"])
-                edited = encode(_message(target).edited(turn.payload.message))
-            step = encode_step("again" if edited is None else "edited")
-            await connection.execute(_SQL["ask_again"], about | {"edited": edited, "step": step})
+            for target in targets:
+                about = {"turn": turn.id, "target": target["id"], "head": target["head"]}
+                (verdict,) = await rows_of(connection, _SQL["judge"], about)
+                is_edit, ended = turn.kind is TurnKind.EDIT, bool(verdict["ended"])
+                is_new = not (is_edit or verdict["withdrawn"]) or await has_new_edit(connection, target["head"])
+                if is_edit and is_new and verdict["past"] and not ended:
+                    return False
+                if verdict["asks"] and (is_new or ended):
+                    await apply_edits(connection, target["head"])
+                    step = encode_step("edited" if is_edit else "again")
+                    await connection.execute(_SQL["ask_again"], about | {"step": step})
         return True
-
-
-def _message(row: DictRow) -> MessagePayload:
-    payload = decode(row["kind"], row["payload"])
-    if not isinstance(payload, MessagePayload):
-        raise TypeError(f"turn {row['id']} is not a message")
-    return payload

@@ -14,14 +14,13 @@ from agent_bridge.core.payloads import (
     SentEvent,
 )
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.store.contents import apply_edits, content_of
 from agent_bridge.store.payloads import decode, encode, encode_step
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import LiteralString
-
-    from psycopg.rows import DictRow
+    from collections.abc import Sequence
 
     from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.core.payloads import Payload
@@ -57,9 +56,11 @@ class Redactions:
         redacted event      effect
         ==================  =========================================================================================
         message             Its content, its edits, its answer and its transcript are forgotten. If it waits, it is
-                            closed. If its answer is being given, that ends, and other messages are asked again.
+                            closed. If its answer is not shown yet, that ends, and other messages are asked again.
         edit                Its content is forgotten. The message gets the newest edit that is left, or its original
-                            content. Its answer is forgotten; it is asked again unless more was said since.
+                            content. Its answer is forgotten; it is asked again unless more was said since. An edit that
+                            waits is closed, unless the message has to be asked again: the edit has ended its answer, or
+                            took the place of an edit that is left.
         request for         It is closed if it waits.
         another answer
         event of an answer  The answer and its transcript are forgotten. If it is being given, it ends. The next
@@ -71,14 +72,13 @@ class Redactions:
         A repeat changes nothing.
         """
         about = {"room_id": change.room_id, "target": change.target, "event_id": change.event_id}
-        locked = await _rows(connection, _SQL["lock"], about)
-        if not locked:
+        locked = await rows_of(connection, _SQL["lock_messages"], about)
+        await connection.execute(_SQL["lock_heads"], {"turns": [row["id"] for row in locked]})
+        if not (await rows_of(connection, _SQL["lock_changes"], about) or locked):
             await connection.execute(_SQL["note"], about)
             # The id of a part may have been stored in the meantime; from now on its worker sees the note.
-            locked = await _rows(connection, _SQL["lock"], about)
-        if not locked:
-            return Forgotten()
-        await connection.execute(_SQL["lock_heads"], {"turns": [row["id"] for row in locked]})
+            if not await rows_of(connection, _SQL["lock_messages"], about):
+                return Forgotten()
         own = await self._forget_own(connection, change, about)
         edited = await self._restore(connection, about)
         answer = await self._withdraw(connection, about)
@@ -90,7 +90,7 @@ class Redactions:
 
     async def _forget_own(self, connection: Connection, change: ChangeRequest, about: dict[str, str]) -> Forgotten:
         """Forget the turns of the redacted event itself."""
-        rows = await _rows(connection, _SQL["content"], about)
+        rows = await rows_of(connection, _SQL["content"], about)
         if not rows:
             return Forgotten()
         emptied = {
@@ -100,49 +100,57 @@ class Redactions:
             "event_id": change.event_id,
             "step": encode_step("redacted"),
         }
-        closed = await _rows(connection, _SQL["forget"], emptied)
+        closed = await rows_of(connection, _SQL["forget"], emptied)
         heads = [row["head"] for row in rows if row["kind"] not in {TurnKind.EDIT, TurnKind.AGAIN}]
         forgotten = await self._forget_answers(connection, heads, about)
         lanes = (*(row["conversation"] for row in closed), *forgotten.lanes)
         return Forgotten(lanes, forgotten.events)
 
     async def _forget_answers(
-        self, connection: Connection, heads: Sequence[int], about: dict[str, str], *, with_others: bool = False
+        self, connection: Connection, heads: Sequence[int], about: dict[str, str], *, edited: bool = False
     ) -> Forgotten:
         """Forget the answers of *heads*, and return the events of those that are redacted too.
 
-        That is an answer whose messages were all redacted; *with_others*: any answer.
+        That is an answer whose messages were all redacted; *edited*: any answer, because a message gets another text.
         """
         if not heads:
             return Forgotten()
-        values = {"heads": list(heads), "redact_answers": self._redact_answers, "event_id": about["event_id"]}
-        rows = await _rows(connection, _SQL["forget_answers"], values)
+        values = {
+            "heads": list(heads),
+            "redact_answers": self._redact_answers,
+            "edited": edited,
+            "event_id": about["event_id"],
+        }
+        rows = await rows_of(connection, _SQL["forget_answers"], values)
         await connection.execute(_SQL["forget_transcript"], {"turns": list(heads)})
         # The worker of an open turn redacts what it has shown.
-        over = [row["id"] for row in rows if not row["open"] and (row["is_redacted"] or with_others)]
+        over = [row["id"] for row in rows if not row["open"] and (row["is_redacted"] or edited)]
         events = await self._shown(connection, over) if self._redact_answers else ()
         return Forgotten(tuple(row["conversation"] for row in rows if row["open"]), events)
 
     async def _restore(self, connection: Connection, about: dict[str, str]) -> Forgotten:
         """Give the messages that have the content of the redacted edit their content from before it."""
-        messages = await _rows(connection, _SQL["edited"], about)
+        messages = await rows_of(connection, _SQL["edited"], about)
         step = encode_step("edit_redacted")
         for row in messages:
-            values = {"turn": row["id"], "payload": encode(_restored(row)), "edited_by": row["edited_by"], "step": step}
+            payload = encode(content_of(row))
+            values = {"turn": row["id"], "payload": payload, "edited_by": row["edited_by"], "step": step}
             await connection.execute(_SQL["restore"], values)
         heads = [row["head"] for row in messages]
         # Earlier programs did not keep the original text.
         known = [row["head"] for row in messages if row["original"] is not None or row["edit"] is not None]
         # The answer is to a text that was redacted, so it goes even if it answers other messages too.
-        forgotten = await self._forget_answers(connection, heads, about, with_others=True)
-        again = await _rows(connection, _SQL["ask_again"], {"turns": known, "step": step})
+        forgotten = await self._forget_answers(connection, heads, about, edited=True)
+        again = await rows_of(connection, _SQL["ask_again"], {"turns": known, "step": step})
+        for row in again:
+            await apply_edits(connection, row["id"])
         return Forgotten((*forgotten.lanes, *(row["conversation"] for row in again)), forgotten.events)
 
     async def _withdraw(self, connection: Connection, about: dict[str, str]) -> Forgotten:
         """Forget the answer that the redacted event shows."""
         parts = {"last_text": Part.TEXT[-1], "waiting": Part.WAITING}
         values = {**about, **parts, "step": encode_step("answer_redacted")}
-        rows = await _rows(connection, _SQL["withdraw"], values)
+        rows = await rows_of(connection, _SQL["withdraw"], values)
         await connection.execute(_SQL["forget_transcript"], {"turns": [row["turn"] for row in rows if row["is_text"]]})
         return Forgotten(
             tuple(row["conversation"] for row in rows if row["conversation"] is not None),
@@ -150,21 +158,8 @@ class Redactions:
         )
 
     async def _shown(self, connection: Connection, turns: Sequence[int]) -> tuple[SentEvent, ...]:
-        rows = await _rows(connection, _SQL["shown"], {"turns": list(turns)})
+        rows = await rows_of(connection, _SQL["shown"], {"turns": list(turns)})
         return tuple(SentEvent(row["event_id"], row["ghost"] or self._bot) for row in rows)
-
-
-async def _rows(connection: Connection, query: LiteralString, values: Mapping[str, object]) -> list[DictRow]:
-    return await (await connection.execute(query, values)).fetchall()
-
-
-def _restored(row: DictRow) -> MessagePayload:
-    """Return the content of a message without the redacted edit; empty if the original content is not known."""
-    original = MessagePayload() if row["original"] is None else decode(row["kind"], row["original"])
-    edit = None if row["edit"] is None else decode(TurnKind.EDIT, row["edit"])
-    if not isinstance(original, MessagePayload):
-        raise TypeError(f"turn {row['id']} is not a message")
-    return original.edited(edit.message) if isinstance(edit, EditPayload) else original
 
 
 def _emptied(payload: Payload) -> Payload:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.store.contents import apply_edits, lock_messages
 from agent_bridge.store.payloads import decode_step, encode_step
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -115,25 +117,26 @@ class TurnAdmin:
     async def retry(self, connection: Connection, turn: int, event_id: str) -> int | None:
         """Queue a closed message again, behind those that wait in its lane; return the lane, None if it is not closed.
 
-        Within the caller's transaction. The messages that show its answer are edited later. The turn is queued once for
-        each request *event_id*: a repeated request changes nothing and returns the lane.
+        Within the caller's transaction. The messages that show its answer are edited later. Its messages get the
+        content of their newest edits, also of those that wait. The turn is queued once for each request *event_id*: a
+        repeated request changes nothing and returns the lane.
         """
-        values: dict[str, object] = {"turn": turn, "step": encode_step("retried", by=event_id)}
-        return await self._lane(connection, _SQL["retry"], values)
+        await lock_messages(connection, turn)
+        found = await rows_of(connection, _SQL["retry"], {"turn": turn, "step": encode_step("retried", by=event_id)})
+        if any(row["queued"] for row in found):
+            await apply_edits(connection, turn)
+        return found[0]["conversation"] if found else None
 
     async def drop(self, connection: Connection, turn: int, event_id: str) -> int | None:
         """Drop an open message; return its lane, None if its state does not permit that.
 
         Within the caller's transaction. The turn ends at the head of its lane, where the room is told. It is dropped
-        once for each request *event_id*: a repeated request changes nothing and returns the lane.
+        once for each request *event_id*: a repeated request changes nothing and returns the lane. The edits and the
+        requests for another answer that wait for it end too.
         """
-        values: dict[str, object] = {"turn": turn, "event_id": event_id, "step": encode_step("dropped", by=event_id)}
-        return await self._lane(connection, _SQL["drop"], values)
+        values = {"turn": turn, "event_id": event_id, "step": encode_step("dropped", by=event_id)}
+        found = await rows_of(connection, _SQL["drop"], values)
+        return found[0]["conversation"] if found else None
 
     async def _ids(self, query: LiteralString, values: dict[str, int] | dict[str, str]) -> list[int]:
         return [row["id"] for row in await self._database.rows(query, values)]
-
-    @staticmethod
-    async def _lane(connection: Connection, query: LiteralString, values: dict[str, object]) -> int | None:
-        row = await (await connection.execute(query, values)).fetchone()
-        return None if row is None else int(row["conversation"])

@@ -13,8 +13,10 @@ from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
+from agent_bridge.store.contents import apply_edits, lock_messages
 from agent_bridge.store.extras import extras_from_json, extras_to_json
 from agent_bridge.store.payloads import decode, encode_step
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import WORKER
 from agent_bridge.store.postgres.statements import Statements
 
@@ -143,9 +145,11 @@ class Turns:
         await self._fenced(_SQL["put_back"], turn, values)
 
     async def ask_the_rest(self, turn: Turn, *, taken_back: Collection[int] = ()) -> bool:
-        """Queue *turn* again without its redacted messages; tell whether any message is left.
+        """Queue *turn* again without its redacted messages and edits; tell whether any message is left.
 
-        It keeps its position, and gets a new idempotency key. The parts *taken_back* are not shown any more.
+        It keeps its position, and gets a new idempotency key and the content of its newest edits. The parts
+        *taken_back* are not shown any more. Its committed answer is forgotten. A turn whose answer was withdrawn is
+        not queued.
         """
         values = {
             "turn": turn.id,
@@ -153,7 +157,12 @@ class Turns:
             "redacted": list(taken_back),
             "step": encode_step("again"),
         }
-        return await self._database.row(_SQL["ask_the_rest"], values) is not None
+        async with self._database.transaction() as connection:
+            await lock_messages(connection, turn.id)
+            is_queued = bool(await rows_of(connection, _SQL["ask_the_rest"], values))
+            if is_queued:
+                await apply_edits(connection, turn.id)
+        return is_queued
 
     async def started(self, turn: Turn, ref: str) -> None:
         """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
@@ -171,7 +180,7 @@ class Turns:
         error: str | None,
         parts: Collection[int],
         extras: AnswerExtras = NO_EXTRAS,
-        stopped: bool = False,
+        stopped: StopReason | None = None,
         transcript: Sequence[ChatMessage] = (),
         run: str | None = None,
     ) -> StopReason | None:
@@ -213,8 +222,10 @@ class Turns:
         """Close *turn* as *state* together with the events that show its parts.
 
         The parts *taken_back* are not shown any more. *error* is why it failed, unless that is known. Return True if
-        the turn was the last open one of its lane; None if its answer was withdrawn in the meantime, or if a person
-        redacted one of the events before its id was stored: the turn stays open until no part is shown.
+        the turn was the last open one of its lane. Return None if the turn stays open, for its next attempt: its answer
+        was withdrawn in the meantime, or a person redacted one of the events before its id was stored, and parts of it
+        are shown; or a question or an edit was redacted after the answer was committed, and the messages that are left
+        have to be asked (not if *error* is given).
         """
         row = await self._fenced(
             _SQL["finish"],

@@ -434,7 +434,7 @@ async def test_an_answer_that_is_being_shown_leaves_nothing(database: Database, 
 
 async def end(turns: Turns, turn: Turn) -> None:
     """End an answer like its worker: nothing of it stays."""
-    await turns.commit(turn, "", error=None, parts=[], stopped=True)
+    await turns.commit(turn, "", error=None, parts=[], stopped=StopReason.WITHDRAWN)
     assert await turns.finish(turn, TurnState.STOPPED, {})
 
 

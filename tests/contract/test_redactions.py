@@ -134,7 +134,7 @@ async def test_a_redacted_growing_answer_ends_and_nothing_of_it_stays(
     # The answer was whole at the same moment: the redaction wins.
     assert await turns.commit(turn, SECRET, error=None, parts=[0], transcript=TALK) is StopReason.WITHDRAWN
     assert await is_forgotten(database, SECRET)
-    await turns.commit(turn, "", error=None, parts=[], stopped=True)
+    await turns.commit(turn, "", error=None, parts=[], stopped=StopReason.WITHDRAWN)
     assert await turns.finish(turn, TurnState.STOPPED, {}, taken_back=[0])
     assert await turns.sends(turn.id) == []
     assert content(await row_of(database, "$q")) == MessagePayload("body of $q")
@@ -203,7 +203,7 @@ async def test_without_the_setting_a_growing_answer_stops_and_stays(
     await redact(database, redaction(), redact_answers=False)
     assert await turns.stops([turn.id]) == {turn.id: StopReason.REDACTED}
     assert not await turns.ask_the_rest(turn)
-    await turns.commit(turn, "Half", error=None, parts=[0], stopped=True)
+    await turns.commit(turn, "Half", error=None, parts=[0], stopped=StopReason.REDACTED)
     assert await turns.finish(turn, TurnState.STOPPED, {0: "$a0"})
 
 

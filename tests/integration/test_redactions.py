@@ -100,6 +100,27 @@ async def test_a_redacted_edit_is_forgotten_and_the_text_before_is_answered(shar
         assert SECRET not in str(upstream.asked[-1])
 
 
+async def test_an_answer_to_a_redacted_edit_that_is_just_shown_is_given_again(shared: SharedBridge) -> None:
+    """The redaction comes between the commit of the answer and its end."""
+    async with ScriptedUpstream("slow") as upstream, shared.talk(upstream) as talk:
+        question = await talk.say("my plan?")
+        await talk.wait_for_answers(1)
+        edit = await talk.person.edit(talk.room_id, question, f"my plan? The password is {SECRET}")
+        await talk.person.wait_for(lambda: SECRET in talk.answers[0].body)
+        await talk.wait_until_idle()
+        # As a bridge leaves it that is killed before it closes the turn.
+        await talk.running.database.execute(
+            "UPDATE turn SET state = 'committed', finished_at = NULL, waits_since = now(),"
+            " not_before = now() + interval '1 hour' WHERE event_id = %s",
+            (question,),
+        )
+        await talk.person.redact(talk.room_id, edit)
+        await talk.person.wait_for(lambda: [m.body for m in talk.answers if m.body] == ["Echo: my plan?"])
+        await talk.wait_until_idle()
+        assert await is_gone(talk)
+        assert upstream.questions == ["my plan?", f"my plan? The password is {SECRET}", "my plan?"]
+
+
 async def test_a_redaction_that_the_homeserver_lost_is_found(harness: BridgeHarness, database_url: str) -> None:
     gate = asyncio.Event()
     async with ScriptedUpstream("late") as upstream, harness.talk(database_url, upstream) as talk:

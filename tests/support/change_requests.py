@@ -66,14 +66,14 @@ async def answer(database: Database, turn: Turn, text: str = "The answer", state
     turns = Turns(database)
     error = "it broke" if state is TurnState.FAILED else None
     besides = AnswerExtras(activity=(Op(Part.ACTIVITY, "thought"),))
-    stopped = state is TurnState.STOPPED
+    stopped = StopReason.EDITED if state is TurnState.STOPPED else None
     redacted = await turns.commit(
         turn, text, error=error, parts=[0], extras=besides, stopped=stopped, transcript=[] if error else TALK
     )
     if redacted is not None:
         if redacted is StopReason.REDACTED and await turns.ask_the_rest(turn):
             return
-        await turns.commit(turn, "", error=None, parts=[], stopped=True)
+        await turns.commit(turn, "", error=None, parts=[], stopped=redacted)
     shown = {} if redacted is not None else {0: f"$a{turn.event_id[1:]}"}
     if await turns.finish(turn, state, shown) is None:
         await turns.finish(turn, TurnState.STOPPED, {}, taken_back=shown)

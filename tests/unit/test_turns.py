@@ -42,6 +42,20 @@ def test_a_turn_says_what_its_messages_say_a_paragraph_each() -> None:
     assert asked.questions == asked.payloads == (MessagePayload("hello"), *collected)
 
 
+def test_the_key_of_a_request_names_its_messages() -> None:
+    first = turn(collected=(MessagePayload("and you"),))
+    assert turn(collected=(MessagePayload("and you"),), attempts=3, failures=2).request_key == first.request_key
+    others = [
+        turn(collected=(MessagePayload("and you"),), retries=1),
+        turn(collected=(MessagePayload("and you", CAT),)),
+        turn(collected=(MessagePayload("and me"),)),
+        turn(payload=MessagePayload("hi"), collected=(MessagePayload("and you"),)),
+        turn(),
+        turn(key="fedcba9876543210"),
+    ]
+    assert len({each.request_key for each in [first, *others]}) == 1 + len(others)
+
+
 def test_other_turns_have_no_questions() -> None:
     command = turn(payload=CommandPayload("help me"))
     assert (command.body, command.questions) == ("help me", ())

@@ -153,12 +153,12 @@ class Generation:
                 return Failure.of(error, call.agent.name, self._texts)
 
     def _request(self, turn: Turn, agent: Agent, question: Question, tokens: int, number: int) -> AnswerRequest:
-        # A retry has a key of its own, so the upstream generates another answer; so has a request with less history.
-        key = f"{turn.key}.{turn.retries}" if turn.retries else turn.key
+        key = turn.request_key
         return AnswerRequest(
             model=agent.model,
             messages=self._questions.messages(question, agent, tokens),
             session=turn.session,
+            # A request with less history has a key of its own.
             idempotency_key=f"{key}-{number}" if number else key,
         )
 

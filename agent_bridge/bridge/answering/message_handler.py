@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -139,7 +140,7 @@ class MessageHandler:
                 error=outcome.error,
                 parts=[op.part for op in ops],
                 extras=outcome.extras,
-                stopped=outcome.stopped is not None,
+                stopped=outcome.stopped,
                 transcript=outcome.transcript,
                 run=outcome.run,
             )
@@ -162,7 +163,11 @@ class MessageHandler:
     async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
         """Return the outcome of *turn*, which was *started* then; None if the turn is queued again."""
         if turn.state is TurnState.COMMITTED:
-            return committed_outcome(turn)
+            if turn.stop is not None and await self._ask_the_rest(turn, outbox, turn.stop):
+                return None
+            # The answer may have been withdrawn since the turn was claimed.
+            stops = await self._turns.stops([turn.id])
+            return committed_outcome(replace(turn, stop=stops.get(turn.id)))
         attempt = await self._attempt(turn, agent, outbox)
         announced = False
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:

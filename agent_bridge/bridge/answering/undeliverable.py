@@ -67,13 +67,13 @@ class Undeliverable:
             except HomeserverRefused as error:
                 _log.warning("the room was not told", room=turn.room_id, error=str(error))
         _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
-        return await outbox.close(TurnState.FAILED, error=cause)
+        return await outbox.fail(cause)
 
     async def _close_redacted(self, turn: Turn, reason: StopReason) -> bool:
         """Close *turn* without a word, unless messages are left in it that were not redacted: they get a report."""
         if reason is StopReason.REDACTED and await self._turns.ask_the_rest(turn):
             return False
-        await self._turns.commit(turn, "", error=None, parts=[], stopped=True)
+        await self._turns.commit(turn, "", error=None, parts=[], stopped=reason)
         await self._withdraw_offer(turn)
         return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
 

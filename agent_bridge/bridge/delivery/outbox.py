@@ -149,7 +149,8 @@ class Outbox:
     async def publish(self, ops: Sequence[Op], state: TurnState) -> bool:
         """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
 
-        Return True if the turn was the last open one of its lane.
+        Return True if the turn was the last open one of its lane. It stays open for its next attempt if something was
+        redacted in the meantime.
         """
         for op in ops:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
@@ -157,19 +158,7 @@ class Outbox:
         await self._overtake([op for op in ops if op.part in self._late])
         for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
             await self.take_back(part)
-        return await self.close(state)
-
-    async def close(self, state: TurnState, *, error: str | None = None) -> bool:
-        """Close the turn as *state*, because of *error*; without any message if its answer was redacted.
-
-        Return True if the turn was the last open one of its lane.
-        """
-        taken_back = sorted(self._taken_back)
-        is_last = await self._turns.finish(self._turn, state, self.event_ids, taken_back=taken_back, error=error)
-        if is_last is None:
-            taken_back = await self.withdraw()
-            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
-        return bool(is_last)
+        return bool(await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back)))
 
     async def take_back(self, part: int) -> None:
         """Redact the event that shows *part*, with its edits, if there is one."""
@@ -216,7 +205,20 @@ class Outbox:
             await self._end_live(part, event_id)
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
-        await self.close(TurnState.FAILED, error=cause)
+        await self.fail(cause)
+
+    async def fail(self, cause: str) -> bool:
+        """Close the turn as failed because of *cause*; if its answer was withdrawn in the meantime, redact all of it.
+
+        Return True if the turn was the last open one of its lane.
+        """
+        is_last = await self._turns.finish(
+            self._turn, TurnState.FAILED, self.event_ids, taken_back=sorted(self._taken_back), error=cause
+        )
+        if is_last is None:
+            taken_back = await self.withdraw()
+            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
+        return bool(is_last)
 
     async def _record(self, part: int) -> None:
         """Record the event that shows *part*."""

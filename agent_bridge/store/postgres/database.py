@@ -38,6 +38,11 @@ _LIMIT, _TRANSACTION_LIMIT = _STATEMENT_TIMEOUT + 5.0, 90.0
 _HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
 
+async def rows_of(connection: Connection, query: LiteralString, params: Params = None) -> list[DictRow]:
+    """Run one statement in the transaction of *connection* and return its rows."""
+    return await (await connection.execute(query, params)).fetchall()
+
+
 async def _configure(connection: psycopg.AsyncConnection[Any], *, synchronous_commit: bool) -> None:
     # One statement is one transaction, in one round trip; several are put in a transaction by name.
     await connection.set_autocommit(True)

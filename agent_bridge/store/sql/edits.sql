@@ -1,9 +1,8 @@
 -- lock_targets --
 -- Lock and return the messages that a change is about: those of the event %(target)s, or for another answer also the
--- one that the event answers. New content counts only from the sender of the message. A message that waits, also as a
--- part of another turn, can still get new content (waits).
-SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, t.kind, t.payload, a.ghost,
-       'queued' IN (t.state, (SELECT h.state FROM turn h WHERE h.id = t.collected_into)) AS waits
+-- one that the event answers. New content counts only from the sender of the message. A message that was collected is
+-- answered by another turn (head).
+SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, a.ghost
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
 WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
   AND (t.event_id = %(target)s
@@ -12,21 +11,33 @@ WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
 ORDER BY t.id FOR UPDATE OF t
 
 -- lock_waiting --
--- Lock and return the changes of the kind %(kind)s of the messages %(targets)s that wait, other than %(event_id)s.
-SELECT id, target, position FROM turn
-WHERE target = ANY(%(targets)s) AND kind = %(kind)s AND state = 'queued' AND attempts = 0 AND event_id <> %(event_id)s
-ORDER BY position, id FOR UPDATE
+-- Lock and return the changes of the kind %(kind)s that wait, will be carried out and are about the same as a new one
+-- (about), other than %(event_id)s: edits of the messages %(targets)s, or requests for another answer to the turns
+-- %(heads)s. A change in front of an open message changes nothing: a retry has put the message behind it.
+SELECT change.id, CASE WHEN change.kind = 'edit' THEN t.id ELSE head.id END AS about, change.position
+FROM turn change JOIN turn t ON t.id = change.target JOIN turn head ON head.id = coalesce(t.collected_into, t.id)
+WHERE (t.id = ANY(%(targets)s)
+       OR (%(kind)s = 'again' AND (t.id = ANY(%(heads)s) OR t.collected_into = ANY(%(heads)s))))
+  AND change.kind = %(kind)s AND change.state = 'queued' AND change.attempts = 0
+  AND change.stop IS NULL AND NOT change.redacted AND change.event_id <> %(event_id)s
+  AND (NOT head.open OR change.position > head.position)
+ORDER BY change.position, change.id FOR UPDATE OF change
+
+-- lock_heads --
+-- Lock and return the turns %(heads)s. If a turn waits and will be answered, its messages can still get new content (due).
+SELECT id, state = 'queued' AND coalesce(stop, 'redacted') = 'redacted' AS due FROM turn
+WHERE id = ANY(%(heads)s) ORDER BY id FOR UPDATE
 
 -- note --
--- Write a change as a turn in the lane of each of its targets; return these lanes. A message that was not claimed yet
--- gets its new content now, and the change is done. An edit takes the place of one that waits (waiting, place). An answer
--- to the old content ends, unless more was said since. A message that was collected is answered by the turn that it was
--- collected into (head).
+-- Write a change as a turn in the lane of each of its targets; return these lanes. An edit of a message that waits is done
+-- at once: the caller gives the message its new content. An edit takes the place of one that waits (waiting, place). An
+-- answer to the old content ends, unless more was said since. A message that was collected is answered by the turn that
+-- it was collected into (head).
 WITH target AS (
     SELECT * FROM unnest(
-        %(targets)s::bigint[], %(lanes)s::bigint[], %(heads)s::bigint[], %(keys)s::text[], %(edited)s::jsonb[],
+        %(targets)s::bigint[], %(lanes)s::bigint[], %(heads)s::bigint[], %(keys)s::text[],
         %(waits)s::boolean[], %(waiting)s::bigint[], %(places)s::bigint[]
-    ) AS target (id, conversation, head, key, edited, waits, waiting, place)
+    ) AS target (id, conversation, head, key, waits, waiting, place)
 ), noted AS (
     INSERT INTO turn (event_id, key, conversation, kind, sender, payload, target, position, state, finished_at, said_at)
     SELECT %(event_id)s, key, conversation, %(kind)s, %(sender)s, %(payload)s, id,
@@ -42,10 +53,6 @@ WITH target AS (
     UPDATE turn SET state = 'collected', collected_into = noted.id, finished_at = now()
     FROM target JOIN noted ON noted.conversation = target.conversation
     WHERE turn.id = target.waiting
-), rewritten AS (
-    UPDATE turn SET payload = target.edited, edited_by = %(event_id)s, original = coalesce(original, turn.payload)
-    FROM target JOIN noted ON noted.conversation = target.conversation
-    WHERE %(kind)s = 'edit' AND turn.id = target.id AND target.waits
 ), ended AS (
     UPDATE turn SET stop = 'edited', stopped_by = %(event_id)s
     FROM target JOIN noted ON noted.conversation = target.conversation
@@ -59,56 +66,42 @@ WITH target AS (
 )
 SELECT conversation FROM noted
 
--- lock_target --
--- Lock and return the message that the change %(turn)s is about. The target is locked before the change, here as where
--- it is forgotten, so that neither waits for the other for ever.
-SELECT t.id, t.kind, t.payload FROM turn t
-WHERE t.id = (SELECT target FROM turn WHERE id = %(turn)s) AND NOT t.redacted FOR UPDATE
+-- target --
+-- Return the message that the change %(turn)s is about, and the turn that answers it.
+SELECT t.id, coalesce(t.collected_into, t.id) AS head FROM turn change JOIN turn t ON t.id = change.target
+WHERE change.id = %(turn)s
 
 -- lock_change --
 -- Lock the change %(turn)s; return a row if it is this worker's.
 SELECT 1 FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running' FOR UPDATE
 
 -- judge --
--- Return whether the message %(target)s has the content of the edit %(turn)s, or of a later one, already; and whether
--- more was said in its lane between the message and the edit.
-SELECT EXISTS (
-           SELECT 1 FROM turn applied
-           WHERE applied.event_id = t.edited_by AND applied.conversation = t.conversation
-             AND applied.position >= change.position
-       ) AS known,
+-- Return whether the turn %(head)s may be asked again: it is closed, it has a message that was not redacted, and no person
+-- has stopped the change %(turn)s (asks). Return whether an edit has ended its answer, and it was not asked again since
+-- (ended); whether the change was redacted (withdrawn); and whether more was said in its lane between the message
+-- %(target)s and the change (past).
+SELECT NOT head.open AND change.stop IS NULL
+       AND (NOT head.redacted
+            OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = head.id AND NOT part.redacted)) AS asks,
+       coalesce(head.stop, '') = 'edited' AS ended, change.redacted AS withdrawn,
        EXISTS (
            SELECT 1 FROM turn later
            WHERE later.conversation = t.conversation AND later.kind = 'message'
              AND later.position > greatest(t.position, head.position) AND later.position < change.position
              AND coalesce(later.collected_into, later.id) <> head.id
        ) AS past
-FROM turn t JOIN turn head ON head.id = coalesce(t.collected_into, t.id), turn change
-WHERE t.id = %(target)s AND change.id = %(turn)s
+FROM turn head, turn t, turn change
+WHERE head.id = %(head)s AND t.id = %(target)s AND change.id = %(turn)s
 
 -- ask_again --
--- Queue the message %(target)s again in the position of the change %(turn)s, if it is closed. A new content %(edited)s
--- is applied; null: the content stays. A message that was collected is asked with the turn that it was collected into
--- (head).
-WITH target AS (
-    SELECT t.id, coalesce(t.collected_into, t.id) AS head FROM turn t WHERE t.id = %(target)s
-), change AS (
-    SELECT position, event_id FROM turn WHERE id = %(turn)s
-), rewritten AS (
-    UPDATE turn SET payload = %(edited)s, edited_by = change.event_id, original = coalesce(original, payload)
-    FROM change, target
-    WHERE turn.id = target.id AND turn.id <> target.head AND %(edited)s::jsonb IS NOT NULL
-), forgotten AS (
-    DELETE FROM message USING target WHERE message.turn = target.head
+-- Queue the closed turn %(head)s again in the position of the change %(turn)s.
+WITH queued AS (
+    UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0,
+           upstream_waits = 0, upstream_waited = 0, retries = turn.retries + 1, retried_at = now(), not_before = NULL,
+           stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
+           steps = append_step(turn.steps, %(step)s)
+    FROM turn change
+    WHERE turn.id = %(head)s AND change.id = %(turn)s
+    RETURNING turn.id
 )
-UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0,
-       upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), not_before = NULL,
-       stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
-       payload = CASE WHEN turn.id = target.id THEN coalesce(%(edited)s, turn.payload) ELSE turn.payload END,
-       edited_by = CASE WHEN turn.id = target.id AND %(edited)s::jsonb IS NOT NULL THEN change.event_id
-                        ELSE turn.edited_by END,
-       original = CASE WHEN turn.id = target.id AND %(edited)s::jsonb IS NOT NULL
-                       THEN coalesce(turn.original, turn.payload) ELSE turn.original END,
-       steps = append_step(turn.steps, %(step)s)
-FROM change, target
-WHERE turn.id = target.head AND turn.state IN ('done', 'failed', 'stopped')
+DELETE FROM message USING queued WHERE message.turn = queued.id

@@ -68,12 +68,15 @@ ON CONFLICT (event_id) DO NOTHING
 -- Note that people want answers to end; return the lanes of these answers. The target %(target)s is a question, which
 -- means each of its answers, or an event of an answer. Without a target the request means the answers that are given in
 -- its own thread; if there are none, those in the thread with the oldest message. It means no message that was said
--- after it. A question that was collected is answered by the turn that it was collected into.
+-- after it. A question that was collected is answered by the turn that it was collected into. The request also means the
+-- edits and the requests for another answer that wait for these answers. If the other messages of an answer were to be
+-- asked again after a redaction, they are not, and nothing of the answer stays.
 WITH head AS (
-    SELECT DISTINCT ON (t.conversation) t.id, t.position, c.thread_id
+    SELECT DISTINCT ON (t.conversation) coalesce(m.collected_into, m.id) AS id, t.position, c.thread_id
     FROM turn t JOIN conversation c ON c.id = t.conversation
+         JOIN turn m ON m.id = CASE WHEN t.kind = 'message' THEN t.id ELSE t.target END
     WHERE %(target)s::text IS NULL AND c.room_id = %(room_id)s AND c.lane_kind = 'agent'
-      AND t.kind = 'message' AND t.open
+      AND t.kind IN ('message', 'edit', 'again') AND t.open
       AND t.position < coalesce((SELECT min(position) FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
     ORDER BY t.conversation, t.position
 ), meant AS (
@@ -85,9 +88,17 @@ WITH head AS (
     UNION
     SELECT id FROM head
     WHERE thread_id = (SELECT thread_id FROM head ORDER BY (thread_id = %(thread)s) DESC, position LIMIT 1)
+), answered AS MATERIALIZED (
+    SELECT id FROM turn WHERE id IN (SELECT id FROM meant) AND kind = 'message' ORDER BY id FOR UPDATE
+), change AS (
+    SELECT change.id FROM answered JOIN turn m ON m.id = answered.id OR m.collected_into = answered.id
+         JOIN turn change ON change.target = m.id
+    WHERE change.kind IN ('edit', 'again') AND change.stop IS NULL
 )
-UPDATE turn SET stop = 'stopped', stopped_by = %(event_id)s, not_before = NULL
-WHERE id IN (SELECT id FROM meant) AND kind = 'message' AND state IN ('queued', 'running') AND stop IS NULL
+UPDATE turn SET stop = CASE WHEN stop = 'redacted' THEN 'withdrawn' ELSE 'stopped' END,
+       stopped_by = %(event_id)s, not_before = NULL
+FROM (SELECT id FROM answered UNION SELECT id FROM change) AS ended
+WHERE turn.id = ended.id AND turn.state IN ('queued', 'running') AND coalesce(stop, 'edited') IN ('edited', 'redacted')
 RETURNING conversation, pg_notify('agent_bridge', 'stops')
 
 -- put_in_order --

@@ -1,8 +1,8 @@
--- lock --
--- Lock the turns that the redaction of the event %(target)s changes, and return whether there are any: its own turns, the
--- messages whose edit it is, and the turn whose answer it shows. Messages are locked before changes, as elsewhere.
+-- lock_messages --
+-- Lock and return the turns that the redaction of the event %(target)s changes: its own turns, the messages whose edit it
+-- is, and the turn whose answer it shows; but for changes, which are locked last.
 SELECT t.id FROM turn t
-WHERE t.id IN (
+WHERE t.kind NOT IN ('edit', 'again') AND t.id IN (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
     UNION
@@ -12,7 +12,7 @@ WHERE t.id IN (
     SELECT o.turn FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s
 )
-ORDER BY t.kind IN ('edit', 'again'), t.id FOR UPDATE
+ORDER BY t.id FOR UPDATE
 
 -- note --
 -- Note the redaction %(event_id)s of the event %(target)s in the open messages of the room of which a part may have been
@@ -26,6 +26,11 @@ WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open AND tur
 -- Lock the turns that the turns %(turns)s were collected into.
 SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%(turns)s)) ORDER BY id FOR UPDATE
 
+-- lock_changes --
+-- Lock and return the changes that the event %(target)s has asked for.
+SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind IN ('edit', 'again') ORDER BY t.id FOR UPDATE OF t
+
 -- content --
 -- Return the turns of the event %(target)s that have content.
 SELECT t.id, t.kind, t.payload, t.target, coalesce(t.collected_into, t.id) AS head
@@ -36,9 +41,19 @@ ORDER BY t.id
 
 -- forget --
 -- Forget the content of the turns %(turns)s and of the edits of these messages; return the lanes of the turns. A turn
--- that waits is closed, but for a refusal, which may be told for other messages too.
+-- that waits is closed, but for a refusal, which may be told for other messages too, and for an edit whose message has to
+-- be asked again: the edit has ended the answer of the message, or took the place of an edit that is left.
 WITH target AS (
-    SELECT t.id, t.state = 'queued' AND t.attempts = 0 AND t.kind <> 'refusal' AS waits, emptied.payload
+    SELECT t.id, emptied.payload, t.state = 'queued' AND t.attempts = 0 AND t.kind <> 'refusal' AND NOT (
+               t.kind = 'edit' AND (
+                   EXISTS (
+                       SELECT 1 FROM turn m JOIN turn h ON h.id = coalesce(m.collected_into, m.id)
+                       WHERE m.id = t.target AND h.stop = 'edited'
+                   ) OR EXISTS (
+                       SELECT 1 FROM turn left_over WHERE left_over.collected_into = t.id AND NOT left_over.redacted
+                   )
+               )
+           ) AS waits
     FROM unnest(%(turns)s::bigint[], %(payloads)s::jsonb[]) AS emptied (id, payload) JOIN turn t ON t.id = emptied.id
 ), edits AS (
     UPDATE turn SET payload = %(emptied_edit)s FROM target WHERE turn.target = target.id AND turn.kind = 'edit'
@@ -53,18 +68,20 @@ FROM target WHERE turn.id = target.id
 RETURNING turn.conversation, pg_notify('agent_bridge', 'waiting')
 
 -- forget_answers --
--- Forget the answers of the turns %(heads)s, of which a message was redacted or got an earlier text; return the turns
--- and the lanes. An answer that is being given ends: nothing of it stays if all messages were redacted and their answer
--- is to be redacted (%(redact_answers)s).
+-- Forget the answers of the turns %(heads)s, of which a message was redacted or got an earlier text (%(edited)s); return
+-- the turns and the lanes. An answer that is not shown yet ends, and the messages that are left are asked again. But nothing
+-- of it stays if all messages were redacted and their answer is to be redacted (%(redact_answers)s), or if a person had
+-- ended it and no message got another text.
 UPDATE turn SET
        answer = CASE WHEN turn.open THEN answer END,
        extras = CASE WHEN turn.open THEN extras ELSE '{}' END,
        not_before = NULL,
        stop = CASE
-           WHEN turn.kind = 'message' AND turn.open AND is_redacted AND %(redact_answers)s THEN 'withdrawn'
-           WHEN turn.kind = 'message' AND turn.state IN ('queued', 'running') THEN 'redacted'
-           ELSE stop END,
-       stopped_by = CASE WHEN turn.kind = 'message' AND turn.open THEN %(event_id)s ELSE stopped_by END
+           WHEN NOT turn.open OR stop = 'withdrawn' THEN stop
+           WHEN turn.kind = 'message' AND is_redacted AND %(redact_answers)s THEN 'withdrawn'
+           WHEN stop IN ('stopped', 'dropped') AND NOT %(edited)s THEN 'withdrawn'
+           ELSE 'redacted' END,
+       stopped_by = CASE WHEN turn.open THEN %(event_id)s ELSE stopped_by END
 FROM (
     SELECT h.id, h.redacted AND NOT EXISTS (
                SELECT 1 FROM turn part WHERE part.collected_into = h.id AND NOT part.redacted
@@ -112,14 +129,14 @@ SELECT part.turn, part.is_text, part.ghost, part.open, ended.conversation FROM p
 
 -- edited --
 -- Return the messages whose content came from the edit %(target)s, each with its original content and the newest edit
--- that is left.
+-- that is left. An edit that waits for its place in the lane is applied there.
 SELECT t.id, t.kind, t.original, coalesce(t.collected_into, t.id) AS head, left_over.event_id AS edited_by,
        left_over.payload AS edit
 FROM turn t JOIN conversation c ON c.id = t.conversation
      LEFT JOIN LATERAL (
          SELECT e.event_id, e.payload FROM turn e
-         WHERE e.target = t.id AND e.kind = 'edit' AND NOT e.redacted AND e.event_id <> %(target)s
-         ORDER BY e.position DESC, e.id DESC LIMIT 1
+         WHERE e.target = t.id AND e.kind = 'edit' AND NOT e.open AND NOT e.redacted AND e.event_id <> %(target)s
+         ORDER BY e.said_at DESC, e.position DESC, e.id DESC LIMIT 1
      ) AS left_over ON true
 WHERE c.room_id = %(room_id)s AND t.edited_by = %(target)s AND t.kind = 'message' AND NOT t.redacted
 ORDER BY t.id
@@ -132,7 +149,7 @@ WHERE id = %(turn)s
 
 -- ask_again --
 -- Queue those of the turns %(turns)s again that are closed and behind which nothing was said in their lanes; return
--- their lanes.
+-- them and their lanes.
 UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
        upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), not_before = NULL,
        stop = NULL, stopped_by = NULL, answer = NULL,
@@ -143,4 +160,4 @@ WHERE id = ANY(%(turns)s::bigint[]) AND state IN ('done', 'failed', 'stopped')
       WHERE later.conversation = turn.conversation AND later.kind = 'message' AND later.position > turn.position
         AND coalesce(later.collected_into, later.id) <> turn.id AND NOT later.redacted
   )
-RETURNING conversation
+RETURNING id, conversation

@@ -97,15 +97,16 @@ WHERE id = %(turn)s AND attempts = %(attempts)s AND open
 RETURNING id, pg_notify('agent_bridge', 'lanes')
 
 -- ask_the_rest --
--- Queue a turn again of which a part was redacted, if another part is left; forget its parts that were redacted.
+-- Queue a turn again of which a part or an edit was redacted, if a message is left; forget its parts that were redacted.
 WITH forgotten AS (
     DELETE FROM outbox USING turn t
     WHERE outbox.turn = %(turn)s AND outbox.part = ANY(%(redacted)s::integer[]) AND t.id = outbox.turn
       AND t.attempts = %(attempts)s
 )
 UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = NULL, retries = retries + 1,
-       upstream_waits = 0, upstream_waited = 0, retried_at = now(), steps = append_step(turn.steps, %(step)s)
-WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
+       upstream_waits = 0, upstream_waited = 0, retried_at = now(), answer = NULL, extras = '{}', error = NULL,
+       steps = append_step(turn.steps, %(step)s)
+WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('running', 'committed') AND stop = 'redacted'
   AND (NOT redacted OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted))
 RETURNING id
 
@@ -134,18 +135,19 @@ UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND t
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
--- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped. If a question or
--- the answer was redacted meanwhile, nothing is committed, unless the redaction ended it (stopped). Return why nothing is
--- committed; null if it is.
+-- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
+-- question or the answer was redacted meanwhile, nothing is committed, unless the redaction ended it. Return why nothing
+-- is committed; null if it is.
 WITH head AS (
     SELECT id, stop FROM turn
     WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running') FOR UPDATE
 ), answered AS (
     UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
            upstream_ref = coalesce(%(run)s, upstream_ref),
-           stop = CASE WHEN %(stopped)s THEN head.stop END, steps = append_step(turn.steps, %(step)s)
+           stop = CASE WHEN %(stopped)s::text IS NOT NULL THEN head.stop END, steps = append_step(turn.steps, %(step)s)
     FROM head
-    WHERE turn.id = head.id AND (%(stopped)s OR coalesce(head.stop, '') NOT IN ('redacted', 'withdrawn'))
+    WHERE turn.id = head.id
+      AND (coalesce(head.stop, '') NOT IN ('redacted', 'withdrawn') OR head.stop = %(stopped)s::text)
     RETURNING turn.id, turn.stop
 ), intended AS (
     INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
@@ -162,16 +164,18 @@ SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT J
 
 -- finish --
 -- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question
--- that was redacted keeps no answer. Return whether the turn was the last open one of its lane. A turn whose answer was
--- withdrawn stays open (is_closed) as long as events show it: its worker redacts them. An answer is also withdrawn by
--- the redaction of an event before its id was stored, as in `sent`. The room shows the answer already, so the statement
--- does not wait for the disk: after a crash of PostgreSQL, as after one of the bridge, the next attempt finds the events
--- and closes the turn.
+-- that was redacted keeps no answer. Return whether the turn was the last open one of its lane. The turn stays open
+-- (is_closed) for its next attempt if its answer was withdrawn and events show it: they have to be redacted; or if a
+-- question of the committed answer was redacted, and others are left to be asked, unless the turn is given up
+-- (%(error)s). An answer is also withdrawn by the redaction of an event before its id was stored, as in `sent`. The room
+-- shows the answer already, so the statement does not wait for the disk: after a crash of PostgreSQL, as after one of the
+-- bridge, the next attempt finds the events and closes the turn.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
-    SELECT id, stop, redacted OR coalesce(stop, '') IN ('redacted', 'withdrawn') AS forgets, (
-        SELECT min(redactions ->> sent.event_id)
-        FROM unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id) WHERE sent.part <> %(waiting)s
-    ) AS redacted_by
+    SELECT id, kind, state, coalesce(stop, '') AS stop, redacted AND NOT EXISTS (
+               SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted) AS is_empty, (
+               SELECT min(redactions ->> sent.event_id)
+               FROM unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
+               WHERE sent.part <> %(waiting)s) AS redacted_by
     FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND open FOR UPDATE
 ), withdrawn AS (
     UPDATE turn SET stop = 'withdrawn', stopped_by = head.redacted_by
@@ -181,19 +185,22 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
 ), finished AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s), redactions = '{}',
-           answer = CASE WHEN forgets THEN NULL ELSE answer END,
-           extras = CASE WHEN forgets THEN '{}' ELSE extras END,
+           answer = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN answer END,
+           extras = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN extras ELSE '{}' END,
            steps = append_step(turn.steps, %(step)s)
     FROM quick, head
-    WHERE turn.id = head.id AND head.redacted_by IS NULL
-      AND (head.stop IS DISTINCT FROM 'withdrawn' OR cardinality(%(parts)s::integer[]) = 0)
+    WHERE turn.id = head.id AND head.redacted_by IS NULL AND CASE
+              WHEN head.kind <> 'message' THEN true
+              WHEN head.stop = 'withdrawn' THEN cardinality(%(parts)s::integer[]) = 0
+              WHEN head.stop = 'redacted' THEN is_empty OR head.state <> 'committed' OR %(error)s::text IS NOT NULL
+              ELSE true END
     RETURNING turn.id, conversation
 ), shown AS (
     UPDATE outbox SET event_id = sent.event_id
-    FROM finished, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
-    WHERE outbox.turn = finished.id AND outbox.part = sent.part
+    FROM head, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
+    WHERE outbox.turn = head.id AND outbox.part = sent.part
 ), forgotten AS (
-    DELETE FROM outbox USING finished WHERE outbox.turn = finished.id AND outbox.part = ANY(%(redacted)s::integer[])
+    DELETE FROM outbox USING head WHERE outbox.turn = head.id AND outbox.part = ANY(%(redacted)s::integer[])
 )
 SELECT finished.id IS NOT NULL AS is_closed, (
     SELECT true FROM turn other WHERE other.conversation = finished.conversation AND other.open AND other.id <> finished.id
