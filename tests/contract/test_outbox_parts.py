@@ -171,10 +171,14 @@ async def test_an_answer_that_was_redacted_before_its_event_was_recorded_is_not_
     room.redact(f"${number - 1}")
     await note(database, redaction(f"${number - 1}"))
     resumed = await take(database, lane)
-    assert await publish(turns, Outbox(homeserver, turns, resumed, GHOST), resumed, ops("whole", number))
+    assert not await publish(turns, Outbox(homeserver, turns, resumed, GHOST), resumed, ops("whole", number))
+    # The next attempt takes the rest of the answer back.
+    withdrawn = await take(database, lane)
+    assert withdrawn.stop is StopReason.WITHDRAWN
+    assert await publish(turns, Outbox(homeserver, turns, withdrawn, GHOST), withdrawn, [])
     assert (room.texts(), room.edits_of_redacted()) == ([], [])
     row = await row_of(database, "$q")
-    assert (row["state"], row["answer"], row["stopped_by"]) == (TurnState.STOPPED, None, "$redaction")
+    assert (row["open"], row["answer"], row["stopped_by"]) == (False, None, "$redaction")
     assert await turns.sends(resumed.id) == []
 
 
