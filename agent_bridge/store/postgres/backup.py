@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import environment
-from agent_bridge.store.postgres.migrate import as_store_error, known_revisions, refuse_old_server
+from agent_bridge.store.postgres.migrate import as_store_error, connect, known_revisions, refuse_old_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -244,7 +244,7 @@ def _refuse_users(connection: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def _connection(uri: str, database: str = "the database (database.url)") -> Iterator[psycopg.Connection[Any]]:
-    with as_store_error(f"{database} cannot be used", database), psycopg.connect(uri, autocommit=True) as connection:
+    with as_store_error(f"{database} cannot be used", database), connect(uri) as connection:
         connection.execute("SET statement_timeout = 0")
         yield connection
 
