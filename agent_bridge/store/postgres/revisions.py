@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from alembic import command
@@ -39,12 +39,16 @@ def upgrade(uri: str, limits: Limits) -> None:
         psycopg.Error, StoreError: a statement failed or took longer than *limits* permit; nothing was changed.
     """
     try:
-        with (
-            engine(uri).connect() as connection,
-            answers_within(limits.migration, connection.connection.driver_connection, limits.line),
-        ):
+        with engine(uri).connect() as connection, answers_within(limits.migration, _driver(connection), limits.line):
             command.upgrade(alembic_config(connection), "head")
             connection.commit()
     except SQLAlchemyError as error:
         # Its own text quotes the statement; the driver's names the cause.
         raise error.__cause__ if isinstance(error.__cause__, psycopg.Error) else StoreError(str(error)) from error
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"{driver!r} is no connection of psycopg")
+    return driver
