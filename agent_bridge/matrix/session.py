@@ -98,7 +98,12 @@ class _Connector(aiohttp.TCPConnector):
         #: Connections that no request uses.
         self._idle: WeakSet[asyncio.Transport] = WeakSet()
 
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109  # the connector's own signature
+    ) -> Connection:
         connection = await super().connect(req, traces, timeout)
         if (transport := connection.transport) is not None:
             self._idle.discard(transport)

@@ -126,7 +126,9 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
     stuck += [
         f"{about}: {Change.AGAIN} stayed" for about, count in offered.items() if count > _offers(due.get(about or ""))
     ]
-    stuck += [f"{about}: {Change.STOP} stayed" for about, count in stops.items() if count > _stops(due.get(about or ""))]
+    stuck += [
+        f"{about}: {Change.STOP} stayed" for about, count in stops.items() if count > _stops(due.get(about or ""))
+    ]
     for question in asked:
         if question.may_be_partial:
             continue

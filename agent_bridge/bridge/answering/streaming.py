@@ -29,12 +29,12 @@ _PATIENCE = 10.0
 
 
 class AnswerStreamer:
-    """Shows the messages of *buffer* through *outbox* when they are due, within *budget*, each within *patience* seconds.
+    """Shows the messages of *buffer* through *outbox* when they are due, within *budget*.
 
     Use as async context manager around the generation of the answer, and call :meth:`changed` after each delta. The end
     of the block waits for a request that was sent already; cancellation does not. A message that the homeserver does
-    not take is left out: the whole answer follows in any case. So is one if *verify* raises: a worker that was paused
-    may have lost its lane, and must not edit an answer that another worker has finished.
+    not take within *patience* seconds is left out: the whole answer follows in any case. So is one if *verify* raises:
+    a worker that was paused may have lost its lane, and must not edit an answer that another worker has finished.
 
     The streaming task starts when the first messages are due, so an answer that is whole before costs no task.
     """

@@ -327,8 +327,8 @@ def _reasons(folder: Path) -> Iterator[None]:
 async def embedded_postgres(folder: Path, limits: Limits = _LIMITS) -> AsyncIterator[str]:
     """Run PostgreSQL on *folder* and give its connection URI (a Unix socket: nothing listens on the network).
 
-    If the server ends, or accepts no connections any more, it is started again. It outlives a killed bridge, and the next start finds it again; a clean
-    end stops it with its last user.
+    If the server ends, or accepts no connections any more, it is started again. It outlives a killed bridge, and the
+    next start finds it again; a clean end stops it with its last user.
 
     Raises:
         StoreError: it does not start.
