@@ -8,6 +8,7 @@ import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import aiohttp
 
@@ -16,7 +17,9 @@ from agent_bridge.core.http import delay_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientTimeout
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +27,12 @@ _log = logging.getLogger(__name__)
 PATIENCE = 120.0
 #: Seconds to connect, and seconds from one byte of a response to the next.
 _CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
+#: Seconds until a request that may be repeated is repeated, the first time: less than callers give one request.
+_SILENCE = 8.0
+#: The waits for a response before each repetition, in units of the first one.
+_REPETITIONS = (1, 2, 4)
+#: Parts of the paths with a transaction id: the homeserver carries such a request out once, however often it comes.
+_WITH_TRANSACTION = ("/send/", "/redact/")
 _TOO_MANY = 429
 #: Shortest wait in seconds, and the wait if the homeserver names no time.
 _PAUSE, _DEFAULT = 0.1, 1.0
@@ -81,14 +90,70 @@ class _WaitWhenLimited:
             waited += delay
 
 
-def homeserver_session(*, patience: float = PATIENCE, read_timeout: float = READ_TIMEOUT) -> aiohttp.ClientSession:
+class _Connector(aiohttp.TCPConnector):
+    """A pool of connections that can be emptied."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0, keepalive_timeout=30)
+        #: Connections that no request uses.
+        self._idle: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109  # the connector's own signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if (transport := connection.transport) is not None:
+            self._idle.discard(transport)
+            connection.add_callback(lambda: self._idle.add(transport))
+        return connection
+
+    def drop_idle(self) -> None:
+        """End the connections that no request uses."""
+        for transport in self._idle:
+            transport.abort()
+        self._idle.clear()
+
+
+class _RepeatWhenSilent:
+    """A middleware that repeats a request without a response, on a new connection.
+
+    A firewall or a tunnel may have dropped the connections of the pool without a word. Only requests are repeated that
+    have no effect after a later request: those that read, and those with a transaction id.
+    """
+
+    def __init__(self, connector: _Connector, silence: float) -> None:
+        self._connector = connector
+        self._silence = silence
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        if request.method == "GET" or any(part in request.url.raw_path for part in _WITH_TRANSACTION):
+            for times in _REPETITIONS:
+                try:
+                    async with asyncio.timeout(times * self._silence) as limit:
+                        return await handler(request)
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
+                _log.warning("no response of the homeserver: a request is repeated on a new connection")
+                self._connector.drop_idle()
+        return await handler(request)
+
+
+def homeserver_session(
+    *, patience: float = PATIENCE, read_timeout: float = READ_TIMEOUT, silence: float = _SILENCE
+) -> aiohttp.ClientSession:
     """Return a session whose requests wait out a 429, *patience* seconds at most; within :func:`at_once` not.
 
-    A response fails when *read_timeout* seconds pass without a byte. The waits do not count.
+    A request that can be repeated without an effect is repeated after *silence* seconds without a response, and later
+    twice more. A response fails when *read_timeout* seconds pass without a byte. The waits do not count.
     """
+    connector = _Connector()
     return aiohttp.ClientSession(
         # No total limit: it would include the waits.
         timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
-        middlewares=(_WaitWhenLimited(patience),),
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence)),
+        connector=connector,
     )

@@ -1,14 +1,16 @@
-"""Signs of life of the leader."""
+"""Signs of life of the leader and of the other processes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.store.postgres.locks import LEADER
+from agent_bridge.store.postgres.locks import LEADER, WORKER
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("leadership")
@@ -44,3 +46,11 @@ class Leadership:
     async def end(self, pid: int) -> None:
         """End the session *pid*, if it still holds the leader's lock: the server frees its locks."""
         await self._database.execute(_SQL["end"], {"kind": LEADER, "pid": pid})
+
+    async def end_silent(self, process: int, seconds: float, suspects: Collection[int]) -> list[tuple[int, bool]]:
+        """Return each session of a process other than *process* that gave no sign of life for *seconds*.
+
+        Those that are in *suspects* are ended, as the second value tells: the server frees their locks.
+        """
+        values = {"kind": WORKER, "process": process, "seconds": seconds, "suspects": list(suspects)}
+        return [(row["pid"], row["ended"]) for row in await self._database.rows(_SQL["end_silent"], values)]

@@ -87,7 +87,7 @@ class Turns:
             raise psycopg.Rollback
 
     async def show_again(self, turn: Turn) -> bool:
-        """Have the answer to *turn* shown once more if another worker has finished it; tell whether one has."""
+        """Have the end of *turn* shown once more if another worker has ended it; tell whether one has."""
         values = {"turn": turn.id, "attempts": turn.attempts, "step": encode_step("shown_again")}
         return await self._database.row(_SQL["show_again"], values) is not None
 

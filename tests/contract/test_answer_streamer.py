@@ -113,6 +113,25 @@ async def test_a_worker_that_may_have_lost_its_lane_shows_nothing(server: FaultS
     assert request.json["body"].strip() == "Once upon"
 
 
+async def test_an_edit_without_a_response_delays_the_next_one_for_a_while_only(
+    server: FaultServer, outbox: Outbox
+) -> None:
+    server.script(sent("$answer"), Reply(200, then="hang"), sent("$edit"))
+    answer = buffer(Pace(first=0.01, floor=0.01, enough=1))
+    async with (
+        asyncio.timeout(15),
+        AnswerStreamer(outbox, answer, EditBudget(1000), holds_its_lane, enabled=True, patience=0.3) as streamer,
+    ):
+        for number, text in enumerate(("Once ", "upon ", "a time"), 1):
+            feed(answer, streamer, text)
+
+            async def arrived(count: int = number) -> bool:
+                return len(server.requests) == count
+
+            await eventually(arrived, "the homeserver gets a request")
+    assert server.requests[-1].json["m.new_content"]["body"] == "Once upon a time"
+
+
 async def test_the_end_waits_for_a_request_that_was_sent(server: FaultServer, outbox: Outbox) -> None:
     server.script(sent("$answer", pause=0.3))
     answer = buffer(Pace(first=0.01, enough=1))

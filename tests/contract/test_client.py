@@ -21,6 +21,7 @@ from agent_bridge.matrix.client import CreatedRoom, Homeserver
 from agent_bridge.matrix.session import PATIENCE, homeserver_session
 from support.fault_server import FaultServer, Reply
 from support.records import NAMES
+from support.severable_proxy import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -365,6 +366,33 @@ async def test_a_silent_homeserver_is_unavailable(server: FaultServer, reply: Re
         homeserver = Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
         with pytest.raises(HomeserverUnavailable, match="cannot be reached"):
             await homeserver.versions()
+
+
+async def test_a_request_on_a_connection_that_fell_silent_is_repeated_on_a_new_one(server: FaultServer) -> None:
+    """A firewall dropped the connections of the pool without a word."""
+    versions = Reply(200, {"Content-Type": "application/json"}, (b"{}",), pause=0.1)
+    server.script(*[versions] * 4, *[says({"event_id": "$e"})] * 2)
+    port = int(server.url.removesuffix("/v1").rpartition(":")[2])
+    async with Line(port) as line, homeserver_session(silence=0.5) as session, asyncio.timeout(10):
+        homeserver = Homeserver(f"http://127.0.0.1:{line.port}", TOKEN, NAMES, session)
+        await asyncio.gather(*(homeserver.versions() for _ in range(4)))
+        line.silence()
+        assert await homeserver.send(ROOM, {"body": "hi"}, txn_id="t") == "$e"
+        # The other connections of the pool are gone too: this request cannot be repeated.
+        await homeserver.join(ROOM)
+    assert [request.path.rpartition("/")[2] for request in server.requests[4:]] == ["t", "join"]
+
+
+async def test_a_repeated_request_has_the_same_transaction_id(server: FaultServer) -> None:
+    server.script(*[Reply(head=False, then="hang")] * 4, says({"event_id": "$e"}))
+    async with homeserver_session(silence=0.1, read_timeout=1) as session, asyncio.timeout(10):
+        homeserver = Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
+        with pytest.raises(HomeserverUnavailable):
+            # A repetition of this request could come after a later change.
+            await homeserver.set_state(ROOM, "m.room.name", {"name": "Frida"})
+        assert await homeserver.send(ROOM, {"body": "hi"}, txn_id="t") == "$e"
+    assert len(server.requests) == 5
+    assert len({(request.path, str(request.json)) for request in server.requests[1:]}) == 1
 
 
 async def test_a_base_path_is_kept(server: FaultServer) -> None:

@@ -37,7 +37,7 @@ from agent_bridge.store.postgres.embedded import start_postgres
 print(start_postgres(Path(sys.argv[1])).uri, flush=True)
 time.sleep(600)
 """
-QUICK = Limits(lock=1.5, reaction=1.5, fast=1, immediate=0.5)
+QUICK = Limits(lock=1.5, reaction=1.5, fast=1, immediate=0.5, probe=0.5)
 
 
 @pytest.fixture
@@ -206,6 +206,22 @@ async def test_a_server_whose_postmaster_dies_is_started_again(folder: Path) -> 
             return can_connect(uri) and pid_of(folder) != first
 
         await eventually(runs_again, "PostgreSQL runs again", within=20)
+    assert pid_of(folder) is None
+
+
+async def test_a_server_that_accepts_no_connections_is_started_again(folder: Path) -> None:
+    """A shutdown that waits for the open sessions, and a postmaster that hangs."""
+    async with embedded_postgres(folder, QUICK) as uri:
+        for number in (signal.SIGTERM, signal.SIGSTOP):
+            pid = pid_of(folder)
+            assert pid is not None
+            with contextlib.closing(psycopg.connect(uri)):
+                os.kill(pid, number)
+
+                async def runs_again(ended: int = pid) -> bool:
+                    return pid_of(folder) != ended and can_connect(uri)
+
+                await eventually(runs_again, f"PostgreSQL runs again after {number.name}", within=25)
     assert pid_of(folder) is None
 
 

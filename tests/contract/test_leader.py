@@ -17,7 +17,7 @@ from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.leadership import Leadership, LeaderState
 from agent_bridge.store.postgres.database import Database
-from agent_bridge.store.postgres.locks import LEADER, Locks
+from agent_bridge.store.postgres.locks import LANE, LEADER, Locks
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
@@ -188,6 +188,36 @@ async def test_a_leader_with_signs_of_life_is_not_replaced(store_url: str) -> No
             assert (done, other.leads) == (set(), False)
         leading.cancel()
         await asyncio.wait({leading})
+
+
+async def test_a_process_without_a_sign_of_life_loses_its_lanes(store_url: str) -> None:
+    """It is frozen and does not lead; the leader ends its session. A process that lives keeps its lanes."""
+
+    async def work(locks: Locks, lane: int) -> None:
+        async with locks.hold(LANE, lane) as held:
+            assert held
+            holding.set()
+            await asyncio.Event().wait()
+
+    async with (
+        open_locks(store_url, heartbeat=600) as frozen,
+        open_locks(store_url, heartbeat=FROZEN / 10) as alive,
+    ):
+        tasks = []
+        for lane, locks in enumerate((frozen, alive)):
+            holding = asyncio.Event()
+            tasks.append(asyncio.create_task(work(locks, lane)))
+            await holding.wait()
+        async with process(store_url, frozen_after=2 * FROZEN) as leader:
+            await leader.until_it_leads()
+            async with asyncio.timeout(20):
+                with pytest.raises(LockLost):
+                    await tasks[0]
+            assert leader.leads
+            done, _ = await asyncio.wait({tasks[1]}, timeout=2 * FROZEN)
+            assert not done
+        tasks[1].cancel()
+        await asyncio.wait({tasks[1]})
 
 
 async def test_the_state_of_the_leader(store_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,11 @@ from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.render.content import LIVE
 from agent_bridge.store.turns import Turns
 from support.fault_server import FaultServer, Reply, sent
 from support.records import NAMES
-from support.turn_rows import accept, new, take
+from support.turn_rows import accept, new, row_of, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,3 +68,15 @@ async def test_an_edit_that_was_refused_does_not_come_late(wire: FaultServer, ou
         await grow(outbox)
     assert await outbox.publish([ANSWER], TurnState.DONE)
     assert bodies(wire) == ["the whole", "the whole answer"]
+
+
+async def test_a_turn_that_ends_once_more_without_an_answer_grows_no_longer(
+    wire: FaultServer, outbox: Outbox, database: Database
+) -> None:
+    """A paused worker has edited the message after the end."""
+    live = {"body": "the wh", "msgtype": "m.text", LIVE: {}}
+    event = {"event_id": "$answer", "type": "m.room.message", "content": live}
+    wire.script(Reply(200, {"Content-Type": "application/json"}, (json.dumps(event).encode(),)), sent("$edit"))
+    assert await outbox.settle(TurnState.FAILED)
+    assert wire.requests[-1].json["m.new_content"] == {"body": "the wh", "msgtype": "m.text"}
+    assert (await row_of(database, "$1"))["state"] == TurnState.FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from agent_bridge.core.errors import LockLost, StoreError
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.locks import LANE, Locks
+from agent_bridge.store.postgres.migrate import _LOCK, Limits, check, migrate
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
 from support.severable_proxy import Line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 #: Seconds that the session, in these tests, waits for an answer; and seconds that anything may take after that.
 PATIENCE, SOON = 2.0, 12.0
@@ -31,6 +33,52 @@ async def line(store_url: str) -> AsyncIterator[Line]:
     host, port = where["host"], int(where.get("port") or 5432)
     async with Line(f"{host}/.s.PGSQL.{port}" if str(host).startswith("/") else port) as line:
         yield line
+
+
+@pytest.mark.parametrize("use", [check, migrate])
+def test_a_server_that_accepts_a_connection_and_says_nothing(use: Callable[[str], None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uri = f"postgresql://me@127.0.0.1:{server.getsockname()[1]}/x?connect_timeout=2"
+        with pytest.raises(StoreError, match=r"^the database \(database\.url\) cannot be reached: .*timeout"):
+            use(uri)
+
+
+@pytest.mark.parametrize(
+    ("use", "last", "seconds"),
+    [
+        (check, b"FROM alembic_version", "0.4"),
+        (migrate, b"FROM alembic_version", "0.4"),
+        (migrate, b"pg_try_advisory_lock", "0.4"),
+        (migrate, b"CREATE TABLE", "1"),
+    ],
+)
+async def test_a_start_with_a_database_that_falls_silent_fails(
+    empty_database_url: str,
+    line: Line,
+    use: Callable[[str, Limits], None],
+    last: bytes,
+    seconds: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The statement with the words *last* arrives, and its result does not."""
+    line.spoils = lambda piece: line.silence() if last in piece.data else None
+    uri = make_conninfo(empty_database_url, host="127.0.0.1", port=line.port)
+    caplog.set_level("INFO")
+    async with asyncio.timeout(SOON):
+        with pytest.raises(StoreError, match=rf"cannot be reached: no answer within {seconds} s$"):
+            await asyncio.to_thread(use, uri, Limits(check=0.4, migration=1, line=0.3))
+    assert ("the database is being migrated" in caplog.text) is (last == b"CREATE TABLE")
+
+
+async def test_the_end_of_another_migration_is_not_awaited_for_ever(
+    empty_database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with await psycopg.AsyncConnection.connect(empty_database_url, autocommit=True) as other:
+        await other.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        with pytest.raises(StoreError, match=r"^another process has migrated the database for more than 1 s$"):
+            await asyncio.to_thread(migrate, empty_database_url, Limits(migration=1, line=0.3))
+    assert "another process migrates the database: waiting" in caplog.text
 
 
 @asynccontextmanager

@@ -191,20 +191,33 @@ async def test_a_rehearsal_leaves_nothing(database: Database, turns: Turns) -> N
         await database.execute("ALTER TABLE outbox DROP CONSTRAINT full_disk")
 
 
-async def test_an_answer_that_another_worker_finished_is_shown_once_more(database: Database, turns: Turns) -> None:
+@pytest.mark.parametrize(
+    ("state", "error", "answer"),
+    [
+        (TurnState.DONE, None, "the answer"),
+        (TurnState.FAILED, "the upstream is away", ""),
+        (TurnState.STOPPED, None, "the"),
+        (TurnState.FAILED, "the bridge ended 15 times", None),
+    ],
+)
+async def test_a_turn_that_another_worker_ended_is_shown_once_more(
+    database: Database, turns: Turns, state: TurnState, error: str | None, answer: str | None
+) -> None:
     (lane,) = await accept(database, new("$1"))
     paused = await take(database, lane)
     assert not await turns.show_again(paused)
     other = await take(database, lane)
     assert not await turns.show_again(paused)
-    await turns.commit(other, "the answer", error=None, parts=[0])
-    assert not await turns.show_again(paused)
-    await turns.finish(other, TurnState.DONE, {0: "$answer"})
-    # The worker that finished it has no doubt.
+    if answer is not None:
+        await turns.commit(other, answer, error=error, parts=[0], stopped=state is TurnState.STOPPED)
+        assert not await turns.show_again(paused)
+    await turns.finish(other, state, {0: "$answer"}, error=error)
+    # The worker that ended it has no doubt.
     assert not await turns.show_again(other)
     assert await turns.show_again(paused)
     again = await take(database, lane)
-    assert (again.state, again.answer, again.interruptions) == (TurnState.COMMITTED, "the answer", 1)
+    assert (again.state, again.answer, again.error) == (TurnState.COMMITTED, answer, error)
+    assert again.interruptions == 1
 
 
 async def test_put_back_keeps_the_place_and_waits(database: Database, turns: Turns) -> None:

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.bridge.queue.lanes import Lanes, _Connector
-from agent_bridge.bridge.queue.worker import Worker
+from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS, Worker
 from agent_bridge.config.conversations import LanesConfig
-from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.errors import HomeserverUnavailable, StoreError
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
-from agent_bridge.store.postgres.locks import Locks
+from agent_bridge.store.postgres.locks import LANE, Locks
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals, Topic
 from agent_bridge.store.queue import Queue
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
-from support.turn_rows import OTHER, ROOM, accept, add_agent, new
+from support.turn_rows import OTHER, ROOM, accept, add_agent, new, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -37,8 +37,10 @@ class Recorder:
 
     def __init__(self, database: Database) -> None:
         self._turns = Turns(database)
-        self.failures = 0
+        self.failures = self.failures_to_give_up = 0
         self.handled: list[str] = []
+        #: Is called for each turn before it is closed.
+        self.claimed: Callable[[Turn], Awaitable[None]] | None = None
         #: Is called for each closed turn, before the worker knows that it is closed.
         self.closed: Callable[[Turn], Awaitable[None]] | None = None
 
@@ -46,13 +48,18 @@ class Recorder:
         self.handled.append(turn.event_id)
         if len(self.handled) <= self.failures:
             raise HomeserverUnavailable(Text("homeserver_nonsense"))
+        if self.claimed is not None:
+            await self.claimed(turn)
         is_last = await self._turns.finish(turn, TurnState.DONE, {})
         if self.closed is not None:
             await self.closed(turn)
         return bool(is_last)
 
-    async def give_up(self, turn: Turn, cause: str, /) -> None:
-        raise AssertionError(f"{turn.event_id} was given up: {cause}")
+    async def give_up(self, turn: Turn, _cause: str, /) -> None:
+        self.handled.append(f"gave up {turn.event_id}")
+        if len(self.handled) <= self.failures_to_give_up:
+            raise StoreError("the database failed")
+        await self._turns.finish(turn, TurnState.FAILED, {})
 
     async def has_handled(self, *events: str, in_order: bool = True) -> None:
         async def look() -> bool:
@@ -196,6 +203,37 @@ async def test_workers_share_the_lanes(database: Database) -> None:
         await eventually(all_handled, "every turn is handled")
     handled = [event for recorder in recorders for event in recorder.handled]
     assert sorted(handled) == sorted(f"${number}" for number in range(40))
+
+
+async def test_a_turn_that_ended_behind_the_back_of_its_worker_is_shown_once_more(
+    database: Database, recorder: Recorder
+) -> None:
+    """The worker was paused, and may have edited the messages of the turn after their last edit."""
+
+    async def lose_the_lane(turn: Turn) -> None:
+        if len(recorder.handled) == 1:
+            other = await take(database, turn.conversation)
+            await Turns(database).commit(other, "", error="the upstream is away", parts=[])
+            await Turns(database).finish(other, TurnState.FAILED, {})
+            await database.execute("SELECT pg_terminate_backend(pid) FROM advisory_lock WHERE kind = %s", (LANE,))
+            await asyncio.Event().wait()
+
+    recorder.claimed = lose_the_lane
+    async with process(database, recorder) as lanes:
+        await wake(database, lanes, await accept(database, new("$1")))
+        await recorder.has_handled("$1", "$1")
+
+
+async def test_a_turn_stays_open_if_the_database_fails_while_it_is_given_up(
+    database: Database, recorder: Recorder
+) -> None:
+    recorder.failures_to_give_up = 1
+    lanes = await accept(database, new("$1"))
+    await database.execute("UPDATE turn SET interruptions = %s", (MAX_INTERRUPTIONS,))
+    async with process(database, recorder):
+        await recorder.has_handled("gave up $1", "gave up $1")
+    rows = await database.rows("SELECT state, error FROM turn")
+    assert (len(lanes), rows) == (1, [{"state": "failed", "error": None}])
 
 
 async def test_a_worker_is_told_of_a_job_twice() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, LiteralString, Self
+from typing import TYPE_CHECKING, Any, LiteralString, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -16,6 +15,7 @@ from support.severable_proxy import Line
 from support.watchdog import ends_with_us
 
 if TYPE_CHECKING:
+    import signal
     from pathlib import Path
 
     from support.postgres import Cluster
@@ -80,21 +80,41 @@ class Embedded:
         lines = (self._folder / "postgres" / "postmaster.pid").read_text().splitlines()
         return make_conninfo("", host=lines[_SOCKETS], port=lines[_PORT], user="postgres", dbname="postgres")
 
-    async def is_up(self, within: float) -> bool:
-        """Tell whether the server answers within some seconds."""
+    async def is_up(self, within: float, *, after: int | None) -> bool:
+        """Tell whether another server than the process *after* answers within some seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while True:
                     with contextlib.suppress(psycopg.OperationalError, OSError, IndexError):
-                        await execute(self.uri, "SELECT 1")
-                        return True
+                        if self._postmaster != after:
+                            await execute(self.uri, "SELECT 1")
+                            return True
                     await asyncio.sleep(_LOOK_AGAIN)
         return False
 
-    def kill_postmaster(self) -> None:
-        """End the server's first process like the kernel without memory."""
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int((self._folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    @property
+    def _postmaster(self) -> int | None:
+        """Process id of the server's first process, None if it does not run."""
+        with contextlib.suppress(FileNotFoundError):
+            return int((self._folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        return None
+
+    def signal_postmaster(self, number: signal.Signals) -> int | None:
+        """Send a signal to the server's first process, and return its id."""
+        pid = self._postmaster
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pid
+
+
+async def connect(uri: str) -> psycopg.AsyncConnection[Any]:
+    """Return a connection.
+
+    Raises:
+        psycopg.OperationalError: the server does not answer.
+    """
+    return await psycopg.AsyncConnection.connect(uri, autocommit=True, connect_timeout=10)
 
 
 async def execute(uri: str, *statements: LiteralString) -> None:
@@ -103,6 +123,6 @@ async def execute(uri: str, *statements: LiteralString) -> None:
     Raises:
         psycopg.OperationalError: the server does not answer.
     """
-    async with await psycopg.AsyncConnection.connect(uri, autocommit=True, connect_timeout=10) as admin:
+    async with await connect(uri) as admin:
         for statement in statements:
             await admin.execute(statement)

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, LiteralString
 
-from crash.database import Embedded, External, execute
+from crash.database import Embedded, External, connect, execute
 from support.full_disk import FILL_PAGES, FREE_DISK
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 #: Seconds of each fault, at least and at most.
 _UNTIL_SECOND_KILL = (0.05, 1.5)
-_FROZEN, _LEADER_FROZEN, _SYNAPSE_FROZEN = (2.0, 8.0), (16.0, 20.0), (3.0, 14.0)
+_FROZEN, _LEADER_FROZEN, _OTHER_FROZEN, _SYNAPSE_FROZEN = (2.0, 8.0), (16.0, 20.0), (26.0, 30.0), (3.0, 14.0)
+#: A slow process: for how long, and the lengths of its pauses and of the time between two of them.
+_SLOW, _PAUSED, _GOING = (4.0, 10.0), (0.1, 0.8), (0.02, 0.1)
 _AWAY, _SILENT, _FULL, _SPOILT, _UNWINDING = (0.1, 3.0), (3.0, 9.0), (0.5, 3.0), (0.5, 1.5), (0.05, 1.0)
 #: Seconds within which the bridge, or its next process, has started its database again.
 _BACK_WITHIN = 40.0
@@ -33,6 +35,10 @@ _BACK_WITHIN = 40.0
 _END_ALL: LiteralString = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_CHILDREN: LiteralString = """
+    SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'
+    OR datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 _LOSE_LOCKS: LiteralString = """
     SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
@@ -112,6 +118,22 @@ async def _freeze_leader(ground: Ground) -> None:
     await _freeze_one(ground, ground.leader(), _LEADER_FROZEN)
 
 
+async def _freeze_other(ground: Ground) -> None:
+    """Stop a process that does not lead for longer than the leader leaves it its lanes."""
+    leader = ground.leader()
+    other = ground.random.choice([replica for replica in ground.replicas if replica is not leader])
+    await _freeze_one(ground, other, _OTHER_FROZEN)
+
+
+async def _slow_down(ground: Ground) -> None:
+    """Stop a process again and again for a moment, as on a machine with too much to do."""
+    replica = ground.one()
+    end = asyncio.get_running_loop().time() + ground.random.uniform(*_SLOW)
+    while asyncio.get_running_loop().time() < end:
+        await _freeze_one(ground, replica, _PAUSED)
+        await ground.wait(_GOING)
+
+
 async def _freeze_one(ground: Ground, replica: Replica, seconds: tuple[float, float]) -> None:
     replica.freeze()
     try:
@@ -136,6 +158,10 @@ async def _freeze_without_sessions(ground: Ground) -> None:
 async def _kill_synapse(ground: Ground) -> None:
     await ground.synapse.kill()
     await ground.synapse.start()
+
+
+async def _restart_synapse(ground: Ground) -> None:
+    await ground.synapse.restart()
 
 
 async def _freeze_synapse(ground: Ground) -> None:
@@ -181,18 +207,32 @@ async def _crash_database(ground: Ground) -> None:
         await ground.database.start()
 
 
-async def _kill_postmaster(ground: Ground) -> None:
-    """Kill the embedded server, and return when the bridge has started it again."""
-    if not isinstance(ground.database, Embedded):
-        return
-    ground.database.kill_postmaster()
-    if not await ground.database.is_up(_BACK_WITHIN):
-        ground.by_hand.append(f"the embedded database was not started again within {_BACK_WITHIN:g} s")
-        replica = ground.one()
-        await replica.stop()
-        # A server that hangs in its start or its end is in the way of the next one.
-        ground.database.kill_postmaster()
-        await replica.start()
+def _to_postmaster(number: signal.Signals) -> Happen:
+    async def happen(ground: Ground) -> None:
+        """Send a signal to the embedded server, and return when the bridge has started it again."""
+        database = ground.database
+        if not isinstance(database, Embedded):
+            return
+        ended = database.signal_postmaster(number)
+        if not await database.is_up(_BACK_WITHIN, after=ended):
+            ground.by_hand.append(
+                f"the embedded database was not started again within {_BACK_WITHIN:g} s after {number.name}"
+            )
+            replica = ground.one()
+            await replica.stop()
+            # A server that hangs in its start or its end is in the way of the next one.
+            database.signal_postmaster(signal.SIGKILL)
+            await replica.start()
+
+    return happen
+
+
+async def _kill_child_of_postmaster(ground: Ground) -> None:
+    """Kill a process of the server, which recovers then, and the bridge, also during the start that follows."""
+    async with await connect(ground.database.uri) as admin:
+        pids = [pid for (pid,) in await (await admin.execute(_CHILDREN)).fetchall()]
+    os.kill(ground.random.choice(pids), signal.SIGKILL)
+    await _kill_twice(ground)
 
 
 async def _silence_database(ground: Ground) -> None:
@@ -268,6 +308,19 @@ def _reset(choose: Choice) -> Happen:
     return happen
 
 
+def _silence(choose: Choice, *, reset: bool) -> Happen:
+    """Let connections swallow everything; *reset*: they end at last, as a restarted firewall has them end."""
+
+    async def happen(ground: Ground) -> None:
+        line = choose(ground)
+        line.silence()
+        await ground.wait(_SILENT)
+        if reset:
+            line.reset()
+
+    return happen
+
+
 def _on_the_way(direction: str, choose: Choice) -> tuple[Fault, ...]:
     return (
         Fault(f"{direction}: half-sent", _spoil(choose, half_sent)),
@@ -286,8 +339,11 @@ FAULTS = (
     Fault("SIGTERM", _stop),
     Fault("SIGSTOP", _freeze, quick=False),
     Fault("SIGSTOP of the leader", _freeze_leader, quick=False, processes=2),
+    Fault("SIGSTOP of another process", _freeze_other, quick=False, processes=2),
+    Fault("SIGSTOP by turns", _slow_down, quick=False),
     Fault("SIGSTOP, sessions ended", _freeze_without_sessions, quick=False, database=External),
     Fault("homeserver: SIGKILL", _kill_synapse, synapse=True),
+    Fault("homeserver: SIGTERM", _restart_synapse, synapse=True),
     Fault("homeserver: SIGSTOP", _freeze_synapse, quick=False, synapse=True),
     Fault("database: sessions ended", _end_sessions),
     Fault("database: locks lost twice", _lose_locks_twice),
@@ -295,9 +351,16 @@ FAULTS = (
     Fault("database: immediate stop", _crash_database, database=External),
     Fault("database: silent", _silence_database, quick=False, database=External),
     Fault("database: commit not answered", _lose_commit, database=External),
-    Fault("database: postmaster killed", _kill_postmaster, quick=False, database=Embedded),
+    Fault("database: a process of the server killed", _kill_child_of_postmaster, quick=False),
+    *(
+        Fault(f"database: {number.name} of the postmaster", _to_postmaster(number), quick=False, database=Embedded)
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP)
+    ),
     *_on_the_way("to the homeserver", lambda ground: ground.to_synapse),
     *_on_the_way("to the bridge", lambda ground: ground.to_bridge),
+    Fault("to the homeserver: silent", _silence(lambda ground: ground.to_synapse, reset=False), quick=False),
+    # Synapse waits for a minute on a silent connection, and the bridge cannot shorten that.
+    Fault("to the bridge: silent", _silence(lambda ground: ground.to_bridge, reset=True), quick=False),
 )
 
 

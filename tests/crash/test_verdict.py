@@ -103,7 +103,10 @@ def test_changes_threads_and_marks_are_judged(
 @pytest.mark.parametrize(
     ("reactions", "faults"),
     [
-        pytest.param([("1.4", "⚠️"), ("1.1", "🛑")], {}, id="all well"),
+        pytest.param([("1.4", "⚠️"), ("1.2", "🛑")], {}, id="all well"),
+        pytest.param([("1.4", "⚠️"), ("1.1", "🛑")], {"stuck": 1}, id="the offer to stop"),
+        pytest.param([("1.4", "⚠️"), ("1.2", "🛑"), ("1.2", "🛑")], {"stuck": 1}, id="stopped, and the offer to stop"),
+        pytest.param([("1.4", "⚠️"), ("1.3", "🛑")], {}, id="the offer to stop a redacted question"),
         pytest.param([("1.4", "⚠️"), ("1.1", "⏳")], {"stuck": 1}, id="it waits for ever"),
         pytest.param([("1.4", "⚠️"), ("1.4", "🔁")], {}, id="the offer to ask again"),
         pytest.param([("1.4", "⚠️"), ("1.1", "🔁")], {"stuck": 1}, id="never asked again"),
@@ -114,7 +117,8 @@ def test_changes_threads_and_marks_are_judged(
     ],
 )
 def test_reactions_are_judged(reactions: list[tuple[str | None, str]], faults: dict[str, int]) -> None:
-    assert counts(judge_reactions([ONE, CUT], reactions)) == faults
+    asked = [ONE, CUT, replace(TWO, change=Change.STOP), replace(LONG, change=Change.REDACT)]
+    assert counts(judge_reactions(asked, reactions)) == faults
 
 
 def test_verdicts_add_up() -> None:

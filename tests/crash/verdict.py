@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass
@@ -111,16 +112,22 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
     extra: list[str] = []
     warned: Counter[str] = Counter()
     offered: Counter[str | None] = Counter()
+    stops: Counter[str | None] = Counter()
     for about, reaction in reactions:
         if reaction == WAITING_REACTION:
             stuck.append(f"{about}: {reaction} stayed")
         elif reaction == Change.AGAIN:
             offered[about] += 1
+        elif reaction == Change.STOP:
+            stops[about] += 1
         elif reaction == WARNING and about in due:
             warned[about] += 1
     # The ghost offers 🔁 below half an answer. Any other one is a person's that the bridge did not handle.
     stuck += [
         f"{about}: {Change.AGAIN} stayed" for about, count in offered.items() if count > _offers(due.get(about or ""))
+    ]
+    stuck += [
+        f"{about}: {Change.STOP} stayed" for about, count in stops.items() if count > _stops(due.get(about or ""))
     ]
     for question in asked:
         if question.may_be_partial:
@@ -196,3 +203,10 @@ def shorten(text: str) -> str:
 
 def _offers(question: Question | None) -> int:
     return int(question is not None and (question.cut or question.may_be_partial))
+
+
+def _stops(question: Question | None) -> float:
+    """Return the number of 🛑 that may stay: that of a person. No client shows the reactions to a redacted message."""
+    if question is not None and question.change is Change.REDACT:
+        return math.inf
+    return int(question is not None and question.change is Change.STOP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from agent_bridge.app import Timeouts
 from agent_bridge.core.errors import StoreError
+from agent_bridge.render.content import LIVE
 from agent_bridge.store.postgres.database import Database
 from support.conditions import eventually
 from support.full_disk import FILL_DISK, FILL_PAGES, FREE_DISK
 from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, expect_texts, say
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
+from support.severable_proxy import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -285,6 +289,40 @@ async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, cluster_url: 
         await expect_answers([ada], "Echo: one", "Echo: two")
         await say([ada], "three")
         await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
+
+
+async def test_a_growing_answer_stands_still_while_the_database_is_silent(
+    harness: BridgeHarness, cluster_url: str
+) -> None:
+    """The worker does not know whether it holds its lane. 5 s later it counts the lane as lost."""
+    enough = asyncio.Event()
+
+    async def script(_question: str) -> AsyncIterator[str]:
+        yield "Once"
+        while not enough.is_set():
+            await asyncio.sleep(0.1)
+            yield " more"
+
+    where = conninfo_to_dict(cluster_url)
+    async with Line(f"{where['host']}/.s.PGSQL.{where.get('port') or 5432}") as line:
+        url = f"postgresql://{where['user']}@127.0.0.1:{line.port}/{where['dbname']}"
+        async with scene(harness, url, "ada") as stage:
+            (ada,) = stage.talks
+            stage.upstream.script = script
+            await say([ada], "one")
+            await ada.person.wait_for(lambda: ada.answers and len(ada.answers[0].versions) > 2)
+            line.silence()
+            silent = time.time()
+
+            async def asked_again() -> bool:
+                return len(stage.upstream.asked) == 2
+
+            await eventually(asked_again, "the lane is lost and taken up again", within=30)
+            enough.set()
+            await ada.person.wait_for(lambda: LIVE not in ada.answers[0].content)
+            history = await ada.person.history(ada.room_id)
+    after = [event["origin_server_ts"] / 1000 - silent for event in history if event["sender"] == ada.ghost]
+    assert not [seconds for seconds in after if 4.2 < seconds < 5]
 
 
 async def test_a_lost_lock_does_not_let_two_workers_speak(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from agent_bridge.core.errors import WorkEnded
 from agent_bridge.demo.synapse import Synapse, free_port
 from support.conditions import eventually
 from support.process import run_command, write_config
@@ -147,6 +148,30 @@ async def test_health_pages_of_a_running_bridge(harness: BridgeHarness, database
         for path in ("/healthz", "/readyz", "/_matrix/mau/live", "/_matrix/mau/ready"):
             async with aiohttp.request("GET", talk.running.bridge.config.appservice.url + path) as response:
                 assert (response.status, (await response.json())["status"]) == (200, "ok"), path
+
+        async def report() -> dict[str, object] | None:
+            await talk.running.database.execute("UPDATE kv SET value = '0' WHERE key = 'leader_beat'")
+            async with aiohttp.request("GET", f"{talk.running.bridge.config.appservice.url}/readyz") as response:
+                body: dict[str, object] = await response.json()
+                return body if response.status == 503 else None
+
+        body = await eventually(report, "the bridge is not ready")
+        assert "no process leads" in str(body["leader"])
+
+
+async def test_a_bridge_without_its_leader_ends(harness: BridgeHarness, database_url: str) -> None:
+    """Its supervisor starts it again. A bridge without one of its parts would look well."""
+    config = harness.config(database_url, [{"name": "gone", "url": "http://127.0.0.1:9/v1"}])
+
+    async def run() -> None:
+        async with harness.bridge(config) as running:
+            (leading,) = (task for task in asyncio.all_tasks() if "Leader.run" in repr(task.get_coro()))
+            leading.cancel()
+            await asyncio.wait({running.task})
+
+    async with asyncio.timeout(20):
+        with pytest.raises(WorkEnded, match=r"^leader ended"):
+            await run()
 
 
 async def test_not_ready_without_a_homeserver(harness: BridgeHarness, database_url: str) -> None:

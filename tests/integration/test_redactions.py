@@ -122,8 +122,13 @@ async def test_an_answer_to_a_redacted_edit_that_is_just_shown_is_given_again(sh
 
 
 async def test_a_redaction_that_the_homeserver_lost_is_found(harness: BridgeHarness, database_url: str) -> None:
+async def test_a_redaction_and_a_reaction_that_the_homeserver_lost_are_found(
+    harness: BridgeHarness, database_url: str
+) -> None:
     gate = asyncio.Event()
     async with ScriptedUpstream("late") as upstream, harness.talk(database_url, upstream) as talk:
+        asked = await talk.say("zero")
+        await talk.wait_for_answers(1)
         upstream.scripts.append(waits_for(gate, "busy"))
         await talk.say("one")
         taken_back = await talk.say(f"two {SECRET}")
@@ -134,6 +139,7 @@ async def test_a_redaction_that_the_homeserver_lost_is_found(harness: BridgeHarn
             await talk.say("three")
             await eventually(lambda: _hangs(database_url), "a transaction waits for the lock")
             await talk.person.redact(talk.room_id, taken_back)
+            await talk.person.react(talk.room_id, asked, "🔁")
             for later in ("four", "five", "six"):
                 await talk.say(later)
             await harness.synapse.kill()
@@ -143,7 +149,8 @@ async def test_a_redaction_that_the_homeserver_lost_is_found(harness: BridgeHarn
         await talk.say("seven")
         await talk.person.wait_for(lambda: [m for m in talk.answers if m.body == "Echo: seven"], 30)
         await talk.wait_until_idle()
-        assert upstream.questions == ["one", "three", "four", "five", "six", "seven"]
+        # The first message is asked again in the place of the reaction.
+        assert upstream.questions == ["zero", "one", "three", "zero", "four", "five", "six", "seven"]
         assert SECRET not in str(upstream.asked)
         assert not await _rows_with(talk.running.database, SECRET)
 

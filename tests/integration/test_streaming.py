@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.demo.account import call
+from agent_bridge.render.content import edit
 from agent_bridge.render.markdown.unmarked import to_unmarked
 from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN
@@ -342,3 +343,19 @@ def has_grown(talk: Conversation, count: int) -> bool:
 async def edit_times(talk: Conversation) -> list[float]:
     """Return when the growing answer was edited, in seconds; the edit that shows it whole aside."""
     return [event["origin_server_ts"] / 1000 for event in (await events_of(talk))[1:-1]]
+
+
+async def test_a_turn_without_an_answer_that_ends_once_more_grows_no_longer(shared: SharedBridge) -> None:
+    """Its worker gave it up, and a worker that was paused showed a growing answer after that."""
+    async with ScriptedUpstream("paused") as upstream, shared.talk(upstream) as talk:
+        question = await talk.say("hello")
+        ((answer,), send) = await talk.wait_for_answers(1), talk.running.homeserver.send
+        late = edit({"msgtype": "m.text", "body": "Echo: h", LIVE: {}}, answer.event_id)
+        await send(talk.room_id, late, txn_id="late", as_user=talk.ghost)
+        await talk.person.wait_for(lambda: LIVE in talk.answers[0].content)
+        again = "UPDATE turn SET state = 'committed', answer = NULL, waits_since = now() WHERE event_id = %s"
+        await talk.running.database.execute(again, (question,))
+        await talk.person.wait_for(lambda: LIVE not in talk.answers[0].content)
+        await talk.wait_until_idle()
+        assert [each.body for each in talk.answers] == ["Echo: h"]
+        assert upstream.questions == ["hello"]

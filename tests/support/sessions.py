@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def open_locks(uri: str) -> AsyncIterator[Locks]:
-    """Give the locks of a process on the database at *uri*."""
-    async with Session(uri, Signals()) as session, Locks(session) as locks:
+async def open_locks(uri: str, heartbeat: float = 2.0) -> AsyncIterator[Locks]:
+    """Give the locks of a process on the database at *uri*, which gives a sign of life every *heartbeat* seconds."""
+    async with Session(uri, Signals(), heartbeat=heartbeat) as session, Locks(session) as locks:
         yield locks

@@ -97,6 +97,9 @@ class MessageHandler:
         agent, outbox = self._outboxes.open(turn)
         _log.info("turn claimed", agent=agent.name, sender=turn.sender, room=turn.room_id, attempt=turn.attempts)
         await outbox.recover()
+        if turn.state is TurnState.COMMITTED and turn.answer is None:
+            # It ended without an answer, and a paused worker may have shown a growing one after that.
+            return await outbox.settle(committed_outcome(turn).state)
         turn, newest = await self._batching.collect(turn)
         async with (
             self._receipts.working(turn.room_id, newest, outbox.user_id) as working,

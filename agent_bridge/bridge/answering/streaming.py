@@ -33,8 +33,8 @@ class AnswerStreamer:
 
     Use as async context manager around the generation of the answer, and call :meth:`changed` after each delta. The end
     of the block waits for a request that was sent already; cancellation does not. A message that the homeserver does
-    not take is left out: the whole answer follows in any case. So is one if *verify* raises: a worker that was paused
-    may have lost its lane, and must not edit an answer that another worker has finished.
+    not take within *patience* seconds is left out: the whole answer follows in any case. So is one if *verify* raises:
+    a worker that was paused may have lost its lane, and must not edit an answer that another worker has finished.
 
     The streaming task starts when the first messages are due, so an answer that is whole before costs no task.
     """
@@ -47,12 +47,14 @@ class AnswerStreamer:
         verify: Callable[[], Awaitable[None]],
         *,
         enabled: bool,
+        patience: float = _PATIENCE,
     ) -> None:
         self._outbox = outbox
         self._verify = verify
         self._buffer = buffer
         self._budget = budget
         self._enabled = enabled
+        self._patience = patience
         self._ended = False
         #: The due time that the timer or the task waits for.
         self._due: float | None = None
@@ -128,7 +130,7 @@ class AnswerStreamer:
         for op in await self._buffer.take(time.monotonic()):
             try:
                 await self._verify()
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(self._patience):
                     await self._outbox.take_back(Part.WAITING)
                     await self._outbox.show(op)
             except (BridgeError, TimeoutError) as error:

@@ -158,6 +158,17 @@ class Outbox:
         await self._overtake([op for op in ops if op.part in self._late])
         for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
             await self.take_back(part)
+        return await self._close(state)
+
+    async def settle(self, state: TurnState) -> bool:
+        """Leave all parts as they are, remove their marks of growing messages, close the turn as *state*.
+
+        Return True if the turn was the last open one of its lane.
+        """
+        await self._end_growth()
+        return await self._close(state)
+
+    async def _close(self, state: TurnState) -> bool:
         return bool(await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back)))
 
     async def take_back(self, part: int) -> None:
@@ -201,8 +212,7 @@ class Outbox:
     async def give_up(self, text: str, cause: str) -> None:
         """Leave all parts as they are, send *text* as the last notice, close the turn as failed because of *cause*."""
         await self._recover()
-        for part, event_id in sorted(self.event_ids.items()):
-            await self._end_live(part, event_id)
+        await self._end_growth()
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
         await self.fail(cause)
@@ -249,12 +259,13 @@ class Outbox:
         for event_id in event_ids:
             await self._eraser.erase(self._turn.room_id, event_id, self.user_id)
 
-    async def _end_live(self, part: int, event_id: str) -> None:
-        """Remove the mark of a growing message from the event of *part*."""
-        event = await self._homeserver.event(self._turn.room_id, event_id, self.user_id)
-        content = dict(content_today(event or {}))
-        if content.pop(LIVE, None) is not None:
-            await self._edit(part, content)
+    async def _end_growth(self) -> None:
+        """Remove the marks of growing messages."""
+        for part, event_id in sorted(self.event_ids.items()):
+            event = await self._homeserver.event(self._turn.room_id, event_id, self.user_id)
+            content = dict(content_today(event or {}))
+            if content.pop(LIVE, None) is not None:
+                await self._edit(part, content)
 
     def _content(self, op: Op, *, first: bool = False) -> dict[str, Any]:
         """Return the content that shows *op*; *first*: it is no edit."""

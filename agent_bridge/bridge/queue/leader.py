@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two tries to become the leader, and between two signs of life of the leader.
-_TRY, _BEAT = 1.0, 4.0
-#: Seconds without a sign of life after which a leader counts as frozen.
-_FROZEN = 15.0
+#: Seconds between two tries to become the leader.
+_TRY = 1.0
+#: Seconds without a sign of life after which a process counts as frozen, and the signs of the leader in this time.
+_FROZEN, _SIGNS = 15.0, 4
 #: Seconds for which a room may wait for a backfill before the process counts as not ready.
 _LONG_BACKFILL = 120.0
 
@@ -52,6 +52,8 @@ class Leader:
         self._frozen_after = frozen_after
         #: The session of the leader, and since when it leads as this process sees it, by a monotonic clock.
         self._rival: tuple[int | None, float] = (None, 0.0)
+        #: Sessions of other processes that had given no sign of life at the last look.
+        self._suspects: set[int] = set()
         #: Set once it is known that another process leads, or that this one does and *elected* has ended.
         self.settled = asyncio.Event()
 
@@ -97,5 +99,17 @@ class Leader:
         await self._elected()
         _log.info("this process leads")
         self.settled.set()
-        beat = every(_BEAT, self._leadership.beat, name="the leader's sign of life")
-        await run_endless(beat=beat, **{name: duty() for name, duty in self._duties.items()})
+        pause = self._frozen_after / _SIGNS
+        beat = every(pause, self._leadership.beat, name="the leader's sign of life")
+        frozen = every(pause, self._end_frozen, name="search for frozen processes")
+        await run_endless(beat=beat, frozen=frozen, **{name: duty() for name, duty in self._duties.items()})
+
+    async def _end_frozen(self) -> None:
+        """End the sessions of processes that gave no sign of life, at two looks: other processes take over their lanes.
+
+        If the whole machine was suspended, all processes give a sign of life before the second look.
+        """
+        silent = await self._leadership.end_silent(self._locks.process, self._frozen_after, self._suspects)
+        if ended := sum(has_ended for _, has_ended in silent):
+            _log.warning("processes are frozen: their sessions are ended", processes=ended)
+        self._suspects = {pid for pid, _ in silent}

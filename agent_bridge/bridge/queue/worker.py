@@ -181,12 +181,12 @@ class Worker:
                 await self._show_again(turn)
 
     async def _show_again(self, turn: Turn) -> None:
-        """Have the answer to *turn* shown once more if another worker has finished it behind the back of this one."""
+        """Have the end of *turn* shown once more if another worker has ended it behind the back of this one."""
         try:
             if await self._turns.show_again(turn):
-                _log.warning("an answer that another worker finished is shown once more", turn=turn.key)
+                _log.warning("a turn that another worker ended is shown once more", turn=turn.key)
         except StoreError as error:
-            _log.warning("an answer is not shown once more", turn=turn.key, error=str(error))
+            _log.warning("a turn is not shown once more", turn=turn.key, error=str(error))
 
     async def _take(self, lane: int) -> Turn | None:
         """Claim the turn at the head of *lane*; not if the database failed before, and could not store its answer."""

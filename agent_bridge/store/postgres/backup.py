@@ -20,7 +20,7 @@ from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres import client_programs
 from agent_bridge.store.postgres.backup_file import file_errors, reading, refuse_unusable
 from agent_bridge.store.postgres.client_programs import ProgramFailed, program
-from agent_bridge.store.postgres.migrate import as_store_error, refuse_unsuitable
+from agent_bridge.store.postgres.migrate import as_store_error, connect, refuse_unsuitable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,7 +261,7 @@ def _refuse_users(connection: psycopg.Connection[Any]) -> None:
 def _connection(uri: str, database: str = "the database (database.url)") -> Iterator[psycopg.Connection[Any]]:
     with (
         as_store_error(f"{database} cannot be used", database),
-        psycopg.connect(uri, autocommit=True, client_encoding="UTF8") as connection,
+        connect(uri, client_encoding="UTF8") as connection,
     ):
         connection.execute("SET statement_timeout = 0")
         yield connection

@@ -22,7 +22,8 @@ import psutil  # type: ignore[import-untyped]
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import environment, installation, make_folder, programs
-from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, ping, socket_uri
+from agent_bridge.store.postgres.lock_files import open_lock, wait_for
+from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, socket_uri
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -39,6 +40,8 @@ _LONGEST_SOCKET = 103
 _PROGRAM = 120.0
 #: Seconds between two looks whether the server runs, and between two tries to start it again.
 _LOOK, _AGAIN = 1.0, Backoff(first=1, cap=30)
+#: Connections in a row that a server may refuse before it counts as hanging.
+_REFUSALS = 3
 _PAUSE, _BRIEF = 0.05, 1.0
 #: PostgreSQL's own locale. One of the system may be missing, and an update of the system can change its order.
 _LOCALE = ("--encoding=utf8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -61,6 +64,8 @@ class Limits:
     #: A shutdown, and an immediate one, which leaves a recovery for the next start.
     fast: float = 3.0
     immediate: float = 1.0
+    #: Between two checks that the server accepts connections.
+    probe: float = 5.0
 
 
 _LIMITS = Limits()
@@ -78,7 +83,7 @@ class EmbeddedServer:
         self.log = self.folder / "log"
         self._account = make_folder(self.folder)
         self._programs = programs(self._account, installation(), self.folder.parent)
-        self._uses = _open_lock(self.folder, "users")
+        self._uses = open_lock(self.folder, "users")
         self._limits = limits
         self._closing = threading.Event()
         #: Held by the thread that starts the server.
@@ -93,6 +98,12 @@ class EmbeddedServer:
     def postmaster(self) -> Postmaster | None:
         """The main process of the server, if it runs."""
         return find_postmaster(self.folder)
+
+    def accepts_connections(self) -> bool:
+        """Tell whether the server accepts connections. Takes two seconds at most."""
+        from psycopg.pq import Ping
+
+        return _ping(self._found_uri(self.postmaster)) == Ping.OK
 
     def start(self) -> None:
         """Start the server if it does not run, and wait until it accepts connections.
@@ -267,9 +278,9 @@ class EmbeddedServer:
 
     @contextmanager
     def _starts_and_stops(self, within: float) -> Iterator[None]:
-        lock = _open_lock(self.folder, "lock")
+        lock = open_lock(self.folder, "lock")
         try:
-            _wait_for(lock, self.folder, within)
+            wait_for(lock, self.folder, within)
             yield
         finally:
             os.close(lock)
@@ -280,39 +291,6 @@ def _end_of(output: IO[bytes], begin: int = 0) -> str:
     output.seek(begin)
     text = output.read().decode(errors="replace").strip()
     return text if len(text) < _EXCERPT else text[-_EXCERPT:].partition("\n")[2]
-
-
-def _open_lock(folder: Path, name: str) -> int:
-    """Return the file descriptor of a lock file beside *folder*, in a folder of the bridge."""
-    file = folder.with_name(f".{folder.name}.{name}")
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        lock = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return os.open(file, flags)
-    if os.geteuid() == 0:
-        # A bridge that runs as the owner of the folder later has to open it, too.
-        owner = file.parent.stat()
-        os.fchown(lock, owner.st_uid, owner.st_gid)
-    return lock
-
-
-def _wait_for(lock: int, folder: Path, within: float) -> None:
-    begin = time.monotonic()
-    told = False
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waited = time.monotonic() - begin
-        else:
-            return
-        if waited > within:
-            raise TimeoutError(f"another process of the bridge starts or stops it for more than {within:g} s")
-        if waited > _BRIEF and not told:
-            _log.info("another process starts or stops the embedded PostgreSQL in %s: waiting", folder)
-            told = True
-        time.sleep(_PAUSE)
 
 
 def start_postgres(folder: Path, limits: Limits = _LIMITS) -> EmbeddedServer:
@@ -352,19 +330,19 @@ def _reasons(folder: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
+async def embedded_postgres(folder: Path, limits: Limits = _LIMITS) -> AsyncIterator[str]:
     """Run PostgreSQL on *folder* and give its connection URI (a Unix socket: nothing listens on the network).
 
-    If the server ends, it is started again. It outlives a killed bridge, and the next start finds it again; a clean
-    end stops it with its last user.
+    If the server ends, or accepts no connections any more, it is started again. It outlives a killed bridge, and the
+    next start finds it again; a clean end stops it with its last user.
 
     Raises:
         StoreError: it does not start.
     """
-    server = await asyncio.to_thread(_open, folder)
+    server = await asyncio.to_thread(_open, folder, limits)
     try:
         await asyncio.to_thread(_start, server)
-        keeper = asyncio.create_task(_keep_running(server))
+        keeper = asyncio.create_task(_keep_running(server, limits.probe))
         try:
             yield server.uri
         finally:
@@ -374,16 +352,25 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
         await asyncio.to_thread(server.close)
 
 
-async def _keep_running(server: EmbeddedServer) -> None:
-    failures = 0
+async def _keep_running(server: EmbeddedServer, probe: float) -> None:
+    failures = refusals = 0
+    probed = time.monotonic()
     while True:
         await asyncio.sleep(_AGAIN.delay(failures) if failures else _LOOK)
         try:
-            if server.postmaster is not None:
+            runs = server.postmaster is not None
+            if runs and (refusals or time.monotonic() - probed > probe):
+                refusals = 0 if await asyncio.to_thread(server.accepts_connections) else refusals + 1
+                probed = time.monotonic()
+            if runs and refusals < _REFUSALS:
                 failures = 0
                 continue
-            _log.warning("the embedded PostgreSQL has ended: it is started again")
+            _log.warning(
+                "the embedded PostgreSQL %s: it is started again",
+                "accepts no connections" if runs else "has ended",
+            )
             await asyncio.to_thread(_start, server)
+            refusals = 0
         except (StoreError, OSError, psutil.Error) as error:
             failures += 1
             _log.error("%s", error)

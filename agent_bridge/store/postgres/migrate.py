@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +16,11 @@ import procrastinate
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.errors import DatabaseUnsuitable, SchemaTooNew, SchemaTooOld, StoreError
+from agent_bridge.store.postgres.sockets import hang_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +34,17 @@ _OLDEST_SERVER = 13
 _ENCODING = "UTF8"
 #: Key, in the table ``kv``, of the newest file of procrastinate's migrations that was applied.
 QUEUE_KEY = "procrastinate_migration"
+#: Parameters that the URL may set. A server has 10 s to accept a connection. A network that drops all packets counts as
+#: a lost connection after about 20 s, also while a long statement runs.
+_PARAMETERS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
+#: Seconds between two looks whether another process has ended its migration.
+_PAUSE = 0.5
 #: libpq's error for a parameter that it does not know. It quotes no other part of the URL.
 _UNKNOWN_PARAMETER = re.compile(r'^invalid URI query parameter: ("\w+")')
 
@@ -56,6 +72,21 @@ ALTER TABLE procrastinate_jobs
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds after which a server that has not finished counts as silent."""
+
+    #: The statements that compare the schema with the program.
+    check: float = 30.0
+    #: A migration, and the migration of another process.
+    migration: float = 3600.0
+    #: The log has a line each time so many seconds of a migration are over.
+    line: float = 30.0
+
+
+_LIMITS = Limits()
+
+
 def migrations_folder() -> Path:
     """Return the folder of the migrations: in the wheel inside the package, in a checkout beside it."""
     package = Path(str(resources.files("agent_bridge")))
@@ -63,24 +94,83 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "alembic"
 
 
-def migrate(uri: str) -> None:
+def migrate(uri: str, limits: Limits = _LIMITS) -> None:
     """Bring the database at *uri* up to date. Safe to repeat, and for several processes at once.
 
     Raises:
         SchemaTooNew: a newer program migrated it; nothing was changed.
         DatabaseUnsuitable: the server is too old, or an encoding is not UTF8; nothing was changed.
-        StoreError: the database cannot be reached or refuses.
+        StoreError: the database cannot be reached, refuses, or falls silent.
     """
     with as_store_error("the database cannot be migrated"), patient_connection(uri, autocommit=True) as connection:
-        refuse_unsuitable(connection)
-        if _is_up_to_date(connection):
-            return
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        _refuse_newer(connection)
+        with answers_within(limits.check, connection):
+            refuse_unsuitable(connection)
+            if _is_up_to_date(connection):
+                return
+        _wait_for_lock(connection, limits)
+        with answers_within(limits.check, connection):
+            _refuse_newer(connection)
         from agent_bridge.store.postgres.revisions import upgrade
 
-        upgrade(uri)
-        _migrate_queue(connection)
+        upgrade(uri, limits)
+        with answers_within(limits.migration, connection, limits.line):
+            _migrate_queue(connection)
+
+
+def _wait_for_lock(connection: psycopg.Connection[Any], limits: Limits) -> None:
+    begin = told = time.monotonic()
+    while True:
+        with answers_within(limits.check, connection):
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+        if row is not None and row[0]:
+            return
+        now = time.monotonic()
+        if now - begin > limits.migration:
+            raise StoreError(f"another process has migrated the database for more than {limits.migration:g} s")
+        if now - told > limits.line:
+            _log.info("another process migrates the database: waiting for %.0f s", now - begin)
+            told = now
+        time.sleep(_PAUSE)
+
+
+def connect(uri: str, **more: str) -> psycopg.Connection[Any]:
+    """Return a connection in which each statement is a transaction. A server that accepts none fails soon.
+
+    *more* are further parameters, which win over those of the URL.
+    """
+    given = conninfo_to_dict(uri)
+    parameters: dict[str, Any] = {name: value for name, value in _PARAMETERS.items() if name not in given}
+    return psycopg.connect(uri, autocommit=True, **parameters | more)
+
+
+@contextmanager
+def answers_within(seconds: float, connection: psycopg.Connection[Any], line: float | None = None) -> Iterator[None]:
+    """End *connection* if the block, which uses it, takes longer than *seconds*. Log a line every *line* seconds.
+
+    Raises:
+        psycopg.OperationalError: the block took longer.
+    """
+    over, silent, number = threading.Event(), threading.Event(), connection.fileno()
+
+    def watch() -> None:
+        begin = time.monotonic()
+        while (left := seconds - (time.monotonic() - begin)) > 0:
+            if over.wait(left if line is None else min(left, line)):
+                return
+            if line is not None:
+                _log.info("the database is being migrated: %.0f s so far", time.monotonic() - begin)
+        silent.set()
+        hang_up(number)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+        if silent.is_set():
+            raise psycopg.OperationalError(f"no answer within {seconds:g} s")
 
 
 def patient_connection(uri: str, *, autocommit: bool = False) -> psycopg.Connection[Any]:
@@ -88,11 +178,12 @@ def patient_connection(uri: str, *, autocommit: bool = False) -> psycopg.Connect
 
     A migration of many rows takes longer than a statement of the bridge, and waits for that of another process.
     """
-    connection = psycopg.connect(uri, autocommit=True)
+    connection = connect(uri)
     try:
-        connection.execute(
-            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
-        )
+        with answers_within(_LIMITS.check, connection):
+            connection.execute(
+                "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+            )
         connection.autocommit = autocommit
     except psycopg.Error:
         connection.close()
@@ -100,15 +191,19 @@ def patient_connection(uri: str, *, autocommit: bool = False) -> psycopg.Connect
     return connection
 
 
-def check(uri: str) -> None:
+def check(uri: str, limits: Limits = _LIMITS) -> None:
     """Return if the schema at *uri* is the one that this program needs.
 
     Raises:
         SchemaTooNew, SchemaTooOld: it is not.
         DatabaseUnsuitable: the server is too old, or an encoding is not UTF8.
-        StoreError: the database cannot be reached.
+        StoreError: the database cannot be reached, or falls silent.
     """
-    with as_store_error("the database cannot be reached"), psycopg.connect(uri, autocommit=True) as connection:
+    with (
+        as_store_error("the database cannot be reached"),
+        connect(uri) as connection,
+        answers_within(limits.check, connection),
+    ):
         refuse_unsuitable(connection)
         if _is_up_to_date(connection):
             return

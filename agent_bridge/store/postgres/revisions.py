@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from alembic import command
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.postgres.migrate import migrations_folder, patient_connection
+from agent_bridge.store.postgres.migrate import Limits, answers_within, migrations_folder, patient_connection
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -32,16 +32,23 @@ def engine(uri: str) -> Engine:
     return create_engine("postgresql+psycopg://", creator=lambda: patient_connection(uri), poolclass=NullPool)
 
 
-def upgrade(uri: str) -> None:
+def upgrade(uri: str, limits: Limits) -> None:
     """Bring the tables at *uri* to the newest revision, in one transaction.
 
     Raises:
-        psycopg.Error, StoreError: a statement failed; nothing was changed.
+        psycopg.Error, StoreError: a statement failed or took longer than *limits* permit; nothing was changed.
     """
     try:
-        with engine(uri).connect() as connection:
+        with engine(uri).connect() as connection, answers_within(limits.migration, _driver(connection), limits.line):
             command.upgrade(alembic_config(connection), "head")
             connection.commit()
     except SQLAlchemyError as error:
         # Its own text quotes the statement; the driver's names the cause.
         raise error.__cause__ if isinstance(error.__cause__, psycopg.Error) else StoreError(str(error)) from error
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"{driver!r} is no connection of psycopg")
+    return driver

@@ -14,3 +14,12 @@ SELECT (SELECT pid FROM advisory_lock WHERE kind = %(kind)s AND key = 0) AS pid,
 -- end --
 -- End the session %(pid)s if it holds the leader's lock (%(kind)s, 0).
 SELECT pg_terminate_backend(pid) FROM advisory_lock WHERE kind = %(kind)s AND key = 0 AND pid = %(pid)s
+
+-- end_silent --
+-- Return the sessions of the processes (the lock %(kind)s, their number) that gave no sign of life for %(seconds)s seconds:
+-- each process runs a statement every few seconds. End those of them that are in %(suspects)s. The process %(process)s is
+-- left out.
+SELECT held.pid, CASE WHEN held.pid = ANY(%(suspects)s::integer[]) THEN pg_terminate_backend(held.pid) ELSE false END AS ended
+FROM advisory_lock held JOIN pg_stat_activity session ON session.pid = held.pid
+WHERE held.kind = %(kind)s AND held.key <> %(process)s AND session.state = 'idle'
+  AND session.state_change < clock_timestamp() - make_interval(secs => %(seconds)s)

@@ -120,10 +120,12 @@ WITH said AS (
 INSERT INTO outbox (turn, part) VALUES (%(turn)s, 2147483647)
 
 -- show_again --
--- Have the answer to a turn shown once more that another worker has finished: this one may have edited its messages
--- after that. The answer is shown at the end in any case if the turn is not finished.
+-- Have a turn shown once more that another worker has ended, as done, failed or stopped: this one may have edited its
+-- messages after that. The end is shown in any case if the turn is open. A message without an answer (its worker gave it
+-- up, or the answer is forgotten) ends once more, and its messages stop to grow.
 UPDATE turn SET state = 'committed', finished_at = NULL, waits_since = now(), steps = append_step(turn.steps, %(step)s)
-WHERE id = %(turn)s AND attempts > %(attempts)s AND state = 'done' AND answer IS NOT NULL
+WHERE id = %(turn)s AND attempts > %(attempts)s AND state IN ('done', 'failed', 'stopped')
+  AND (answer IS NOT NULL OR kind = 'message')
 RETURNING id, pg_notify('agent_bridge', 'lanes')
 
 -- started --
