@@ -7,11 +7,12 @@ import json
 import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from agent_bridge.core.http import delay_of
+from agent_bridge.core.json_pieces import load_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ PATIENCE = 120.0
 #: Seconds to connect, and seconds from one byte of a response to the next.
 _CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 _TOO_MANY = 429
+#: Bytes of a response that are parsed before a thread could begin.
+_SHORT = 20_000
 #: Shortest wait in seconds, and the wait if the homeserver names no time.
 _PAUSE, _DEFAULT = 0.1, 1.0
 
@@ -60,6 +63,17 @@ def _retry_after_ms(body: bytes) -> object:
         return None
 
 
+class _Response(aiohttp.ClientResponse):
+    """A response whose JSON may contain events: the event loop runs while a long one is parsed."""
+
+    async def json(self, **options: Any) -> Any:
+        """Return its JSON value; that of a long response as :func:`load_pieces` does."""
+        raw = await self.read()
+        if len(raw) <= _SHORT or not self.ok:
+            return await super().json(**options)
+        return await asyncio.to_thread(load_pieces, raw)
+
+
 class _WaitWhenLimited:
     """A middleware that repeats a request after a 429, until the waits exceed *patience* seconds."""
 
@@ -89,6 +103,7 @@ def homeserver_session(*, patience: float = PATIENCE, read_timeout: float = READ
     return aiohttp.ClientSession(
         # No total limit: it would include the waits.
         timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
+        response_class=_Response,
         middlewares=(_WaitWhenLimited(patience),),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
     )

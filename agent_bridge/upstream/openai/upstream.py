@@ -81,7 +81,8 @@ class OpenAIUpstream:
         if self._agents is not None and [page.raw for page in pages] == [page.raw for page in self._pages]:
             return UNCHANGED
         self._pages = pages
-        agents = model_list.included_agents((model for page in pages for model in page.models), self._config)
+        models = [model for page in pages for model in page.models]
+        agents = await asyncio.to_thread(model_list.included_agents, models, self._config)
         if agents == self._agents:
             return UNCHANGED
         self._agents = agents
@@ -201,10 +202,11 @@ class OpenAIUpstream:
         async with self._client.open("GET", model_list.PATH, timeout, headers=headers, params=params) as body:
             if known is not None and body.not_modified:
                 return known
-            raw, etag = await body.read_all(), body.etag
+            raw, etag = await body.read_all(model_list.MAX_BYTES), body.etag
         if known is not None and known.raw == raw and known.etag == etag:
             return known
-        return model_list.parse_page(self.name, raw, etag=etag, secrets=self._client.errors.secrets)
+        secrets = self._client.errors.secrets
+        return await asyncio.to_thread(model_list.parse_page, self.name, raw, etag=etag, secrets=secrets)
 
 
 async def _in_turns(events: Iterator[AnswerEvent]) -> AsyncGenerator[AnswerEvent, None]:
