@@ -1,5 +1,7 @@
 # Every target does its own set-up: git, make and Python >= 3.11 are enough.
 PYTHON_FILES = agent_bridge tests benchmarks alembic scripts
+# Each process that a test starts would compile the package again.
+export PYTHONDONTWRITEBYTECODE =
 BIN = .venv/bin
 KILLS = 200
 MINUTES = 10
@@ -23,7 +25,8 @@ unit: .venv/.unit  ## the tests without servers, in seconds (ARGS are pytest's)
 test: .venv/.dev  ## all tests except the long ones, in three processes (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
-test-long: .venv/.dev  ## the long tests (ARGS are pytest's)
+test-long: .venv/.dev  ## the long tests, and the unit tests with more random examples (ARGS are pytest's)
+	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=long tests/unit
 	@$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: .venv/.dev  ## check style, types, layers and example files

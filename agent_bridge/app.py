@@ -274,7 +274,6 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         Undeliverable(homeserver, turns, reactions, texts),
         config.lanes,
         config.answers,
-        config.bot,
         texts,
     )
     edits = EditHandler(homeserver, outboxes, turns, stores.edits, texts)

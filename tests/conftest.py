@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from support.watchdog import temporary_folder
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.postgres import Cluster, Server
 
+# A busy machine is slow now and then: a slow example is no failure. `make test-long` searches with more examples.
+settings.register_profile("short", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=500)
+settings.load_profile("short")
 #: The folders in the order of their start, so that two workers end at about the same time.
 _FOLDERS = ("crash", "faults", "integration", "contract", "unit")
 #: Bytes of a value that is its own id.

@@ -78,9 +78,9 @@ ENGLISH = Texts(
     agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
     introduction="I am **{name}**.\n\nEdit your message to change the question. React with 🔁 for another answer, and "
-    "with 🛑 to stop one.",
+    "with 🛑 to stop one. All members of this room can read the conversation.",
     introduction_described="I am **{name}**: {description}\n\nEdit your message to change the question. React with 🔁 "
-    "for another answer, and with 🛑 to stop one.",
+    "for another answer, and with 🛑 to stop one. All members of this room can read the conversation.",
     admin_room_name="Agent Bridge: administrators",
     rooms_opened="Members of the Space can now enter the rooms of agents without an invitation. To require invitations "
     "again, set `join_rule: invite` in the section `rooms` of the configuration, and restart the bridge.",
@@ -148,7 +148,7 @@ ENGLISH = Texts(
     dropped="an administrator dropped this message",
     too_long="the limit of {limit} characters was reached",
     too_slow="the limit of {seconds:g} s was reached",
-    too_old="{messages} from {age} ago waited too long. To ask the agent all the same, {admin} can send `{command}`",
+    too_old="{messages} from {age} ago waited too long. React with 🔁 to ask the agent all the same",
     agent_gone="{agent} no longer exists on its server",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",

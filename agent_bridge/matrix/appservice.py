@@ -43,6 +43,8 @@ _QUIET = 3.0
 GAP_LOOK = _QUIET / 2
 #: Seconds after which it has finished them even if transactions keep arriving.
 _LONGEST = 30.0
+#: A missing id is unusual if at most one transaction in so many follows one. Seconds between two searches for it.
+_UNUSUAL, _SEARCH_REST = 10, 60.0
 #: Digits of a transaction id that is a number.
 _LONGEST_NUMBER = 18
 
@@ -99,6 +101,28 @@ class GapDetector:
         return not self.settled and not self.gap
 
 
+@dataclass
+class MissingIds:
+    """How often transaction ids are missing. They are so all the time if other endpoints or services use ids too.
+
+    The period of :class:`GapDetector` can end before the homeserver's repeats, if one of these takes long.
+    """
+
+    transactions: int = 0
+    gaps: int = 0
+    #: Time of the last gap that was unusual.
+    searched: float | None = None
+
+    def indicate(self, now: float) -> bool:
+        """Count a gap; tell whether it indicates a stranded transaction."""
+        self.gaps += 1
+        rests = self.searched is not None and now - self.searched < _SEARCH_REST
+        if rests or (self.gaps > 1 and self.gaps * _UNUSUAL > self.transactions):
+            return False
+        self.searched = now
+        return True
+
+
 class AppServiceEndpoint:
     """The routes of the application-service API (Matrix spec, "Application Service API")."""
 
@@ -109,6 +133,7 @@ class AppServiceEndpoint:
         #: The last numeric transaction id.
         self._last = 0
         self._gaps = GapDetector()
+        self._missing = MissingIds()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes of the spec, and the older routes without a prefix."""
@@ -175,14 +200,19 @@ class AppServiceEndpoint:
         if not txn_id.isascii() or not txn_id.isdecimal() or len(txn_id) > _LONGEST_NUMBER:
             return
         number, before = int(txn_id), self._last
+        self._missing.transactions += 1
         if number < before:
             self._gaps = GapDetector()
             await self._intake.request_backfill("the homeserver's transaction ids restarted")
         elif number == before:
             self._gaps = GapDetector()
-        elif before and number > before + 1 and self._gaps.may_have_gap():
-            await self._intake.request_backfill("the homeserver's transaction ids have a gap")
-            self._gaps.gap = True
+        elif before and number > before + 1:
+            indicates = self._missing.indicate(time.monotonic())
+            if self._gaps.may_have_gap():
+                await self._intake.request_backfill("the homeserver's transaction ids have a gap")
+                self._gaps.gap = True
+            elif indicates:
+                self._gaps = GapDetector(gap=True)
         # Last, because the homeserver repeats the id if the request fails.
         self._last = number
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.errors import SchemaTooOld, StoreError
-from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, GapDetector
+from agent_bridge.matrix.appservice import GAP_LOOK, MAX_BODY, GapDetector, MissingIds
 from support.appservice_client import TOKEN, TRANSACTION, AppServiceClient, serve_endpoint
 
 if TYPE_CHECKING:
@@ -446,7 +446,31 @@ def test_gap_detection_ends(came: Sequence[float], now: float, *, over: bool) ->
     assert gaps.is_over(now) is False
 
 
-@pytest.mark.parametrize("ids", [["4"], ["4", "4"], ["4", "1"]], ids=["first", "repeat", "from one again"])
+def test_missing_ids_indicate_a_stranded_transaction_unless_they_are_usual() -> None:
+    missing = MissingIds(transactions=1)
+    assert missing.indicate(now=0)
+    missing.transactions = 100
+    # Not again at once.
+    assert [missing.indicate(now=moment) for moment in (1, 59, 61)] == [False, False, True]
+    missing.transactions = 49
+    assert not missing.indicate(now=1000)
+
+
+async def test_a_transaction_that_is_stranded_late_is_searched(client: AppServiceClient, intake: Recorder) -> None:
+    assert await client.put({"events": []}, "/transactions/4") == (200, {})
+    async with asyncio.TaskGroup() as group:
+        searching = group.create_task(every(GAP_LOOK, client.endpoint.look_for_gap, name="search"))
+        for later in ("6", None):
+            async with asyncio.timeout(15):
+                await intake.compared.wait()
+            intake.compared.clear()
+            if later:
+                assert await client.put({"events": []}, f"/transactions/{later}") == (200, {})
+        searching.cancel()
+    assert intake.signs == []
+
+
+@pytest.mark.parametrize("ids", [["4", "4"], ["4", "1"]], ids=["repeat", "from one again"])
 async def test_gap_detection_counts_from_the_transaction_that_it_begins_with(
     client: AppServiceClient, intake: Recorder, ids: list[str]
 ) -> None:

@@ -267,7 +267,7 @@ def _harmed(harm: str, listed: str) -> bytes:
 NUMBERS = itertools.count()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(transactions=st.lists(TRANSACTIONS, min_size=1, max_size=6))
 async def test_good_events_arrive_beside_any_others(database: Database, transactions: list[Transaction]) -> None:
     if not await database.rows("SELECT 1 FROM room"):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -160,7 +160,6 @@ HEADER = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}", fullmatch=True)
 USER = LOCALPART.map(lambda localpart: f"@{localpart}:example.org")
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     token=SECRET,
     names=st.tuples(TEXT, TEXT, TEXT),
@@ -206,7 +205,6 @@ def test_odd_values_read_back(
     assert read.appservice.as_token == wanted.appservice.as_token
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     value=st.recursive(
         TEXT | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),

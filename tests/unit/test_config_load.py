@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -587,7 +587,6 @@ def outcome(file: Path) -> Config | str:
         return str(error)
 
 
-@settings(max_examples=300, deadline=None)
 @given(pieces=st.lists(PIECES | WORDS, max_size=12), at=st.integers(0, len(GOOD)))
 def test_any_file_is_a_configuration_or_a_config_error(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[str], at: int

@@ -67,7 +67,7 @@ class Found(HTMLParser):
         ('```a"b onclick=x\n```', '<pre><code class="language-a&quot;b"></code></pre>'),
         ("| a |\n|:-:|", f"<table>\n<thead>{ROW.format('th', 'a')}</thead>\n</table>"),
         ("| |\n|-|\n| b |", TABLE.format(ROW.format("th", ""), ROW.format("td", "b"))),
-        ("- [ ] open\n- [x] done", "<ul>\n<li>☐ open</li>\n<li>☑ done</li>\n</ul>"),
+        ("- [ ] open\n- [x] done", "<ul>\n<li>☐ open</li>\n<li>☑\ufe0e done</li>\n</ul>"),
         ("`- [ ] open`", "<p><code>- [ ] open</code></p>"),
         ("[a](https://e.org)", '<p><a href="https://e.org">a</a></p>'),
         ("[a](matrix:r/a:e.org)", '<p><a href="matrix:r/a:e.org">a</a></p>'),

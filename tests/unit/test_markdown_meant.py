@@ -9,7 +9,8 @@ from agent_bridge.render.markdown.plain import to_plain
 
 
 def maths(tex: str, tag: str = "span") -> str:
-    return f'<{tag} data-mx-maths="{tex}"><code>{tex}</code></{tag}>'
+    code = f"<p><code>{tex}</code></p>" if tag == "div" else f"<code>{tex}</code>"
+    return f'<{tag} data-mx-maths="{tex}">{code}</{tag}>'
 
 
 def link(address: str, text: str = "") -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile, features
 from PIL.PngImagePlugin import PngInfo
@@ -331,7 +331,6 @@ def test_what_is_cut_short_is_damaged(form: str) -> None:
         assert refused(data[:length]) <= {FileProblem.UNSUPPORTED, FileProblem.UNREADABLE}
 
 
-@settings(max_examples=400)
 @given(st.sampled_from(FORMS), st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), max_size=8))
 def test_flipped_bytes(form: str, changes: list[tuple[float, bytes]]) -> None:
     data = bytearray(SAMPLES[form])

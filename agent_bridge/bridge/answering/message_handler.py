@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
     from agent_bridge.bridge.delivery.stop_offers import StopOffer, StopOffers
-    from agent_bridge.config.conversations import AnswersConfig, BotConfig, LanesConfig
+    from agent_bridge.config.conversations import AnswersConfig, LanesConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
@@ -60,7 +60,6 @@ class MessageHandler:
         undeliverable: Undeliverable,
         lanes: LanesConfig,
         answers: AnswersConfig,
-        bot: BotConfig,
         texts: Texts,
     ) -> None:
         self._outboxes = outboxes
@@ -74,7 +73,6 @@ class MessageHandler:
         self._lanes = lanes
         self._max_parts = answers.max_parts
         self._redact_answers = answers.redact_answers
-        self._prefix = bot.prefix
         self._texts = texts
 
     async def handle(self, turn: Turn) -> bool:
@@ -222,6 +220,4 @@ class MessageHandler:
         return self._texts.too_old.format(
             messages=self._texts.count(1 + len(turn.collected), self._texts.message),
             age=self._texts.duration(turn.age),
-            command=f"{self._prefix} retry {turn.key}",
-            admin=self._texts.an_admin,
         )

@@ -270,7 +270,8 @@ class Inline:
 
     def _box(self, ticked: bool) -> None:  # noqa: FBT001
         # The spec does not allow <input>.
-        self.out.append("☑ " if ticked else "☐ ")
+        # The variation selector keeps ☑ from becoming an emoji beside a plain ☐.
+        self.out.append("☑\ufe0e " if ticked else "☐ ")
 
     def _image(self, alt: str, source: str) -> None:
         # Clients show mxc:// images only. Other images would reveal the address of the reader.

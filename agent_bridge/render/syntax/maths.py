@@ -45,9 +45,13 @@ def protect(text: str, *, live: bool = False) -> str:
 
 
 def html(written: str, tag: str) -> str:
-    """Return the HTML of a formula, *written* with its signs, as an element *tag*."""
+    """Return the HTML of a formula, *written* with its signs, as an element *tag*.
+
+    A client that does not typeset formulas shows the code: a ``div`` has it as a paragraph, with a gap to the next one.
+    """
     tex = escape(_latex(written))
-    return f'<{tag} data-mx-maths="{tex}"><code>{tex}</code></{tag}>'
+    code = f"<p><code>{tex}</code></p>" if tag == "div" else f"<code>{tex}</code>"
+    return f'<{tag} data-mx-maths="{tex}">{code}</{tag}>'
 
 
 def _latex(written: str) -> str:
