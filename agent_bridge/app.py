@@ -284,18 +284,18 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
-    space = Space(homeserver, namespace, stores.kv, config.space, config.rooms, powers)
+    admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
+    space = Space(homeserver, namespace, stores.kv, admin_room, config.space, config.rooms, powers)
     avatars = Avatars(
         homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
     )
-    admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
     access = Access(homeserver, namespace, stores.agents, admin_room, config.rooms, texts)
     provisioner = Provisioner(
         homeserver,
         namespace,
         stores.agents,
         space,
-        HomeRooms(homeserver, namespace, stores.agents, access, config.rooms, powers, texts),
+        HomeRooms(homeserver, namespace, stores.agents, access, admin_room, config.rooms, powers, texts),
         HomeState(homeserver, namespace, stores.agents, powers),
         avatars,
         access,

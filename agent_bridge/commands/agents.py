@@ -11,7 +11,6 @@ from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import JoinRule
 from agent_bridge.store.agents import AgentRoom
 
 #: Agents of one page.
@@ -37,9 +36,9 @@ async def invite(
     """Invite *user*, or the caller, into the room of *agent*.
 
     Without the role of an admin only the caller, who was invited before, or is in the Space whose members can enter the
-    room. The agent's ghost invites to a direct conversation. The homeserver does not repeat an invitation that the
-    person has not answered, and it does not invite a member. So running twice has another effect only for a person who
-    left the room in between.
+    room, and was not removed from it. The agent's ghost invites to a direct conversation. The homeserver does not
+    repeat an invitation that the person has not answered, and it does not invite a member. So running twice has another
+    effect only for a person who left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
@@ -52,7 +51,8 @@ async def invite(
     except HomeserverRefused:
         # The ghost lacks the power, or is not in the room.
         was_invited = await services.homeserver.invite(agent.home.room_id, person)
-    if person not in agent.home.invited:
+    # A member that comes from the Space may do so as long as the Space lets it in.
+    if ctx.role >= Role.ADMIN and person not in agent.home.invited:
         await services.agents.invited(agent.home.id, person)
     is_local = parse_user_id(person)[1] == services.namespace.domain
     return Invited(
@@ -65,13 +65,17 @@ async def invite(
 
 
 async def _may_enter(ctx: CommandContext, agent: AgentRoom) -> bool:
-    """Tell whether the caller was invited before, or could enter the room from the Space."""
-    home = agent.home
+    """Tell whether the caller was invited before, or could enter the room as it is now; a removed person cannot."""
+    services, home = ctx.services, agent.home
+    ghost = services.namespace.user_id(agent.agent.ghost)
+    room_id = home.room_id or ""
+    state = await services.homeserver.room_state(room_id) or await services.homeserver.room_state(room_id, ghost)
+    if state is None or state.is_removed(ctx.sender):
+        return False
     if ctx.sender in home.invited:
         return True
-    open_to_space = (home.join_rule_applied or "").startswith(JoinRule.RESTRICTED)
-    return (
-        open_to_space
-        and home.space is not None
-        and (await ctx.services.homeserver.membership(home.space, ctx.sender) == "join")
-    )
+    # An administrator may have changed the rule.
+    allowed = state.rooms_that_let_in
+    if home.space is None or home.space not in allowed:
+        return False
+    return await services.homeserver.membership(home.space, ctx.sender) == "join"

@@ -163,6 +163,11 @@ class HomeserverRefused(HomeserverError):
 class RoomOutOfReach(HomeserverRefused):
     """The alias of a new room points to a room that its creator cannot enter."""
 
+    def __init__(self, text: Text, *, room_id: str, status: int | None = None, errcode: str | None = None) -> None:
+        super().__init__(text, status=status, errcode=errcode)
+        #: The room that has the alias.
+        self.room_id = room_id
+
 
 class UpstreamError(BridgeError):
     """A request to an upstream failed."""

@@ -98,6 +98,8 @@ class Texts:
     #: Told to administrators when the join rule of existing rooms was changed.
     rooms_opened: str
     rooms_closed: str
+    #: Told to administrators when another room or Space replaces one that the bridge cannot enter.
+    room_replaced: str
     #: The ``{cause}`` of messages whose room does not exist any more.
     room_lost: str
     #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.

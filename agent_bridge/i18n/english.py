@@ -86,6 +86,8 @@ ENGLISH = Texts(
     "again, set `join_rule: invite` in the section `rooms` of the configuration, and restart the bridge.",
     rooms_closed="The rooms of agents can now be entered by invitation only, as the configuration says "
     "(`rooms.join_rule`).",
+    room_replaced="The bridge cannot enter the former room of {name} (`{room}`): it was removed or banned from it. "
+    "It makes another room with the same address, and does not answer in the former one.",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",

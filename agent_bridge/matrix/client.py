@@ -147,7 +147,7 @@ class Homeserver(Requester):
                 await self.join(room_id, as_user)
             except HomeserverRefused as refusal:
                 text = Text("homeserver_refused", said=f"{room_id}: {refusal}")
-                raise RoomOutOfReach(text, status=refusal.status, errcode=refusal.errcode) from refusal
+                raise RoomOutOfReach(text, room_id=room_id, status=refusal.status, errcode=refusal.errcode) from refusal
             return CreatedRoom(room_id, fresh=False)
         return CreatedRoom(field(answer, "room_id", str), fresh=True)
 
@@ -176,6 +176,14 @@ class Homeserver(Requester):
     async def join(self, room_id: str, as_user: str | None = None) -> None:
         """Join a room; no effect for a member."""
         await self.request(Method.POST, Path.v3.rooms[room_id].join, {}, as_user=as_user)
+
+    async def can_join(self, room_id: str, as_user: str | None = None) -> bool:
+        """Join a room, unless the homeserver refuses it; tell whether the user is in the room."""
+        try:
+            await self.join(room_id, as_user)
+        except HomeserverRefused:
+            return False
+        return True
 
     async def leave(self, room_id: str, reason: str, as_user: str | None = None) -> None:
         """Leave a room or decline its invitation."""

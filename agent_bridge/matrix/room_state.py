@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
 LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
+#: Join rules with a list of rooms.
+_RESTRICTED = frozenset({"restricted", "knock_restricted"})
 #: Level of a state event without its own level (spec, "m.room.power_levels").
 _STATE_DEFAULT = 50
 #: Level of the creator of a room without power levels (spec, "m.room.power_levels").
@@ -57,6 +59,20 @@ class RoomState:
         keys = (key for kind, key in self.events if kind == "m.room.member")
         return frozenset(key for key in keys if self.membership(key) in memberships)
 
+    def is_removed(self, user_id: str) -> bool:
+        """Tell whether another user removed *user_id* from the room, or took the invitation back."""
+        is_out = self.membership(user_id) in {"leave", "ban"}
+        return is_out and self.sender("m.room.member", user_id) != user_id
+
+    @property
+    def rooms_that_let_in(self) -> frozenset[str]:
+        """The rooms whose members can enter this one (spec, "Restricted rooms")."""
+        content = self.content("m.room.join_rules")
+        allow = content.get("allow") if content.get("join_rule") in _RESTRICTED else None
+        rules = [each for each in allow if isinstance(each, dict)] if isinstance(allow, list) else []
+        found = (_text(each.get("room_id")) for each in rules if each.get("type") == "m.room_membership")
+        return frozenset(room_id for room_id in found if room_id is not None)
+
     @property
     def replacement(self) -> str | None:
         """Return the room that replaces this one (``m.room.tombstone``); None if it was not upgraded.
@@ -88,17 +104,23 @@ class RoomState:
         return str(self.content("m.room.create").get("room_version", "1")) in LISTED_CREATOR
 
     @property
+    def creators_above_levels(self) -> frozenset[str]:
+        """The creators that are above all levels; the power levels must not list them. Empty up to room version 11."""
+        if self.lists_creator:
+            return frozenset()
+        more = self.content("m.room.create").get("additional_creators")
+        creators = [self.sender("m.room.create"), *(more if isinstance(more, list) else [])]
+        return frozenset(user for user in creators if isinstance(user, str))
+
+    @property
     def has_levels(self) -> bool:
         """Tell whether the room has power levels; a room that was left half-made may lack them."""
         return ("m.room.power_levels", "") in self.events
 
     def power(self, user_id: str) -> float:
         """Return the power level of a user; infinite for a creator of a room whose levels do not list creators."""
-        if not self.lists_creator:
-            more = self.content("m.room.create").get("additional_creators")
-            creators = [self.sender("m.room.create"), *(more if isinstance(more, list) else [])]
-            if user_id in creators:
-                return math.inf
+        if user_id in self.creators_above_levels:
+            return math.inf
         if not self.has_levels:
             return _CREATOR if user_id == self.sender("m.room.create") else 0
         users = self._levels("users")
@@ -123,6 +145,10 @@ class RoomState:
     def may_set(self, user_id: str, kind: str) -> bool:
         """Tell whether a user is in the room and has the power to set state of type *kind*."""
         return self.membership(user_id) == "join" and self.power(user_id) >= self.level(kind, state=True)
+
+    def editor(self, kind: str, *users: str) -> str:
+        """Return the first of *users* that may set state of type *kind*; the first one if none may."""
+        return next((user for user in users if self.may_set(user, kind)), users[0])
 
     def _levels(self, key: str) -> dict[str, int]:
         levels = self.content("m.room.power_levels").get(key)

@@ -20,6 +20,8 @@ class KeyValues:
 
     #: Room id of the Space.
     SPACE = "space"
+    #: Name and topic that the Space was given last, or was found to replace by others.
+    SPACE_NAMES = "space_names"
     #: User ids that were invited to the Space.
     SPACE_INVITED = "space_invited"
     #: Room id of the room of the administrators.

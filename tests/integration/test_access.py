@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -18,6 +18,7 @@ from support.scripted_upstream import ScriptedUpstream
 if TYPE_CHECKING:
     from agent_bridge.store.agents import AgentRoom
     from support.harness import BridgeHarness, Running
+    from support.person import Person
 
 BOT = "@agentbridge:test.local"
 
@@ -109,6 +110,52 @@ async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, 
             await admin.say(dm, f"invite {upstream.names[0]} {guest.user_id}")
             await admin.wait_for(lambda: len(admin.room(dm).said_by(BOT)) == 3)
             assert "already" in admin.room(dm).said_by(BOT)[2].body
+
+
+async def test_a_room_that_an_administrator_closed_stays_closed(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("shut") as upstream, harness.person("admin") as admin, harness.person() as guest:
+        rooms = {"invite": [admin.user_id, guest.user_id], "join_rule": "restricted"}
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        async with harness.bridge(config) as running:
+            home = (await eventually(partial(linked, running, upstream.names[0]), "the room is in the Space")).home
+            room_id, space = home.room_id or "", home.space or ""
+            for person in (admin, guest):
+                await person.wait_for(partial(is_invited, person, space))
+                await person.join(space)
+            await admin.join(room_id)
+            chats = {person: await person.create_dm(BOT) for person in (admin, guest)}
+
+            async def reply(person: Person, text: str) -> str:
+                chat = chats[person]
+                await person.wait_for(lambda: person.room(chat).said_by(BOT))
+                before = len(person.room(chat).said_by(BOT))
+                await person.say(chat, text)
+                await person.wait_for(lambda: len(person.room(chat).said_by(BOT)) > before)
+                return person.room(chat).said_by(BOT)[before].body
+
+            # A member of the Space may enter, and come back.
+            assert "Invited" in await reply(guest, f"invite {upstream.names[0]}")
+            await guest.join(room_id)
+            await guest.leave(room_id)
+            await admin.set_state(room_id, JOIN_RULES, {"join_rule": "invite"})
+            assert "is for" in await reply(guest, f"invite {upstream.names[0]}")
+            # An invitation of an administrator counts, until an administrator removes the person.
+            assert "Invited" in await reply(admin, f"invite {upstream.names[0]} {guest.user_id}")
+            await guest.join(room_id)
+            await guest.leave(room_id)
+            assert "Invited" in await reply(guest, f"invite {upstream.names[0]}")
+            await admin.ask("POST", f"/rooms/{quote(room_id)}/kick", {"user_id": guest.user_id})
+            assert "is for" in await reply(guest, f"invite {upstream.names[0]}")
+            assert await content(running, room_id, JOIN_RULES) == {"join_rule": "invite"}
+
+
+def is_invited(person: Person, room_id: str) -> bool:
+    return room_id in person.invites
+
+
+async def linked(running: Running, name: str) -> AgentRoom | None:
+    found = await running.contact(name)
+    return found if found.home.space is not None else None
 
 
 async def test_a_failed_look_at_the_space_closes_no_room(harness: BridgeHarness, database_url: str) -> None:

@@ -17,9 +17,11 @@ from aiohttp import web
 
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.cli.room_checks import compare_rooms
+from agent_bridge.core.ids import short_hash
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.demo.account import call
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.people import TransactionSender, echo_through
@@ -123,6 +125,8 @@ async def test_nobody_of_the_bridge_is_left(shared: SharedBridge) -> None:
             return is_new and home.bot_joined and home.check_requests == home.checked
 
         await eventually(whole, "there is another room")
+        told = await KeyValues(talk.running.database).get(KeyValues.TOLD_ADMINS)
+        assert f"replaced.{short_hash(talk.room_id)}" in told
         again = await talk.running.join(talk.person, upstream.names[0])
         await again.say("hello")
         assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]

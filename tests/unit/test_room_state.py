@@ -14,6 +14,7 @@ from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import event_levels
 
 GHOST, BOT, ADMIN, BOB = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "bob"))
+ALLOWED = {"type": "m.room_membership", "room_id": "!space"}
 POWERS = {ADMIN: 100, BOT: 100}
 LEVELS: dict[str, Any] = {
     "users": {ADMIN: 100, BOT: 100},
@@ -24,6 +25,7 @@ LEVELS: dict[str, Any] = {
 
 def state(version: str = "12", levels: Any = LEVELS, members: dict[str, str] | None = None, **more: Any) -> RoomState:
     """Return the state of a room of *version*; *more* are contents by type, with ``_`` for ``.`` behind ``m.room``."""
+    creator = more.pop("creator", GHOST)
     create = {"room_version": version} | more.pop("create", {})
     contents: dict[tuple[str, str], Any] = {("m.room.create", ""): create}
     if levels is not None:
@@ -32,7 +34,7 @@ def state(version: str = "12", levels: Any = LEVELS, members: dict[str, str] | N
         contents["m.room.member", user] = {"membership": membership}
     contents |= {(f"m.room.{kind}", ""): content for kind, content in more.items()}
     events = [
-        {"type": kind, "state_key": key, "sender": GHOST, "content": content}
+        {"type": kind, "state_key": key, "sender": creator, "content": content}
         for (kind, key), content in contents.items()
     ]
     return RoomState.of("!room", events)
@@ -71,6 +73,21 @@ def test_upgrades() -> None:
     assert state(tombstone={"replacement_room": 5}).replacement is None
     assert state(create={"predecessor": {"room_id": "!old"}}).predecessor == "!old"
     assert state(create={"predecessor": "!old"}).predecessor is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "rooms"),
+    [
+        pytest.param({"join_rule": "restricted", "allow": [ALLOWED]}, {"!space"}, id="restricted"),
+        pytest.param({"join_rule": "knock_restricted", "allow": [ALLOWED]}, {"!space"}, id="or by knocking"),
+        pytest.param({"join_rule": "invite", "allow": [ALLOWED]}, set(), id="a list without effect"),
+        pytest.param({"join_rule": "restricted", "allow": [{"type": "x", "room_id": "!r"}]}, set(), id="another type"),
+        pytest.param({"join_rule": "restricted", "allow": [3, {**ALLOWED, "room_id": 5}]}, set(), id="wrong values"),
+        pytest.param({"join_rule": "restricted"}, set(), id="no list"),
+    ],
+)
+def test_rooms_whose_members_can_enter(rule: dict[str, Any], rooms: set[str]) -> None:
+    assert state(join_rules=rule).rooms_that_let_in == rooms
 
 
 @pytest.mark.parametrize(
@@ -119,11 +136,35 @@ def test_correct_levels_stay() -> None:
 )
 def test_levels_are_repaired(version: str, levels: dict[str, Any], changes: dict[str, Any] | None) -> None:
     found = LEVELS | levels
-    expected = None if changes is None else found | changes
-    assert repaired_levels(state(version, found), BOT, POWERS, GHOST) == expected
+    repaired = repaired_levels(state(version, found), BOT, POWERS, GHOST)
+    assert (None if repaired is None else repaired[1]) == (None if changes is None else found | changes)
 
 
 def test_a_half_made_room_gets_levels() -> None:
-    levels = repaired_levels(state("11", None), BOT, POWERS, GHOST)
     events = event_levels(lists_creator=True)
-    assert levels == {"users": {**POWERS, GHOST: 100}, "invite": 50, "events": events}
+    expected = {"users": {**POWERS, GHOST: 100}, "invite": 50, "events": events}
+    assert repaired_levels(state("11", None), BOT, POWERS, GHOST) == (GHOST, expected)
+    assert repaired_levels(state("11", None, {GHOST: "leave"}), BOT, POWERS, GHOST) == (BOT, expected)
+
+
+@pytest.mark.parametrize(
+    ("users", "creators", "editor", "repaired"),
+    [
+        pytest.param({GHOST: 100, BOT: 0}, [], GHOST, {GHOST: 100, BOT: 100}, id="the creator is not listed"),
+        pytest.param({BOT: 0}, [GHOST], GHOST, {BOT: 100}, id="no additional creator is listed"),
+        pytest.param({GHOST: 0}, [BOT], BOT, {GHOST: 100}, id="the bot is an additional creator"),
+        pytest.param({GHOST: 50, BOT: 60}, [], BOT, {GHOST: 60, BOT: 60}, id="the homeserver grants no more"),
+        pytest.param({GHOST: 100, BOT: 100}, [], GHOST, None, id="nothing is to be done"),
+    ],
+)
+def test_levels_of_a_room_that_a_person_created(
+    users: dict[str, int], creators: list[str], editor: str, repaired: dict[str, int] | None
+) -> None:
+    """An administrator has upgraded the room, so that the ghost is not its creator."""
+    found: dict[str, Any] = {"users": users, "invite": 50, "events_default": 55, "events": {}}
+    create = {"additional_creators": creators}
+    upgraded = state("12", found, create=create, creator=ADMIN)
+    # Only creators have the power to put encryption out of reach.
+    events = {"m.room.encryption": 101} if editor in creators else {}
+    expected = None if repaired is None else (editor, found | {"users": repaired, "events": events})
+    assert repaired_levels(upgraded, BOT, POWERS, GHOST) == expected

@@ -12,6 +12,7 @@ import structlog
 from yarl import URL
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.rooms.naming import chosen_by_person
 from agent_bridge.core.errors import FileRefused, HomeserverRefused, HomeserverUnavailable, UserNotRegistered
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.files.pictures import PictureReader
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.media import Media
+    from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.upstream.download.fetch import Fetcher
@@ -99,16 +101,18 @@ class Avatars:
         await self._agents.image_applied(agent.id, agent.image, avatar)
         return avatar
 
-    async def of_room(self, agent_room: AgentRoom) -> None:
+    async def of_room(self, agent_room: AgentRoom, state: RoomState) -> None:
         """Give the room of an agent the avatar of its ghost, unless a person chose another one.
 
         Raises:
-            HomeserverRefused: the ghost may not set it.
+            HomeserverRefused: neither the ghost nor the bot may set it.
         """
         agent, home = agent_room.agent, agent_room.home
-        if agent.avatar is None or home.room_id is None or home.avatar_applied == agent.avatar:
+        if agent.avatar is None or home.avatar_applied == agent.avatar:
             return
-        await self._set(home.room_id, agent.avatar, self._homeserver.namespace.user_id(agent.ghost))
+        namespace = self._homeserver.namespace
+        editor = state.editor(_EVENT, namespace.user_id(agent.ghost), namespace.bot)
+        await self._set(state, agent.avatar, home.avatar_applied, editor)
         await self._agents.avatar_applied(home.id, agent.avatar)
 
     async def _picture(self, agent: Agent) -> tuple[bytes, str]:
@@ -133,8 +137,11 @@ class Avatars:
             self._bot_done = True
         space = await self._kv.get(KeyValues.SPACE)
         if space is not None and space != self._space_done and self._space.enabled:
-            await self._set(space, await self._stored("avatar_space", self._space.name), bot)
-            self._space_done = space
+            state = await self._homeserver.room_state(space)
+            if state is not None:
+                avatar = await self._stored("avatar_space", self._space.name)
+                await self._set(state, avatar, avatar, bot)
+                self._space_done = space
 
     async def _stored(self, key: str, name: str) -> str:
         """Return the tile of *name*, uploaded before or now, as an ``mxc://`` URL."""
@@ -144,12 +151,15 @@ class Avatars:
             await self._kv.set(key, avatar)
         return avatar
 
-    async def _set(self, room_id: str, avatar: str, as_user: str) -> None:
-        event = await self._homeserver.state(room_id, _EVENT, as_user=as_user)
-        if event is not None and not self._homeserver.namespace.is_ours(event["sender"]):
-            _log.info("avatar kept: a person chose it", room=room_id)
-        elif event is None or event["content"].get("url") != avatar:
-            await self._homeserver.set_state(room_id, _EVENT, {"url": avatar}, as_user=as_user)
+    async def _set(self, state: RoomState, avatar: str, applied: str | None, as_user: str) -> None:
+        """Set the avatar of a room; *applied* is the one that the bridge gave it last."""
+        present = state.content(_EVENT).get("url")
+        if present == avatar:
+            return
+        if chosen_by_person(state, _EVENT, self._homeserver.namespace, is_applied=present == applied):
+            _log.info("avatar kept: a person chose it", room=state.room_id)
+        else:
+            await self._homeserver.set_state(state.room_id, _EVENT, {"url": avatar}, as_user=as_user)
 
 
 async def _tile(name: str, seed: str) -> tuple[bytes, str]:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_PARENT = "m.space.parent"
 _RETRY = Backoff(first=1, cap=60)
 #: Failures in a row after which the lanes of a room do not wait for its comparison any more.
 _HOPELESS = 3
@@ -214,8 +215,8 @@ class Provisioner:
         home, room_id = entered.agent_room.home, entered.state.room_id
         state = entered.state
         if state.replacement is None:
-            await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, room_id, ghost))
-            await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room))
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, state, ghost))
+            await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room, state))
             state = await self._repaired(entered, ghost, steps)
             await self._open(entered, state, space, ghost, steps)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
@@ -224,7 +225,7 @@ class Provisioner:
             await self._displayname(agent, steps)
         # The Space lists its rooms by name.
         if space is not None and (home.space != space or home.name_applied != home.name):
-            await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(entered.agent_room, space, fresh=entered.fresh))
+            await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(entered, space))
         await self._report(entered.agent_room, [*problems_of(state, ghost, self._namespace.bot), *steps.problems])
         if entered.fresh:
             _log.info("room ready", agent=agent.name, room=room_id)
@@ -253,29 +254,28 @@ class Provisioner:
         reader = ghost if state.membership(ghost) == "join" else self._namespace.bot
         return await self._homeserver.room_state(state.room_id, reader) or state
 
-    async def _link(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
+    async def _link(self, entered: EnteredRoom, space: str) -> None:
         """List the room in the Space. If the Space is gone, list it in the one that replaces it."""
         try:
-            await self._list(agent_room, space, fresh=fresh)
+            await self._list(entered, space, fresh=entered.fresh)
         except HomeserverRefused:
             self._space.look_again()
             found = await self._space.room_id()
             if found is None or found == space:
                 raise
-            await self._list(agent_room, found, fresh=False)
+            await self._list(entered, found, fresh=False)
             # The other rooms move to it too.
             self._signals.send(Topic.AGENTS)
 
-    async def _list(self, agent_room: AgentRoom, space: str, *, fresh: bool) -> None:
-        room_id, domain = agent_room.home.room_id or "", self._namespace.domain
+    async def _list(self, entered: EnteredRoom, space: str, *, fresh: bool) -> None:
+        agent, home, state = entered.agent_room.agent, entered.agent_room.home, entered.state
         if not fresh:
-            ghost = self._namespace.user_id(agent_room.agent.ghost)
-            await self._homeserver.set_state(
-                room_id, "m.space.parent", parent_content(domain), key=space, as_user=ghost
-            )
-        child = child_content(domain, agent_room.home.name)
-        await self._homeserver.set_state(space, "m.space.child", child, key=room_id)
-        await self._agents.linked(agent_room.home.id, space)
+            parent = parent_content(self._namespace.domain)
+            editor = state.editor(_PARENT, self._namespace.user_id(agent.ghost), self._namespace.bot)
+            await self._homeserver.set_state(state.room_id, _PARENT, parent, key=space, as_user=editor)
+        child = child_content(self._namespace.domain, home.name)
+        await self._homeserver.set_state(space, "m.space.child", child, key=state.room_id)
+        await self._agents.linked(home.id, space)
 
     async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: _Steps) -> None:
         """Let people in: the join rule, the introduction, the invitations."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from agent_bridge.bridge.rooms.invitations import try_invite
+from agent_bridge.bridge.rooms.naming import chosen_by_person
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content, restricted_content
 
@@ -58,24 +59,27 @@ class Access:
         The administrators are told of the first room that existed before.
 
         Raises:
-            HomeserverRefused: the ghost may not change the room.
+            HomeserverRefused: neither the ghost nor the bot may change the room.
         """
-        ghost = self._namespace.user_id(agent_room.agent.ghost)
+        ghost, bot = self._namespace.user_id(agent_room.agent.ghost), self._namespace.bot
         if (FUNCTIONAL, "") not in state.events:
-            content = functional_content(self._namespace.bot)
-            await self._homeserver.set_state(state.room_id, FUNCTIONAL, content, as_user=ghost)
+            content = functional_content(bot)
+            await self._homeserver.set_state(
+                state.room_id, FUNCTIONAL, content, as_user=state.editor(FUNCTIONAL, ghost, bot)
+            )
         version = str(state.content("m.room.create").get("room_version", "1"))
         restricted = self.restricts(space) and version not in _WITHOUT_RESTRICTED
         # The rule names the Space, which may be replaced.
         wanted = f"{JoinRule.RESTRICTED} {space}" if restricted else str(JoinRule.INVITE)
-        if (agent_room.home.join_rule_applied or JoinRule.INVITE) == wanted:
+        applied = agent_room.home.join_rule_applied or str(JoinRule.INVITE)
+        if applied == wanted:
             return
-        content = restricted_content(space or "") if restricted else {"join_rule": str(JoinRule.INVITE)}
-        sender = state.sender(JOIN_RULES)
-        if sender is not None and not self._namespace.is_ours(sender):
+        present = state.content(JOIN_RULES)
+        if chosen_by_person(state, JOIN_RULES, self._namespace, is_applied=present == _rule(applied)):
             _log.info("join rule kept: a person chose it", room=state.room_id)
-        elif state.content(JOIN_RULES) != content:
-            await self._homeserver.set_state(state.room_id, JOIN_RULES, content, as_user=ghost)
+        elif present != _rule(wanted):
+            editor = state.editor(JOIN_RULES, ghost, bot)
+            await self._homeserver.set_state(state.room_id, JOIN_RULES, _rule(wanted), as_user=editor)
             if not fresh:
                 text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
                 await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
@@ -89,3 +93,9 @@ class Access:
             # A person who could not be invited is tried again at the next start.
             if user_id not in agent_room.home.invited and await try_invite(self._homeserver, room_id, user_id):
                 await self._agents.invited(agent_room.home.id, user_id)
+
+
+def _rule(applied: str) -> dict[str, Any]:
+    """Return the content of ``m.room.join_rules`` that was stored as *applied*."""
+    rule, _, space = applied.partition(" ")
+    return restricted_content(space) if rule == JoinRule.RESTRICTED else {"join_rule": rule}

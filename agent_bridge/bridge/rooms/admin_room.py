@@ -9,11 +9,11 @@ import structlog
 
 from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.ids import mark
+from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.matrix.rooms import RoomPlan
-from agent_bridge.render.content import message
+from agent_bridge.render.content import escape, message
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -65,6 +65,15 @@ class AdminRoom:
                 except HomeserverRefused as error:
                     _log.warning("the administrators were not told", error=str(error))
             await self._kv.set(KeyValues.TOLD_ADMINS, [*told, key])
+
+    async def tell_replaced(self, name: str, room_id: str) -> None:
+        """Tell the administrators that another room replaces the room of *name*, because the bridge cannot enter it.
+
+        Raises:
+            HomeserverUnavailable, StoreError: the next call tells it.
+        """
+        text = self._texts.room_replaced.format(name=escape(name), room=room_id)
+        await self.tell_once(f"replaced.{short_hash(room_id)}", text)
 
     async def _tell(self, key: str, text: str) -> None:
         content = message(text, mark=mark(f"admins.{key}", 0), notice=True)

@@ -11,6 +11,7 @@ from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.client import CreatedRoom
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import RoomPlan, home_content
 from agent_bridge.render.content import message
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.bridge.rooms.access import Access
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
@@ -51,6 +53,7 @@ class HomeRooms:
         namespace: Namespace,
         agents: Agents,
         access: Access,
+        admin_room: AdminRoom,
         config: RoomsConfig,
         powers: Mapping[str, int],
         texts: Texts,
@@ -59,6 +62,7 @@ class HomeRooms:
         self._namespace = namespace
         self._agents = agents
         self._access = access
+        self._admin_room = admin_room
         self._config = config
         self._powers = powers
         self._texts = texts
@@ -84,12 +88,16 @@ class HomeRooms:
         raise HomeserverUnavailable(Text("homeserver_invalid"))
 
     async def _look(self, agent_room: AgentRoom) -> RoomState | None:
-        """Return the state of the room; None if neither the ghost nor the bot is in it."""
-        users = self._users(agent_room)
-        for user in users if agent_room.home.bot_joined else reversed(users):
-            state = await self._homeserver.room_state(agent_room.home.room_id or "", user)
+        """Return the state of the room; None if neither the ghost nor the bot is in it or can enter it."""
+        room_id, users = agent_room.home.room_id or "", self._users(agent_room)
+        order = users if agent_room.home.bot_joined else users[::-1]
+        for user in order:
+            state = await self._homeserver.room_state(room_id, user)
             if state is not None:
                 return state
+        for user in order:
+            if await self._homeserver.can_join(room_id, user):
+                return await self._homeserver.room_state(room_id, user)
         return None
 
     async def _make(self, agent_room: AgentRoom, space: str | None) -> bool:
@@ -97,7 +105,7 @@ class HomeRooms:
         agent, home = agent_room.agent, agent_room.home
         if self._lists_creator is None:
             self._lists_creator = await self._homeserver.lists_creator(self._config.version)
-        ghost = self._namespace.user_id(agent.ghost)
+        ghost = reader = self._namespace.user_id(agent.ghost)
         plan = RoomPlan(
             alias=agent.ghost,
             name=home.name,
@@ -118,9 +126,14 @@ class HomeRooms:
         try:
             made = await self._homeserver.create_room(content, ghost)
         except RoomOutOfReach as error:
-            _log.warning("the ghost cannot enter its former room: making a new one", agent=agent.name, error=str(error))
-            await self._homeserver.remove_alias(self._namespace.alias(agent.ghost))
-            made = await self._homeserver.create_room(content, ghost)
+            if await self._homeserver.can_join(error.room_id):
+                # The bot invites the ghost, unless the ghost is banned.
+                made, reader = CreatedRoom(error.room_id, fresh=False), self._namespace.bot
+            else:
+                _log.warning("the former room is out of reach: making another one", agent=agent.name, error=str(error))
+                await self._admin_room.tell_replaced(agent.name, error.room_id)
+                await self._homeserver.remove_alias(self._namespace.alias(agent.ghost))
+                made = await self._homeserver.create_room(content, ghost)
         if made.fresh:
             await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
             if agent.avatar is not None:
@@ -131,7 +144,7 @@ class HomeRooms:
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
         # Its messages were sent to an earlier bridge.
         others = said_by_others(self._namespace, ghost)
-        newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=ghost, only=others)
+        newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=reader, only=others)
         seen = newest[0]["event_id"] if newest else None
         await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
         return False

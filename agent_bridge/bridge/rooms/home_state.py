@@ -32,23 +32,26 @@ class HomeState:
         self._agents = agents
         self._powers = powers
 
-    async def names(self, agent_room: AgentRoom, room_id: str, ghost: str) -> None:
+    async def names(self, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
         """Set the name and the topic of the room."""
-        home = agent_room.home
+        home, bot = agent_room.home, self._namespace.bot
         if home.name_applied != home.name:
-            await rename_room(self._homeserver, room_id, "name", home.name, ghost)
+            editor = state.editor("m.room.name", ghost, bot)
+            await rename_room(self._homeserver, state, "name", home.name, home.name_applied, editor)
             await self._agents.name_applied(home.id, home.name)
         if home.topic_applied != home.topic:
-            await rename_room(self._homeserver, room_id, "topic", home.topic, ghost)
+            editor = state.editor("m.room.topic", ghost, bot)
+            await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, editor)
             await self._agents.topic_applied(home.id, home.topic)
 
     async def powers(self, state: RoomState, ghost: str) -> bool:
         """Repair the power levels, and keep guests out; tell whether anything changed."""
         changed = False
-        levels = repaired_levels(state, self._namespace.bot, self._powers, ghost)
-        if levels is not None:
-            _log.info("repairing the power levels of a room", room=state.room_id)
-            await self._set(state, "m.room.power_levels", levels, ghost)
+        repair = repaired_levels(state, self._namespace.bot, self._powers, ghost)
+        if repair is not None:
+            editor, levels = repair
+            _log.info("repairing the power levels of a room", room=state.room_id, editor=editor)
+            await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
             changed = True
         if state.content(_GUESTS).get("guest_access") != "forbidden":
             await self._set(state, _GUESTS, {"guest_access": "forbidden"}, ghost)
@@ -85,7 +88,5 @@ class HomeState:
             await self._homeserver.set_displayname(ghost, displayname)
 
     async def _set(self, state: RoomState, kind: str, content: dict[str, Any], ghost: str) -> None:
-        """Set state of the room as the bot, if only the bot may, else as the ghost."""
-        as_bot = not state.may_set(ghost, kind) and state.may_set(self._namespace.bot, kind)
-        as_user = self._namespace.bot if as_bot else ghost
-        await self._homeserver.set_state(state.room_id, kind, content, as_user=as_user)
+        editor = state.editor(kind, ghost, self._namespace.bot)
+        await self._homeserver.set_state(state.room_id, kind, content, as_user=editor)

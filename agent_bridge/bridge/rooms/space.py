@@ -20,6 +20,7 @@ from agent_bridge.store.kv import KeyValues
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.config.conversations import RoomsConfig, SpaceConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
@@ -41,6 +42,7 @@ class Space:
         homeserver: Homeserver,
         namespace: Namespace,
         kv: KeyValues,
+        admin_room: AdminRoom,
         config: SpaceConfig,
         rooms: RoomsConfig,
         powers: Mapping[str, int],
@@ -48,6 +50,7 @@ class Space:
         self._homeserver = homeserver
         self._namespace = namespace
         self._kv = kv
+        self._admin_room = admin_room
         self._config = config
         self._rooms = rooms
         self._powers = powers
@@ -85,6 +88,7 @@ class Space:
             if room_id is not None:
                 _log.warning("the Space was deleted, creating a new one", room=room_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, [])
+                await self._kv.set(KeyValues.SPACE_NAMES, {})
             plan = RoomPlan(
                 alias=self._namespace.space_alias_localpart,
                 name=self._config.name,
@@ -107,6 +111,8 @@ class Space:
         """Return the state of the Space, or of the one that replaces it; None if the bot is in neither."""
         bot = self._namespace.bot
         state = await self._homeserver.room_state(room_id)
+        if state is None and await self._homeserver.can_join(room_id):
+            state = await self._homeserver.room_state(room_id)
         for _ in range(_UPGRADES):
             if state is None or state.replacement is None:
                 return state
@@ -125,17 +131,22 @@ class Space:
             return (await self._homeserver.create_room(content)).room_id
         except RoomOutOfReach as error:
             _log.warning("the bot cannot enter the former Space: creating a new one", error=str(error))
+            await self._admin_room.tell_replaced(self._config.name, error.room_id)
             await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
             return (await self._homeserver.create_room(content)).room_id
 
     async def _repair(self, state: RoomState) -> None:
         """Set name, topic and power levels. The Space lists rooms also without them."""
         try:
-            await rename_room(self._homeserver, state.room_id, "name", self._config.name)
-            await rename_room(self._homeserver, state.room_id, "topic", self._config.topic)
-            levels = repaired_levels(state, self._namespace.bot, self._powers)
-            if levels is not None:
-                await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels)
+            applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
+            names = {"name": self._config.name, "topic": self._config.topic}
+            if applied != names:
+                await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
+                await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
+                await self._kv.set(KeyValues.SPACE_NAMES, names)
+            repair = repaired_levels(state, self._namespace.bot, self._powers)
+            if repair is not None:
+                await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
         except HomeserverRefused as error:
             _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
 

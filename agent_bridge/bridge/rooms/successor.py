@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.core.errors import HomeserverRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,7 @@ async def enter_successor(homeserver: Homeserver, old: RoomState, users: Sequenc
     successor: RoomState | None = None
     for user in users:
         state = await homeserver.room_state(new, user)
-        if state is None and await _joins(homeserver, new, user):
+        if state is None and await homeserver.can_join(new, user):
             joined.append(user)
             state = await homeserver.room_state(new, user)
         if state is not None and state.predecessor == old.room_id:
@@ -46,16 +45,11 @@ async def enter_successor(homeserver: Homeserver, old: RoomState, users: Sequenc
 
 
 async def invite_members(homeserver: Homeserver, old: RoomState, new: RoomState, sender: str) -> None:
-    """Have *sender* invite the people of *old* into *new*: the homeserver does not take them along."""
+    """Have *sender* invite the people of *old* into *new*: the homeserver does not take them along.
+
+    An invitation to *old* that is not answered yet counts.
+    """
     known = new.members("join", "invite", "ban")
-    for user_id in sorted(old.members("join") - known):
+    for user_id in sorted(old.members("join", "invite") - known):
         if not homeserver.namespace.is_ours(user_id):
             await try_invite(homeserver, new.room_id, user_id, sender)
-
-
-async def _joins(homeserver: Homeserver, room_id: str, user: str) -> bool:
-    try:
-        await homeserver.join(room_id, user)
-    except HomeserverRefused:
-        return False
-    return True

@@ -138,11 +138,11 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 
 -- room_moved --
 -- Record that the room of a home continues in %(room_id)s: its conversations and its waiting turns with it, except those
--- that the new room has already. The events of open turns stay behind.
+-- that the new room has already. The events of open turns stay behind. The homeserver copies the names, the avatar and
+-- the join rule: what the bridge applied last shows later whether a person changed them.
 WITH moved AS (
-    UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
-           topic_applied = NULL, last_seen = NULL, needs_backfill = true, backfill_requests = backfill_requests + 1,
-           backfilled_at = NULL, avatar_applied = NULL, join_rule_applied = NULL
+    UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, last_seen = NULL, needs_backfill = true,
+           backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s
     RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill')
 ), left_behind AS (
