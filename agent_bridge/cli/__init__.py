@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from agent_bridge import __version__
-from agent_bridge.cli.terminal import printable
 from agent_bridge.core.errors import BridgeError, ConfigError
+from agent_bridge.core.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

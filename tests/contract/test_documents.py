@@ -91,6 +91,12 @@ async def test_documents_without_text(data: bytes, kind: Kind | None, problem: F
     assert await refusal(data, kind) is problem
 
 
+@pytest.mark.parametrize("last", ["XFD1048576", "B250001"])
+async def test_a_sheet_of_empty_cells_is_refused(last: str) -> None:
+    """A workbook of 5 kB, of which the converter makes each cell."""
+    assert await refusal(sample_documents.xlsx([["a"]], {last: "b"}), seconds=120) is FileProblem.TOO_HARD
+
+
 async def test_a_slow_document_is_given_up() -> None:
     assert await refusal(SLOW, seconds=3) is FileProblem.TOO_HARD
 

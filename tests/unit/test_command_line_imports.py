@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agent_bridge.cli.terminal import printable
+from agent_bridge.core.names import printable
 
 _LOADED = "import sys; {}; print(*sys.modules)"
 

@@ -208,6 +208,7 @@ def test_a_definition_without_a_reference_is_shown(markdown: str, html: str) -> 
         ("[bank.example](https://www.bank.example/x)", ""),
         ("[a@bank.example](mailto:a@bank.example)", ""),
         ("[torch.nn.Module](https://docs.example/torch.nn.Module.html)", ""),
+        ("[gpt-4.mini](https://matrix.to/#/!room:x)", ""),
         ("[version 1.2.3](https://git.example/releases)", ""),
         ("![a picture](https://evil.example/x.png)", ""),
         ("[http://BANK.example/a](https://bank.example/b)", ""),

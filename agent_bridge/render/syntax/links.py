@@ -44,6 +44,8 @@ _NAMED = re.compile(
     r"|(?<![\w.+-])([\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)",
     re.IGNORECASE,
 )
+#: The host of links to rooms, users and events (Matrix spec, "matrix.to navigation").
+_ROOMS = "matrix.to"
 _HOST_NAME = re.compile(r"((?:[\w-]+\.)+[^\W\d_]{2,24})(?:[:/?#]\S*)?")
 _TAG = re.compile(r"<[^>]*>")
 #: Characters of an address that are not percent-encoded, besides letters and digits.
@@ -85,13 +87,14 @@ def link(address: str) -> str:
 def other_host(shown: str, address: str) -> str:
     """Return the host of *address* if the HTML *shown* of its link names an address on another host; else empty.
 
-    A host name without a scheme counts if it is the whole text and no part of *address*: ``README.md`` often is one.
+    A host name without a scheme counts if it is the whole text and no part of *address*, as the name of a file often
+    is. Links to rooms have names of agents, such as ``gpt-4.mini``.
     """
     text = one_line(unescape(_TAG.sub("", shown)))
     actual = _host(address)
     named = [next(filter(None, found.groups())) for found in _NAMED.finditer(text)]
     whole = _HOST_NAME.fullmatch(text)
-    if whole is not None and whole[1].casefold() not in address.casefold():
+    if whole is not None and actual != _ROOMS and whole[1].casefold() not in address.casefold():
         named.append(whole[1])
     return actual if any(_bare_host(host) != _bare_host(actual) for host in named) else ""
 
