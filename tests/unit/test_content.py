@@ -124,7 +124,12 @@ def test_html_is_kept_up_to_the_limit() -> None:
 
 @pytest.mark.parametrize(
     ("text", "body"),
-    [("a\x00b\x1b[0mc", "ab[0mc"), ("a\tb\nc\rd", "a\tb\nc\rd"), ("\x85\u200b", "\x85\u200b")],
+    [
+        ("a\x00b\x1b[0mc", "ab[0mc"),
+        ("a\tb\nc\rd", "a\tb\nc\rd"),
+        ("\x85\u200b", "\x85\u200b"),
+        ("a\x9b2J\u202eb", "a2Jb"),
+    ],
 )
 def test_control_characters_are_left_out(text: str, body: str) -> None:
     assert message(text, mark=KEY)["body"] == body
