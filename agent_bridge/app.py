@@ -285,11 +285,11 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
-    space = Space(homeserver, namespace, stores.kv, admin_room, config.space, config.rooms, powers)
+    space = Space(homeserver, stores.kv, admin_room, config, powers, texts)
     avatars = Avatars(
         homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
     )
-    access = Access(homeserver, namespace, stores.agents, admin_room, config.rooms, texts)
+    access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
     provisioner = Provisioner(
         homeserver,
         namespace,
@@ -304,14 +304,7 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
         texts,
     )
     discovery = Discovery(
-        clients.upstreams,
-        stores.agents,
-        provisioner.request,
-        namespace,
-        config.templates,
-        status,
-        signals,
-        texts,
+        clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
     return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars, held=held)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
+
+from agent_bridge.core.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +28,8 @@ _VERBOSE = (
 )
 
 
+#: Keys whose values have several lines.
+_OF_TRACEBACKS = frozenset({"exception", "stack"})
 #: Minimum seconds between two records that a rate limit applies to.
 _INTERVAL = 30.0
 
@@ -70,15 +75,13 @@ def configure(
         structlog.processors.JSONRenderer()
         if style == "json"
         # Not the traceback of rich, which shows local variables: they contain passwords and messages.
-        else structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
-        )
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24, exception_formatter=_traceback)
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, render],
         )
     )
     root = logging.getLogger()
@@ -99,3 +102,17 @@ def configure(
 
 def _unchanged(_logger: Any, _method: str, event: Any) -> Any:
     return event
+
+
+def _escape(_logger: Any, _method: str, event: Any) -> Any:
+    """Escape control characters: text of others can neither control a terminal nor forge a line."""
+    return {
+        key: printable(value, frozenset()) if isinstance(value, str) and key not in _OF_TRACEBACKS else value
+        for key, value in event.items()
+    }
+
+
+def _traceback(stream: Any, exc_info: Any) -> None:
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    stream.write(printable(text.getvalue()))

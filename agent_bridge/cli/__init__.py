@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from agent_bridge import __version__
-from agent_bridge.cli.terminal import printable, say, use_any_encoding
+from agent_bridge.cli.terminal import say, use_any_encoding
 from agent_bridge.core.errors import BridgeError, ConfigError
+from agent_bridge.core.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

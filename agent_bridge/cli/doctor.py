@@ -197,9 +197,9 @@ class Doctor:
         return Finding("namespaces", True, f"{names.user_regex} and its aliases are the bridge's")
 
     async def _rooms(self, homeserver: Homeserver) -> Finding:
-        """Check that ghosts and bot can read and answer in the rooms of the agents, and that strangers cannot enter."""
+        """Check that ghosts and bot can talk in the rooms of agents, and that strangers cannot enter."""
         try:
-            count, problems = await compare_rooms(self._config.database, homeserver)
+            count, problems = await compare_rooms(self._config, homeserver)
         except (HomeserverError, StoreError) as error:
             return Finding("rooms", False, str(error))
         if problems:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.rooms.problems import problems_of
+from agent_bridge.bridge.rooms.problems import is_open, problems_of, strangers_in
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
 
 if TYPE_CHECKING:
-    from agent_bridge.config.model import DatabaseConfig
+    from agent_bridge.config.model import Config
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom
@@ -29,20 +30,29 @@ _NOTED = {
 }
 
 
-async def compare_rooms(config: DatabaseConfig, homeserver: Homeserver) -> tuple[int, list[str]]:
-    """Return the number of rooms that agents have, and a line about each problem, of a few rooms at most.
+async def compare_rooms(config: Config, homeserver: Homeserver) -> tuple[int, list[str]]:
+    """Return the number of rooms that agents have, and a line about each problem of them and the Space, a few at most.
 
     Raises:
         HomeserverError, StoreError: the comparison is not possible.
     """
-    async with database_uri(config) as uri, Database(uri) as database:
+    async with database_uri(config.database) as uri, Database(uri) as database:
         rooms = [each for each in await Agents(database).all() if each.home.room_id is not None]
-    lines: list[str] = []
+        space: str | None = await KeyValues(database).get(KeyValues.SPACE)
+    lines = [] if space is None else await _problems_of_space(space, config, homeserver)
     for agent_room in rooms:
         found = await _problems(agent_room, homeserver)
         lines += [f"the room of {agent_room.agent.name} {problem}" for problem in found]
     rest = len(lines) - _LISTED
     return len(rooms), [*lines[:_LISTED], *([f"{rest} more"] if rest > 0 else [])]
+
+
+async def _problems_of_space(space: str, config: Config, homeserver: Homeserver) -> list[str]:
+    state = await homeserver.room_state(space)
+    if state is None:
+        return ["the Space does not exist, or the bot is not in it: the running bridge makes another one"]
+    strangers = [f"the Space has a member without a role: {user}" for user in strangers_in(state, config)]
+    return [f"the Space {ENGLISH.room_problems[RoomProblem.OPEN_DOOR]}"] * is_open(state) + strangers
 
 
 async def _problems(agent_room: AgentRoom, homeserver: Homeserver) -> list[str]:

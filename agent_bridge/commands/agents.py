@@ -6,8 +6,8 @@ from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry
+from agent_bridge.commands.lookup import visible_agents
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import AgentList, Group, Invited, NoRoomYet, NotPermitted
 from agent_bridge.core.roles import Role
@@ -21,17 +21,12 @@ _FIRST = PageNumber(1)
 @command("agents", group=Group.AGENTS, role=Role.MEMBER)
 async def agents(ctx: CommandContext, page: PageNumber = _FIRST) -> AgentList:
     """List the agents, fifty on a page. Only reads."""
-    is_for_admin = ctx.role >= Role.ADMIN
-    # A held agent has no room yet: members need not know of it.
-    listed = [
-        each for each in await ctx.services.agents.all() if is_for_admin or each.agent.state is not AgentState.HELD
-    ]
-    found = sorted(listed, key=lambda each: each.agent.name.casefold())
+    found = sorted(await visible_agents(ctx), key=lambda each: each.agent.name.casefold())
     pages = max(1, -(-len(found) // _PAGE))
     number = min(max(page, 1), pages)
     shown = found[(number - 1) * _PAGE : number * _PAGE]
     entries = tuple(agent_entry(each, ctx.services.namespace.domain) for each in shown)
-    return AgentList(entries, is_for_admin=is_for_admin, page=number, pages=pages)
+    return AgentList(entries, is_for_admin=ctx.role >= Role.ADMIN, page=number, pages=pages)
 
 
 @command("invite", group=Group.AGENTS, role=Role.MEMBER, example="Ada @bob:example.org")

@@ -27,7 +27,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, NewType, get_args, get_type_hints
 
 from agent_bridge.commands.entries import agent_entry
-from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference
+from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, visible_agents
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.store.agents import AgentRoom
@@ -35,11 +35,11 @@ from agent_bridge.store.agents import AgentRoom
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from agent_bridge.commands.registry import CommandServices
+    from agent_bridge.commands.registry import CommandContext
     from agent_bridge.core.results.commands import AgentEntry
 
     #: Returns the value that the words of an argument stand for, or raises :class:`ArgumentError`.
-    Convert = Callable[[Argument, str, CommandServices], Awaitable[object]]
+    Convert = Callable[[Argument, str, CommandContext], Awaitable[object]]
 
 UserId = NewType("UserId", str)
 PageNumber = NewType("PageNumber", int)
@@ -115,23 +115,23 @@ def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
     return parameters
 
 
-async def bind(parameters: Sequence[Parameter], text: str, services: CommandServices) -> dict[str, object]:
+async def bind(parameters: Sequence[Parameter], text: str, ctx: CommandContext) -> dict[str, object]:
     """Return the value of each parameter that *text* gives, by the parameter's name.
 
     Raises:
         ArgumentError: *text* does not fit *parameters*.
     """
     given = split_arguments(parameters, text)
-    await _refuse_incomplete_user(parameters, given, services)
+    await _refuse_incomplete_user(parameters, given, ctx)
     return {
-        parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], services)
+        parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], ctx)
         for parameter in parameters
         if parameter.name in given
     }
 
 
 async def _refuse_incomplete_user(
-    parameters: Sequence[Parameter], given: Mapping[str, str], services: CommandServices
+    parameters: Sequence[Parameter], given: Mapping[str, str], ctx: CommandContext
 ) -> None:
     """Refuse ``Ada bob``: a similar name would hide that the last word is meant as a user.
 
@@ -144,7 +144,7 @@ async def _refuse_incomplete_user(
         return
     name, _, last = given.get(agent.name, "").rpartition(" ")
     if name:
-        agents = await services.agents.all()
+        agents = await visible_agents(ctx)
         if not find_agents(given[agent.name], agents, similar=False) and find_agents(name, agents, similar=False):
             raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
 
@@ -221,7 +221,7 @@ def _parameter(declared: inspect.Parameter, hint: Any) -> Parameter:
 
 
 def _choice_of(choices: type[StrEnum]) -> Convert:
-    async def convert(argument: Argument, value: str, _services: CommandServices) -> StrEnum:
+    async def convert(argument: Argument, value: str, _ctx: CommandContext) -> StrEnum:
         try:
             return choices(value.lower())
         except ValueError:
@@ -230,25 +230,25 @@ def _choice_of(choices: type[StrEnum]) -> Convert:
     return convert
 
 
-async def _given(_argument: Argument, _value: str, _services: CommandServices) -> bool:
+async def _given(_argument: Argument, _value: str, _ctx: CommandContext) -> bool:
     return True
 
 
-async def _agent(argument: Argument, value: str, services: CommandServices) -> AgentRoom:
-    found = find_agents(value, await services.agents.all())
+async def _agent(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
+    found = find_agents(value, await visible_agents(ctx))
     if not found:
         raise ArgumentError(ArgumentProblem.NO_SUCH_AGENT, argument, value)
     if len(found) > 1:
-        candidates = tuple(agent_entry(each, services.namespace.domain) for each in found)
+        candidates = tuple(agent_entry(each, ctx.services.namespace.domain) for each in found)
         raise ArgumentError(ArgumentProblem.SEVERAL_AGENTS, argument, value, candidates)
     return found[0]
 
 
-async def _text(_argument: Argument, value: str, _services: CommandServices) -> AgentName:
+async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> AgentName:
     return AgentName(value)
 
 
-async def _user(argument: Argument, value: str, _services: CommandServices) -> UserId:
+async def _user(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
     try:
         parse_user_id(value)
     except ValueError:
@@ -256,11 +256,11 @@ async def _user(argument: Argument, value: str, _services: CommandServices) -> U
     return UserId(value)
 
 
-async def _page(_argument: Argument, value: str, _services: CommandServices) -> PageNumber:
+async def _page(_argument: Argument, value: str, _ctx: CommandContext) -> PageNumber:
     return PageNumber(int(value[:_DIGITS]) if value.isascii() and value.isdecimal() else 1)
 
 
-async def _reference(_argument: Argument, value: str, _services: CommandServices) -> MessageReference:
+async def _reference(_argument: Argument, value: str, _ctx: CommandContext) -> MessageReference:
     return parse_reference(value)
 
 

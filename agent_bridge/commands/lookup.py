@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from agent_bridge.commands.registry import CommandContext
     from agent_bridge.store.agents import AgentRoom
 
 #: Similarity of two names, between 0 and 1, from which one may be meant by the other.
@@ -31,6 +33,12 @@ class MessageReference:
     name: str
     #: Room id or alias; None when the person gave no link.
     room: str | None = None
+
+
+async def visible_agents(ctx: CommandContext) -> list[AgentRoom]:
+    """Return the agents that the caller may know of: a held agent has no room yet, so only admins see it."""
+    agents = await ctx.services.agents.all()
+    return [each for each in agents if ctx.role >= Role.ADMIN or each.agent.state is not AgentState.HELD]
 
 
 def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True) -> list[AgentRoom]:

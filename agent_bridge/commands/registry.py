@@ -175,7 +175,7 @@ class Registry:
         if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
             return WrongRoom(found.name)
         try:
-            values = await bind(found.parameters, arguments, ctx.services)
+            values = await bind(found.parameters, arguments, ctx)
         except ArgumentError as error:
             return InvalidArguments(found.usage, error.problem, error.argument, error.value, error.candidates)
         return await found.run(ctx, **values)

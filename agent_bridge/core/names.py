@@ -1,4 +1,4 @@
-"""Names that others chose, of agents and files, in one line that does not mislead."""
+"""Names and other text that others chose, in one line that does not mislead, and for terminals."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 _JOINERS = frozenset("\u200c\u200d")
 #: Control characters, format characters (direction, invisible), private use, and halves of surrogate pairs.
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs"})
+#: Letters and symbols that show nothing: fillers of Hangul and of Khmer, and the empty pattern of Braille.
+_BLANK = re.compile("[\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+#: Line breaks, tabs and the joiner of emoji.
+_KEPT_IN_TEXT = frozenset("\n\t\u200d")
 #: Code points that are no characters.
 _NONE = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 
@@ -18,9 +22,9 @@ _NONE = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 def one_line(text: str) -> str:
     """Return *text* in one line, without characters that show nothing or turn the direction of the text.
 
-    Each run of white space becomes one blank. A text of which nothing is visible becomes empty.
+    Each run of white space and of empty letters becomes one blank. A text of which nothing is visible becomes empty.
     """
-    text = _NONE.sub("", text)
+    text = _BLANK.sub(" ", _NONE.sub("", text))
     flags = {at for flag in _FLAG.finditer(text) for at in range(*flag.span())}
     kept = (
         " " if sign.isspace() else sign
@@ -29,3 +33,13 @@ def one_line(text: str) -> str:
     )
     line = " ".join("".join(kept).split())
     return line if any(sign not in _JOINERS and not unicodedata.category(sign).startswith("M") for sign in line) else ""
+
+
+def printable(text: str, kept: frozenset[str] = _KEPT_IN_TEXT) -> str:
+    """Return *text* with escaped control characters except *kept*, so that it cannot control a terminal."""
+    return "".join(
+        sign
+        if sign in kept or unicodedata.category(sign) not in _HIDDEN
+        else sign.encode("unicode_escape").decode("ascii")
+        for sign in text
+    )

@@ -8,7 +8,10 @@ network.
 from __future__ import annotations
 
 import io
+import re
 import sys
+import zipfile
+import zlib
 from importlib import import_module
 
 from agent_bridge.files import sandbox
@@ -20,6 +23,10 @@ TOO_HARD = 4
 _MEMORY = 1024**3
 #: Seconds of CPU time: the limit if the bridge dies and cannot end the process.
 _CPU = 40
+#: Cells of the largest sheet that the converter reads within the time: it makes each of them, also the empty ones.
+_MAX_CELLS = 500_000
+#: Bytes of a sheet that are searched for its cells, and the addresses of its cells.
+_MAX_SHEET, _CELL = 256 * 1024**2, re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
 _CONVERTERS = {"pdf": "PdfConverter", "docx": "DocxConverter", "xlsx": "XlsxConverter", "pptx": "PptxConverter"}
 
 
@@ -27,6 +34,8 @@ def _main(form: str, max_chars: int) -> int:
     sandbox.bound(_MEMORY, _CPU)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     data = sys.stdin.buffer.read()
+    if form == "xlsx" and _is_too_large(data):
+        return TOO_HARD
     try:
         markitdown = import_module("markitdown")
         converter = getattr(import_module("markitdown.converters"), _CONVERTERS[form])()
@@ -44,6 +53,35 @@ def _main(form: str, max_chars: int) -> int:
     out.write(text[: max_chars + 1].encode("utf-8", "replace"))
     out.flush()
     return 0
+
+
+def _is_too_large(book: bytes) -> bool:
+    """Tell whether a sheet of *book* reaches so far that it has too many cells, most of them empty."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(book)) as archive:
+            sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+            return any(_cells(archive, name) > _MAX_CELLS for name in sheets)
+    except MemoryError:
+        return True
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError):
+        # The converter tells how it is damaged.
+        return False
+
+
+def _cells(archive: zipfile.ZipFile, name: str) -> int:
+    """Return the number of cells of a sheet, from the first to the last column and row."""
+    with archive.open(name) as sheet:
+        cells = set(_CELL.findall(sheet.read(_MAX_SHEET)))
+    width = max((_column(letters) for letters, _ in cells), default=0)
+    return width * max((int(row) for _, row in cells), default=0)
+
+
+def _column(letters: bytes) -> int:
+    """Return the number of the column *letters*: ``A`` is 1, ``AA`` is 27."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 if __name__ == "__main__":

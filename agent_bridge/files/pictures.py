@@ -17,34 +17,34 @@ _PROGRAM = "picture_worker.py"
 
 
 class PictureReader:
-    """Decodes pictures of rooms: a few at the same time, and one of each room."""
+    """Decodes pictures: a few at the same time, and one of each holder."""
 
     def __init__(self, seconds: float = _SECONDS) -> None:
         self._places = Places(_PLACES)
         self._seconds = seconds
 
-    async def for_model(self, data: bytes, *, max_bytes: int, room: str) -> Picture:
+    async def for_model(self, data: bytes, *, max_bytes: int, holder: str) -> Picture:
         """Return the first frame of a picture for a model: at most *max_bytes*, and 2,048 pixels on each side.
 
         Raises:
             TooLarge: the picture cannot be reduced to *max_bytes*; never for 1,000 bytes or more.
             FileRefused: *data* is not a picture that can be decoded within the limits.
         """
-        head, body = await self._read(data, room, "model", str(max_bytes))
+        head, body = await self._read(data, holder, "model", str(max_bytes))
         return Picture(**head["picture"] | {"data": body})
 
-    async def preview(self, data: bytes, *, room: str) -> Preview:
+    async def preview(self, data: bytes, *, holder: str) -> Preview:
         """Return the description and the thumbnail of a picture.
 
         Raises:
             FileRefused: *data* is not a picture that can be decoded within the limits.
         """
-        head, body = await self._read(data, room, "preview")
+        head, body = await self._read(data, holder, "preview")
         thumbnail = Picture(**head["thumbnail"] | {"data": body})
         return Preview(PictureInfo(**head["info"]), thumbnail, head["blurhash"])
 
-    async def _read(self, data: bytes, room: str, *task: str) -> tuple[dict[str, Any], bytes]:
-        async with self._places.place(room):
+    async def _read(self, data: bytes, holder: str, *task: str) -> tuple[dict[str, Any], bytes]:
+        async with self._places.place(holder):
             try:
                 code, out = await run_reader(_PROGRAM, *task, data=data, seconds=self._seconds)
             except TimeoutError:

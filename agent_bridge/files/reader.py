@@ -18,16 +18,16 @@ _ENVIRONMENT = {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS
 
 
 class Places:
-    """At most *total* holders at the same time, and one of each room."""
+    """At most *total* files at the same time, and one of each holder: a person that asks, or an agent that answers."""
 
     def __init__(self, total: int) -> None:
         self._total = asyncio.Semaphore(total)
-        self._rooms: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._holders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def place(self, room: str) -> AsyncIterator[None]:
-        """Hold a place for *room* during the block."""
-        lock = self._rooms.setdefault(room, asyncio.Lock())
+    async def place(self, holder: str) -> AsyncIterator[None]:
+        """Hold a place for a file of *holder* during the block."""
+        lock = self._holders.setdefault(holder, asyncio.Lock())
         async with lock, self._total:
             yield
 

@@ -7,6 +7,8 @@ import sys
 
 #: Actions that are denied, by the names of Python's audit events.
 _DENIED = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "urllib.")
+#: Folders of programs and of their data, and further files, that may be opened: modules are imported late.
+_READABLE = ("/usr/share/", "/etc/mime.types", "/dev/null", "/dev/urandom")
 #: The bridge itself goes before.
 _NICE = 5
 
@@ -27,10 +29,18 @@ def bound(memory: int, seconds: int) -> None:
 
 
 def deny() -> None:
-    """Deny this process connections and further processes."""
-    sys.addaudithook(_deny)
+    """Deny this process connections, further processes, and files other than those of programs.
 
+    Python's own code asks for it; decoders in other languages do not.
+    """
+    roots = tuple(f"{os.path.realpath(path)}{os.sep}" for path in (*sys.path, sys.prefix, sys.base_prefix) if path)
 
-def _deny(event: str, _: object) -> None:
-    if event.startswith(_DENIED):
-        raise PermissionError(f"{event} is not allowed")
+    def refuse(event: str, arguments: tuple[object, ...]) -> None:
+        if event.startswith(_DENIED):
+            raise PermissionError(f"{event} is not allowed")
+        if event == "open" and isinstance(arguments[0], str | bytes):
+            path = os.path.realpath(os.fsdecode(arguments[0]))
+            if not path.startswith((*roots, *_READABLE)):
+                raise PermissionError(f"opening {path} is not allowed")
+
+    sys.addaudithook(refuse)

@@ -101,6 +101,7 @@ class Texts:
     #: Told to administrators when the join rule of existing rooms was changed.
     rooms_opened: str
     rooms_closed: str
+    space_strangers: str
     #: Told to administrators when another room or Space replaces one that the bridge cannot enter.
     room_replaced: str
     #: The ``{cause}`` of messages whose room does not exist any more.

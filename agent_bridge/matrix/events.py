@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from agent_bridge.core.ids import MAX_ID_BYTES
+from agent_bridge.core.json_pieces import load_piece, load_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,8 @@ _YEAR_10000 = 253_402_300_800_000
 _NESTING = re.compile(r'"events"\s*:\s*\[|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[][{}]', re.DOTALL)
 #: Bytes of invalid JSON that are searched for events; a transaction has up to 100 events of 64 KiB.
 _SEARCHED = 16 * 1024**2
-#: Elements that are salvaged from invalid JSON: a homeserver sends at most 100 events in a transaction.
-_SALVAGED = 300
+#: Brackets and strings that are looked at, and elements that are read: a homeserver sends at most 100 events.
+_TOKENS, _SALVAGED = 4_000_000, 300
 #: Nesting depths of the lists of a transaction, and of their elements.
 _LIST, _ELEMENT = 2, 3
 
@@ -122,7 +123,7 @@ def parse_transaction(raw: bytes) -> tuple[list[object], str | None]:
     If *raw* is not JSON, the first elements that are valid JSON objects are returned.
     """
     try:
-        body = json.loads(raw)
+        body = load_pieces(raw)
     except (ValueError, RecursionError) as error:
         return _salvaged(raw[:_SEARCHED].decode("utf-8", "replace")), f"not JSON: {type(error).__name__}"
     events = body.get("events", []) if isinstance(body, dict) else None
@@ -131,8 +132,8 @@ def parse_transaction(raw: bytes) -> tuple[list[object], str | None]:
 
 def _salvaged(text: str) -> list[object]:
     found: list[object] = []
-    depth, start, among_events = 0, 0, False
-    for token in _NESTING.finditer(text):
+    depth, start, among_events, read = 0, 0, False, 0
+    for token in islice(_NESTING.finditer(text), _TOKENS):
         if token[0][-1] in "[{":
             depth += 1
             if depth == _LIST:
@@ -143,7 +144,8 @@ def _salvaged(text: str) -> list[object]:
         elif token[0] in {"]", "}"}:
             if depth == _ELEMENT and among_events:
                 found += _alone(text[start : token.end()])
-                if len(found) >= _SALVAGED:
+                read += 1
+                if read == _SALVAGED:
                     break
             depth -= 1
     return found
@@ -151,7 +153,7 @@ def _salvaged(text: str) -> list[object]:
 
 def _alone(text: str) -> list[object]:
     try:
-        return [json.loads(text)]
+        return [load_piece(text)]
     except (ValueError, RecursionError):
         return []
 

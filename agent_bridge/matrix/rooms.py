@@ -17,6 +17,7 @@ MODERATOR_POWER = 50
 OUT_OF_REACH = 101
 ENCRYPTION = "m.room.encryption"
 JOIN_RULES = "m.room.join_rules"
+GUESTS = "m.room.guest_access"
 #: Members that clients do not count for the name and the picture of a room (MSC4171, by its earlier name).
 FUNCTIONAL = "io.element.functional_members"
 #: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
@@ -67,7 +68,7 @@ class RoomPlan:
             "power_level_content_override": levels,
             "initial_state": [
                 _state(JOIN_RULES, {"join_rule": "invite"}),
-                _state("m.room.guest_access", {"guest_access": "forbidden"}),
+                _state(GUESTS, {"guest_access": "forbidden"}),
             ],
         }
         if self.version is not None:

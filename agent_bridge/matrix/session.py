@@ -7,12 +7,13 @@ import json
 import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import aiohttp
 
 from agent_bridge.core.http import delay_of
+from agent_bridge.core.json_pieces import load_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +35,8 @@ _REPETITIONS = (1, 2, 4)
 #: Parts of the paths with a transaction id: the homeserver carries such a request out once, however often it comes.
 _WITH_TRANSACTION = ("/send/", "/redact/")
 _TOO_MANY = 429
+#: Bytes of a response that are parsed before a thread could begin.
+_SHORT = 20_000
 #: Shortest wait in seconds, and the wait if the homeserver names no time.
 _PAUSE, _DEFAULT = 0.1, 1.0
 
@@ -67,6 +70,17 @@ def _retry_after_ms(body: bytes) -> object:
         return json.loads(body)["retry_after_ms"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response whose JSON may contain events: the event loop runs while a long one is parsed."""
+
+    async def json(self, **options: Any) -> Any:
+        """Return its JSON value; that of a long response as :func:`load_pieces` does."""
+        raw = await self.read()
+        if len(raw) <= _SHORT or not self.ok:
+            return await super().json(**options)
+        return await asyncio.to_thread(load_pieces, raw)
 
 
 class _WaitWhenLimited:
@@ -154,6 +168,7 @@ def homeserver_session(
     return aiohttp.ClientSession(
         # No total limit: it would include the waits.
         timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
+        response_class=_Response,
         middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence)),
         connector=connector,
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.names import one_line
 
 if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerFile, MediaFile
 
 #: Pictures that every client shows; others are files to download.
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-#: White space, and marks of the direction of writing, which make "gpj.exe" look like an image.
-_NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _MAX_NAME = 255
 _BY_FAMILY = {"audio": "m.audio", "video": "m.video"}
 
@@ -29,8 +28,8 @@ def file_message(file: AnswerFile) -> dict[str, Any]:
 
 
 def shown_name(name: str) -> str:
-    """Return *name* as one readable line of at most 255 characters, without control characters; never empty."""
-    return _NOT_SHOWN.sub(" ", name).strip()[:_MAX_NAME] or "file"
+    """Return *name* as one readable line of at most 255 characters, see :func:`one_line`; never empty."""
+    return one_line(name)[:_MAX_NAME] or "file"
 
 
 def _msgtype(content_type: str) -> str:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from agent_bridge.i18n.catalogue import Texts
 
+#: Agents that are shown if a name may mean several.
+_CANDIDATES = 10
 #: Rows of a table. A long answer is split between tables, so that each message has the head.
 _ROWS = 25
 #: A list of more commands than these gets headings.
@@ -122,8 +124,9 @@ class ResultRenderer:
             case ArgumentProblem.NO_SUCH_AGENT:
                 return texts.commands.no_such_agent.format(value=value)
             case ArgumentProblem.SEVERAL_AGENTS:
-                names = ", ".join(f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates)
-                return texts.commands.did_you_mean.format(value=value, names=names)
+                names = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
+                more = ["…"] if len(result.candidates) > _CANDIDATES else []
+                return texts.commands.did_you_mean.format(value=value, names=", ".join(names + more))
             case ArgumentProblem.MISSING:
                 fault = texts.commands.argument_missing.format(argument=argument)
             case ArgumentProblem.NOT_A_CHOICE:

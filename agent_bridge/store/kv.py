@@ -24,6 +24,8 @@ class KeyValues:
     SPACE_NAMES = "space_names"
     #: User ids that were invited to the Space.
     SPACE_INVITED = "space_invited"
+    #: Room id of the Space whose members may enter the rooms: once, each of them had a role or was in ``rooms.invite``.
+    SPACE_TRUSTED = "space_trusted"
     #: Room id of the room of the administrators.
     ADMIN_ROOM = "admin_room"
     #: Keys of the changes that the administrators were told.

@@ -193,7 +193,7 @@ async def test_queries_create_no_users(client: AppServiceClient, prefix: str, wh
     [
         (b"", "not JSON: JSONDecodeError"),
         (b"{", "not JSON: JSONDecodeError"),
-        (b"\xff\xfe{}", "not JSON: JSONDecodeError"),
+        (b"\xff\xfe{}", "not JSON: UnicodeDecodeError"),
         (b"\0\x80{", "not JSON: UnicodeDecodeError"),
         (b"<html>", "not JSON: JSONDecodeError"),
         (b"[" * TOO_DEEP, "not JSON: RecursionError"),

@@ -36,6 +36,7 @@ NOT_OURS = "Application service cannot masquerade as this user (@agent_frida:exa
 IN_ROOM = f"{CLIENT}/rooms/{ROOM}"
 
 _EVENT = {"event_id": "$e", "content": {}}
+_DENSE = {"event_id": "$e", "content": {"body": "hi", "x": [[0]] * 15_000}}
 
 
 @pytest.fixture
@@ -165,6 +166,11 @@ LIMITED = refuses(429, "M_LIMIT_EXCEEDED", retry_after_ms=150)
         pytest.param(
             lambda h: h.messages(ROOM, limit=5), {"chunk": []},
             ("GET", f"{IN_ROOM}/messages", None, NAMES.bot), ([], None), id="the last messages",
+        ),
+        pytest.param(
+            lambda h: h.messages(ROOM, limit=5), {"chunk": [_DENSE]},
+            ("GET", f"{IN_ROOM}/messages", None, NAMES.bot),
+            ([{"event_id": "$e", "content": {"body": "hi", "x": []}}], None), id="a message of many lists",
         ),
         pytest.param(
             lambda h: h.presence(GHOST, "unavailable", "away"), {},

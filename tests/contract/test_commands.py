@@ -156,6 +156,9 @@ async def test_agents_are_listed_by_name(services: CommandServices, database: Da
     result = await give(services, "agents", role=Role.MEMBER)
     assert isinstance(result, AgentList)
     assert [each.name for each in result.agents] == ["bert"]
+    result = await give(services, "invite ada", role=Role.MEMBER)
+    assert isinstance(result, InvalidArguments)
+    assert (result.problem, result.candidates) == (ArgumentProblem.NO_SUCH_AGENT, ())
     # A turn of the bot is a command, like this one, and is not reported.
     await accept(database, new("$1", ROOM, bert), new("$2"))
     assert await give(services, "status") == StatusReport(1, 1, 0, 1, ())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,18 @@ TOKEN = "hs-token"
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: bridge\r\n"
 BEARER = f"Host: b\r\nAuthorization: Bearer {TOKEN}\r\n"
 PING = f"POST /_matrix/app/v1/ping HTTP/1.1\r\n{BEARER}Content-Length: 2\r\n\r\n{{}}"
+
+
+def test_the_process_permits_many_descriptors_and_no_core_dump() -> None:
+    program = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, min(500, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))\n"
+        "from agent_bridge.cli.process import set_limits\n"
+        "set_limits()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["500", "0"]
 
 
 class Server:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zlib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from agent_bridge.core.errors import FileProblem, FileRefused
 from agent_bridge.files import document_worker
 from agent_bridge.files.documents import as_markdown
+from agent_bridge.files.reader import Places
 from agent_bridge.files.sniff import DOCX, PDF, PPTX, XLSX, Family, Kind, kind_of
 from agent_bridge.files.text import DecodedText
 from support import sample_documents
@@ -91,6 +93,33 @@ async def test_documents_without_text(data: bytes, kind: Kind | None, problem: F
     assert await refusal(data, kind) is problem
 
 
+@pytest.mark.parametrize("last", ["XFD1048576", "B250001"])
+async def test_a_sheet_of_empty_cells_is_refused(last: str) -> None:
+    """A workbook of 5 kB, of which the converter makes each cell."""
+    assert await refusal(sample_documents.xlsx([["a"]], {last: "b"}), seconds=120) is FileProblem.TOO_HARD
+
+
+async def test_a_person_has_one_place_of_two() -> None:
+    places, reading = Places(2), Counter[str]()
+    go_on = asyncio.Event()
+
+    async def read(holder: str) -> None:
+        async with places.place(holder):
+            reading[holder] += 1
+            await go_on.wait()
+
+    tasks = [asyncio.create_task(read(holder)) for holder in ("@ann:x", "@ann:x", "@ann:x", "@bob:x", "@eve:x")]
+
+    async def two() -> bool:
+        return reading.total() == 2
+
+    await eventually(two, "both places are taken")
+    assert reading == {"@ann:x": 1, "@bob:x": 1}
+    go_on.set()
+    await asyncio.gather(*tasks)
+    assert reading == {"@ann:x": 3, "@bob:x": 1, "@eve:x": 1}
+
+
 async def test_a_slow_document_is_given_up() -> None:
     assert await refusal(SLOW, seconds=3) is FileProblem.TOO_HARD
 
@@ -142,8 +171,14 @@ async def test_a_document_reads_no_other_file(tmp_path: Path) -> None:
         assert "czNjcmV0" not in text
 
 
-def test_the_worker_opens_no_connection_starts_no_process_and_writes_no_file(tmp_path: Path) -> None:
+def test_the_worker_opens_no_connection_starts_no_process_and_touches_no_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
     attempts = [
+        f"open({str(secret)!r}).read()",
+        f"import os; os.open({str(secret)!r}, os.O_RDONLY)",
+        f"open('/usr/share/../..{secret}').read()",
+        "open('/proc/self/environ').read()",
         "import socket; socket.create_connection(('127.0.0.1', 9))",
         "import urllib.request; urllib.request.urlopen('file:///etc/hostname')",
         "import subprocess; subprocess.run(['true'])",

@@ -161,6 +161,14 @@ async def test_names_that_lead_nowhere_or_here(server: FaultServer, link: str) -
     assert not server.requests
 
 
+@pytest.mark.parametrize("link", ["http://127.0.0.1:25/", "https://127.0.0.1:22/x.png", "http://127.0.0.1:1023/"])
+async def test_ports_of_other_services_are_not_reached(server: FaultServer, link: str) -> None:
+    async with Fetcher(allow=lambda _address: True) as fetcher:
+        assert (await refusal(fetcher, link)).problem is FORBIDDEN
+        server.script(to(link))
+        assert (await refusal(fetcher, f"{server.url}/x")).problem is FORBIDDEN
+
+
 @pytest.mark.parametrize("link", [link for link in PRIVATE if "https" not in link])
 @pytest.mark.parametrize("status", [301, 307])
 async def test_redirects_to_private_addresses(server: FaultServer, link: str, status: int) -> None:
@@ -185,7 +193,7 @@ async def test_redirects_to_no_web_address(fetcher: Fetcher, server: FaultServer
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects(fetcher: Fetcher, server: FaultServer, status: int) -> None:
-    server.script(*[to(place, status) for place in ("b", "/c/d", f"{server.url}/e", "?f", "//localhost.test:1/")])
+    server.script(*[to(place, status) for place in ("b", "/c/d", f"{server.url}/e", "?f", "//localhost.test:1025/")])
     server.script(to(f"{server.url}/never"))
     error = await refusal(fetcher, f"{server.url}/a/")
     assert error.problem is UNREACHABLE
@@ -374,7 +382,7 @@ async def test_a_server_that_does_not_know_is_asked(
 
 
 async def test_no_server_at_the_address(fetcher: Fetcher) -> None:
-    assert (await refusal(fetcher, "http://127.0.0.1:9/")).problem is UNREACHABLE
+    assert (await refusal(fetcher, "http://127.0.0.1:1025/")).problem is UNREACHABLE
 
 
 async def test_no_cookies_are_kept(fetcher: Fetcher, server: FaultServer) -> None:

@@ -29,7 +29,7 @@ ALIVE, READY = ["/healthz", "/_matrix/mau/live"], ["/readyz", "/_matrix/mau/read
 class Servers:
     """The database, the homeserver and the upstreams whose health the pages report."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: float) -> None:
         #: Errors of "database", "homeserver" and "upstream_status".
         self.errors: dict[str, BridgeError] = {}
         #: Closed: the checks wait.
@@ -38,7 +38,7 @@ class Servers:
         #: Whether the checks never end.
         self.silent = False
         #: Seconds for which a report is shared.
-        self.shared = 0.0
+        self.shared = shared
         #: Checks of each server.
         self.checks: Counter[str] = Counter()
         self.silent_table = False
@@ -68,8 +68,9 @@ class Servers:
 
 
 @pytest.fixture
-def servers() -> Servers:
-    return Servers()
+def servers(request: pytest.FixtureRequest) -> Servers:
+    """Servers; the parameter is the time for which a report is shared."""
+    return Servers(getattr(request, "param", 0.0))
 
 
 @pytest.fixture
@@ -152,6 +153,13 @@ async def test_many_questions_are_one_check(servers: Servers, pages: Pages) -> N
     servers.gate.set()
     assert {status for status, _ in await asyncio.gather(*asked)} == {200}
     assert servers.checks == {"database": 1, "homeserver": 1}
+
+
+@pytest.mark.parametrize(("servers", "checks"), [(3600.0, 1), (0.0, 3)], indirect=["servers"])
+async def test_a_report_is_shared_for_a_while(servers: Servers, pages: Pages, checks: int) -> None:
+    for _ in range(3):
+        assert (await pages("/readyz"))[0] == 200
+    assert servers.checks == {"database": checks, "homeserver": checks}
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "forwarded", "X-Real-IP", "Via"])

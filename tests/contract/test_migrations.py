@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +113,15 @@ def test_a_database_that_is_up_to_date_needs_no_alembic(database_url: str, use: 
         "assert not {'alembic', 'sqlalchemy'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program, database_url], check=True)
+
+
+def test_no_part_of_a_password_is_quoted() -> None:
+    """``database.migrate: false`` only checks the schema."""
+    half = "s3cret"
+    with pytest.raises(StoreError) as caught:
+        check(f"host=127.0.0.1 password=another {half}")
+    assert str(caught.value).endswith("has no PostgreSQL URL")
+    assert half not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_several_at_once_take_turns(database_url: str) -> None:

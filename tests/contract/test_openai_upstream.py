@@ -390,7 +390,7 @@ class TestLists:
             (
                 Reply(200, {}, (b"x" * 4_000_000,), then="repeat"),
                 UpstreamProtocolError,
-                "the response of up is larger than 33554432 bytes",
+                "the response of up is larger than 16777216 bytes",
             ),
             (
                 Reply(301, {"Location": "/v2/models"}),

@@ -13,7 +13,7 @@ from agent_bridge.core.errors import FileProblem, FileRefused, TooLarge
 from agent_bridge.files.pictures import PictureReader
 from agent_bridge.files.results import PictureInfo
 
-ROOM = "!r"
+PERSON = "@bob:x"
 #: Options of Pillow that save time or bytes.
 OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
@@ -35,23 +35,23 @@ def flat(width: int, height: int, form: str, mode: str = "RGB", **options: Any) 
 
 async def problem(data: bytes, reader: PictureReader | None = None) -> FileProblem:
     with pytest.raises(FileRefused) as caught:
-        await (reader or PictureReader()).preview(data, room=ROOM)
+        await (reader or PictureReader()).preview(data, holder=PERSON)
     return caught.value.problem
 
 
 async def test_a_picture_for_a_model() -> None:
-    picture = await PictureReader().for_model(flat(3000, 30, "PNG"), max_bytes=100_000, room=ROOM)
+    picture = await PictureReader().for_model(flat(3000, 30, "PNG"), max_bytes=100_000, holder=PERSON)
     with Image.open(io.BytesIO(picture.data)) as image:
         assert image.size == (picture.width, picture.height) == (2048, 20)
         assert image.get_format_mimetype() == picture.content_type == "image/png"
     with pytest.raises(TooLarge) as caught:
-        await PictureReader().for_model(flat(3000, 30, "PNG"), max_bytes=10, room=ROOM)
+        await PictureReader().for_model(flat(3000, 30, "PNG"), max_bytes=10, holder=PERSON)
     assert caught.value.limit == 10
 
 
 async def test_a_preview() -> None:
     data = flat(1000, 600, "JPEG")
-    shown = await PictureReader().preview(data, room=ROOM)
+    shown = await PictureReader().preview(data, holder=PERSON)
     assert shown.info == PictureInfo(1000, 600, "image/jpeg", len(data))
     assert (shown.thumbnail.width, shown.thumbnail.height, shown.thumbnail.content_type) == (800, 480, "image/jpeg")
     assert len(shown.blurhash) == 28
@@ -89,24 +89,24 @@ async def test_the_largest_pictures_fit_into_the_memory_of_the_process(
     form: str, size: tuple[int, int], mode: str
 ) -> None:
     data = flat(*size, form, mode, **OPTIONS.get(form, {}))
-    assert (await PictureReader().preview(data, room=ROOM)).info.width == size[0]
-    await PictureReader().for_model(data, max_bytes=1_000_000, room=ROOM)
+    assert (await PictureReader().preview(data, holder=PERSON)).info.width == size[0]
+    await PictureReader().for_model(data, max_bytes=1_000_000, holder=PERSON)
 
 
 async def test_a_limit_of_time() -> None:
     assert await problem(flat(2000, 2000, "PNG"), PictureReader(seconds=0.01)) is FileProblem.TOO_HARD
 
 
-async def test_one_picture_of_a_room_at_a_time() -> None:
+async def test_one_picture_of_a_person_at_a_time() -> None:
     reader = PictureReader(seconds=5)
     data = flat(6000, 5000, "PNG", "RGBA")
     done: list[str] = []
 
-    async def read(room: str, name: str, data: bytes = data) -> None:
-        await reader.preview(data, room=room)
+    async def read(person: str, name: str, data: bytes = data) -> None:
+        await reader.preview(data, holder=person)
         done.append(name)
 
     await asyncio.gather(
-        *(read("!busy", f"busy {number}") for number in range(3)), read("!other", "other", flat(9, 9, "PNG"))
+        *(read("@busy:x", f"busy {number}") for number in range(3)), read("@other:x", "other", flat(9, 9, "PNG"))
     )
     assert done[0] == "other"

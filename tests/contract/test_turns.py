@@ -209,7 +209,8 @@ async def test_a_turn_that_another_worker_ended_is_shown_once_more(
     other = await take(database, lane)
     assert not await turns.show_again(paused)
     if answer is not None:
-        await turns.commit(other, answer, error=error, parts=[0], stopped=state is TurnState.STOPPED)
+        stopped = StopReason.STOPPED if state is TurnState.STOPPED else None
+        await turns.commit(other, answer, error=error, parts=[0], stopped=stopped)
         assert not await turns.show_again(paused)
     await turns.finish(other, state, {0: "$answer"}, error=error)
     # The worker that ended it has no doubt.

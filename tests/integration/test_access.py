@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
+from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES
 from support.conditions import eventually
 from support.harness import DOMAIN
@@ -16,6 +17,7 @@ from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
+    from agent_bridge.config.model import Config
     from agent_bridge.store.agents import AgentRoom
     from support.harness import BridgeHarness, Running
     from support.person import Person
@@ -67,17 +69,42 @@ async def test_members_of_the_space_enter_rooms_and_the_agent_introduces_itself(
             assert introduction.content["msgtype"] == "m.notice"
 
 
+async def told(running: Running) -> list[str]:
+    (row,) = await running.database.rows("SELECT value FROM kv WHERE key = 'told_admins'") or [{"value": []}]
+    return list(row["value"])
+
+
 async def test_existing_rooms_are_converted_and_the_administrators_are_told_once(
     harness: BridgeHarness, database_url: str
 ) -> None:
-    async with ScriptedUpstream("first", "second") as upstream, harness.person("admin") as admin:
+    async with (
+        ScriptedUpstream("first", "second") as upstream,
+        harness.person("admin") as admin,
+        harness.person("stranger") as stranger,
+    ):
         there = [{"name": "u", "url": upstream.url}]
-        async with harness.bridge(harness.config(database_url, there, rooms={"introduce": True})) as running:
+
+        def configured(rule: str) -> Config:
+            rooms = {"join_rule": rule, "introduce": True}
+            return harness.config(database_url, there, rooms=rooms)
+
+        async with harness.bridge(configured("invite")) as running:
             for name in upstream.names:
                 await eventually(partial(opened, running, name, "invite"), f"{name} has a room")
+            space = (await running.contact(upstream.names[0])).home.space or ""
+            await running.homeserver.invite(space, stranger.user_id)
+            await stranger.join(space)
+        # A Space with a member without a role opens no room.
+        config = configured("restricted")
+        async with harness.bridge(config) as running:
+            await eventually(partial(told, running), "the administrators are told of the stranger")
+            _, problems = await compare_rooms(config, running.homeserver)
+            assert problems == [f"the Space has a member without a role: {stranger.user_id}"]
+            found = await eventually(partial(opened, running, upstream.names[0], "invite"), "the room is compared")
+            assert (await content(running, found.home.room_id or "", JOIN_RULES))["join_rule"] == "invite"
+        await stranger.leave(space)
         for rule in ("restricted", "invite"):
-            config = harness.config(database_url, there, rooms={"join_rule": rule, "introduce": True})
-            async with harness.bridge(config) as running:
+            async with harness.bridge(configured(rule)) as running:
                 for name in upstream.names:
                     found = await eventually(partial(opened, running, name, rule), f"{name}'s room is converted")
                     room_id = found.home.room_id or ""
@@ -86,8 +113,9 @@ async def test_existing_rooms_are_converted_and_the_administrators_are_told_once
         room_id = row["value"]
         await admin.wait_for(lambda: room_id in admin.invites)
         await admin.join(room_id)
-        await admin.wait_for(lambda: room_id in admin.rooms and len(admin.room(room_id).said_by(BOT)) == 2)
-        opened_, closed = (message.body for message in admin.room(room_id).said_by(BOT))
+        await admin.wait_for(lambda: room_id in admin.rooms and len(admin.room(room_id).said_by(BOT)) == 3)
+        strangers, opened_, closed = (message.body for message in admin.room(room_id).said_by(BOT))
+        assert f"without a role: {stranger.user_id}." in strangers
         assert "can now enter" in opened_
         assert "by invitation only" in closed
 

@@ -141,7 +141,7 @@ async def test_members_invite_nobody(shared: SharedBridge) -> None:
         homeserver = talk.running.homeserver
         await homeserver.set_state(talk.room_id, "m.room.power_levels", levels | open_, as_user=talk.ghost)
         await homeserver.set_state(talk.room_id, "m.room.guest_access", {"guest_access": "can_join"})
-        _, lines = await compare_rooms(talk.running.bridge.config.database, homeserver)
+        _, lines = await compare_rooms(talk.running.bridge.config, homeserver)
         assert [line for line in lines if upstream.names[0] in line] == [
             f"the room of {upstream.names[0]} {ENGLISH.room_problems[RoomProblem.OPEN_DOOR]}"
         ]

@@ -64,13 +64,15 @@ def docx(body: str = "<w:p><w:r><w:t>Hello from Word</w:t></w:r></w:p>", extra: 
     return out.getvalue()
 
 
-def xlsx(rows: list[list[object]]) -> bytes:
-    """A workbook with one sheet."""
+def xlsx(rows: list[list[object]], cells: dict[str, str] | None = None) -> bytes:
+    """A workbook with one sheet: *rows*, and *cells* by their addresses."""
     import openpyxl  # type: ignore[import-untyped]
 
     book, out = openpyxl.Workbook(), io.BytesIO()
     for row in rows:
         book.active.append(row)
+    for place, value in (cells or {}).items():
+        book.active[place] = value
     book.save(out)
     return out.getvalue()
 

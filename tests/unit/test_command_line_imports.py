@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from agent_bridge.cli.terminal import printable
+from agent_bridge.core.names import printable
 
 _LOADED = "import sys; {}; print(*sys.modules)"
 

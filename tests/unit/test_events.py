@@ -280,10 +280,13 @@ def test_clean_text_is_storable_and_stays(text: str) -> None:
     assert json.loads(json.dumps(cleaned)) == cleaned
 
 
-def test_a_limited_number_of_elements_is_salvaged() -> None:
-    raw = b'{"events": [' + b'{"a": 1},' * 100_000
+@pytest.mark.parametrize(
+    ("element", "found"), [(b'{"a": 1},', 300), (b"{a},", 0), (b"[", 0)], ids=["valid", "invalid", "nested"]
+)
+def test_a_limited_part_of_a_broken_transaction_is_searched(element: bytes, found: int) -> None:
+    raw = b'{"events": [' + element * 4_000_000
     started = time.process_time()
     elements, fault = parse_transaction(raw)
-    assert fault == "not JSON: JSONDecodeError"
-    assert len(elements) == 300
-    assert time.process_time() - started < 1
+    assert fault in {"not JSON: JSONDecodeError", "not JSON: RecursionError"}
+    assert len(elements) == found
+    assert time.process_time() - started < 3

@@ -60,7 +60,8 @@ def test_kinds(content_type: str, msgtype: str) -> None:
     [
         ("my cat.png", "my cat.png"),
         (" a\r\nb\x00\tc ", "a b c"),
-        ("cat\u202egpj.exe", "cat gpj.exe"),
+        ("cat\u202egpj.exe", "catgpj.exe"),
+        ("\u2060\u061cgnp.exe\U000e0041\ue000", "gnp.exe"),
         ("кот 🐈.png", "кот 🐈.png"),
         ("", "file"),
         ("\n", "file"),

@@ -110,6 +110,23 @@ def test_people_get_a_line_without_colours_in_a_file() -> None:
     assert "\x1b" not in line
 
 
+def test_text_of_others_controls_no_terminal_and_forges_no_line() -> None:
+    hostile = "a \x1b[2J\x9b\u202e\nforged"
+    with configured("info", "console") as stream:
+        structlog.stdlib.get_logger("bridge").info(hostile, agent=hostile)
+        logging.getLogger("library").warning("got %s", hostile)
+        try:
+            int(hostile)
+        except ValueError:
+            structlog.stdlib.get_logger("bridge").exception("failed")
+    shown = stream.getvalue()
+    assert not set("\x1b\x9b\u202e") & set(shown)
+    ours, library, *_ = shown.splitlines()
+    escaped = "a \\x1b[2J\\x9b\\u202e\\nforged"
+    assert escaped in ours
+    assert f"got {escaped}" in library
+
+
 def test_listeners_see_the_bridges_events_only() -> None:
     seen: list[str] = []
 

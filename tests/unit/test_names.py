@@ -28,6 +28,8 @@ from agent_bridge.core.names import one_line
         ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
         ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4\U000e0067\U000e0062\U000e007f"),
         ("x\U000e0067", "x"),
+        ("\u3164", ""),
+        ("\u2800a\u115f\uffa0b", "a b"),
     ],
 )
 def test_one_line(name: str, shown: str) -> None:

@@ -133,7 +133,7 @@ class Avatars:
                 async with asyncio.timeout(_PATIENCE):
                     own = self._bases.get(agent.upstream)
                     fetched = await self._fetcher.fetch(agent.image, limit=_MAX_BYTES, types=("image/",), own=own)
-                    thumbnail = (await self._pictures.preview(fetched.data, room=agent.ghost)).thumbnail
+                    thumbnail = (await self._pictures.preview(fetched.data, holder=agent.ghost)).thumbnail
             except (FileRefused, TimeoutError) as error:
                 _log.info("the picture of an agent is not used", agent=agent.name, url=agent.image, error=str(error))
             else:

@@ -17,6 +17,7 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
+from agent_bridge.core.names import one_line
 from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
@@ -314,7 +315,7 @@ class Discovery:
     def _wanted(
         self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState
     ) -> DesiredAgent:
-        fields = {"name": name, "id": agent_id, "upstream": upstream}
+        fields = {"name": name, "id": one_line(agent_id), "upstream": upstream}
         return DesiredAgent(
             upstream=upstream,
             agent_id=agent_id,

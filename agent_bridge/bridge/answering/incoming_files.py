@@ -53,11 +53,11 @@ class IncomingFiles:
         self._documents = Places(_DOCUMENTS)
 
     async def read(
-        self, attachment: Attachment, upstream: Upstream, *, agent: str, as_user: str, room: str
+        self, attachment: Attachment, upstream: Upstream, *, agent: str, as_user: str, sender: str
     ) -> FileContent:
         """Return *attachment*, downloaded as the user *as_user*, as *agent* of *upstream* gets it.
 
-        One file of a *room* is read at a time.
+        One file of each kind of a *sender* is read at a time.
 
         Raises:
             HomeserverUnavailable: it cannot be downloaded now; trying again may help.
@@ -68,7 +68,7 @@ class IncomingFiles:
             data = await self._download(attachment, as_user)
             # In threads: a file may have many megabytes.
             kind = await asyncio.to_thread(kind_of, data, attachment.content_type, attachment.name)
-            return await self._content(data, kind, name, upstream, agent, room)
+            return await self._content(data, kind, name, upstream, agent, sender)
         except TooLarge as error:
             limit = self._texts.bytes(error.limit or self._limits.max_bytes)
             return FileContent(note=self._texts.too_large.format(name=shown, limit=limit))
@@ -86,11 +86,11 @@ class IncomingFiles:
         return await self._media.download(attachment.url, limit=limit, as_user=as_user)
 
     async def _content(
-        self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str, room: str
+        self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str, sender: str
     ) -> FileContent:
         match kind.family:
             case Family.IMAGE if upstream.traits.images:
-                return await self._picture(data, name, room)
+                return await self._picture(data, name, sender)
             case Family.IMAGE:
                 return FileContent(note=self._texts.no_images.format(agent=escape(agent)))
             case Family.AUDIO if upstream.can.transcribe is not None:
@@ -99,20 +99,20 @@ class IncomingFiles:
             case Family.AUDIO:
                 return FileContent(note=self._texts.no_voice)
             case Family.TEXT | Family.DOCUMENT:
-                return await self._text(data, kind, name, room)
+                return await self._text(data, kind, name, sender)
             case _:
                 return FileContent(note=self._texts.unreadable_kind.format(name=escape(name), kind=kind.content_type))
 
-    async def _picture(self, data: bytes, name: str, room: str) -> FileContent:
-        picture = await self._pictures.for_model(data, max_bytes=self._limits.max_image_bytes, room=room)
+    async def _picture(self, data: bytes, name: str, sender: str) -> FileContent:
+        picture = await self._pictures.for_model(data, max_bytes=self._limits.max_image_bytes, holder=sender)
         return FileContent(f"[{name}]", (Image(picture.data, picture.content_type),))
 
-    async def _text(self, data: bytes, kind: Kind, name: str, room: str) -> FileContent:
+    async def _text(self, data: bytes, kind: Kind, name: str, sender: str) -> FileContent:
         limit = self._limits.max_text_chars
         if kind.family is Family.TEXT:
             read = await asyncio.to_thread(as_text, data, max_chars=limit)
         else:
-            async with self._documents.place(room):
+            async with self._documents.place(sender):
                 read = await as_markdown(data, kind, max_chars=limit)
         note = self._texts.cut.format(name=escape(name), characters=self._characters) if read.cut else ""
         return FileContent(f"{self._texts.attachment.format(name=name)}\n\n{fenced(read.text)}", note=note)

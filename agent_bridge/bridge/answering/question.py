@@ -144,7 +144,7 @@ class Questions:
         for attachment in message.files:
             try:
                 content = await self._incoming_files.read(
-                    attachment, upstream, agent=agent.name, as_user=ghost, room=turn.room_id
+                    attachment, upstream, agent=agent.name, as_user=ghost, sender=turn.sender
                 )
                 parts.append(content)
             except HomeserverUnavailable as error:

@@ -101,7 +101,7 @@ class Uploads:
         kind = await asyncio.to_thread(kind_of, fetched.data, fetched.claimed, fetched.name)
         if kind.family is Family.IMAGE:
             try:
-                preview = await self._pictures.preview(fetched.data, room=as_user)
+                preview = await self._pictures.preview(fetched.data, holder=as_user)
             except FileRefused as error:
                 # A client may be able to show a picture that the bridge cannot decode.
                 _log.info("a picture is sent as a file", error=str(error))

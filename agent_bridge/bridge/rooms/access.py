@@ -13,6 +13,7 @@ from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
@@ -35,6 +36,7 @@ class Access:
         namespace: Namespace,
         agents: Agents,
         admin_room: AdminRoom,
+        space: Space,
         config: RoomsConfig,
         texts: Texts,
     ) -> None:
@@ -42,6 +44,7 @@ class Access:
         self._namespace = namespace
         self._agents = agents
         self._admin_room = admin_room
+        self._space = space
         self._config = config
         self._texts = texts
 
@@ -49,6 +52,7 @@ class Access:
         """Tell whether members of the Space can enter new rooms."""
         return (
             space is not None
+            and self._space.lets_in
             and self._config.join_rule is JoinRule.RESTRICTED
             and self._config.version not in _WITHOUT_RESTRICTED
         )
@@ -80,7 +84,8 @@ class Access:
         elif present != _rule(wanted):
             editor = state.editor(JOIN_RULES, ghost, bot)
             await self._homeserver.set_state(state.room_id, JOIN_RULES, _rule(wanted), as_user=editor)
-            if not fresh and not is_known:
+            # Why the Space lets nobody in is told once for all rooms.
+            if not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
                 text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
                 await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
         if not is_known:

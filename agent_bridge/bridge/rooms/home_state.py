@@ -8,6 +8,7 @@ import structlog
 
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.matrix.rooms import GUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_GUESTS = "m.room.guest_access"
 _ALIAS = "m.room.canonical_alias"
 
 
@@ -53,8 +53,8 @@ class HomeState:
             _log.info("repairing the power levels of a room", room=state.room_id, editor=editor)
             await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
             changed = True
-        if state.content(_GUESTS).get("guest_access") != "forbidden":
-            await self._set(state, _GUESTS, {"guest_access": "forbidden"}, ghost)
+        if state.content(GUESTS).get("guest_access") != "forbidden":
+            await self._set(state, GUESTS, {"guest_access": "forbidden"}, ghost)
             changed = True
         return changed
 

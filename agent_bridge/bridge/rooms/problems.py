@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import RoomProblem
-from agent_bridge.matrix.rooms import MODERATOR_POWER
+from agent_bridge.matrix.rooms import GUESTS, MODERATOR_POWER
 
 if TYPE_CHECKING:
+    from agent_bridge.config.model import Config
     from agent_bridge.matrix.room_state import RoomState
 
 
@@ -36,5 +39,16 @@ def problems_of(state: RoomState, ghost: str, bot: str) -> list[RoomProblem]:
 
 def is_open(state: RoomState) -> bool:
     """Tell whether members without the power of a moderator can let others in, or guests can enter."""
-    guests = state.content("m.room.guest_access").get("guest_access") == "can_join"
+    guests = state.content(GUESTS).get("guest_access") == "can_join"
     return guests or state.invite_level < MODERATOR_POWER
+
+
+def strangers_in(space: RoomState, config: Config) -> list[str]:
+    """Return the members and the invited users of *space* without a role, except those in ``rooms.invite``."""
+    return sorted(
+        user
+        for user in space.members("join", "invite")
+        if not config.namespace.is_ours(user)
+        and user not in config.rooms.invite
+        and role_of(user, config.permissions) is Role.NONE
+    )

@@ -11,18 +11,21 @@ import structlog
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import rename_room
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.problems import strangers_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
+from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.rooms import RoomPlan, space_content
+from agent_bridge.matrix.rooms import GUESTS, RoomPlan, space_content
+from agent_bridge.render.content import in_backticks
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
-    from agent_bridge.config.conversations import RoomsConfig, SpaceConfig
-    from agent_bridge.core.ids import Namespace
+    from agent_bridge.config.model import Config
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
 
@@ -33,6 +36,8 @@ _CHILD = "m.space.child"
 _AGAIN = 10.0
 #: Upgrades of the Space that are followed at once.
 _UPGRADES = 5
+#: Members without a role that the administrators are told.
+_LISTED = 10
 
 
 class Space:
@@ -41,22 +46,24 @@ class Space:
     def __init__(
         self,
         homeserver: Homeserver,
-        namespace: Namespace,
         kv: KeyValues,
         admin_room: AdminRoom,
-        config: SpaceConfig,
-        rooms: RoomsConfig,
+        config: Config,
         powers: Mapping[str, int],
+        texts: Texts,
     ) -> None:
         self._homeserver = homeserver
-        self._namespace = namespace
+        self._namespace = config.namespace
         self._kv = kv
         self._admin_room = admin_room
-        self._config = config
-        self._rooms = rooms
+        self._settings = config
+        self._config = config.space
+        self._rooms = config.rooms
         self._powers = powers
+        self._texts = texts
         self._lock = asyncio.Lock()
         self._room_id: str | None = None
+        self._trusted: str | None = None
         #: Whether the Space was compared with the homeserver.
         self._compared = False
         self._not_before = 0.0
@@ -77,7 +84,13 @@ class Space:
                     self._not_before = time.monotonic() + _AGAIN
                     _log.error("the Space cannot be compared with the homeserver", error=str(error))
                     self._room_id = self._room_id or await self._kv.get(KeyValues.SPACE)
+                    self._trusted = await self._kv.get(KeyValues.SPACE_TRUSTED)
             return self._room_id
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether its members may enter the rooms of agents, as of the last call of :meth:`room_id`."""
+        return self._room_id is not None and self._trusted == self._room_id
 
     def look_again(self) -> None:
         """Compare the Space with the homeserver at the next call of :meth:`room_id`: it may have been deleted."""
@@ -119,6 +132,7 @@ class Space:
             await self._kv.set(KeyValues.SPACE, state.room_id)
         self._known = {key for kind, key in state.events if kind == _CHILD}
         await self._repair(state)
+        await self._judge(state)
         await self._invite_people(state.room_id)
         return state.room_id
 
@@ -161,7 +175,7 @@ class Space:
         return state
 
     async def _repair(self, state: RoomState) -> None:
-        """Set name, topic and power levels. The Space lists rooms also without them."""
+        """Set name, topic and power levels, and keep guests out. The Space lists rooms also without them."""
         try:
             applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
             names = {"name": self._config.name, "topic": self._config.topic}
@@ -172,8 +186,27 @@ class Space:
             repair = repaired_levels(state, self._namespace.bot, self._powers)
             if repair is not None:
                 await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
+            if state.content(GUESTS).get("guest_access") == "can_join":
+                await self._homeserver.set_state(state.room_id, GUESTS, {"guest_access": "forbidden"})
         except HomeserverRefused as error:
             _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
+
+    async def _judge(self, state: RoomState) -> None:
+        """Trust the Space unless it has members without a role: each member could read what is said in the rooms.
+
+        They are told to the administrators. Once the rooms are open to the Space, its moderators decide about members.
+        """
+        known = await self._kv.get(KeyValues.SPACE_TRUSTED)
+        strangers = strangers_in(state, self._settings)
+        opens = self._rooms.join_rule is JoinRule.RESTRICTED
+        self._trusted = state.room_id if opens and (known == state.room_id or not strangers) else None
+        if self._trusted != known:
+            await self._kv.set(KeyValues.SPACE_TRUSTED, self._trusted)
+        if opens and self._trusted is None:
+            people = ", ".join(in_backticks(user) for user in strangers[:_LISTED])
+            more = ", …" if len(strangers) > _LISTED else ""
+            text = self._texts.space_strangers.format(people=people + more)
+            await self._admin_room.tell_once(f"space_strangers.{state.room_id}", text)
 
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []

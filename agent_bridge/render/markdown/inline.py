@@ -277,4 +277,9 @@ class Inline:
         # Clients show mxc:// images only. Other images would reveal the address of the reader.
         outside = links.leads_outside(source)
         shown = escape(alt or (source if outside else "image"), quote=False)
-        self.out.append(shown if self._linked or not outside else f"{links.link(source)}{shown}</a>")
+        if self._linked or not outside:
+            self.out.append(shown)
+            return
+        self.out.append(f"{links.link(source)}{shown}</a>")
+        if host := links.other_host(shown, source):
+            self._literal(f" ({host})")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from html import escape, unescape
 from urllib.parse import quote, unquote
 
+from agent_bridge.core.names import one_line
 from agent_bridge.render.sanitise import SCHEMES
 from agent_bridge.render.syntax.standins import MATHS, SPACE, URL, URL_END, hide
 
@@ -37,6 +38,15 @@ _ENTITY = re.compile(r"(&#?\w{1,32};)")
 #: Percent-encoded characters outside ASCII.
 _ENCODED = re.compile(r"(?:%[89a-fA-F][0-9a-fA-F])+")
 _HOST = re.compile(r"(https?://(?:[^/?#@]*@)?)([^/?#:]{1,253})(.*)", re.DOTALL | re.IGNORECASE)
+#: Addresses that the text of a link names: host names, and mail addresses.
+_NAMED = re.compile(
+    r"https?://(?:[^\s/?#@]*@)?([^\s/?#:@]+)|(?<![\w.@-])(www\.[^\s/?#:@]+)"
+    r"|(?<![\w.+-])([\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)",
+    re.IGNORECASE,
+)
+#: The host of links to rooms, users and events (Matrix spec, "matrix.to navigation").
+_ROOMS = "matrix.to"
+_HOST_NAME = re.compile(r"((?:[\w-]+\.)+[^\W\d_]{2,24})(?:[:/?#]\S*)?")
 _TAG = re.compile(r"<[^>]*>")
 #: Characters of an address that are not percent-encoded, besides letters and digits.
 _UNENCODED = ";/?:@&=+$,-_.!~*'()#%"
@@ -75,15 +85,30 @@ def link(address: str) -> str:
 
 
 def other_host(shown: str, address: str) -> str:
-    """Return the host of *address* if the HTML *shown* of its link names an address on another host; else empty."""
-    named, actual = (_HOST.fullmatch(text.strip()) for text in (_with_scheme(_TAG.sub("", shown)), address))
-    if named is None or actual is None or unescape(named[2]).casefold() == actual[2].casefold():
-        return ""
-    return actual[2]
+    """Return the host of *address* if the HTML *shown* of its link names an address on another host; else empty.
+
+    A host name without a scheme counts if it is the whole text and no part of *address*, as the name of a file often
+    is. Links to rooms have names of agents, such as ``gpt-4.mini``.
+    """
+    text = one_line(unescape(_TAG.sub("", shown)))
+    actual = _host(address)
+    named = [next(filter(None, found.groups())) for found in _NAMED.finditer(text)]
+    whole = _HOST_NAME.fullmatch(text)
+    if whole is not None and actual != _ROOMS and whole[1].casefold() not in address.casefold():
+        named.append(whole[1])
+    return actual if any(_bare_host(host) != _bare_host(actual) for host in named) else ""
 
 
-def _with_scheme(text: str) -> str:
-    return f"https://{text.strip()}" if text.strip().lower().startswith("www.") else text
+def _host(address: str) -> str:
+    """Return the host of a web address, or the mail address of a ``mailto:`` link; else empty."""
+    if address[:7].lower() == "mailto:":
+        return address[7:].partition("?")[0]
+    found = _HOST.fullmatch(address)
+    return "" if found is None else found[2]
+
+
+def _bare_host(name: str) -> str:
+    return name.casefold().removeprefix("www.")
 
 
 def bare(address: str) -> str:

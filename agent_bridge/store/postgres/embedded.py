@@ -23,7 +23,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import environment, installation, make_folder, programs
 from agent_bridge.store.postgres.lock_files import open_lock, wait_for
-from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, socket_uri
+from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, ping, socket_uri
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -103,7 +103,7 @@ class EmbeddedServer:
         """Tell whether the server accepts connections. Takes two seconds at most."""
         from psycopg.pq import Ping
 
-        return _ping(self._found_uri(self.postmaster)) == Ping.OK
+        return ping(self._found_uri(self.postmaster)) == Ping.OK
 
     def start(self) -> None:
         """Start the server if it does not run, and wait until it accepts connections.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SCHEMES = frozenset({"http", "https"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Ports that other services than the web have: mail, remote logins, names.
+_RESERVED = frozenset(range(1024)) - {80, 443}
 _MAX_REDIRECTS = 5
 #: Media types that the upstream's own server may deliver, where its API is. JSON is none of them.
 _OWN_TYPES = ("image/", "audio/", "video/", "application/pdf")
@@ -95,6 +97,8 @@ class Fetcher:
         is_own = own is not None and _is_below(target, own)
         try:
             for _ in range(_MAX_REDIRECTS + 1):
+                if not is_own and target.port in _RESERVED:
+                    raise _forbidden("the link leads to a port of another service than the web")
                 session, accepted = (self._own, _OWN_TYPES) if is_own else (self._public, types)
                 async with session.get(target, allow_redirects=False) as response:
                     place = response.headers.get("Location")

@@ -11,13 +11,14 @@ from urllib.parse import parse_qsl
 import structlog
 
 from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.core.json_pieces import load_pieces
 from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.openai.chat_models import can_chat, is_no_chat_id
 from agent_bridge.upstream.openai.model_profile import address_of, description_of, image_of
 from agent_bridge.upstream.transport.error_body import failure_in
-from agent_bridge.upstream.transport.text import load_json, storable
+from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 PATH = "/models"
+#: Bytes of a page: some servers put the pictures of their agents into it.
+MAX_BYTES = 16 * 1024**2
 #: Bytes of an id: an index of the database has to hold it. Characters of a name: names stand in notices and prompts.
 _MAX_ID_BYTES, _MAX_NAME = 255, 200
 #: Keys of the list, best first; and the objects inside each other that are searched.
 _LIST_KEYS = ("data", "models")
 _MAX_DEPTH = 2
-#: Values of one response. A list is parsed only if it has changed.
-_MAX_VALUES = 400_000
 _LETTA = "letta"
 #: The name of an agent whose names and id are invisible.
 _UNNAMED = "?"
@@ -79,8 +80,8 @@ def parse_page(upstream: str, raw: bytes, *, etag: str | None = None, secrets: I
             Its detail does not contain *secrets*.
     """
     try:
-        value = load_json(raw, _MAX_VALUES)
-    except ValueError:
+        value = load_pieces(raw)
+    except (ValueError, RecursionError):
         if raw.lstrip().startswith(b"<"):
             raise UpstreamProtocolError(Text("list_web_page", upstream=upstream)) from None
         raise UpstreamProtocolError(Text("list_no_json", upstream=upstream)) from None

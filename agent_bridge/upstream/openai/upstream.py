@@ -209,7 +209,7 @@ class OpenAIUpstream:
         async with self._client.open("GET", model_list.PATH, timeout, headers=headers, params=params) as body:
             if known is not None and body.not_modified:
                 return known
-            raw, etag = await body.read_all(), body.etag
+            raw, etag = await body.read_all(model_list.MAX_BYTES), body.etag
         if known is not None and known.raw == raw and known.etag == etag:
             return known
         parse = partial(model_list.parse_page, self.name, raw, etag=etag, secrets=self._client.errors.secrets)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import UpstreamConfig
 
-#: Bytes that :meth:`ResponseBody.read_all` accepts.
+#: Bytes that :meth:`ResponseBody.read_all` accepts by default.
 _MAX_BODY = 32 * 1024 * 1024
 #: Bytes that :meth:`ResponseBody.read_head` reads: the message of an error report is among the first few.
 _MAX_ERROR_BODY = 64 * 1024
@@ -88,15 +88,15 @@ class ResponseBody:
             cause = Text("upstream_cut", upstream=self._errors.upstream)
         raise self._errors.interrupted(cause, self._context)
 
-    async def read_all(self) -> bytes:
-        """Return the whole body.
+    async def read_all(self, limit: int = _MAX_BODY) -> bytes:
+        """Return the whole body, of *limit* bytes at most.
 
         Raises:
             AnswerInterrupted: as in :meth:`read_some`.
             UpstreamProtocolError: the body is too large.
         """
         try:
-            return await read_bounded(self._chunks(), _MAX_BODY)
+            return await read_bounded(self._chunks(), limit)
         except TooLarge as error:
             text = Text("upstream_bytes", upstream=self._errors.upstream, limit=error.limit)
             raise UpstreamProtocolError(text) from None
