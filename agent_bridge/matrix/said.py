@@ -31,8 +31,11 @@ _EXTENSIBLE = ("m.text", "org.matrix.msc1767.text")
 #: Files of a gallery, and answers of a poll, that are read.
 _MAX_FILES, _MAX_ANSWERS = 20, 50
 
-#: The quotation that old clients put before a reply (spec 1.12, "Fallbacks for rich replies"): it names its author.
-_FALLBACK = re.compile(r"\A> (?:\* )?<[^>\n]+>.*(?:\n>.*)*(?:\n+|\Z)")
+#: The quotation that old clients put before a reply (spec 1.12, "Fallbacks for rich replies"): it names its author, by
+#: the user id. Some clients use the display name; their HTML has the element of a quotation too.
+_FALLBACK = re.compile(r"\A> (?:\* )?<@[^>\s]*:[^>\s]+>.*(?:\n>.*)*(?:\n+|\Z)")
+_NAMED_FALLBACK = re.compile(r"\A> (?:\* )?<[^>\n]+>.*(?:\n>.*)*(?:\n+|\Z)")
+_QUOTATION = "<mx-reply>"
 #: A tag of HTML, or the beginning of a comment.
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9-]*)[^<>]*>|<!--")
 #: Elements of HTML that begin a new line, and those whose text people do not see.
@@ -81,9 +84,13 @@ def message_of(event_type: str, content: Mapping[str, Any]) -> MessagePayload | 
     return said if said.body.strip() or said.files else None
 
 
-def without_fallback(body: str) -> str:
-    """Return the text of a reply without the quotation that old clients put before it."""
-    return _FALLBACK.sub("", body, count=1)
+def without_fallback(body: str, content: Mapping[str, Any]) -> str:
+    """Return *body*, the text of *content*, without the quotation that old clients put before a reply."""
+    if not is_reply(content):
+        return body
+    html = content.get("formatted_body")
+    is_quoted = isinstance(html, str) and _QUOTATION in html
+    return (_NAMED_FALLBACK if is_quoted else _FALLBACK).sub("", body, count=1)
 
 
 def text_of_html(html: str) -> str:

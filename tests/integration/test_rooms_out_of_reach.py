@@ -107,3 +107,32 @@ async def test_another_room_with_the_alias_of_the_space(harness: BridgeHarness, 
             create = await content(running, found.home.space or "", "m.room.create")
             assert create["type"] == "m.space"
             assert await person.resolve(SPACE) == found.home.space
+
+
+async def test_the_alias_of_the_space_is_repaired_and_a_bot_without_its_space_has_another(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("aliased") as upstream, harness.person() as person:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [person.user_id]})
+        async with harness.bridge(config) as running:
+            homeserver, provisioner = running.homeserver, running.bridge.provisioner
+            room_id = (await running.contact(upstream.names[0])).home.room_id or ""
+            space = (await eventually(partial(compared, running, room_id), "the room is listed")).home.space or ""
+            await homeserver.remove_alias(SPACE)
+            await provisioner.doubt_all()
+
+            async def has_alias() -> bool:
+                return await homeserver.resolve_alias(SPACE) == space
+
+            await eventually(has_alias, "the Space has its alias")
+            # As a deactivated account does.
+            await homeserver.leave(space, "tried")
+            await provisioner.doubt_all()
+
+            async def has_another() -> str | None:
+                other = await homeserver.resolve_alias(SPACE)
+                home = (await running.contact(upstream.names[0])).home
+                return other if other not in {None, space} and home.space == other else None
+
+            other = await eventually(has_another, "another Space lists the room")
+            await person.wait_for(lambda: other in person.invites)

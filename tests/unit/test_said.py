@@ -88,7 +88,9 @@ def test_what_a_person_says(kind: str, content: dict[str, Any], said: MessagePay
     [
         ("> <@a:x> old\n> more\n\nnew", "new"),
         ("> * <@a:x> waves\n\nnew", "new"),
-        ("> <Alice> old\nnew", "new"),
+        ("> <Alice> old\nnew", "> <Alice> old\nnew"),
+        ("> <https://example.org> is down\n\nIs it?", "> <https://example.org> is down\n\nIs it?"),
+        ("> <div> closes\n\nWhy?", "> <div> closes\n\nWhy?"),
         ("> <@a:x> old\n\n> mine\n\nnew", "> mine\n\nnew"),
         ("> only this sentence\n\nWhat does it mean?", "> only this sentence\n\nWhat does it mean?"),
         ("> <@a:x> old", ""),
@@ -97,7 +99,15 @@ def test_what_a_person_says(kind: str, content: dict[str, Any], said: MessagePay
     ],
 )
 def test_only_a_quotation_of_a_client_is_left_out(body: str, rest: str) -> None:
-    assert without_fallback(body) == rest
+    reply = {"m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}}
+    assert without_fallback(body, reply) == rest
+    assert without_fallback(body, {}) == body
+
+
+def test_a_quotation_of_a_client_may_have_a_display_name() -> None:
+    reply = {"m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}}
+    html = "<mx-reply><blockquote>old</blockquote></mx-reply>new"
+    assert without_fallback("> <Alice> old\nnew", reply | {"formatted_body": html}) == "new"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.matrix.events import content_today
-from agent_bridge.matrix.said import is_reply, message_of, without_fallback
+from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
@@ -132,15 +132,13 @@ class Questions:
     ) -> list[FileContent]:
         """Return one message in pieces: the quotation of the message that it replies to, its text, its file."""
         parts: list[FileContent] = []
-        body = message.body
         if message.reply_to is not None:
-            body = without_fallback(body)
             quoted = await self._message(turn.room_id, message.reply_to, ghost)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent))
         if message.form:
             parts.append(FileContent(self._texts.forms.get(message.form) or self._other_form(message.form)))
-        parts.append(FileContent(body))
+        parts.append(FileContent(message.body))
         for attachment in message.files:
             try:
                 content = await self._incoming_files.read(
@@ -176,8 +174,8 @@ class Questions:
         content = event.get("content")
         said = message_of(str(event.get("type")), content_today(event))
         text = "" if said is None else said.body or ", ".join(one_line(each.name) for each in said.files)
-        if isinstance(content, dict) and is_reply(content):
-            text = without_fallback(text)
+        if isinstance(content, dict):
+            text = without_fallback(text, content)
         text = text.strip()
         return ChatMessage(str(event.get("sender", "")), text[:_QUOTED]) if text else None
 

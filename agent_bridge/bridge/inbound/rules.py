@@ -19,7 +19,7 @@ from agent_bridge.core.payloads import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
-from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, is_reply, message_of, without_fallback
+from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, message_of, without_fallback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,8 +134,9 @@ class Rules:
     def _edit(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
         new = event.content.get("m.new_content")
         content = new if isinstance(new, dict) else {}
-        said = None if is_quiet(event.type, content) else message_of(event.type, content)
-        command = None if said is None else self._command_of(replace(event, content=content), said.body, room)
+        edited = replace(event, content=content)
+        said = None if is_quiet(event.type, content) else _said(edited)
+        command = None if said is None else self._command_of(edited, said.body, room)
         if command is not None:
             # A command that had a fault: its sender corrects it.
             return self._command(event, room, CommandPayload(command))
@@ -149,7 +150,7 @@ class Rules:
         return _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
 
     def _message(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
-        said = message_of(event.type, event.content)
+        said = _said(event)
         command = None if said is None else self._command_of(event, said.body, room)
         if command is not None:
             return self._command(event, room, CommandPayload(command, event.thread))
@@ -178,13 +179,12 @@ class Rules:
 
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
         """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
-        text = without_fallback(body) if is_reply(event.content) else body
-        if (command := without_prefix(text, self.prefix)) is not None:
+        if (command := without_prefix(body, self.prefix)) is not None:
             return command
-        if (command := without_mention(event, text, self.namespace)) is not None:
+        if (command := without_mention(event, body, self.namespace)) is not None:
             return command
         is_words = event.type == "m.room.message" and event.text("msgtype") in _WORDS
-        return text.strip() if _is_bots(room) and is_words else None
+        return body.strip() if _is_bots(room) and is_words else None
 
     def _is_for_us(self, event: RoomEvent, room: Room | None) -> bool:
         """Tell whether a person may expect an answer to the message *event*."""
@@ -256,6 +256,12 @@ def _is_watched(room: Room | None) -> bool:
 
 def _ignored(event: RoomEvent, reason: IgnoreReason) -> Ignored:
     return Ignored(event.event_id, event.room_id, reason)
+
+
+def _said(event: RoomEvent) -> MessagePayload | None:
+    """Return the words and files of *event*; None if it has none that an agent can get."""
+    said = message_of(event.type, event.content)
+    return None if said is None else replace(said, body=without_fallback(said.body, event.content))
 
 
 def _said_at(event: RoomEvent | ChangeRequest) -> int:

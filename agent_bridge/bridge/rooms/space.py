@@ -115,7 +115,8 @@ class Space:
         state = None if room_id is None else await self._found(room_id)
         if state is None:
             if room_id is not None:
-                _log.warning("the Space was deleted, creating a new one", room=room_id)
+                # It was deleted, or the bot was removed, perhaps with its account.
+                _log.warning("the bot is not in the Space any more: using another one", room=room_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, [])
                 await self._kv.set(KeyValues.SPACE_NAMES, {})
             plan = RoomPlan(
@@ -133,6 +134,7 @@ class Space:
         self._known = {key for kind, key in state.events if kind == _CHILD}
         await self._repair(state)
         await self._judge(state)
+        await self._repair_alias(state)
         await self._invite_people(state.room_id)
         return state.room_id
 
@@ -207,6 +209,19 @@ class Space:
             more = ", …" if len(strangers) > _LISTED else ""
             text = self._texts.space_strangers.format(people=people + more)
             await self._admin_room.tell_once(f"space_strangers.{state.room_id}", text)
+
+    async def _repair_alias(self, state: RoomState) -> None:
+        """Set the alias of the Space again, if it was removed: a bridge with an empty database finds the Space by it.
+
+        An upgrade moves the alias to the new Space.
+        """
+        alias = self._namespace.alias(self._namespace.space_alias_localpart)
+        try:
+            if state.replacement is None and await self._homeserver.resolve_alias(alias) is None:
+                _log.warning("repairing the alias of the Space", room=state.room_id, alias=alias)
+                await self._homeserver.add_alias(alias, state.room_id)
+        except HomeserverRefused as error:
+            _log.warning("the Space has no alias", room=state.room_id, error=str(error))
 
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
