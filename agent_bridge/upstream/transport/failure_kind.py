@@ -62,14 +62,17 @@ _NO_CONTEXT = (
     r"|stop.sequence|\btemperature\b|top_p|\bseed\b|\btools?\b"
 )
 #: The three parts of a sentence about a context, in any order: a thing, its size, and the excess.
-_THING = r"context|prompts?|inputs?|requests?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx|max_tokens"
+_THING = (
+    r"context|prompts?|inputs?|requests?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx"
+    r"|max_tokens"
+)
 _SIZE = (
     r"length|window|limit|size|count|max(?:imum)?|number|long|large|allowed|exceed|n_ctx|least|less than|fewer|<=|many"
 )
 _EXCESS = (
-    r"exceed|(?:longer|greater|more|larger|bigger|less|fewer) than|too (?:long|large|many|big)|\breduce\b|maximum|\bmax\b"
+    r"exceed|(?:longer|greater|more|larger|bigger|less|fewer) than|too (?:long|large|many|big)|\breduce\b|maximum"
     r"|overflow|must be at least 1\b|(?:not|n'?t|no longer) fit|surpass|out of range|must be <=|should be \[|reached"
-    r"|not enough|above"
+    r"|not enough|above|\bmax\b"
 )
 _WORDS = (
     (
