@@ -184,6 +184,8 @@ class UpstreamError(BridgeError):
 
     #: Whether the upstream is away or starts, so that a message may wait for minutes. Implies *retryable*.
     not_begun: bool = False
+    #: Whether the same question may succeed with less history. The upstream did nothing.
+    perhaps_too_long: bool = False
 
     def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
         super().__init__(ENGLISH.render(text))
@@ -262,6 +264,8 @@ class UpstreamRefused(UpstreamError):
 class ConversationTooLong(UpstreamRefused):
     """The conversation exceeds the context of the agent's model."""
 
+    perhaps_too_long = True
+
     def remedy(self, texts: Texts, /) -> str:
         """Return to shorten the conversation."""
         return texts.shorten
@@ -317,6 +321,8 @@ class AnswerEmpty(UpstreamError):
 
 class AnswerMissing(AnswerEmpty):
     """The upstream ended its answer without any sign of work, as some servers do if the conversation is too long."""
+
+    perhaps_too_long = True
 
 
 class AnswerTooLong(UpstreamError):

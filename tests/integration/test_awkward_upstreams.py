@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiohttp import web
 
 from agent_bridge.demo.agents.openai_server import Refusal
@@ -24,9 +25,10 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAh
 class StrictUpstream(ScriptedUpstream):
     """Takes questions of *limit* characters whose roles alternate."""
 
-    def __init__(self, model: str, limit: int = 1_000_000) -> None:
+    def __init__(self, model: str, limit: int = 1_000_000, words: str = "") -> None:
         super().__init__(model)
         self._limit = limit
+        self._words = words
         self.refused = 0
 
     async def respond(self, request: web.Request, question: Mapping[str, Any], answer: Any) -> web.StreamResponse:
@@ -35,7 +37,7 @@ class StrictUpstream(ScriptedUpstream):
         if roles != ["assistant" if at % 2 else "user" for at in range(len(roles))]:
             return self._refuse("Conversation roles must alternate user/assistant/user/assistant/...")
         if sum(len(message["content"]) for message in messages) > self._limit:
-            return self._refuse("Requested tokens (999) exceed context window of 512")
+            return self._refuse(self._words)
         return await super().respond(request, question, answer)
 
     def _refuse(self, words: str) -> web.Response:
@@ -43,8 +45,19 @@ class StrictUpstream(ScriptedUpstream):
         return web.json_response(Refusal(words).body, status=400)
 
 
-async def test_a_small_context_never_blocks_a_room(shared: SharedBridge) -> None:
-    async with StrictUpstream("forgetful", 300) as upstream, shared.talk(upstream) as talk:
+@pytest.mark.parametrize(
+    ("words", "cause", "remedy"),
+    [
+        (
+            "Requested tokens (999) exceed context window of 512",
+            "the message is too long for this agent's model.",
+            "Send a shorter message.",
+        ),
+        ("n_past is beyond n_ctx", "", ""),
+    ],
+)
+async def test_a_small_context_never_blocks_a_room(shared: SharedBridge, words: str, cause: str, remedy: str) -> None:
+    async with StrictUpstream("forgetful", 300, words) as upstream, shared.talk(upstream) as talk:
         upstream.script = says("x" * 100)
         for number in range(6):
             await talk.say(f"question {number}")
@@ -53,8 +66,8 @@ async def test_a_small_context_never_blocks_a_room(shared: SharedBridge) -> None
         assert upstream.refused
         await talk.say("y" * 400)
         answers = await talk.wait_for_answers(7)
-        assert answers[-1].body.startswith("⚠️ No answer: the message is too long for this agent's model.")
-        assert "Send a shorter message." in answers[-1].body
+        assert answers[-1].body.startswith(f"⚠️ No answer: {cause}")
+        assert remedy in answers[-1].body
         await talk.say("and now?")
         answers = await talk.wait_for_answers(8)
         assert answers[-1].body == "x" * 100

@@ -70,6 +70,26 @@ def text_of(deltas: list[AnswerEvent]) -> str:
         ),
         pytest.param([chunk("a", "MAX_TOKENS")], "a", "length", id="another word"),
         pytest.param([chunk("a"), "ping", chunk("b", "stop")], "ab", "stop", id="keep-alive"),
+        pytest.param([chunk("a"), "[PING]", chunk("b", "stop")], "ab", "stop", id="keep-alive in brackets"),
+        pytest.param([chunk("a"), "[KEEPALIVE 3]", chunk("b", "stop")], "ab", "stop", id="keep-alive with a number"),
+        pytest.param([chunk("a"), "<END>"], "a", "stop", id="another last data"),
+        pytest.param([chunk("a"), {"stop_reason": "end_turn"}], "a", "end_turn", id="stop_reason"),
+        pytest.param([chunk("a"), {"choices": [{"stop_reason": "max_tokens"}]}], "a", "length", id="in a choice"),
+        pytest.param(
+            [{"choices": [{"delta": {"content": "a"}, "finish_reason": "stop", "stop_reason": "length"}]}],
+            "a",
+            "stop",
+            id="the text that stopped vLLM",
+        ),
+        pytest.param(
+            [{"choices": [{"delta": {"content": "a", "finish_reason": "stop"}, "finish_reason": None}]}],
+            "a",
+            "stop",
+            id="in the delta",
+        ),
+        pytest.param([chunk("a"), {"done": True, "done_reason": "stop"}], "a", "stop", id="done_reason"),
+        pytest.param([chunk("a"), {"type": "message_stop"}], "a", "stop", id="type of the end"),
+        pytest.param([chunk("a"), {"finished": True}, chunk("b"), {"done": True}], "ab", "stop", id="ends of steps"),
         pytest.param([chunk("a", "stop"), "[DONE]", chunk("b"), "x"], "a", "stop", id="rest not looked at"),
         pytest.param([chunk("a", "stop"), {"error": {"message": "x"}}], "a", "stop", id="error behind the end"),
         pytest.param([chunk("a"), {"choices": []}, "[1]", chunk("b", "stop")], "ab", "stop", id="odd chunks"),
@@ -87,6 +107,18 @@ def text_of(deltas: list[AnswerEvent]) -> str:
 )
 def test_whole_answers(events: list[Any], text: str, reason: str) -> None:
     assert answer([stream(*events)]) == (text, End(reason))
+
+
+@pytest.mark.parametrize("end", ["done\ndata: {}", "end\ndata:", "done", "complete\ndata: {}", "close\ndata: x"])
+def test_names_of_events_that_end_an_answer(end: str) -> None:
+    assert answer([stream(chunk("a")), f"event: {end}\n\n".encode()]) == ("a", End("stop"))
+
+
+def test_the_end_of_a_step_is_no_end() -> None:
+    assert answer([stream(chunk("a")), b"event: complete\ndata: {}\n\n", stream(chunk("b", "stop"))]) == (
+        "ab",
+        End("stop"),
+    )
 
 
 def test_events_of_other_names_are_skipped() -> None:

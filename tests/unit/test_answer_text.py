@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,6 +31,12 @@ from support.growth import growth
 DATA = "iVBORw0KGgo" * 8
 PNG = f"data:image/png;base64,{DATA}"
 FILE = FileDelta(PNG, None, "image/png")
+
+
+SVG = 'data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 (0)"/></svg>'
+
+
+PICTURE = [TextDelta("\n"), FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"), TextDelta("\n\nb")]
 
 
 def without_repetitions(*chunks: str) -> str:
@@ -98,6 +105,13 @@ def files_in(*pieces: str) -> list[AnswerEvent]:
         ),
         (f"![a]({PNG})![b]({PNG}x)", [FILE, FileDelta(f"{PNG}x", None, "image/png")]),
         (f"![a]({PNG}", [FILE]),
+        (f"![a][1]\n\n[1]: {PNG}\n\nb", [TextDelta("![a][1]\n\n[1]: #"), FILE, TextDelta("\n\nb")]),
+        (f'[cat]: <{PNG}> "title"\nb', [TextDelta("[cat]: #"), FILE, TextDelta("\nb")]),
+        (f'<picture>\n<source srcset="{PNG}">\n<img src="{PNG}x">\n</picture>\nb', PICTURE),
+        (f'<img src="{PNG}" srcset="{PNG} 2x">b', [FILE, TextDelta("b")]),
+        (f"see `{PNG}` here", [TextDelta("see "), FILE, TextDelta(" here")]),
+        (f"![a]({SVG})b", [FileDelta(SVG, None, "image/svg+xml"), TextDelta("b")]),
+        (f"<img src='{SVG}' width=5>b", [FileDelta(SVG, None, "image/svg+xml"), TextDelta("b")]),
         (f"```html\n![a]({PNG})\n```", [TextDelta(f"```html\n![a]({PNG})\n```")]),
         ("![a](data:image/png;base64,...)", [TextDelta("![a](data:image/png;base64,...)")]),
         (

@@ -53,6 +53,12 @@ TOO_LONG = (
     "Context size has been exceeded.",
     "tokens in request more than max tokens allowed: 9000 > 8192",
     "输入长度超过模型上下文限制",
+    "the prompt does not fit into the context",
+    "prompt (5000 tokens) doesn't fit into context (4096)",
+    "The conversation no longer fits into the model's context window",
+    "the request is too long for the model",
+    "Total tokens of image and text exceed max message tokens",
+    "the max input characters is 20000",
 )
 NOT_TOO_LONG = (
     "Rate limit reached for gpt-4 on tokens per min (TPM): Limit 30000, Requested 40000. Please try again in 6s.",

@@ -55,6 +55,8 @@ def test_emphasis_beside_letters(markdown: str, html: str) -> None:
         "2*3*4 = 24", "x**2 + y**2", "2*x*3*y", "5*x*6", "(x)**2 + (y)**2", "2*(3+4)*5", "a*(b+c)*d", "a**(b+c)**d",
         "f(*args, **kwargs)", "__init__.py", "__name__", "call __init__() twice", "def __my_method__(self)",
         "obj.__thing__", "__FILE__:__LINE__", "Price*, tax*.", "~5 minutes, ~10 at most", "a~b~c", "H*2*O",
+        "x**n + y**n", "a*b*c", "π*r*r", "х*у*2", "x²*y²*z²", "price*count*2", "2*слово*3", '"a"*3 + "b"*3',
+        "|x|*2*3", "100%*2*3", "n!*m*k", "2*√3*x", "__dunder__ and __other__", "__bold__ in a program",
     ],
 )  # fmt: skip
 def test_arithmetic_and_names_keep_their_signs(text: str) -> None:
@@ -68,10 +70,16 @@ def test_arithmetic_and_names_keep_their_signs(text: str) -> None:
         ("**2*3*4**", "<strong>2*3*4</strong>"),
         ("**10**x", "<strong>10</strong>x"),
         ("*2*", "<em>2</em>"),
-        ("__bold__ and __both words__", "<strong>bold</strong> and <strong>both words</strong>"),
+        ("Java**S**cript", "Java<strong>S</strong>cript"),
+        ("**W**orld", "<strong>W</strong>orld"),
+        ("他*说*了第*2*章", "他<em>说</em>了第<em>2</em>章"),
+        ('"**10 things:**text"', '"<strong>10 things:</strong>text"'),
+        ("**5%**2", "<strong>5%</strong>2"),
+        ("`a`*2*3", "<code>a</code>*2*3"),
+        ("__Bold__ and __both words__", "<strong>Bold</strong> and <strong>both words</strong>"),
         ("`2*3*4` `__init__`", "<code>2*3*4</code> <code>__init__</code>"),
         ("**~5**", "<strong>~5</strong>"),
-        ("_a_~ ~__b__", "<em>a</em>~ ~<strong>b</strong>"),
+        ("_a_~ ~__B__", "<em>a</em>~ ~<strong>B</strong>"),
     ],
 )
 def test_arithmetic_beside_emphasis(markdown: str, html: str) -> None:

@@ -266,7 +266,7 @@ def reply(status: int, message: str = "why", code: str | None = None, **headers:
             False,
             "up does not accept the api_key (403): The API key is invalid",
         ),
-        (ErrorResponse(403, {}, b""), UpstreamRefused, False, "up does not accept the api_key (403)"),
+        (ErrorResponse(403, {}, b""), UpstreamRefused, False, "up refused the request (403)"),
         (reply(400, code="model_not_found"), AgentGone, False, "up no longer has an agent 'Dora': why"),
         (reply(401), UpstreamRefused, False, "up does not accept the api_key (401): why"),
         (reply(400), UpstreamRefused, False, "up refused the request (400): why"),
@@ -337,6 +337,12 @@ def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
         (reply(404), PathMissing),
         (reply(405), PathMissing),
         (reply(501), PathMissing),
+        (reply(410), PathMissing),
+        (reply(422), PathMissing),
+        (reply(403, "Missing scopes: api.responses.write."), PathMissing),
+        (ErrorResponse(403, {}, b""), PathMissing),
+        (reply(403, "The API key is invalid"), UpstreamRefused),
+        (reply(422, "the context is full"), ConversationTooLong),
         (reply(404, code="model_not_found"), AgentGone),
         (reply(400, code="model_not_found"), AgentGone),
         (reply(400), UpstreamRefused),
@@ -347,6 +353,25 @@ def test_what_nobody_acts_on_may_be_repeated(status: int) -> None:
 def test_a_path_that_there_is_another_way_for(answer: ErrorResponse, kind: type[UpstreamError]) -> None:
     errors = ErrorMapper("up", secrets=(), idempotent=False)
     assert type(errors.from_response(answer, NOW, RequestContext("Dora", optional_path=True))) is kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "perhaps"),
+    [
+        (reply(400, "any words of a server"), True),
+        (reply(422), True),
+        (reply(413), True),
+        (reply(400, "the context is full"), True),
+        (reply(400, code="content_filter"), False),
+        (reply(403), False),
+        (reply(401), False),
+        (reply(429), False),
+        (reply(500), False),
+    ],
+)
+def test_a_refusal_may_be_about_the_history(answer: ErrorResponse, *, perhaps: bool) -> None:
+    errors = ErrorMapper("up", secrets=(), idempotent=False)
+    assert errors.from_response(answer, NOW, RequestContext("Dora")).perhaps_too_long is perhaps
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])

@@ -19,7 +19,6 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import (
     AgentGone,
-    AnswerMissing,
     AnswerTooLong,
     ConversationTooLong,
     MessageTooLong,
@@ -127,9 +126,11 @@ class Generation:
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox.user_id)
             result = await self._call(call, outbox)
-            if limit == limits[-1] or not _is_too_long(result):
+            if limit == limits[-1] or not _may_be_too_long(result):
                 break
-            _log.warning("the history is too long for the agent", agent=agent.name, tokens=limit)
+            _log.warning(
+                "the history is perhaps too long: the agent is asked with less", agent=agent.name, tokens=limit
+            )
         if limit < config.history_tokens and not isinstance(result, Failure):
             self._history_limits[agent.id] = limit + max(_GROWTH, limit // 4)
         if (
@@ -250,5 +251,5 @@ class Generation:
         return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
 
 
-def _is_too_long(result: Attempt | Failure | StopReason) -> bool:
-    return isinstance(result, Failure) and isinstance(result.error, ConversationTooLong | AnswerMissing)
+def _may_be_too_long(result: Attempt | Failure | StopReason) -> bool:
+    return isinstance(result, Failure) and result.error is not None and result.error.perhaps_too_long

@@ -181,7 +181,7 @@ def _toggle(opened: list[str], mark: str, text: str, found: re.Match[str]) -> No
     behind = text[found.end()] if found.end() < len(text) else " "
     if mark in opened and not before.isspace():
         del opened[opened.index(mark) :]
-    elif len(opened) < _MOST_OPEN and not behind.isspace() and emphasis.may_open(mark, before, behind):
+    elif len(opened) < _MOST_OPEN and not behind.isspace() and emphasis.may_open(text, found.start(), found.end()):
         opened.append(mark)
 
 

@@ -8,9 +8,9 @@ text                           rule
 =============================  ====================================================================================
 ``**Note:**text``              A run between punctuation and a letter closes an open run of its kind.
 ``说**「重点」**内容``         A run between a letter and a bracket or quote opens, if one of both is not ASCII.
-``2*3*4``, ``x**2``, ``a*(b``  A run between ASCII letters and digits, at least one of them a digit, or before ``(`` is
-                               text, unless it closes an open run.
-``__init__``                   A name in a program keeps its underscores.
+``2*3*4``, ``x**n``, ``a*(b``  A run between two operands is text, unless it closes an open run. Operands are digits,
+                               variables of one letter, other words beside a digit, and brackets and quotes with text.
+``__init__``                   A name in a program keeps its underscores. A word with a capital letter is bold.
 ``~5 minutes``                 A single tilde is text.
 =============================  ====================================================================================
 """
@@ -42,6 +42,8 @@ _BESIDE_TEXT = re.compile(r"[*~](?<=[^\s*~\\].)[*~]*(?![\s*~,.;:!?)]|\Z)|~(?<!~.
 _NEW_BLOCK = re.compile(r"\n[ \t>]*(?:\n|[-+*#|][ \t]|\d{1,9}[.)][ \t])")
 #: Unicode categories of opening brackets and quotes; ASCII signs that can stand at the beginning of a phrase.
 _OPENING, _QUOTES = {"Ps", "Pi"}, "\"'#@"
+#: Signs at the end of an operand.
+_OPERAND_ENDS = "\"'`|%!}°"
 _BLANK, _SIGN, _LETTER = range(3)
 #: The parser takes noncharacters for letters.
 _LETTERS = frozenset(ALL) - {LESS, SPOILER, SPOILER_END, REASON, EDGE}
@@ -72,9 +74,10 @@ def protect(text: str) -> str:
     return text
 
 
-def may_open(run: str, before: str, behind: str) -> bool:
-    """Tell whether *run* can open emphasis between two characters; *behind* is not a blank."""
-    if run[0] == "*" and _is_arithmetic(before, behind):
+def may_open(text: str, start: int, end: int) -> bool:
+    """Tell whether the run from *start* to *end* can open emphasis; a character that is no blank stands behind it."""
+    run, before, behind = text[start:end], text[start - 1] if start else " ", text[end]
+    if run[0] == "*" and _is_arithmetic(text, start, end):
         return False
     return not before.isalnum() or (run[0] in "*~" and _opens_beside_letter(before, behind))
 
@@ -99,16 +102,18 @@ class _Runs:
         if self._open and _NEW_BLOCK.search(text, self._last, start):
             self._open.clear()
         self._last = end
-        return self._between(run, text[start - 1] if start else "\n", text[end] if end < len(text) else "\n")
+        return self._between(run, start, end)
 
-    def _between(self, run: str, before: str, behind: str) -> str:
+    def _between(self, run: str, start: int, end: int) -> str:
+        text = self._text
+        before, behind = text[start - 1] if start else "\n", text[end] if end < len(text) else "\n"
         left, right = _kind(before), _kind(behind)
         is_behind_text = left == _LETTER or (left == _SIGN and unicodedata.category(before) not in _OPENING)
         if is_behind_text and self._closes(run):
             return run + EDGE if left == _SIGN and right == _LETTER else run
         if right == _BLANK:
             return run
-        if run[0] == "*" and _is_arithmetic(before, behind):
+        if run[0] == "*" and _is_arithmetic(text, start, end):
             return hide(run)
         beside_letter = left == _LETTER and right == _SIGN
         # Behind a closing bracket, CommonMark alone decides.
@@ -149,17 +154,54 @@ def _opens_beside_letter(before: str, behind: str) -> bool:
     return category in _OPENING or category[0] == "S" or behind in _QUOTES
 
 
-def _is_arithmetic(before: str, behind: str) -> bool:
-    if not (before + behind).isascii():
+def _is_arithmetic(text: str, start: int, end: int) -> bool:
+    """Tell whether the run from *start* to *end* is a sign between two operands."""
+    if not start or end == len(text):
         return False
+    before, behind = text[start - 1], text[end]
     if behind == "(":
-        return before.isalnum() or before in ")]"
-    return before.isalnum() and behind.isalnum() and (before.isdigit() or behind.isdigit())
+        return _is_operand(before) or before in ")]"
+    if _is_operand(before) and _is_operand(behind):
+        if before.isdigit() or behind.isdigit() or _is_variable(text, start - 1):
+            return True
+        further = _RUN.search(text, end)
+        return further is not None and _has_digit_beside(text, further)
+    if _is_variable(text, start - 1):
+        return unicodedata.category(behind) == "Sm"
+    return _is_behind_bracket(text, start, end)
+
+
+def _is_behind_bracket(text: str, start: int, end: int) -> bool:
+    """Tell whether the run is a sign between an operand in quotes or bars and a variable."""
+    before = text[start - 1]
+    # A quote behind a blank begins a phrase.
+    ends_operand = before in _OPERAND_ENDS and text[max(start - 2, 0) : start - 1].strip() != ""
+    if not ends_operand or not _is_variable(text, end):
+        return False
+    further = _RUN.search(text, end)
+    return further is None or text[further.end() : further.end() + 1].isalnum()
+
+
+def _is_operand(sign: str) -> bool:
+    """Tell whether *sign* is a digit, or a letter of a script with spaces between its words."""
+    return sign.isdigit() or sign.lower() != sign.upper()
+
+
+def _is_variable(text: str, at: int) -> bool:
+    """Tell whether a digit, or a letter without further letters beside it, is at the place *at*."""
+    if text[at].isdigit():
+        return True
+    return _is_operand(text[at]) and not (text[at - 1 : at].isalnum() or text[at + 1 : at + 2].isalnum())
+
+
+def _has_digit_beside(text: str, run: re.Match[str]) -> bool:
+    before, behind = text[run.start() - 1], text[run.end() : run.end() + 1]
+    return _is_operand(before) and _is_operand(behind) and (before.isdigit() or behind.isdigit())
 
 
 def _is_name(found: re.Match[str]) -> bool:
     """Tell whether a word between double underscores is a name in a program."""
     name, text = found["name"], found.string
-    if name.lower() in _NAMES or "_" in name or not name.isalpha():
+    if name.lower() in _NAMES or name[0].islower() or "_" in name or not name.isalpha():
         return True
     return text[found.start() - 1 : found.start()] in {".", "@"} or _BEHIND_NAME.match(text, found.end()) is not None

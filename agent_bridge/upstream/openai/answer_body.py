@@ -6,6 +6,7 @@ A body is a stream of events, a JSON document, or one JSON document in each line
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 #: Bytes of a body that has no events.
 _MAX_BODY = 24 * 1024 * 1024
-_DONE = ("[done]", '"[done]"', "done")
-_LONGER = 20
+#: The data of the last event, in the forms of many servers: ``[DONE]``, ``"[DONE]"``, ``<END>``.
+_DONE = re.compile(r"\W{0,3}(?:done|end)\W{0,3}", re.IGNORECASE)
 _JSON = (b"{", b"[")
+#: The beginning of a part of an answer. Other data that is not JSON, such as ``[PING]``, is none.
+_PART = re.compile(r"\{|\[\s*\{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +149,24 @@ class AnswerBody:
             for value in loaded.value if isinstance(loaded.value, list) else [loaded.value]:
                 self._values += 1
                 yield Value(value)
-        elif len(body) < _LONGER and body.decode("utf-8", "replace").lower() in _DONE:
+            return
+        text = body.decode("utf-8", "replace")
+        if _DONE.fullmatch(text):
             yield Done()
-        elif self._values:
-            raise AnswerInterrupted(Text("answer_no_json", upstream=self._upstream))
-        else:
+        elif not self._values:
             raise UpstreamProtocolError(Text("answer_no_completion", upstream=self._upstream))
+        elif not _PART.match(text):
+            yield Words(text)
+        else:
+            raise AnswerInterrupted(Text("answer_no_json", upstream=self._upstream))
 
     def _event(self, event: Event) -> Iterator[Part]:
         data = event.data.strip()
-        if len(data) < _LONGER and data.lower() in _DONE:
+        if _DONE.fullmatch(data):
             yield Done()
         elif (loaded := _load(data)) is not None and isinstance(loaded.value, dict | list):
             yield Value(loaded.value, event.name)
-        elif data.startswith(("{", "[")):
+        elif _PART.match(data):
             raise AnswerInterrupted(Text("answer_no_json", upstream=self._upstream))
         else:
             yield Words(data, event.name)

@@ -29,6 +29,7 @@ from agent_bridge.upstream.openai.answer_body import AnswerBody, Done, Value, Wo
 from agent_bridge.upstream.openai.answer_text import AnswerText
 from agent_bridge.upstream.openai.dialect import Finish, Sources
 from agent_bridge.upstream.openai.finish_reasons import TOOL_REASONS, finish_reason, worse
+from agent_bridge.upstream.openai.sse import LAST_NAMES
 from agent_bridge.upstream.transport.error_body import ErrorReport, parse_error
 from agent_bridge.upstream.transport.text import storable
 
@@ -46,8 +47,8 @@ _INCOMPLETE: dict[str | None, str] = {
     "error": "answer_error",
     "abort": "answer_aborted",
 }
-#: Names of events that are like ``[DONE]``.
-_LAST_NAMES = ("done", "end")
+#: Names of events that end the answer, or perhaps only a step of the agent.
+_FINISH_NAMES = ("complete", "completed", "finish", "finished", "stop", "close", "message_stop", "message_end")
 #: Keys of the values of an answer.
 _KNOWN = ("choices", "usage", "object", "type", "response", "output_text")
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
@@ -150,8 +151,10 @@ class AnswerReader:
         if isinstance(part, Done):
             self._finished |= self._finish_reason is not None or not self._gives_reasons
             yield from self._end()
-        elif part.name.lower() in _LAST_NAMES and not (isinstance(part, Value) and _is_read(part)):
+        elif part.name.lower() in LAST_NAMES and not _is_read(part):
             yield from self._read(Done())
+        elif part.name.lower() in _FINISH_NAMES and not _is_read(part):
+            self._finished = True
         elif part.name == "error":
             yield from self.flush()
             report = parse_error(part.text if isinstance(part, Words) else part.value)
@@ -302,8 +305,10 @@ class AnswerReader:
         return AnswerMissing(Text("empty_end", upstream=upstream))
 
 
-def _is_read(part: Value) -> bool:
+def _is_read(part: Value | Words) -> bool:
     """Tell whether an event is a part of the answer by its name, or by its content."""
+    if isinstance(part, Words):
+        return False
     if part.name == "message" or part.name.startswith("response."):
         return True
     return isinstance(part.value, dict) and "choices" in part.value

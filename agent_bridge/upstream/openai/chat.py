@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta, ToolCall
@@ -29,7 +30,10 @@ PATH = "/chat/completions"
 _REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details")
 #: Roles of messages with the result of a tool.
 _TOOL_ROLES = ("tool", "function")
-_FINISH_KEYS = ("finish_reason", "finishReason")
+#: Keys of the finish reason, best first: the ``stop_reason`` of vLLM is a text of the model.
+_FINISH_KEYS = ("finish_reason", "finishReason", "stop_reason", "done_reason")
+#: The end of an answer in a value without choices.
+_ENDS = ("done", "end", "stop", "finish", "finished", "complete", "completed", "message_stop", "message_end")
 #: Values of servers that write the missing reason as a word.
 _NO_REASONS = frozenset({"", "null", "none"})
 #: Keys of the sources beside the choices, as Perplexity and xAI send them.
@@ -89,8 +93,8 @@ class ChatDialect:
         choices = [
             each for each in as_list([choices] if isinstance(choices, dict) else choices) if isinstance(each, dict)
         ]
-        if not choices and isinstance(value.get("usage"), dict):
-            yield Finish(None)
+        if not choices:
+            yield from self._read_end(value)
         for choice in choices:
             index = choice.get("index")
             index = index if isinstance(index, int) else 0
@@ -98,6 +102,14 @@ class ChatDialect:
                 self._index = index
                 yield from self._run.read(value.get("id"))
                 yield from self._read_choice(choice)
+
+    @staticmethod
+    def _read_end(value: Mapping[str, Any]) -> Iterator[Finish]:
+        """Yield the end of the answer if *value*, which has no choices, tells it."""
+        yield from _finish(value, value.get("delta"))
+        ends = value.get("type") in _ENDS or value.get("event") in _ENDS or any(value.get(key) is True for key in _ENDS)
+        if ends or isinstance(value.get("usage"), dict):
+            yield Finish(None)
 
     def _read_choice(self, choice: Mapping[str, Any]) -> Iterator[Piece]:
         delta, message = choice.get("delta"), choice.get("message")
@@ -109,11 +121,9 @@ class ChatDialect:
             yield TextDelta(text)
         if choice.get("error"):
             yield parse_error(choice["error"])
-        for key in _FINISH_KEYS:
-            reason = choice.get(key)
-            if isinstance(reason, str) and reason.strip().lower() not in _NO_REASONS:
-                yield from self._complete_calls()
-                yield Finish(reason)
+        for finish in _finish(choice, delta):
+            yield from self._complete_calls()
+            yield finish
 
     def _read_message(self, message: Mapping[str, Any], *, is_delta: bool) -> Iterator[Piece]:
         if message.get("role") in _TOOL_ROLES:
@@ -170,6 +180,13 @@ class ChatDialect:
         for call in calls:
             if call.name:
                 yield tool_call(call.call_id, call.name, call.arguments)
+
+
+def _finish(*values: Any) -> list[Finish]:
+    """Return the first finish reason in *values*; nothing without one."""
+    reasons = (value.get(key) for value in values if isinstance(value, dict) for key in _FINISH_KEYS)
+    found = (each for each in reasons if isinstance(each, str) and each.strip().lower() not in _NO_REASONS)
+    return [Finish(reason) for reason in islice(found, 1)]
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:

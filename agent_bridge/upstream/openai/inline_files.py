@@ -14,25 +14,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: The beginning of a link, up to its URL: in Markdown, in HTML, or none. A short URL is an example.
+_MARKDOWN = r"!?\[[^\[\]\n]{0,300}\]\(\s{0,3}<?"
+_HTML = r"<(?:img|a|source|video|audio|embed)\s[^<>]{0,300}?(?:src|href|srcset|poster)\s?=\s?[\"']?"
 _BEGIN = re.compile(
-    r"(?P<markdown>!?\[[^\[\]\n]{0,300}\]\(\s{0,3}<?)(?=data:[^\s)]{32})"
-    r"|(?P<html><(?:img|a)\s[^<>]{0,300}?(?:src|href)\s?=\s?[\"']?)(?=data:[^\s\"']{32})"
-    r"|(?P<bare>(?<!`)<?)(?=data:[\w.+-]{1,80}/[\w.+-]{1,80}(?:;[\w.=-]{1,80}){0,5};base64,[\w+/-]{64})",
+    rf"(?P<svg>{_MARKDOWN}|{_HTML})(?=data:image/svg\+xml[^,<>\s]{{0,40}},<(?:svg|\?xml))"
+    rf"|(?P<markdown>{_MARKDOWN})(?=data:[^\s)]{{32}})"
+    rf"|(?P<html>{_HTML})(?=data:[^\s\"']{{32}})"
+    r"|(?P<definition>(?:^|(?<=\n))[ ]{0,3}\[[^\[\]\n]{1,300}\]:[ \t]{0,3}<?)(?=data:[^\s)]{32})"
+    r"|(?P<picture></?picture\b[^<>]{0,300}>)"
+    r"|(?P<bare>[<`]?)(?=data:[\w.+-]{1,80}/[\w.+-]{1,80}(?:;[\w.=-]{1,80}){0,5};base64,[\w+/-]{64})",
     re.IGNORECASE,
 )
 #: The end of a text that may be such a beginning.
 _UNFINISHED = re.compile(
-    r"(?:!|!?\[[^\[\]\n]{0,300}(?:\](?:\(\s{0,3}<?(?:d|da|dat|data|data:[^\s)]{0,32})?)?)?"
-    r"|<(?:i|im|a|(?:img|a)(?:\s[^<>]{0,400})?)?|<?(?:d|da|dat|data|data:[\w.+/;=,-]{0,1000}))\Z",
+    r"(?:!|[ ]{0,3}!?\[[^\[\]\n]{0,300}(?:\](?:(?:\(|:)\s{0,3}<?(?:d|da|dat|data|data:[^\s)]{0,64})?)?)?"
+    r"|</?(?:[a-z]{1,7}(?:\s[^<>]{0,400}(?:<[?a-z]{0,4})?)?)?|[<`]?(?:d|da|dat|data|data:[\w.+/;=,-]{0,1000})|`)\Z",
     re.IGNORECASE,
 )
 #: The first character that is no part of the URL, by the kind of the beginning; and the rest of the Markdown or HTML.
-_STOP = {"markdown": re.compile(r"[\s>)]"), "html": re.compile(r"[\"'\s>]"), "bare": re.compile(r"[^\w.+/;:=,-]")}
+_STOP = {
+    "markdown": re.compile(r"[\s>)]"),
+    "html": re.compile(r"[\"'\s>]"),
+    "definition": re.compile(r"[\s>]"),
+    "bare": re.compile(r"[^\w.+/;:=,-]"),
+    "svg": re.compile(r"(?<=</svg>)", re.IGNORECASE),
+}
 _REST = {
     "markdown": re.compile(r">?(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\s*\)"),
     "html": re.compile(r"[^<>]*>"),
-    "bare": re.compile(r">?"),
+    "definition": re.compile(r"[^\n]*(?=\n)"),
+    "bare": re.compile(r"[>`]?"),
+    "svg": re.compile(r">?\s*\)|[^<>\n]*>"),
 }
+#: The URL of a definition whose file was taken out: its references show their text alone.
+_NO_URL = "#"
+#: Characters of the end of a picture in SVG.
+_SVG_END = len("</svg>")
+_OUTSIDE = re.compile(r"[<\n]")
 #: Characters of a URL.
 MAX_URL = 32 * 1024 * 1024
 #: Characters of text that are searched for the beginning of a link.
@@ -91,8 +109,13 @@ class InlineFiles:
                 start = max(found.end(), found.start() + 1)
                 yield from self._say(text[found.start() : start])
                 text = text[start:]
+            elif found["picture"]:
+                # It stands around the same picture in several formats.
+                text = text[found.end() :]
             else:
                 self._kind, text = str(found.lastgroup), text[found.end() :]
+                if self._kind == "definition":
+                    yield from self._say(found[0].rstrip("<") + _NO_URL)
 
     def _say(self, text: str) -> Iterator[TextDelta]:
         if text:
@@ -104,13 +127,20 @@ class InlineFiles:
         kind = self._kind
         if not self._complete:
             stop = _STOP[kind].search(text)
-            self._add(text[: stop.start()] if stop else text)
             if stop is None:
-                return ""
+                # The end of the picture may be cut.
+                taken = max(0, len(text) - _SVG_END) if kind == "svg" and not final else len(text)
+                self._add(text[:taken])
+                return text[taken:]
+            self._add(text[: stop.start()])
             self._complete, text = True, text[stop.start() :]
         rest = _REST[kind].match(text)
-        if rest is None and not final and len(text) < _MAX_REST:
-            return text
+        if rest is None and not final:
+            if kind == "html" and not _OUTSIDE.search(text):
+                # Further attributes may have URLs as well.
+                return ""
+            if len(text) < _MAX_REST:
+                return text
         self._kind, self._complete = "", False
         return text[rest.end() :] if rest else text
 

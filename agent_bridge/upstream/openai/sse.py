@@ -20,6 +20,8 @@ _TWICE = re.compile(r"(?:\s*data:)+\s*(?=[{\[])")
 _FIELDS = ("", "id", "retry")
 #: Bytes of a line that is no field.
 _MAX_STRAY = 1_000
+#: Names of events that end a stream, even without data.
+LAST_NAMES = ("done", "end")
 #: The beginnings of a value that cannot continue a JSON object.
 _NEXT = ("{", "[DONE]")
 
@@ -36,7 +38,8 @@ class Event:
 class EventParser:
     """Turns the bytes of one stream into events. The bytes may be cut into chunks anywhere.
 
-    Comments, the fields ``id`` and ``retry``, and events whose data is blank are ignored. Bytes that are not UTF-8
+    Comments, the fields ``id`` and ``retry``, and events whose data is blank are ignored, unless their name ends
+    the stream. Bytes that are not UTF-8
     become U+FFFD. Beyond the standard, the parser reads the streams of two kinds of faulty servers: those that write
     the field's name twice, and those that omit the blank line between two JSON objects.
     """
@@ -126,7 +129,7 @@ class EventParser:
 
     def _dispatch(self) -> list[Event]:
         data = "\n".join(self._data)
-        events = [Event(data, self._name or "message")] if data.strip() else []
+        events = [Event(data, self._name or "message")] if data.strip() or self._name in LAST_NAMES else []
         self._data.clear()
         self._name = ""
         self._size = 0

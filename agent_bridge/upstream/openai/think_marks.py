@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import ToolCall, ToolResult
 
+_WORDS = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|monologue|chain[_-]of[_-]thought|cot)"
+#: Names that an answer may use for its own sections: they begin reasoning only before the answer.
+_EARLY = r"(?:analysis|plan(?:ning)?|rationale|deliberation)"
 _NAMES = (
-    r"(?:[\w-]{1,20}:)?(?:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?|reflection|scratchpad|inner_monologue"
-    r"|chain_of_thought)"
+    rf"(?:[\w-]{{1,20}}:)?(?:(?:ant|(?:inner|internal|hidden|private)[_-])?{_WORDS}"
+    rf"(?:[_-](?:process|content|steps?|chain|trace|block))?|{_EARLY})"
 )
 #: Beginnings and ends of a block of reasoning. The end belongs to the beginning in the same row.
 _BLOCKS = (
@@ -27,8 +30,8 @@ _BLOCKS = (
     (r"\[(?:THINK|THINKING|REASONING)\]", r"\[/(?:THINK|THINKING|REASONING)\]"),
     (r"◁think▷", r"◁/think▷"),
     (
-        r"<\|(?:START_THINKING|begin_of_thought|begin_of_thinking)\|>",
-        r"<\|(?:END_THINKING|end_of_thought|end_of_thinking)\|>",
+        rf"<\|(?:(?:start|begin)_(?:of_)?)?{_WORDS}(?:_(?:start|begin))?\|>",
+        rf"<\|(?:(?:/|end_(?:of_)?){_WORDS}|{_WORDS}_end)\|>",
     ),
     (r"<unused94>", r"<unused95>"),
     (
@@ -43,14 +46,19 @@ _HARMONY = (
 )
 #: Marks at the end of a text that the server should have removed.
 _LAST = (
-    r"</s>|<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|eos|end|return|END_RESPONSE)\|>|<end_of_turn>"
+    r"</s>|<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|eos|end|return|end_(?:of_)?(?:response|answer|solution))\|>|<end_of_turn>"
     r"|<｜end▁of▁sentence｜>|<\|(?:START|END)_OF_TURN_TOKEN\|>"
 )
-#: Any mark in the text of an answer. One group matched: ``block``, ``stray`` (an end without a beginning), ``harmony``
-#: or ``last``.
+#: Marks around the answer itself, as Cohere and R1-like prompts write them.
+_FINAL, _LATE = "final[_-]answer|final|answer", "response|output|solution"
+_WRAP = rf"<(?:{_FINAL}|(?P<late>{_LATE}))>|<\|(?:start|begin)_(?:of_)?(?:response|answer|solution)\|>"
+_UNWRAP = rf"</(?:{_FINAL}|{_LATE})>"
+#: Any mark in the text of an answer. One group matched: ``block``, ``stray`` (an end without a beginning), ``harmony``,
+#: ``wrap`` (with ``late`` for a name that an answer may use for its own sections), ``unwrap`` or ``last``.
 MARK = re.compile(
     rf"(?P<block>{'|'.join(begin for begin, _ in _BLOCKS)})|(?P<harmony>{_HARMONY})"
-    rf"|(?P<stray>{'|'.join(end for _, end in _BLOCKS[:-1])})|(?P<last>{_LAST})",
+    rf"|(?P<stray>{'|'.join(end for _, end in _BLOCKS[:-1])})|(?P<wrap>{_WRAP})|(?P<unwrap>{_UNWRAP})"
+    rf"|(?P<last>{_LAST})",
     re.IGNORECASE,
 )
 #: The first characters of marks. A text without them, such as base64, needs no search.
@@ -59,13 +67,14 @@ SIGNS = ("<", "[", "◁")
 LONGEST = 5_000
 #: The end of a text that may be the beginning of a mark.
 UNFINISHED = re.compile(
-    r"(?:<\|\w{0,20}\|?"
+    r"(?:<\|/?\w{0,30}\|?"
     r"|(?:<\|start\|>[\w.]{0,40})?<\|channel\|>[^<\n]{0,100}(?:<\|constrain\|>[^<\n]{0,40})?(?:<\|?\w{0,12}\|?)?"
     r"|<\|start\|>[\w.]{0,40}(?:<\|?\w{0,12}\|?)?"
-    rf"|<(?:details|{_NAMES})\s[^<>]{{0,4000}}|</?[\w:｜▁-]{{0,30}}\s?|\[/?[A-Z]{{0,9}}|◁/?[a-z]{{0,5}})\Z",
+    rf"|<(?:details|{_NAMES})\s[^<>]{{0,4000}}|</?[\w:｜▁-]{{0,60}}\s?|\[/?[A-Z]{{0,9}}|◁/?[a-z]{{0,5}})\Z",
     re.IGNORECASE,
 )
 _ENDS = tuple((re.compile(begin, re.IGNORECASE), re.compile(end, re.IGNORECASE)) for begin, end in _BLOCKS)
+_EARLY_MARK = re.compile(rf"<(?:[\w-]{{1,20}}:)?{_EARLY}\b", re.IGNORECASE)
 HARMONY_END = re.compile(rf"{_HARMONY_END}|(?=<\|(?:start|channel)\|>)")
 
 _SUMMARY = re.compile(r"\s*<summary>.*?</summary>\s*", re.DOTALL)
@@ -76,6 +85,11 @@ _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*\"([^\"]*)\"")
 def end_of(beginning: str) -> re.Pattern[str]:
     """Return the pattern of the mark that ends the block with the mark *beginning*."""
     return next(end for begin, end in _ENDS if begin.fullmatch(beginning))
+
+
+def is_early(beginning: str) -> bool:
+    """Tell whether the mark begins reasoning only before the answer."""
+    return _EARLY_MARK.match(beginning) is not None
 
 
 def is_section(beginning: str) -> bool:

@@ -17,6 +17,7 @@ from agent_bridge.upstream.openai.think_marks import (
     SIGNS,
     UNFINISHED,
     end_of,
+    is_early,
     is_section,
     section_text,
     section_tool,
@@ -76,6 +77,10 @@ class ThinkTagSplitter:
         self._has_struck = False
         #: Whether a block has ended and no text of the answer followed.
         self._after_block = False
+        #: Whether the answer is between marks of its own.
+        self._wrapped = False
+        #: Reasoning that is the answer if no other text is.
+        self._early = ""
         #: Whether there was reasoning, and whether it has to go on in a new paragraph.
         self._thought, self._new_thought = False, True
         #: Whether the answer has the beginning of a block as a word.
@@ -95,6 +100,8 @@ class ThinkTagSplitter:
         self._code.add("\n")
         if self._block:
             yield from self._think(section_text(self._section))
+        if self._early and not self._has_answer:
+            yield TextDelta(self._early)
         elif self._end_in_code is not None and self._code.in_block:
             yield from self._withdraw(self._end_in_code)
         elif not (self._has_answer or self._after_block) and self._waiting.isspace():
@@ -155,6 +162,8 @@ class ThinkTagSplitter:
         if text:
             begins, self._new_thought = self._new_thought and self._thought, False
             self._thought = True
+            if is_early(self._block):
+                self._early += text[: self._limit - len(self._early)]
             yield ReasoningDelta(f"{_PARAGRAPH}{text}" if begins else text)
 
     def _mark(self, found: re.Match[str]) -> Generator[_Event, None, int]:
@@ -171,8 +180,12 @@ class ThinkTagSplitter:
                     self._waiting = ""
                 return found.end()
         else:
-            if found["harmony"] or (found["block"] and (self._after_block or not self._code.line.strip())):
+            if found["harmony"] or self._begins(found):
                 yield from self._begin_block(found)
+                return found.end()
+            if self._wraps(found):
+                self._wrapped = bool(found["wrap"])
+                self._waiting, self._after_block = "", True
                 return found.end()
             self._mentioned |= bool(found["block"])
             if found["stray"] and not (self._thought or self._mentioned) and self._ends_reasoning(found):
@@ -183,6 +196,18 @@ class ThinkTagSplitter:
                 return found.end()
         yield from self._plain(text[found.start() : found.start() + 1])
         return found.start() + 1
+
+    def _begins(self, found: re.Match[str]) -> bool:
+        """Tell whether the mark begins a block of reasoning."""
+        if not found["block"] or (self._has_answer and is_early(found["block"])):
+            return False
+        return self._after_block or not self._code.line.strip()
+
+    def _wraps(self, found: re.Match[str]) -> bool:
+        """Tell whether the mark stands around the answer, and is no part of it."""
+        if found["wrap"]:
+            return (self._after_block or not self._has_answer) and not (found["late"] and not self._thought)
+        return bool(found["unwrap"]) and self._wrapped
 
     def _begin_block(self, found: re.Match[str]) -> Iterator[_Event]:
         self._waiting, self._after_block, self._new_thought = "", True, True

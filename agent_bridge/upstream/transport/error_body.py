@@ -53,8 +53,8 @@ class ErrorReport:
 
     @property
     def about_key(self) -> bool:
-        """Whether the report is about the key, or says nothing."""
-        return self.message is None or self.kind is FailureKind.BAD_KEY
+        """Whether the report is about the key."""
+        return self.kind is FailureKind.BAD_KEY
 
     @property
     def status(self) -> int | None:

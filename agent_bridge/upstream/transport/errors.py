@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 #: Statuses of a server, or of a gateway before it, that lacks the requested path.
-_NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+_NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE, HTTPStatus.NOT_IMPLEMENTED})
+#: Statuses of a server that does not want requests at this path, unless its words tell another cause.
+_UNWANTED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
 #: Statuses of a server that cannot handle the content of the request.
 _UNPROCESSABLE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY})
 _OVERLOADED = 529
@@ -144,14 +146,18 @@ class ErrorMapper:
         is_failure = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if status in _BUSY or (report.kind is FailureKind.LOADING and is_failure):
             return self._busy(status, detail)
-        if context.optional_path and (status in _NO_PATH or report.kind is FailureKind.NO_PATH):
+        unwanted = status in _UNWANTED and report.kind is None
+        if context.optional_path and (status in _NO_PATH or unwanted or report.kind is FailureKind.NO_PATH):
             return PathMissing(Text("upstream_refused", upstream=upstream, status=status), detail=detail)
         if context.model is not None and status == HTTPStatus.NOT_FOUND:
             # The list of agents tells whether the agent is gone. Perhaps a gateway waits for the server.
             return _not_begun(UpstreamFailed(Text("upstream_no_path", upstream=upstream, status=status), detail=detail))
         if not is_failure:
             text = Text(_refusal(status, report, context), upstream=upstream, status=status)
-            return UpstreamRefused(text, detail=detail)
+            refused = UpstreamRefused(text, detail=detail)
+            # Servers have many words for a context that is too small. No words of theirs may block a room for good.
+            refused.perhaps_too_long = status in _UNPROCESSABLE and report.kind is None
+            return refused
         error = UpstreamFailed(Text("upstream_failed", upstream=upstream, status=status), detail=detail)
         # Any other failure than that of a gateway may follow an act of the agent.
         error.retryable = self.may_repeat(context)

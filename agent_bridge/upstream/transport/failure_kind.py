@@ -49,6 +49,7 @@ _CONTEXT = (
     r"maximum context (?:length|size|window)"
     r"|context.?(?:length|window|size|limit)s?\b.{0,60}?(?:exceed|overflow|reached)"
     r"|exceed\w*.{0,80}?\bcontext.?(?:length|window|size|limit)|context.?window.?exceeded|\bcontext\b.{0,20}\bfull\b"
+    r"|(?:not|n'?t|no longer|never) fits?\b.{0,60}?\b(?:context|window|model)|\btokens (?:of|in|from)\b.{0,40}?exceed"
     r"|prompt is too long|超长|超过.{0,20}(?:长度|上下文)|上下文.{0,20}(?:过长|超)|(?:输入|消息|对话).{0,10}过长"
 )
 #: Words about a rate, a setting or a file, which look like words about a context.
@@ -61,14 +62,17 @@ _NO_CONTEXT = (
     r"|stop.sequence|\btemperature\b|top_p|\bseed\b|\btools?\b"
 )
 #: The three parts of a sentence about a context, in any order: a thing, its size, and the excess.
-_THING = r"context|prompts?|inputs?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx|max_tokens"
+_THING = (
+    r"context|prompts?|inputs?|requests?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx"
+    r"|max_tokens"
+)
 _SIZE = (
     r"length|window|limit|size|count|max(?:imum)?|number|long|large|allowed|exceed|n_ctx|least|less than|fewer|<=|many"
 )
 _EXCESS = (
     r"exceed|(?:longer|greater|more|larger|bigger|less|fewer) than|too (?:long|large|many|big)|\breduce\b|maximum"
-    r"|overflow|must be at least 1\b|(?:does|do|can) ?not fit|surpass|out of range|must be <=|should be \[|reached"
-    r"|not enough|above"
+    r"|overflow|must be at least 1\b|(?:not|n'?t|no longer) fit|surpass|out of range|must be <=|should be \[|reached"
+    r"|not enough|above|\bmax\b"
 )
 _WORDS = (
     (
