@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from agent_bridge.core.patience import within
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -46,8 +48,7 @@ async def run_reader(program: str, *arguments: str, data: bytes, seconds: float)
         env=_ENVIRONMENT,
     )
     try:
-        async with asyncio.timeout(seconds):
-            out, _ = await process.communicate(data)
+        out, _ = await within(seconds, process.communicate(data))
     finally:
         if process.returncode is None:
             process.kill()
