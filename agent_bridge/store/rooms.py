@@ -65,9 +65,13 @@ class Rooms:
         """Have those of *room_ids* that belong to agents compared with the homeserver, while their lanes wait."""
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
 
-    async def awaiting_successor(self) -> list[tuple[str, str]]:
-        """Return the agents' rooms that were upgraded and not followed yet, each with the localpart of its ghost."""
-        return [(row["room_id"], row["ghost"]) for row in await self._database.rows(_SQL["awaiting_successor"])]
+    async def awaiting_successor(self, ghost: str) -> list[tuple[str, str]]:
+        """Return the agents' rooms that were upgraded and not followed yet, each with the localpart of its ghost.
+
+        The bridge may not know yet that the room of the agent with the localpart *ghost* was upgraded.
+        """
+        rows = await self._database.rows(_SQL["awaiting_successor"], {"ghost": ghost})
+        return [(row["room_id"], row["ghost"]) for row in rows]
 
     async def visited(self) -> list[str]:
         """Return the rooms of people that the bridge bot is in: those that belong to no agent."""

@@ -15,6 +15,7 @@ from support.scripted_upstream import ScriptedUpstream
 if TYPE_CHECKING:
     from agent_bridge.store.agents import AgentRoom
     from support.harness import BridgeHarness, Running
+    from support.postgres import Server
 
 
 class _WithPicture(ScriptedUpstream):
@@ -80,3 +81,22 @@ async def test_an_avatar_that_a_person_chose_stays(harness: BridgeHarness, datab
         assert after.agent.avatar != before.agent.avatar
         assert await running.homeserver.avatar(talk.ghost) == after.agent.avatar
         assert await avatar_of(running, talk.room_id) == "mxc://test.local/mine"
+
+
+async def test_a_lost_database_changes_no_avatar(harness: BridgeHarness, database_url: str, postgres: Server) -> None:
+    """The avatars stay, and follow the upstream's picture later."""
+    async with _WithPicture("kept") as upstream:
+        here = [{"name": "u", "url": upstream.url}]
+        async with harness.bridge(harness.config(database_url, here)) as running:
+            before = await eventually(partial(settled, running, upstream.names[0]), "the agent has an avatar")
+        with postgres.migrated() as another_url:
+            async with harness.bridge(harness.config(another_url, here)) as running:
+                after = await eventually(partial(settled, running, upstream.names[0]), "the room is adopted")
+                assert after.agent.avatar == before.agent.avatar
+                assert await avatar_of(running, after.home.room_id or "") == before.agent.avatar
+                picture = upstream.url.removesuffix("/v1") + "/red.png"
+                upstream.models[0]["image_url"] = picture
+                found = await eventually(partial(settled, running, upstream.names[0], picture), "it is replaced")
+                ghost = running.homeserver.namespace.user_id(found.agent.ghost)
+                assert found.agent.avatar != before.agent.avatar
+                assert await running.homeserver.avatar(ghost) == found.agent.avatar

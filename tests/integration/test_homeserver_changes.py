@@ -122,6 +122,51 @@ async def test_rooms_that_are_encrypted_by_default(
             assert (await only(running)).home.problems == problems
 
 
+async def test_a_homeserver_that_was_restored_from_a_backup(own: BridgeHarness, database_url: str) -> None:
+    """The rooms of that time get their present names, and are listed; the later ones are made again."""
+    async with ScriptedUpstream("backup") as upstream, own.person("admin") as admin:
+        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [admin.user_id]})
+        async with own.bridge(config) as running:
+            first = await listed(running, upstream.names[0])
+            room_id, space = first.home.room_id or "", first.home.space or ""
+            await own.synapse.stop()
+            saved = {file: file.read_bytes() for file in _folder(own).glob("homeserver.db*")}
+            await own.synapse.start()
+            upstream.models[0]["name"] = "renamed"
+            upstream.models.append({"id": "later", "object": "model"})
+            lost = (await listed(running, "later")).home.room_id
+            await listed(running, "renamed")
+            await own.synapse.stop()
+            _delete_data(own)
+            for file, data in saved.items():
+                file.write_bytes(data)
+            await own.synapse.start()
+
+            async def whole() -> bool:
+                later = (await running.contact("later")).home
+                name = await running.homeserver.state(room_id, "m.room.name")
+                return (
+                    later.room_id != lost
+                    and later.space == space
+                    and name is not None
+                    and name["content"] == {"name": "renamed - Letta Agent Chat"}
+                    and await running.homeserver.state(space, "m.space.child", later.room_id or "") is not None
+                )
+
+            await eventually(whole, "all rooms are as they were")
+
+
+async def listed(running: Running, name: str) -> AgentRoom:
+    """Wait until the Space lists the room of the agent called *name*."""
+
+    async def is_listed() -> AgentRoom | None:
+        found = await running.contact(name)
+        home = found.home
+        return found if home.space is not None and home.name_applied == home.name else None
+
+    return await eventually(is_listed, f"the room of {name} is in the Space")
+
+
 async def test_a_homeserver_that_lost_its_data(own: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("wiped") as upstream, own.talk(database_url, upstream) as talk:
         await own.synapse.stop()

@@ -293,6 +293,25 @@ async def test_without_its_space_a_new_agent_is_reachable(harness: BridgeHarness
             await eventually(partial(_all_linked, running, lost), "both rooms are in another Space")
 
 
+async def test_a_room_that_its_space_never_listed(harness: BridgeHarness, database_url: str) -> None:
+    """The table says that it is listed: the homeserver was restored from an older backup."""
+    async with ScriptedUpstream("listed") as upstream:
+        here = [{"name": "u", "url": upstream.url}]
+        async with harness.bridge(harness.config(database_url, here)) as running:
+            await eventually(partial(_all_linked, running), "the room is listed")
+            space = (await running.contact(upstream.names[0])).home.space or ""
+        upstream.models.append({"id": "unlisted", "object": "model"})
+        async with harness.bridge(harness.config(database_url, here, space={"enabled": False})) as running:
+            room_id = (await running.contact("unlisted")).home.room_id or ""
+            await running.database.execute("UPDATE room SET space = %s WHERE room_id = %s", (space, room_id))
+        async with harness.bridge(harness.config(database_url, here)) as running:
+
+            async def is_listed() -> bool:
+                return bool((await content(running, space, "m.space.child", room_id)).get("via"))
+
+            await eventually(is_listed, "the room is listed")
+
+
 async def _all_linked(running: Running, lost: str = "") -> bool:
     found = await running.agents.all()
     return bool(found) and all(each.home.space and each.home.space != lost for each in found)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from support.postgres import Server
 
 BOT = "@agentbridge:test.local"
+SPACE = "#agentbridge_space:test.local"
 
 
 async def content(running: Running, room_id: str, kind: str) -> dict[str, Any]:
@@ -87,3 +88,22 @@ async def test_the_bridge_comes_back_through_the_space(harness: BridgeHarness, d
 
             await eventually(both_are_back, "ghost and bot are back")
             assert await running.homeserver.joined_rooms(ghost) == [room_id]
+
+
+async def test_another_room_with_the_alias_of_the_space(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("taken") as upstream, harness.person() as person:
+        here = [{"name": "u", "url": upstream.url}]
+        async with harness.bridge(harness.config(database_url, here, space={"enabled": False})) as running:
+            room_id = await person.create_room(preset="public_chat")
+            homeserver = running.homeserver
+            await homeserver.join(room_id)
+            if (former := await homeserver.resolve_alias(SPACE)) is not None:
+                await homeserver.remove_alias(SPACE)
+                await homeserver.leave(former, "tried")
+            await homeserver.add_alias(SPACE, room_id)
+        async with harness.bridge(harness.config(database_url, here)) as running:
+            home = (await running.contact(upstream.names[0])).home
+            found = await eventually(partial(compared, running, home.room_id or ""), "the room is listed")
+            create = await content(running, found.home.space or "", "m.room.create")
+            assert create["type"] == "m.space"
+            assert await person.resolve(SPACE) == found.home.space

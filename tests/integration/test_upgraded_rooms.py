@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from support.shared_bridge import SharedBridge
 
 BOT = "@agentbridge:test.local"
+SPACE = "#agentbridge_space:test.local"
 
 
 async def content(running: Running, room_id: str, kind: str, key: str = "") -> dict[str, Any]:
@@ -93,6 +94,70 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
                 return rule.get("join_rule") == "restricted"
 
             await eventually(is_open, "the room has the configured join rule")
+
+
+@pytest.mark.parametrize("invited_to_all", [True, False])
+async def test_a_room_is_upgraded_twice_while_the_bridge_is_away(
+    harness: BridgeHarness,
+    database_url: str,
+    invited_to_all: bool,  # noqa: FBT001
+) -> None:
+    async with ScriptedUpstream("twice") as upstream, harness.person() as person:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        async with harness.bridge(config) as running:
+            talk = await running.join(person, upstream.names[0])
+            async with harness.person("admin") as admin:
+                await running.homeserver.invite(talk.room_id, admin.user_id)
+                await admin.join(talk.room_id)
+        async with harness.person("admin") as admin:
+            users = (talk.ghost, BOT)
+            middle = await upgrade(admin, talk.room_id, *(users if invited_to_all else ()), version="11")
+            new = await upgrade(admin, middle, *users)
+        async with harness.bridge(config) as running:
+            await eventually(partial(followed, running, new), "both upgrades are followed")
+            again = await running.join(person, upstream.names[0])
+            assert again.room_id == new
+            await again.say("hello")
+            await person.wait_for(lambda: again.answers[-1:] and again.answers[-1].body == "Echo: hello")
+            assert not any("only in my own room" in each.body for each in again.answers)
+
+
+async def test_the_space_is_upgraded(harness: BridgeHarness, database_url: str) -> None:
+    """The bot accepts the invitation, and the Space has the configured name also later."""
+    async with ScriptedUpstream("listed") as upstream, harness.person("admin") as admin:
+        here, rooms = [{"name": "u", "url": upstream.url}], {"version": "11", "invite": [admin.user_id]}
+        without = harness.config(database_url, here, rooms=rooms, space={"enabled": False})
+        async with harness.bridge(without) as running:
+            await forget_space(running)
+        async with harness.bridge(harness.config(database_url, here, rooms=rooms)) as running:
+            room_id = (await running.contact(upstream.names[0])).home.room_id or ""
+            space = (await eventually(partial(followed, running, room_id), "the room is listed")).home.space or ""
+            await admin.wait_for(lambda: space in admin.invites)
+            await admin.join(space)
+            new = await upgrade(admin, space, BOT)
+
+            async def joined() -> bool:
+                return new in await running.homeserver.joined_rooms()
+
+            await eventually(joined, "the bot is in the new Space")
+        renamed = harness.config(database_url, here, rooms=rooms, space={"name": "Renamed"})
+        async with harness.bridge(renamed) as running:
+
+            async def is_followed() -> bool:
+                name = await content(running, new, "m.room.name")
+                return (await only(running)).home.space == new and name == {"name": "Renamed"}
+
+            await eventually(is_followed, "the new Space lists the room and has the new name")
+            await running.homeserver.leave(space, "tried")
+            await forget_space(running)
+
+
+async def forget_space(running: Running) -> None:
+    """Have the next bridge make another Space."""
+    space = await running.homeserver.resolve_alias(SPACE)
+    if space is not None:
+        await running.homeserver.remove_alias(SPACE)
+        await running.homeserver.leave(space, "tried")
 
 
 @pytest.mark.parametrize("version", ["11", "12"])

@@ -82,14 +82,13 @@ class Avatars:
         user_id = self._homeserver.namespace.user_id(agent.ghost)
         avatar = agent.avatar
         try:
-            data, content_type = await self._picture(agent)
             async with asyncio.timeout(_PATIENCE):
                 present = await self._homeserver.avatar(user_id)
-                avatar = await self._media.upload(data, content_type, "avatar", user_id)
-            if present is None or present == agent.avatar:
-                await self._homeserver.set_avatar(user_id, avatar)
+            if agent.avatar is None and present is not None:
+                # Uploaded with an earlier database.
+                avatar = present
             else:
-                _log.info("avatar kept: another user chose it", ghost=user_id)
+                avatar = await self._replaced(agent, present, user_id)
         except UserNotRegistered:
             raise
         except (HomeserverUnavailable, TimeoutError) as error:
@@ -101,6 +100,17 @@ class Avatars:
         await self._agents.image_applied(agent.id, agent.image, avatar)
         return avatar
 
+    async def _replaced(self, agent: Agent, present: str | None, user_id: str) -> str:
+        """Upload the picture of an agent, and set it unless the *present* avatar is not the bridge's; return it."""
+        data, content_type = await self._picture(agent)
+        async with asyncio.timeout(_PATIENCE):
+            avatar = await self._media.upload(data, content_type, "avatar", user_id)
+        if present is None or present == agent.avatar:
+            await self._homeserver.set_avatar(user_id, avatar)
+        else:
+            _log.info("avatar kept: another user chose it", ghost=user_id)
+        return avatar
+
     async def of_room(self, agent_room: AgentRoom, state: RoomState) -> None:
         """Give the room of an agent the avatar of its ghost, unless a person chose another one.
 
@@ -108,12 +118,13 @@ class Avatars:
             HomeserverRefused: neither the ghost nor the bot may set it.
         """
         agent, home = agent_room.agent, agent_room.home
-        if agent.avatar is None or home.avatar_applied == agent.avatar:
+        if agent.avatar is None:
             return
         namespace = self._homeserver.namespace
         editor = state.editor(_EVENT, namespace.user_id(agent.ghost), namespace.bot)
         await self._set(state, agent.avatar, home.avatar_applied, editor)
-        await self._agents.avatar_applied(home.id, agent.avatar)
+        if home.avatar_applied != agent.avatar:
+            await self._agents.avatar_applied(home.id, agent.avatar)
 
     async def _picture(self, agent: Agent) -> tuple[bytes, str]:
         """Return the picture of an agent and its media type."""
@@ -140,7 +151,10 @@ class Avatars:
             state = await self._homeserver.room_state(space)
             if state is not None:
                 avatar = await self._stored("avatar_space", self._space.name)
-                await self._set(state, avatar, avatar, bot)
+                try:
+                    await self._set(state, avatar, avatar, bot)
+                except HomeserverRefused as error:
+                    _log.warning("the Space has no avatar", room=space, error=str(error))
                 self._space_done = space
 
     async def _stored(self, key: str, name: str) -> str:
@@ -157,7 +171,8 @@ class Avatars:
         if present == avatar:
             return
         if chosen_by_person(state, _EVENT, self._homeserver.namespace, is_applied=present == applied):
-            _log.info("avatar kept: a person chose it", room=state.room_id)
+            log = _log.debug if applied == avatar else _log.info
+            log("avatar kept: a person chose it", room=state.room_id)
         else:
             await self._homeserver.set_state(state.room_id, _EVENT, {"url": avatar}, as_user=as_user)
 

@@ -224,7 +224,8 @@ class Provisioner:
         if agent.displayname_applied is not None:
             await self._displayname(agent, steps)
         # The Space lists its rooms by name.
-        if space is not None and (home.space != space or home.name_applied != home.name):
+        moved = home.space != space or home.name_applied != home.name
+        if space is not None and (moved or self._space.lacks(room_id)):
             await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(entered, space))
         await self._report(entered.agent_room, [*problems_of(state, ghost, self._namespace.bot), *steps.problems])
         if entered.fresh:
@@ -274,7 +275,7 @@ class Provisioner:
             editor = state.editor(_PARENT, self._namespace.user_id(agent.ghost), self._namespace.bot)
             await self._homeserver.set_state(state.room_id, _PARENT, parent, key=space, as_user=editor)
         child = child_content(self._namespace.domain, home.name)
-        await self._homeserver.set_state(space, "m.space.child", child, key=state.room_id)
+        await self._space.add(space, state.room_id, child)
         await self._agents.linked(home.id, space)
 
     async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: _Steps) -> None:

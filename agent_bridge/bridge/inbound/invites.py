@@ -87,7 +87,7 @@ class InviteHandler:
 
         None if *room_id* is another room.
         """
-        return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id)
+        return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id, invited)
 
     async def _belongs_there(self, room_id: str, invited: str) -> bool:
         """Tell whether *room_id* is the room of an agent, and *invited* its ghost or the bot."""
@@ -98,7 +98,12 @@ class InviteHandler:
         return invited in {self._namespace.bot, *map(self._namespace.user_id, ghosts)}
 
     async def _enter(self, turn: Turn) -> bool:
-        """Have the bot join the room, and stay if it can talk with the person there; tell whether it stays."""
+        """Have the bot join the room, and stay if it can talk with the person there; tell whether it can."""
+        space = self._namespace.alias(self._namespace.space_alias_localpart)
+        if turn.room_id == await self._homeserver.resolve_alias(space):
+            # The Space was upgraded: the next comparison follows it.
+            await self._homeserver.join(turn.room_id)
+            return False
         if not self._is_member(turn):
             await self._homeserver.leave(turn.room_id, self._texts.for_admins(self._texts.not_permitted))
             return False
@@ -125,9 +130,12 @@ class InviteHandler:
     def _is_member(self, turn: Turn) -> bool:
         return role_of(turn.sender, self._permissions) >= Role.MEMBER
 
-    async def _upgraded(self, room_id: str) -> str | None:
-        """Return the agent's room that *room_id* replaces; None if it replaces none."""
-        for upgraded, ghost in await self._rooms.awaiting_successor():
+    async def _upgraded(self, room_id: str, invited: str) -> str | None:
+        """Return the agent's room that *room_id* replaces, perhaps past others; None if it replaces none."""
+        for upgraded, ghost in await self._rooms.awaiting_successor(invited[1:].partition(":")[0]):
+            # The homeserver moves the alias along with each upgrade.
+            if room_id == await self._homeserver.resolve_alias(self._namespace.alias(ghost)):
+                return upgraded
             for user in (self._namespace.bot, self._namespace.user_id(ghost)):
                 state = await self._homeserver.room_state(upgraded, user)
                 if state is not None and state.replacement == room_id:

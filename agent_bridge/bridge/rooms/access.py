@@ -76,19 +76,20 @@ class Access:
         # The rule names the Space, which may be replaced.
         wanted = f"{JoinRule.RESTRICTED} {space}" if restricted else str(JoinRule.INVITE)
         applied = agent_room.home.join_rule_applied or str(JoinRule.INVITE)
-        if applied == wanted:
-            return
+        is_known = applied == wanted
         present = state.content(JOIN_RULES)
         if chosen_by_person(state, JOIN_RULES, self._namespace, is_applied=present == _rule(applied)):
-            _log.info("join rule kept: a person chose it", room=state.room_id)
+            log = _log.debug if is_known else _log.info
+            log("join rule kept: a person chose it", room=state.room_id)
         elif present != _rule(wanted):
             editor = state.editor(JOIN_RULES, ghost, bot)
             await self._homeserver.set_state(state.room_id, JOIN_RULES, _rule(wanted), as_user=editor)
             # Why the Space lets nobody in is told once for all rooms.
-            if not fresh and (restricted or self._config.join_rule is JoinRule.INVITE):
+            if not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
                 text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
                 await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
-        await self._agents.join_rule_applied(agent_room.home.id, wanted)
+        if not is_known:
+            await self._agents.join_rule_applied(agent_room.home.id, wanted)
 
     async def invite(self, agent_room: AgentRoom, room_id: str, space: str | None) -> None:
         """Invite the configured users, unless they can enter the room from the Space."""

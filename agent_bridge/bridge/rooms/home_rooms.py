@@ -159,6 +159,8 @@ class HomeRooms:
         """Move to the room that replaces *old*; tell whether the ghost or the bot could enter it."""
         new = await enter_successor(self._homeserver, old, self._users(agent_room))
         if new is None:
+            new = await self._newest(agent_room, old)
+        if new is None:
             return False
         sender = next(user for user in reversed(self._users(agent_room)) if new.membership(user) == "join")
         await invite_members(self._homeserver, old, new, sender)
@@ -173,6 +175,19 @@ class HomeRooms:
         await self._agents.room_moved(agent_room.home.id, old.room_id, new.room_id)
         _log.info("a room was upgraded", agent=agent_room.agent.name, room=new.room_id, replaces=old.room_id)
         return True
+
+    async def _newest(self, agent_room: AgentRoom, old: RoomState) -> RoomState | None:
+        """Enter the room that the alias points to, past rooms that were upgraded in between; return its state.
+
+        The alias is reserved for the bridge, and the homeserver moves it along with each upgrade.
+        """
+        room_id = await self._homeserver.resolve_alias(self._namespace.alias(agent_room.agent.ghost))
+        if room_id is None or room_id == old.room_id:
+            return None
+        for user in self._users(agent_room):
+            if await self._homeserver.can_join(room_id, user):
+                return await self._homeserver.room_state(room_id, user)
+        return None
 
     async def _unlist(self, space: str, room_id: str) -> None:
         """Remove a room that is not used any more from the Space."""

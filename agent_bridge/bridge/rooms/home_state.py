@@ -33,15 +33,15 @@ class HomeState:
         self._powers = powers
 
     async def names(self, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
-        """Set the name and the topic of the room."""
+        """Set the name and the topic of the room. The homeserver may have been restored from an older backup."""
         home, bot = agent_room.home, self._namespace.bot
+        editor = state.editor("m.room.name", ghost, bot)
+        await rename_room(self._homeserver, state, "name", home.name, home.name_applied, editor)
         if home.name_applied != home.name:
-            editor = state.editor("m.room.name", ghost, bot)
-            await rename_room(self._homeserver, state, "name", home.name, home.name_applied, editor)
             await self._agents.name_applied(home.id, home.name)
+        editor = state.editor("m.room.topic", ghost, bot)
+        await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, editor)
         if home.topic_applied != home.topic:
-            editor = state.editor("m.room.topic", ghost, bot)
-            await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, editor)
             await self._agents.topic_applied(home.id, home.topic)
 
     async def powers(self, state: RoomState, ghost: str) -> bool:

@@ -44,6 +44,7 @@ async def rename_room(
     if present == text:
         return
     if chosen_by_person(state, kind, homeserver.namespace, is_applied=present == applied):
-        _log.info("name or topic kept: a person chose it", room=state.room_id, key=key)
+        log = _log.debug if applied == text else _log.info
+        log("name or topic kept: a person chose it", room=state.room_id, key=key)
     else:
         await homeserver.set_state(state.room_id, kind, {key: text}, as_user=as_user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_CHILD = "m.space.child"
 #: Seconds between two attempts to create the Space.
 _AGAIN = 10.0
 #: Upgrades of the Space that are followed at once.
@@ -66,6 +67,8 @@ class Space:
         #: Whether the Space was compared with the homeserver.
         self._compared = False
         self._not_before = 0.0
+        #: Rooms that were listed when the Space was compared, or since; also those that a person took out.
+        self._known: set[str] = set()
 
     async def room_id(self) -> str | None:
         """Return the room id of the Space, creating it if needed; None if it is disabled or was never created.
@@ -94,6 +97,19 @@ class Space:
         self._compared = False
         self._not_before = 0.0
 
+    def lacks(self, room_id: str) -> bool:
+        """Tell whether the Space never listed a room. A room that a person took out stays out."""
+        return self._compared and room_id not in self._known
+
+    async def add(self, space: str, room_id: str, content: dict[str, Any]) -> None:
+        """List a room in *space*, with the *content* of ``m.space.child``.
+
+        Raises:
+            HomeserverRefused: the bot may not change the Space, or is not in it.
+        """
+        await self._homeserver.set_state(space, _CHILD, content, key=room_id)
+        self._known.add(room_id)
+
     async def _reconcile(self) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
         state = None if room_id is None else await self._found(room_id)
@@ -111,25 +127,27 @@ class Space:
                 powers=self._powers,
                 version=self._rooms.version,
             )
-            state = await self._homeserver.room_state(await self._made(plan))
-            if state is None:
-                raise HomeserverUnavailable(Text("homeserver_invalid"))
+            state = await self._made(plan)
         if state.room_id != room_id:
             await self._kv.set(KeyValues.SPACE, state.room_id)
+        self._known = {key for kind, key in state.events if kind == _CHILD}
         await self._repair(state)
         await self._judge(state)
         await self._invite_people(state.room_id)
         return state.room_id
 
     async def _found(self, room_id: str) -> RoomState | None:
-        """Return the state of the Space, or of the one that replaces it; None if the bot is in neither."""
+        """Return the state of the Space, or of the one that replaces it; None if the bot is in neither of them.
+
+        An earlier version of the bridge may have taken another room for the Space.
+        """
         bot = self._namespace.bot
         state = await self._homeserver.room_state(room_id)
         if state is None and await self._homeserver.can_join(room_id):
             state = await self._homeserver.room_state(room_id)
         for _ in range(_UPGRADES):
             if state is None or state.replacement is None:
-                return state
+                return state if state is not None and state.is_space else None
             new = await enter_successor(self._homeserver, state, [bot])
             if new is None:
                 _log.error("the Space was upgraded: invite the bot into the new one", space=state.replacement, bot=bot)
@@ -138,25 +156,32 @@ class Space:
             state = new
         return state
 
-    async def _made(self, plan: RoomPlan) -> str:
-        """Create the Space, or adopt the one with its alias; return its room id."""
+    async def _made(self, plan: RoomPlan) -> RoomState:
+        """Create the Space, or adopt the one with its alias; return its state."""
         content = space_content(plan)
         try:
-            return (await self._homeserver.create_room(content)).room_id
+            made = await self._homeserver.create_room(content)
+            state = await self._homeserver.room_state(made.room_id)
+            if state is not None and state.is_space:
+                return state
+            _log.warning("the alias of the Space belongs to another room: creating a Space", room=made.room_id)
         except RoomOutOfReach as error:
             _log.warning("the bot cannot enter the former Space: creating a new one", error=str(error))
             await self._admin_room.tell_replaced(self._config.name, error.room_id)
-            await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
-            return (await self._homeserver.create_room(content)).room_id
+        await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
+        state = await self._homeserver.room_state((await self._homeserver.create_room(content)).room_id)
+        if state is None:
+            raise HomeserverUnavailable(Text("homeserver_invalid"))
+        return state
 
     async def _repair(self, state: RoomState) -> None:
         """Set name, topic and power levels, and keep guests out. The Space lists rooms also without them."""
         try:
             applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
             names = {"name": self._config.name, "topic": self._config.topic}
+            await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
+            await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
             if applied != names:
-                await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
-                await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
                 await self._kv.set(KeyValues.SPACE_NAMES, names)
             repair = repaired_levels(state, self._namespace.bot, self._powers)
             if repair is not None:

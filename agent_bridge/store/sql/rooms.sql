@@ -44,9 +44,11 @@ UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- awaiting_successor --
--- Return the agents' rooms that were upgraded, or may have been upgraded a moment ago, and the ghosts of their owners.
+-- Return the agents' rooms that were upgraded, or may have been upgraded a moment ago, and the room of the agent with the
+-- ghost %(ghost)s; and the ghosts of their owners.
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id IS NOT NULL AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked)
+WHERE r.room_id IS NOT NULL
+  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR a.ghost = %(ghost)s)
 ORDER BY r.id
 
 -- visited --
