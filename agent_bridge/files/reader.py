@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from agent_bridge.core.patience import within
+from agent_bridge.files.patience import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

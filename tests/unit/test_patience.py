@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agent_bridge.core.patience import within
+from agent_bridge.files.patience import within
 
 
 async def _answer(seconds: float) -> str:
