@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from aiohttp import web
 
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.cli.room_checks import compare_rooms
+from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import short_hash
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.demo.account import call
@@ -116,11 +117,14 @@ async def test_nobody_of_the_bridge_is_left(shared: SharedBridge) -> None:
     """The room has people, but neither ghost nor bot can come back: there is another room, with the same alias."""
     async with ScriptedUpstream("nobody") as upstream, shared.talk(upstream) as talk:
         await talk.running.database.execute("UPDATE room SET bot_joined = true WHERE room_id = %s", (talk.room_id,))
-        await talk.running.homeserver.leave(talk.room_id, "tried", BOT)
-        await talk.running.homeserver.leave(talk.room_id, "tried", talk.ghost)
 
         async def whole() -> bool:
             home = (await home_of(talk)).home
+            if home.room_id == talk.room_id:
+                # The user that leaves first may be back before the other one leaves.
+                for user in (BOT, talk.ghost):
+                    with suppress(HomeserverRefused):
+                        await talk.running.homeserver.leave(talk.room_id, "tried", user)
             is_new = home.room_id not in {None, talk.room_id}
             return is_new and home.bot_joined and home.check_requests == home.checked
 
