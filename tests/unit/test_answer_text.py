@@ -26,6 +26,7 @@ from agent_bridge.upstream.openai.finish_reasons import finish_reason, worse
 from agent_bridge.upstream.openai.inline_files import InlineFiles
 from agent_bridge.upstream.openai.repeated_text import RepetitionFilter
 from support.answers import joined, read, stream
+from support.growth import growth
 
 DATA = "iVBORw0KGgo" * 8
 PNG = f"data:image/png;base64,{DATA}"
@@ -36,7 +37,10 @@ PICTURE = [TextDelta("\n"), FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"),
 
 def without_repetitions(*chunks: str) -> str:
     found = RepetitionFilter()
-    return "".join([*(text or "" for chunk in chunks for text in found.feed(chunk)), *found.close()])
+    shown: list[str] = []
+    for text in (text for chunk in chunks for text in found.feed(chunk)):
+        shown = [] if text is None else [*shown, text]
+    return "".join([*shown, *found.close()])
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,9 @@ def without_repetitions(*chunks: str) -> str:
         (["Hello ", "there, friend.", "Hello there, friend."], "Hello there, friend."),
         (["Hello ", "there, friend.", "Hello there, friend.", "!"], "Hello there, friend.Hello there, friend.!"),
         (["ha", "ha", "ha"], "hahaha"),
+        (["H", "Hel", "Hello", "Hello you", "Hello you!"], "Hello you!"),
+        (["A cat is a dig", "A cat is a dig,", "A cat is a dig, or", "A cat is no dog"], "A cat is no dog"),
+        (["A cat is a", "A cat is a cat", "A cat is a cat.", "Then ", "A dog"], "A cat is a cat.Then A dog"),
         (["1", "10", "100"], "110100"),
         (["No. ", "No. "], "No. No. "),
         (["a", "b", "ab"], "abab"),
@@ -284,3 +291,19 @@ def test_failures(body: bytes, kind: type[UpstreamError], says: str, *, retryabl
     assert type(error) is kind
     assert error.says(ENGLISH) == says
     assert error.retryable is retryable
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<", "<think>", "<think>\n", "</think>\n", "[THINK]", "<details type=", "<|channel|>", "</s>\n", "![a](data:",
+        "data:a/b,", "![", "<img src=", "\ue200a", "```\n</think>\n\n", "\n", " ", "<a href=data:", "◁",
+    ],
+)  # fmt: skip
+def test_time_grows_with_the_length_alone(piece: str) -> None:
+    def read_whole(text: str) -> None:
+        answer = AnswerText()
+        list(answer.feed(TextDelta(text)))
+        list(answer.close())
+
+    assert growth(read_whole, piece) < 10

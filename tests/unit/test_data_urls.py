@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -91,3 +92,21 @@ def test_whatever_comes(text: str, head: str) -> None:
         return
     assert "/" in content_type
     assert len(data) <= 20
+
+
+@pytest.mark.parametrize("is_base64", [True, False])
+@pytest.mark.parametrize("shift", range(4))
+def test_long_urls_are_decoded_in_pieces(shift: int, *, is_base64: bool) -> None:
+    data = b"abcde\n" * 20_000
+    written = base64.b64encode(data) if is_base64 else data
+    escaped = written[:shift].decode() + "".join(f"%{byte:02x}" for byte in written[shift:])
+    assert parse(f"data:text/plain{';base64' * is_base64},{escaped}", limit=len(data)) == ("text/plain", data)
+
+
+def test_a_url_of_escapes_takes_little_memory() -> None:
+    url = "data:," + "%41" * 200_000
+    tracemalloc.start()
+    parse(url, limit=200_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * len(url)
