@@ -298,6 +298,7 @@ def test_failures(body: bytes, kind: type[UpstreamError], says: str, *, retryabl
     [
         "<", "<think>", "<think>\n", "</think>\n", "[THINK]", "<details type=", "<|channel|>", "</s>\n", "![a](data:",
         "data:a/b,", "![", "<img src=", "\ue200a", "```\n</think>\n\n", "\n", " ", "<a href=data:", "◁",
+        "</answer>", "\n[a]: data:", "`data:", "<picture ", "![a](data:image/svg+xml,<svg>",
     ],
 )  # fmt: skip
 def test_time_grows_with_the_length_alone(piece: str) -> None:
