@@ -88,6 +88,8 @@ NOT_TOO_LONG = (
     "The model is overloaded",
     "tool_call_id is too long: maximum length is 40 in messages",
     "Internal Server Error",
+    "HTTPSConnectionPool: Max retries exceeded with url: /v1 (requests.exceptions.ConnectionError)",
+    "The request body is too large for the queue",
     "messages: at least one message is required",
     "Conversation roles must alternate user/assistant/user/assistant/...",
     "",
