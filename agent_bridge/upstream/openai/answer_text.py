@@ -59,6 +59,9 @@ class AnswerText:
         elif isinstance(piece, ReasoningDelta):
             for text in self._repetitions[ReasoningDelta].feed(piece.text):
                 yield from map(ReasoningDelta, _cut("\n\n" if text is None else text))
+        elif isinstance(piece, TextWithdrawn):
+            self._repetitions[TextDelta] = RepetitionFilter()
+            yield from self._begin_again()
         else:
             yield piece
 
