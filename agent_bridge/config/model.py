@@ -145,7 +145,8 @@ class UpstreamConfig(Section):
     )
     proxy: Url | None = Field(
         None,
-        description="HTTP proxy through which the server is reached.",
+        description="HTTP proxy through which the server is reached. The environment variables HTTP_PROXY and "
+        "HTTPS_PROXY have no effect.",
         examples=["http://proxy.example.org:3128"],
     )
     ca_file: LocalPath | None = Field(

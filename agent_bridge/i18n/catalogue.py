@@ -178,6 +178,10 @@ class Texts:
     upstream_certificate: str
     upstream_unusable: str
     upstream_no_http: str
+    upstream_encoding: str
+    upstream_no_tls: str
+    upstream_perhaps_http: str
+    upstream_perhaps_https: str
     upstream_closed: str
     upstream_slow: str
     upstream_silent: str

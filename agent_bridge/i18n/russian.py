@@ -213,6 +213,12 @@ RUSSIAN = Texts(
     upstream_certificate="сертификат сервера {upstream} не заслуживает доверия: верен ли его ca_file?",
     upstream_unusable="url или заголовок сервера {upstream} недопустим",
     upstream_no_http="сервер {upstream} отвечает не по протоколу HTTP",
+    upstream_encoding="сервер {upstream} присылает ответы в кодировке, которую мост не запрашивал",
+    upstream_no_tls="сервер {upstream} отвечает не по протоколу TLS: возможно, его url начинается с http://",
+    upstream_perhaps_http=(
+        "не удалось связаться с сервером {upstream} за {seconds:g} с: возможно, его url начинается с http://"
+    ),
+    upstream_perhaps_https="сервер {upstream} не прислал ответ HTTP: возможно, его url начинается с https://",
     upstream_closed="сервер {upstream} закрыл соединение без ответа",
     upstream_slow="сервер {upstream} не ответил за {seconds:g} с",
     upstream_silent="сервер {upstream} ничего не присылал {seconds:g} с",

@@ -24,6 +24,8 @@ _KEPT, _COUNTED = 2_500, 1_000
 _LIVE, _NOTICES = 12, 30
 #: Seconds before the first op, and between two passes.
 _FIRST, _INTERVAL = 0.1, 1.0
+#: Seconds of reasoning before its time is shown; each further pass waits twice as long. Passes for that at most.
+_PROGRESS, _PASSES = 5.0, 6
 #: Tools that are named in one line.
 _NAMED = 8
 #: Characters of a tool's name.
@@ -74,6 +76,8 @@ class Activity:
         self._live = 0
         self._due: float | None = None
         self._last: float | None = None
+        #: The passes that were planned to show how long the reasoning goes on.
+        self._passes = 0
 
     @property
     def due(self) -> float | None:
@@ -129,11 +133,15 @@ class Activity:
         ops = [op for op in self._ops(now, live=True) if op not in self._shown][: _LIVE - self._live]
         self._live += len(ops)
         self._shown += ops
+        if self._thinks_since is not None and self._passes < _PASSES:
+            self._plan(now + _PROGRESS * 2**self._passes)
+            self._passes += 1
         return ops
 
     def _plan(self, now: float) -> None:
-        if self._due is None and self._live < _LIVE:
-            self._due = now + _FIRST if self._last is None else max(now + _FIRST, self._last + _INTERVAL)
+        if self._live < _LIVE:
+            due = now + _FIRST if self._last is None else max(now + _FIRST, self._last + _INTERVAL)
+            self._due = due if self._due is None else min(due, self._due)
 
     def whole(self, now: float) -> tuple[Op, ...]:
         """Return the ops that show all activity, within the limits; nothing is due after that."""
@@ -147,8 +155,7 @@ class Activity:
         # The text of unfinished reasoning is left out, because every delta would edit it.
         going_on = live and self._thinks_since is not None
         finished = self._said[:-1] if going_on and self._said[-1] is self._thought else self._said
-        summary = self._texts.reasoning if going_on else self._summary(now)
-        head = f"💭 {summary}"
+        head = f"💭 {self._going_on(now) if going_on else self._summary(now)}"
         text = _folded(head, (_shown(each) for each in finished if self._policy(each) is Show.COLLAPSED))
         threaded = [each for each in finished if self._policy(each) is Show.THREAD]
         notices = [
@@ -159,6 +166,14 @@ class Activity:
 
     def _policy(self, said: _Thought | _Tool) -> Show:
         return self._reasoning if isinstance(said, _Thought) else self._tools
+
+    def _going_on(self, now: float) -> str:
+        """Return the summary while the reasoning goes on. It begins like the summary that was shown before."""
+        if len(self._said) > 1:
+            return f"{self._summary(now)}…"
+        since = now if self._thinks_since is None else self._thinks_since
+        duration = f" {self._texts.duration(now - since)}" if now - since >= _PROGRESS else ""
+        return f"{self._texts.reasoning}{duration}"
 
     def _summary(self, now: float) -> str:
         tools = list(self._names)

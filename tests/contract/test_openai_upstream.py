@@ -27,8 +27,6 @@ from support.fault_server import FaultServer, Reply, sse, transcript
 from support.upstream_kinds import ask, connect
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import aiohttp
 
 KEY = "s3cret-key"
@@ -245,33 +243,6 @@ class TestFailures:
         assert answer.error.says(ENGLISH) == "up broke off the answer"
 
 
-async def test_the_parameters_of_a_query(wire: FaultServer, session: aiohttp.ClientSession) -> None:
-    wire.script(models("Dora"), sse(HELLO, STOP))
-    upstream = connect(wire.url, session, query={"api-version": "1"})
-    await upstream.agents()
-    assert (await ask(upstream)).error is None
-    assert [request.query for request in wire.requests] == [{"api-version": "1"}] * 2
-
-
-async def test_a_question_has_a_connection_of_its_own(wire: FaultServer, session: aiohttp.ClientSession) -> None:
-    wire.script(models("Dora"), sse(HELLO, STOP), models("Dora"))
-    upstream = connect(wire.url, session)
-    await upstream.agents()
-    assert (await ask(upstream)).error is None
-    await upstream.agents()
-    listed, asked, again = wire.requests
-    assert asked.headers["Connection"] == "close"
-    assert "close" not in (listed.headers.get("Connection"), again.headers.get("Connection"))
-
-
-async def test_certificates_that_cannot_be_read(
-    wire: FaultServer, session: aiohttp.ClientSession, tmp_path: Path
-) -> None:
-    answer = await ask(connect(wire.url, session, ca_file=str(tmp_path / "none.pem")))
-    assert answer.error is not None
-    assert answer.error.says(ENGLISH) == "the ca_file of up cannot be read: No such file or directory"
-
-
 async def test_an_unchanged_list_is_not_sent_again(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     listed = models("Dora")
     tagged = replace(listed, headers={**listed.headers, "ETag": '"1"'})
@@ -349,6 +320,14 @@ class TestLists:
         assert await asked.agents() is UNCHANGED
         assert len(wire.requests) == 8
         assert await asked.agents() == id_is_name("a", "b", "c", "e")
+
+    @pytest.mark.parametrize(("second", "agents"), [("b", ("a", "b")), ("a", ("a",))])
+    async def test_pages_with_numbers(
+        self, wire: FaultServer, session: aiohttp.ClientSession, second: str, agents: tuple[str, ...]
+    ) -> None:
+        wire.script(models("a", page=1, total=2), models(second, page=2, total=2))
+        assert await connect(wire.url, session).agents() == id_is_name(*agents)
+        assert [request.query for request in wire.requests] == [{}, {"page": "2"}]
 
     @pytest.mark.parametrize(
         "pages",

@@ -333,8 +333,7 @@ class Responses:
         assert answer.error.retryable
         assert str(answer.error) == "up could not be reached"
 
-    @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[::/v1", "http://a:b@127.0.0.1:1/v1"])
-    async def test_a_url_that_cannot_be_used(self, kind: Kind, session: aiohttp.ClientSession, url: str) -> None:
-        answer = await ask(kind.connect(url, session, api_key=KEY))
+    async def test_a_url_that_cannot_be_used(self, kind: Kind, session: aiohttp.ClientSession) -> None:
+        answer = await ask(kind.connect("http://a:b@127.0.0.1:1/v1", session, api_key=KEY))
         assert type(answer.error) is UpstreamRefused
         assert answer.error.says(ENGLISH) == "the url or a header of up is not valid"

@@ -105,6 +105,30 @@ def test_thinking_is_shown_at_once_and_its_text_when_it_is_over() -> None:
     assert (op.part, op.plain, op.live) == (Part.ACTIVITY, "💭 Thought for 4 seconds", True)
 
 
+def test_reasoning_that_goes_on_shows_its_time_and_what_was_before() -> None:
+    aside = activity()
+    aside.think("a", START)
+    heads: list[str] = []
+    times: list[float] = []
+
+    def pass_by(until: float) -> None:
+        while aside.due is not None and aside.due <= until:
+            times.append(aside.due - START)
+            heads.extend(op.plain or "" for op in aside.take(aside.due))
+
+    pass_by(START + 40)
+    assert heads == ["💭 Thinking…", "💭 Thinking… 5 seconds", "💭 Thinking… 15 seconds", "💭 Thinking… 35 seconds"]
+    aside.call("1", "grep", "{}", START + 40)
+    pass_by(START + 42)
+    aside.think("b", START + 42)
+    pass_by(START + 44)
+    assert heads[4:] == ["💭 Thought for 40 seconds · Used grep", "💭 Thought for 40 seconds · Used grep…"]
+    pass_by(START + 5_000)
+    assert len(heads) <= 12
+    assert all(later - earlier >= 0.9 for earlier, later in pairwise(times))
+    assert aside.due is None
+
+
 def test_notices_of_a_thread_are_said_once_each() -> None:
     aside = activity(Show.THREAD, Show.THREAD)
     shown: list[Op] = []

@@ -20,7 +20,7 @@ from agent_bridge.core.errors import (
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.answer import AnswerEvent, End, TextDelta
+from agent_bridge.upstream.answer import AnswerEvent, End, TextDelta, TextWithdrawn
 from agent_bridge.upstream.openai.chat import ChatDialect
 from support.answers import read, read_document, stream
 
@@ -42,6 +42,8 @@ def answer(chunks: Iterable[bytes]) -> tuple[str, End | UpstreamError | None]:
 
 
 def text_of(deltas: list[AnswerEvent]) -> str:
+    start = max((at for at, delta in enumerate(deltas, 1) if isinstance(delta, TextWithdrawn)), default=0)
+    deltas = deltas[start:]
     texts = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
     assert len(texts) == len(deltas)
     assert all(texts)
@@ -70,6 +72,18 @@ def text_of(deltas: list[AnswerEvent]) -> str:
         ),
         pytest.param([chunk("a", "MAX_TOKENS")], "a", "length", id="another word"),
         pytest.param([chunk("a"), "ping", chunk("b", "stop")], "ab", "stop", id="keep-alive"),
+        pytest.param(
+            [{"choices": [{"index": 1, "delta": {"content": "b"}}]}, chunk("a"), chunk(None, "stop")],
+            "a",
+            "stop",
+            id="another choice first",
+        ),
+        pytest.param(
+            [{"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}]}, chunk("")],
+            "b",
+            "stop",
+            id="only another choice",
+        ),
         pytest.param([chunk("a"), "[PING]", chunk("b", "stop")], "ab", "stop", id="keep-alive in brackets"),
         pytest.param([chunk("a"), "[KEEPALIVE 3]", chunk("b", "stop")], "ab", "stop", id="keep-alive with a number"),
         pytest.param([chunk("a"), "<END>"], "a", "stop", id="another last data"),

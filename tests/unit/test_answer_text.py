@@ -18,7 +18,7 @@ from agent_bridge.core.errors import (
     UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.upstream.answer import AnswerEvent, End, FileDelta, ReasoningDelta, TextDelta, TextWithdrawn
 from agent_bridge.upstream.openai.answer_text import AnswerText
 from agent_bridge.upstream.openai.chat import ChatDialect
 from agent_bridge.upstream.openai.dialect import Sources
@@ -31,11 +31,7 @@ from support.growth import growth
 DATA = "iVBORw0KGgo" * 8
 PNG = f"data:image/png;base64,{DATA}"
 FILE = FileDelta(PNG, None, "image/png")
-
-
 SVG = 'data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 (0)"/></svg>'
-
-
 PICTURE = [TextDelta("\n"), FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"), TextDelta("\n\nb")]
 
 
@@ -139,12 +135,19 @@ def texts(*pieces: Any) -> str:
         if isinstance(piece, Sources):
             text.add_sources(piece)
     events = [event for piece in pieces if isinstance(piece, str) for event in text.feed(TextDelta(piece))]
-    return "".join(event.text for event in [*events, *text.close()] if isinstance(event, TextDelta))
+    shown = ""
+    for event in [*events, *text.close()]:
+        shown = "" if isinstance(event, TextWithdrawn) else shown + (event.text if isinstance(event, TextDelta) else "")
+    return shown
 
 
 def test_sources_are_a_list_below_the_text() -> None:
     sources = Sources((("https://a/1", "One [x]"), ("https://a/2", ""), ("https://a/1", "again")))
-    assert texts("Paris[1]", sources) == "Paris[1]\n\n1. [One x](<https://a/1>)\n2. <https://a/2>"
+    below = "\n\n1. [One x](<https://a/1>)\n2. <https://a/2>"
+    assert texts("Paris", sources) == f"Paris{below}"
+    assert texts(sources, *"Paris[1][2]") == f"Paris[[1]](<https://a/1>)[[2]](<https://a/2>){below}"
+    for other in ("Paris[3]", "`a[1]`", "```\na[1]\n```", "![1](x) [1](y)", "[^1] [0] [100]"):
+        assert texts(other, sources) == other + below
     assert texts(sources) == ""
 
 
@@ -295,6 +298,7 @@ def test_failures(body: bytes, kind: type[UpstreamError], says: str, *, retryabl
     [
         "<", "<think>", "<think>\n", "</think>\n", "[THINK]", "<details type=", "<|channel|>", "</s>\n", "![a](data:",
         "data:a/b,", "![", "<img src=", "\ue200a", "```\n</think>\n\n", "\n", " ", "<a href=data:", "◁",
+        "</answer>", "\n[a]: data:", "`data:", "<picture ", "![a](data:image/svg+xml,<svg>",
     ],
 )  # fmt: skip
 def test_time_grows_with_the_length_alone(piece: str) -> None:

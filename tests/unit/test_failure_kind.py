@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 
+from agent_bridge.upstream.transport.error_body import ErrorReport
+from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, RequestContext
 from agent_bridge.upstream.transport.failure_kind import FailureKind, kind_of
 
 TOO_LONG = (
@@ -83,6 +88,8 @@ NOT_TOO_LONG = (
     "The model is overloaded",
     "tool_call_id is too long: maximum length is 40 in messages",
     "Internal Server Error",
+    "HTTPSConnectionPool: Max retries exceeded with url: /v1 (requests.exceptions.ConnectionError)",
+    "The request body is too large for the queue",
     "messages: at least one message is required",
     "Conversation roles must alternate user/assistant/user/assistant/...",
     "",
@@ -139,3 +146,39 @@ def test_kinds(codes: set[str], words: str, kind: FailureKind | None) -> None:
 
 def test_a_long_message_takes_no_time() -> None:
     assert kind_of((), "tokens limit " * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "perhaps"),
+    [
+        (400, None, True),
+        (422, None, True),
+        (413, None, True),
+        (400, "context_length_exceeded", True),
+        (400, "content_filter", False),
+        (403, None, False),
+        (401, None, False),
+        (429, None, False),
+        (500, None, False),
+    ],
+)
+def test_a_refusal_may_be_about_the_history(status: int, code: str | None, *, perhaps: bool) -> None:
+    errors = ErrorMapper("up", secrets=(), idempotent=False)
+    response = ErrorResponse(status, {}, json.dumps({"error": {"message": "any words", "code": code}}).encode())
+    error = errors.from_response(response, datetime.now(UTC), RequestContext("Dora"))
+    assert error.perhaps_too_long is perhaps
+
+
+@pytest.mark.parametrize(
+    ("code", "begun", "perhaps"),
+    [
+        ("400", False, True),
+        ("invalid_request_error", False, True),
+        ("400", True, False),
+        ("500", False, False),
+        ("content_filter", False, False),
+    ],
+)
+def test_a_refusal_inside_an_answer_may_be_about_the_history(code: str, *, begun: bool, perhaps: bool) -> None:
+    errors = ErrorMapper("up", secrets=(), idempotent=False)
+    assert errors.from_answer(ErrorReport("why", frozenset({code})), begun=begun).perhaps_too_long is perhaps

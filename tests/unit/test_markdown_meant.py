@@ -144,6 +144,25 @@ def test_formulas(markdown: str, html: str) -> None:
     assert to_html(markdown) == html
 
 
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("1. a\n  - b\n2. c", "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>"),
+        ("1. a\n  1. b", "<ol><li>a<ol><li>b</li></ol></li></ol>"),
+        (
+            "10. a\n  - b\n    - c\n  - d\n11. e",
+            '<ol start="10"><li>a<ul><li>b<ul><li>c</li></ul></li><li>d</li></ul></li><li>e</li></ol>',
+        ),
+        ("- x\n  1. a\n    - b\n- y", "<ul><li>x<ol><li>a<ul><li>b</li></ul></li></ol></li><li>y</li></ul>"),
+        ("1. a\n  - b\n    ```\n    - c\n    ```", "<ol><li>a<ul><li>b<pre><code>- c</code></pre></li></ul></li></ol>"),
+        ("1. a\n - b", "<ol><li>a</li></ol><ul><li>b</li></ul>"),
+        ("```\n1. a\n  - b\n```", "<pre><code>1. a  - b</code></pre>"),
+    ],
+)
+def test_lists_indented_by_two_blanks(markdown: str, html: str) -> None:
+    assert to_html(markdown).replace("\n", "") == html
+
+
 @pytest.mark.parametrize("cell", ["$|x|$", "$P(A|B)$", "$\\|x\\|$"])
 def test_a_bar_in_a_formula_ends_no_cell(cell: str) -> None:
     tex = cell.strip("$").replace("\\|", "|")

@@ -16,6 +16,7 @@ from agent_bridge.upstream.answer import (
     ToolCall,
     ToolResult,
 )
+from agent_bridge.upstream.openai.think_marks import MARK
 from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from support.answers import joined
 
@@ -158,8 +159,9 @@ def test_how_the_text_is_cut_does_not_matter(text: str, data: st.DataObject) -> 
     assert split(*pieces) == split(text)
 
 
-@given(st.text(max_size=30))
-def test_text_that_does_not_begin_with_the_tag_is_left_alone(text: str) -> None:
+# Hypothesis draws constants of the code as well, and some of them are marks.
+@given(st.text(max_size=30).filter(lambda text: MARK.search(text) is None))
+def test_text_without_marks_is_left_alone(text: str) -> None:
     assert split(*text) == ([TextDelta(text)] if text else [])
 
 

@@ -355,25 +355,6 @@ def test_a_path_that_there_is_another_way_for(answer: ErrorResponse, kind: type[
     assert type(errors.from_response(answer, NOW, RequestContext("Dora", optional_path=True))) is kind
 
 
-@pytest.mark.parametrize(
-    ("answer", "perhaps"),
-    [
-        (reply(400, "any words of a server"), True),
-        (reply(422), True),
-        (reply(413), True),
-        (reply(400, "the context is full"), True),
-        (reply(400, code="content_filter"), False),
-        (reply(403), False),
-        (reply(401), False),
-        (reply(429), False),
-        (reply(500), False),
-    ],
-)
-def test_a_refusal_may_be_about_the_history(answer: ErrorResponse, *, perhaps: bool) -> None:
-    errors = ErrorMapper("up", secrets=(), idempotent=False)
-    assert errors.from_response(answer, NOW, RequestContext("Dora")).perhaps_too_long is perhaps
-
-
 @pytest.mark.parametrize("status", [400, 415, 422])
 def test_a_refusal_may_be_about_the_images(status: int) -> None:
     errors = ErrorMapper("up", secrets=(), idempotent=False)

@@ -7,7 +7,7 @@ from html import escape
 from agent_bridge.render.markdown.mend import mended
 from agent_bridge.render.markdown.writer import write
 from agent_bridge.render.sanitise import sanitise
-from agent_bridge.render.syntax import fences
+from agent_bridge.render.syntax import fences, lists
 from agent_bridge.render.syntax.protect import protect
 
 #: Characters of Markdown at most. A longer text does not fit an event, and is shown without rendering.
@@ -22,7 +22,7 @@ def to_html(markdown: str, *, live: bool = False) -> str:
     """
     if len(markdown) > MAX_MARKDOWN:
         return f"<p>{escape(markdown, quote=False)}</p>"
-    markdown = fences.regular(markdown.replace("\r\n", "\n"))
+    markdown = lists.nested(fences.regular(markdown.replace("\r\n", "\n")))
     return sanitise(write(mended(markdown) if live else protect(markdown)))
 
 

@@ -13,12 +13,16 @@ from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent_bridge.upstream.answer import AnswerEvent
+    from agent_bridge.upstream.answer import AnswerEvent, FileDelta
     from agent_bridge.upstream.openai.dialect import Sources
 
 #: A citation that only ChatGPT's own page can show: private-use characters around a reference.
 _CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\ue201|[\ue200-\ue206]")
 _OPEN_CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\\Z")
+#: Code, and the number of a source.
+_NUMBER = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|(?<![!\\])\[(?P<number>\d{1,2})\](?![(:])", re.DOTALL)
+#: Characters of a text whose numbers become links.
+_MAX_LINKED = 1_000_000
 #: Sources that are shown.
 _MAX_SOURCES = 50
 #: Characters that are read at once: no search in them takes long.
@@ -37,7 +41,9 @@ class AnswerText:
         self._files = InlineFiles()
         self._citation = ""
         self._sources: dict[str, str] = {}
-        self._has_words = False
+        #: The text so far, and its length.
+        self._text: list[str] = []
+        self._length = 0
 
     def add_sources(self, sources: Sources) -> None:
         """Add the *sources* of the answer, which are shown below its text."""
@@ -48,12 +54,14 @@ class AnswerText:
     def feed(self, piece: AnswerEvent) -> Iterator[AnswerEvent]:
         """Yield the events that *piece* completes."""
         if isinstance(piece, TextDelta):
-            self._has_words |= bool(piece.text.strip())
             for text in self._repetitions[TextDelta].feed(piece.text):
                 yield from self._begin_again() if text is None else self._read(text)
         elif isinstance(piece, ReasoningDelta):
             for text in self._repetitions[ReasoningDelta].feed(piece.text):
                 yield from map(ReasoningDelta, _cut("\n\n" if text is None else text))
+        elif isinstance(piece, TextWithdrawn):
+            self._repetitions[TextDelta] = RepetitionFilter()
+            yield from self._begin_again()
         else:
             yield piece
 
@@ -65,15 +73,24 @@ class AnswerText:
             yield from self._read(text)
         yield from self._split(self._splitter.close())
         yield from self._take_files(self._citation, final=True)
-        yield from self._files.close()
-        if self._sources and self._has_words:
-            sources, self._sources = self._sources, {}
-            yield TextDelta("\n\n" + "\n".join(_line(*each) for each in enumerate(sources.items(), 1)))
+        yield from self._kept(self._files.close())
+        text = "".join(self._text)
+        if self._sources and text.strip():
+            sources, self._sources = list(self._sources.items()), {}
+            linked = _linked(text, [url for url, _ in sources]) if self._length <= _MAX_LINKED else text
+            if linked != text:
+                yield TextWithdrawn()
+                yield TextDelta(linked)
+            yield TextDelta("\n\n" + "\n".join(_line(*each) for each in enumerate(sources, 1)))
 
     def _begin_again(self) -> Iterator[AnswerEvent]:
         """Withdraw the text: the server corrects it."""
-        self._splitter, self._files, self._citation = ThinkTagSplitter(), InlineFiles(), ""
+        self._splitter = ThinkTagSplitter()
+        self._forget()
         yield TextWithdrawn()
+
+    def _forget(self) -> None:
+        self._files, self._citation, self._text, self._length = InlineFiles(), "", [], 0
 
     def _read(self, text: str) -> Iterator[AnswerEvent]:
         for part in _cut(text):
@@ -85,18 +102,35 @@ class AnswerText:
                 yield from self._take_files(self._citation + event.text)
             else:
                 if isinstance(event, TextWithdrawn):
-                    self._citation, self._files = "", InlineFiles()
+                    self._forget()
                 yield event
 
     def _take_files(self, text: str, *, final: bool = False) -> Iterator[AnswerEvent]:
         self._citation = ""
         if not final and (open_citation := _OPEN_CITATION.search(text)):
             text, self._citation = text[: open_citation.start()], open_citation[0]
-        yield from self._files.feed(text if text.isascii() else _CITATION.sub("", text))
+        yield from self._kept(self._files.feed(text if text.isascii() else _CITATION.sub("", text)))
+
+    def _kept(self, events: Iterator[TextDelta | FileDelta]) -> Iterator[AnswerEvent]:
+        for event in events:
+            if isinstance(event, TextDelta) and self._length <= _MAX_LINKED:
+                self._text.append(event.text)
+                self._length += len(event.text)
+            yield event
 
 
 def _cut(text: str) -> Iterator[str]:
     return (text[at : at + _AT_ONCE] for at in range(0, len(text), _AT_ONCE))
+
+
+def _linked(text: str, urls: list[str]) -> str:
+    """Return *text* with each number of a source, such as ``[1]``, as a link to that one of *urls*."""
+
+    def link(found: re.Match[str]) -> str:
+        number = int(found["number"] or 0)
+        return f"[[{number}]](<{urls[number - 1]}>)" if 0 < number <= len(urls) else found[0]
+
+    return _NUMBER.sub(link, text)
 
 
 def _line(number: int, source: tuple[str, str]) -> str:

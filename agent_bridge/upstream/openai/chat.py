@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta, ToolCall
+from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta, TextWithdrawn, ToolCall
 from agent_bridge.upstream.openai.content import (
     as_list,
     image_url,
@@ -75,7 +75,7 @@ class ChatDialect:
         self._run = RunName()
         self._calls: list[_PartialCall] = []
         self._call_count = 0
-        #: The index of the choice that is read.
+        #: The index of the choice that is read: the lowest one, and not each server begins with 0.
         self._index: int | None = None
         #: Whether deltas brought text: a whole message after them repeats it.
         self._has_deltas = False
@@ -97,7 +97,11 @@ class ChatDialect:
             yield from self._read_end(value)
         for choice in choices:
             index = choice.get("index")
-            index = index if isinstance(index, int) else 0
+            index = index if isinstance(index, int) and index > 0 else 0
+            if self._index is not None and index < self._index and _says_something(choice):
+                yield TextWithdrawn()
+                self._calls, self._has_deltas = [], False
+                self._index = index
             if self._index in {None, index}:
                 self._index = index
                 yield from self._run.read(value.get("id"))
@@ -187,6 +191,11 @@ def _finish(*values: Any) -> list[Finish]:
     reasons = (value.get(key) for value in values if isinstance(value, dict) for key in _FINISH_KEYS)
     found = (each for each in reasons if isinstance(each, str) and each.strip().lower() not in _NO_REASONS)
     return [Finish(reason) for reason in islice(found, 1)]
+
+
+def _says_something(choice: Mapping[str, Any]) -> bool:
+    message = choice.get("delta") or choice.get("message")
+    return bool(plain_text(message.get("content"))) if isinstance(message, dict) else False
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, RunStarted, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import (
+    FileDelta,
+    ReasoningDelta,
+    RunStarted,
+    TextDelta,
+    TextWithdrawn,
+    ToolCall,
+    ToolResult,
+)
 from agent_bridge.upstream.transport.error_body import ErrorReport
 from agent_bridge.upstream.transport.text import one_line, shorten, storable
 
@@ -38,7 +46,18 @@ class Sources:
 
 
 #: The possible parts of a JSON value of an answer.
-Piece = RunStarted | TextDelta | ReasoningDelta | ToolCall | ToolResult | FileDelta | Finish | Sources | ErrorReport
+Piece = (
+    RunStarted
+    | TextDelta
+    | TextWithdrawn
+    | ReasoningDelta
+    | ToolCall
+    | ToolResult
+    | FileDelta
+    | Finish
+    | Sources
+    | ErrorReport
+)
 
 
 class Dialect(Protocol):

@@ -35,6 +35,11 @@ _MAX_ID_BYTES, _MAX_NAME = 255, 200
 #: Keys of the list, best first; and the objects inside each other that are searched.
 _LIST_KEYS = ("data", "models")
 _MAX_DEPTH = 2
+#: Keys of the token of the next page, with the parameters that send it back.
+_TOKENS = {"nextPageToken": "pageToken", "next_page_token": "page_token", "next_cursor": "cursor"}
+#: The parameter of a page with a number; keys of the number of pages, and of the number of entries in each.
+NUMBER = "page"
+_PAGES, _PAGE_SIZES = ("pages", "total_pages", "page_count"), ("page_size", "per_page", "limit", "size")
 _LETTA = "letta"
 #: The name of an agent whose names and id are invisible.
 _UNNAMED = "?"
@@ -155,13 +160,28 @@ def _next(value: dict[str, Any], models: Sequence[Model]) -> Mapping[str, str] |
     if isinstance(link, str) and link:
         # Only the query is used: the key is sent to the configured URL and nowhere else.
         return dict(parse_qsl(link.partition("?")[2].partition("#")[0]))
+    for key, parameter in _TOKENS.items():
+        if isinstance(token := value.get(key), str) and token:
+            return {parameter: token}
     if value.get("has_more") is not True:
-        return None
+        return _next_number(value, len(models))
     last = value.get("last_id")
     if not isinstance(last, str):
         last = models[-1].id if models else ""
     # The lists of OpenAI have an `object` and page by `after`. Those of Anthropic have none and page by `after_id`.
     return {"after" if value.get("object") == "list" else "after_id": last}
+
+
+def _next_number(value: dict[str, Any], entries: int) -> Mapping[str, str] | None:
+    """Return the query of the next page if *value*, which has a number of *entries*, is a page with a number."""
+    page, total = value.get("page"), value.get("total")
+    pages = next((value[key] for key in _PAGES if isinstance(value.get(key), int)), None)
+    if not isinstance(page, int) or not entries:
+        return None
+    if pages is None and isinstance(total, int):
+        size = next((value[key] for key in _PAGE_SIZES if isinstance(value.get(key), int)), 0)
+        pages = -(-total // (size or entries))
+    return {NUMBER: str(page + 1)} if pages is not None and 0 < page < pages else None
 
 
 def _is_included(model: Model, config: UpstreamConfig) -> bool:

@@ -195,6 +195,9 @@ class OpenAIUpstream:
                 return tuple(pages)
             # A server that no longer knows the cursor returns its first page again.
             ids = {model.id for model in page.models}
+            if ids <= seen and params.keys() == {model_list.NUMBER}:
+                # The server knows no numbers of pages: its list has one page.
+                return tuple(pages[:-1])
             if ids <= seen:
                 raise UpstreamProtocolError(Text("list_repeats", upstream=self.name))
             seen |= ids

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
 _MAX_BODY = 32 * 1024 * 1024
 #: Bytes that :meth:`ResponseBody.read_head` reads: the message of an error report is among the first few.
 _MAX_ERROR_BODY = 64 * 1024
-#: Bytes of a line of the head of a response to a question.
+#: Bytes of a line of the head of a response.
 _MAX_HEAD = 64 * 1024
 
 _AGENT_LIST = RequestContext()
+_OWN_PORT = re.compile(r"\w+://[^/]*:(?!443(?:/|\Z))\d+(?:/|\Z)")
+#: Reasons of TLS for a server that answers in another protocol.
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
 #: Characters of a part of a header that may be a token.
 _TOKEN = 12
 
@@ -120,6 +124,8 @@ class UpstreamClient:
     def __init__(self, config: UpstreamConfig, session: aiohttp.ClientSession, *, idempotent: bool) -> None:
         self._session = session
         self._url = config.url
+        self._has_tls = config.url.lower().startswith("https:")
+        self._has_own_tls_port = self._has_tls and _OWN_PORT.match(config.url) is not None
         self._headers: CIMultiDict[str] = CIMultiDict()
         secrets: list[str] = []
         if config.api_key is not None:
@@ -173,6 +179,8 @@ class UpstreamClient:
                     timeout=timeout,
                     allow_redirects=False,
                     proxy=self._proxy,
+                    max_line_size=_MAX_HEAD,
+                    max_field_size=_MAX_HEAD,
                     ssl=self._ssl,
                 )
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -192,9 +200,7 @@ class UpstreamClient:
             yield self._session
             return
         connector = aiohttp.TCPConnector(force_close=True)
-        async with aiohttp.ClientSession(
-            connector=connector, max_line_size=_MAX_HEAD, max_field_size=_MAX_HEAD
-        ) as session:
+        async with aiohttp.ClientSession(connector=connector) as session:
             yield session
 
     @cached_property
@@ -214,27 +220,38 @@ class UpstreamClient:
 
     def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
         """Return the error for a request that got no response."""
-        upstream = self.errors.upstream
+        upstream, tells_scheme = self.errors.upstream, context == _AGENT_LIST
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return UpstreamUnreachable(Text("upstream_away_within", upstream=upstream, seconds=timeout.connect))
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return UpstreamRefused(Text("upstream_certificate", upstream=upstream), detail=_words(error))
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return UpstreamUnreachable(Text("upstream_away", upstream=upstream), detail=_reason(error))
+            # A server without TLS may wait for the rest of a request.
+            name = "upstream_perhaps_http" if tells_scheme and self._has_own_tls_port else "upstream_away_within"
+            return UpstreamUnreachable(Text(name, upstream=upstream, seconds=timeout.connect))
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
+            return self._not_connected(error)
         if isinstance(error, ValueError):
             return UpstreamRefused(Text("upstream_unusable", upstream=upstream))
         if isinstance(error, aiohttp.ClientResponseError):
-            # The bridge asks for no other encoding than those that it can read.
-            detail = error.message if "content-encoding" in error.message else None
-            return UpstreamProtocolError(Text("upstream_no_http", upstream=upstream), detail=detail)
+            if "content-encoding" in error.message:
+                return UpstreamProtocolError(Text("upstream_encoding", upstream=upstream), detail=error.message)
+            name = "upstream_perhaps_https" if tells_scheme and not self._has_tls else "upstream_no_http"
+            return UpstreamProtocolError(Text(name, upstream=upstream))
         slow = isinstance(error, TimeoutError)
-        failure = UpstreamUnreachable(
-            _timed_out(upstream, timeout) if slow else Text("upstream_closed", upstream=upstream)
-        )
+        name = "upstream_perhaps_https" if tells_scheme and not self._has_tls else "upstream_closed"
+        failure = UpstreamUnreachable(_timed_out(upstream, timeout) if slow else Text(name, upstream=upstream))
         # The question may have arrived.
         failure.retryable = self.errors.may_repeat(context)
         failure.not_begun = False
         return failure
+
+    def _not_connected(
+        self, error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError
+    ) -> UpstreamError:
+        """Return the error for a connection that was not made."""
+        upstream = self.errors.upstream
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return UpstreamRefused(Text("upstream_certificate", upstream=upstream), detail=_words(error))
+        if getattr(error.os_error, "reason", None) in _NO_TLS:
+            return UpstreamRefused(Text("upstream_no_tls", upstream=upstream))
+        return UpstreamUnreachable(Text("upstream_away", upstream=upstream), detail=_reason(error))
 
 
 def _words(error: aiohttp.ClientConnectorCertificateError) -> str:

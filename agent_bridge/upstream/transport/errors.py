@@ -114,6 +114,10 @@ class ErrorMapper:
             if status in _BUSY or report.kind is FailureKind.LOADING:
                 return self._busy(status or HTTPStatus.SERVICE_UNAVAILABLE, detail)
         error = AnswerInterrupted(Text("answer_problem", upstream=self.upstream), detail=detail)
+        refused = status in _UNPROCESSABLE or (
+            status is None and any("invalid_request" in code for code in report.codes)
+        )
+        error.perhaps_too_long = refused and not begun and report.kind is None
         return _not_begun(error) if not begun and status in _NOT_PASSED_ON else error
 
     def _by_kind(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError | None:

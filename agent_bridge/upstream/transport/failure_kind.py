@@ -49,7 +49,8 @@ _CONTEXT = (
     r"maximum context (?:length|size|window)"
     r"|context.?(?:length|window|size|limit)s?\b.{0,60}?(?:exceed|overflow|reached)"
     r"|exceed\w*.{0,80}?\bcontext.?(?:length|window|size|limit)|context.?window.?exceeded|\bcontext\b.{0,20}\bfull\b"
-    r"|(?:not|n'?t|no longer|never) fits?\b.{0,60}?\b(?:context|window|model)|\btokens (?:of|in|from)\b.{0,40}?exceed"
+    r"|(?:not|n'?t|no longer|never) fits?\b.{0,40}?\b(?:context|window)|\btotal tokens\b.{0,40}?exceed"
+    r"|\brequest is too (?:long|large) for the model|\bmax(?:imum)? (?:input|prompt) (?:characters|length|tokens)"
     r"|prompt is too long|超长|超过.{0,20}(?:长度|上下文)|上下文.{0,20}(?:过长|超)|(?:输入|消息|对话).{0,10}过长"
 )
 #: Words about a rate, a setting or a file, which look like words about a context.
@@ -63,7 +64,7 @@ _NO_CONTEXT = (
 )
 #: The three parts of a sentence about a context, in any order: a thing, its size, and the excess.
 _THING = (
-    r"context|prompts?|inputs?|requests?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx"
+    r"context|prompts?|inputs?|tokens?|messages?|conversation|history|requested|sequence|decoder|n_ctx"
     r"|max_tokens"
 )
 _SIZE = (
@@ -72,7 +73,7 @@ _SIZE = (
 _EXCESS = (
     r"exceed|(?:longer|greater|more|larger|bigger|less|fewer) than|too (?:long|large|many|big)|\breduce\b|maximum"
     r"|overflow|must be at least 1\b|(?:not|n'?t|no longer) fit|surpass|out of range|must be <=|should be \[|reached"
-    r"|not enough|above|\bmax\b"
+    r"|not enough|above"
 )
 _WORDS = (
     (
