@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+#: The first version whose databases choose the provider of their locale.
+_PROVIDERS = 150_000
+
 
 class Server:
     """A running PostgreSQL server, and new databases in it."""
@@ -37,8 +40,9 @@ class Server:
     @contextmanager
     def database(self, encoding: LiteralString = "UTF8") -> Iterator[str]:
         """Give the URI of an empty database, which is dropped afterwards."""
-        # Each encoding works with the locale C.
-        locale = "" if encoding == "UTF8" else f" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        # Each encoding works with the locale C of the system. Older servers have no other provider.
+        provider = " LOCALE_PROVIDER libc" if self._version() >= _PROVIDERS else ""
+        locale = "" if encoding == "UTF8" else f" ENCODING '{encoding}'{provider} LC_COLLATE 'C' LC_CTYPE 'C'"
         with self._new("template0", locale) as uri:
             yield uri
 
@@ -75,6 +79,10 @@ class Server:
         # PostgreSQL's URIs end with the name of the database and its parameters.
         server, _, parameters = self.uri.partition("?")
         return f"{server.rpartition('/')[0]}/{database}" + (f"?{parameters}" if parameters else "")
+
+    def _version(self) -> int:
+        with psycopg.connect(self.uri) as connection:
+            return connection.info.server_version
 
     def _execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.uri, autocommit=True) as admin:
