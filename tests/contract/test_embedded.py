@@ -332,7 +332,10 @@ def test_a_start_waits_for_the_recovery(folder: Path) -> None:
     start_and_be_killed(folder)
     pid = pid_of(folder)
     assert pid is not None
-    child_of(pid, "walwriter").kill()
+    walwriter = child_of(pid, "walwriter")
+    walwriter.kill()
+    # The server recovers as soon as it has noticed the end of its process.
+    walwriter.wait(10)
     server = start_postgres(folder)
     try:
         assert can_connect(server.uri)

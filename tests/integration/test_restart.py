@@ -289,7 +289,8 @@ async def test_a_delayed_retry_begins_at_the_next_start(harness: BridgeHarness, 
             await eventually(waits, "the turn waits for its next attempt")
             # Like a wait for the homeserver. The bridge keeps a wait that the upstream asked for.
             await talk.running.database.execute(
-                "UPDATE turn SET failures = 0, not_before = now() + interval '1 hour', waits_since = now()"
+                "UPDATE turn SET failures = 0, upstream_waits = 0, waits_since = now(),"
+                " not_before = now() + interval '1 hour'"
             )
             await talk.running.database.execute(
                 "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour'"

@@ -9,7 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.rooms import JOIN_RULES
+from agent_bridge.matrix.session import homeserver_session
 from support.conditions import eventually
 from support.scripted_upstream import ScriptedUpstream
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.agents import AgentRoom
     from support.harness import BridgeHarness, Running
     from support.person import Person
-    from support.shared_bridge import SharedBridge
 
 BOT = "@agentbridge:test.local"
 SPACE = "#agentbridge_space:test.local"
@@ -171,17 +172,21 @@ async def forget_space(running: Running) -> None:
     ],
 )
 async def test_the_homeserver_accepts_repaired_levels(
-    shared: SharedBridge,
+    harness: BridgeHarness,
     version: str,
     ghost_level: int,
     bot_level: int,
     more_creators: bool,  # noqa: FBT001
 ) -> None:
     """A person created the room, and is an administrator for the bridge."""
-    homeserver = shared.running.homeserver
-    bot, ghost = homeserver.namespace.bot, homeserver.namespace.user_id("shared_leveller")
-    await homeserver.register("shared_leveller")
-    async with shared.harness.person() as person:
+    # A bridge that runs would answer the invitations.
+    config = harness.config("embedded", [{"name": "unused", "url": "http://127.0.0.1:9"}])
+    address, token = config.homeserver.address, config.appservice.as_token.get_secret_value()
+    async with homeserver_session() as session, harness.person() as person:
+        homeserver = Homeserver(address, token, config.namespace, session)
+        bot, ghost = homeserver.namespace.bot, homeserver.namespace.user_id("agent_leveller")
+        for localpart in (config.appservice.bot_username, "agent_leveller"):
+            await homeserver.register(localpart)
         creators = {person.user_id} | ({ghost} if more_creators else set())
         listed = {ghost: ghost_level, bot: bot_level} | dict.fromkeys(creators, 100)
         room_id = await person.create_room(
