@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.agents.steps import Steps
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
@@ -26,7 +27,7 @@ from agent_bridge.render.content import escape, message
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Iterable
 
     from agent_bridge.bridge.agents.avatars import Avatars
     from agent_bridge.bridge.rooms.access import Access
@@ -48,9 +49,11 @@ _PARENT = "m.space.parent"
 _RETRY = Backoff(first=1, cap=60)
 #: Failures in a row after which the lanes of a room do not wait for its comparison any more.
 _HOPELESS = 3
-#: Seconds between two comparisons of all rooms with the homeserver. Most differences are noticed at once, by an event
-#: or a refused request.
+#: Seconds between two comparisons of a room with the homeserver, if there are few. An event or a refused request shows
+#: most differences at once.
 _COMPARED_EVERY = 300.0
+#: Seconds between two steps of such a comparison, and rooms in a step: many rooms at once would delay conversations.
+_STEP, _IN_STEP = 5.0, 10
 
 
 class Provisioner:
@@ -86,6 +89,10 @@ class Provisioner:
         self._failures: dict[int, int] = {}
         #: Set to have all agents compared now.
         self._doubts = asyncio.Event()
+        #: Whether all agents have to be requested now; else the agents that are next, and when the next round begins.
+        self._all = True
+        self._round: list[int] = []
+        self._next_round = 0.0
         #: Whether display names that the homeserver refused were requested again since the start.
         self._renamed = False
 
@@ -98,19 +105,39 @@ class Provisioner:
     async def doubt_all(self) -> None:
         """Have all agents reconciled soon; the lanes of rooms with open turns wait until then."""
         await self._agents.request_checks()
+        self._all = True
         self._doubts.set()
 
     async def run(self) -> None:
         """Reconcile all agents now and at intervals, and those that are out of sync at once, until cancelled."""
-        self._renamed = False
+        self._renamed, self._all = False, True
         with self._signals.subscription(Topic.AGENTS) as wake:
             async with asyncio.TaskGroup() as group:
                 for queue in self._queues:
                     group.create_task(self._work(queue, group))
                 find = every(FALLBACK, self._find, name="search for agents out of sync", wake=wake, rest=LONG_REST)
-                compare = every(_COMPARED_EVERY, self._request_all, name="comparison of rooms", wake=self._doubts)
+                compare = every(_STEP, self._compare, name="comparison of rooms", wake=self._doubts)
                 group.create_task(find)
                 group.create_task(compare)
+
+    async def _compare(self) -> None:
+        """Request all agents at the start and after :meth:`doubt_all`, and the next few otherwise."""
+        now = asyncio.get_running_loop().time()
+        if self._all:
+            self._all = False
+            try:
+                await self._request_all()
+            except StoreError:
+                self._all = True
+                raise
+            self._round, self._next_round = [], now + _COMPARED_EVERY
+        elif not self._round and now >= self._next_round:
+            self._space.look_again()
+            self._round = [each.agent.id for each in await self._agents.all()]
+            self._next_round = now + _COMPARED_EVERY
+        for agent in self._round[:_IN_STEP]:
+            self.request(agent)
+        del self._round[:_IN_STEP]
 
     async def _request_all(self) -> None:
         """Request all agents: first those whose lanes wait. A crash may have left any of them half done."""
@@ -202,7 +229,7 @@ class Provisioner:
 
     async def _provide(self, agent_room: AgentRoom) -> None:
         """Carry out the steps for an active agent."""
-        steps = _Steps(agent_room)
+        steps = Steps(agent_room)
         agent, ghost = agent_room.agent, self._namespace.user_id(agent_room.agent.ghost)
         if agent.displayname_applied is None:
             await self._homeserver.register(agent.ghost)
@@ -233,7 +260,7 @@ class Provisioner:
         if entered.fresh:
             _log.info("room ready", agent=agent.name, room=room_id)
 
-    async def _displayname(self, agent: Agent, steps: _Steps) -> None:
+    async def _displayname(self, agent: Agent, steps: Steps) -> None:
         if agent.displayname_applied == agent.displayname:
             return
         user_id = self._namespace.user_id(agent.ghost)
@@ -242,7 +269,7 @@ class Provisioner:
         await steps.attempt(refused, self._homeserver.set_displayname(user_id, agent.displayname))
         await self._agents.displayname_applied(agent.id, agent.displayname)
 
-    async def _repaired(self, entered: EnteredRoom, ghost: str, steps: _Steps) -> RoomState:
+    async def _repaired(self, entered: EnteredRoom, ghost: str, steps: Steps) -> RoomState:
         """Repair the state of the room, and return it."""
         state, agent = entered.state, entered.agent_room.agent
         changed = await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.powers(state, ghost))
@@ -280,7 +307,7 @@ class Provisioner:
         await self._space.add(space, state.room_id, child)
         await self._agents.linked(home.id, space)
 
-    async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: _Steps) -> None:
+    async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: Steps) -> None:
         """Let people in: the join rule, the introduction, the invitations."""
         agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
         await steps.attempt(refused, self._access.apply(agent_room, state, space, fresh=entered.fresh))
@@ -354,23 +381,3 @@ def _is_doubted(agent_room: AgentRoom) -> bool:
     """Tell whether a message waits for the comparison of a room, or the ghost was suspended at the last one."""
     home = agent_room.home
     return home.checked != home.check_requests or RoomProblem.GHOST_SUSPENDED in home.problems
-
-
-class _Steps:
-    """The steps of one run that may be refused, and the problems that come of it."""
-
-    def __init__(self, agent_room: AgentRoom) -> None:
-        self._agent_room = agent_room
-        # A refused display name is requested again at the next start only.
-        self.problems = {RoomProblem.NO_DISPLAYNAME} & set(agent_room.home.problems)
-
-    async def attempt(self, problem: RoomProblem, step: Awaitable[bool | None]) -> bool:
-        """Carry out *step*; a refusal is *problem*. Tell whether the step changed the room's state."""
-        try:
-            return bool(await step)
-        except HomeserverRefused as error:
-            self.problems.add(problem)
-            known = problem in self._agent_room.home.problems
-            log = _log.debug if known else _log.warning
-            log("a step was refused", agent=self._agent_room.agent.name, problem=str(problem), error=str(error))
-            return False
