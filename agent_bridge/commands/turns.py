@@ -13,6 +13,7 @@ from agent_bridge.core.results.commands import (
     Group,
     OpenTurns,
     Retried,
+    RetriedAll,
     StopRequested,
     TurnChange,
     TurnNotFound,
@@ -22,7 +23,7 @@ from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.turn_admin import TurnSummary
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     Change = Callable[[Connection, int, str], Awaitable[int | None]]
 
 _ROWS = 50
+#: The reference to every turn that failed, and the turns that one command retries.
+_ALL, _AT_ONCE = "all", 200
 #: The states in which a turn is retried, and those in which it is dropped, rather than the other turns of its event.
 _FAILED = frozenset({TurnState.FAILED, TurnState.STOPPED})
 _OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
@@ -57,8 +60,15 @@ async def failed(ctx: CommandContext) -> FailedTurns:
 
 
 @command("retry", group=Group.MESSAGES, role=Role.ADMIN, example="0123456789abcdef")
-async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | TurnNotFound:
-    """Queue closed turns again. A turn is queued once for each event that gives the command."""
+async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | RetriedAll | TurnNotFound:
+    """Queue closed turns again; *turn* ``all``: those that failed last, up to 200.
+
+    A turn is queued once for each event that gives the command.
+    """
+    if turn.name.casefold() == _ALL:
+        failed = await ctx.services.turn_admin.failed(_AT_ONCE + 1)
+        changes = await _change_all(ctx, failed[:_AT_ONCE], ctx.services.turn_admin.retry)
+        return RetriedAll(sum(change.is_changed for change in changes), has_more=len(failed) > _AT_ONCE)
     changes = await _change(ctx, turn, ctx.services.turn_admin.retry, _FAILED)
     return Retried(changes) if changes else TurnNotFound(turn.name)
 
@@ -86,7 +96,11 @@ async def _change(
     """
     found = await _turns_of(ctx, reference)
     changed = [turn for turn in found if any(step.by == ctx.event_id for step in turn.steps)]
-    turns = changed or [turn for turn in found if turn.state in states] or found
+    return await _change_all(ctx, changed or [turn for turn in found if turn.state in states] or found, change)
+
+
+async def _change_all(ctx: CommandContext, turns: Sequence[TurnSummary], change: Change) -> tuple[TurnChange, ...]:
+    """Change *turns* in one transaction, and wake their lanes."""
     async with ctx.services.database.transaction() as connection:
         lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns]
         await ctx.services.lanes.wake(connection, {lane for lane in lanes if lane is not None})

@@ -80,6 +80,8 @@ class CommandTexts:
     nothing_runs: str
     queue_empty: str
     none_failed: str
+    retried_all: str
+    retried_more: str
     no_cause: str
     listed: str
     the_bot: str

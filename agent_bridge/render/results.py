@@ -26,6 +26,7 @@ from agent_bridge.core.results.commands import (
     Reconnected,
     Result,
     Retried,
+    RetriedAll,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -77,6 +78,7 @@ class ResultRenderer:
             OpenTurns: self._open_turns,
             Reconnected: self._reconnected,
             Retried: self._retried,
+            RetriedAll: self._retried_all,
             StatusReport: self._status_report,
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],
@@ -235,6 +237,10 @@ class ResultRenderer:
 
     def _list(self, lines: Sequence[str], *, has_more: bool) -> str:
         return "\n".join([*lines, *([self._texts.commands.more] if has_more else [])])
+
+    def _retried_all(self, result: RetriedAll) -> str:
+        text = self._texts.commands.retried_all.format(messages=self._texts.count(result.number, self._texts.message))
+        return f"{text} {self._texts.commands.retried_more.format(prefix=self._prefix)}" if result.has_more else text
 
     def _retried(self, result: Retried) -> str:
         return self._changes(result, self._texts.commands.retrying, self._texts.commands.cannot_retry)

@@ -24,6 +24,7 @@ from agent_bridge.core.results.commands import (
     NotPermitted,
     OpenTurns,
     Retried,
+    RetriedAll,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -186,6 +187,19 @@ async def test_a_stop_is_reported_as_intake_wrote_it(services: CommandServices, 
     await stop(database, StopRequest(ROOM, "$command", "$1"))
     assert await give(services, "stop") == StopRequested(1)
     assert await give(services, "stop it", event_id="$other") == StopRequested(0)
+
+
+async def test_retry_all_queues_every_turn_that_failed(services: CommandServices, database: Database) -> None:
+    lanes = await accept(database, new("$1"), new("$2", room_id="!second"), new("$3", room_id="!third"))
+    turns = Turns(database)
+    for lane, state in zip(lanes, (TurnState.FAILED, TurnState.DONE, TurnState.FAILED), strict=True):
+        await turns.finish(await take(database, lane), state, {})
+    for _ in range(2):
+        # A repeat of the same event, too.
+        await give(services, "retry All", event_id="$retry")
+    rows = await database.rows("SELECT event_id FROM turn WHERE state = 'queued' AND retries = 1 ORDER BY event_id")
+    assert [row["event_id"] for row in rows] == ["$1", "$3"]
+    assert await give(services, "retry all", event_id="$later") == RetriedAll(0, has_more=False)
 
 
 async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, database: Database) -> None:

@@ -281,6 +281,15 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
+class RetriedAll:
+    """The turns that failed last, to be asked again."""
+
+    number: int
+    #: Whether others failed before them.
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """The turns of one reference, to be dropped."""
 
@@ -343,6 +352,7 @@ Result: TypeAlias = (
     | OpenTurns
     | Reconnected
     | Retried
+    | RetriedAll
     | StatusReport
     | StopRequested
     | StreamingSet
