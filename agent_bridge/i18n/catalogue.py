@@ -102,6 +102,7 @@ class Texts:
     rooms_opened: str
     rooms_closed: str
     space_strangers: str
+    space_open: str
     #: Told to administrators when another room or Space replaces one that the bridge cannot enter.
     room_replaced: str
     #: The ``{cause}`` of messages whose room does not exist any more.

@@ -89,6 +89,8 @@ ENGLISH = Texts(
     space_strangers="The Space has members without a role: {people}. Its members could read all conversations, "
     "so the rooms of agents stay closed to them. Give these people a role in `permissions` and restart the bridge, or "
     "remove them from the Space; the bridge compares it every five minutes.",
+    space_open="Anyone may enter the Space, and its members could read all conversations, so the rooms of agents stay "
+    "closed to them. Set the Space to invitations only; the bridge compares it every five minutes.",
     room_replaced="The bridge cannot enter the former room of {name} (`{room}`): it was removed or banned from it. "
     "It makes another room with the same address, and does not answer in the former one.",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",

@@ -12,7 +12,7 @@ from agent_bridge.store.payloads import encode_step
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from psycopg.rows import DictRow
 
@@ -200,12 +200,12 @@ class Agents:
             compared = namesake or {"last_seen": seen, "needs_backfill": False}
             await connection.execute(_SQL["room_made"], values | compared)
 
-    async def room_moved(self, room: int, old: str, room_id: str) -> None:
+    async def room_moved(self, room: int, old: str, room_id: str, removed: Sequence[str] = ()) -> None:
         """Record that the room *old* of a home continues in *room_id*, with its conversations and its waiting turns.
 
-        The history of *room_id* is read from its beginning.
+        The history of *room_id* is read from its beginning. The people *removed* from *old* count as never invited.
         """
-        values: dict[str, object] = {"room": room, "old": old, "room_id": room_id}
+        values: dict[str, object] = {"room": room, "old": old, "room_id": room_id, "removed": list(removed)}
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["forget_namesake"], values)
             await connection.execute(_SQL["room_moved"], values)

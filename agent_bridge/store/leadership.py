@@ -22,6 +22,8 @@ class LeaderState:
 
     #: Process id of the session that holds the leader's lock, in PostgreSQL; None: no process leads.
     pid: int | None
+    #: Seconds for which that session has done nothing; None: it works, or no process leads.
+    idle: float | None
     #: Seconds since the last sign of life of any leader; None: there was none yet.
     silent: float | None
     #: Seconds for which the longest waiting room has needed a backfill; None: no room needs one.

@@ -151,7 +151,8 @@ class Redactions:
         parts = {"last_text": Part.TEXT[-1], "waiting": Part.WAITING}
         values = {**about, **parts, "step": encode_step("answer_redacted")}
         rows = await rows_of(connection, _SQL["withdraw"], values)
-        await connection.execute(_SQL["forget_transcript"], {"turns": [row["turn"] for row in rows if row["is_text"]]})
+        ended = [row["turn"] for row in rows if row["is_text"] or row["conversation"] is not None]
+        await connection.execute(_SQL["forget_transcript"], {"turns": ended})
         return Forgotten(
             tuple(row["conversation"] for row in rows if row["conversation"] is not None),
             tuple(SentEvent(about["target"], row["ghost"] or self._bot) for row in rows if not row["open"]),

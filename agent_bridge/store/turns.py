@@ -78,6 +78,8 @@ class Turns:
         """
         values = {"lane": lane, "process": process, "kind": WORKER, "step": encode_step("taken_up")}
         row = await self._database.row(_SQL["take"], values)
+        if row is not None and row["collected"]:
+            row |= await self._database.row(_SQL["collected"], {"turn": row["id"]}) or {}
         return None if row is None else _turn(row)
 
     async def rehearse(self, turn: Turn) -> None:
@@ -251,9 +253,18 @@ class Turns:
         """Write the intention to send part *part*, before the request goes out."""
         await self._database.execute(_SQL["intend"], {"turn": turn, "part": part})
 
-    async def sent(self, turn: int, part: int, event_id: str) -> bool:
-        """Record the event that shows part *part*; tell whether a person redacted it before, which ends the answer."""
-        values = {"turn": turn, "part": part, "event_id": event_id, "waiting": Part.WAITING}
+    async def sent(self, turn: Turn, part: int, event_id: str) -> bool:
+        """Record the event that shows part *part*; tell whether a person redacted it before, which ends the answer.
+
+        Nothing is recorded if another worker has taken *turn* up.
+        """
+        values = {
+            "turn": turn.id,
+            "attempts": turn.attempts,
+            "part": part,
+            "event_id": event_id,
+            "waiting": Part.WAITING,
+        }
         return await self._database.row(_SQL["sent"], values) is not None
 
     async def replace(self, turn: Turn, generations: Mapping[int, int]) -> None:

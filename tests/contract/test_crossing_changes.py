@@ -235,7 +235,7 @@ async def test_a_withdrawal_is_not_lost_when_the_rest_is_asked(
     turn = await take(database, lane)
     await collect(database, turn)
     await turns.intend(turn.id, 0)
-    await turns.sent(turn.id, 0, "$a0")
+    await turns.sent(turn, 0, "$a0")
     await note(database, redaction("$part", "$r1"), redaction("$a0", "$r2"))
     assert not await turns.ask_the_rest(turn)
     # Nor by the redaction of another message.
@@ -297,16 +297,16 @@ async def test_an_edit_that_is_found_late_does_not_replace_a_newer_one(database:
 async def test_an_edit_of_a_message_that_is_about_to_end_is_answered(
     database: Database, turns: Turns, lane: int, reason: str
 ) -> None:
-    await turns.put_back(await take(database, lane), delay=60, failed=True, why="busy")
-    turn_id = (await row_of(database, "$q"))["id"]
+    turn = await take(database, lane)
+    await turns.put_back(turn, delay=60, failed=True, why="busy")
     match reason:
         case "stop":
             await stop(database, StopRequest(ROOM, "$stop", "$q"))
         case "drop":
             await drop(database)
         case _:
-            await turns.intend(turn_id, 0)
-            await turns.sent(turn_id, 0, "$a0")
+            await turns.intend(turn.id, 0)
+            await turns.sent(turn, 0, "$a0")
             await note(database, redaction("$a0"))
     await note(database, edit("better"))
     assert await work(database, lane) == ["better"]

@@ -191,7 +191,7 @@ async def test_another_answer(database: Database, intake: Intake, target: str, a
     for lane, shown in zip(await lanes(database), ("$of-frida", "$of-gala"), strict=True):
         turn = await take(database, lane)
         await Turns(database).intend(turn.id, 0)
-        await Turns(database).sent(turn.id, 0, shown)
+        await Turns(database).sent(turn, 0, shown)
         await finish(database, turn)
     await intake.take("t2", [reacted("$again", "🔁", target)])
     assert await turns_of(database, "$again") == [("again", name) for name in again]
@@ -215,7 +215,7 @@ async def test_a_stop(database: Database, intake: Intake, stop: RoomEvent, ends:
     for lane, shown in zip(await lanes(database), ("$of-frida", "$of-gala", "$in-thread"), strict=True):
         turn = await take(database, lane)
         await Turns(database).intend(turn.id, 0)
-        await Turns(database).sent(turn.id, 0, shown)
+        await Turns(database).sent(turn, 0, shown)
     await intake.take("t2", [stop])
     assert await stopped(database) == ends
 

@@ -328,7 +328,7 @@ async def talk(database: Database) -> int:
     turn = await take(database, lane)
     turns = Turns(database)
     await turns.intend(turn.id, 0)
-    await turns.sent(turn.id, 0, "$a1")
+    await turns.sent(turn, 0, "$a1")
     return lane
 
 

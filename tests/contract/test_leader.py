@@ -158,7 +158,7 @@ async def test_a_leader_without_a_sign_of_life_is_replaced(store_url: str) -> No
             await asyncio.Event().wait()
 
     leading = asyncio.Event()
-    async with open_locks(store_url) as locks, Database(store_url) as database:
+    async with open_locks(store_url, heartbeat=600) as locks, Database(store_url) as database:
         await Leadership(database).beat()
         frozen = asyncio.create_task(freeze(locks))
         await leading.wait()
@@ -223,7 +223,7 @@ async def test_a_process_without_a_sign_of_life_loses_its_lanes(store_url: str) 
 async def test_the_state_of_the_leader(store_url: str) -> None:
     async with Database(store_url) as database:
         leadership = Leadership(database)
-        assert await leadership.state() == LeaderState(None, None, None)
+        assert await leadership.state() == LeaderState(None, None, None, None)
         await leadership.beat()
         await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group'), ('!b', 'group')")
         await Histories(database).require_backfill()

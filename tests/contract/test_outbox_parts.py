@@ -209,3 +209,21 @@ async def test_an_answer_that_was_given_up_and_redacted_is_closed(
     await outbox.give_up("No answer.", "a test")
     assert (await row_of(database, "$q"))["state"] == TurnState.STOPPED
     assert room.texts() == []
+
+
+@pytest.mark.parametrize("stop", [StopReason.WITHDRAWN, StopReason.REDACTED])
+async def test_an_end_without_an_answer_that_is_shown_once_more_is_closed(
+    database: Database, lane: int, turns: Turns, homeserver: Homeserver, room: FakeRoom, stop: StopReason
+) -> None:
+    """A paused worker goes on after another one gave the message up, and a person redacted something in between."""
+    paused = await take(database, lane)
+    await Outbox(homeserver, turns, paused, GHOST).show(Op(0, "Once", live=True))
+    await turns.finish(await take(database, lane), TurnState.FAILED, {0: "$0"}, error="given up")
+    assert await turns.show_again(paused)
+    await database.execute("UPDATE turn SET stop = %s", (stop,))
+    resumed = await take(database, lane)
+    outbox = Outbox(homeserver, turns, resumed, GHOST)
+    await outbox.recover()
+    assert await outbox.settle(TurnState.FAILED)
+    assert not (await row_of(database, "$q"))["open"]
+    assert room.texts() == ([] if stop is StopReason.WITHDRAWN else ["Once"])

@@ -115,7 +115,7 @@ async def test_a_message_waits_on_after_the_notice_of_its_waiting_was_redacted(
 ) -> None:
     turn = await take(database, lane)
     await turns.intend(turn.id, Part.WAITING)
-    await turns.sent(turn.id, Part.WAITING, "$waits")
+    await turns.sent(turn, Part.WAITING, "$waits")
     forgotten = await redact(database, redaction("$waits"))
     assert (forgotten.lanes, forgotten.events) == ((), ())
     assert await turns.stops([turn.id]) == {}
@@ -126,7 +126,7 @@ async def test_a_redacted_growing_answer_ends_and_nothing_of_it_stays(
 ) -> None:
     turn = await take(database, lane)
     await turns.intend(turn.id, 0)
-    await turns.sent(turn.id, 0, "$a0")
+    await turns.sent(turn, 0, "$a0")
     forgotten = await redact(database, redaction("$a0"))
     # Its worker redacts the rest.
     assert (forgotten.lanes, forgotten.events) == ((lane,), ())
@@ -145,7 +145,7 @@ async def test_an_answer_that_is_redacted_while_it_is_shown_stays_open_for_its_w
 ) -> None:
     turn = await take(database, lane)
     await turns.intend(turn.id, 0)
-    await turns.sent(turn.id, 0, "$a0")
+    await turns.sent(turn, 0, "$a0")
     assert await turns.commit(turn, SECRET, error=None, parts=[0], extras=AnswerExtras(), transcript=TALK) is None
     await redact(database, redaction("$a0"))
     assert await Transcripts(database).of_lane(lane, 9) == []
@@ -175,8 +175,8 @@ async def test_a_redaction_of_another_event_changes_no_answer(database: Database
     await turns.commit(turn, SECRET, error=None, parts=[0, Part.WAITING], transcript=TALK)
     await redact(database, redaction("$other"))
     await redact(database, redaction("$waits", "$r2"))
-    assert not await turns.sent(turn.id, Part.WAITING, "$waits")
-    assert not await turns.sent(turn.id, 0, "$a0")
+    assert not await turns.sent(turn, Part.WAITING, "$waits")
+    assert not await turns.sent(turn, 0, "$a0")
     assert await turns.finish(turn, TurnState.DONE, {0: "$a0", Part.WAITING: "$waits"})
     row = await row_of(database, "$q")
     assert (row["state"], row["answer"], row["redactions"]) == (TurnState.DONE, SECRET, {})
@@ -227,6 +227,18 @@ async def test_every_agents_answer_to_a_redacted_question_is_redacted(database: 
         await turns.finish(turn, TurnState.DONE, {0: f"$a{number}"})
     events = (await redact(database, redaction())).events
     assert events == (SentEvent("$a0", "agent_ada"), SentEvent("$a1", "agent_gala"))
+
+
+async def test_a_command_that_is_redacted_while_it_runs_gets_its_reply(database: Database, turns: Turns) -> None:
+    """It has taken effect: a repeat after a kill must not run another command."""
+    (lane,) = await accept(database, asked("$c", kind=TurnKind.COMMAND, payload=CommandPayload("retry $x")))
+    turn = await take(database, lane)
+    await note(database, redaction("$c"))
+    assert await turns.commit(turn, "The agent will be asked again.", error=None, parts=[0]) is None
+    again = await take(database, lane)
+    assert (again.state, again.answer) == (TurnState.COMMITTED, "The agent will be asked again.")
+    assert await turns.finish(again, TurnState.DONE, {0: "$reply"})
+    assert (await row_of(database, "$c"))["answer"] is None
 
 
 async def test_a_redacted_command_is_forgotten_with_its_reply(database: Database, turns: Turns) -> None:

@@ -66,7 +66,7 @@ async def test_the_agent_that_sent_an_event_is_known(database: Database, rooms: 
     for lane, answer in zip(lanes, ("$frida", "$gala", "$bot"), strict=True):
         turn = await take(database, lane)
         await turns.commit(turn, "x", error=None, parts=[0])
-        await turns.sent(turn.id, 0, answer)
+        await turns.sent(turn, 0, answer)
     found = await rooms.contexts([GROUP, ROOM], replied_to=["$gala", "$bot", "$q", "$unknown"])
     assert found[GROUP].answered_by == {"$gala": gala}
     # The answer belongs to the other room.

@@ -348,7 +348,7 @@ async def test_the_answer_is_committed_with_its_intentions_and_its_transcript(da
     before = datetime.now(UTC) - timedelta(seconds=1)
     said = [ChatMessage("user", "Question 🐈"), ChatMessage("assistant", "")]
     await turns.intend(turn.id, 0)
-    await turns.sent(turn.id, 0, "$shown")
+    await turns.sent(turn, 0, "$shown")
     await turns.commit(turn, "", error=None, parts=range(3), transcript=said)
     sends = await turns.sends(turn.id)
     assert [(send.part, send.event_id) for send in sends] == [(0, "$shown"), (1, None), (2, None)]
@@ -371,7 +371,7 @@ async def test_an_intention_is_written_once(database: Database, turns: Turns) ->
     turn = await take(database, lane)
     await turns.intend(turn.id, 1)
     (first,) = await turns.sends(turn.id)
-    await turns.sent(turn.id, 1, "$shown")
+    await turns.sent(turn, 1, "$shown")
     await turns.intend(turn.id, 1)
     assert await turns.sends(turn.id) == [Send(1, "$shown", 0, first.created_at)]
     assert await turns.sends(turn.id + 1) == []
@@ -396,7 +396,7 @@ async def test_parts_that_were_taken_back_are_forgotten(database: Database, turn
     turn = await take(database, lane)
     for part in range(4):
         await turns.intend(turn.id, part)
-        await turns.sent(turn.id, part, f"$old{part}")
+        await turns.sent(turn, part, f"$old{part}")
     await turns.finish(turn, TurnState.DONE, {0: "$new", 2: "$old2"}, taken_back=[1, 3])
     assert [(send.part, send.event_id) for send in await turns.sends(turn.id)] == [(0, "$new"), (2, "$old2")]
 

@@ -138,6 +138,10 @@ class Discovery:
         requested_syncs, done = await self._upstream_status.requested_syncs()
         if requested_syncs != done:
             await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
+        for watch in self._watches:
+            if watch.health.waiting:
+                # A room that was found belongs to an agent that waits no more.
+                watch.health = replace(watch.health, waiting=await self._waiting(watch))
         if self.health() != self._published:
             published = self.health()
             await self._upstream_status.publish(published)
@@ -241,9 +245,13 @@ class Discovery:
             del watch.missed[agent.id]
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
-        agents = await self._agents.of_upstream(watch.config.name)
-        waiting = sum(each.agent.state is AgentState.HELD for each in agents)
+        waiting = await self._waiting(watch)
         return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
+
+    async def _waiting(self, watch: Watch) -> int:
+        """Return the number of agents that get no rooms before an operator's word."""
+        agents = await self._agents.of_upstream(watch.config.name)
+        return sum(each.agent.state is AgentState.HELD for each in agents)
 
     @staticmethod
     def _report_held(watch: Watch, held: HeldChange) -> None:

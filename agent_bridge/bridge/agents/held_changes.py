@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from agent_bridge.core.upstreams import Health
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.postgres.signals import Signals
+
+
+#: Seconds for which a change has to wait before it is reported: some are settled at once.
+_SETTLED = 5.0
+#: Seconds after which a change that does not wait any more is forgotten. A new leader needs time to see it again.
+_FORGOTTEN = 900.0
 
 
 class HeldChanges:
@@ -36,21 +43,29 @@ class HeldChanges:
         self._signals = signals
         self._texts = texts
         self._prefix = prefix
+        #: By upstream: the changes that wait, and since when, by the clock of the event loop.
+        self._seen: dict[str, tuple[list[str], float]] = {}
 
     async def run(self) -> None:
         """Tell the administrators as soon as the status of an upstream changes, until cancelled."""
         with self._signals.subscription(Topic.UPSTREAMS) as wake:
             await every(FALLBACK, self._report, name="report of held changes", wake=wake, rest=LONG_REST)
 
-    async def _report(self) -> None:
+    async def _report(self) -> float | None:
         # For each upstream: the number of reports so far, and the changes that the last one named.
         reports: dict[str, tuple[int, list[str]]] = await self._kv.get(KeyValues.HELD_REPORTS) or {}
-        before = dict(reports)
+        before, now, pause = dict(reports), asyncio.get_running_loop().time(), None
         for health in await self._status.read():
             number, reported = reports.get(health.name, (0, []))
             held = _held(health)
             # The status of an upstream that fails is not known.
             if not health.ok or held == list(reported):
+                self._seen.pop(health.name, None)
+                continue
+            if health.name not in self._seen or self._seen[health.name][0] != held:
+                self._seen[health.name] = held, now
+            if now - self._seen[health.name][1] < (_SETTLED if held else _FORGOTTEN):
+                pause = _SETTLED if held else pause
                 continue
             if held:
                 number += 1
@@ -59,6 +74,7 @@ class HeldChanges:
             reports[health.name] = number, held
         if reports != before:
             await self._kv.set(KeyValues.HELD_REPORTS, reports)
+        return pause
 
 
 def _held(health: Health) -> list[str]:

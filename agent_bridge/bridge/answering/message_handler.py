@@ -99,6 +99,7 @@ class MessageHandler:
         await outbox.recover()
         if turn.state is TurnState.COMMITTED and turn.answer is None:
             # It ended without an answer, and a paused worker may have shown a growing one after that.
+            await self._stop_offers.withdraw(turn, outbox.user_id)
             return await outbox.settle(committed_outcome(turn).state)
         turn, newest = await self._batching.collect(turn)
         async with (

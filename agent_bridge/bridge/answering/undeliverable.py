@@ -60,12 +60,12 @@ class Undeliverable:
         await self._withdraw_offer(turn)
         await self._status_reactions.show(turn, TurnState.FAILED, bot)
         outbox = Outbox(self._homeserver, self._turns, turn, bot)
-        if not told:
-            try:
-                await outbox.recover()
+        try:
+            await outbox.recover()
+            if not told:
                 await outbox.show(Op(Part.GIVE_UP, notice.summary, notice=True))
-            except HomeserverRefused as error:
-                _log.warning("the room was not told", room=turn.room_id, error=str(error))
+        except HomeserverRefused as error:
+            _log.warning("the room was not told", room=turn.room_id, error=str(error))
         _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
         return await outbox.fail(cause)
 
@@ -75,7 +75,14 @@ class Undeliverable:
             return False
         await self._turns.commit(turn, "", error=None, parts=[], stopped=reason)
         await self._withdraw_offer(turn)
-        return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
+        outbox, taken_back = Outbox(self._homeserver, self._turns, turn, self._homeserver.namespace.bot), list[int]()
+        if reason is StopReason.WITHDRAWN:
+            try:
+                await outbox.recover()
+                taken_back = await outbox.withdraw()
+            except HomeserverRefused as error:
+                _log.warning("an answer stays that was withdrawn", room=turn.room_id, error=str(error))
+        return bool(await self._turns.finish(turn, TurnState.STOPPED, {}, taken_back=taken_back))
 
     async def _withdraw_offer(self, turn: Turn) -> None:
         """Remove the offer to stop that an earlier attempt has made: the ghost could still write then."""

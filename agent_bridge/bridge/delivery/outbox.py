@@ -163,10 +163,10 @@ class Outbox:
     async def settle(self, state: TurnState) -> bool:
         """Leave all parts as they are, remove their marks of growing messages, close the turn as *state*.
 
-        Return True if the turn was the last open one of its lane.
+        If the answer was withdrawn, all of it is redacted. Return True if the turn was the last open one of its lane.
         """
         await self._end_growth()
-        return await self._close(state)
+        return await self._close_for_good(state)
 
     async def _close(self, state: TurnState) -> bool:
         return bool(await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back)))
@@ -222,8 +222,11 @@ class Outbox:
 
         Return True if the turn was the last open one of its lane.
         """
+        return await self._close_for_good(TurnState.FAILED, error=cause)
+
+    async def _close_for_good(self, state: TurnState, *, error: str | None = None) -> bool:
         is_last = await self._turns.finish(
-            self._turn, TurnState.FAILED, self.event_ids, taken_back=sorted(self._taken_back), error=cause
+            self._turn, state, self.event_ids, taken_back=sorted(self._taken_back), error=error
         )
         if is_last is None:
             taken_back = await self.withdraw()
@@ -232,7 +235,7 @@ class Outbox:
 
     async def _record(self, part: int) -> None:
         """Record the event that shows *part*."""
-        self._withdrawn |= await self._turns.sent(self._turn.id, part, self.event_ids[part])
+        self._withdrawn |= await self._turns.sent(self._turn, part, self.event_ids[part])
 
     async def _remove_behind(self, part: int) -> None:
         """Redact the later texts, to be sent again: a new event for *part* stands below their events.

@@ -177,5 +177,6 @@ class InviteHandler:
         return None
 
     async def _is_space(self, room_id: str) -> bool:
-        state = await self._homeserver.room_state(room_id)
-        return state is not None and state.is_space
+        # The whole state of a public room may be very large.
+        create = await self._homeserver.state(room_id, "m.room.create")
+        return create is not None and create["content"].get("type") == "m.space"

@@ -50,8 +50,8 @@ class Leader:
         self._elected = elected
         self._duties = duties
         self._frozen_after = frozen_after
-        #: The session of the leader, and since when it leads as this process sees it, by a monotonic clock.
-        self._rival: tuple[int | None, float] = (None, 0.0)
+        #: The session of a leader without a sign of life, and since when this process sees that, by a monotonic clock.
+        self._rival: tuple[int, float] | None = None
         #: Sessions of other processes that had given no sign of life at the last look.
         self._suspects: set[int] = set()
         #: Set once it is known that another process leads, or that this one does and *elected* has ended.
@@ -83,15 +83,18 @@ class Leader:
     async def _watch(self) -> None:
         """End the session of a leader that shows no sign of life: its process is frozen, and its duties are not done.
 
-        A process that goes on after that finds its locks lost.
+        A database that cannot write keeps a leader from its sign of life, but not its session from working. If the
+        whole machine was suspended, the leader gives a sign of life soon. A process that goes on after its end finds
+        its locks lost.
         """
-        leader = await self._leadership.state()
-        if leader.pid != self._rival[0]:
-            self._rival = (leader.pid, time.monotonic())
-        if leader.pid is None or leader.silent is None:
-            return
-        if min(leader.silent, time.monotonic() - self._rival[1]) > self._frozen_after:
-            _log.warning("the leader is frozen: its session is ended", seconds=round(leader.silent, 1))
+        leader, now = await self._leadership.state(), time.monotonic()
+        is_silent = min(leader.silent or 0.0, leader.idle or 0.0) > self._frozen_after
+        if leader.pid is None or not is_silent:
+            self._rival = None
+        elif self._rival is None or self._rival[0] != leader.pid:
+            self._rival = (leader.pid, now)
+        elif now - self._rival[1] > self._frozen_after / _SIGNS:
+            _log.warning("the leader is frozen: its session is ended", seconds=round(leader.silent or 0.0, 1))
             await self._leadership.end(leader.pid)
 
     async def _lead(self) -> None:

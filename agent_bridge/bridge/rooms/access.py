@@ -52,7 +52,7 @@ class Access:
         """Tell whether members of the Space can enter new rooms."""
         return (
             space is not None
-            and self._space.lets_in
+            and self._space.lets_in(space)
             and self._config.join_rule is JoinRule.RESTRICTED
             and self._config.version not in _WITHOUT_RESTRICTED
         )

@@ -172,7 +172,8 @@ class HomeRooms:
             _log.warning("an upgraded room is followed without a word", room=new.room_id, error=str(error))
         if agent_room.home.space is not None:
             await self._unlist(agent_room.home.space, old.room_id)
-        await self._agents.room_moved(agent_room.home.id, old.room_id, new.room_id)
+        removed = [user for user in agent_room.home.invited if old.is_removed(user)]
+        await self._agents.room_moved(agent_room.home.id, old.room_id, new.room_id, removed)
         _log.info("a room was upgraded", agent=agent_room.agent.name, room=new.room_id, replaces=old.room_id)
         return True
 

@@ -16,7 +16,7 @@ from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.rooms import GUESTS, RoomPlan, space_content
+from agent_bridge.matrix.rooms import GUESTS, JOIN_RULES, RoomPlan, space_content
 from agent_bridge.render.content import in_backticks
 from agent_bridge.store.kv import KeyValues
 
@@ -38,6 +38,8 @@ _AGAIN = 10.0
 _UPGRADES = 5
 #: Members without a role that the administrators are told.
 _LISTED = 10
+#: Join rules of a Space that people enter without a decision of its moderators, or may ask to enter.
+_OPEN_RULES = frozenset({"public", "knock", "knock_restricted"})
 
 
 class Space:
@@ -87,10 +89,9 @@ class Space:
                     self._trusted = await self._kv.get(KeyValues.SPACE_TRUSTED)
             return self._room_id
 
-    @property
-    def lets_in(self) -> bool:
-        """Whether its members may enter the rooms of agents, as of the last call of :meth:`room_id`."""
-        return self._room_id is not None and self._trusted == self._room_id
+    def lets_in(self, space: str) -> bool:
+        """Tell whether the members of *space* may enter the rooms of agents, as of the last call of :meth:`room_id`."""
+        return space == self._trusted
 
     def look_again(self) -> None:
         """Compare the Space with the homeserver at the next call of :meth:`room_id`: it may have been deleted."""
@@ -155,7 +156,11 @@ class Space:
                 _log.error("the Space was upgraded: invite the bot into the new one", space=state.replacement, bot=bot)
                 return state
             await invite_members(self._homeserver, state, new, bot)
-            state = new
+            if await self._kv.get(KeyValues.SPACE_TRUSTED) == state.room_id:
+                # Its moderators have decided about the members, who are invited now.
+                await self._kv.set(KeyValues.SPACE_TRUSTED, new.room_id)
+            # The people who were just invited count as members.
+            state = await self._homeserver.room_state(new.room_id) or new
         return state
 
     async def _made(self, plan: RoomPlan) -> RoomState:
@@ -201,14 +206,17 @@ class Space:
         known = await self._kv.get(KeyValues.SPACE_TRUSTED)
         strangers = strangers_in(state, self._settings)
         opens = self._rooms.join_rule is JoinRule.RESTRICTED
-        self._trusted = state.room_id if opens and (known == state.room_id or not strangers) else None
+        is_closed = state.content(JOIN_RULES).get("join_rule") not in _OPEN_RULES
+        trusts = known == state.room_id or (is_closed and not strangers)
+        self._trusted = state.room_id if opens and trusts else None
         if self._trusted != known:
             await self._kv.set(KeyValues.SPACE_TRUSTED, self._trusted)
         if opens and self._trusted is None:
             people = ", ".join(in_backticks(user) for user in strangers[:_LISTED])
             more = ", …" if len(strangers) > _LISTED else ""
-            text = self._texts.space_strangers.format(people=people + more)
-            await self._admin_room.tell_once(f"space_strangers.{state.room_id}", text)
+            text = self._texts.space_strangers.format(people=people + more) if strangers else self._texts.space_open
+            cause = "space_strangers" if strangers else "space_open"
+            await self._admin_room.tell_once(f"{cause}.{state.room_id}", text)
 
     async def _repair_alias(self, state: RoomState) -> None:
         """Set the alias of the Space again, if it was removed: a bridge with an empty database finds the Space by it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import every
-from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.errors import HomeserverError
 
 if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
@@ -41,7 +41,7 @@ class VisitedRooms:
                 state = await self._homeserver.room_state(room_id) if room_id in joined else None
                 if state is not None and not await self._left(state):
                     continue
-            except HomeserverRefused as error:
+            except HomeserverError as error:
                 _log.info("an empty room cannot be left", room=room_id, error=str(error))
                 continue
             await self._rooms.forget(room_id)

@@ -139,9 +139,11 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 -- room_moved --
 -- Record that the room of a home continues in %(room_id)s: its conversations and its waiting turns with it, except those
 -- that the new room has already. The events of open turns stay behind. The homeserver copies the names, the avatar and
--- the join rule: what the bridge applied last shows later whether a person changed them.
+-- the join rule: what the bridge applied last shows later whether a person changed them. It does not copy who was removed:
+-- the people %(removed)s count as never invited.
 WITH moved AS (
     UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, last_seen = NULL, needs_backfill = true,
+           invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s
     RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill')
@@ -166,7 +168,7 @@ WITH lost AS (
     WHERE id = %(room)s AND room_id = %(room_id)s
     RETURNING id
 )
-UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s),
+UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
        steps = append_step(turn.steps, %(step)s)
 FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open

@@ -4,12 +4,15 @@ INSERT INTO kv (key, value) VALUES ('leader_beat', to_jsonb(extract(epoch FROM c
 ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 
 -- state --
--- Return the session that holds the leader's lock (%(kind)s, 0), the seconds since the last sign of life of a leader, and
--- the seconds for which the longest waiting room has needed a backfill.
-SELECT (SELECT pid FROM advisory_lock WHERE kind = %(kind)s AND key = 0) AS pid,
+-- Return the session that holds the leader's lock (%(kind)s, 0) and the seconds for which it has done nothing, the seconds
+-- since the last sign of life of a leader, and the seconds for which the longest waiting room has needed a backfill.
+SELECT held.pid, CASE WHEN session.state = 'idle' THEN extract(epoch FROM clock_timestamp() - session.state_change)::float
+       END AS idle,
        (SELECT extract(epoch FROM clock_timestamp())::float - value::float FROM kv WHERE key = 'leader_beat') AS silent,
        (SELECT extract(epoch FROM clock_timestamp() - min(backfill_requested_at))::float FROM room WHERE needs_backfill)
            AS backfill_age
+FROM (SELECT (SELECT pid FROM advisory_lock WHERE kind = %(kind)s AND key = 0) AS pid) held
+     LEFT JOIN pg_stat_activity session ON session.pid = held.pid
 
 -- end --
 -- End the session %(pid)s if it holds the leader's lock (%(kind)s, 0).

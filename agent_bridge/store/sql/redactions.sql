@@ -77,11 +77,11 @@ UPDATE turn SET
        extras = CASE WHEN turn.open THEN extras ELSE '{}' END,
        not_before = NULL,
        stop = CASE
-           WHEN NOT turn.open OR stop = 'withdrawn' THEN stop
-           WHEN turn.kind = 'message' AND is_redacted AND %(redact_answers)s THEN 'withdrawn'
+           WHEN NOT turn.open OR turn.kind <> 'message' OR stop = 'withdrawn' THEN stop
+           WHEN is_redacted AND %(redact_answers)s THEN 'withdrawn'
            WHEN stop IN ('stopped', 'dropped') AND NOT %(edited)s THEN 'withdrawn'
            ELSE 'redacted' END,
-       stopped_by = CASE WHEN turn.open THEN %(event_id)s ELSE stopped_by END
+       stopped_by = CASE WHEN turn.open AND turn.kind = 'message' THEN %(event_id)s ELSE stopped_by END
 FROM (
     SELECT h.id, h.redacted AND NOT EXISTS (
                SELECT 1 FROM turn part WHERE part.collected_into = h.id AND NOT part.redacted

@@ -38,6 +38,11 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal,
           CASE WHEN turn.attempts = 1 THEN set_config('synchronous_commit', 'off', true) END AS synchronous_commit
 
+-- collected --
+-- Return the contents of the messages that a turn answers besides its own, as of now: the statement that claimed the turn
+-- may have waited for a change of them.
+SELECT coalesce(jsonb_agg(payload ORDER BY position), '[]') AS collected FROM turn WHERE collected_into = %(turn)s
+
 -- dismiss --
 -- Replace a turn by a note that its event is ignored.
 WITH dismissed AS (
@@ -173,7 +178,7 @@ SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT J
 -- shows the answer already, so the statement does not wait for the disk: after a crash of PostgreSQL, as after one of the
 -- bridge, the next attempt finds the events and closes the turn.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
-    SELECT id, kind, state, coalesce(stop, '') AS stop, redacted AND NOT EXISTS (
+    SELECT id, kind, state, answer IS NOT NULL AS has_answer, coalesce(stop, '') AS stop, redacted AND NOT EXISTS (
                SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted) AS is_empty, (
                SELECT min(redactions ->> sent.event_id)
                FROM unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
@@ -194,7 +199,8 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     WHERE turn.id = head.id AND head.redacted_by IS NULL AND CASE
               WHEN head.kind <> 'message' THEN true
               WHEN head.stop = 'withdrawn' THEN cardinality(%(parts)s::integer[]) = 0
-              WHEN head.stop = 'redacted' THEN is_empty OR head.state <> 'committed' OR %(error)s::text IS NOT NULL
+              WHEN head.stop = 'redacted' THEN
+                  is_empty OR head.state <> 'committed' OR NOT has_answer OR %(error)s::text IS NOT NULL
               ELSE true END
     RETURNING turn.id, conversation
 ), shown AS (
@@ -223,10 +229,10 @@ INSERT INTO outbox (turn, part) VALUES (%(turn)s, %(part)s) ON CONFLICT (turn, p
 
 -- sent --
 -- Record the event that shows a part. If a person redacted the event before, the answer is withdrawn: return a row. The
--- notice that the message waits (part %(waiting)s) is no answer.
+-- notice that the message waits (part %(waiting)s) is no answer. Nothing happens if another worker has taken the turn up.
 WITH head AS (
     SELECT id, CASE WHEN %(part)s::integer <> %(waiting)s THEN redactions ->> %(event_id)s END AS redacted_by
-    FROM turn WHERE id = %(turn)s FOR UPDATE
+    FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s FOR UPDATE
 ), shown AS (
     UPDATE outbox SET event_id = %(event_id)s FROM head WHERE outbox.turn = head.id AND outbox.part = %(part)s::integer
 ), withdrawn AS (
