@@ -44,7 +44,7 @@ GAP_LOOK = _QUIET / 2
 #: Seconds after which it has finished them even if transactions keep arriving.
 _LONGEST = 30.0
 #: A missing id is unusual if at most one transaction in so many follows one. Seconds between two searches for it.
-_UNUSUAL, _SEARCH_REST = 10, 60.0
+_UNUSUAL, _SEARCH_REST = 20, 60.0
 #: Digits of a transaction id that is a number.
 _LONGEST_NUMBER = 18
 
@@ -208,11 +208,9 @@ class AppServiceEndpoint:
             self._gaps = GapDetector()
         elif before and number > before + 1:
             indicates = self._missing.indicate(time.monotonic())
-            if self._gaps.may_have_gap():
+            if self._gaps.may_have_gap() or indicates:
                 await self._intake.request_backfill("the homeserver's transaction ids have a gap")
                 self._gaps.gap = True
-            elif indicates:
-                self._gaps = GapDetector(gap=True)
         # Last, because the homeserver repeats the id if the request fails.
         self._last = number
 
