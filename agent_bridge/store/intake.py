@@ -92,15 +92,11 @@ class IntakeStore:
         """Note which answers people want to end, within the caller's transaction; return the lanes of these answers."""
         lanes: list[int] = []
         for request in requests:
-            cursor = await connection.execute(
-                _SQL["stop"],
-                {
-                    "room_id": request.room_id,
-                    "target": request.target,
-                    "thread": request.thread,
-                    "event_id": request.event_id,
-                },
-            )
+            about = {"room_id": request.room_id, "target": request.target}
+            if request.target is not None:
+                await connection.execute(_SQL["lock_target"], about)
+            values = about | {"thread": request.thread, "event_id": request.event_id}
+            cursor = await connection.execute(_SQL["stop"], values)
             lanes += [row["conversation"] for row in await cursor.fetchall()]
         return lanes
 

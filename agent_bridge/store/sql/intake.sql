@@ -64,6 +64,12 @@ WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
 ORDER BY number
 ON CONFLICT (event_id) DO NOTHING
 
+-- lock_target --
+-- Lock the messages of the event %(target)s. A worker may be collecting one into another turn: the next statement then sees
+-- that turn.
+SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind = 'message' ORDER BY t.id FOR UPDATE OF t
+
 -- stop --
 -- Note that people want answers to end; return the lanes of these answers. The target %(target)s is a question, which
 -- means each of its answers, or an event of an answer. Without a target the request means the answers that are given in
