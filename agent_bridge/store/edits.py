@@ -112,7 +112,7 @@ class Edits:
         *turn* was stopped. But an answer that an edit has ended is given again, also if the edit was redacted.
 
         Raises:
-            TurnLost: another worker has taken *turn* up since.
+            TurnLost: another worker has taken *turn* up since, or the answer is shown once more before it.
         """
         values = {"turn": turn.id, "attempts": turn.attempts}
         async with self._database.transaction() as connection:
@@ -125,6 +125,8 @@ class Edits:
             for target in targets:
                 about = {"turn": turn.id, "target": target["id"], "head": target["head"]}
                 (verdict,) = await rows_of(connection, _SQL["judge"], about)
+                if verdict["shown_again"]:
+                    raise TurnLost(f"turn {turn.key} waits for an answer that is shown once more")
                 is_edit, ended = turn.kind is TurnKind.EDIT, bool(verdict["ended"])
                 is_new = not (is_edit or verdict["withdrawn"]) or await has_new_edit(connection, target["head"])
                 if is_edit and is_new and verdict["past"] and not ended:

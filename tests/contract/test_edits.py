@@ -711,3 +711,20 @@ async def test_threads_take_the_homeservers_order_too(database: Database, agent:
         """
     )
     assert [tuple(row.values()) for row in heads] == [("", True), ("$r", True)]
+
+
+async def test_an_edit_waits_for_an_answer_that_is_shown_once_more(database: Database, lane: int) -> None:
+    turns, edits = Turns(database), Edits(database)
+    paused = await take(database, lane)
+    other = await take(database, lane)
+    await turns.commit(other, "old", error=None, parts=[0])
+    await turns.finish(other, TurnState.DONE, {0: "$a0"})
+    await note(database, edit("better"))
+    claimed = await take(database, lane)
+    assert await turns.show_again(paused)
+    with pytest.raises(TurnLost):
+        await edits.ask_again(claimed)
+    shown = await take(database, lane)
+    assert (shown.event_id, shown.state) == (paused.event_id, TurnState.COMMITTED)
+    await turns.finish(shown, TurnState.DONE, {0: "$a0"})
+    assert await edits.ask_again(await take(database, lane))
