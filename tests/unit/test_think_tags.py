@@ -51,10 +51,20 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("<thinking_process>hm</thinking_process>yes", "hm", "yes"),
         ("<|thinking|>hm<|/thinking|>yes", "hm", "yes"),
         ("<|think_start|>hm<|think_end|>yes", "hm", "yes"),
-        ("<analysis>hm</analysis>yes", "hm", "yes"),
-        ("<plan>\nhm\n</plan>\nyes", "hm\n", "yes"),
-        ("<plan>\nhm\n</plan>", "hm\n", "hm\n"),
-        ("Here:\n<plan>hm</plan>", "", "Here:\n<plan>hm</plan>"),
+        (
+            "<think>It wants <plan></plan> tags. I write them.</think>yes",
+            "It wants <plan></plan> tags. I write them.",
+            "yes",
+        ),
+        *(
+            (f"<{name}>\nhm\n</{name}>\nyes", "", f"<{name}>\nhm\n</{name}>\nyes")
+            for name in ("plan", "planning", "analysis", "rationale", "deliberation", "cot")
+        ),
+        (
+            "The closing tag is:\n\n</plan>\n\nPut it at the end.",
+            "",
+            "The closing tag is:\n\n</plan>\n\nPut it at the end.",
+        ),
         ("<rejection_reason>no</rejection_reason>", "", "<rejection_reason>no</rejection_reason>"),
         ("<think>hm</think><answer>yes</answer>", "hm", "yes"),
         ("<think>hm</think>\n<response>\nyes\n</response>\n", "hm", "yes\n"),
@@ -134,8 +144,6 @@ TAGGED = st.lists(
             "a",
             "[THINK]",
             "[/THINK]",
-            "<plan>",
-            "</plan>",
             "<answer>",
             "</answer>",
             "`",
@@ -188,7 +196,6 @@ def test_text_is_not_kept_back() -> None:
             ],
         ),
         ("\n</think>\n\nHello!", [TextDelta("Hello!")]),
-        ("hm</analysis>yes", [TextDelta("hm"), TextWithdrawn(), ReasoningDelta("hm"), TextDelta("yes")]),
         ("hm. [/THINK] yes", [TextDelta("hm. "), TextWithdrawn(), ReasoningDelta("hm. "), TextDelta("yes")]),
         (
             "<think>a</think>I will look.\n\n<think>b</think>It is 4.",

@@ -17,7 +17,6 @@ from agent_bridge.upstream.openai.think_marks import (
     SIGNS,
     UNFINISHED,
     end_of,
-    is_early,
     is_section,
     section_text,
     section_tool,
@@ -79,8 +78,6 @@ class ThinkTagSplitter:
         self._after_block = False
         #: Whether the answer is between marks of its own.
         self._wrapped = False
-        #: Reasoning that is the answer if no other text is.
-        self._early = ""
         #: Whether there was reasoning, and whether it has to go on in a new paragraph.
         self._thought, self._new_thought = False, True
         #: Whether the answer has the beginning of a block as a word.
@@ -100,9 +97,7 @@ class ThinkTagSplitter:
         self._code.add("\n")
         if self._block:
             yield from self._think(section_text(self._section))
-        if self._early and not self._has_answer:
-            yield TextDelta(self._early)
-        elif self._end_in_code is not None and self._code.in_block:
+        if self._end_in_code is not None and self._code.in_block:
             yield from self._withdraw(self._end_in_code)
         elif not (self._has_answer or self._after_block) and self._waiting.isspace():
             yield TextDelta(self._waiting)
@@ -162,8 +157,6 @@ class ThinkTagSplitter:
         if text:
             begins, self._new_thought = self._new_thought and self._thought, False
             self._thought = True
-            if is_early(self._block):
-                self._early += text[: self._limit - len(self._early)]
             yield ReasoningDelta(f"{_PARAGRAPH}{text}" if begins else text)
 
     def _mark(self, found: re.Match[str]) -> Generator[_Event, None, int]:
@@ -199,9 +192,7 @@ class ThinkTagSplitter:
 
     def _begins(self, found: re.Match[str]) -> bool:
         """Tell whether the mark begins a block of reasoning."""
-        if not found["block"] or (self._has_answer and is_early(found["block"])):
-            return False
-        return self._after_block or not self._code.line.strip()
+        return bool(found["block"]) and (self._after_block or not self._code.line.strip())
 
     def _wraps(self, found: re.Match[str]) -> bool:
         """Tell whether the mark stands around the answer, and is no part of it."""
