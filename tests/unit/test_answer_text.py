@@ -32,7 +32,9 @@ DATA = "iVBORw0KGgo" * 8
 PNG = f"data:image/png;base64,{DATA}"
 FILE = FileDelta(PNG, None, "image/png")
 SVG = 'data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 (0)"/></svg>'
-PICTURE = [TextDelta("\n"), FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"), TextDelta("\n\nb")]
+SHORT_SVG = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
+OPEN_SVG = "Use `![x](data:image/svg+xml,<svg ...>)` in Markdown."
+PICTURE = [FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"), TextDelta("\n\nb")]
 
 
 def without_repetitions(*chunks: str) -> str:
@@ -108,6 +110,15 @@ def files_in(*pieces: str) -> list[AnswerEvent]:
         (f"see `{PNG}` here", [TextDelta("see "), FILE, TextDelta(" here")]),
         (f"![a]({SVG})b", [FileDelta(SVG, None, "image/svg+xml"), TextDelta("b")]),
         (f"<img src='{SVG}' width=5>b", [FileDelta(SVG, None, "image/svg+xml"), TextDelta("b")]),
+        ("Write `<picture>` and\n\n    </picture>", [TextDelta("Write `<picture>` and\n\n    </picture>")]),
+        (f"![a]({PNG})</picture>", [FILE, TextDelta("</picture>")]),
+        (
+            f'<img src="{SHORT_SVG}">\n\nSecond.',
+            [FileDelta(SHORT_SVG, None, "image/svg+xml"), TextDelta("\n\nSecond.")],
+        ),
+        (f"![a]({SHORT_SVG}) b", [FileDelta(SHORT_SVG, None, "image/svg+xml"), TextDelta(" b")]),
+        (f"{OPEN_SVG}\n\nSecond, ![a]({PNG})", [TextDelta(f"{OPEN_SVG}\n\nSecond, "), FILE]),
+        (OPEN_SVG, [TextDelta(OPEN_SVG)]),
         (f"```html\n![a]({PNG})\n```", [TextDelta(f"```html\n![a]({PNG})\n```")]),
         ("![a](data:image/png;base64,...)", [TextDelta("![a](data:image/png;base64,...)")]),
         (
