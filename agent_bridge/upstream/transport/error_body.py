@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.transport.failure_kind import FailureKind, kind_of
+from agent_bridge.upstream.transport.failure_kind import FailureKind, kind_of, names_other_cause
 from agent_bridge.upstream.transport.text import load_json, one_line, shorten
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class ErrorReport:
     def kind(self) -> FailureKind | None:
         """The kind of the failure by its codes or, if they do not tell it, by its words."""
         return kind_of(self.codes, self.message or "")
+
+    @property
+    def names_cause(self) -> bool:
+        """Whether the report has a kind, or its words name a cause that less history does not remove."""
+        return self.kind is not None or names_other_cause(self.message or "")
 
     @property
     def about_key(self) -> bool:
