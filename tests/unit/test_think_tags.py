@@ -20,6 +20,8 @@ from agent_bridge.upstream.openai.think_marks import MARK
 from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from support.answers import joined
 
+TEMPLATE = "Template:\n```\n<|im_start|>assistant\n</think>\n\nHello\n```\n"
+
 
 def split(*pieces: str) -> list[AnswerEvent]:
     splitter = ThinkTagSplitter()
@@ -119,6 +121,7 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("```\nhm\n</think>\n\n```\nyes", "", "```\nhm\n</think>\n\n```\nyes"),
         ("```\nhm\n</think>\nyes\n```", "", "```\nhm\n</think>\nyes\n```"),
         ("```\n<think>\n</think>\n\nyes", "", "```\n<think>\n</think>\n\nyes"),
+        (f"{TEMPLATE}So the model skips it.", "", f"{TEMPLATE}So the model skips it."),
         ("```\nhm </think>\n\nyes", "", "```\nhm </think>\n\nyes"),
         ("<think>```py\nx\n</think>\n\nyes", "```py\nx\n", "yes"),
         ("<think>a<think>b</think>c</think>d", "a<think>b", "c</think>d"),
@@ -220,21 +223,21 @@ def test_events(text: str, events: list[AnswerEvent]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behind", "shown", "answer"),
+    ("behind", "answer"),
     [
-        ("\n\nyes", "", "yes"),
-        ("\n \n\n**yes**\n```\nx\n```\n", "", "**yes**\n```\nx\n```\n"),
-        ("\n```py\ny\n```\n", "", "```py\ny\n```\n"),
-        ("\n\n```py\ny\n```\n", "", "```py\ny\n```\n"),
-        ("", "", ""),
-        ("\n", "", ""),
-        ("\nyes", "</think>\nyes", "yes"),
-        ("\nyes\n```\ny\n```\n", "</think>\nyes\n```\ny\n```\n", "yes\n```\ny\n```\n"),
+        ("\n\nyes", "yes"),
+        ("\n \n\n**yes**\n```\nx\n```\n", "**yes**\n```\nx\n```\n"),
+        ("\n```py\ny\n```\n", "```py\ny\n```\n"),
+        ("\n\n```py\ny\n```\n", "```py\ny\n```\n"),
+        ("", ""),
+        ("\n", ""),
+        ("\nyes", "yes"),
+        ("\nyes\n```\ny\n```\n", "yes\n```\ny\n```\n"),
     ],
 )
-def test_reasoning_ends_in_a_code_block_without_an_end(behind: str, shown: str, answer: str) -> None:
+def test_reasoning_ends_in_a_code_block_without_an_end(behind: str, answer: str) -> None:
     thought = "Let me write:\n```py\nx = 1\n"
-    events = [TextDelta(thought + shown), TextWithdrawn(), ReasoningDelta(thought)]
+    events = [TextDelta(f"{thought}</think>{behind}"), TextWithdrawn(), ReasoningDelta(thought)]
     events += [TextDelta(answer)] if answer else []
     text = f"{thought}</think>{behind}"
     assert split(text) == events

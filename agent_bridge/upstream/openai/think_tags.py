@@ -35,13 +35,6 @@ _SENTENCE_ENDS = tuple(".!?…:)。！？")
 _STRUCK = ("<s>", "</s>")
 #: Characters of a section that is read as a whole. Messages show far less.
 _LONGEST_SECTION = 100_000
-_NOTHING = re.compile(r"\Z")
-#: The text behind the end of reasoning in a code block without an end: a blank line, a block with a language, or none.
-_ENDS_IN_CODE = re.compile(
-    r"\s*\Z|[ \t]*\n(?:(?:[ \t]*\n)+(?![ \t]*(?:`{3,}|~{3,})[ \t]*(?:\n|\Z))|[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+#.-])"
-)
-#: A text to which the next characters may add so that it is such a text.
-_UNDECIDED_IN_CODE = re.compile(r"[ \t]{0,99}(?:\n[ \t]{0,99}){0,20}(?:`{0,20}|~{0,20})[ \t]{0,99}\Z")
 
 
 class ThinkTagSplitter:
@@ -51,8 +44,8 @@ class ThinkTagSplitter:
     reasoning. An end without a beginning makes all text before it reasoning: the template of the model wrote the
     beginning. Marks that should end the text are removed at its end. Blank reasoning is left out.
 
-    In a code block, an end without a beginning is code, unless it begins a line, and a blank line, a block with a
-    language, or nothing follows, or the code block has no end: reasoning may leave one open.
+    In a code block, an end without a beginning is code, unless it begins a line and the text ends in a code block:
+    reasoning may leave one open.
 
     The memory is bounded: of a section that has to be read as a whole, only the beginning is kept, and a text of more
     than *limit* characters is no reasoning any more.
@@ -165,12 +158,9 @@ class ThinkTagSplitter:
         if self._code.in_block:
             self._mentioned |= bool(found["block"])
             if found["stray"] and not (self._thought or self._mentioned or self._code.line.strip()):
-                if _ENDS_IN_CODE.match(text, found.end()):
-                    yield from self._withdraw()
-                else:
-                    self._end_in_code = len(self._answer)
-                    yield self._say(self._waiting + found[0])
-                    self._waiting = ""
+                self._end_in_code = len(self._answer)
+                yield self._say(self._waiting + found[0])
+                self._waiting = ""
                 return found.end()
         else:
             if found["harmony"] or self._begins(found):
@@ -229,10 +219,7 @@ class ThinkTagSplitter:
 
     def _is_decided(self, found: re.Match[str]) -> bool:
         """Tell whether the text after the mark is enough to decide its meaning."""
-        if not found["stray"]:
-            return True
-        undecided = _UNDECIDED_IN_CODE if self._code.in_block else _NOTHING
-        return undecided.match(found.string, found.end()) is None
+        return not found["stray"] or self._code.in_block or found.end() < len(found.string)
 
     def _ends_reasoning(self, found: re.Match[str]) -> bool:
         """Tell whether a mark without a beginning ends reasoning. Otherwise it is a word of the answer."""
