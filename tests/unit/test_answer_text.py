@@ -156,9 +156,15 @@ def test_sources_are_a_list_below_the_text() -> None:
     sources = Sources((("https://a/1", "One [x]"), ("https://a/2", ""), ("https://a/1", "again")))
     below = "\n\n1. [One x](<https://a/1>)\n2. <https://a/2>"
     assert texts("Paris", sources) == f"Paris{below}"
-    assert texts(sources, *"Paris[1][2]") == f"Paris[[1]](<https://a/1>)[[2]](<https://a/2>){below}"
-    for other in ("Paris[3]", "`a[1]`", "```\na[1]\n```", "![1](x) [1](y)", "[^1] [0] [100]"):
-        assert texts(other, sources) == other + below
+    for numbers in (
+        "Paris[1][2]",
+        "~~~\na[1]\n~~~",
+        "``a[1]``",
+        "$x[1]$",
+        "[[1]](https://a/1)",
+        "[a][1]\n\n[1]: https://b",
+    ):
+        assert texts(numbers, sources) == texts(sources, *numbers) == numbers + below
     assert texts(sources) == ""
 
 

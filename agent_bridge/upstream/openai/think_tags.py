@@ -5,7 +5,6 @@ llama.cpp and vLLM send it this way if they have no parser for the model's reaso
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, TextWithdrawn
@@ -23,6 +22,7 @@ from agent_bridge.upstream.openai.think_marks import (
 )
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Generator, Iterator
 
     from agent_bridge.upstream.answer import ToolCall, ToolResult
