@@ -22,7 +22,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import AnswerEvent, End, TextDelta, TextWithdrawn
 from agent_bridge.upstream.openai.chat import ChatDialect
-from support.answers import read, read_document, stream
+from support.answers import joined, read, read_document, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -276,10 +276,14 @@ def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) 
     [
         ({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}, [TextDelta("whole"), End("stop")]),
         ({"choices": [{"message": {"content": "w"}, "finish_reason": "length"}]}, [TextDelta("w"), End("length")]),
+        (
+            {"choices": [{"message": {"content": '1,"[{' * 100_000}, "finish_reason": "stop"}]},
+            [TextDelta('1,"[{' * 100_000), End("stop")],
+        ),
     ],
 )
 def test_answers_that_are_not_streamed(body: Any, expected: list[AnswerEvent]) -> None:
-    assert list(read_document(ChatDialect(), json.dumps(body).encode())) == expected
+    assert joined(read_document(ChatDialect(), json.dumps(body).encode())) == expected
 
 
 @pytest.mark.parametrize(
