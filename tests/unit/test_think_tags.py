@@ -73,6 +73,8 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("<response>yes</response>", "", "<response>yes</response>"),
         ("<final>yes", "", "yes"),
         ("<answer>yes</answer>\n<answer>and no</answer>", "", "yes\n\nand no"),
+        ("<answer>End it with `</answer>`.</answer>", "", "End it with `</answer>`."),
+        ("<answer>``</answer>`` and `x` end it.</answer>\nyes", "", "``</answer>`` and `x` end it.\n\nyes"),
         ("text\n<answer>yes</answer>", "", "text\n<answer>yes</answer>"),
         ("<|START_RESPONSE|>yes<|END_RESPONSE|>", "", "yes"),
         ("yes<|END_RESPONSE|>", "", "yes"),

@@ -5,6 +5,7 @@ llama.cpp and vLLM send it this way if they have no parser for the model's reaso
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, TextWithdrawn
@@ -22,7 +23,6 @@ from agent_bridge.upstream.openai.think_marks import (
 )
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Generator, Iterator
 
     from agent_bridge.upstream.answer import ToolCall, ToolResult
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _PARAGRAPH = "\n\n"
 _QUOTES = tuple("`'\"“«‘")
 _SENTENCE_ENDS = tuple(".!?…:)。！？")
+_CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _STRUCK = ("<s>", "</s>")
 #: Characters of a section that is read as a whole. Messages show far less.
 _LONGEST_SECTION = 100_000
@@ -188,7 +189,7 @@ class ThinkTagSplitter:
         """Tell whether the mark stands around the answer, and is no part of it."""
         if found["wrap"]:
             return (self._after_block or not self._has_answer) and not (found["late"] and not self._thought)
-        return bool(found["unwrap"]) and self._wrapped
+        return bool(found["unwrap"]) and self._wrapped and "`" not in _CODE_SPAN.sub("", self._code.line)
 
     def _begin_block(self, found: re.Match[str]) -> Iterator[_Event]:
         self._waiting, self._after_block, self._new_thought = "", True, True
