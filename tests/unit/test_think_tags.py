@@ -60,7 +60,7 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ),
         *(
             (f"<{name}>\nhm\n</{name}>\nyes", "", f"<{name}>\nhm\n</{name}>\nyes")
-            for name in ("plan", "planning", "analysis", "rationale", "deliberation", "cot")
+            for name in ("plan", "planning", "analysis", "rationale", "deliberation", "cot", "monologue")
         ),
         (
             "The closing tag is:\n\n</plan>\n\nPut it at the end.",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.answer import ToolCall, ToolResult
 
 _WORDS = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|monologue|chain[_-]of[_-]thought)"
-#: Names that an answer uses for its own sections, such as ``plan`` and ``analysis``, are not among them.
+#: Names that an answer uses for its own sections, such as ``plan``, ``analysis`` and ``monologue``, are not among them.
 _NAMES = (
-    rf"(?:[\w-]{{1,20}}:)?(?:(?:ant|(?:inner|internal|hidden|private)[_-])?{_WORDS}"
+    rf"(?:[\w-]{{1,20}}:)?(?!monologue)(?:(?:ant|(?:inner|internal|hidden|private)[_-])?{_WORDS}"
     rf"(?:[_-](?:process|content|steps?|chain|trace|block))?)"
 )
 #: Beginnings and ends of a block of reasoning. The end belongs to the beginning in the same row.
