@@ -22,7 +22,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import AnswerEvent, End, TextDelta, TextWithdrawn
 from agent_bridge.upstream.openai.chat import ChatDialect
-from support.answers import read, read_document, stream
+from support.answers import joined, read, read_document, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,6 +106,12 @@ def text_of(deltas: list[AnswerEvent]) -> str:
         pytest.param([chunk("a"), {"finished": True}, chunk("b"), {"done": True}], "ab", "stop", id="ends of steps"),
         pytest.param([chunk("a", "stop"), "[DONE]", chunk("b"), "x"], "a", "stop", id="rest not looked at"),
         pytest.param([chunk("a", "stop"), {"error": {"message": "x"}}], "a", "stop", id="error behind the end"),
+        *(
+            pytest.param(
+                [{"choices": [{**chunk("a", "stop")["choices"][0], "error": error}]}], "a", "stop", id=f"{error}"
+            )
+            for error in ({"code": 0, "message": ""}, "null", {"message": None})
+        ),
         pytest.param([chunk("a"), {"choices": []}, "[1]", chunk("b", "stop")], "ab", "stop", id="odd chunks"),
         pytest.param(
             [chunk("a", "tool_calls"), chunk("b"), chunk(None, "stop"), "[DONE]"], "ab", "stop", id="tools between"
@@ -123,13 +129,25 @@ def test_whole_answers(events: list[Any], text: str, reason: str) -> None:
     assert answer([stream(*events)]) == (text, End(reason))
 
 
-@pytest.mark.parametrize("end", ["done\ndata: {}", "end\ndata:", "done", "complete\ndata: {}", "close\ndata: x"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "done\ndata: {}",
+        "end\ndata:",
+        "done",
+        "end\ndata: done",
+        "done\ndata: [DONE]",
+        "complete\ndata: {}",
+        "close\ndata: x",
+    ],
+)
 def test_names_of_events_that_end_an_answer(end: str) -> None:
     assert answer([stream(chunk("a")), f"event: {end}\n\n".encode()]) == ("a", End("stop"))
 
 
-def test_the_end_of_a_step_is_no_end() -> None:
-    assert answer([stream(chunk("a")), b"event: complete\ndata: {}\n\n", stream(chunk("b", "stop"))]) == (
+@pytest.mark.parametrize("end", ["complete\ndata: {}", "end\ndata: {}", "done\ndata: done", "end", "step\ndata: done"])
+def test_the_end_of_a_step_is_no_end(end: str) -> None:
+    assert answer([stream(chunk("a")), f"event: {end}\n\n".encode(), stream(chunk("b", "stop"))]) == (
         "ab",
         End("stop"),
     )
@@ -276,10 +294,14 @@ def test_failures(data: bytes, text: str, kind: type[UpstreamError], says: str) 
     [
         ({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}, [TextDelta("whole"), End("stop")]),
         ({"choices": [{"message": {"content": "w"}, "finish_reason": "length"}]}, [TextDelta("w"), End("length")]),
+        (
+            {"choices": [{"message": {"content": '1,"[{' * 100_000}, "finish_reason": "stop"}]},
+            [TextDelta('1,"[{' * 100_000), End("stop")],
+        ),
     ],
 )
 def test_answers_that_are_not_streamed(body: Any, expected: list[AnswerEvent]) -> None:
-    assert list(read_document(ChatDialect(), json.dumps(body).encode())) == expected
+    assert joined(read_document(ChatDialect(), json.dumps(body).encode())) == expected
 
 
 @pytest.mark.parametrize(

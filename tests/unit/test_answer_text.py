@@ -32,7 +32,9 @@ DATA = "iVBORw0KGgo" * 8
 PNG = f"data:image/png;base64,{DATA}"
 FILE = FileDelta(PNG, None, "image/png")
 SVG = 'data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 (0)"/></svg>'
-PICTURE = [TextDelta("\n"), FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"), TextDelta("\n\nb")]
+SHORT_SVG = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
+OPEN_SVG = "Use `![x](data:image/svg+xml,<svg ...>)` in Markdown."
+PICTURE = [FILE, TextDelta("\n"), replace(FILE, url=f"{PNG}x"), TextDelta("\n\nb")]
 
 
 def without_repetitions(*chunks: str) -> str:
@@ -58,6 +60,10 @@ def without_repetitions(*chunks: str) -> str:
         (["A cat is a dig", "A cat is a dig,", "A cat is a dig, or", "A cat is no dog"], "A cat is no dog"),
         (["A cat is a", "A cat is a cat", "A cat is a cat.", "Then ", "A dog"], "A cat is a cat.Then A dog"),
         (["1", "10", "100"], "110100"),
+        (["1", "10", "100", "1000", "10000000"], "110100100010000000"),
+        (["1", "12", "123", "12345678", " is it"], "11212312345678 is it"),
+        (["ha", "haha", "hahahaha"], "hahahahahahaha"),
+        (["I", "I am", "I am a cat."], "I am a cat."),
         (["No. ", "No. "], "No. No. "),
         (["a", "b", "ab"], "abab"),
         (["=" * 20, "=" * 20, "=" * 20], "=" * 60),
@@ -108,6 +114,15 @@ def files_in(*pieces: str) -> list[AnswerEvent]:
         (f"see `{PNG}` here", [TextDelta("see "), FILE, TextDelta(" here")]),
         (f"![a]({SVG})b", [FileDelta(SVG, None, "image/svg+xml"), TextDelta("b")]),
         (f"<img src='{SVG}' width=5>b", [FileDelta(SVG, None, "image/svg+xml"), TextDelta("b")]),
+        ("Write `<picture>` and\n\n    </picture>", [TextDelta("Write `<picture>` and\n\n    </picture>")]),
+        (f"![a]({PNG})</picture>", [FILE, TextDelta("</picture>")]),
+        (
+            f'<img src="{SHORT_SVG}">\n\nSecond.',
+            [FileDelta(SHORT_SVG, None, "image/svg+xml"), TextDelta("\n\nSecond.")],
+        ),
+        (f"![a]({SHORT_SVG}) b", [FileDelta(SHORT_SVG, None, "image/svg+xml"), TextDelta(" b")]),
+        (f"{OPEN_SVG}\n\nSecond, ![a]({PNG})", [TextDelta(f"{OPEN_SVG}\n\nSecond, "), FILE]),
+        (OPEN_SVG, [TextDelta(OPEN_SVG)]),
         (f"```html\n![a]({PNG})\n```", [TextDelta(f"```html\n![a]({PNG})\n```")]),
         ("![a](data:image/png;base64,...)", [TextDelta("![a](data:image/png;base64,...)")]),
         (
@@ -145,9 +160,15 @@ def test_sources_are_a_list_below_the_text() -> None:
     sources = Sources((("https://a/1", "One [x]"), ("https://a/2", ""), ("https://a/1", "again")))
     below = "\n\n1. [One x](<https://a/1>)\n2. <https://a/2>"
     assert texts("Paris", sources) == f"Paris{below}"
-    assert texts(sources, *"Paris[1][2]") == f"Paris[[1]](<https://a/1>)[[2]](<https://a/2>){below}"
-    for other in ("Paris[3]", "`a[1]`", "```\na[1]\n```", "![1](x) [1](y)", "[^1] [0] [100]"):
-        assert texts(other, sources) == other + below
+    for numbers in (
+        "Paris[1][2]",
+        "~~~\na[1]\n~~~",
+        "``a[1]``",
+        "$x[1]$",
+        "[[1]](https://a/1)",
+        "[a][1]\n\n[1]: https://b",
+    ):
+        assert texts(numbers, sources) == texts(sources, *numbers) == numbers + below
     assert texts(sources) == ""
 
 

@@ -149,36 +149,35 @@ def test_a_long_message_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "perhaps"),
+    ("status", "code", "words", "perhaps"),
     [
-        (400, None, True),
-        (422, None, True),
-        (413, None, True),
-        (400, "context_length_exceeded", True),
-        (400, "content_filter", False),
-        (403, None, False),
-        (401, None, False),
-        (429, None, False),
-        (500, None, False),
+        (400, None, "any words", True),
+        (422, None, "any words", True),
+        (413, None, "any words", True),
+        (400, "context_length_exceeded", "any words", True),
+        (400, "content_filter", "any words", False),
+        (415, None, "any words", False),
+        (403, None, "any words", False),
+        (401, None, "any words", False),
+        (429, None, "any words", False),
+        (500, None, "any words", False),
+        (400, None, "n_past is beyond n_ctx", True),
+        (400, None, "image input is not supported", False),
+        (400, None, "this model does not support images", False),
+        (400, None, "tool execution failed", False),
+        (422, None, "Invalid value for 'temperature'", False),
     ],
 )
-def test_a_refusal_may_be_about_the_history(status: int, code: str | None, *, perhaps: bool) -> None:
+def test_a_refusal_may_be_about_the_history(status: int, code: str | None, words: str, *, perhaps: bool) -> None:
     errors = ErrorMapper("up", secrets=(), idempotent=False)
-    response = ErrorResponse(status, {}, json.dumps({"error": {"message": "any words", "code": code}}).encode())
+    response = ErrorResponse(status, {}, json.dumps({"error": {"message": words, "code": code}}).encode())
     error = errors.from_response(response, datetime.now(UTC), RequestContext("Dora"))
     assert error.perhaps_too_long is perhaps
 
 
-@pytest.mark.parametrize(
-    ("code", "begun", "perhaps"),
-    [
-        ("400", False, True),
-        ("invalid_request_error", False, True),
-        ("400", True, False),
-        ("500", False, False),
-        ("content_filter", False, False),
-    ],
-)
-def test_a_refusal_inside_an_answer_may_be_about_the_history(code: str, *, begun: bool, perhaps: bool) -> None:
+@pytest.mark.parametrize("code", ["400", "422", "invalid_request_error", "500", "content_filter"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_report_inside_an_answer_asks_for_no_repeat(code: str, *, begun: bool) -> None:
+    """The agent may have acted."""
     errors = ErrorMapper("up", secrets=(), idempotent=False)
-    assert errors.from_answer(ErrorReport("why", frozenset({code})), begun=begun).perhaps_too_long is perhaps
+    assert not errors.from_answer(ErrorReport("why", frozenset({code})), begun=begun).perhaps_too_long

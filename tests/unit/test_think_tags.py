@@ -20,6 +20,8 @@ from agent_bridge.upstream.openai.think_marks import MARK
 from agent_bridge.upstream.openai.think_tags import ThinkTagSplitter
 from support.answers import joined
 
+TEMPLATE = "Template:\n```\n<|im_start|>assistant\n</think>\n\nHello\n```\n"
+
 
 def split(*pieces: str) -> list[AnswerEvent]:
     splitter = ThinkTagSplitter()
@@ -51,16 +53,28 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("<thinking_process>hm</thinking_process>yes", "hm", "yes"),
         ("<|thinking|>hm<|/thinking|>yes", "hm", "yes"),
         ("<|think_start|>hm<|think_end|>yes", "hm", "yes"),
-        ("<analysis>hm</analysis>yes", "hm", "yes"),
-        ("<plan>\nhm\n</plan>\nyes", "hm\n", "yes"),
-        ("<plan>\nhm\n</plan>", "hm\n", "hm\n"),
-        ("Here:\n<plan>hm</plan>", "", "Here:\n<plan>hm</plan>"),
+        (
+            "<think>It wants <plan></plan> tags. I write them.</think>yes",
+            "It wants <plan></plan> tags. I write them.",
+            "yes",
+        ),
+        *(
+            (f"<{name}>\nhm\n</{name}>\nyes", "", f"<{name}>\nhm\n</{name}>\nyes")
+            for name in ("plan", "planning", "analysis", "rationale", "deliberation", "cot", "monologue")
+        ),
+        (
+            "The closing tag is:\n\n</plan>\n\nPut it at the end.",
+            "",
+            "The closing tag is:\n\n</plan>\n\nPut it at the end.",
+        ),
         ("<rejection_reason>no</rejection_reason>", "", "<rejection_reason>no</rejection_reason>"),
         ("<think>hm</think><answer>yes</answer>", "hm", "yes"),
         ("<think>hm</think>\n<response>\nyes\n</response>\n", "hm", "yes\n"),
         ("<response>yes</response>", "", "<response>yes</response>"),
         ("<final>yes", "", "yes"),
         ("<answer>yes</answer>\n<answer>and no</answer>", "", "yes\n\nand no"),
+        ("<answer>End it with `</answer>`.</answer>", "", "End it with `</answer>`."),
+        ("<answer>``</answer>`` and `x` end it.</answer>\nyes", "", "``</answer>`` and `x` end it.\n\nyes"),
         ("text\n<answer>yes</answer>", "", "text\n<answer>yes</answer>"),
         ("<|START_RESPONSE|>yes<|END_RESPONSE|>", "", "yes"),
         ("yes<|END_RESPONSE|>", "", "yes"),
@@ -109,6 +123,7 @@ def split(*pieces: str) -> list[AnswerEvent]:
         ("```\nhm\n</think>\n\n```\nyes", "", "```\nhm\n</think>\n\n```\nyes"),
         ("```\nhm\n</think>\nyes\n```", "", "```\nhm\n</think>\nyes\n```"),
         ("```\n<think>\n</think>\n\nyes", "", "```\n<think>\n</think>\n\nyes"),
+        (f"{TEMPLATE}So the model skips it.", "", f"{TEMPLATE}So the model skips it."),
         ("```\nhm </think>\n\nyes", "", "```\nhm </think>\n\nyes"),
         ("<think>```py\nx\n</think>\n\nyes", "```py\nx\n", "yes"),
         ("<think>a<think>b</think>c</think>d", "a<think>b", "c</think>d"),
@@ -134,8 +149,6 @@ TAGGED = st.lists(
             "a",
             "[THINK]",
             "[/THINK]",
-            "<plan>",
-            "</plan>",
             "<answer>",
             "</answer>",
             "`",
@@ -188,7 +201,6 @@ def test_text_is_not_kept_back() -> None:
             ],
         ),
         ("\n</think>\n\nHello!", [TextDelta("Hello!")]),
-        ("hm</analysis>yes", [TextDelta("hm"), TextWithdrawn(), ReasoningDelta("hm"), TextDelta("yes")]),
         ("hm. [/THINK] yes", [TextDelta("hm. "), TextWithdrawn(), ReasoningDelta("hm. "), TextDelta("yes")]),
         (
             "<think>a</think>I will look.\n\n<think>b</think>It is 4.",
@@ -213,21 +225,21 @@ def test_events(text: str, events: list[AnswerEvent]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behind", "shown", "answer"),
+    ("behind", "answer"),
     [
-        ("\n\nyes", "", "yes"),
-        ("\n \n\n**yes**\n```\nx\n```\n", "", "**yes**\n```\nx\n```\n"),
-        ("\n```py\ny\n```\n", "", "```py\ny\n```\n"),
-        ("\n\n```py\ny\n```\n", "", "```py\ny\n```\n"),
-        ("", "", ""),
-        ("\n", "", ""),
-        ("\nyes", "</think>\nyes", "yes"),
-        ("\nyes\n```\ny\n```\n", "</think>\nyes\n```\ny\n```\n", "yes\n```\ny\n```\n"),
+        ("\n\nyes", "yes"),
+        ("\n \n\n**yes**\n```\nx\n```\n", "**yes**\n```\nx\n```\n"),
+        ("\n```py\ny\n```\n", "```py\ny\n```\n"),
+        ("\n\n```py\ny\n```\n", "```py\ny\n```\n"),
+        ("", ""),
+        ("\n", ""),
+        ("\nyes", "yes"),
+        ("\nyes\n```\ny\n```\n", "yes\n```\ny\n```\n"),
     ],
 )
-def test_reasoning_ends_in_a_code_block_without_an_end(behind: str, shown: str, answer: str) -> None:
+def test_reasoning_ends_in_a_code_block_without_an_end(behind: str, answer: str) -> None:
     thought = "Let me write:\n```py\nx = 1\n"
-    events = [TextDelta(thought + shown), TextWithdrawn(), ReasoningDelta(thought)]
+    events = [TextDelta(f"{thought}</think>{behind}"), TextWithdrawn(), ReasoningDelta(thought)]
     events += [TextDelta(answer)] if answer else []
     text = f"{thought}</think>{behind}"
     assert split(text) == events

@@ -31,12 +31,13 @@ def without_prefix(body: str, prefix: str) -> str | None:
     """Return the command in *body*, without *prefix* before it; None if *body* does not begin with the prefix.
 
     The prefix may have another case or width, blanks around its sign, characters that show nothing anywhere, emphasis
-    around it or around the whole command, and a colon or a comma behind it. Another letter or digit may not follow.
+    around it or around the whole command, and a colon or a comma behind it. Any other sign may not follow.
     """
     wanted, found, opened = _folded(prefix), "", ""
     for at, sign in enumerate(body):
         if found == wanted:
-            return None if sign.isalnum() else _unwrapped(body[at:], opened)
+            follows = _is_unseen(sign) or sign in _AFTER_PREFIX or sign == opened[-1:]
+            return _unwrapped(body[at:], opened) if follows else None
         if sign in _EMPHASIS and sign not in prefix:
             opened += sign
         elif not (sign.isspace() and not found[-1:].isalnum()):

@@ -10,7 +10,9 @@ text                           rule
 ``说**「重点」**内容``         A run between a letter and a bracket or quote opens, if one of both is not ASCII.
 ``2*3*4``, ``x**n``, ``a*(b``  A run between two operands is text, unless it closes an open run. Operands are digits,
                                variables of one letter, other words beside a digit, and brackets and quotes with text.
-``__init__``                   A name in a program keeps its underscores. A word with a capital letter is bold.
+``a**b**c``, ``e**X**tra``     A pair of ``**`` around a word is arithmetic if both the word and the text behind it are
+                               one letter.
+``__init__``                   A name in a program keeps its underscores. Any other word is bold.
 ``~5 minutes``                 A single tilde is text.
 =============================  ====================================================================================
 """
@@ -53,7 +55,9 @@ _HIDDEN_BEHIND = re.compile(f"_(?=[{HIDDEN}{MATHS}])")
 
 _DUNDER = re.compile(r"(?<![A-Za-z0-9_\\])__(?P<name>[A-Za-z][A-Za-z0-9_]*?)__(?![A-Za-z0-9_])")
 #: Text directly behind a name in a program.
-_BEHIND_NAME = re.compile(r"[.(]\w")
+_BEHIND_NAME = re.compile(r"\.\w|[(=]| = ")
+#: The rest of a word in bold behind the beginning of a pair.
+_PAIR = re.compile(r"(?P<word>[^\W\d_]+)\*\*(?!\*)(?P<behind>\w*)")
 _KINDS = (
     type, int, float, str, list, dict, BaseException, memoryview,
     types.FunctionType, types.ModuleType, types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType,
@@ -156,7 +160,7 @@ def _opens_beside_letter(before: str, behind: str) -> bool:
 
 def _is_arithmetic(text: str, start: int, end: int) -> bool:
     """Tell whether the run from *start* to *end* is a sign between two operands."""
-    if not start or end == len(text):
+    if not start or end == len(text) or _is_bold_pair(text, start, end):
         return False
     before, behind = text[start - 1], text[end]
     if behind == "(":
@@ -169,6 +173,15 @@ def _is_arithmetic(text: str, start: int, end: int) -> bool:
     if _is_variable(text, start - 1):
         return unicodedata.category(behind) == "Sm"
     return _is_behind_bracket(text, start, end)
+
+
+def _is_bold_pair(text: str, start: int, end: int) -> bool:
+    """Tell whether the run is the first of a pair of ``**`` around a word that is no variable between operands."""
+    pair = _PAIR.match(text, end) if text[start:end] == "**" else None
+    if pair is None or text[start - 1].isdigit():
+        return False
+    behind = pair["behind"]
+    return len(pair["word"]) > 1 or not (len(behind) == 1 or behind[:1].isdigit())
 
 
 def _is_behind_bracket(text: str, start: int, end: int) -> bool:
@@ -202,6 +215,6 @@ def _has_digit_beside(text: str, run: re.Match[str]) -> bool:
 def _is_name(found: re.Match[str]) -> bool:
     """Tell whether a word between double underscores is a name in a program."""
     name, text = found["name"], found.string
-    if name.lower() in _NAMES or name[0].islower() or "_" in name or not name.isalpha():
+    if name.lower() in _NAMES or "_" in name or not name.isalpha():
         return True
     return text[found.start() - 1 : found.start()] in {".", "@"} or _BEHIND_NAME.match(text, found.end()) is not None

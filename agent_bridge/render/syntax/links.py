@@ -47,6 +47,13 @@ _NAMED = re.compile(
 #: The host of links to rooms, users and events (Matrix spec, "matrix.to navigation").
 _ROOMS = "matrix.to"
 _HOST_NAME = re.compile(r"((?:[\w-]+\.)+[^\W\d_]{2,24})(?:[:/?#]\S*)?")
+#: Names of files and packages that look like host names.
+_FILE_NAME = re.compile(
+    r".*\.(?:js|jsx|mjs|cjs|ts|tsx|py|pyi|ipynb|md|mdx|rst|txt|net|png|jpe?g|gif|svg|webp|mp[34]|pdf|docx?|xlsx?|pptx?"
+    r"|csv|tsv|jsonl?|ya?ml|toml|ini|cfg|conf|xml|html?|s?css|less|vue|rs|go|rb|php|java|kt|swift|cpp|hpp|cs|lua|sh"
+    r"|ps|sql|db|log|lock|env|zip|tar|gz|exe|dll|so|jar|whl)",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"<[^>]*>")
 #: Characters of an address that are not percent-encoded, besides letters and digits.
 _UNENCODED = ";/?:@&=+$,-_.!~*'()#%"
@@ -87,14 +94,19 @@ def link(address: str) -> str:
 def other_host(shown: str, address: str) -> str:
     """Return the host of *address* if the HTML *shown* of its link names an address on another host; else empty.
 
-    A host name without a scheme counts if it is the whole text and no part of *address*, as the name of a file often
-    is. Links to rooms have names of agents, such as ``gpt-4.mini``.
+    A host name without a scheme counts if it is the whole text, no part of *address*, and no name of a file or package,
+    such as ``Node.js``. Links to rooms have names of agents, such as ``gpt-4.mini``.
     """
     text = one_line(unescape(_TAG.sub("", shown)))
     actual = _host(address)
     named = [next(filter(None, found.groups())) for found in _NAMED.finditer(text)]
     whole = _HOST_NAME.fullmatch(text)
-    if whole is not None and actual != _ROOMS and whole[1].casefold() not in address.casefold():
+    if (
+        whole is not None
+        and not _FILE_NAME.fullmatch(text)
+        and actual != _ROOMS
+        and whole[1].casefold() not in address.casefold()
+    ):
         named.append(whole[1])
     return actual if any(_bare_host(host) != _bare_host(actual) for host in named) else ""
 

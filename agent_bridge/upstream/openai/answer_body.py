@@ -162,7 +162,8 @@ class AnswerBody:
 
     def _event(self, event: Event) -> Iterator[Part]:
         data = event.data.strip()
-        if _DONE.fullmatch(data):
+        # In an event with a name, a word may be the end of a step.
+        if data == "[DONE]" or (event.name == "message" and _DONE.fullmatch(data)):
             yield Done()
         elif (loaded := _load(data)) is not None and isinstance(loaded.value, dict | list):
             yield Value(loaded.value, event.name)

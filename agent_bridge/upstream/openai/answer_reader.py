@@ -109,6 +109,11 @@ class AnswerReader:
         return self._finished and self._has_content
 
     @property
+    def _proves_end(self) -> bool:
+        """Whether the server's mark of the end shows that the answer is complete."""
+        return self._finish_reason is not None or not self._gives_reasons
+
+    @property
     def waiting(self) -> int:
         """Bytes of the body that were fed and wait for further ones."""
         return self._body.waiting
@@ -149,10 +154,11 @@ class AnswerReader:
         if self.ended:
             return
         if isinstance(part, Done):
-            self._finished |= self._finish_reason is not None or not self._gives_reasons
+            self._finished |= self._proves_end
             yield from self._end()
         elif part.name.lower() in LAST_NAMES and not _is_read(part):
-            yield from self._read(Done())
+            # It may be the name of the end of a step.
+            self._finished |= self._proves_end
         elif part.name.lower() in _FINISH_NAMES and not _is_read(part):
             self._finished = True
         elif part.name == "error":

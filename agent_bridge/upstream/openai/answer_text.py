@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 #: A citation that only ChatGPT's own page can show: private-use characters around a reference.
 _CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\ue201|[\ue200-\ue206]")
 _OPEN_CITATION = re.compile("\ue200[^\ue200\ue201\n]{0,200}\\Z")
-#: Code, and the number of a source.
-_NUMBER = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|(?<![!\\])\[(?P<number>\d{1,2})\](?![(:])", re.DOTALL)
-#: Characters of a text whose numbers become links.
-_MAX_LINKED = 1_000_000
 #: Sources that are shown.
 _MAX_SOURCES = 50
 #: Characters that are read at once: no search in them takes long.
@@ -41,9 +37,8 @@ class AnswerText:
         self._files = InlineFiles()
         self._citation = ""
         self._sources: dict[str, str] = {}
-        #: The text so far, and its length.
-        self._text: list[str] = []
-        self._length = 0
+        #: Whether the text so far is not blank.
+        self._has_text = False
 
     def add_sources(self, sources: Sources) -> None:
         """Add the *sources* of the answer, which are shown below its text."""
@@ -74,14 +69,9 @@ class AnswerText:
         yield from self._split(self._splitter.close())
         yield from self._take_files(self._citation, final=True)
         yield from self._kept(self._files.close())
-        text = "".join(self._text)
-        if self._sources and text.strip():
-            sources, self._sources = list(self._sources.items()), {}
-            linked = _linked(text, [url for url, _ in sources]) if self._length <= _MAX_LINKED else text
-            if linked != text:
-                yield TextWithdrawn()
-                yield TextDelta(linked)
-            yield TextDelta("\n\n" + "\n".join(_line(*each) for each in enumerate(sources, 1)))
+        if self._sources and self._has_text:
+            sources, self._sources = self._sources, {}
+            yield TextDelta("\n\n" + "\n".join(_line(*each) for each in enumerate(sources.items(), 1)))
 
     def _begin_again(self) -> Iterator[AnswerEvent]:
         """Withdraw the text: the server corrects it."""
@@ -90,7 +80,7 @@ class AnswerText:
         yield TextWithdrawn()
 
     def _forget(self) -> None:
-        self._files, self._citation, self._text, self._length = InlineFiles(), "", [], 0
+        self._files, self._citation, self._has_text = InlineFiles(), "", False
 
     def _read(self, text: str) -> Iterator[AnswerEvent]:
         for part in _cut(text):
@@ -113,24 +103,12 @@ class AnswerText:
 
     def _kept(self, events: Iterator[TextDelta | FileDelta]) -> Iterator[AnswerEvent]:
         for event in events:
-            if isinstance(event, TextDelta) and self._length <= _MAX_LINKED:
-                self._text.append(event.text)
-                self._length += len(event.text)
+            self._has_text |= isinstance(event, TextDelta) and not event.text.isspace()
             yield event
 
 
 def _cut(text: str) -> Iterator[str]:
     return (text[at : at + _AT_ONCE] for at in range(0, len(text), _AT_ONCE))
-
-
-def _linked(text: str, urls: list[str]) -> str:
-    """Return *text* with each number of a source, such as ``[1]``, as a link to that one of *urls*."""
-
-    def link(found: re.Match[str]) -> str:
-        number = int(found["number"] or 0)
-        return f"[[{number}]](<{urls[number - 1]}>)" if 0 < number <= len(urls) else found[0]
-
-    return _NUMBER.sub(link, text)
 
 
 def _line(number: int, source: tuple[str, str]) -> str:

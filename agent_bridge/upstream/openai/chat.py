@@ -16,7 +16,7 @@ from agent_bridge.upstream.openai.content import (
     read_sources,
 )
 from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call, tool_result
-from agent_bridge.upstream.transport.error_body import failure_in, parse_error
+from agent_bridge.upstream.transport.error_body import failure_in, is_failure, parse_error
 from agent_bridge.upstream.transport.text import json_text
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class ChatDialect:
             yield from self._read_message(message, is_delta=False)
         elif isinstance(text := delta or choice.get("text"), str):
             yield TextDelta(text)
-        if choice.get("error"):
+        if is_failure(choice.get("error")):
             yield parse_error(choice["error"])
         for finish in _finish(choice, delta):
             yield from self._complete_calls()

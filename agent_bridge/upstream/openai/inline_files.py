@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 #: The beginning of a link, up to its URL: in Markdown, in HTML, or none. A short URL is an example.
 _MARKDOWN = r"!?\[[^\[\]\n]{0,300}\]\(\s{0,3}<?"
 _HTML = r"<(?:img|a|source|video|audio|embed)\s[^<>]{0,300}?(?:src|href|srcset|poster)\s?=\s?[\"']?"
+#: It stands around the same picture in several formats.
+_PICTURE = r"<picture\b[^<>]{0,300}>\s{0,20}"
 _BEGIN = re.compile(
     rf"(?P<svg>{_MARKDOWN}|{_HTML})(?=data:image/svg\+xml[^,<>\s]{{0,40}},<(?:svg|\?xml))"
     rf"|(?P<markdown>{_MARKDOWN})(?=data:[^\s)]{{32}})"
-    rf"|(?P<html>{_HTML})(?=data:[^\s\"']{{32}})"
+    rf"|(?P<html>(?P<picture>{_PICTURE})?{_HTML})(?=data:[^\s\"']{{32}})"
     r"|(?P<definition>(?:^|(?<=\n))[ ]{0,3}\[[^\[\]\n]{1,300}\]:[ \t]{0,3}<?)(?=data:[^\s)]{32})"
-    r"|(?P<picture></?picture\b[^<>]{0,300}>)"
+    r"|(?P<picture_end></picture\s{0,3}>)"
     r"|(?P<bare>[<`]?)(?=data:[\w.+-]{1,80}/[\w.+-]{1,80}(?:;[\w.=-]{1,80}){0,5};base64,[\w+/-]{64})",
     re.IGNORECASE,
 )
 #: The end of a text that may be such a beginning.
 _UNFINISHED = re.compile(
     r"(?:!|[ ]{0,3}!?\[[^\[\]\n]{0,300}(?:\](?:(?:\(|:)\s{0,3}<?(?:d|da|dat|data|data:[^\s)]{0,64})?)?)?"
-    r"|</?(?:[a-z]{1,7}(?:\s[^<>]{0,400}(?:<[?a-z]{0,4})?)?)?|[<`]?(?:d|da|dat|data|data:[\w.+/;=,-]{0,1000})|`)\Z",
+    rf"|(?:{_PICTURE})?</?(?:[a-z]{{1,7}}(?:\s[^<>]{{0,400}}(?:<[?a-z]{{0,4}})?)?)?|{_PICTURE}"
+    r"|[<`]?(?:d|da|dat|data|data:[\w.+/;=,-]{0,1000})|`)\Z",
     re.IGNORECASE,
 )
 #: The first character that is no part of the URL, by the kind of the beginning; and the rest of the Markdown or HTML.
@@ -37,7 +40,8 @@ _STOP = {
     "html": re.compile(r"[\"'\s>]"),
     "definition": re.compile(r"[\s>]"),
     "bare": re.compile(r"[^\w.+/;:=,-]"),
-    "svg": re.compile(r"(?<=</svg>)", re.IGNORECASE),
+    # A blank line ends the paragraph, and with it a URL without an end.
+    "svg": re.compile(r"(?<=</svg>)|(?<=/>)(?=>?[\"')])|\n[ \t\r]{0,3}\n", re.IGNORECASE),
 }
 _REST = {
     "markdown": re.compile(r">?(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\s*\)"),
@@ -48,7 +52,7 @@ _REST = {
 }
 #: The URL of a definition whose file was taken out: its references show their text alone.
 _NO_URL = "#"
-#: Characters of the end of a picture in SVG.
+#: Characters of the longest end of a picture in SVG.
 _SVG_END = len("</svg>")
 _OUTSIDE = re.compile(r"[<\n]")
 #: Characters of a URL.
@@ -73,6 +77,10 @@ class InlineFiles:
         self._kind = ""
         self._url: list[str] = []
         self._length = 0
+        #: The beginning of an SVG picture whose end was not found. Without an end it is text.
+        self._beginning = ""
+        #: Whether the tags around a picture in several formats have begun.
+        self._in_picture = False
         #: Whether the URL is complete, and only the rest of the Markdown or HTML is missing.
         self._complete = False
 
@@ -109,11 +117,13 @@ class InlineFiles:
                 start = max(found.end(), found.start() + 1)
                 yield from self._say(text[found.start() : start])
                 text = text[start:]
-            elif found["picture"]:
-                # It stands around the same picture in several formats.
-                text = text[found.end() :]
+            elif found["picture_end"]:
+                yield from self._say("" if self._in_picture else found[0])
+                self._in_picture, text = False, text[found.end() :]
             else:
                 self._kind, text = str(found.lastgroup), text[found.end() :]
+                self._beginning = found[0] if self._kind == "svg" else ""
+                self._in_picture |= bool(found["picture"])
                 if self._kind == "definition":
                     yield from self._say(found[0].rstrip("<") + _NO_URL)
 
@@ -133,6 +143,11 @@ class InlineFiles:
                 self._add(text[:taken])
                 return text[taken:]
             self._add(text[: stop.start()])
+            if kind == "svg":
+                if stop[0]:
+                    self._kind = ""
+                    return text[stop.start() :]
+                self._beginning = ""
             self._complete, text = True, text[stop.start() :]
         rest = _REST[kind].match(text)
         if rest is None and not final:
@@ -151,11 +166,14 @@ class InlineFiles:
         else:
             self._url.clear()
 
-    def _file(self) -> Iterator[FileDelta]:
+    def _file(self) -> Iterator[TextDelta | FileDelta]:
         url, self._url = "".join(self._url), []
         length, self._length = self._length, 0
         self._kind, self._complete = "", False
-        if length > self._limit:
+        beginning, self._beginning = self._beginning, ""
+        if beginning and length <= self._limit:
+            yield from self._say(beginning + url)
+        elif length > self._limit:
             yield FileDelta("", None, None, FileProblem.TOO_LARGE)
         elif found := file_delta(url):
             yield found

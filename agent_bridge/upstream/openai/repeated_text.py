@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 #: Characters from which on two chunks that begin alike are a repetition, and not chance.
 _ENOUGH = 16
-#: Characters that the third of three chunks needs.
-_ENOUGH_OF_THREE = 8
+#: Characters that the last of at least three chunks needs. Few different signs, or digits, may grow by chance, as in
+#: ``1``, ``10``, ``100``: they need more characters in all chunks before it.
+_ENOUGH_OF_THREE, _DIFFERENT, _ENOUGH_BEFORE = 8, 5, 20
 
 
 class RepetitionFilter:
@@ -77,7 +78,7 @@ class RepetitionFilter:
             self._chain = None
             yield from self._take_held()
             yield self._add(chunk)
-        elif len(chunk) < _ENOUGH_OF_THREE:
+        elif not _is_cumulative(chain):
             self._held.append(chunk)
         else:
             self._cumulative, self._held, self._chain = True, [], [chunk]
@@ -108,6 +109,13 @@ class RepetitionFilter:
         self._length += len(text)
         self._hash.update(_encoded(text))
         return text
+
+
+def _is_cumulative(chain: list[str]) -> bool:
+    """Tell whether the last of at least three chunks, each of which begins with the one before, proves a repetition."""
+    *before, last = chain
+    varied = len(set(last)) >= _DIFFERENT and not last.isdecimal()
+    return len(last) >= _ENOUGH_OF_THREE and (varied or sum(map(len, before)) >= _ENOUGH_BEFORE)
 
 
 def _hash(text: str) -> bytes:

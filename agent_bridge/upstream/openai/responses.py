@@ -10,7 +10,7 @@ from agent_bridge.upstream.openai.chat import ChatDialect
 from agent_bridge.upstream.openai.content import as_list, image_url, plain_text, read_content
 from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.openai.output_items import is_client_call, read_item
-from agent_bridge.upstream.transport.error_body import failure_in, parse_error
+from agent_bridge.upstream.transport.error_body import failure_in, is_failure, parse_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -150,7 +150,7 @@ class ResponsesDialect:
                 yield from self._item(item, arrived)
         if TextDelta not in self._ever_arrived:
             yield from self._text(TextDelta(_string(response.get("output_text"))))
-        if response.get("error"):
+        if is_failure(response.get("error")):
             yield parse_error(response["error"])
             return
         yield Finish(self._finish_reason(response), last=True)

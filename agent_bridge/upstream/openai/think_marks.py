@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import ToolCall, ToolResult
 
-_WORDS = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|monologue|chain[_-]of[_-]thought|cot)"
-#: Names that an answer may use for its own sections: they begin reasoning only before the answer.
-_EARLY = r"(?:analysis|plan(?:ning)?|rationale|deliberation)"
+_WORDS = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|monologue|chain[_-]of[_-]thought)"
+#: Names that an answer uses for its own sections, such as ``plan``, ``analysis`` and ``monologue``, are not among them.
 _NAMES = (
-    rf"(?:[\w-]{{1,20}}:)?(?:(?:ant|(?:inner|internal|hidden|private)[_-])?{_WORDS}"
-    rf"(?:[_-](?:process|content|steps?|chain|trace|block))?|{_EARLY})"
+    rf"(?:[\w-]{{1,20}}:)?(?!monologue)(?:(?:ant|(?:inner|internal|hidden|private)[_-])?{_WORDS}"
+    rf"(?:[_-](?:process|content|steps?|chain|trace|block))?)"
 )
 #: Beginnings and ends of a block of reasoning. The end belongs to the beginning in the same row.
 _BLOCKS = (
@@ -74,7 +73,6 @@ UNFINISHED = re.compile(
     re.IGNORECASE,
 )
 _ENDS = tuple((re.compile(begin, re.IGNORECASE), re.compile(end, re.IGNORECASE)) for begin, end in _BLOCKS)
-_EARLY_MARK = re.compile(rf"<(?:[\w-]{{1,20}}:)?{_EARLY}\b", re.IGNORECASE)
 HARMONY_END = re.compile(rf"{_HARMONY_END}|(?=<\|(?:start|channel)\|>)")
 
 _SUMMARY = re.compile(r"\s*<summary>.*?</summary>\s*", re.DOTALL)
@@ -85,11 +83,6 @@ _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*\"([^\"]*)\"")
 def end_of(beginning: str) -> re.Pattern[str]:
     """Return the pattern of the mark that ends the block with the mark *beginning*."""
     return next(end for begin, end in _ENDS if begin.fullmatch(beginning))
-
-
-def is_early(beginning: str) -> bool:
-    """Tell whether the mark begins reasoning only before the answer."""
-    return _EARLY_MARK.match(beginning) is not None
 
 
 def is_section(beginning: str) -> bool:

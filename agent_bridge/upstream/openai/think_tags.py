@@ -17,7 +17,6 @@ from agent_bridge.upstream.openai.think_marks import (
     SIGNS,
     UNFINISHED,
     end_of,
-    is_early,
     is_section,
     section_text,
     section_tool,
@@ -33,16 +32,10 @@ if TYPE_CHECKING:
 _PARAGRAPH = "\n\n"
 _QUOTES = tuple("`'\"“«‘")
 _SENTENCE_ENDS = tuple(".!?…:)。！？")
+_CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _STRUCK = ("<s>", "</s>")
 #: Characters of a section that is read as a whole. Messages show far less.
 _LONGEST_SECTION = 100_000
-_NOTHING = re.compile(r"\Z")
-#: The text behind the end of reasoning in a code block without an end: a blank line, a block with a language, or none.
-_ENDS_IN_CODE = re.compile(
-    r"\s*\Z|[ \t]*\n(?:(?:[ \t]*\n)+(?![ \t]*(?:`{3,}|~{3,})[ \t]*(?:\n|\Z))|[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+#.-])"
-)
-#: A text to which the next characters may add so that it is such a text.
-_UNDECIDED_IN_CODE = re.compile(r"[ \t]{0,99}(?:\n[ \t]{0,99}){0,20}(?:`{0,20}|~{0,20})[ \t]{0,99}\Z")
 
 
 class ThinkTagSplitter:
@@ -52,8 +45,8 @@ class ThinkTagSplitter:
     reasoning. An end without a beginning makes all text before it reasoning: the template of the model wrote the
     beginning. Marks that should end the text are removed at its end. Blank reasoning is left out.
 
-    In a code block, an end without a beginning is code, unless it begins a line, and a blank line, a block with a
-    language, or nothing follows, or the code block has no end: reasoning may leave one open.
+    In a code block, an end without a beginning is code, unless it begins a line and the text ends in a code block:
+    reasoning may leave one open.
 
     The memory is bounded: of a section that has to be read as a whole, only the beginning is kept, and a text of more
     than *limit* characters is no reasoning any more.
@@ -79,8 +72,6 @@ class ThinkTagSplitter:
         self._after_block = False
         #: Whether the answer is between marks of its own.
         self._wrapped = False
-        #: Reasoning that is the answer if no other text is.
-        self._early = ""
         #: Whether there was reasoning, and whether it has to go on in a new paragraph.
         self._thought, self._new_thought = False, True
         #: Whether the answer has the beginning of a block as a word.
@@ -100,9 +91,7 @@ class ThinkTagSplitter:
         self._code.add("\n")
         if self._block:
             yield from self._think(section_text(self._section))
-        if self._early and not self._has_answer:
-            yield TextDelta(self._early)
-        elif self._end_in_code is not None and self._code.in_block:
+        if self._end_in_code is not None and self._code.in_block:
             yield from self._withdraw(self._end_in_code)
         elif not (self._has_answer or self._after_block) and self._waiting.isspace():
             yield TextDelta(self._waiting)
@@ -162,8 +151,6 @@ class ThinkTagSplitter:
         if text:
             begins, self._new_thought = self._new_thought and self._thought, False
             self._thought = True
-            if is_early(self._block):
-                self._early += text[: self._limit - len(self._early)]
             yield ReasoningDelta(f"{_PARAGRAPH}{text}" if begins else text)
 
     def _mark(self, found: re.Match[str]) -> Generator[_Event, None, int]:
@@ -172,12 +159,9 @@ class ThinkTagSplitter:
         if self._code.in_block:
             self._mentioned |= bool(found["block"])
             if found["stray"] and not (self._thought or self._mentioned or self._code.line.strip()):
-                if _ENDS_IN_CODE.match(text, found.end()):
-                    yield from self._withdraw()
-                else:
-                    self._end_in_code = len(self._answer)
-                    yield self._say(self._waiting + found[0])
-                    self._waiting = ""
+                self._end_in_code = len(self._answer)
+                yield self._say(self._waiting + found[0])
+                self._waiting = ""
                 return found.end()
         else:
             if found["harmony"] or self._begins(found):
@@ -199,15 +183,13 @@ class ThinkTagSplitter:
 
     def _begins(self, found: re.Match[str]) -> bool:
         """Tell whether the mark begins a block of reasoning."""
-        if not found["block"] or (self._has_answer and is_early(found["block"])):
-            return False
-        return self._after_block or not self._code.line.strip()
+        return bool(found["block"]) and (self._after_block or not self._code.line.strip())
 
     def _wraps(self, found: re.Match[str]) -> bool:
         """Tell whether the mark stands around the answer, and is no part of it."""
         if found["wrap"]:
             return (self._after_block or not self._has_answer) and not (found["late"] and not self._thought)
-        return bool(found["unwrap"]) and self._wrapped
+        return bool(found["unwrap"]) and self._wrapped and "`" not in _CODE_SPAN.sub("", self._code.line)
 
     def _begin_block(self, found: re.Match[str]) -> Iterator[_Event]:
         self._waiting, self._after_block, self._new_thought = "", True, True
@@ -238,10 +220,7 @@ class ThinkTagSplitter:
 
     def _is_decided(self, found: re.Match[str]) -> bool:
         """Tell whether the text after the mark is enough to decide its meaning."""
-        if not found["stray"]:
-            return True
-        undecided = _UNDECIDED_IN_CODE if self._code.in_block else _NOTHING
-        return undecided.match(found.string, found.end()) is None
+        return not found["stray"] or self._code.in_block or found.end() < len(found.string)
 
     def _ends_reasoning(self, found: re.Match[str]) -> bool:
         """Tell whether a mark without a beginning ends reasoning. Otherwise it is a word of the answer."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.transport.failure_kind import FailureKind, kind_of
+from agent_bridge.upstream.transport.failure_kind import FailureKind, kind_of, names_other_cause
 from agent_bridge.upstream.transport.text import load_json, one_line, shorten
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _CODE_KEYS = ("code", "type", "error_type", "status", "status_code", "statusCode
 _RESULTS = ("choices", "data", "output", "usage", "object", "type", "model", "delta", "response", "text")
 _FAILED = ("error", "fail", "failure")
 _SUCCESS = frozenset({"0", "200", "success", "ok", "OK"})
+_NO_ERROR = frozenset({"", "null", "none"})
 _DIGITS = 3
 _FAILURES = range(400, 600)
 #: Letta Code reports the failure of a language model as that model's status, followed by the JSON of its report.
@@ -50,6 +51,11 @@ class ErrorReport:
     def kind(self) -> FailureKind | None:
         """The kind of the failure by its codes or, if they do not tell it, by its words."""
         return kind_of(self.codes, self.message or "")
+
+    @property
+    def names_cause(self) -> bool:
+        """Whether the report has a kind, or its words name a cause that less history does not remove."""
+        return self.kind is not None or names_other_cause(self.message or "")
 
     @property
     def about_key(self) -> bool:
@@ -91,7 +97,7 @@ def failure_in(value: Mapping[str, Any]) -> ErrorReport | None:
     base, code = value.get("base_resp"), value.get("code")
     status = base.get("status_code") if isinstance(base, dict) else None
     failed = (
-        value.get("error")
+        is_failure(value.get("error"))
         or "error" in (value.get("object"), value.get("type"))
         or value.get("success") is False
         or value.get("ok") is False
@@ -104,6 +110,16 @@ def failure_in(value: Mapping[str, Any]) -> ErrorReport | None:
         return None
     words = parse_error({key: value.get(key) for key in ("message", "msg", "detail")}).message
     return parse_error(value) if words and (code is None or str(code) not in _SUCCESS) else None
+
+
+def is_failure(error: Any) -> bool:
+    """Tell whether the value of a key ``error`` reports a failure: ``{"code": 0, "message": ""}`` does not."""
+    if isinstance(error, str):
+        return error.strip().lower() not in _NO_ERROR
+    if isinstance(error, dict):
+        said = [value for value in error.values() if value]
+        return any(isinstance(value, dict | list) or str(value) not in _SUCCESS for value in said)
+    return bool(error)
 
 
 def parse_error_body(body: bytes) -> ErrorReport:

@@ -34,6 +34,8 @@ _NO_PATH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPS
 _UNWANTED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
 #: Statuses of a server that cannot handle the content of the request.
 _UNPROCESSABLE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY})
+#: Statuses of a server whose context is perhaps too small. The agent has not got the question.
+_PERHAPS_TOO_LONG = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _OVERLOADED = 529
 #: Statuses of a request that was rejected before it reached the agent.
 _BUSY = frozenset(
@@ -114,10 +116,6 @@ class ErrorMapper:
             if status in _BUSY or report.kind is FailureKind.LOADING:
                 return self._busy(status or HTTPStatus.SERVICE_UNAVAILABLE, detail)
         error = AnswerInterrupted(Text("answer_problem", upstream=self.upstream), detail=detail)
-        refused = status in _UNPROCESSABLE or (
-            status is None and any("invalid_request" in code for code in report.codes)
-        )
-        error.perhaps_too_long = refused and not begun and report.kind is None
         return _not_begun(error) if not begun and status in _NOT_PASSED_ON else error
 
     def _by_kind(self, report: ErrorReport, status: int, context: RequestContext) -> UpstreamError | None:
@@ -160,7 +158,7 @@ class ErrorMapper:
             text = Text(_refusal(status, report, context), upstream=upstream, status=status)
             refused = UpstreamRefused(text, detail=detail)
             # Servers have many words for a context that is too small. No words of theirs may block a room for good.
-            refused.perhaps_too_long = status in _UNPROCESSABLE and report.kind is None
+            refused.perhaps_too_long = status in _PERHAPS_TOO_LONG and not report.names_cause
             return refused
         error = UpstreamFailed(Text("upstream_failed", upstream=upstream, status=status), detail=detail)
         # Any other failure than that of a gateway may follow an act of the agent.

@@ -131,6 +131,13 @@ _SURELY_CONTEXT, _SURELY_NOT = (re.compile(each, re.IGNORECASE | re.DOTALL) for 
 _ABOUT_CONTEXT = re.compile(
     rf"(?=.*?\b(?:{_THING})\b)(?=.*?(?:{_SIZE}))(?=.*?(?:{_EXCESS}))", re.IGNORECASE | re.DOTALL
 )
+_OTHER_THING = r"\b(?:image|picture|vision|audio|video|file|attachment|multi-?modal|tool|function)(?:s|\b|_)"
+_OTHER_FAULT = r"(?:support|unsupported|fail|invalid|not allowed|disabled|unavailable)"
+_OTHER_CAUSE = re.compile(
+    rf"{_OTHER_THING}.{{0,60}}?{_OTHER_FAULT}|{_OTHER_FAULT}.{{0,60}}?{_OTHER_THING}"
+    r"|(?:invalid|unknown|unsupported|unrecogni[sz]ed|missing|required) (?:value|parameter|argument|field)",
+    re.IGNORECASE | re.DOTALL,
+)
 #: Characters of a message that are read: more are no sentence, but the content of the request.
 _MAX_READ = 2_000
 
@@ -144,3 +151,8 @@ def kind_of(codes: Iterable[str], message: str) -> FailureKind | None:
     if _SURELY_CONTEXT.search(message) or (_ABOUT_CONTEXT.match(message) and not _SURELY_NOT.search(message)):
         return FailureKind.TOO_LONG
     return next((kind for kind, pattern in _WORD_PATTERNS if pattern.search(message)), None)
+
+
+def names_other_cause(message: str) -> bool:
+    """Tell whether *message* names a cause, such as images or a tool, that has nothing to do with the context."""
+    return _OTHER_CAUSE.search(message[:_MAX_READ]) is not None

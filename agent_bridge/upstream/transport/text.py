@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 #: Values of a JSON document. Python needs up to 50 ms for as many, and no other thread can run at that time.
@@ -10,6 +11,8 @@ MAX_VALUES = 150_000
 #: Some servers write line breaks and tabs in texts without escapes.
 _DECODER = json.JSONDecoder(strict=False)
 _BEFORE_VALUES = ((b",", ","), (b"[", "["), (b"{", "{"))
+_STRINGS = r'"(?:[^"\\]++|\\.)*+(?:"|\Z)'
+_STRING, _STRING_OF_BYTES = re.compile(_STRINGS, re.DOTALL), re.compile(_STRINGS.encode(), re.DOTALL)
 
 
 def load_json(text: str | bytes, most: int = MAX_VALUES) -> Any:
@@ -18,16 +21,23 @@ def load_json(text: str | bytes, most: int = MAX_VALUES) -> Any:
     Raises:
         ValueError: *text* is not JSON in UTF-8, is nested too deeply, or contains about *most* values.
     """
-    if isinstance(text, bytes):
-        values = sum(text.count(sign) for sign, _ in _BEFORE_VALUES)
-    else:
-        values = sum(text.count(sign) for _, sign in _BEFORE_VALUES)
-    if values > most:
+    if _values(text) > most and _values(_without_strings(text)) > most:
         raise ValueError("too many values")
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _values(text: str | bytes) -> int:
+    """Return about the number of values in *text*, or more: signs inside strings count too."""
+    if isinstance(text, bytes):
+        return sum(text.count(sign) for sign, _ in _BEFORE_VALUES)
+    return sum(text.count(sign) for _, sign in _BEFORE_VALUES)
+
+
+def _without_strings(text: str | bytes) -> str | bytes:
+    return _STRING_OF_BYTES.sub(b"", text) if isinstance(text, bytes) else _STRING.sub("", text)
 
 
 def json_text(value: Any) -> str:
