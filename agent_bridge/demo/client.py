@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.demo.account import Account
 from agent_bridge.demo.timeline import Room
 
@@ -80,7 +81,10 @@ class Person(Account):
             while True:
                 try:
                     since = await self._look(since)
-                except HomeserverUnavailable:
+                except (HomeserverUnavailable, HomeserverRefused) as error:
+                    # Synapse finds no events of a room that is being deleted.
+                    if isinstance(error, HomeserverRefused) and error.status != HTTPStatus.NOT_FOUND:
+                        raise
                     await asyncio.sleep(_RETRY_PAUSE)
                     continue
                 self._news.set()
