@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -48,8 +47,7 @@ def interview(
     upstream = upstream or _ask("Upstream URL (ends in /v1)", Url)
     if interactive and api_key is None:
         text = "Upstream's API key (empty: none; env:NAME: from the environment)"
-        # A file or a pipe shows nothing, and getpass warns of it.
-        api_key = typer.prompt(text, default="", show_default=False, hide_input=sys.stdin.isatty())
+        api_key = typer.prompt(text, default="", show_default=False, hide_input=True)
     admin = admin or _ask("Your Matrix id", UserId)
     if interactive and plain_names is None:
         plain_names = typer.confirm("Show each agent by its plain name, without “Letta Agent”?", default=False)
