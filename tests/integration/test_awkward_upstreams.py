@@ -90,7 +90,7 @@ async def test_a_message_waits_for_a_server_that_starts(shared: SharedBridge) ->
     async with ScriptedUpstream("sleepy") as upstream, shared.talk(upstream) as talk:
         upstream.script = says(503)
         question = await talk.say("are you there?")
-        (notice,) = await talk.wait_for_answers(1)
+        (notice,) = await talk.person.wait_for(lambda: talk.answers)
         assert notice.content["msgtype"] == "m.notice"
         assert notice.body.startswith("⏳")
         assert upstream.names[0] in notice.body
