@@ -110,15 +110,16 @@ class Person(Account):
                 room.see(event)
             for event in change["ephemeral"]["events"]:
                 room.see_ephemeral(event)
+        # Before the invitations: a room can be left and invited to in one response.
+        for room_id in rooms.get("leave", {}):
+            self.invites.pop(room_id, None)
+            self.rooms.pop(room_id, None)
         for room_id, change in rooms.get("invite", {}).items():
             self.invites[room_id] = invited = Room(room_id)
             for event in change["invite_state"]["events"]:
                 invited.see(event)
         for event in answer.get("presence", {}).get("events", ()):
             self.presences[event["sender"]] = event["content"]
-        for room_id in rooms.get("leave", {}):
-            self.invites.pop(room_id, None)
-            self.rooms.pop(room_id, None)
         return str(answer["next_batch"])
 
     def _sights(self) -> str:
