@@ -64,7 +64,9 @@ async def terminate(uri: str, pid: int) -> None:
 
 async def cut(uri: str, kind: int, key: int) -> None:
     """End the connection that holds a lock."""
-    await terminate(uri, await holder(uri, kind, key))
+    # The caller may be cancelled for the loss. A statement that is cancelled at its very end can swallow that.
+    terminating = asyncio.create_task(terminate(uri, await holder(uri, kind, key)))
+    await asyncio.shield(terminating)
 
 
 async def is_free(locks: Locks, key: int, kind: int = LANE) -> bool:
