@@ -101,7 +101,9 @@ class Person(Account):
         for room_id, change in joined.items():
             if since and change["timeline"].get("limited"):
                 after = since if room_id in self.rooms else None
-                gaps[room_id] = await self.history(room_id, after=after, before=change["timeline"]["prev_batch"])
+                # The person may have left the room since.
+                with contextlib.suppress(HomeserverRefused):
+                    gaps[room_id] = await self.history(room_id, after=after, before=change["timeline"]["prev_batch"])
         for room_id, change in joined.items():
             self.invites.pop(room_id, None)
             room = self.rooms.setdefault(room_id, Room(room_id))
