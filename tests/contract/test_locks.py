@@ -177,8 +177,8 @@ async def test_a_holder_that_is_slow_to_end_is_interrupted_once(locks: Locks, st
 
     async def slow_block() -> None:
         async with locks.hold(LANE, 1):
-            await cut(store_url, LANE, 1)
             try:
+                await cut(store_url, LANE, 1)
                 await asyncio.Event().wait()
             finally:
                 ending.set()
@@ -310,8 +310,8 @@ async def test_a_holder_that_asks_for_another_lock_itself_finds_the_loss(locks: 
 async def test_a_block_that_fails_as_it_is_interrupted_leaves_no_cancellation(locks: Locks, store_url: str) -> None:
     async def work() -> None:
         async with locks.hold(LANE, 1):
-            await cut(store_url, LANE, 1)
             try:
+                await cut(store_url, LANE, 1)
                 await asyncio.Event().wait()
             finally:
                 raise StoreError("it cannot be undone")
