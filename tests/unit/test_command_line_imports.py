@@ -60,9 +60,10 @@ def test_a_terminal_of_another_encoding_gets_escapes(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_an_output_that_cannot_be_written_is_an_error_in_words() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_cannot_be_written_is_an_error_in_words(unbuffered: str) -> None:
     with Path("/dev/full").open("wb") as full:
-        assert run("--version", output=full) == (
+        assert run("--version", output=full, PYTHONUNBUFFERED=unbuffered) == (
             1,
             "agent-bridge: the output cannot be written: No space left on device\n",
         )
