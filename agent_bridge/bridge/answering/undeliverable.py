@@ -67,7 +67,7 @@ class Undeliverable:
         except HomeserverRefused as error:
             _log.warning("the room was not told", room=turn.room_id, error=str(error))
         _log.warning("a message gets no answer", room=turn.room_id, cause=cause)
-        return await outbox.fail(cause)
+        return await outbox.close(TurnState.FAILED, error=cause)
 
     async def _close_redacted(self, turn: Turn, reason: StopReason) -> bool:
         """Close *turn* without a word, unless messages are left in it that were not redacted: they get a report."""
@@ -75,14 +75,13 @@ class Undeliverable:
             return False
         await self._turns.commit(turn, "", error=None, parts=[], stopped=reason)
         await self._withdraw_offer(turn)
-        outbox, taken_back = Outbox(self._homeserver, self._turns, turn, self._homeserver.namespace.bot), list[int]()
+        outbox = Outbox(self._homeserver, self._turns, turn, self._homeserver.namespace.bot)
         if reason is StopReason.WITHDRAWN:
             try:
                 await outbox.recover()
-                taken_back = await outbox.withdraw()
             except HomeserverRefused as error:
-                _log.warning("an answer stays that was withdrawn", room=turn.room_id, error=str(error))
-        return bool(await self._turns.finish(turn, TurnState.STOPPED, {}, taken_back=taken_back))
+                _log.warning("an answer that was withdrawn may stay", room=turn.room_id, error=str(error))
+        return await outbox.close(TurnState.STOPPED)
 
     async def _withdraw_offer(self, turn: Turn) -> None:
         """Remove the offer to stop that an earlier attempt has made: the ghost could still write then."""

@@ -158,7 +158,7 @@ class Outbox:
         await self._overtake([op for op in ops if op.part in self._late])
         for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
             await self.take_back(part)
-        return await self._close(state)
+        return bool(await self._finish(state))
 
     async def settle(self, state: TurnState) -> bool:
         """Leave all parts as they are, remove their marks of growing messages, close the turn as *state*.
@@ -166,10 +166,7 @@ class Outbox:
         If the answer was withdrawn, all of it is redacted. Return True if the turn was the last open one of its lane.
         """
         await self._end_growth()
-        return await self._close_for_good(state)
-
-    async def _close(self, state: TurnState) -> bool:
-        return bool(await self._turns.finish(self._turn, state, self.event_ids, taken_back=sorted(self._taken_back)))
+        return await self.close(state)
 
     async def take_back(self, part: int) -> None:
         """Redact the event that shows *part*, with its edits, if there is one."""
@@ -215,23 +212,22 @@ class Outbox:
         await self._end_growth()
         if Part.GIVE_UP not in self.event_ids:
             await self.show(Op(Part.GIVE_UP, text, notice=True))
-        await self.fail(cause)
+        await self.close(TurnState.FAILED, error=cause)
 
-    async def fail(self, cause: str) -> bool:
-        """Close the turn as failed because of *cause*; if its answer was withdrawn in the meantime, redact all of it.
+    async def close(self, state: TurnState, *, error: str | None = None) -> bool:
+        """Close the turn as *state*, because of *error*; if its answer was withdrawn, redact all of it.
 
         Return True if the turn was the last open one of its lane.
         """
-        return await self._close_for_good(TurnState.FAILED, error=cause)
-
-    async def _close_for_good(self, state: TurnState, *, error: str | None = None) -> bool:
-        is_last = await self._turns.finish(
-            self._turn, state, self.event_ids, taken_back=sorted(self._taken_back), error=error
-        )
+        is_last = await self._finish(state, error=error)
         if is_last is None:
-            taken_back = await self.withdraw()
-            is_last = await self._turns.finish(self._turn, TurnState.STOPPED, {}, taken_back=taken_back)
+            await self.withdraw()
+            is_last = await self._finish(TurnState.STOPPED)
         return bool(is_last)
+
+    async def _finish(self, state: TurnState, *, error: str | None = None) -> bool | None:
+        taken_back = sorted(self._taken_back)
+        return await self._turns.finish(self._turn, state, self.event_ids, taken_back=taken_back, error=error)
 
     async def _record(self, part: int) -> None:
         """Record the event that shows *part*."""
