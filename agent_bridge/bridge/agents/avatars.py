@@ -12,7 +12,7 @@ import structlog
 from yarl import URL
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
-from agent_bridge.bridge.rooms.naming import chosen_by_person
+from agent_bridge.bridge.rooms.naming import set_field
 from agent_bridge.core.errors import FileRefused, HomeserverRefused, HomeserverUnavailable, UserNotRegistered
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_EVENT = "m.room.avatar"
+_EVENT, _FIELD = "m.room.avatar", "url"
 #: Bytes of an upstream's picture; seconds for its download and decoding, and for its upload. The new room waits.
 _MAX_BYTES, _PATIENCE = 2_000_000, 5.0
 
@@ -120,9 +120,8 @@ class Avatars:
         agent, home = agent_room.agent, agent_room.home
         if agent.avatar is None:
             return
-        namespace = self._homeserver.namespace
-        editor = state.editor(_EVENT, namespace.user_id(agent.ghost), namespace.bot)
-        await self._set(state, agent.avatar, home.avatar_applied, editor)
+        ghost = self._homeserver.namespace.user_id(agent.ghost)
+        await set_field(self._homeserver, state, _EVENT, _FIELD, agent.avatar, home.avatar_applied, ghost)
         if home.avatar_applied != agent.avatar:
             await self._agents.avatar_applied(home.id, agent.avatar)
 
@@ -152,7 +151,7 @@ class Avatars:
             if state is not None:
                 avatar = await self._stored("avatar_space", self._space.name)
                 try:
-                    await self._set(state, avatar, avatar, bot)
+                    await set_field(self._homeserver, state, _EVENT, _FIELD, avatar, avatar)
                 except HomeserverRefused as error:
                     _log.warning("the Space has no avatar", room=space, error=str(error))
                 self._space_done = space
@@ -164,17 +163,6 @@ class Avatars:
             avatar = await self._media.upload(*await _tile(name, key), "avatar")
             await self._kv.set(key, avatar)
         return avatar
-
-    async def _set(self, state: RoomState, avatar: str, applied: str | None, as_user: str) -> None:
-        """Set the avatar of a room; *applied* is the one that the bridge gave it last."""
-        present = state.content(_EVENT).get("url")
-        if present == avatar:
-            return
-        if chosen_by_person(state, _EVENT, self._homeserver.namespace, is_applied=present == applied):
-            log = _log.debug if applied == avatar else _log.info
-            log("avatar kept: a person chose it", room=state.room_id)
-        else:
-            await self._homeserver.set_state(state.room_id, _EVENT, {"url": avatar}, as_user=as_user)
 
 
 async def _tile(name: str, seed: str) -> tuple[bytes, str]:

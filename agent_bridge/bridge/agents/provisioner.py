@@ -15,6 +15,7 @@ import structlog
 
 from agent_bridge.bridge.agents.steps import Steps
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.rooms.naming import edit_state
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
@@ -301,8 +302,7 @@ class Provisioner:
         agent, home, state = entered.agent_room.agent, entered.agent_room.home, entered.state
         if not fresh:
             parent = parent_content(self._namespace.domain)
-            editor = state.editor(_PARENT, self._namespace.user_id(agent.ghost), self._namespace.bot)
-            await self._homeserver.set_state(state.room_id, _PARENT, parent, key=space, as_user=editor)
+            await edit_state(self._homeserver, state, _PARENT, parent, self._namespace.user_id(agent.ghost), key=space)
         child = child_content(self._namespace.domain, home.name)
         await self._space.add(space, state.room_id, child)
         await self._agents.linked(home.id, space)

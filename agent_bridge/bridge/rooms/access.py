@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.bridge.rooms.naming import chosen_by_person
+from agent_bridge.bridge.rooms.naming import chosen_by_person, edit_state
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content, restricted_content
 
@@ -65,12 +65,9 @@ class Access:
         Raises:
             HomeserverRefused: neither the ghost nor the bot may change the room.
         """
-        ghost, bot = self._namespace.user_id(agent_room.agent.ghost), self._namespace.bot
+        ghost = self._namespace.user_id(agent_room.agent.ghost)
         if (FUNCTIONAL, "") not in state.events:
-            content = functional_content(bot)
-            await self._homeserver.set_state(
-                state.room_id, FUNCTIONAL, content, as_user=state.editor(FUNCTIONAL, ghost, bot)
-            )
+            await edit_state(self._homeserver, state, FUNCTIONAL, functional_content(self._namespace.bot), ghost)
         version = str(state.content("m.room.create").get("room_version", "1"))
         restricted = self.restricts(space) and version not in _WITHOUT_RESTRICTED
         # The rule names the Space, which may be replaced.
@@ -82,8 +79,7 @@ class Access:
             log = _log.debug if is_known else _log.info
             log("join rule kept: a person chose it", room=state.room_id)
         elif present != _rule(wanted):
-            editor = state.editor(JOIN_RULES, ghost, bot)
-            await self._homeserver.set_state(state.room_id, JOIN_RULES, _rule(wanted), as_user=editor)
+            await edit_state(self._homeserver, state, JOIN_RULES, _rule(wanted), ghost)
             # Why the Space lets nobody in is told once for all rooms.
             if not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
                 text = self._texts.rooms_opened if restricted else self._texts.rooms_closed

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.naming import rename_room
+from agent_bridge.bridge.rooms.naming import edit_state, set_field
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
 from agent_bridge.matrix.rooms import GUESTS
 
@@ -34,13 +34,11 @@ class HomeState:
 
     async def names(self, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
         """Set the name and the topic of the room. The homeserver may have been restored from an older backup."""
-        home, bot = agent_room.home, self._namespace.bot
-        editor = state.editor("m.room.name", ghost, bot)
-        await rename_room(self._homeserver, state, "name", home.name, home.name_applied, editor)
+        home = agent_room.home
+        await set_field(self._homeserver, state, "m.room.name", "name", home.name, home.name_applied, ghost)
         if home.name_applied != home.name:
             await self._agents.name_applied(home.id, home.name)
-        editor = state.editor("m.room.topic", ghost, bot)
-        await rename_room(self._homeserver, state, "topic", home.topic, home.topic_applied, editor)
+        await set_field(self._homeserver, state, "m.room.topic", "topic", home.topic, home.topic_applied, ghost)
         if home.topic_applied != home.topic:
             await self._agents.topic_applied(home.id, home.topic)
 
@@ -54,7 +52,7 @@ class HomeState:
             await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
             changed = True
         if state.content(GUESTS).get("guest_access") != "forbidden":
-            await self._set(state, GUESTS, {"guest_access": "forbidden"}, ghost)
+            await edit_state(self._homeserver, state, GUESTS, {"guest_access": "forbidden"}, ghost)
             changed = True
         return changed
 
@@ -69,7 +67,7 @@ class HomeState:
             await self._homeserver.add_alias(alias, state.room_id, ghost)
         sender = state.sender(_ALIAS)
         if state.content(_ALIAS).get("alias") != alias and (sender is None or self._namespace.is_ours(sender)):
-            await self._set(state, _ALIAS, {"alias": alias}, ghost)
+            await edit_state(self._homeserver, state, _ALIAS, {"alias": alias}, ghost)
 
     async def displayname(self, state: RoomState, ghost: str, displayname: str, *, in_profile: bool) -> None:
         """Give the ghost its display name, if the room shows another one.
@@ -86,7 +84,3 @@ class HomeState:
         elif await self._homeserver.displayname(ghost) != displayname:
             # Set by an administrator of the homeserver. The homeserver carries a change into the room some time later.
             await self._homeserver.set_displayname(ghost, displayname)
-
-    async def _set(self, state: RoomState, kind: str, content: dict[str, Any], ghost: str) -> None:
-        editor = state.editor(kind, ghost, self._namespace.bot)
-        await self._homeserver.set_state(state.room_id, kind, content, as_user=editor)

@@ -1,8 +1,8 @@
-"""Sets names and topics of rooms, unless a person chose another one."""
+"""Sets the state of rooms: names, topics and avatars stay if a person chose them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -27,24 +27,46 @@ def chosen_by_person(state: RoomState, kind: str, namespace: Namespace, *, is_ap
     return not (is_copy and is_applied)
 
 
-async def rename_room(
+async def edit_state(
     homeserver: Homeserver,
     state: RoomState,
-    key: Literal["name", "topic"],
-    text: str,
-    applied: str | None,
-    as_user: str | None = None,
+    kind: str,
+    content: dict[str, Any],
+    ghost: str | None = None,
+    *,
+    key: str = "",
 ) -> None:
-    """Set the name or topic of a room to *text*, unless it is already set or a person chose another one.
+    """Set a state event of a room as *ghost*, or as the bot if only the bot may, or without *ghost*.
 
-    *applied* is the text that the bridge gave the room last.
+    Raises:
+        HomeserverRefused: neither of them may set it.
     """
-    kind = f"m.room.{key}"
-    present = state.content(kind).get(key)
-    if present == text:
+    bot = homeserver.namespace.bot
+    editor = bot if ghost is None else state.editor(kind, ghost, bot)
+    await homeserver.set_state(state.room_id, kind, content, key=key, as_user=editor)
+
+
+async def set_field(
+    homeserver: Homeserver,
+    state: RoomState,
+    kind: str,
+    field: str,
+    value: str,
+    applied: str | None,
+    ghost: str | None = None,
+) -> None:
+    """Set the state event *kind* of a room to *value* in *field*, unless it is already set or a person chose it.
+
+    *applied* is the value that the bridge gave the room last. The user is that of :func:`edit_state`.
+
+    Raises:
+        HomeserverRefused: the user may not set it.
+    """
+    present = state.content(kind).get(field)
+    if present == value:
         return
     if chosen_by_person(state, kind, homeserver.namespace, is_applied=present == applied):
-        log = _log.debug if applied == text else _log.info
-        log("name or topic kept: a person chose it", room=state.room_id, key=key)
+        log = _log.debug if applied == value else _log.info
+        log("state kept: a person chose it", room=state.room_id, kind=kind)
     else:
-        await homeserver.set_state(state.room_id, kind, {key: text}, as_user=as_user)
+        await edit_state(homeserver, state, kind, {field: value}, ghost)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.bridge.rooms.naming import rename_room
+from agent_bridge.bridge.rooms.naming import set_field
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
 from agent_bridge.bridge.rooms.problems import strangers_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -186,8 +186,8 @@ class Space:
         try:
             applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
             names = {"name": self._config.name, "topic": self._config.topic}
-            await rename_room(self._homeserver, state, "name", names["name"], applied.get("name"))
-            await rename_room(self._homeserver, state, "topic", names["topic"], applied.get("topic"))
+            for field, value in names.items():
+                await set_field(self._homeserver, state, f"m.room.{field}", field, value, applied.get(field))
             if applied != names:
                 await self._kv.set(KeyValues.SPACE_NAMES, names)
             repair = repaired_levels(state, self._namespace.bot, self._powers)
