@@ -1,4 +1,4 @@
-"""Fixtures of the contract tests: a migrated database, empty for each test, and the two ends of an HTTP connection."""
+"""Fixtures of the contract tests: a migrated database, empty for each test, a lane with a question, and servers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.turns import Turns
+from support.change_requests import asked
+from support.fake_room import FakeRoom
 from support.fault_server import FaultServer
+from support.records import NAMES
+from support.turn_rows import accept, add_agent
 
 # pytest rewrites the assertions of test modules only; without this call failures in the suites show no values.
 pytest.register_assert_rewrite("contract.upstream_suite", "contract.upstream_http_suite")
@@ -55,3 +62,35 @@ async def wire() -> AsyncIterator[FaultServer]:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         yield session
+
+
+@pytest.fixture
+def turns(database: Database) -> Turns:
+    return Turns(database)
+
+
+@pytest.fixture
+async def agent(database: Database) -> int:
+    """The row id of an agent with a room."""
+    return await add_agent(database)
+
+
+@pytest.fixture
+async def lane(database: Database, agent: int) -> int:
+    """The lane of an agent's room, in which ``$q`` waits."""
+    (lane,) = await accept(database, asked("$q", agent))
+    return lane
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[FakeRoom]:
+    """A room of a server in a homeserver's place."""
+    async with FakeRoom() as room:
+        yield room
+
+
+@pytest.fixture
+async def homeserver(room: FakeRoom) -> AsyncIterator[Homeserver]:
+    """The server of *room*, as the bridge speaks to it."""
+    async with homeserver_session() as session:
+        yield Homeserver(room.root_url, "token", NAMES, session)

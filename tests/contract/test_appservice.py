@@ -456,16 +456,21 @@ def test_missing_ids_indicate_a_stranded_transaction_unless_they_are_usual() -> 
     assert not missing.indicate(now=1000)
 
 
-async def test_a_transaction_that_is_stranded_late_is_searched(client: AppServiceClient, intake: Recorder) -> None:
-    """The homeserver's repeats took so long that they seemed over."""
-    assert await client.put({"events": []}, "/transactions/4") == (200, {})
-    searching = asyncio.create_task(every(GAP_LOOK, client.endpoint.look_for_gap, name="search"))
+async def until_compared(client: AppServiceClient, intake: Recorder) -> None:
+    """Search for stranded transactions until the rooms are compared."""
+    running = asyncio.create_task(every(GAP_LOOK, client.endpoint.look_for_gap, name="search"))
     try:
         async with asyncio.timeout(15):
             await intake.compared.wait()
     finally:
-        searching.cancel()
-        await asyncio.wait({searching})
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_transaction_that_is_stranded_late_is_searched(client: AppServiceClient, intake: Recorder) -> None:
+    """The homeserver's repeats took so long that they seemed over."""
+    assert await client.put({"events": []}, "/transactions/4") == (200, {})
+    await until_compared(client, intake)
     assert await client.put({"events": []}, "/transactions/6") == (200, {})
     assert intake.signs == ["the homeserver's transaction ids have a gap"]
 
@@ -477,10 +482,4 @@ async def test_gap_detection_counts_from_the_transaction_that_it_begins_with(
     """A repeated transaction may be the last one that the homeserver sends for a long time."""
     for txn_id in ids:
         assert await client.put({"events": []}, f"/transactions/{txn_id}") == (200, {})
-    running = asyncio.create_task(every(GAP_LOOK, client.endpoint.look_for_gap, name="search"))
-    try:
-        async with asyncio.timeout(15):
-            await intake.compared.wait()
-    finally:
-        running.cancel()
-        await asyncio.wait({running})
+    await until_compared(client, intake)

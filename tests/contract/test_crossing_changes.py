@@ -42,23 +42,6 @@ if TYPE_CHECKING:
 _TALKS, _STEPS = 40, 30
 
 
-@pytest.fixture
-def turns(database: Database) -> Turns:
-    return Turns(database)
-
-
-@pytest.fixture
-async def agent(database: Database) -> int:
-    return await add_agent(database)
-
-
-@pytest.fixture
-async def lane(database: Database, agent: int) -> int:
-    """The lane of an agent's room, in which ``$q`` waits."""
-    (lane,) = await accept(database, asked("$q", agent))
-    return lane
-
-
 async def retry(database: Database) -> None:
     async with database.transaction() as connection:
         assert await TurnAdmin(database).retry(connection, (await row_of(database, "$q"))["id"], "$retry") is not None

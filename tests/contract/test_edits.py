@@ -27,7 +27,6 @@ from support.turn_rows import (
     OTHER,
     ROOM,
     accept,
-    add_agent,
     all_rows,
     collect,
     content,
@@ -47,23 +46,6 @@ if TYPE_CHECKING:
 CAROL = "@carol:example.org"
 CAT = Attachment(MediaKind.IMAGE, "mxc://x/cat", "cat.png", "image/png", 9, None, voice=False, encrypted=False)
 CLOSED = [TurnState.DONE, TurnState.FAILED, TurnState.STOPPED]
-
-
-@pytest.fixture
-def turns(database: Database) -> Turns:
-    return Turns(database)
-
-
-@pytest.fixture
-async def agent(database: Database) -> int:
-    return await add_agent(database)
-
-
-@pytest.fixture
-async def lane(database: Database, agent: int) -> int:
-    """The lane of an agent's room, in which ``$q`` waits."""
-    (lane,) = await accept(database, asked("$q", agent))
-    return lane
 
 
 async def carry_out(database: Database, lane: int) -> bool:

@@ -42,11 +42,6 @@ def intake_store(database: Database) -> IntakeStore:
     return IntakeStore(database)
 
 
-@pytest.fixture
-def turns(database: Database) -> Turns:
-    return Turns(database)
-
-
 def aside(event_id: str) -> NewTurn:
     """A command in an agent's room."""
     return new(event_id, kind=TurnKind.COMMAND)

@@ -12,45 +12,19 @@ from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.core.answers import Op
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.turns import StopReason, Turn, TurnState
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.edits import Edits
-from agent_bridge.store.turns import Turns
-from support.change_requests import again, asked, note, redaction
+from support.change_requests import again, note, redaction
 from support.conditions import eventually
-from support.fake_room import FakeRoom
 from support.records import NAMES
-from support.turn_rows import accept, add_agent, row_of, take
+from support.turn_rows import row_of, take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.turns import Turns
+    from support.fake_room import FakeRoom
 
 GHOST = NAMES.user_id("agent_frida")
-
-
-@pytest.fixture
-async def room() -> AsyncIterator[FakeRoom]:
-    async with FakeRoom() as room:
-        yield room
-
-
-@pytest.fixture
-async def homeserver(room: FakeRoom) -> AsyncIterator[Homeserver]:
-    async with homeserver_session() as session:
-        yield Homeserver(room.root_url, "token", NAMES, session)
-
-
-@pytest.fixture
-async def lane(database: Database) -> int:
-    (lane,) = await accept(database, asked("$q", await add_agent(database)))
-    return lane
-
-
-@pytest.fixture
-def turns(database: Database) -> Turns:
-    return Turns(database)
 
 
 def ops(word: str, number: int = 4) -> list[Op]:

@@ -13,7 +13,6 @@ from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
-from agent_bridge.store.turns import Turns
 from support.change_requests import TALK, again, answer, asked, edit, note, redaction
 from support.turn_rows import ROOM, accept, add_agent, all_rows, collect, content, finish, order, row_of, take
 
@@ -22,24 +21,9 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.redactions import Forgotten
+    from agent_bridge.store.turns import Turns
 
 SECRET = "The password is swordfish"
-
-
-@pytest.fixture
-def turns(database: Database) -> Turns:
-    return Turns(database)
-
-
-@pytest.fixture
-async def agent(database: Database) -> int:
-    return await add_agent(database)
-
-
-@pytest.fixture
-async def lane(database: Database, agent: int) -> int:
-    (lane,) = await accept(database, asked("$q", agent))
-    return lane
 
 
 async def redact(database: Database, change: ChangeRequest, *, redact_answers: bool = True) -> Forgotten:

@@ -10,40 +10,27 @@ import pytest
 
 from agent_bridge.bridge.delivery.stop_offers import STOP, StopOffers
 from agent_bridge.core.errors import HomeserverUnavailable
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.turns import Turns
-from support.change_requests import asked
 from support.conditions import eventually
-from support.fake_room import FakeRoom
 from support.records import NAMES
-from support.turn_rows import accept, add_agent, take
+from support.turn_rows import take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from agent_bridge.core.turns import Turn
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.postgres.database import Database
+    from support.fake_room import FakeRoom
 
 GHOST = NAMES.user_id("agent_frida")
 
 
 @pytest.fixture
-async def room() -> AsyncIterator[FakeRoom]:
-    async with FakeRoom() as room:
-        yield room
+def offers(turns: Turns, homeserver: Homeserver) -> StopOffers:
+    return StopOffers(homeserver, turns, after=0)
 
 
 @pytest.fixture
-async def offers(database: Database, room: FakeRoom) -> AsyncIterator[StopOffers]:
-    async with homeserver_session() as session:
-        homeserver = Homeserver(room.root_url, "token", NAMES, session)
-        yield StopOffers(homeserver, Turns(database), after=0)
-
-
-@pytest.fixture
-async def turn(database: Database) -> Turn:
-    (lane,) = await accept(database, asked("$q", await add_agent(database)))
+async def turn(database: Database, lane: int) -> Turn:
     return await take(database, lane)
 
 

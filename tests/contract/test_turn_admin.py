@@ -26,11 +26,6 @@ def turn_admin(database: Database) -> TurnAdmin:
     return TurnAdmin(database)
 
 
-@pytest.fixture
-async def agent(database: Database) -> int:
-    return await add_agent(database)
-
-
 async def close(database: Database, lane: int, state: TurnState, error: str | None = None) -> None:
     """Claim the head of *lane* and close it, as shown by one event."""
     turns, turn = Turns(database), await take(database, lane)

@@ -26,7 +26,6 @@ from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
-from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.sessions import open_locks
 from support.turn_rows import (
@@ -51,11 +50,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.turns import NewTurn
     from agent_bridge.store.postgres.database import Database
-
-
-@pytest.fixture
-def turns(database: Database) -> Turns:
-    return Turns(database)
+    from agent_bridge.store.turns import Turns
 
 
 def refusal(event_id: str, reason: RefusalReason) -> NewTurn:

@@ -84,13 +84,19 @@ async def test_a_redacted_question_takes_its_answer_with_it(shared: SharedBridge
         await talk.wait_until_idle()
 
 
+async def an_edited_plan(talk: Conversation) -> tuple[str, str]:
+    """Ask a question, edit a secret into it, and wait for the answers; return the events of question and edit."""
+    question = await talk.say("my plan?")
+    await talk.wait_for_answers(1)
+    edit = await talk.person.edit(talk.room_id, question, f"my plan? The password is {SECRET}")
+    await talk.person.wait_for(lambda: SECRET in talk.answers[0].body)
+    await talk.wait_until_idle()
+    return question, edit
+
+
 async def test_a_redacted_edit_is_forgotten_and_the_text_before_is_answered(shared: SharedBridge) -> None:
     async with ScriptedUpstream("planner") as upstream, shared.talk(upstream) as talk:
-        question = await talk.say("my plan?")
-        await talk.wait_for_answers(1)
-        edit = await talk.person.edit(talk.room_id, question, f"my plan? The password is {SECRET}")
-        await talk.person.wait_for(lambda: SECRET in talk.answers[0].body)
-        await talk.wait_until_idle()
+        _, edit = await an_edited_plan(talk)
         await talk.person.redact(talk.room_id, edit)
         await talk.person.wait_for(lambda: [m.body for m in talk.answers if m.body] == ["Echo: my plan?"])
         await talk.wait_until_idle()
@@ -103,11 +109,7 @@ async def test_a_redacted_edit_is_forgotten_and_the_text_before_is_answered(shar
 async def test_an_answer_to_a_redacted_edit_that_is_just_shown_is_given_again(shared: SharedBridge) -> None:
     """The redaction comes between the commit of the answer and its end."""
     async with ScriptedUpstream("slow") as upstream, shared.talk(upstream) as talk:
-        question = await talk.say("my plan?")
-        await talk.wait_for_answers(1)
-        edit = await talk.person.edit(talk.room_id, question, f"my plan? The password is {SECRET}")
-        await talk.person.wait_for(lambda: SECRET in talk.answers[0].body)
-        await talk.wait_until_idle()
+        question, edit = await an_edited_plan(talk)
         # As a bridge leaves it that is killed before it closes the turn.
         await talk.running.database.execute(
             "UPDATE turn SET state = 'committed', finished_at = NULL, waits_since = now(),"
