@@ -36,9 +36,9 @@ async def invite(
     """Invite *user*, or the caller, into the room of *agent*.
 
     Without the role of an admin only the caller, who was invited before, or may enter from the Space, and was not
-    removed. The agent's ghost invites to a direct conversation. The homeserver does not
-    repeat an invitation that the person has not answered, and it does not invite a member. So running twice has another
-    effect only for a person who left the room in between.
+    removed. The agent's ghost invites to a direct conversation. The homeserver does not repeat an invitation that the
+    person has not answered, and it does not invite a member. So running twice has another effect only for a person who
+    left the room in between.
     """
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:

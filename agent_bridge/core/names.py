@@ -12,7 +12,8 @@ _JOINERS = frozenset("\u200c\u200d")
 #: Control characters, format characters (direction, invisible), private use, and halves of surrogate pairs.
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs"})
 #: Letters and symbols that show nothing: fillers of Hangul and of Khmer, and the empty pattern of Braille.
-_BLANK = re.compile("[\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+EMPTY_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+_BLANK = re.compile(f"[{EMPTY_LETTERS}]")
 #: Line breaks, tabs and the joiner of emoji.
 _KEPT_IN_TEXT = frozenset("\n\t\u200d")
 #: Code points that are no characters.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -36,5 +35,4 @@ async def within(seconds: float, work: Coroutine[Any, Any, _Result]) -> _Result:
         raise TimeoutError(f"not done within {seconds:g} s")
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+        await asyncio.wait({task})

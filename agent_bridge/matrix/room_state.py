@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from agent_bridge.matrix.rooms import SPACE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -96,7 +98,7 @@ class RoomState:
     @property
     def is_space(self) -> bool:
         """Tell whether the room is a Space."""
-        return self.content("m.room.create").get("type") == "m.space"
+        return self.content("m.room.create").get("type") == SPACE
 
     @property
     def lists_creator(self) -> bool:

@@ -18,6 +18,8 @@ OUT_OF_REACH = 101
 ENCRYPTION = "m.room.encryption"
 JOIN_RULES = "m.room.join_rules"
 GUESTS = "m.room.guest_access"
+#: Type of a room that lists rooms (spec, "Spaces").
+SPACE = "m.space"
 #: Members that clients do not count for the name and the picture of a room (MSC4171, by its earlier name).
 FUNCTIONAL = "io.element.functional_members"
 #: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
@@ -102,7 +104,7 @@ def home_content(
 
 def space_content(plan: RoomPlan) -> dict[str, Any]:
     """Return the body that creates the Space, in which only admins can send messages."""
-    content = plan.content() | {"creation_content": {"type": "m.space"}}
+    content = plan.content() | {"creation_content": {"type": SPACE}}
     content["power_level_content_override"]["events_default"] = ADMIN_POWER
     return content
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.postgres.signals import Signals
 
-
 #: Seconds for which a change has to wait before it is reported: some are settled at once.
 _SETTLED = 5.0
 #: Seconds after which a change that does not wait any more is forgotten. A new leader needs time to see it again.
@@ -47,7 +46,7 @@ class HeldChanges:
         self._seen: dict[str, tuple[list[str], float]] = {}
 
     async def run(self) -> None:
-        """Tell the administrators as soon as the status of an upstream changes, until cancelled."""
+        """Tell the administrators when a change has waited for some seconds, until cancelled."""
         with self._signals.subscription(Topic.UPSTREAMS) as wake:
             await every(FALLBACK, self._report, name="report of held changes", wake=wake, rest=LONG_REST)
 

@@ -16,6 +16,7 @@ from agent_bridge.core.payloads import InvitationPayload
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import TurnState
+from agent_bridge.matrix.rooms import SPACE
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
@@ -179,4 +180,4 @@ class InviteHandler:
     async def _is_space(self, room_id: str) -> bool:
         # The whole state of a public room may be very large.
         create = await self._homeserver.state(room_id, "m.room.create")
-        return create is not None and create["content"].get("type") == "m.space"
+        return create is not None and create["content"].get("type") == SPACE

@@ -6,14 +6,15 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.names import EMPTY_LETTERS
 from agent_bridge.matrix.said import is_reply, text_of_html
 
 if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.events import RoomEvent
 
-#: Characters that show nothing, beside those of the categories control and format: joiner, fillers, vowels, selectors.
-_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+#: Characters that show nothing, beside those of the categories control and format: empty letters, joiner, selectors.
+_BLANK = re.compile(f"[{EMPTY_LETTERS}\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _UNSEEN = frozenset({"Cc", "Cf"})
 #: Marks of Markdown that clients leave around a command.
 _EMPHASIS = "*_~`"
