@@ -88,13 +88,13 @@ class Leader:
         its locks lost.
         """
         leader, now = await self._leadership.state(), time.monotonic()
-        is_silent = min(leader.silent or 0.0, leader.idle or 0.0) > self._frozen_after
-        if leader.pid is None or not is_silent:
+        silent, pause = min(leader.silent or 0.0, leader.idle or 0.0), self._frozen_after / _SIGNS
+        if leader.pid is None or silent <= self._frozen_after - pause:
             self._rival = None
         elif self._rival is None or self._rival[0] != leader.pid:
             self._rival = (leader.pid, now)
-        elif now - self._rival[1] > self._frozen_after / _SIGNS:
-            _log.warning("the leader is frozen: its session is ended", seconds=round(leader.silent or 0.0, 1))
+        elif silent > self._frozen_after and now - self._rival[1] > pause:
+            _log.warning("the leader is frozen: its session is ended", seconds=round(silent, 1))
             await self._leadership.end(leader.pid)
 
     async def _lead(self) -> None:
