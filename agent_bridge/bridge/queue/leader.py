@@ -89,7 +89,7 @@ class Leader:
         """
         leader, now = await self._leadership.state(), time.monotonic()
         silent, pause = min(leader.silent or 0.0, leader.idle or 0.0), self._frozen_after / _SIGNS
-        if leader.pid is None or silent <= self._frozen_after - pause:
+        if leader.pid is None or silent <= self._frozen_after / 2:
             self._rival = None
         elif self._rival is None or self._rival[0] != leader.pid:
             self._rival = (leader.pid, now)
