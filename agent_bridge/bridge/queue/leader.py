@@ -50,7 +50,7 @@ class Leader:
         self._elected = elected
         self._duties = duties
         self._frozen_after = frozen_after
-        #: The session of a leader without a sign of life, and since when this process sees that, by a monotonic clock.
+        #: The session of the leader, and since when this process sees it do nothing, by a monotonic clock.
         self._rival: tuple[int, float] | None = None
         #: Sessions of other processes that had given no sign of life at the last look.
         self._suspects: set[int] = set()
@@ -88,12 +88,13 @@ class Leader:
         its locks lost.
         """
         leader, now = await self._leadership.state(), time.monotonic()
-        silent, pause = min(leader.silent or 0.0, leader.idle or 0.0), self._frozen_after / _SIGNS
-        if leader.pid is None or silent <= self._frozen_after / 2:
+        if leader.pid is None or (leader.idle or 0.0) <= self._frozen_after / 2:
             self._rival = None
         elif self._rival is None or self._rival[0] != leader.pid:
             self._rival = (leader.pid, now)
-        elif silent > self._frozen_after and now - self._rival[1] > pause:
+        elif (silent := leader.silent or 0.0) > self._frozen_after and now - self._rival[
+            1
+        ] > self._frozen_after / _SIGNS:
             _log.warning("the leader is frozen: its session is ended", seconds=round(silent, 1))
             await self._leadership.end(leader.pid)
 
