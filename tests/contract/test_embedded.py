@@ -56,9 +56,11 @@ def setting(uri: str, name: str) -> str:
 
 
 def pid_of(folder: Path) -> int | None:
-    """Return the process id of the server that runs on *folder*."""
-    file = folder / "postmaster.pid"
-    return int(file.read_text().split()[0]) if file.exists() else None
+    """Return the process id of the server that runs on *folder*; a server that starts may not have written it yet."""
+    try:
+        return int((folder / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, IndexError):
+        return None
 
 
 def permissions_of_others(folder: str | Path) -> int:
