@@ -132,8 +132,10 @@ class UpstreamConfig(Section):
     """A server that hosts agents."""
 
     name: UpstreamName = Field(description="Name in commands, logs and the database.")
-    kind: Literal["openai"] = Field(
-        "openai", description="Protocol. openai: a server with /v1/models and /v1/chat/completions."
+    kind: Literal["openai", "letta"] = Field(
+        "openai",
+        description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
+        "Letta, over its WebSocket.",
     )
     url: Url = Field(
         description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]

@@ -183,6 +183,11 @@ class Texts:
     upstream_no_tls: str
     upstream_perhaps_http: str
     upstream_perhaps_https: str
+    upstream_command: str
+    letta_version: str
+    letta_lacks: str
+    letta_not_accepted: str
+    letta_interrupted: str
     upstream_closed: str
     upstream_slow: str
     upstream_silent: str

@@ -221,6 +221,11 @@ RUSSIAN = Texts(
         "не удалось связаться с сервером {upstream} за {seconds:g} с: возможно, его url начинается с http://"
     ),
     upstream_perhaps_https="сервер {upstream} не прислал ответ HTTP: возможно, его url начинается с https://",
+    upstream_command="сервер {upstream} не выполнил команду",
+    letta_version="сервер {upstream} использует версию {version} протокола App Server, а мост — версию 1",
+    letta_lacks="серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}",
+    letta_not_accepted="сервер {upstream} пока не принимает сообщение",
+    letta_interrupted="соединение прервалось после того, как агент применил инструмент: ответ может быть неполным",
     upstream_closed="сервер {upstream} закрыл соединение без ответа",
     upstream_slow="сервер {upstream} не ответил за {seconds:g} с",
     upstream_silent="сервер {upstream} ничего не присылал {seconds:g} с",

@@ -21,6 +21,10 @@ class AnswerRequest:
     session: str
     #: The same for every attempt at the same turn.
     idempotency_key: str
+    #: The number of the attempt, from 1.
+    attempt: int = 1
+    #: The title of the conversation for people.
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from agent_bridge.upstream.openai.content import (
     read_files,
     read_sources,
 )
-from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call, tool_result
+from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.transport.error_body import failure_in, is_failure, parse_error
+from agent_bridge.upstream.transport.pieces import MAX_TOOL_TEXT, tool_call, tool_result
 from agent_bridge.upstream.transport.text import json_text
 
 if TYPE_CHECKING:

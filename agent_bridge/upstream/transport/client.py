@@ -195,6 +195,38 @@ class UpstreamClient:
                 yield body
 
     @asynccontextmanager
+    async def websocket(
+        self, path: str, *, connect: float, heartbeat: float, max_bytes: int
+    ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse, None]:
+        """Open a WebSocket at *path* below the upstream's URL, and give it. Leaving the context closes it.
+
+        *connect* is a limit in seconds. The server has to answer a ping every *heartbeat* seconds within half of them.
+        The WebSocket ends at a message of more than *max_bytes*.
+
+        Raises:
+            UpstreamError: the WebSocket was not opened.
+        """
+        timeout = aiohttp.ClientTimeout(total=connect, connect=connect)
+        try:
+            async with asyncio.timeout(connect):
+                socket = await self._session.ws_connect(
+                    self._url + path,
+                    params=self._query,
+                    headers=self._headers,
+                    heartbeat=heartbeat,
+                    max_msg_size=max_bytes,
+                    proxy=self._proxy,
+                    ssl=self._ssl,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            failed = ErrorResponse(error.status, error.headers or {}, b"")
+            raise self.errors.from_response(failed, datetime.now(UTC), _AGENT_LIST) from None
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._no_response(error, timeout, _AGENT_LIST) from None
+        async with socket:
+            yield socket
+
+    @asynccontextmanager
     async def _session_for(self, *, own_connection: bool) -> AsyncGenerator[aiohttp.ClientSession, None]:
         if not own_connection:
             yield self._session

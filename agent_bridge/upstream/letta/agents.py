@@ -1,0 +1,103 @@
+"""The list of agents of an App Server.
+
+One agent is 23 kB in the server's list, and the server reports no changes. Its OpenAI API, if it is on, has a list of
+names of 80 bytes each, which changes whenever an agent is made, renamed or deleted. So the bridge reads that list at
+each poll, and the whole list after a change and every few minutes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import aiohttp
+
+from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.upstream.base import UNCHANGED, AgentInfo
+from agent_bridge.upstream.letta.frames import objects, text
+from agent_bridge.upstream.transport.agent_texts import description_of, name_of
+from agent_bridge.upstream.transport.choice import is_included
+from agent_bridge.upstream.transport.text import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.upstream.base import Unchanged
+    from agent_bridge.upstream.letta.frames import Frame
+    from agent_bridge.upstream.letta.link import Link
+    from agent_bridge.upstream.transport.client import UpstreamClient
+
+_NAMES = "/v1/models"
+_NAMES_TIMEOUT = 30.0
+#: Seconds after which the whole list is read although the names are the same, and between two looks for the list of
+#: names on a server without it.
+_WHOLE_LIST, _LOOK_AGAIN = 300.0, 300.0
+#: Agents of one page of the whole list, and pages that are read.
+_PAGE, _MAX_PAGES = 100, 200
+#: Bytes of an id: an index of the database has to hold it.
+_MAX_ID_BYTES = 255
+
+
+class AgentList:
+    """The list of one server, which *client* reaches over HTTP and *link* over its WebSocket."""
+
+    def __init__(self, config: UpstreamConfig, client: UpstreamClient, link: Link, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._client = client
+        self._link = link
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=_NAMES_TIMEOUT, connect=config.connect_timeout)
+        #: The list of names at the time of the last whole list; None if the server has no list of names.
+        self._names: bytes | None = None
+        self._agents: tuple[AgentInfo, ...] | None = None
+        self._read_at = self._no_names_until = -_WHOLE_LIST
+
+    async def fetch(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
+        """See :meth:`agent_bridge.upstream.base.Upstream.agents`."""
+        now = self._clock()
+        names = await self._fetch_names(now)
+        is_fresh = self._agents is not None and now - self._read_at < _WHOLE_LIST
+        if is_fresh and names is not None and names == self._names:
+            return UNCHANGED
+        agents = await self._fetch_agents()
+        self._names, self._read_at = names, now
+        if agents == self._agents:
+            return UNCHANGED
+        self._agents = agents
+        return agents
+
+    async def _fetch_names(self, now: float) -> bytes | None:
+        """Return the list of names as it arrives; None if the server has none."""
+        if now < self._no_names_until:
+            return None
+        try:
+            async with self._client.open("GET", _NAMES, self._timeout) as body:
+                return await body.read_all()
+        except UpstreamRefused:
+            self._no_names_until = now + _LOOK_AGAIN
+            return None
+
+    async def _fetch_agents(self) -> tuple[AgentInfo, ...]:
+        found: dict[str, AgentInfo] = {}
+        query: dict[str, object] = {"limit": _PAGE}
+        for _ in range(_MAX_PAGES):
+            page = objects((await self._link.request("agent_list", query=query)).get("agents"))
+            fresh = {agent.model: agent for agent in map(_agent, page) if agent is not None}
+            # A server that does not know the cursor returns its first page again.
+            if len(page) < _PAGE or fresh.keys() <= found.keys():
+                found |= fresh
+                return tuple(each for each in found.values() if is_included(each.model, each.name, self._config))
+            found |= fresh
+            query = {"limit": _PAGE, "after": text(page[-1].get("id"))}
+        raise UpstreamProtocolError(Text("list_pages", upstream=self._config.name, limit=_MAX_PAGES))
+
+
+def _agent(entry: Frame) -> AgentInfo | None:
+    agent_id = text(entry.get("id"))
+    if not agent_id.strip() or storable(agent_id) != agent_id or len(agent_id.encode()) > _MAX_ID_BYTES:
+        return None
+    if entry.get("hidden") is True:
+        return None
+    name = name_of((text(entry.get("name")), agent_id))
+    return AgentInfo(agent_id, name, description=description_of([text(entry.get("description"))]))

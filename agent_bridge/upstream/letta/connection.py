@@ -1,0 +1,103 @@
+"""One WebSocket to an App Server: sends commands, and passes the events of the server on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import aiohttp
+
+from agent_bridge.upstream.letta.frames import conversation_of
+from agent_bridge.upstream.transport.text import load_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent_bridge.upstream.letta.frames import Frame
+
+#: Values of one frame. The list of a hundred agents has fewer.
+_MAX_VALUES = 1_000_000
+#: Frames of 30 kB each that repeat the state of the device. They are read only if they have pending approvals.
+_DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_control_requests":[]'
+
+
+class ConnectionEnded(Exception):
+    """The WebSocket ended before the response to a command arrived: the server may have carried the command out."""
+
+
+class CommandSilent(Exception):
+    """The server did not respond to a command in time. It ignores commands that it does not know."""
+
+
+class Connection:
+    """The commands and events of one open *socket*. *receive* gets each event, in their order, and must not block."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Frame], None]) -> None:
+        self._socket = socket
+        self._receive = receive
+        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        self._ended = False
+        #: The ids of the conversations whose events the server sends to this connection.
+        self.followed: set[str] = set()
+
+    async def request(self, command: str, /, *, within: float, **fields: Any) -> Frame:
+        """Send a command, and return the response, which may report a failure. *within* is a limit in seconds.
+
+        Raises:
+            ConnectionEnded: there is no response.
+            CommandSilent: there is none in time.
+        """
+        if self._ended:
+            raise ConnectionEnded
+        request_id = uuid4().hex
+        response: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = response
+        try:
+            async with asyncio.timeout(within):
+                await self.send(type=command, request_id=request_id, **fields)
+                return await response
+        except TimeoutError:
+            raise CommandSilent from None
+        finally:
+            del self._waiting[request_id]
+
+    async def send(self, **frame: Any) -> None:
+        """Send a frame that has no response.
+
+        Raises:
+            ConnectionEnded: the frame may not have arrived.
+        """
+        try:
+            await self._socket.send_str(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+        except (aiohttp.ClientError, ConnectionError):
+            raise ConnectionEnded from None
+
+    async def read(self) -> None:
+        """Read until the WebSocket ends. Frames that are not JSON objects are ignored."""
+        try:
+            async for message in self._socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._take(message.data)
+        finally:
+            self._ended = True
+            for response in self._waiting.values():
+                if not response.done():
+                    response.set_exception(ConnectionEnded())
+
+    def _take(self, data: str) -> None:
+        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data:
+            return
+        try:
+            frame = load_json(data, _MAX_VALUES)
+        except ValueError:
+            return
+        if not isinstance(frame, dict):
+            return
+        response = self._waiting.get(str(frame.get("request_id")))
+        if response is not None:
+            if not response.done():
+                response.set_result(frame)
+        elif conversation_of(frame):
+            self._receive(frame)

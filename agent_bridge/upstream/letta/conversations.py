@@ -1,0 +1,106 @@
+"""The conversations of lanes on the server: one for each lane, made at its first question.
+
+A new conversation is made in three steps: a unique marker is stored, the conversation is made with the marker in its
+name (``summary``), and its id is stored. After a kill between two steps, the conversation is found by the marker.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
+from agent_bridge.upstream.conversation_store import StoredConversation
+from agent_bridge.upstream.letta.frames import Runtime, mapping, objects, text
+
+if TYPE_CHECKING:
+    from agent_bridge.upstream.conversation_store import ConversationStore
+    from agent_bridge.upstream.letta.link import Link
+
+
+class LaneConversations:
+    """The conversations of all lanes, in *store* and on the server at *link*."""
+
+    def __init__(self, link: Link, store: ConversationStore) -> None:
+        self._link = link
+        self._store = store
+
+    async def current(self, model: str, session: str, title: str) -> tuple[Runtime, bool]:
+        """Return the conversation of a lane, and whether it is new.
+
+        Raises:
+            UpstreamError: the server did not make it.
+            StoreError: the database cannot be used.
+        """
+        known = await self._store.get(model, session)
+        if known is not None and known.ref and not known.marker:
+            return Runtime(model, known.ref), False
+        if known is not None and known.ref:
+            return await self._finish(model, session, known, title, after=None), False
+        return await self._finish(model, session, known or StoredConversation(""), title, after=None), True
+
+    async def replace(self, runtime: Runtime, session: str, title: str, *, after: str | None) -> Runtime:
+        """Return a copy of a conversation up to the message *after*, in its place; None: of the whole conversation.
+
+        The old conversation is archived. An empty *after* stands for an empty conversation.
+
+        Raises:
+            UpstreamError: the server did not make the copy.
+            StoreError: the database cannot be used.
+        """
+        return await self._finish(
+            runtime.agent_id, session, StoredConversation(runtime.conversation_id), title, after=after
+        )
+
+    async def _finish(
+        self, model: str, session: str, known: StoredConversation, title: str, *, after: str | None
+    ) -> Runtime:
+        """Make the conversation that replaces *known*, or find the one that was made before a kill."""
+        made = ""
+        if known.marker:
+            made = await self._find(model, known)
+        else:
+            known = StoredConversation(known.ref, f"ab-{uuid4().hex[:12]}")
+            await self._store.put(model, session, known)
+        made = made or await self._make(model, known, after)
+        await self._store.put(model, session, StoredConversation(made))
+        with suppress(UpstreamError):
+            await self._link.request("conversation_update", conversation_id=made, body={"summary": title})
+        if known.ref:
+            with suppress(UpstreamError):
+                body = {"summary": title, "archived": True}
+                await self._link.request("conversation_update", conversation_id=known.ref, body=body)
+        return Runtime(model, made)
+
+    async def _make(self, model: str, known: StoredConversation, after: str | None) -> str:
+        """Make a conversation with the marker of *known* in its name, and return its id."""
+        while True:
+            try:
+                if not known.ref or after == "":
+                    body: dict[str, object] = {"agent_id": model, "summary": known.marker}
+                    response = await self._link.request("conversation_create", once=True, body=body)
+                else:
+                    # A copy takes the name over.
+                    name = {"summary": known.marker}
+                    await self._link.request("conversation_update", conversation_id=known.ref, body=name)
+                    body = {"agent_id": model}
+                    if after:
+                        body["message_id"] = after
+                    response = await self._link.request(
+                        "conversation_fork", once=True, conversation_id=known.ref, body=body
+                    )
+                return text(mapping(response.get("conversation")).get("id"))
+            except UpstreamUnreachable as error:
+                if error.not_begun:
+                    raise
+                # The connection ended: the server may have made it.
+                if made := await self._find(model, known):
+                    return made
+
+    async def _find(self, model: str, known: StoredConversation) -> str:
+        """Return the id of the conversation that was made with the marker of *known*, empty if there is none."""
+        query = {"agent_id": model, "summary_search": known.marker}
+        found = objects((await self._link.request("conversation_list", query=query)).get("conversations"))
+        names = sorted(text(each.get("id")) for each in found if known.marker in text(each.get("summary")))
+        return next((name for name in names if name and name != known.ref), "")

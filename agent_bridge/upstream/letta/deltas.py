@@ -1,0 +1,133 @@
+"""Reads the events of one turn of an agent into the events of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, TextWithdrawn
+from agent_bridge.upstream.letta.frames import mapping, objects, text
+from agent_bridge.upstream.transport.pieces import MAX_TOOL_TEXT, tool_call, tool_result
+from agent_bridge.upstream.transport.text import json_text, storable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent_bridge.upstream.answer import ToolCall, ToolResult
+
+_CALLS = frozenset({"tool_call_message", "approval_request_message"})
+#: Signs that a tool has begun to run.
+_RUNS = frozenset({"client_tool_start", "tool_return_message"})
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call whose arguments may arrive in pieces."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class DeltaReader:
+    """Reads the ``delta`` of each ``stream_delta`` of one turn, in their order, each once."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Call] = {}
+        #: The ids of the calls and of the results that were passed on.
+        self._called: set[str] = set()
+        self._results: set[str] = set()
+        #: The text of the steps that are complete, and of the one that is now written and may be written again.
+        self._complete = self._step = ""
+        self._message_id = ""
+        #: Whether a tool has begun to run.
+        self.tool_ran = False
+        #: The words of the last error that the turn reported, empty without one.
+        self.error = ""
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+
+    def read(
+        self, delta: Mapping[str, Any]
+    ) -> Iterator[TextDelta | TextWithdrawn | ReasoningDelta | ToolCall | ToolResult]:
+        """Yield the events in *delta*. Unknown kinds of messages are ignored."""
+        kind = text(delta.get("message_type"))
+        if kind in _CALLS:
+            self._collect(delta)
+            return
+        yield from self._whole_calls()
+        self.tool_ran = self.tool_ran or kind in _RUNS
+        match kind:
+            case "assistant_message":
+                yield from self._text(text(delta.get("id")), storable(plain(delta.get("content"))))
+            case "reasoning_message":
+                if words := storable(text(delta.get("reasoning"))):
+                    yield ReasoningDelta(words)
+            case "tool_return_message":
+                yield from self._result(delta)
+            case "usage_statistics":
+                self.prompt_tokens += _number(delta.get("prompt_tokens"))
+                self.completion_tokens += _number(delta.get("completion_tokens"))
+            case "stop_reason":
+                self._complete, self._step = self._complete + self._step, ""
+            case "loop_error":
+                self.error = text(delta.get("message"))
+            case "retry":
+                yield from self._again()
+
+    def close(self) -> Iterator[ToolCall]:
+        """Yield the events that are left at the end of the turn."""
+        yield from self._whole_calls()
+
+    def _text(self, message_id: str, words: str) -> Iterator[TextDelta]:
+        if not words:
+            return
+        said = self._complete + self._step
+        if message_id != self._message_id and said and not said.endswith("\n"):
+            words = f"\n\n{words}"
+        self._message_id = message_id
+        self._step += words
+        yield TextDelta(words)
+
+    def _again(self) -> Iterator[TextDelta | TextWithdrawn]:
+        """Take back the text of the present step: the server writes the step again."""
+        if not self._step:
+            return
+        self._step = ""
+        yield TextWithdrawn()
+        if self._complete:
+            yield TextDelta(self._complete)
+
+    def _collect(self, delta: Mapping[str, Any]) -> None:
+        for call in objects(delta.get("tool_calls")) or [dict(mapping(delta.get("tool_call")))]:
+            call_id = text(call.get("tool_call_id"))
+            if not call_id or call_id in self._called:
+                continue
+            known = self._calls.setdefault(call_id, _Call())
+            known.name = text(call.get("name")) or known.name
+            room = 2 * MAX_TOOL_TEXT - len(known.arguments)
+            known.arguments += text(call.get("arguments"))[: max(0, room)]
+
+    def _whole_calls(self) -> Iterator[ToolCall]:
+        for call_id, call in self._calls.items():
+            yield tool_call(call_id, call.name, call.arguments)
+        self._called |= self._calls.keys()
+        self._calls.clear()
+
+    def _result(self, delta: Mapping[str, Any]) -> Iterator[ToolResult]:
+        """Yield a result. The server sends each one twice, the first time with the whole output."""
+        call_id = text(delta.get("tool_call_id"))
+        if call_id and call_id not in self._results:
+            self._results.add(call_id)
+            value = delta.get("tool_return")
+            yield tool_result(call_id, value if isinstance(value, str) else json_text(value))
+
+
+def plain(content: Any) -> str:
+    """Return the text of a message's content, which is a text or a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(text(part.get("text")) for part in objects(content) if part.get("type") == "text")
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

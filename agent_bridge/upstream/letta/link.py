@@ -1,0 +1,279 @@
+"""Two WebSockets to one App Server.
+
+If the last connection that follows a conversation ends during an answer, the server gives the answer up, and the
+conversation accepts no further message. So each conversation with a running answer is followed on both connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager, suppress
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamUnreachable
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
+from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, mapping, server_info
+from agent_bridge.upstream.transport.error_body import parse_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    import aiohttp
+
+    from agent_bridge.upstream.letta.frames import Frame, Runtime, ServerInfo
+
+    OpenSocket = Callable[[], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_CONNECTIONS = 2
+#: The status of a conversation in which the agent does nothing.
+_IDLE = "WAITING_ON_INPUT"
+#: Seconds for the response to a command.
+_COMMAND = 30.0
+#: Seconds that an answer waits for the second connection.
+_SECOND = 1.0
+#: Pauses between attempts to connect; a command that waits for a connection ends the pause.
+_AGAIN, _SHORTEST_PAUSE = Backoff(first=0.1, cap=5), 0.05
+#: Seconds after which a connection counts as a success.
+_LASTED = 1.0
+
+
+class Feed:
+    """The events of one conversation, each once, from whichever connection delivers them first."""
+
+    def __init__(self, runtime: Runtime, options: Mapping[str, Any]) -> None:
+        self.runtime = runtime
+        #: Further fields of the command that follows the conversation.
+        self.options = options
+        self._events: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._seen: set[tuple[object, ...]] = set()
+        #: Whether the server works on a message of the conversation, as far as the events tell.
+        self.is_running = False
+
+    def put(self, event: Frame) -> None:
+        """Add an event of some connection."""
+        if event.get("type") == "update_loop_status":
+            self.is_running = mapping(event.get("loop_status")).get("status") != _IDLE
+        name = identity(event)
+        if name is not None:
+            if name in self._seen:
+                return
+            self._seen.add(name)
+        self._events.put_nowait(event)
+
+    def lose(self) -> None:
+        """Add the loss of the last connection."""
+        self._events.put_nowait(None)
+
+    def clear(self) -> bool:
+        """Drop the events so far, which belong to earlier turns; tell whether a loss is among them."""
+        lost = False
+        while not self._events.empty():
+            lost = self._events.get_nowait() is None or lost
+        return lost
+
+    async def next(self, within: float) -> Frame | None:
+        """Return the next event; None if all connections that followed the conversation were lost.
+
+        Raises:
+            TimeoutError: there is none *within* so many seconds.
+        """
+        async with asyncio.timeout(within):
+            return await self._events.get()
+
+
+class Link:
+    """The connections to one upstream. They are opened at the first use, and again after each end.
+
+    *secrets* are texts that no error may contain.
+    """
+
+    def __init__(self, upstream: str, open_socket: OpenSocket, secrets: tuple[str, ...]) -> None:
+        self._upstream = upstream
+        self._open_socket = open_socket
+        self._secrets = secrets
+        self._keepers: list[asyncio.Task[None]] = []
+        self._open: list[Connection] = []
+        self._feeds: dict[str, Feed] = {}
+        #: Set while a command waits for a connection.
+        self._wanted = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._error: UpstreamError | None = None
+        self._failures = 0
+        #: The server's description of itself; None before the first connection.
+        self.server: ServerInfo | None = None
+
+    async def request(self, command: str, /, *, once: bool = False, within: float = _COMMAND, **fields: Any) -> Frame:
+        """Send a command, and return the response to it.
+
+        If a connection ends before the response, the command is sent again over another one, unless it may be sent
+        only *once*.
+
+        Raises:
+            UpstreamUnreachable: there is no connection, or no response. ``not_begun`` and ``retryable`` are false if
+                the command may be sent only once and may have arrived.
+            UpstreamRefused: the response reports a failure.
+        """
+        while True:
+            connection = await self._connection()
+            try:
+                return await self._request(connection, command, within, fields)
+            except ConnectionEnded:
+                if once:
+                    raise self._perhaps_arrived(Text("upstream_cut", upstream=self._upstream)) from None
+            except CommandSilent:
+                slow = Text("upstream_slow", upstream=self._upstream, seconds=within)
+                raise self._perhaps_arrived(slow) if once else UpstreamUnreachable(slow) from None
+
+    @contextmanager
+    def feed(self, runtime: Runtime, options: Mapping[str, Any]) -> Iterator[Feed]:
+        """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
+        feed = self._feeds[runtime.conversation_id] = Feed(runtime, options)
+        try:
+            yield feed
+        finally:
+            del self._feeds[runtime.conversation_id]
+
+    async def follow(self, feed: Feed, *, state: bool) -> None:
+        """Have the server send the events of *feed* to both connections, or to the one that there is.
+
+        With *state*, the present state of the conversation is among the events, even if it is followed already.
+
+        Raises:
+            UpstreamError: the server does not know the conversation, or there is no connection.
+        """
+        while True:
+            await self._connection()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SECOND), self._changed:
+                    await self._changed.wait_for(lambda: len(self._open) == _CONNECTIONS)
+            follows = [self._follow(each, feed, state=state) for each in self._open]
+            results = await asyncio.gather(*follows, return_exceptions=True)
+            errors = [each for each in results if isinstance(each, BaseException)]
+            for error in errors:
+                if not isinstance(error, ConnectionEnded | CommandSilent):
+                    raise error
+            if len(errors) < len(results):
+                return
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers)
+        self._keepers = []
+
+    async def _connection(self) -> Connection:
+        """Return an open connection; wait for the next attempt to open one if there is none.
+
+        Raises:
+            UpstreamError: the attempt failed.
+        """
+        if not self._keepers:
+            self._keepers = [asyncio.create_task(self._keep()) for _ in range(_CONNECTIONS)]
+        if not self._open:
+            failures = self._failures
+            self._wanted.set()
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._open or self._failures > failures)
+        if not self._open and self._error is not None:
+            raise copy(self._error).with_traceback(None)
+        return self._open[0]
+
+    async def _request(self, connection: Connection, command: str, within: float, fields: Mapping[str, Any]) -> Frame:
+        response = await connection.request(command, within=within, **fields)
+        if response.get("success") is False:
+            detail = parse_error(response.get("error")).redacted(self._secrets)
+            raise UpstreamRefused(Text("upstream_command", upstream=self._upstream), detail=detail)
+        return response
+
+    async def _follow(self, connection: Connection, feed: Feed, *, state: bool) -> None:
+        """Have the server send the events of *feed* to *connection*."""
+        conversation_id = feed.runtime.conversation_id
+        if conversation_id in connection.followed and not state:
+            return
+        fields = {**feed.runtime.as_json(), "wait_for_replay": True, **feed.options}
+        await self._request(connection, "runtime_start", _COMMAND, fields)
+        connection.followed.add(conversation_id)
+
+    async def _keep(self) -> None:
+        """Keep one connection open."""
+        failures = 0
+        while True:
+            started = time.monotonic()
+            try:
+                async with self._open_socket() as socket:
+                    await self._use(socket)
+                failures = 0 if time.monotonic() - started > _LASTED else failures + 1
+            except UpstreamError as error:
+                failures += 1
+                async with self._changed:
+                    self._error, self._failures = error, self._failures + 1
+                    self._changed.notify_all()
+            await asyncio.sleep(_SHORTEST_PAUSE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN.delay(failures)):
+                    await self._wanted.wait()
+
+    async def _use(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Use an open *socket* until it ends.
+
+        Raises:
+            UpstreamError: the server is unsuitable, or does not respond.
+        """
+        connection = Connection(socket, self._receive)
+        reading = asyncio.create_task(connection.read())
+        try:
+            await self._greet(connection)
+            async with self._changed:
+                self._open.append(connection)
+                self._wanted.clear()
+                self._changed.notify_all()
+            for feed in list(self._feeds.values()):
+                with suppress(UpstreamError):
+                    await self._follow(connection, feed, state=False)
+            await reading
+        except (ConnectionEnded, CommandSilent):
+            raise UpstreamUnreachable(Text("upstream_closed", upstream=self._upstream)) from None
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+            if connection in self._open:
+                self._open.remove(connection)
+            for name in connection.followed:
+                if name in self._feeds and not any(name in each.followed for each in self._open):
+                    self._feeds[name].lose()
+
+    async def _greet(self, connection: Connection) -> None:
+        """Ask the server for its description.
+
+        Raises:
+            UpstreamProtocolError: the bridge does not speak its version of the protocol, or it lacks a capability.
+        """
+        server = self.server = server_info(await self._request(connection, "app_server_info", _COMMAND, {}))
+        if server.protocol_version != PROTOCOL_VERSION:
+            text = Text("letta_version", upstream=self._upstream, version=server.protocol_version)
+            raise UpstreamProtocolError(text)
+        if server.missing:
+            raise UpstreamProtocolError(
+                Text("letta_lacks", upstream=self._upstream, capabilities=", ".join(server.missing))
+            )
+
+    def _receive(self, event: Frame) -> None:
+        feed = self._feeds.get(conversation_of(event))
+        if feed is not None:
+            feed.put(event)
+
+    def _perhaps_arrived(self, text: Text) -> UpstreamUnreachable:
+        error = UpstreamUnreachable(text)
+        error.not_begun = error.retryable = False
+        return error

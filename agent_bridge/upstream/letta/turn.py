@@ -1,0 +1,195 @@
+"""One question to an agent over the App Server, and the events of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.errors import (
+    AnswerEmpty,
+    AnswerInterrupted,
+    UpstreamBusy,
+    UpstreamError,
+)
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.upstream.answer import End, TextDelta
+from agent_bridge.upstream.letta.deltas import DeltaReader
+from agent_bridge.upstream.letta.frames import mapping, objects, text
+from agent_bridge.upstream.letta.history import otid
+from agent_bridge.upstream.transport.error_body import parse_error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from agent_bridge.core.transcript import ChatMessage
+    from agent_bridge.upstream.answer import AnswerEvent
+    from agent_bridge.upstream.letta.frames import Frame
+    from agent_bridge.upstream.letta.link import Feed, Link
+    from agent_bridge.upstream.transport.errors import ErrorMapper
+
+#: Seconds for the command that ends a turn.
+_ABORT = 5.0
+#: Seconds after which a message is tried again that the server does not take yet.
+_NOT_YET = 1.0
+#: The words of the server for a conversation whose last answer it gave up.
+_STUCK = "already has an active run"
+_LENGTH = frozenset({"max_tokens_exceeded", "max_steps"})
+
+
+class TurnLost(Exception):
+    """All connections that followed the conversation ended: the server may have given the turn up."""
+
+
+class ConversationStuck(Exception):
+    """The conversation accepts no message, because the server gave its last answer up. The question did not arrive."""
+
+
+class Turn:
+    """One question, which is sent once under *client_message_id*. *feed* follows its conversation.
+
+    *idle_timeout* is the number of seconds without an event after which the answer counts as broken off.
+    """
+
+    def __init__(
+        self, link: Link, feed: Feed, client_message_id: str, errors: ErrorMapper, idle_timeout: float
+    ) -> None:
+        self._link = link
+        self._feed = feed
+        self._id = client_message_id
+        self._errors = errors
+        self._idle_timeout = idle_timeout
+        self._reader = DeltaReader()
+        self._has_text = False
+        #: Whether the events of the conversation belong to this turn; not while the server works on another message.
+        self._begun = False
+        self._over = False
+
+    async def ask(self, message: ChatMessage) -> AsyncGenerator[AnswerEvent, None]:
+        """Send *message*, and yield the events of the answer. Closing the generator early ends the turn.
+
+        Raises:
+            TurnLost: the end of the answer is not known.
+            ConversationStuck: the conversation has to be replaced. There was no event.
+            UpstreamError: the answer is not complete.
+        """
+        try:
+            await self._send(message)
+            while not self._over:
+                async for event in self._next():
+                    yield event
+        finally:
+            if not self._over:
+                await self._abort()
+
+    async def wait(self) -> str:
+        """Wait for the end of a turn that another connection began, and return its stop reason.
+
+        Raises:
+            TurnLost: the end is not known.
+            AnswerInterrupted: nothing happened for too long.
+        """
+        self._begun = True
+        while True:
+            event = await self._event()
+            if event.get("type") == "turn_finished":
+                return text(event.get("stop_reason"))
+
+    async def _send(self, message: ChatMessage) -> None:
+        if self._feed.clear():
+            self._over = True
+            raise TurnLost
+        content: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
+        for image in message.images:
+            data = base64.b64encode(image.data).decode()
+            source = {"type": "base64", "media_type": image.content_type, "data": data}
+            content.append({"type": "image", "source": source})
+        said = {
+            "role": "user",
+            "content": content if message.images else message.content,
+            "client_message_id": self._id,
+            "otid": otid(self._id),
+        }
+        payload = {"kind": "create_message", "messages": [said], "exclude_interactive_tools": True}
+        try:
+            response = await self._link.request(
+                "input", once=True, runtime=self._feed.runtime.as_json(), payload=payload
+            )
+        except UpstreamError as error:
+            if error.not_begun:
+                self._over = True
+                raise
+            raise TurnLost from None
+        if response.get("accepted") is not True:
+            self._over = True
+            detail = parse_error(response.get("error")).redacted(self._errors.secrets)
+            # It waits for a decision about a tool, or has not put the last turn away yet.
+            busy = Text("letta_not_accepted", upstream=self._errors.upstream)
+            raise UpstreamBusy(busy, retry_after=_NOT_YET, detail=detail)
+        self._begun = response.get("disposition") != "queued"
+
+    async def _event(self) -> Frame:
+        try:
+            event = await self._feed.next(self._idle_timeout)
+        except TimeoutError:
+            silent = Text("upstream_silent", upstream=self._errors.upstream, seconds=self._idle_timeout)
+            raise AnswerInterrupted(silent) from None
+        if event is None:
+            raise TurnLost
+        return event
+
+    async def _next(self) -> AsyncGenerator[AnswerEvent, None]:
+        event = await self._event()
+        kind = event.get("type")
+        if not self._begun:
+            self._begun = kind == "update_queue" and self._left_queue(event)
+        elif kind == "stream_delta" and "subagent_id" not in event:
+            for each in self._reader.read(mapping(event.get("delta"))):
+                self._has_text = self._has_text or (isinstance(each, TextDelta) and not each.text.isspace())
+                yield each
+        elif kind == "turn_finished":
+            self._over = True
+            for call in self._reader.close():
+                yield call
+            yield self._end(event)
+
+    def _left_queue(self, event: Frame) -> bool:
+        """Tell whether the server took the message out of its queue.
+
+        Raises:
+            AnswerInterrupted: the message was removed.
+        """
+        for removed in objects(event.get("removed")):
+            if removed.get("client_message_id") == self._id:
+                if removed.get("disposition") == "dequeued":
+                    return True
+                self._over = True
+                raise AnswerInterrupted(Text("answer_aborted", upstream=self._errors.upstream))
+        return False
+
+    def _end(self, event: Frame) -> End:
+        """Return the end of a complete answer.
+
+        Raises:
+            ConversationStuck: see :meth:`ask`.
+            UpstreamError: the answer is not complete.
+        """
+        reason, upstream = text(event.get("stop_reason")), self._errors.upstream
+        words = text(event.get("error")) or self._reader.error
+        begun = self._has_text or self._reader.tool_ran
+        if reason == "cancelled":
+            raise AnswerInterrupted(Text("answer_aborted", upstream=upstream))
+        if words or reason in {"error", "llm_api_error"}:
+            if _STUCK in words and not begun:
+                raise ConversationStuck
+            raise self._errors.from_answer(parse_error(words), begun=begun)
+        if not self._has_text:
+            raise AnswerEmpty(Text("empty_length" if reason in _LENGTH else "empty_work", upstream=upstream))
+        return End("length" if reason in _LENGTH else "stop")
+
+    async def _abort(self) -> None:
+        """End the turn on the server, so that the conversation accepts the next message."""
+        with suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(_ABORT):
+                await self._link.request("abort_message", runtime=self._feed.runtime.as_json())

@@ -1,0 +1,184 @@
+"""The upstream kind ``letta``: an App Server of Letta."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from agent_bridge.core.errors import AnswerInterrupted
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.upstream.answer import End, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.base import Traits
+from agent_bridge.upstream.capabilities import Capabilities
+from agent_bridge.upstream.letta.agents import AgentList
+from agent_bridge.upstream.letta.conversations import LaneConversations
+from agent_bridge.upstream.letta.deltas import DeltaReader
+from agent_bridge.upstream.letta.history import find_question, otid
+from agent_bridge.upstream.letta.link import Link
+from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
+from agent_bridge.upstream.transport.client import UpstreamClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+
+    import aiohttp
+
+    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
+    from agent_bridge.upstream.base import AgentInfo, Unchanged
+    from agent_bridge.upstream.conversation_store import ConversationStore
+    from agent_bridge.upstream.letta.frames import Runtime
+    from agent_bridge.upstream.letta.history import Past
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_PATH = "/ws"
+#: Seconds between two pings, and bytes of one frame: a page of the list of agents has about 3 MB.
+_HEARTBEAT, _MAX_FRAME = 20.0, 64 * 1024**2
+#: Times that one question is sent, or its answer looked for, before it fails.
+_TRIES = 8
+
+
+class _AskAgain(Exception):
+    """The question has to be asked again, in a copy of the conversation up to the message *before* it."""
+
+    def __init__(self, before: str) -> None:
+        super().__init__(before)
+        self.before = before
+
+
+@dataclass(slots=True)
+class _State:
+    """The state of one call of :meth:`LettaUpstream.answer`."""
+
+    request: AnswerRequest
+    #: Whether the question may be in the history already.
+    look_back: bool
+    #: The number of messages sent.
+    number: int = 0
+    #: Whether the start of the run, and text, were yielded.
+    started: bool = False
+    said: bool = False
+
+    def next_id(self) -> str:
+        """Return a ``client_message_id`` that was never used: the server does not run a used one again."""
+        self.number += 1
+        return self._id(self.request.attempt, self.number)
+
+    @property
+    def otids(self) -> frozenset[str]:
+        """The ids under which the history may have the question."""
+        attempts, numbers = range(1, self.request.attempt + 1), range(1, _TRIES + 1)
+        return frozenset(otid(self._id(attempt, number)) for attempt in attempts for number in numbers)
+
+    def adopt(self, past: Past, ended: str | None) -> Iterator[AnswerEvent]:
+        """Yield the answer that the history has. *ended* is the stop reason if the end of the turn was seen.
+
+        Raises:
+            _AskAgain: there is no whole answer, and the agent has not acted.
+            AnswerInterrupted: the agent has acted, and the answer is perhaps not whole. Its text was yielded.
+        """
+        is_whole = ended == "end_turn" and past.is_answered
+        if not is_whole and not past.ran_tool:
+            raise _AskAgain(past.before)
+        if self.said:
+            yield TextWithdrawn()
+        reader = DeltaReader()
+        for message in past.after:
+            yield from reader.read(message)
+        yield from reader.close()
+        if not is_whole:
+            raise AnswerInterrupted(Text("letta_interrupted"))
+        yield End("stop")
+
+    def _id(self, attempt: int, number: int) -> str:
+        return f"{self.request.idempotency_key}#{attempt}.{number}"
+
+
+class LettaUpstream:
+    """One App Server. *store* links the lanes of the bridge to the server's conversations.
+
+    Requests over HTTP go through *session*. *clock* returns seconds, as :func:`time.monotonic` does.
+    """
+
+    def __init__(
+        self,
+        config: UpstreamConfig,
+        session: aiohttp.ClientSession,
+        store: ConversationStore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = config.name
+        self.traits = Traits(stateful=True, idempotent=True, images=config.images)
+        self.can = Capabilities()
+        self._config = config
+        self._client = UpstreamClient(config, session, idempotent=True)
+        socket = partial(
+            self._client.websocket, _PATH, connect=config.connect_timeout, heartbeat=_HEARTBEAT, max_bytes=_MAX_FRAME
+        )
+        self._link = Link(config.name, socket, self._client.errors.secrets)
+        self._conversations = LaneConversations(self._link, store)
+        self._agents = AgentList(config, self._client, self._link, clock)
+
+    async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
+        """See :class:`~agent_bridge.upstream.base.Upstream`."""
+        return await self._agents.fetch()
+
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
+        """See :class:`~agent_bridge.upstream.base.Upstream`.
+
+        A question is never sent twice under one id. After a loss of the connections, the answer is taken from the
+        history of the conversation; the question is sent again only if no tool has run.
+        """
+        runtime, is_new = await self._conversations.current(request.model, request.session, request.title)
+        state = _State(request, look_back=request.attempt > 1 and not is_new)
+        for _ in range(_TRIES):
+            try:
+                async with aclosing(self._try(runtime, state)) as events:
+                    async for event in events:
+                        yield event
+            except ConversationStuck:
+                _log.warning("the agent's conversation is stuck and is copied", upstream=self.name)
+                runtime = await self._conversations.replace(runtime, request.session, request.title, after=None)
+                state.look_back = False
+            except TurnLost:
+                state.look_back = True
+            except _AskAgain as again:
+                runtime = await self._conversations.replace(runtime, request.session, request.title, after=again.before)
+                state.look_back = False
+            else:
+                return
+        raise AnswerInterrupted(Text("upstream_cut", upstream=self.name))
+
+    async def aclose(self) -> None:
+        """See :class:`~agent_bridge.upstream.base.Upstream`."""
+        await self._link.aclose()
+
+    async def _try(self, runtime: Runtime, state: _State) -> AsyncGenerator[AnswerEvent, None]:
+        """Look for the answer in the history if need be, else send the question and yield the events of the answer."""
+        with self._link.feed(runtime, {"mode": "standard"}) as feed:
+            await self._link.follow(feed, state=state.look_back)
+            turn = Turn(self._link, feed, state.next_id(), self._client.errors, self._config.idle_timeout)
+            if state.look_back:
+                ended = await turn.wait() if feed.is_running else None
+                past = await find_question(self._link, runtime.conversation_id, state.otids)
+                if past is not None:
+                    for event in state.adopt(past, ended):
+                        yield event
+                    return
+            if not state.started:
+                state.started = True
+                yield RunStarted(f"{runtime.conversation_id}/{state.request.idempotency_key}")
+            if state.said:
+                state.said = False
+                yield TextWithdrawn()
+            async with aclosing(turn.ask(state.request.messages[-1])) as events:
+                async for event in events:
+                    state.said = state.said or isinstance(event, TextDelta)
+                    yield event
