@@ -67,6 +67,7 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
+from agent_bridge.store.upstream_conversations import UpstreamConversations
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.stores import Stores, open_stores
 from agent_bridge.upstream.download.fetch import Fetcher
@@ -158,7 +159,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
-        clients = await _open_clients(settings, stack)
+        clients = await _open_clients(settings, stores, stack)
         inbound = _build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
@@ -197,12 +198,15 @@ def _texts(config: Config) -> Texts:
     return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
 
 
-async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
+async def _open_clients(settings: _Settings, stores: Stores, stack: AsyncExitStack) -> _Clients:
     config, timeout = settings.config, settings.timeouts.homeserver
     matrix = await stack.enter_async_context(homeserver_session(read_timeout=timeout))
     # An answer holds a connection for as long as it takes.
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-    upstreams = tuple((make_upstream(each, session), each) for each in config.upstreams)
+    upstreams = tuple(
+        (make_upstream(each, session, UpstreamConversations(stores.database, each.name)), each)
+        for each in config.upstreams
+    )
     for upstream, _ in upstreams:
         stack.push_async_callback(upstream.aclose)
     token = config.appservice.as_token.get_secret_value()

@@ -36,6 +36,7 @@ from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.embedded import database_uri
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import describe
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
@@ -281,7 +282,7 @@ class Doctor:
         check = f"upstream {config.name}"
         address = without_credentials(config.url)
         try:
-            async with aclosing(make_upstream(config, session)) as upstream:
+            async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
                 agents = await upstream.agents()
         except UpstreamError as error:
             remedy = "check its url and api_key, and that it runs"

@@ -1,4 +1,4 @@
-"""The status of an upstream, as the leader last saw it."""
+"""The status of an upstream as the leader last saw it, and the conversations that an upstream keeps."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ class Health:
     def held(self) -> bool:
         """Whether changes of its list wait for an operator's word."""
         return bool(self.doubted or self.appeared or self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """A lane's conversation on the server."""
+
+    #: The server's id; empty while the first one is made.
+    ref: str
+    #: A unique word in the name of a conversation that is being made and will replace *ref*; empty at other times.
+    marker: str = ""

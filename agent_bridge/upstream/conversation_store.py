@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class StoredConversation:
-    """A lane's conversation on the server."""
-
-    #: The server's id; empty while the first one is made.
-    ref: str
-    #: A unique word in the name of a conversation that is being made and will replace *ref*; empty at other times.
-    marker: str = ""
+if TYPE_CHECKING:
+    from agent_bridge.core.upstreams import StoredConversation
 
 
 class ConversationStore(Protocol):
@@ -32,3 +24,18 @@ class ConversationStore(Protocol):
         Raises:
             StoreError: the database cannot be written.
         """
+
+
+class MemoryConversations:
+    """A :class:`ConversationStore` for a process that asks no lane's question, such as ``doctor``."""
+
+    def __init__(self) -> None:
+        self._conversations: dict[tuple[str, str], StoredConversation] = {}
+
+    async def get(self, model: str, session: str) -> StoredConversation | None:
+        """See :class:`ConversationStore`."""
+        return self._conversations.get((model, session))
+
+    async def put(self, model: str, session: str, conversation: StoredConversation) -> None:
+        """See :class:`ConversationStore`. Nothing is durable."""
+        self._conversations[model, session] = conversation

@@ -33,6 +33,7 @@ from agent_bridge.upstream.answer import (
     ToolResult,
 )
 from agent_bridge.upstream.base import UNCHANGED, AgentInfo
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined
 from support.fake_llm import ARGUMENTS, THOUGHT
@@ -67,7 +68,7 @@ async def speaking(letta: LettaServer, api: str) -> AsyncIterator[Upstream]:
         }
     )
     async with aiohttp.ClientSession() as session:
-        yield make_upstream(config, session)
+        yield make_upstream(config, session, MemoryConversations())
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, da
     def discovery(session: aiohttp.ClientSession) -> Discovery:
         config = UpstreamConfig.model_validate({"name": "letta", "url": letta.url})
         status, signals = UpstreamStatus(KeyValues(database), Signals()), Signals()
-        upstreams = [(make_upstream(config, session), config)]
+        upstreams = [(make_upstream(config, session, MemoryConversations()), config)]
         templates = TemplatesConfig()
         return Discovery(upstreams, Agents(database), lambda _: None, NAMES, templates, status, signals, ENGLISH)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.demo.agents.openai_server import OpenAIServer, Reasoning
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 MODEL = "fake-1"
+_SLOW = 0.2
 THOUGHT = "Let me think."
 ARGUMENTS = '{"command":"echo done","description":"x"}'
 
@@ -19,7 +21,7 @@ class FakeLLM(OpenAIServer):
     """Answers ``Echo: <the last text of the last user message>``, one word at a time.
 
     A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
-    ``Bash`` first.
+    ``Bash`` first. The words of an answer with "slowly" come one by one, 0.2 s apart.
     """
 
     def __init__(self) -> None:
@@ -56,6 +58,8 @@ class FakeLLM(OpenAIServer):
         first, *rest = text.split(" ")
         yield first
         for word in rest:
+            if "slowly" in text:
+                await asyncio.sleep(_SLOW)
             yield f" {word}"
 
 

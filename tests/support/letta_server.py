@@ -45,6 +45,11 @@ class LettaServer:
         """Base URL of its OpenAI API."""
         return f"{self._root}/v1"
 
+    @property
+    def port(self) -> int:
+        """Port of its WebSocket and its OpenAI API."""
+        return int(self._root.rpartition(":")[2])
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(_START):

@@ -12,6 +12,7 @@ from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.answer import AnswerRequest, TextDelta
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.answer_chunks import ResponsesFormat, ScriptedChatFormat
 from support.answers import joined
@@ -69,7 +70,9 @@ KINDS = (
 
 def connect(url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
     """Return an upstream called ``up`` whose server is at *url*, configured by *keys*."""
-    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": url, **keys}), session)
+    return make_upstream(
+        UpstreamConfig.model_validate({"name": "up", "url": url, **keys}), session, MemoryConversations()
+    )
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,14 @@ from agent_bridge.core.errors import (
     StoreError,
     UpstreamError,
 )
+from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import Show, Streaming
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.store.postgres.locks import LANE
 from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.transport.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +56,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Tokens by which a history may be longer than the last one that was not too long.
 _GROWTH = 100
+#: Characters of the title of a conversation.
+_MAX_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,8 @@ class Generation:
             session=turn.session,
             # A request with less history has a key of its own.
             idempotency_key=f"{key}-{number}" if number else key,
+            attempt=turn.attempts,
+            title=_title(turn, agent),
         )
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:
@@ -249,6 +255,11 @@ class Generation:
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:
         rest = await rendered(len(text), beyond, text, self._max_parts)
         return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
+
+
+def _title(turn: Turn, agent: Agent) -> str:
+    """Return the title of a conversation that begins with *turn*."""
+    return shorten(one_line(turn.body), _MAX_TITLE) or agent.name
 
 
 def _may_be_too_long(result: Attempt | Failure | StopReason) -> bool:

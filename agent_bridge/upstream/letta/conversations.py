@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
-from agent_bridge.upstream.conversation_store import StoredConversation
+from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.upstream.letta.frames import Runtime, mapping, objects, text
 
 if TYPE_CHECKING:
