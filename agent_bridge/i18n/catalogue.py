@@ -188,6 +188,7 @@ class Texts:
     letta_lacks: str
     letta_not_accepted: str
     letta_interrupted: str
+    approval_closed: str
     upstream_closed: str
     upstream_slow: str
     upstream_silent: str

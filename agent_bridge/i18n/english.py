@@ -201,6 +201,7 @@ ENGLISH = Texts(
     letta_lacks="{upstream} lacks capabilities that the bridge needs: {capabilities}",
     letta_not_accepted="{upstream} does not accept the message yet",
     letta_interrupted="the connection was lost after the agent had used a tool: the answer may not be complete",
+    approval_closed="{upstream} does not wait for the decision any more",
     upstream_closed="{upstream} closed the connection without an answer",
     upstream_slow="{upstream} did not respond within {seconds:g} s",
     upstream_silent="{upstream} sent nothing for {seconds:g} s",

@@ -226,6 +226,7 @@ RUSSIAN = Texts(
     letta_lacks="серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}",
     letta_not_accepted="сервер {upstream} пока не принимает сообщение",
     letta_interrupted="соединение прервалось после того, как агент применил инструмент: ответ может быть неполным",
+    approval_closed="сервер {upstream} больше не ждёт решения",
     upstream_closed="сервер {upstream} закрыл соединение без ответа",
     upstream_slow="сервер {upstream} не ответил за {seconds:g} с",
     upstream_silent="сервер {upstream} ничего не присылал {seconds:g} с",

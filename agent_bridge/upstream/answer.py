@@ -25,6 +25,8 @@ class AnswerRequest:
     attempt: int = 1
     #: The title of the conversation for people.
     title: str = ""
+    #: Ids of tool calls of earlier attempts that no person approved, so that they never ran.
+    never_ran: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,31 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """A tool call that waits for a person's decision."""
+
+    #: The upstream's reference of the request.
+    ref: str
+    call: ToolCall
+    #: The words of the offer to allow calls like this one from now on; empty if the upstream makes none.
+    always: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The answer goes on when the request is decided by :class:`~agent_bridge.upstream.capabilities.Approvals`."""
+
+    request: ApprovalRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalClosed:
+    """The request *ref* needs no decision any more: it was decided, or does not exist any more."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileDelta:
     """An image or a file that is part of the answer. Nothing about it has been checked."""
 
@@ -96,4 +123,15 @@ class End:
     finish_reason: str
 
 
-AnswerEvent = RunStarted | TextDelta | TextWithdrawn | ReasoningDelta | ToolCall | ToolResult | FileDelta | End
+AnswerEvent = (
+    RunStarted
+    | TextDelta
+    | TextWithdrawn
+    | ReasoningDelta
+    | ToolCall
+    | ToolResult
+    | ApprovalAsked
+    | ApprovalClosed
+    | FileDelta
+    | End
+)

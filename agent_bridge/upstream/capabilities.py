@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.core.transcript import ChatMessage
-    from agent_bridge.upstream.answer import AnswerEvent, ToolCall
+    from agent_bridge.upstream.answer import AnswerEvent
 
 
 class Cancel(Protocol):
@@ -41,26 +41,21 @@ class Resume(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalRequest:
-    """A tool call that waits for a person's decision."""
+class Decision:
+    """A person's decision about a tool call."""
 
-    #: The upstream's reference of the request.
-    ref: str
-    call: ToolCall
+    allow: bool
+    #: Whether calls like this one are allowed from now on; only if the request offers it.
+    always: bool = False
+    #: The reason of a refusal, which the agent reads.
+    reason: str = ""
 
 
 class Approvals(Protocol):
-    """Asks people before an agent uses a tool."""
+    """Asks people before an agent uses a tool: an answer yields an event for each request."""
 
-    async def pending(self, model: str) -> Sequence[ApprovalRequest]:
-        """Return the requests of the agent *model* that are undecided, oldest first.
-
-        Raises:
-            UpstreamError: the upstream did not return them.
-        """
-
-    async def decide(self, ref: str, *, allow: bool, reason: str = "") -> None:
-        """Let the tool call of the request *ref* run or not; the agent reads the *reason* of a refusal.
+    async def decide(self, ref: str, decision: Decision, /) -> None:
+        """Let the tool call of the request *ref* run or not. A decision counts once, also if the call is repeated.
 
         Raises:
             UpstreamRefused: the request has been decided, or is withdrawn.

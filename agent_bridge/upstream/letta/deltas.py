@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _CALLS = frozenset({"tool_call_message", "approval_request_message"})
 #: Signs that a tool has begun to run.
-_RUNS = frozenset({"client_tool_start", "tool_return_message"})
+RUNS = frozenset({"client_tool_start", "tool_return_message"})
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class DeltaReader:
             self._collect(delta)
             return
         yield from self._whole_calls()
-        self.tool_ran = self.tool_ran or kind in _RUNS
+        self.tool_ran = self.tool_ran or kind in RUNS
         match kind:
             case "assistant_message":
                 yield from self._text(text(delta.get("id")), storable(plain(delta.get("content"))))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
-from agent_bridge.upstream.letta.frames import objects, text
+from agent_bridge.upstream.letta.frames import mapping, objects, text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Link
@@ -27,10 +27,10 @@ class Past:
     #: The messages after the question, oldest first.
     after: tuple[Frame, ...] = field(repr=False)
 
-    @property
-    def ran_tool(self) -> bool:
-        """Whether a tool was called after the question."""
-        return any(text(each.get("message_type")) != "reasoning_message" and _is_tool(each) for each in self.after)
+    def ran_tool(self, never_ran: Collection[str]) -> bool:
+        """Tell whether a tool may have run after the question; the calls *never_ran* have not."""
+        calls = (call_id for each in self.after for call_id in _calls(each))
+        return any(call_id not in never_ran for call_id in calls)
 
     @property
     def is_answered(self) -> bool:
@@ -68,5 +68,8 @@ async def find_question(link: Link, conversation_id: str, otids: Collection[str]
     return Past("", tuple(reversed(after))) if question else None
 
 
-def _is_tool(message: Frame) -> bool:
-    return "tool" in text(message.get("message_type")) or "tool_call" in message
+def _calls(message: Frame) -> Iterator[str]:
+    """Yield the ids of the tool calls in *message*, and the one of which it is the result."""
+    for call in (message, mapping(message.get("tool_call")), *objects(message.get("tool_calls"))):
+        if "tool_call_id" in call:
+            yield text(call["tool_call_id"])

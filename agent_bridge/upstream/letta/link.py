@@ -80,11 +80,11 @@ class Feed:
             lost = self._events.get_nowait() is None or lost
         return lost
 
-    async def next(self, within: float) -> Frame | None:
+    async def next(self, within: float | None) -> Frame | None:
         """Return the next event; None if all connections that followed the conversation were lost.
 
         Raises:
-            TimeoutError: there is none *within* so many seconds.
+            TimeoutError: there is none *within* so many seconds; None: any time.
         """
         async with asyncio.timeout(within):
             return await self._events.get()

@@ -14,8 +14,9 @@ from agent_bridge.core.errors import (
     UpstreamError,
 )
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import End, TextDelta
-from agent_bridge.upstream.letta.deltas import DeltaReader
+from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, TextDelta
+from agent_bridge.upstream.letta.approvals import requests_in
+from agent_bridge.upstream.letta.deltas import RUNS, DeltaReader
 from agent_bridge.upstream.letta.frames import mapping, objects, text
 from agent_bridge.upstream.letta.history import otid
 from agent_bridge.upstream.transport.error_body import parse_error
@@ -35,6 +36,8 @@ _ABORT = 5.0
 _NOT_YET = 1.0
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
+#: Events that may report requests for approval.
+_APPROVALS = frozenset({"control_request", "update_device_status"})
 _LENGTH = frozenset({"max_tokens_exceeded", "max_steps"})
 
 
@@ -62,6 +65,8 @@ class Turn:
         self._idle_timeout = idle_timeout
         self._reader = DeltaReader()
         self._has_text = False
+        #: The undecided requests for approval, by the id of the tool call.
+        self._asked: dict[str, str] = {}
         #: Whether the events of the conversation belong to this turn; not while the server works on another message.
         self._begun = False
         self._over = False
@@ -131,7 +136,8 @@ class Turn:
 
     async def _event(self) -> Frame:
         try:
-            event = await self._feed.next(self._idle_timeout)
+            # A person's decision takes any time.
+            event = await self._feed.next(None if self._asked else self._idle_timeout)
         except TimeoutError:
             silent = Text("upstream_silent", upstream=self._errors.upstream, seconds=self._idle_timeout)
             raise AnswerInterrupted(silent) from None
@@ -144,8 +150,18 @@ class Turn:
         kind = event.get("type")
         if not self._begun:
             self._begun = kind == "update_queue" and self._left_queue(event)
+        elif kind in _APPROVALS:
+            for request in requests_in(event, self._feed.runtime):
+                if request.call.call_id not in self._asked:
+                    self._asked[request.call.call_id] = request.ref
+                    yield ApprovalAsked(request)
         elif kind == "stream_delta" and "subagent_id" not in event:
-            for each in self._reader.read(mapping(event.get("delta"))):
+            delta = mapping(event.get("delta"))
+            if text(delta.get("message_type")) in RUNS and (
+                ref := self._asked.pop(text(delta.get("tool_call_id")), "")
+            ):
+                yield ApprovalClosed(ref)
+            for each in self._reader.read(delta):
                 self._has_text = self._has_text or (isinstance(each, TextDelta) and not each.text.isspace())
                 yield each
         elif kind == "turn_finished":

@@ -16,6 +16,7 @@ from agent_bridge.upstream.answer import End, RunStarted, TextDelta, TextWithdra
 from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
+from agent_bridge.upstream.letta.approvals import LettaApprovals
 from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.letta.deltas import DeltaReader
 from agent_bridge.upstream.letta.history import find_question, otid
@@ -84,7 +85,7 @@ class _State:
             AnswerInterrupted: the agent has acted, and the answer is perhaps not whole. Its text was yielded.
         """
         is_whole = ended == "end_turn" and past.is_answered
-        if not is_whole and not past.ran_tool:
+        if not is_whole and not past.ran_tool(self.request.never_ran):
             raise _AskAgain(past.before)
         if self.said:
             yield TextWithdrawn()
@@ -116,13 +117,13 @@ class LettaUpstream:
     ) -> None:
         self.name = config.name
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
-        self.can = Capabilities()
         self._config = config
         self._client = UpstreamClient(config, session, idempotent=True)
         socket = partial(
             self._client.websocket, _PATH, connect=config.connect_timeout, heartbeat=_HEARTBEAT, max_bytes=_MAX_FRAME
         )
         self._link = Link(config.name, socket, self._client.errors.secrets)
+        self.can = Capabilities(approvals=LettaApprovals(self._link, config.name, self._client.errors.secrets))
         self._conversations = LaneConversations(self._link, store)
         self._agents = AgentList(config, self._client, self._link, clock)
 
