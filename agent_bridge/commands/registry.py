@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
+    from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
@@ -67,6 +68,7 @@ class CommandServices:
     rooms: Rooms
     turns: Turns
     turn_admin: TurnAdmin
+    approvals: Approvals
     lanes: Lanes
     traces: Traces
     upstream_status: UpstreamStatus
@@ -90,6 +92,8 @@ class CommandContext:
     room_id: str
     #: Whether that is an agent's room.
     in_agent_room: bool
+    #: Root of the thread in which it was given; empty: the room itself.
+    thread: str
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
 

@@ -40,6 +40,7 @@ from agent_bridge.config.types import (
     Url,
     refuse_ambiguous_password,
 )
+from agent_bridge.core.approvals import Rule
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.rooms import Show, Streaming
 
@@ -234,6 +235,16 @@ class UpstreamConfig(Section):
         description="Model that transcribes voice messages (/audio/transcriptions). Without it they are not accepted.",
         examples=["whisper-1"],
     )
+    approvals: Rule | dict[str, Rule] = Field(
+        Rule.ASK,
+        description="Tools for which the server requests a decision. ask: a card in the room asks the person who asked "
+        "the agent, or an administrator. allow, deny: the bridge decides. Or a rule for each glob of tools' names; the "
+        "first match counts, and tools without a match are asked about.",
+        examples=[{"Read*": "allow", "Bash": "ask"}],
+    )
+    approval_timeout: StrictFloat = Field(
+        3600, gt=0, le=604_800, description="Seconds after which a tool call without a decision is refused."
+    )
     connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds after which an attempt to connect fails.")
     idle_timeout: StrictFloat = Field(
         300, gt=0, description="Seconds without data after which an answer counts as broken off."
@@ -244,6 +255,11 @@ class UpstreamConfig(Section):
         ge=100,
         description="Maximum length of an answer in characters. The room is told if an answer is longer.",
     )
+
+    @property
+    def approval_rules(self) -> dict[str, Rule]:
+        """The rules for tool calls, by the globs of the tools' names."""
+        return {"*": self.approvals} if isinstance(self.approvals, Rule) else self.approvals
 
 
 class RetentionConfig(Section):

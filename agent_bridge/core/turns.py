@@ -120,6 +120,8 @@ class IgnoreReason(StrEnum):
     MERGED = "merged"
     #: It asked to end an answer, which was done at once.
     STOP = "stop"
+    #: It decided about a tool call, or came too late for it.
+    DECISION = "decision"
 
 
 @dataclass(frozen=True, slots=True)

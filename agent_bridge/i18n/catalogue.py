@@ -189,6 +189,21 @@ class Texts:
     letta_not_accepted: str
     letta_interrupted: str
     approval_closed: str
+
+    #: Cards that ask whether a tool may run.
+    approval_asked: str
+    approval_how: str
+    approval_always: str
+    approval_allowed: str
+    approval_always_allowed: str
+    approval_denied: str
+    approval_expired: str
+    approval_withdrawn: str
+    approval_arguments: str
+    approval_by_person: str
+    approval_by_rule: str
+    approval_no_answer: str
+
     upstream_closed: str
     upstream_slow: str
     upstream_silent: str

@@ -78,6 +78,8 @@ class CommandTexts:
     #: Answers to commands about messages.
     stopping: str
     nothing_runs: str
+    #: By :class:`~agent_bridge.core.approvals.DecisionResult`.
+    decided: Mapping[str, str]
     queue_empty: str
     none_failed: str
     retried_all: str

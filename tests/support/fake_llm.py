@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.demo.agents.openai_server import OpenAIServer, Reasoning
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 MODEL = "fake-1"
 _SLOW = 0.2
+_CALL = re.compile(r"call (\w+) (\{.*\})", re.DOTALL)
 THOUGHT = "Let me think."
 ARGUMENTS = '{"command":"echo done","description":"x"}'
 
@@ -21,7 +24,8 @@ class FakeLLM(OpenAIServer):
     """Answers ``Echo: <the last text of the last user message>``, one word at a time.
 
     A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
-    ``Bash`` first. The words of an answer with "slowly" come one by one, 0.2 s apart.
+    ``Bash`` first; so does one with "touch a file", and Letta does not allow that command by itself. A message
+    ``call <tool> <arguments>`` makes it call that tool. The words of an answer with "slowly" come 0.2 s apart.
     """
 
     def __init__(self) -> None:
@@ -54,6 +58,14 @@ class FakeLLM(OpenAIServer):
         if "use a tool" in text and question["messages"][-1]["role"] != "tool":
             # Letta never continues after a call whose id it knows.
             yield Tool("Bash", ARGUMENTS, call_id=f"call_{len(self.asked)}")
+            return
+        called = _CALL.search(text)
+        if called and question["messages"][-1]["role"] != "tool":
+            yield Tool(called[1], called[2], call_id=f"call_{len(self.asked)}")
+            return
+        if "touch a file" in text and question["messages"][-1]["role"] != "tool":
+            arguments = json.dumps({"command": f"touch made-{len(self.asked)}", "description": "x"})
+            yield Tool("Bash", arguments, call_id=f"call_{len(self.asked)}")
             return
         first, *rest = text.split(" ")
         yield first

@@ -46,6 +46,16 @@ class LettaServer:
         return f"{self._root}/v1"
 
     @property
+    def root(self) -> str:
+        """URL of the server."""
+        return self._root
+
+    @property
+    def made(self) -> list[str]:
+        """The files that its agents made, by "touch a file"."""
+        return sorted(each.name for each in Path(self._environment["HOME"]).glob("made-*"))
+
+    @property
     def port(self) -> int:
         """Port of its WebSocket and its OpenAI API."""
         return int(self._root.rpartition(":")[2])

@@ -20,6 +20,8 @@ from agent_bridge.upstream.answer import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent_bridge.core.answers import Op
     from agent_bridge.render.activity import Activity
     from agent_bridge.render.rendition import Rendition
@@ -43,6 +45,8 @@ class AnswerBuffer:
         self.run: str | None = None
         #: ``finish_reason`` of the OpenAI API; empty until the answer is whole.
         self.finish_reason = ""
+        #: Returns the messages that show requests for decisions about tool calls.
+        self.approvals: Callable[[], tuple[Op, ...]] = tuple
 
     @property
     def text(self) -> str:
@@ -84,6 +88,10 @@ class AnswerBuffer:
                 self._add_file(delta)
             case End():
                 self.finish_reason = delta.finish_reason
+
+    def whole_activity(self, now: float) -> tuple[Op, ...]:
+        """Return the messages that show all activity and all requests for decisions at the end of the answer."""
+        return (*self.activity.whole(now), *self.approvals())
 
     def _add_file(self, file: FileDelta) -> None:
         if len(self.files) < _MAX_FILES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,14 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.store.postgres.locks import LANE
-from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.answer import (
+    AnswerRequest,
+    ApprovalAsked,
+    ApprovalClosed,
+    RunStarted,
+    TextDelta,
+    TextWithdrawn,
+)
 from agent_bridge.upstream.transport.text import shorten
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.bridge.answering.question import Question, Questions
+    from agent_bridge.bridge.answering.tool_approvals import OpenApprovals, ToolApprovals
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
@@ -71,8 +79,12 @@ class _Call:
     request: AnswerRequest
     question: Question
     buffer: AnswerBuffer
-    #: User id of the ghost that answers.
-    user_id: str
+    outbox: Outbox
+
+    @property
+    def user_id(self) -> str:
+        """User id of the ghost that answers."""
+        return self.outbox.user_id
 
 
 class Generation:
@@ -88,8 +100,10 @@ class Generation:
         budget: EditBudget,
         locks: Locks,
         answers: AnswersConfig,
+        approvals: ToolApprovals,
         texts: Texts,
     ) -> None:
+        self._approvals = approvals
         self._questions = questions
         self._turns = turns
         self._upstreams = {config.name: (upstream, config) for upstream, config in upstreams}
@@ -125,10 +139,11 @@ class Generation:
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
+        never_ran = await self._approvals.never_ran(turn)
         for number, limit in enumerate(limits):
-            request = self._request(turn, agent, question, limit, number)
+            request = replace(self._request(turn, agent, question, limit, number), never_ran=never_ran)
             buffer = self._buffer(turn, config)
-            call = _Call(turn, agent, upstream, config, request, question, buffer, outbox.user_id)
+            call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)
             if limit == limits[-1] or not _may_be_too_long(result):
                 break
@@ -183,7 +198,9 @@ class Generation:
         Raises:
             UpstreamError: the upstream gives no whole answer.
         """
-        await self._read(call, streamer)
+        async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
+            call.buffer.approvals = approvals.ops
+            await self._read(call, streamer, approvals)
         text = call.buffer.text
         truncated = call.buffer.finish_reason == "length"
         files: tuple[AnswerFile, ...] = ()
@@ -197,21 +214,30 @@ class Generation:
             text=text,
             remark=f"*({self._texts.truncated})*" if truncated else "",
             question=call.question.kept,
-            activity=call.buffer.activity.whole(time.monotonic()),
+            activity=call.buffer.whole_activity(time.monotonic()),
             files=files,
             rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
             run=call.buffer.run,
         )
 
-    async def _read(self, call: _Call, streamer: AnswerStreamer) -> None:
+    async def _read(self, call: _Call, streamer: AnswerStreamer, approvals: OpenApprovals) -> None:
         left = limit = call.config.max_answer_chars
         try:
             async with (
-                asyncio.timeout(call.config.turn_timeout),
+                asyncio.timeout(call.config.turn_timeout) as clock,
                 aclosing(call.upstream.answer(call.request)) as deltas,
             ):
                 async for delta in deltas:
+                    if isinstance(delta, ApprovalAsked):
+                        # The time of people does not count.
+                        clock.reschedule(None)
+                        approvals.ask(delta.request)
+                        continue
+                    if isinstance(delta, ApprovalClosed):
+                        approvals.close(delta.ref)
+                    if clock.when() is None and not approvals.waits:
+                        clock.reschedule(asyncio.get_running_loop().time() + call.config.turn_timeout)
                     if isinstance(delta, TextDelta):
                         call.buffer.feed(TextDelta(delta.text[:left]), time.monotonic())
                         left -= len(delta.text)
@@ -247,7 +273,7 @@ class Generation:
             ended_by=ended_by,
             text=buffer.text,
             question=call.question.kept,
-            activity=buffer.activity.whole(time.monotonic()),
+            activity=buffer.whole_activity(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
         )

@@ -17,6 +17,7 @@ from agent_bridge.core.results.traces import NoTrace, Trace
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
+    from agent_bridge.core.approvals import DecisionResult
     from agent_bridge.core.roles import Role
     from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.turns import TurnState
@@ -210,6 +211,13 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionMade:
+    """A decision about a tool call, and its effect."""
+
+    result: DecisionResult
+
+
+@dataclass(frozen=True, slots=True)
 class WhenBusySet:
     """The room has this setting from now on."""
 
@@ -355,6 +363,7 @@ Result: TypeAlias = (
     | RetriedAll
     | StatusReport
     | StopRequested
+    | DecisionMade
     | StreamingSet
     | SyncReport
     | Trace

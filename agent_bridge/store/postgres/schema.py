@@ -285,6 +285,51 @@ ignored = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
 )
 
+upstream_conversation = Table(
+    "upstream_conversation",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="id of the agent on the upstream"),
+    Column("session", Text, primary_key=True, comment="name of the lane for upstreams"),
+    Column("ref", Text, nullable=False, comment="id on the upstream; empty: the first one is being made"),
+    Column(
+        "marker",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="word in the name of the one that is being made; empty: none",
+    ),
+    comment="conversations that upstreams keep for lanes",
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    _id(),
+    Column("turn", BigInteger, ForeignKey("turn.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "number",
+        Integer,
+        nullable=False,
+        comment="position among those of the turn, from 0",
+    ),
+    Column("ref", Text, nullable=False, comment="reference of the request on the upstream"),
+    Column("call_id", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("always", Text, nullable=False, comment="offer to allow such calls from now on; empty: none"),
+    Column("event_id", Text, index=True, comment="event of the card"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("verdict", Text, comment="null: undecided"),
+    Column("decided_by", Text),
+    Column("decided_in", Text, comment="event that made the decision"),
+    Column("reason", Text, nullable=False, server_default="", comment="reason of a refusal"),
+    UniqueConstraint("turn", "ref"),
+    UniqueConstraint("turn", "number"),
+    CheckConstraint("verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')", name="verdict"),
+    comment="requests of agents for a decision about a tool call",
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -1,0 +1,111 @@
+"""Cards that ask whether a tool may run, with the real App Server of Letta and a real Synapse."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from support.letta_server import LettaServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.demo.timeline import Message
+    from support.harness import BridgeHarness, Conversation
+
+REACTIONS = ["✅", "❌", "♾️"]
+
+
+@asynccontextmanager
+async def talk(harness: BridgeHarness, url: str, letta: LettaServer, **keys: Any) -> AsyncIterator[Conversation]:
+    """Run a bridge with *letta*, configured by *keys*, and put a person into Dora's room."""
+    config = harness.config(url, [{"name": "letta", "kind": "letta", "url": letta.root, **keys}])
+    async with harness.person() as person, harness.bridge(config) as running:
+        yield await running.join(person, "Dora")
+
+
+def cards(talk: Conversation, *words: str) -> list[Message]:
+    """Return the cards with these *words*."""
+    return [each for each in talk.answers if "Bash" in each.body and all(word in each.body for word in words)]
+
+
+async def card(talk: Conversation) -> Message:
+    """Wait for an undecided card with its reactions."""
+
+    def seen() -> Message | None:
+        found = cards(talk, "wants to use")
+        return found[0] if found and talk.room.reactions_to(found[0].event_id) == REACTIONS else None
+
+    found = await talk.person.wait_for(seen)
+    assert found is not None
+    return found
+
+
+async def test_people_decide_about_tools(harness: BridgeHarness, database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        letta = await stack.enter_async_context(LettaServer())
+        await letta.create_agent("Dora")
+        alice = await stack.enter_async_context(talk(harness, database_url, letta))
+        bob = await stack.enter_async_context(harness.person())
+        await alice.running.homeserver.invite(alice.room_id, bob.user_id, alice.ghost)
+        await bob.join(alice.room_id)
+        await bob.wait_for(lambda: alice.room_id in bob.rooms)
+
+        await alice.say("touch a file")
+        first = await card(alice)
+        assert first.content["msgtype"] == "m.notice"
+        assert '"command": "touch made-1"' in first.body
+        # Another member may not decide; the person who asked the agent may.
+        await bob.react(alice.room_id, first.event_id, "✅")
+        await alice.person.wait_for(lambda: [each.body for each in alice.from_bot if "Only the person" in each.body])
+        assert not letta.made
+        await alice.person.react(alice.room_id, first.event_id, "✅")
+        await alice.person.wait_for(lambda: cards(alice, alice.person.user_id, "allowed"))
+        await alice.person.wait_for(lambda: alice.answers[-1].body == "Echo: touch a file")
+        assert letta.made == ["made-1"]
+        await alice.wait_until_idle()
+        # A decision counts once: a later one changes nothing.
+        await alice.person.react(alice.room_id, first.event_id, "❌")
+        await alice.person.wait_for(lambda: alice.room.reactions_to(first.event_id) == ["✅", "✅", "❌"])
+        assert cards(alice, "allowed")
+
+        await alice.say("touch a file, please")
+        await card(alice)
+        assert await alice.command("deny too dangerous") == "Decided."
+        await alice.person.wait_for(lambda: cards(alice, "refused", "too dangerous"))
+        await alice.person.wait_for(lambda: alice.answers[-1].body == "Echo: touch a file, please")
+        assert letta.made == ["made-1"]
+        told = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"]
+        assert "too dangerous" in str(told[-1])
+        assert await alice.command("approve") == "No agent waits for a decision here."
+
+
+async def test_a_request_expires_and_is_withdrawn_by_a_restart(harness: BridgeHarness, database_url: str) -> None:
+    async with LettaServer() as letta:
+        await letta.create_agent("Dora")
+        async with talk(harness, database_url, letta) as alice:
+            await alice.say("touch a file")
+            first = await card(alice)
+        # The bridge was stopped. It asks again, because the tool never ran.
+        async with harness.watching(alice) as watched:
+            config = harness.config(
+                database_url,
+                [{"name": "letta", "kind": "letta", "url": letta.root, "approval_timeout": 4}],
+            )
+            async with harness.bridge(config):
+                await watched.person.wait_for(
+                    lambda: [m for m in cards(watched, "any more") if m.event_id == first.event_id]
+                )
+                await watched.person.wait_for(lambda: cards(watched, "no decision"))
+                await watched.person.wait_for(lambda: watched.answers[-1].body == "Echo: touch a file")
+                assert not letta.made
+
+
+async def test_rules_decide_without_a_card(harness: BridgeHarness, database_url: str) -> None:
+    async with LettaServer() as letta:
+        await letta.create_agent("Dora")
+        async with talk(harness, database_url, letta, approvals={"B*": "allow"}) as alice:
+            await alice.say("touch a file")
+            await alice.wait_for_answers(1)
+            assert letta.made == ["made-1"]
+            assert not cards(alice, "wants")
