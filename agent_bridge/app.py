@@ -19,6 +19,7 @@ from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.bridge.answering.edit_handler import EditHandler
 from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
+from agent_bridge.bridge.answering.matrix_tools import MatrixTools
 from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
@@ -218,16 +219,18 @@ def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _
         config.threads,
         texts,
     )
+    uploads = Uploads(clients.media, clients.fetcher, clients.pictures, config.files, texts)
     generation = Generation(
         questions,
         turns,
         clients.upstreams,
         cancellations,
-        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, texts),
+        uploads,
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,
         ToolApprovals(stores.approvals, ApprovalCards(homeserver, texts), stores.signals, texts),
+        MatrixTools(homeserver, uploads, texts),
         texts,
     )
     reactions, stop_offers = StatusReactions(homeserver), StopOffers(homeserver, turns)

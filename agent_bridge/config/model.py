@@ -245,6 +245,11 @@ class UpstreamConfig(Section):
     approval_timeout: StrictFloat = Field(
         3600, gt=0, le=604_800, description="Seconds after which a tool call without a decision is refused."
     )
+    matrix_tools: bool = Field(
+        True,
+        description="Whether agents get tools of the bridge: react, send a file, read the last messages, list the "
+        "participants, each in the room in which the agent was asked. Only kind: letta can offer them.",
+    )
     connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds after which an attempt to connect fails.")
     idle_timeout: StrictFloat = Field(
         300, gt=0, description="Seconds without data after which an answer counts as broken off."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agent_bridge.core.errors import FileProblem
     from agent_bridge.core.transcript import ChatMessage
+    from agent_bridge.upstream.client_tools import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class AnswerRequest:
     title: str = ""
     #: Ids of tool calls of earlier attempts that no person approved, so that they never ran.
     never_ran: frozenset[str] = frozenset()
+    #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
+    toolbox: Toolbox | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,33 @@ async def test_rules_decide_without_a_card(harness: BridgeHarness, database_url:
             await alice.wait_for_answers(1)
             assert letta.made == ["made-1"]
             assert not cards(alice, "wants")
+
+
+async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: str) -> None:
+    async with LettaServer() as letta:
+        await letta.create_agent("Dora")
+        async with talk(harness, database_url, letta) as alice:
+
+            async def call(tool: str, arguments: str) -> tuple[str, str]:
+                """Have the agent call a tool; return the event id of the question, and the result for the agent."""
+                text = f"call {tool} {arguments}"
+                question = await alice.say(text)
+                await alice.person.wait_for(lambda: [each for each in alice.answers if each.body == f"Echo: {text}"])
+                results = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"]
+                return question, str(results[-1]["content"])
+
+            question, _ = await call("matrix_react", '{"key": "🎉"}')
+            await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
+            await call("matrix_send_file", '{"name": "poem.txt", "text": "roses"}')
+            sent = [each for each in alice.answers if each.content["msgtype"] == "m.file"]
+            assert [await alice.person.download(each.content["url"]) for each in sent] == [b"roses"]
+            _, told = await call("matrix_read_messages", '{"limit": 50}')
+            assert all(words in told for words in (alice.person.user_id, "poem.txt", question, "matrix_react"))
+            _, told = await call("matrix_list_participants", "{}")
+            assert all(user in told for user in (alice.person.user_id, alice.ghost))
+            # A message of another room, and arguments that fit nothing, are errors that the agent reads.
+            _, told = await call("matrix_react", '{"key": "x", "event_id": "$unknown"}')
+            assert "there is no message $unknown in this room" in told
+            _, told = await call("matrix_send_file", '{"name": "a.png", "base64": "###"}')
+            assert "base64 is not valid" in told
+            assert not cards(alice)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agent_bridge.bridge.answering.cancellation import Cancellations
+    from agent_bridge.bridge.answering.matrix_tools import MatrixTools
     from agent_bridge.bridge.answering.question import Question, Questions
     from agent_bridge.bridge.answering.tool_approvals import OpenApprovals, ToolApprovals
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
@@ -101,9 +102,11 @@ class Generation:
         locks: Locks,
         answers: AnswersConfig,
         approvals: ToolApprovals,
+        tools: MatrixTools,
         texts: Texts,
     ) -> None:
         self._approvals = approvals
+        self._tools = tools
         self._questions = questions
         self._turns = turns
         self._upstreams = {config.name: (upstream, config) for upstream, config in upstreams}
@@ -140,8 +143,9 @@ class Generation:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
         never_ran = await self._approvals.never_ran(turn)
+        toolbox = self._tools.toolbox(turn, agent, URL(config.url)) if config.matrix_tools else None
         for number, limit in enumerate(limits):
-            request = replace(self._request(turn, agent, question, limit, number), never_ran=never_ran)
+            request = replace(self._request(turn, agent, question, limit, number), never_ran=never_ran, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)

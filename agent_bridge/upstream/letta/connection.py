@@ -32,9 +32,9 @@ class CommandSilent(Exception):
 
 
 class Connection:
-    """The commands and events of one open *socket*. *receive* gets each event, in their order, and must not block."""
+    """The commands and events of one open *socket*. *receive* gets each event, and must not block."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Frame], None]) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Connection, Frame], None]) -> None:
         self._socket = socket
         self._receive = receive
         self._waiting: dict[str, asyncio.Future[Frame]] = {}
@@ -100,4 +100,4 @@ class Connection:
             if not response.done():
                 response.set_result(frame)
         elif conversation_of(frame):
-            self._receive(frame)
+            self._receive(self, frame)

@@ -70,7 +70,7 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     kind = frame.get("type")
     if kind == "turn_finished":
         return kind, frame.get("turn_id")
-    if kind in {"control_request", "external_tool_call_request"}:
+    if kind == "control_request":
         return kind, frame.get("request_id")
     if kind != "stream_delta":
         return None

@@ -19,6 +19,7 @@ from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, Upstr
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
 from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, mapping, server_info
+from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from agent_bridge.upstream.client_tools import Toolbox
     from agent_bridge.upstream.letta.frames import Frame, Runtime, ServerInfo
 
     OpenSocket = Callable[[], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
@@ -49,8 +51,10 @@ _LASTED = 1.0
 class Feed:
     """The events of one conversation, each once, from whichever connection delivers them first."""
 
-    def __init__(self, runtime: Runtime, options: Mapping[str, Any]) -> None:
+    def __init__(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> None:
         self.runtime = runtime
+        #: Runs the tools of the bridge for the agent.
+        self.toolbox = toolbox
         #: Further fields of the command that follows the conversation.
         self.options = options
         self._events: asyncio.Queue[Frame | None] = asyncio.Queue()
@@ -103,6 +107,7 @@ class Link:
         self._keepers: list[asyncio.Task[None]] = []
         self._open: list[Connection] = []
         self._feeds: dict[str, Feed] = {}
+        self._calls = ToolCalls()
         #: Set while a command waits for a connection.
         self._wanted = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -134,9 +139,9 @@ class Link:
                 raise self._perhaps_arrived(slow) if once else UpstreamUnreachable(slow) from None
 
     @contextmanager
-    def feed(self, runtime: Runtime, options: Mapping[str, Any]) -> Iterator[Feed]:
+    def feed(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> Iterator[Feed]:
         """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
-        feed = self._feeds[runtime.conversation_id] = Feed(runtime, options)
+        feed = self._feeds[runtime.conversation_id] = Feed(runtime, options, toolbox)
         try:
             yield feed
         finally:
@@ -171,6 +176,7 @@ class Link:
         if self._keepers:
             await asyncio.wait(self._keepers)
         self._keepers = []
+        await self._calls.aclose()
 
     async def _connection(self) -> Connection:
         """Return an open connection; wait for the next attempt to open one if there is none.
@@ -268,9 +274,12 @@ class Link:
                 Text("letta_lacks", upstream=self._upstream, capabilities=", ".join(server.missing))
             )
 
-    def _receive(self, event: Frame) -> None:
+    def _receive(self, connection: Connection, event: Frame) -> None:
         feed = self._feeds.get(conversation_of(event))
-        if feed is not None:
+        if event.get("type") == "external_tool_call_request":
+            # The server accepts the result from this connection only.
+            self._calls.start(connection, event, None if feed is None else feed.toolbox)
+        elif feed is not None:
             feed.put(event)
 
     def _perhaps_arrived(self, text: Text) -> UpstreamUnreachable:

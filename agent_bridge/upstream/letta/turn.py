@@ -15,17 +15,20 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, TextDelta
+from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
 from agent_bridge.upstream.letta.deltas import RUNS, DeltaReader
 from agent_bridge.upstream.letta.frames import mapping, objects, text
 from agent_bridge.upstream.letta.history import otid
+from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from agent_bridge.core.transcript import ChatMessage
-    from agent_bridge.upstream.answer import AnswerEvent
+    from agent_bridge.upstream.answer import AnswerEvent, ApprovalRequest
+    from agent_bridge.upstream.letta.approvals import LettaApprovals
     from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Feed, Link
     from agent_bridge.upstream.transport.errors import ErrorMapper
@@ -56,9 +59,16 @@ class Turn:
     """
 
     def __init__(
-        self, link: Link, feed: Feed, client_message_id: str, errors: ErrorMapper, idle_timeout: float
+        self,
+        link: Link,
+        feed: Feed,
+        approvals: LettaApprovals,
+        client_message_id: str,
+        errors: ErrorMapper,
+        idle_timeout: float,
     ) -> None:
         self._link = link
+        self._approvals = approvals
         self._feed = feed
         self._id = client_message_id
         self._errors = errors
@@ -116,7 +126,12 @@ class Turn:
             "client_message_id": self._id,
             "otid": otid(self._id),
         }
-        payload = {"kind": "create_message", "messages": [said], "exclude_interactive_tools": True}
+        payload = {
+            "kind": "create_message",
+            "messages": [said],
+            "external_tool_scope_ids": [SCOPE],
+            "exclude_interactive_tools": True,
+        }
         try:
             response = await self._link.request(
                 "input", once=True, runtime=self._feed.runtime.as_json(), payload=payload
@@ -152,23 +167,38 @@ class Turn:
             self._begun = kind == "update_queue" and self._left_queue(event)
         elif kind in _APPROVALS:
             for request in requests_in(event, self._feed.runtime):
-                if request.call.call_id not in self._asked:
-                    self._asked[request.call.call_id] = request.ref
-                    yield ApprovalAsked(request)
+                async for asked in self._asks(request):
+                    yield asked
         elif kind == "stream_delta" and "subagent_id" not in event:
-            delta = mapping(event.get("delta"))
-            if text(delta.get("message_type")) in RUNS and (
-                ref := self._asked.pop(text(delta.get("tool_call_id")), "")
-            ):
-                yield ApprovalClosed(ref)
-            for each in self._reader.read(delta):
-                self._has_text = self._has_text or (isinstance(each, TextDelta) and not each.text.isspace())
+            for each in self._read(mapping(event.get("delta"))):
                 yield each
         elif kind == "turn_finished":
             self._over = True
             for call in self._reader.close():
                 yield call
             yield self._end(event)
+
+    def _read(self, delta: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        runs = text(delta.get("message_type")) in RUNS
+        if runs and (ref := self._asked.pop(text(delta.get("tool_call_id")), None)):
+            yield ApprovalClosed(ref)
+        for each in self._reader.read(delta):
+            self._has_text = self._has_text or (isinstance(each, TextDelta) and not each.text.isspace())
+            yield each
+
+    async def _asks(self, request: ApprovalRequest) -> AsyncGenerator[ApprovalAsked, None]:
+        if self._is_own(request):
+            # The bridge checks permissions itself.
+            with suppress(UpstreamError):
+                await self._approvals.decide(request.ref, Decision(allow=True))
+        elif request.call.call_id not in self._asked:
+            self._asked[request.call.call_id] = request.ref
+            yield ApprovalAsked(request)
+
+    def _is_own(self, request: ApprovalRequest) -> bool:
+        """Tell whether *request* is about a tool of the bridge."""
+        toolbox = self._feed.toolbox
+        return toolbox is not None and request.call.name in {each.name for each in toolbox.tools}
 
     def _left_queue(self, event: Frame) -> bool:
         """Tell whether the server took the message out of its queue.

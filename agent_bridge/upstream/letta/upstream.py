@@ -21,6 +21,7 @@ from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.letta.deltas import DeltaReader
 from agent_bridge.upstream.letta.history import find_question, otid
 from agent_bridge.upstream.letta.link import Link
+from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
 from agent_bridge.upstream.transport.client import UpstreamClient
 
@@ -123,7 +124,8 @@ class LettaUpstream:
             self._client.websocket, _PATH, connect=config.connect_timeout, heartbeat=_HEARTBEAT, max_bytes=_MAX_FRAME
         )
         self._link = Link(config.name, socket, self._client.errors.secrets)
-        self.can = Capabilities(approvals=LettaApprovals(self._link, config.name, self._client.errors.secrets))
+        self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
+        self.can = Capabilities(approvals=self._approvals)
         self._conversations = LaneConversations(self._link, store)
         self._agents = AgentList(config, self._client, self._link, clock)
 
@@ -163,9 +165,13 @@ class LettaUpstream:
 
     async def _try(self, runtime: Runtime, state: _State) -> AsyncGenerator[AnswerEvent, None]:
         """Look for the answer in the history if need be, else send the question and yield the events of the answer."""
-        with self._link.feed(runtime, {"mode": "standard"}) as feed:
+        toolbox = state.request.toolbox
+        options = {"mode": "standard", "external_tools": definitions(toolbox)}
+        with self._link.feed(runtime, options, toolbox) as feed:
             await self._link.follow(feed, state=state.look_back)
-            turn = Turn(self._link, feed, state.next_id(), self._client.errors, self._config.idle_timeout)
+            turn = Turn(
+                self._link, feed, self._approvals, state.next_id(), self._client.errors, self._config.idle_timeout
+            )
             if state.look_back:
                 ended = await turn.wait() if feed.is_running else None
                 past = await find_question(self._link, runtime.conversation_id, state.otids)
