@@ -23,6 +23,11 @@ class Histories:
         """Hold all lanes until their rooms are compared: events may be missing in any of them."""
         await self._database.execute(_SQL["require_backfill"])
 
+    async def require_backfill_of(self, connection: Connection, room_id: str) -> bool:
+        """Hold the lanes of a room until it is compared, within the caller's transaction; tell whether it is known."""
+        cursor = await connection.execute(_SQL["require_backfill_of"], {"room_id": room_id})
+        return await cursor.fetchone() is not None
+
     async def schedule_backfill(self) -> None:
         """Have all rooms compared next, without holding their lanes."""
         await self._database.execute(_SQL["schedule_backfill"])

@@ -214,6 +214,22 @@ async def test_the_past_stays_where_more_was_said(database: Database, turns: Tur
     assert len(await Transcripts(database).of_lane(lane, 9)) == 2 * len(TALK)
 
 
+async def test_a_message_that_no_agent_was_asked_does_not_count(database: Database, lane: int, agent: int) -> None:
+    """It was said after the edit, and redacted; then a comparison gave the edit a new position, behind it."""
+    await answer(database, await take(database, lane))
+    await note(database, edit("better"))
+    await accept(database, asked("$later", agent))
+    await note(database, redaction("$later"))
+    room = await watch(database)
+    async with database.transaction() as connection:
+        intake_store = IntakeStore(database)
+        await intake_store.lock(connection, [ROOM])
+        await intake_store.put_in_order(connection, room, ["$q", "$edit", "$later"])
+    assert (await row_of(database, "$edit"))["position"] > (await row_of(database, "$later"))["position"]
+    assert await carry_out(database, lane)
+    assert (await take(database, lane)).body == "better"
+
+
 async def test_messages_after_an_edit_are_answered_after_it(database: Database, lane: int, agent: int) -> None:
     await answer(database, await take(database, lane))
     await note(database, edit("better"))

@@ -57,7 +57,7 @@ class External:
 
 
 class Embedded:
-    """The embedded database of the only replica, in *folder*."""
+    """The embedded database in *folder*, which all replicas share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

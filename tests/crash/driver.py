@@ -248,7 +248,7 @@ class Driver:
         rows = await database.rows(
             """
             SELECT extract(epoch FROM finished_at - created_at)::float AS seconds
-            FROM turn WHERE kind = 'message' AND finished_at IS NOT NULL
+            FROM turn WHERE kind = 'message' AND finished_at IS NOT NULL AND retries = 0
             """
         )
         return tuple(row["seconds"] for row in rows)

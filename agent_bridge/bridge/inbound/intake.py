@@ -176,7 +176,8 @@ class Intake:
             await self._intake_store.lock(connection, locked)
             # A repeated change or 🛑 would concern what was said after the first one.
             known = await self._known(connection, new, stops)
-            lanes = await self._accept(connection, [each for each in new if each.event_id not in known])
+            fresh = [each for each in new if each.event_id not in known]
+            lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
             stops = [stop for stop in stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
@@ -225,8 +226,13 @@ class Intake:
         events = {*changes, *(stop.event_id for stop in stops if stop.target)}
         return await self._intake_store.known(events, connection) if events else set()
 
-    async def _accept(self, connection: Connection, new: Sequence[NewTurn | ChangeRequest]) -> dict[str, list[int]]:
-        """Write *new* in its order; return the lanes of each event that is not known already."""
+    async def _accept(
+        self, connection: Connection, new: Sequence[NewTurn | ChangeRequest], *, is_complete: bool
+    ) -> dict[str, list[int]]:
+        """Write *new* in its order; return the lanes of each event that is not known already.
+
+        *is_complete*: the events before them were taken, too.
+        """
         lanes: dict[str, list[int]] = {}
         for are_turns, group in groupby(new, lambda each: isinstance(each, NewTurn)):
             if are_turns:
@@ -234,10 +240,14 @@ class Intake:
                 lanes |= await self._accept_turns(connection, turns)
                 continue
             for change in group:
-                if isinstance(change, ChangeRequest):
-                    write = self._redact if change.kind is ChangeKind.REDACT else self._note
-                    if written := await write(connection, change):
-                        lanes[change.event_id] = written
+                if not isinstance(change, ChangeRequest):
+                    continue
+                if change.kind is ChangeKind.REDACT:
+                    written = await self._redact(connection, change)
+                else:
+                    written = await self._note(connection, change, is_complete=is_complete)
+                if written:
+                    lanes[change.event_id] = written
         return lanes
 
     async def _accept_turns(self, connection: Connection, turns: Sequence[NewTurn]) -> dict[str, list[int]]:
@@ -259,8 +269,12 @@ class Intake:
             lanes += turns.get(change.event_id, ())
         return lanes
 
-    async def _note(self, connection: Connection, change: ChangeRequest) -> list[int]:
-        """Write an edit or 🔁; or the turn in which the bot tells why it changes nothing."""
+    async def _note(self, connection: Connection, change: ChangeRequest, *, is_complete: bool) -> list[int]:
+        """Write an edit or 🔁; or the turn in which the bot tells why it changes nothing.
+
+        The homeserver may deliver a change before its message. A change of an unknown message is left to a backfill of
+        its room, which takes both in their order.
+        """
         noted = await self._edits.note(connection, change, may_wait=change.may_wait)
         match noted.refusal:
             case None:
@@ -268,6 +282,8 @@ class Intake:
             case ChangeRefusal.FULL:
                 payload = self._queue_limit.refusal(change.message)
             case ChangeRefusal.UNKNOWN if change.is_expected:
+                if not is_complete and await self._histories.require_backfill_of(connection, change.room_id):
+                    return []
                 payload = RefusalPayload(RefusalReason.UNKNOWN_TARGET)
             case _:
                 is_merged = noted.refusal is ChangeRefusal.MERGED

@@ -79,7 +79,8 @@ SELECT 1 FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND state = '
 -- Return whether the turn %(head)s may be asked again: it is closed, it has a message that was not redacted, and no person
 -- has stopped the change %(turn)s (asks). Return whether an edit has ended its answer, and it was not asked again since
 -- (ended); whether the change was redacted (withdrawn); whether more was said in its lane between the message
--- %(target)s and the change (past); and whether its answer is shown once more, which comes first (shown_again).
+-- %(target)s and the change (past): a message counts that an agent was or will be asked, and that was not redacted; and
+-- whether its answer is shown once more, which comes first (shown_again).
 SELECT NOT head.open AND change.stop IS NULL
        AND (NOT head.redacted
             OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = head.id AND NOT part.redacted)) AS asks,
@@ -89,6 +90,7 @@ SELECT NOT head.open AND change.stop IS NULL
            WHERE later.conversation = t.conversation AND later.kind = 'message'
              AND later.position > greatest(t.position, head.position) AND later.position < change.position
              AND coalesce(later.collected_into, later.id) <> head.id
+             AND NOT later.redacted AND (later.open OR later.attempts > 0 OR later.collected_into IS NOT NULL)
        ) AS past,
        head.state = 'committed' AND head.position < change.position AS shown_again
 FROM turn head, turn t, turn change

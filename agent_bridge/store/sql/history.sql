@@ -5,6 +5,13 @@ UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1
 WHERE room_id IS NOT NULL
 RETURNING pg_notify('agent_bridge', 'backfill')
 
+-- require_backfill_of --
+-- Hold the lanes of the room %(room_id)s until it is compared with the homeserver's history; return it if it is known.
+UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1,
+       backfill_requested_at = CASE WHEN needs_backfill THEN backfill_requested_at ELSE now() END
+WHERE room_id = %(room_id)s
+RETURNING room_id, pg_notify('agent_bridge', 'backfill')
+
 -- schedule_backfill --
 -- Have all rooms compared next, without holding their lanes.
 UPDATE room SET backfilled_at = NULL WHERE backfilled_at IS NOT NULL
