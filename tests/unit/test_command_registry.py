@@ -56,6 +56,8 @@ def test_the_commands() -> None:
         "invite": Role.MEMBER,
         "same": Role.ADMIN,
         "stop": Role.MEMBER,
+        "approve": Role.MEMBER,
+        "deny": Role.MEMBER,
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
         "queue": Role.ADMIN,

@@ -11,6 +11,7 @@ import pytest
 
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -19,6 +20,7 @@ from agent_bridge.core.results.commands import (
     CommandFailed,
     CommandList,
     CommandUsage,
+    DecisionMade,
     Dropped,
     FailedTurns,
     Group,
@@ -111,6 +113,7 @@ SAMPLES: list[Result] = [
     RetriedAll(2, has_more=True),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
+    DecisionMade(DecisionResult.TAKEN),
     StreamingSet(Streaming.OFF),
     SyncReport(is_finished=True, upstreams=(UP,)),
     Trace(KEY, (TRACE,)),
@@ -359,6 +362,10 @@ def test_members_get_the_agents_without_their_servers(state: AgentState, room: R
         (AgentList(()), ENGLISH.commands.no_agents.format(prefix="!ab")),
         (OpenTurns((), has_more=False), "No message is waiting."),
         (FailedTurns((), has_more=False), "No message has failed."),
+        (
+            DecisionMade(DecisionResult.FORBIDDEN),
+            "Only the person who asked the agent can decide, or an administrator.",
+        ),
         (StopRequested(0), "No message is being answered in this room."),
         (
             Invited(ADA, "@b:x", was_member=True, may_talk=True),
