@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.answer import ToolCall, ToolResult
 
 _CALLS = frozenset({"tool_call_message", "approval_request_message"})
+#: Stop reasons of a step that the server may write again.
+FAILURES = frozenset({"error", "llm_api_error", "invalid_llm_response"})
 #: Signs that a tool has begun to run.
 RUNS = frozenset({"client_tool_start", "tool_return_message"})
 
@@ -67,7 +69,7 @@ class DeltaReader:
             case "usage_statistics":
                 self.prompt_tokens += _number(delta.get("prompt_tokens"))
                 self.completion_tokens += _number(delta.get("completion_tokens"))
-            case "stop_reason":
+            case "stop_reason" if delta.get("stop_reason") not in FAILURES:
                 self._complete, self._step = self._complete + self._step, ""
             case "loop_error":
                 self.error = text(delta.get("message"))

@@ -81,6 +81,11 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     return kind, run, delta.get("id"), delta.get("message_type"), delta.get("tool_call_id")
 
 
+def run_of(frame: Frame) -> str:
+    """Return the id of the run to which an event belongs, empty if it names none."""
+    return text(frame.get("run_id")) or text(mapping(frame.get("delta")).get("run_id"))
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return *value* if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}

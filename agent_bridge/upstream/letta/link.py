@@ -18,7 +18,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamUnreachable
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
-from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, mapping, server_info
+from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, mapping, run_of, server_info
 from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -38,6 +38,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _CONNECTIONS = 2
 #: The status of a conversation in which the agent does nothing.
 _IDLE = "WAITING_ON_INPUT"
+#: Conversations whose last turn is remembered.
+_REMEMBERED = 1_000
 #: Seconds for the response to a command.
 _COMMAND = 30.0
 #: Seconds that an answer waits for the second connection.
@@ -51,8 +53,14 @@ _LASTED = 1.0
 class Feed:
     """The events of one conversation, each once, from whichever connection delivers them first."""
 
-    def __init__(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> None:
+    def __init__(
+        self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None, past: frozenset[object]
+    ) -> None:
         self.runtime = runtime
+        #: Names of the events of earlier turns, which the slower connection may still deliver.
+        self._past = past
+        self._runs: set[str] = set()
+        self._turn_is_over = False
         #: Runs the tools of the bridge for the agent.
         self.toolbox = toolbox
         #: Further fields of the command that follows the conversation.
@@ -66,12 +74,21 @@ class Feed:
         """Add an event of some connection."""
         if event.get("type") == "update_loop_status":
             self.is_running = mapping(event.get("loop_status")).get("status") != _IDLE
-        name = identity(event)
+        name, run = identity(event), run_of(event)
+        if name in self._past or run in self._past or name in self._seen:
+            return
         if name is not None:
-            if name in self._seen:
-                return
             self._seen.add(name)
+        if run:
+            self._runs.add(run)
+        self._turn_is_over = self._turn_is_over or event.get("type") == "turn_finished"
         self._events.put_nowait(event)
+
+    def ended(self) -> frozenset[object]:
+        """Return the names of the events of the turn that is over; none if the turn is not."""
+        if not self._turn_is_over:
+            return self._past
+        return frozenset({*self._runs, *(name for name in self._seen if name[0] != "stream_delta")})
 
     def lose(self) -> None:
         """Add the loss of the last connection."""
@@ -108,6 +125,8 @@ class Link:
         self._open: list[Connection] = []
         self._feeds: dict[str, Feed] = {}
         self._calls = ToolCalls()
+        #: By conversation: see :meth:`Feed.ended`.
+        self._past: dict[str, frozenset[object]] = {}
         #: Set while a command waits for a connection.
         self._wanted = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -141,11 +160,15 @@ class Link:
     @contextmanager
     def feed(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> Iterator[Feed]:
         """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
-        feed = self._feeds[runtime.conversation_id] = Feed(runtime, options, toolbox)
+        name = runtime.conversation_id
+        feed = self._feeds[name] = Feed(runtime, options, toolbox, self._past.pop(name, frozenset()))
         try:
             yield feed
         finally:
-            del self._feeds[runtime.conversation_id]
+            del self._feeds[name]
+            self._past[name] = feed.ended()
+            while len(self._past) > _REMEMBERED:
+                del self._past[next(iter(self._past))]
 
     async def follow(self, feed: Feed, *, state: bool) -> None:
         """Have the server send the events of *feed* to both connections, or to the one that there is.

@@ -17,7 +17,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
-from agent_bridge.upstream.letta.deltas import RUNS, DeltaReader
+from agent_bridge.upstream.letta.deltas import FAILURES, RUNS, DeltaReader
 from agent_bridge.upstream.letta.frames import mapping, objects, text
 from agent_bridge.upstream.letta.history import otid
 from agent_bridge.upstream.letta.tool_calls import SCOPE
@@ -226,7 +226,7 @@ class Turn:
         begun = self._has_text or self._reader.tool_ran
         if reason == "cancelled":
             raise AnswerInterrupted(Text("answer_aborted", upstream=upstream))
-        if words or reason in {"error", "llm_api_error"}:
+        if text(event.get("error")) or reason in FAILURES:
             if _STUCK in words and not begun:
                 raise ConversationStuck
             raise self._errors.from_answer(parse_error(words), begun=begun)
