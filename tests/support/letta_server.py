@@ -38,6 +38,7 @@ class LettaServer:
         self._server = AsyncExitStack()
         self._environment: dict[str, str] = {}
         self._root = ""
+        self._process: asyncio.subprocess.Process | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     @property
@@ -85,13 +86,37 @@ class LettaServer:
         """Delete an agent."""
         await self._command("agent_delete", agent_id=agent_id)
 
-    async def restart(self) -> None:
-        """Stop the server, and start it again at the same address with the same agents."""
+    async def restart(self, *, kill: bool = False) -> None:
+        """Stop the server, or *kill* it, and start it again at the same address with the same agents."""
         home = Path(self._environment["HOME"])
+        if kill:
+            self._signal(signal.SIGKILL)
         await self._stop_server()
         async with AsyncExitStack() as stack, asyncio.timeout(_START):
             await self._serve(stack, home, self._root.removeprefix("http://"))
             self._server = stack.pop_all()
+
+    def freeze(self) -> None:
+        """Stop the server with SIGSTOP; see :meth:`thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def lines(self, name: str) -> list[str]:
+        """Return the lines of a file in the folder in which its agents work."""
+        file = Path(self._environment["HOME"]) / name
+        return file.read_text("utf-8").splitlines() if file.exists() else []
+
+    async def conversations(self, agent_id: str) -> list[str]:
+        """Return the names of the conversations with an agent, apart from archived ones."""
+        answer = await self._command("conversation_list", query={"agent_id": agent_id})
+        return [str(each["summary"]) for each in answer["conversations"] if not each["archived"]]
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self.llm)
@@ -117,6 +142,7 @@ class LettaServer:
             server = await _spawn(
                 self._environment, "server", "--listen", f"ws://{address}", "--openai-api", output=output.fileno()
             )
+        self._process = server
         stack.enter_context(ends_with_us("group", server.pid))
         stack.push_async_callback(_stop, server)
         while (found := _URL.search(log.read_text())) is None:

@@ -38,7 +38,8 @@ class Connection:
         self._socket = socket
         self._receive = receive
         self._waiting: dict[str, asyncio.Future[Frame]] = {}
-        self._ended = False
+        #: Whether it takes no more commands.
+        self.ended = False
         #: The ids of the conversations whose events the server sends to this connection.
         self.followed: set[str] = set()
 
@@ -49,7 +50,7 @@ class Connection:
             ConnectionEnded: there is no response.
             CommandSilent: there is none in time.
         """
-        if self._ended:
+        if self.ended:
             raise ConnectionEnded
         request_id = uuid4().hex
         response: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
@@ -72,6 +73,7 @@ class Connection:
         try:
             await self._socket.send_str(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
         except (aiohttp.ClientError, ConnectionError):
+            self.ended = True
             raise ConnectionEnded from None
 
     async def read(self) -> None:
@@ -81,7 +83,7 @@ class Connection:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._take(message.data)
         finally:
-            self._ended = True
+            self.ended = True
             for response in self._waiting.values():
                 if not response.done():
                     response.set_exception(ConnectionEnded())

@@ -209,14 +209,16 @@ class Link:
         """
         if not self._keepers:
             self._keepers = [asyncio.create_task(self._keep()) for _ in range(_CONNECTIONS)]
-        if not self._open:
-            failures = self._failures
+        failures = self._failures
+        while True:
+            open_ = [each for each in self._open if not each.ended]
+            if open_:
+                return open_[0]
+            if self._failures > failures and self._error is not None:
+                raise copy(self._error).with_traceback(None)
             self._wanted.set()
             async with self._changed:
-                await self._changed.wait_for(lambda: self._open or self._failures > failures)
-        if not self._open and self._error is not None:
-            raise copy(self._error).with_traceback(None)
-        return self._open[0]
+                await self._changed.wait()
 
     async def _request(self, connection: Connection, command: str, within: float, fields: Mapping[str, Any]) -> Frame:
         response = await connection.request(command, within=within, **fields)
@@ -276,6 +278,7 @@ class Link:
         finally:
             reading.cancel()
             await asyncio.wait([reading])
+            connection.ended = True
             if connection in self._open:
                 self._open.remove(connection)
             for name in connection.followed:

@@ -157,7 +157,10 @@ class LettaUpstream:
                 state.look_back = False
             else:
                 return
-        raise AnswerInterrupted(Text("upstream_cut", upstream=self.name))
+        lost = AnswerInterrupted(Text("upstream_cut", upstream=self.name))
+        # No tool has run, and the next attempt looks back first.
+        lost.retryable = lost.not_begun = True
+        raise lost
 
     async def aclose(self) -> None:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
