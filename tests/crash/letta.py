@@ -236,7 +236,8 @@ class Run:
                 verdict.whole += 1
                 if asked.command and not ran:
                     verdict.lost.append(f"q{asked.number}: whole, and the tool did not run")
-            elif reports and ran:
+            elif reports and asked.command:
+                # The tool has run, or was allowed just before the cut.
                 verdict.reported += 1
             else:
                 verdict.lost.append(f"q{asked.number}: {[each.body for each in shown]}")

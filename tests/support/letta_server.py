@@ -39,7 +39,6 @@ class LettaServer:
         self._environment: dict[str, str] = {}
         self._root = ""
         self._process: asyncio.subprocess.Process | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     @property
     def url(self) -> str:
@@ -149,19 +148,19 @@ class LettaServer:
             assert server.returncode is None, log.read_text()
             await asyncio.sleep(0.05)
         self._root = found[1]
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        async with session.get(f"{self._root}/readyz") as ready:
+        async with aiohttp.ClientSession() as session, session.get(f"{self._root}/readyz") as ready:
             assert ready.status == 200
-        self._socket = await stack.enter_async_context(
-            session.ws_connect(self._root.replace("http:", "ws:") + "/ws", max_msg_size=0)
-        )
 
     async def _command(self, kind: str, **arguments: Any) -> dict[str, Any]:
-        assert self._socket is not None
-        await self._socket.send_json({"type": kind, "request_id": kind, **arguments})
-        async with asyncio.timeout(_COMMAND):
+        url = self._root.replace("http:", "ws:") + "/ws"
+        async with (
+            asyncio.timeout(_COMMAND),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, max_msg_size=0) as socket,
+        ):
+            await socket.send_json({"type": kind, "request_id": kind, **arguments})
             while True:
-                answer: dict[str, Any] = await self._socket.receive_json()
+                answer: dict[str, Any] = await socket.receive_json()
                 if answer.get("type") == f"{kind}_response":
                     assert answer["success"], answer
                     return answer

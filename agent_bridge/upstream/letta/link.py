@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager, suppress
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -215,7 +214,7 @@ class Link:
             if open_:
                 return open_[0]
             if self._failures > failures and self._error is not None:
-                raise copy(self._error).with_traceback(None)
+                raise self._error.with_traceback(None) from None
             self._wanted.set()
             async with self._changed:
                 await self._changed.wait()
