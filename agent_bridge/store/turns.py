@@ -281,6 +281,14 @@ class Turns:
         row = await self._database.row(_SQL["stop_offer"], {"turn": turn})
         return None if row is None else row["stop_offer"]
 
+    async def intend_offer(self, turn: Turn) -> bool:
+        """Record the intention to offer to stop *turn*; return False if it is over or another worker has taken it up.
+
+        A worker that was paused must not offer to stop an answer that is complete.
+        """
+        parameters = {"turn": turn.id, "attempts": turn.attempts}
+        return await self._database.row(_SQL["intend_offer"], parameters) is not None
+
     async def offer_stop(self, turn: int, event_id: str | None) -> None:
         """Record the reaction that offers to stop *turn*, as :meth:`stop_offer` returns it."""
         await self._database.execute(_SQL["offer_stop"], {"turn": turn, "event_id": event_id})

@@ -13,7 +13,7 @@ from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.records import NAMES
-from support.turn_rows import take
+from support.turn_rows import finish, take
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
@@ -97,5 +97,17 @@ async def test_an_offer_stays_noted_until_the_homeserver_has_removed_it(
 async def test_a_quick_answer_has_no_offer(database: Database, room: FakeRoom, offers: StopOffers, turn: Turn) -> None:
     async with offers.offered(turn, GHOST) as offer:
         await offer.withdraw()
+    assert room.events == []
+    assert await recorded(database, turn, None)
+
+
+async def test_a_paused_worker_offers_nothing_for_an_answer_of_another(
+    database: Database, room: FakeRoom, offers: StopOffers, turn: Turn
+) -> None:
+    again = await take(database, turn.conversation)
+    await offers.show(turn, GHOST)
+    assert await recorded(database, turn, None)
+    await finish(database, again)
+    await offers.show(again, GHOST)
     assert room.events == []
     assert await recorded(database, turn, None)

@@ -56,9 +56,8 @@ class StopOffers:
         """Add the reaction of *ghost* to the message of *turn*, unless an earlier attempt has left it."""
         try:
             left = await self._turns.stop_offer(turn.id)
-            if left:
+            if left or not await self._turns.intend_offer(turn):
                 return
-            await self._turns.offer_stop(turn.id, "")
             try:
                 event_id = await self._send(turn, ghost)
             except HomeserverRefused:

@@ -264,6 +264,10 @@ SELECT part, event_id, generation, created_at FROM outbox WHERE turn = %(turn)s 
 -- Return the reaction that offers to stop a turn.
 SELECT stop_offer FROM turn WHERE id = %(turn)s
 
+-- intend_offer --
+-- Record the intention to offer to stop a turn, unless it is over or another worker has taken it up.
+UPDATE turn SET stop_offer = '' WHERE id = %(turn)s AND attempts = %(attempts)s AND open RETURNING id
+
 -- offer_stop --
 -- Record the reaction that offers to stop a turn.
 UPDATE turn SET stop_offer = %(event_id)s WHERE id = %(turn)s
