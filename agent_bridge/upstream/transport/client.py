@@ -40,7 +40,7 @@ _MAX_ERROR_BODY = 64 * 1024
 #: Bytes of a line of the head of a response.
 _MAX_HEAD = 64 * 1024
 
-_AGENT_LIST = RequestContext()
+_AGENT_LIST, _WEBSOCKET = RequestContext(), RequestContext("")
 _OWN_PORT = re.compile(r"\w+://[^/]*:(?!443(?:/|\Z))\d+(?:/|\Z)")
 #: Reasons of TLS for a server that answers in another protocol.
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
@@ -222,7 +222,10 @@ class UpstreamClient:
             failed = ErrorResponse(error.status, error.headers or {}, b"")
             raise self.errors.from_response(failed, datetime.now(UTC), _AGENT_LIST) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise self._no_response(error, timeout, _AGENT_LIST) from None
+            failure = self._no_response(error, timeout, _WEBSOCKET)
+            # No question was sent.
+            failure.retryable = failure.not_begun = isinstance(failure, UpstreamUnreachable)
+            raise failure from None
         async with socket:
             yield socket
 
