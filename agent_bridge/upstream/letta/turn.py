@@ -75,11 +75,14 @@ class Turn:
         self._idle_timeout = idle_timeout
         self._reader = DeltaReader()
         self._has_text = False
-        #: The undecided requests for approval, by the id of the tool call.
+        #: The undecided requests for approval, by the id of the tool call; and all calls that people were asked about.
         self._asked: dict[str, str] = {}
+        self._known: set[str] = set()
         #: Whether the events of the conversation belong to this turn; not while the server works on another message.
         self._begun = False
         self._over = False
+        #: The reason for the end of a turn that was attended; empty before.
+        self.stop_reason = ""
 
     async def ask(self, message: ChatMessage) -> AsyncGenerator[AnswerEvent, None]:
         """Send *message*, and yield the events of the answer. Closing the generator early ends the turn.
@@ -98,18 +101,32 @@ class Turn:
             if not self._over:
                 await self._abort()
 
-    async def wait(self) -> str:
-        """Wait for the end of a turn that another connection began, and return its stop reason.
+    async def attend(self) -> AsyncGenerator[ApprovalAsked | ApprovalClosed, None]:
+        """Yield the requests for approval of a turn that goes on, until its end. The history has its answer then.
+
+        Closing the generator early ends the turn.
 
         Raises:
             TurnLost: the end is not known.
             AnswerInterrupted: nothing happened for too long.
         """
-        self._begun = True
-        while True:
-            event = await self._event()
-            if event.get("type") == "turn_finished":
-                return text(event.get("stop_reason"))
+        try:
+            while not self._over:
+                event = await self._event()
+                if event.get("type") in _APPROVALS:
+                    for request in requests_in(event, self._feed.runtime):
+                        async for asked in self._asks(request):
+                            yield asked
+                elif event.get("type") == "stream_delta":
+                    for each in self._read(mapping(event.get("delta"))):
+                        if isinstance(each, ApprovalClosed):
+                            yield each
+                elif event.get("type") == "turn_finished":
+                    self._over = True
+                    self.stop_reason = text(event.get("stop_reason"))
+        finally:
+            if not self._over:
+                await self._abort()
 
     async def _send(self, message: ChatMessage) -> None:
         if self._feed.clear():
@@ -191,7 +208,9 @@ class Turn:
             # The bridge checks permissions itself.
             with suppress(UpstreamError):
                 await self._approvals.decide(request.ref, Decision(allow=True))
-        elif request.call.call_id not in self._asked:
+        elif request.call.call_id not in self._known:
+            # The slower connection repeats requests that are decided already.
+            self._known.add(request.call.call_id)
             self._asked[request.call.call_id] = request.ref
             yield ApprovalAsked(request)
 

@@ -78,8 +78,8 @@ class _State:
         attempts, numbers = range(1, self.request.attempt + 1), range(1, _TRIES + 1)
         return frozenset(otid(self._id(attempt, number)) for attempt in attempts for number in numbers)
 
-    def adopt(self, past: Past, ended: str | None) -> Iterator[AnswerEvent]:
-        """Yield the answer that the history has. *ended* is the stop reason if the end of the turn was seen.
+    def adopt(self, past: Past, ended: str) -> Iterator[AnswerEvent]:
+        """Yield the answer that the history has. *ended* is the stop reason of the turn, empty if its end was not seen.
 
         Raises:
             _AskAgain: there is no whole answer, and the agent has not acted.
@@ -176,10 +176,13 @@ class LettaUpstream:
                 self._link, feed, self._approvals, state.next_id(), self._client.errors, self._config.idle_timeout
             )
             if state.look_back:
-                ended = await turn.wait() if feed.is_running else None
+                if feed.is_running:
+                    async with aclosing(turn.attend()) as requests:
+                        async for each in requests:
+                            yield each
                 past = await find_question(self._link, runtime.conversation_id, state.otids)
                 if past is not None:
-                    for event in state.adopt(past, ended):
+                    for event in state.adopt(past, turn.stop_reason):
                         yield event
                     return
             if not state.started:
