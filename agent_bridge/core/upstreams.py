@@ -39,5 +39,7 @@ class StoredConversation:
 
     #: The server's id; empty while the first one is made.
     ref: str
-    #: A unique word in the name of a conversation that is being made and will replace *ref*; empty at other times.
+    #: A unique word in the names of conversations while one is made that replaces *ref*; empty at other times.
     marker: str = ""
+    #: Whether *ref* is the new conversation already, and only the names are left to be changed.
+    is_made: bool = False

@@ -24,7 +24,7 @@ class UpstreamConversations:
         """See :class:`agent_bridge.upstream.conversation_store.ConversationStore`."""
         parameters = {"upstream": self._upstream, "model": model, "session": session}
         row = await self._database.row(_SQL["get"], parameters)
-        return None if row is None else StoredConversation(row["ref"], row["marker"])
+        return None if row is None else StoredConversation(row["ref"], row["marker"], row["made"])
 
     async def put(self, model: str, session: str, conversation: StoredConversation) -> None:
         """See :class:`agent_bridge.upstream.conversation_store.ConversationStore`."""
@@ -34,5 +34,6 @@ class UpstreamConversations:
             "session": session,
             "ref": conversation.ref,
             "marker": conversation.marker,
+            "made": conversation.is_made,
         }
         await self._database.execute(_SQL["put"], parameters)

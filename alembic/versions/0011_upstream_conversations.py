@@ -16,6 +16,7 @@ CREATE TABLE upstream_conversation (
     session text NOT NULL,
     ref text NOT NULL,
     marker text NOT NULL DEFAULT '',
+    made boolean NOT NULL DEFAULT false,
     PRIMARY KEY (upstream, model, session)
 );
 COMMENT ON TABLE upstream_conversation IS 'conversations that upstreams keep for lanes';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN upstream_conversation.model IS 'id of the agent on the upstrea
 COMMENT ON COLUMN upstream_conversation.session IS 'name of the lane for upstreams';
 COMMENT ON COLUMN upstream_conversation.ref IS 'id on the upstream; empty: the first one is being made';
 COMMENT ON COLUMN upstream_conversation.marker IS 'word in the name of the one that is being made; empty: none';
+COMMENT ON COLUMN upstream_conversation.made IS 'it is made, and its name is left to be changed';
 """
 
 

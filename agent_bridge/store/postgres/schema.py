@@ -299,6 +299,13 @@ upstream_conversation = Table(
         server_default="",
         comment="word in the name of the one that is being made; empty: none",
     ),
+    Column(
+        "made",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="it is made, and its name is left to be changed",
+    ),
     comment="conversations that upstreams keep for lanes",
 )
 

@@ -1,7 +1,8 @@
 """The conversations of lanes on the server: one for each lane, made at its first question.
 
-A new conversation is made in three steps: a unique marker is stored, the conversation is made with the marker in its
-name (``summary``), and its id is stored. After a kill between two steps, the conversation is found by the marker.
+A new conversation is made in four steps: a unique marker is stored; the conversation is made with the marker in its
+name (``summary``); its id is stored; the names are changed, and the old conversation is archived. After a kill between
+two steps, the marker finds the conversations.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ class LaneConversations:
         known = await self._store.get(model, session)
         if known is not None and known.ref and not known.marker:
             return Runtime(model, known.ref), False
-        if known is not None and known.ref:
-            return await self._finish(model, session, known, title, after=None), False
-        return await self._finish(model, session, known or StoredConversation(""), title, after=None), True
+        is_new = known is None or not known.ref
+        return await self._finish(model, session, known or StoredConversation(""), title, after=None), is_new
 
     async def replace(self, runtime: Runtime, session: str, title: str, *, after: str | None) -> Runtime:
         """Return a copy of a conversation up to the message *after*, in its place; None: of the whole conversation.
@@ -56,22 +56,33 @@ class LaneConversations:
     async def _finish(
         self, model: str, session: str, known: StoredConversation, title: str, *, after: str | None
     ) -> Runtime:
-        """Make the conversation that replaces *known*, or find the one that was made before a kill."""
-        made = ""
-        if known.marker:
-            made = await self._find(model, known)
-        else:
-            known = StoredConversation(known.ref, f"ab-{uuid4().hex[:12]}")
+        """Make the conversation that replaces *known*, or go on after a kill; each step may be repeated."""
+        if not known.is_made:
+            made = ""
+            if known.marker:
+                made = await self._find(model, known)
+            else:
+                known = StoredConversation(known.ref, f"ab-{uuid4().hex[:12]}")
+                await self._store.put(model, session, known)
+            made = made or await self._make(model, known, after)
+            known = StoredConversation(made, known.marker, is_made=True)
             await self._store.put(model, session, known)
-        made = made or await self._make(model, known, after)
-        await self._store.put(model, session, StoredConversation(made))
         with suppress(UpstreamError):
-            await self._link.request("conversation_update", conversation_id=made, body={"summary": title})
-        if known.ref:
-            with suppress(UpstreamError):
-                body = {"summary": title, "archived": True}
-                await self._link.request("conversation_update", conversation_id=known.ref, body=body)
-        return Runtime(model, made)
+            await self._tidy(model, known, title)
+            await self._store.put(model, session, StoredConversation(known.ref))
+        return Runtime(model, known.ref)
+
+    async def _tidy(self, model: str, known: StoredConversation, title: str) -> None:
+        """Name the conversation *known*, and archive all others with its marker: the old one, and a second copy.
+
+        Raises:
+            UpstreamError: the server did not carry everything out.
+        """
+        for name in await self._marked(model, known.marker):
+            body: dict[str, object] = {"summary": title}
+            if name != known.ref:
+                body["archived"] = True
+            await self._link.request("conversation_update", conversation_id=name, body=body)
 
     async def _make(self, model: str, known: StoredConversation, after: str | None) -> str:
         """Make a conversation with the marker of *known* in its name, and return its id."""
@@ -100,7 +111,10 @@ class LaneConversations:
 
     async def _find(self, model: str, known: StoredConversation) -> str:
         """Return the id of the conversation that was made with the marker of *known*, empty if there is none."""
-        query = {"agent_id": model, "summary_search": known.marker}
+        return next((name for name in await self._marked(model, known.marker) if name != known.ref), "")
+
+    async def _marked(self, model: str, marker: str) -> list[str]:
+        """Return the ids of the conversations whose names have *marker*, in a fixed order."""
+        query = {"agent_id": model, "summary_search": marker}
         found = objects((await self._link.request("conversation_list", query=query)).get("conversations"))
-        names = sorted(text(each.get("id")) for each in found if known.marker in text(each.get("summary")))
-        return next((name for name in names if name and name != known.ref), "")
+        return sorted(text(each.get("id")) for each in found if marker in text(each.get("summary")) and each.get("id"))
