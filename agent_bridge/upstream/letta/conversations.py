@@ -88,13 +88,14 @@ class LaneConversations:
         """Make a conversation with the marker of *known* in its name, and return its id."""
         while True:
             try:
+                if known.ref:
+                    # A copy takes the name over, and the name finds the old conversation.
+                    name = {"summary": known.marker}
+                    await self._link.request("conversation_update", conversation_id=known.ref, body=name)
                 if not known.ref or after == "":
                     body: dict[str, object] = {"agent_id": model, "summary": known.marker}
                     response = await self._link.request("conversation_create", once=True, body=body)
                 else:
-                    # A copy takes the name over.
-                    name = {"summary": known.marker}
-                    await self._link.request("conversation_update", conversation_id=known.ref, body=name)
                     body = {"agent_id": model}
                     if after:
                         body["message_id"] = after
