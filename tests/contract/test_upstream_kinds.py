@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +10,7 @@ import pytest
 from agent_bridge.upstream.capabilities import Capabilities, describe
 from contract import upstream_http_suite as http_suite
 from contract import upstream_suite as suite
-from support.scripted_upstream import ScriptedUpstream
-from support.upstream_kinds import KINDS
+from support.upstream_kinds import ALL_KINDS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,58 +18,72 @@ if TYPE_CHECKING:
     import aiohttp
 
     from agent_bridge.upstream.base import Upstream
+    from support.scripted_upstream import ScriptedUpstream
     from support.upstream_kinds import Kind
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    chosen: Kind = request.param
-    return chosen
+EVERY_KIND = pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+EVERY_OPENAI_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedUpstream]:
-    async with ScriptedUpstream() as running:
+async def server(kind: Kind) -> AsyncIterator[ScriptedUpstream]:
+    async with kind.server() as running:
         yield running
 
 
 @pytest.fixture
-def upstream(kind: Kind, server: ScriptedUpstream, session: aiohttp.ClientSession) -> Upstream:
-    return kind.connect(server.url, session)
+async def upstream(kind: Kind, server: ScriptedUpstream, session: aiohttp.ClientSession) -> AsyncIterator[Upstream]:
+    async with aclosing(kind.connect(server.url, session)) as connected:
+        yield connected
 
 
+@EVERY_KIND
 class TestAgents(suite.Agents):
     pass
 
 
+@EVERY_KIND
 class TestAnswers(suite.Answers):
     pass
 
 
+@EVERY_KIND
 class TestFailures(suite.Failures):
     pass
 
 
+@EVERY_KIND
 class TestLifetime(suite.Lifetime):
     pass
 
 
+@EVERY_KIND
 class TestTranscribing(suite.Transcribing):
     pass
 
 
+@EVERY_KIND
+class TestApproving(suite.Approving):
+    pass
+
+
+@EVERY_KIND
 class TestCompleteness(suite.Completeness):
     pass
 
 
+@EVERY_OPENAI_KIND
 class TestStreams(http_suite.Streams):
     pass
 
 
+@EVERY_OPENAI_KIND
 class TestInterruptions(http_suite.Interruptions):
     pass
 
 
+@EVERY_OPENAI_KIND
 class TestResponses(http_suite.Responses):
     pass
 

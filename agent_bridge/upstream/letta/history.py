@@ -38,34 +38,40 @@ class Past:
         return bool(self.after) and text(self.after[-1].get("message_type")) == "assistant_message"
 
 
-def otid(client_message_id: str) -> str:
-    """Return the id under which the server keeps the question with this ``client_message_id``."""
-    return str(uuid5(NAMESPACE_URL, client_message_id))
+def otid(name: str) -> str:
+    """Return the id under which the server keeps the question *name*."""
+    return str(uuid5(NAMESPACE_URL, name))
 
 
 async def find_question(link: Link, conversation_id: str, otids: Collection[str]) -> Past | None:
-    """Return the newest question whose ``otid`` is among *otids*; None if the conversation has none.
+    """Return the question whose ``otid`` is among *otids*, the first one of several; None if there is none.
 
     Raises:
         UpstreamError: the server did not return the messages.
     """
     after: list[Frame] = []
+    #: The number of messages after the first question, and the message before it.
+    found: int | None = None
+    before = ""
     query: dict[str, object] = {"limit": _PAGE, "order": "desc"}
-    question = False
     for _ in range(_MAX_PAGES):
         response = await link.request("conversation_messages_list", conversation_id=conversation_id, query=query)
         for message in objects(response.get("messages")):
-            if question:
-                return Past(text(message.get("id")), tuple(reversed(after)))
+            if found == len(after):
+                before = text(message.get("id"))
+            after.append(message)
             if text(message.get("otid")) in otids:
-                question = True
-            else:
-                after.append(message)
-        before = response.get("next_before")
-        if not response.get("has_more") or not isinstance(before, str):
+                found, before = len(after), ""
+        cursor = response.get("next_before")
+        # Questions of one turn follow each other: an older page has no further one.
+        is_enough = found is not None and len(after) - found >= _PAGE
+        if is_enough or not response.get("has_more") or not isinstance(cursor, str):
             break
-        query = {**query, "before": before}
-    return Past("", tuple(reversed(after))) if question else None
+        query = {**query, "before": cursor}
+    if found is None:
+        return None
+    later = (each for each in after[: found - 1] if text(each.get("otid")) not in otids)
+    return Past(before, tuple(reversed(list(later))))
 
 
 def _calls(message: Frame) -> Iterator[str]:

@@ -7,6 +7,7 @@ import base64
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import (
     AnswerEmpty,
     AnswerInterrupted,
@@ -18,8 +19,7 @@ from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, Tex
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
 from agent_bridge.upstream.letta.deltas import FAILURES, RUNS, DeltaReader
-from agent_bridge.upstream.letta.frames import mapping, objects, text
-from agent_bridge.upstream.letta.history import otid
+from agent_bridge.upstream.letta.frames import mapping, text
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 #: Seconds for the command that ends a turn.
 _ABORT = 5.0
-#: Seconds after which a message is tried again that the server does not take yet.
-_NOT_YET = 1.0
+#: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all.
+_NOT_YET, _TRIES = Backoff(first=0.05, cap=1), 15
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
 #: Events that may report requests for approval.
@@ -53,7 +53,7 @@ class ConversationStuck(Exception):
 
 
 class Turn:
-    """One question, which is sent once under *client_message_id*. *feed* follows its conversation.
+    """One question, which is sent once, and which the history has under *otid*. *feed* follows its conversation.
 
     *idle_timeout* is the number of seconds without an event after which the answer counts as broken off.
     """
@@ -63,14 +63,14 @@ class Turn:
         link: Link,
         feed: Feed,
         approvals: LettaApprovals,
-        client_message_id: str,
+        otid: str,
         errors: ErrorMapper,
         idle_timeout: float,
     ) -> None:
         self._link = link
         self._approvals = approvals
         self._feed = feed
-        self._id = client_message_id
+        self._otid = otid
         self._errors = errors
         self._idle_timeout = idle_timeout
         self._reader = DeltaReader()
@@ -78,8 +78,6 @@ class Turn:
         #: The undecided requests for approval, by the id of the tool call; and all calls that people were asked about.
         self._asked: dict[str, str] = {}
         self._known: set[str] = set()
-        #: Whether the events of the conversation belong to this turn; not while the server works on another message.
-        self._begun = False
         self._over = False
         #: The reason for the end of a turn that was attended; empty before.
         self.stop_reason = ""
@@ -137,34 +135,35 @@ class Turn:
             data = base64.b64encode(image.data).decode()
             source = {"type": "base64", "media_type": image.content_type, "data": data}
             content.append({"type": "image", "source": source})
-        said = {
-            "role": "user",
-            "content": content if message.images else message.content,
-            "client_message_id": self._id,
-            "otid": otid(self._id),
-        }
+        # No `client_message_id`: after its own restart, the server would ask an unanswered message with one again, and
+        # the agent would act twice.
+        said = {"role": "user", "content": content if message.images else message.content, "otid": self._otid}
         payload = {
             "kind": "create_message",
             "messages": [said],
             "external_tool_scope_ids": [SCOPE],
             "exclude_interactive_tools": True,
         }
-        try:
-            response = await self._link.request(
-                "input", once=True, runtime=self._feed.runtime.as_json(), payload=payload
-            )
-        except UpstreamError as error:
-            if error.not_begun:
+        runtime, tries = self._feed.runtime.as_json(), 0
+        while True:
+            try:
+                response = await self._link.request("input", once=True, runtime=runtime, payload=payload)
+            except UpstreamError as error:
+                if error.not_begun:
+                    self._over = True
+                    raise
+                raise TurnLost from None
+            if response.get("accepted") is True:
+                return
+            tries += 1
+            if tries == _TRIES:
                 self._over = True
-                raise
-            raise TurnLost from None
-        if response.get("accepted") is not True:
-            self._over = True
-            detail = parse_error(response.get("error")).redacted(self._errors.secrets)
-            # It waits for a decision about a tool, or has not put the last turn away yet.
-            busy = Text("letta_not_accepted", upstream=self._errors.upstream)
-            raise UpstreamBusy(busy, retry_after=_NOT_YET, detail=detail)
-        self._begun = response.get("disposition") != "queued"
+                detail = parse_error(response.get("error")).redacted(self._errors.secrets)
+                busy = UpstreamBusy(Text("letta_not_accepted", upstream=self._errors.upstream), detail=detail)
+                busy.not_begun = True
+                raise busy
+            # The server puts the last turn away, or another client talks with the agent.
+            await asyncio.sleep(_NOT_YET.delay(tries))
 
     async def _event(self) -> Frame:
         try:
@@ -180,9 +179,7 @@ class Turn:
     async def _next(self) -> AsyncGenerator[AnswerEvent, None]:
         event = await self._event()
         kind = event.get("type")
-        if not self._begun:
-            self._begun = kind == "update_queue" and self._left_queue(event)
-        elif kind in _APPROVALS:
+        if kind in _APPROVALS:
             for request in requests_in(event, self._feed.runtime):
                 async for asked in self._asks(request):
                     yield asked
@@ -218,20 +215,6 @@ class Turn:
         """Tell whether *request* is about a tool of the bridge."""
         toolbox = self._feed.toolbox
         return toolbox is not None and request.call.name in {each.name for each in toolbox.tools}
-
-    def _left_queue(self, event: Frame) -> bool:
-        """Tell whether the server took the message out of its queue.
-
-        Raises:
-            AnswerInterrupted: the message was removed.
-        """
-        for removed in objects(event.get("removed")):
-            if removed.get("client_message_id") == self._id:
-                if removed.get("disposition") == "dequeued":
-                    return True
-                self._over = True
-                raise AnswerInterrupted(Text("answer_aborted", upstream=self._errors.upstream))
-        return False
 
     def _end(self, event: Frame) -> End:
         """Return the end of a complete answer.

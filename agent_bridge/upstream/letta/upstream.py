@@ -67,16 +67,16 @@ class _State:
     started: bool = False
     said: bool = False
 
-    def next_id(self) -> str:
-        """Return a ``client_message_id`` that was never used: the server does not run a used one again."""
+    def next_otid(self) -> str:
+        """Return an ``otid`` that was never used."""
         self.number += 1
-        return self._id(self.request.attempt, self.number)
+        return self._otid(self.request.attempt, self.number)
 
     @property
     def otids(self) -> frozenset[str]:
         """The ids under which the history may have the question."""
         attempts, numbers = range(1, self.request.attempt + 1), range(1, _TRIES + 1)
-        return frozenset(otid(self._id(attempt, number)) for attempt in attempts for number in numbers)
+        return frozenset(self._otid(attempt, number) for attempt in attempts for number in numbers)
 
     def adopt(self, past: Past, ended: str) -> Iterator[AnswerEvent]:
         """Yield the answer that the history has. *ended* is the stop reason of the turn, empty if its end was not seen.
@@ -98,8 +98,8 @@ class _State:
             raise AnswerInterrupted(Text("letta_interrupted"))
         yield End("stop")
 
-    def _id(self, attempt: int, number: int) -> str:
-        return f"{self.request.idempotency_key}#{attempt}.{number}"
+    def _otid(self, attempt: int, number: int) -> str:
+        return otid(f"{self.request.idempotency_key}#{attempt}.{number}")
 
 
 class LettaUpstream:
@@ -173,7 +173,7 @@ class LettaUpstream:
         with self._link.feed(runtime, options, toolbox) as feed:
             await self._link.follow(feed, state=state.look_back)
             turn = Turn(
-                self._link, feed, self._approvals, state.next_id(), self._client.errors, self._config.idle_timeout
+                self._link, feed, self._approvals, state.next_otid(), self._client.errors, self._config.idle_timeout
             )
             if state.look_back:
                 if feed.is_running:

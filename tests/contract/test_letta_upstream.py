@@ -1,0 +1,375 @@
+"""The kind ``letta``: losses of connections, conversations and agents, with a server that fails like an App Server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.core.errors import AnswerInterrupted, StoreError, UpstreamProtocolError
+from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.upstream.answer import (
+    AnswerRequest,
+    ApprovalAsked,
+    ApprovalClosed,
+    End,
+    TextDelta,
+    TextWithdrawn,
+    ToolResult,
+)
+from agent_bridge.upstream.base import UNCHANGED
+from agent_bridge.upstream.capabilities import Decision
+from agent_bridge.upstream.conversation_store import MemoryConversations
+from agent_bridge.upstream.letta.frames import Runtime
+from agent_bridge.upstream.letta.link import Feed
+from agent_bridge.upstream.letta.upstream import LettaUpstream
+from support.conditions import eventually
+from support.scripted_app_server import ScriptedAppServer
+from support.scripted_upstream import Tool, says, waits_for
+from support.upstream_kinds import DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from agent_bridge.core.upstreams import StoredConversation
+    from agent_bridge.upstream.answer import AnswerEvent
+    from support.scripted_upstream import Script
+
+QUESTION = AnswerRequest("Dora", (ChatMessage("user", "hello"),), "!room:x", "key", title="A title")
+BASH = Tool("Bash", call_id="call_1")
+
+
+class Store(MemoryConversations):
+    """Fails at the write with the number :attr:`fails_at`, like a process that is killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+        self.fails_at = 0
+
+    async def put(self, model: str, session: str, conversation: StoredConversation) -> None:
+        self.writes += 1
+        if self.writes == self.fails_at:
+            raise StoreError("killed")
+        await super().put(model, session, conversation)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedAppServer]:
+    async with ScriptedAppServer() as running:
+        running.models = [{"id": "Dora"}]
+        yield running
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@asynccontextmanager
+async def connected(server: ScriptedAppServer, store: Store) -> AsyncIterator[LettaUpstream]:
+    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta", "url": server.url})
+    async with (
+        aiohttp.ClientSession() as session,
+        aclosing(LettaUpstream(config, session, store)) as upstream,
+    ):
+        yield upstream
+
+
+@pytest.fixture
+async def upstream(server: ScriptedAppServer, store: Store) -> AsyncIterator[LettaUpstream]:
+    async with connected(server, store) as found:
+        yield found
+
+
+async def read(
+    upstream: LettaUpstream,
+    request: AnswerRequest = QUESTION,
+    on: Callable[[AnswerEvent], object] = lambda _event: None,
+) -> tuple[str, list[AnswerEvent]]:
+    """Return the text of the answer, and its events; call *on* with each event as it arrives."""
+    events: list[AnswerEvent] = []
+    text = ""
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(request)) as answer:
+        async for event in answer:
+            events.append(event)
+            if isinstance(event, TextDelta):
+                text += event.text
+            elif isinstance(event, TextWithdrawn):
+                text = ""
+            on(event)
+    assert isinstance(events[-1], End)
+    return text, events
+
+
+def at_text(act: Callable[[], object]) -> Callable[[AnswerEvent], None]:
+    """Return a callback that acts once, at the first text."""
+    done: list[bool] = []
+
+    def on(event: AnswerEvent) -> None:
+        if isinstance(event, TextDelta) and not done:
+            done.append(True)
+            act()
+
+    return on
+
+
+def waiting(gate: asyncio.Event, *pieces: str | Tool) -> Script:
+    return waits_for(gate, *pieces)
+
+
+async def test_conversations_are_followed_on_both_connections(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    [talk] = server.talks.values()
+    assert len(talk.followers) == 2
+    assert (talk.summary, talk.archived) == ("A title", False)
+    await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert list(server.talks.values()) == [talk]
+
+
+async def test_an_answer_survives_the_end_of_one_connection(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    gate = asyncio.Event()
+    server.script = waiting(gate, "Half", " whole")
+
+    def end_one() -> None:
+        transport = server.sockets[0]._req.transport
+        transport.abort()
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+
+    text, events = await read(upstream, on=at_text(end_one))
+    assert text == "Half whole"
+    assert not [each for each in events if isinstance(each, TextWithdrawn)]
+    assert len(server.questions) == 1
+
+    async def two() -> bool:
+        return len(server.sockets) == 2
+
+    await eventually(two, "there are two connections again")
+
+
+async def test_a_question_is_asked_again_in_a_copy_without_it(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    server.scripts.extend([waiting(asyncio.Event(), "Half"), says("Whole")])
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"), at_text(server.cut))
+    assert text == "Whole"
+    old, new = server.talks.values()
+    assert (old.archived, new.archived, new.summary) == (True, False, "A title")
+    asked = [each["otid"] for each in new.messages if each["message_type"] == "user_message"]
+    assert len(asked) == len(set(asked)) == 2
+    assert asked[-1] != old.messages[-2]["otid"]
+
+
+async def test_a_question_is_not_asked_again_after_a_tool(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    server.script = waiting(asyncio.Event(), BASH)
+    shown: list[AnswerEvent] = []
+
+    def on(event: AnswerEvent) -> None:
+        shown.append(event)
+        if isinstance(event, ToolResult) and len(shown) < 4:
+            server.cut()
+
+    with pytest.raises(AnswerInterrupted, match="after the agent had used a tool"):
+        await read(upstream, on=on)
+    assert len(server.questions) == 1
+    server.script = says("Next")
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Next"
+
+
+async def test_a_call_that_nobody_allowed_does_not_count(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    server.guarded.add("Bash")
+    server.scripts.extend([says(BASH, "Never"), says("Whole")])
+    calls: list[str] = []
+
+    def on(event: AnswerEvent) -> None:
+        if isinstance(event, ApprovalAsked):
+            calls.append(event.request.call.call_id)
+            server.cut()
+
+    with pytest.raises(AnswerInterrupted):
+        await read(upstream, on=on)
+    text, _ = await read(upstream, replace(QUESTION, attempt=2, never_ran=frozenset(calls)))
+    assert text == "Whole"
+
+
+async def test_a_stuck_conversation_is_copied_silently(
+    server: ScriptedAppServer, store: Store, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    [old] = server.talks.values()
+    old.stuck = "local-run-9"
+    text, events = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Echo: hello"
+    assert not [each for each in events if isinstance(each, TextWithdrawn)]
+    new = list(server.talks.values())[-1]
+    assert [each["id"] for each in new.messages[:2]] == [f"copy-{each['id']}" for each in old.messages]
+    found = await store.get("Dora", "!room:x")
+    assert found is not None
+    assert (found.ref, found.marker) == (new.id, "")
+
+
+@pytest.mark.parametrize("fails_at", [1, 2, 3])
+async def test_a_kill_between_the_steps_of_a_copy_leaves_one_conversation(
+    server: ScriptedAppServer, store: Store, fails_at: int
+) -> None:
+    async with connected(server, store) as upstream:
+        await read(upstream)
+        next(iter(server.talks.values())).stuck = "local-run-9"
+        store.writes, store.fails_at = 0, fails_at
+        with pytest.raises(StoreError):
+            await read(upstream, replace(QUESTION, idempotency_key="next"))
+    async with connected(server, store) as upstream:
+        text, _ = await read(upstream, replace(QUESTION, idempotency_key="next", attempt=2))
+    assert text == "Echo: hello"
+    assert [each.summary for each in server.talks.values() if not each.archived] == ["A title"]
+    assert len(server.talks) == 2
+
+
+@pytest.mark.parametrize("command", ["conversation_create", "conversation_update"])
+async def test_a_lost_response_makes_no_second_conversation(
+    server: ScriptedAppServer, upstream: LettaUpstream, command: str
+) -> None:
+    server.cut_at.add(command)
+    text, _ = await read(upstream)
+    assert text == "Echo: hello"
+    assert [(each.summary, each.archived) for each in server.talks.values()] == [("A title", False)]
+
+
+async def test_a_lost_question_is_sent_again(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    server.cut_at.add("input")
+    text, _ = await read(upstream)
+    assert text == "Echo: hello"
+    assert len(server.questions) == 1
+
+
+async def test_an_answer_that_another_process_kept_alive_is_adopted(server: ScriptedAppServer, store: Store) -> None:
+    gate = asyncio.Event()
+    server.script = waiting(gate, "Half", " whole")
+    async with connected(server, store) as other, connected(server, store) as upstream:
+        await read_beginning(upstream)
+        [talk] = server.talks.values()
+        with other._link.feed(Runtime("Dora", talk.id), {}, None) as feed:
+            await other._link.follow(feed, state=True)
+        # The first process dies; the second one takes the turn up.
+        for socket in list(server.sockets):
+            if socket in talk.followers and len(talk.followers) > 2:
+                socket._req.transport.abort()
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+        text, _ = await read(other, replace(QUESTION, attempt=2))
+    assert text == "Half whole"
+    assert len(server.questions) == 1
+
+
+async def read_beginning(upstream: LettaUpstream) -> None:
+    """Read until the first text, and leave the answer alone."""
+    answer = upstream.answer(QUESTION)
+    async for event in answer:
+        if isinstance(event, TextDelta):
+            break
+    # A killed process ends no turn.
+    upstream._kept = answer  # type: ignore[attr-defined]
+
+
+async def test_a_request_that_is_still_undecided_is_asked_again(server: ScriptedAppServer, store: Store) -> None:
+    server.guarded.add("Bash")
+    server.script = says(BASH, "Done.")
+    async with connected(server, store) as upstream:
+        decided: list[str] = []
+
+        async def decide(event: AnswerEvent) -> None:
+            if isinstance(event, ApprovalAsked) and len(decided) < 2:
+                decided.append(event.request.ref)
+                await upstream._approvals.decide(event.request.ref, Decision(allow=True))
+
+        tasks: list[asyncio.Task[None]] = []
+        text, events = await read(upstream, on=lambda event: tasks.append(asyncio.create_task(decide(event))))
+        await asyncio.gather(*tasks)
+    assert text == "Done."
+    closed = [each.ref for each in events if isinstance(each, ApprovalClosed)]
+    assert closed == decided
+    assert len(decided) == 1
+
+
+async def test_the_end_of_an_answer_ends_the_turn(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    server.script = waiting(asyncio.Event(), "Half")
+    answer = upstream.answer(QUESTION)
+    async for event in answer:
+        if isinstance(event, TextDelta):
+            break
+    await answer.aclose()
+    assert [each["type"] for each in server.commands].count("abort_message") == 1
+    server.script = says("Next")
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Next"
+
+
+async def test_a_message_has_an_otid_and_no_client_message_id(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    image = Image(b"png", "image/png")
+    await read(upstream, replace(QUESTION, messages=(ChatMessage("user", "look", (image,)),)))
+    [said] = next(each for each in server.commands if each["type"] == "input")["payload"]["messages"]
+    assert said["otid"]
+    assert "client_message_id" not in said
+    assert [part["type"] for part in said["content"]] == ["text", "image"]
+    assert said["content"][1]["source"] == {"type": "base64", "media_type": "image/png", "data": "cG5n"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"protocol_version": 2}, "speaks version 2 of the App Server protocol"),
+        ({"capabilities": {"runtime_start": True}}, "agent_management, conversation_management"),
+    ],
+)
+async def test_an_unsuitable_server_is_named(
+    server: ScriptedAppServer, upstream: LettaUpstream, changes: dict[str, object], words: str
+) -> None:
+    for name, value in changes.items():
+        setattr(server, name, value)
+    with pytest.raises(UpstreamProtocolError, match=words):
+        await upstream.agents()
+
+
+async def test_the_whole_list_is_read_after_a_change_only(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    server.models = [{"id": f"agent-{number}", "name": f"Agent {number}"} for number in range(250)]
+    agents = await upstream.agents()
+    assert agents is not UNCHANGED
+    assert len(agents) == 250
+    lists = [each for each in server.commands if each["type"] == "agent_list"]
+    assert len(lists) == 3
+    assert await upstream.agents() is UNCHANGED
+    server.models[7] = {"id": "agent-7", "name": "Another"}
+    agents = await upstream.agents()
+    assert agents is not UNCHANGED
+    assert agents[7].name == "Another"
+    assert len([each for each in server.commands if each["type"] == "agent_list"]) == 6
+
+
+def test_late_events_of_an_earlier_turn_belong_to_no_later_one() -> None:
+    def delta(run: str, number: int) -> dict[str, object]:
+        return {"type": "stream_delta", "delta": {"run_id": run, "seq_id": number}}
+
+    runtime = Runtime("Dora", "talk")
+    first = Feed(runtime, {}, None, frozenset())
+    end: dict[str, object] = {"type": "turn_finished", "turn_id": "turn-1", "run_id": "run-1"}
+    asked: dict[str, object] = {"type": "control_request", "request_id": "perm-1"}
+    for event in (delta("run-1", 1), asked, end):
+        first.put(event)
+        first.put(event)
+    assert first._events.qsize() == 3
+    second = Feed(runtime, {}, None, first.ended())
+    for event in (delta("run-1", 2), asked, end):
+        second.put(event)
+    assert second._events.empty()
+    second.put(delta("run-2", 1))
+    assert second._events.qsize() == 1

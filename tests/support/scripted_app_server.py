@@ -1,0 +1,330 @@
+"""A server with the App Server protocol of Letta, whose agents follow the test's script. It fails like the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+from agent_bridge.demo.agents.openai_server import Reasoning
+from support.answer_chunks import Tool
+from support.scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Frame = dict[str, Any]
+
+_CAPABILITIES = ("agent_management", "conversation_management", "memory_management", "runtime_start")
+
+
+@dataclass(eq=False)
+class Talk:
+    """A conversation of the server."""
+
+    id: str
+    agent_id: str
+    summary: str
+    archived: bool = False
+    messages: list[Frame] = field(default_factory=list)
+    #: The connections that follow it.
+    followers: set[web.WebSocketResponse] = field(default_factory=set)
+    #: The answer that is given now.
+    task: asyncio.Task[None] | None = None
+    #: The run that was given up, and blocks the conversation.
+    stuck: str = ""
+    #: Requests for approval that are undecided.
+    pending: dict[str, asyncio.Future[Frame]] = field(default_factory=dict)
+
+    @property
+    def runtime(self) -> dict[str, str]:
+        """Its name in events."""
+        return {"agent_id": self.agent_id, "conversation_id": self.id}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an answer is given."""
+        return self.task is not None and not self.task.done()
+
+
+class ScriptedAppServer(ScriptedUpstream):
+    """:class:`ScriptedUpstream` with the WebSocket of an App Server.
+
+    A piece ``int`` or an exception ends the turn with an error, ``None`` ends all connections. A tool whose name is in
+    :attr:`guarded` needs an approval.
+    """
+
+    def __init__(self, *models: str) -> None:
+        super().__init__(*models)
+        self.protocol_version = 1
+        self.capabilities = dict.fromkeys(_CAPABILITIES, True)
+        self.guarded: set[str] = set()
+        self.talks: dict[str, Talk] = {}
+        #: Commands that arrived, in their order; and those that get no response, or end their connection.
+        self.commands: list[Frame] = []
+        self.silent: set[str] = set()
+        self.cut_at: set[str] = set()
+        #: Decisions that arrived and counted.
+        self.decisions: list[Frame] = []
+        self.sockets: list[web.WebSocketResponse] = []
+        self._numbers = itertools.count(1)
+
+    @property
+    def url(self) -> str:
+        """The URL of the server."""
+        return self.api_url.removesuffix("/v1")
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the paths of the server."""
+        return [*super().routes(), web.get("/ws", self._serve)]
+
+    def cut(self) -> None:
+        """End all connections without a goodbye."""
+        for socket in self.sockets:
+            _abort(socket)
+
+    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        self.sockets.append(socket)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._take(socket, json.loads(message.data))
+        finally:
+            self.sockets.remove(socket)
+            for talk in self.talks.values():
+                self._leave(talk, socket)
+        return socket
+
+    def _leave(self, talk: Talk, socket: web.WebSocketResponse) -> None:
+        """Give the answer of *talk* up if *socket* was the last connection that follows it."""
+        if socket in talk.followers:
+            talk.followers.remove(socket)
+            if not talk.followers and talk.is_running and talk.task is not None:
+                talk.task.cancel()
+                talk.stuck = "local-run-0"
+                talk.pending.clear()
+
+    async def _take(self, socket: web.WebSocketResponse, frame: Frame) -> None:
+        kind = frame["type"]
+        self.commands.append(frame)
+        if kind in self.cut_at:
+            self.cut_at.remove(kind)
+            self.cut()
+            return
+        if kind in self.silent:
+            return
+        handler = getattr(self, f"_on_{kind}", None)
+        if handler is not None:
+            response = await handler(socket, frame)
+            await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
+
+    async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
+        return {
+            "type": "app_server_info_response",
+            "letta_code_version": "0.0",
+            "protocol_version": self.protocol_version,
+            "capabilities": self.capabilities,
+        }
+
+    async def _on_agent_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        query = frame.get("query", {})
+        entries = [{"id": each["id"], "name": each.get("name", each["id"])} for each in self.models]
+        ids = [each["id"] for each in entries]
+        start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
+        return {"type": "agent_list_response", "agents": entries[start : start + query.get("limit", 50)]}
+
+    async def _on_conversation_create(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk = self._new(frame["body"]["agent_id"], frame["body"]["summary"])
+        return {"type": "conversation_create_response", "conversation": _shown(talk)}
+
+    async def _on_conversation_fork(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        old = self.talks[frame["conversation_id"]]
+        talk = self._new(old.agent_id, old.summary)
+        until = frame["body"].get("message_id")
+        for message in old.messages:
+            talk.messages.append({**message, "id": f"copy-{message['id']}"})
+            if message["id"] == until:
+                break
+        return {"type": "conversation_fork_response", "conversation": {"id": talk.id}}
+
+    async def _on_conversation_update(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk = self.talks[frame["conversation_id"]]
+        talk.summary = frame["body"].get("summary", talk.summary)
+        talk.archived = frame["body"].get("archived", talk.archived)
+        return {"type": "conversation_update_response", "conversation": _shown(talk)}
+
+    async def _on_conversation_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        words = frame["query"].get("summary_search", "")
+        found = [each for each in self.talks.values() if words in each.summary]
+        return {"type": "conversation_list_response", "conversations": list(map(_shown, found))}
+
+    async def _on_conversation_messages_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        query, newest = frame["query"], list(reversed(self.talks[frame["conversation_id"]].messages))
+        ids = [each["id"] for each in newest]
+        start = ids.index(query["before"]) + 1 if query.get("before") in ids else 0
+        page = newest[start : start + query["limit"]]
+        more = start + len(page) < len(newest)
+        before = page[-1]["id"] if page else None
+        return {
+            "type": "conversation_messages_list_response",
+            "messages": page,
+            "next_before": before,
+            "has_more": more,
+        }
+
+    async def _on_runtime_start(self, socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk = self.talks.get(frame["conversation_id"])
+        if talk is None:
+            error = f"Conversation {frame['conversation_id']} not found"
+            return {"type": "runtime_start_response", "success": False, "error": error}
+        talk.followers.add(socket)
+        status = "PROCESSING_API_RESPONSE" if talk.is_running else "WAITING_ON_INPUT"
+        await _send(socket, {"type": "update_loop_status", "loop_status": {"status": status}, "runtime": talk.runtime})
+        requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
+        device = {"pending_control_requests": requests}
+        await _send(socket, {"type": "update_device_status", "device_status": device, "runtime": talk.runtime})
+        return {"type": "runtime_start_response", "runtime": talk.runtime}
+
+    async def _on_input(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk, payload = self.talks[frame["runtime"]["conversation_id"]], frame["payload"]
+        response = {"type": "input_accepted", "runtime": talk.runtime}
+        if payload["kind"] == "approval_response":
+            decision = talk.pending.pop(payload["request_id"], None)
+            if decision is None:
+                return {**response, "accepted": False, "error": "Approval request is no longer pending"}
+            self.decisions.append(payload["decision"])
+            decision.set_result(payload["decision"])
+            return {**response, "accepted": True}
+        if talk.is_running:
+            return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
+        talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
+        return {**response, "accepted": True, "disposition": "started"}
+
+    async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk = self.talks[frame["runtime"]["conversation_id"]]
+        aborted = talk.is_running
+        if talk.task is not None and aborted:
+            talk.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await talk.task
+            await self._finish(talk, "cancelled")
+        return {"type": "abort_message_response", "runtime": talk.runtime, "aborted": aborted}
+
+    async def _turn(self, talk: Talk, said: Frame) -> None:
+        if talk.stuck:
+            error = f"Conversation {talk.id} already has an active run ({talk.stuck})"
+            await self._finish(talk, "error", error)
+            return
+        talk.messages.append({"id": self._id("ui-msg"), "message_type": "user_message", "otid": said["otid"]})
+        question = said["content"]
+        text = question if isinstance(question, str) else "".join(part.get("text", "") for part in question)
+        self.asked.append({"messages": [{"content": text}]})
+        script = self.scripts.popleft() if self.scripts else self.script
+        run, number = self._id("local-run"), itertools.count(1)
+        async for piece in script(text):
+            if piece is None:
+                self.cut()
+                return
+            if isinstance(piece, int | Exception):
+                report = {"error": {"message": str(piece) if isinstance(piece, Exception) else "scripted"}}
+                if isinstance(piece, int):
+                    report["error"]["code"] = str(piece)
+                await self._finish(talk, "error", json.dumps(report))
+                return
+            if isinstance(piece, Tool) and piece.call_id is None:
+                piece = replace(piece, call_id=self._id("call"))  # noqa: PLW2901
+            for delta in self._deltas(talk, piece):
+                await self._say(talk, {**delta, "run_id": run, "seq_id": next(number)})
+            if isinstance(piece, Tool):
+                await self._use(talk, piece, run)
+        await self._say(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
+        await self._finish(talk, "end_turn")
+
+    def _deltas(self, talk: Talk, piece: object) -> Iterable[Frame]:
+        """Yield the deltas that bring *piece*, and keep it in the history."""
+        last = talk.messages[-1]
+        if isinstance(piece, Reasoning):
+            talk.messages.append({"id": self._id("ui-msg"), "message_type": "reasoning_message"})
+            yield {"message_type": "reasoning_message", "reasoning": str(piece.text)}
+        elif isinstance(piece, Tool):
+            call = {"tool_call_id": piece.call_id, "name": piece.name, "arguments": piece.arguments}
+            message = {"id": self._id("ui-msg"), "message_type": "approval_request_message", "tool_call": call}
+            talk.messages.append(message)
+            yield message
+        elif isinstance(piece, str) and piece:
+            if last["message_type"] != "assistant_message":
+                last = {"id": self._id("ui-msg"), "message_type": "assistant_message", "content": ""}
+                talk.messages.append(last)
+            last["content"] += piece
+            yield {"message_type": "assistant_message", "id": last["id"], "content": [{"type": "text", "text": piece}]}
+
+    async def _use(self, talk: Talk, tool: Tool, run: str) -> None:
+        """Run *tool*, after an approval if it needs one."""
+        result, status = "done", "success"
+        if tool.name in self.guarded:
+            request_id = f"perm-{tool.call_id}"
+            decision = talk.pending[request_id] = asyncio.get_running_loop().create_future()
+            await self._tell(talk, {"type": "control_request", "request_id": request_id, "request": _asks(request_id)})
+            if (await decision)["behavior"] != "allow":
+                result, status = str(decision.result()["message"]), "error"
+        common = {"run_id": run, "tool_call_id": tool.call_id}
+        if status == "success":
+            await self._say(talk, {**common, "id": "x", "message_type": "client_tool_start"})
+        talk.messages.append({"id": self._id("ui-msg"), "message_type": "tool_return_message", **common})
+        for number in range(2):
+            # The server sends each result twice.
+            delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
+            await self._say(talk, {**delta, "tool_return": result, "status": status})
+
+    async def _say(self, talk: Talk, delta: Frame) -> None:
+        await self._tell(talk, {"type": "stream_delta", "delta": delta})
+
+    async def _finish(self, talk: Talk, reason: str, error: str = "") -> None:
+        end = {"type": "turn_finished", "turn_id": self._id("turn"), "stop_reason": reason}
+        await self._tell(talk, end | ({"error": error} if error else {}))
+
+    async def _tell(self, talk: Talk, event: Frame) -> None:
+        for socket in list(talk.followers):
+            await _send(socket, {**event, "runtime": talk.runtime})
+
+    def _new(self, agent_id: str, summary: str) -> Talk:
+        talk = Talk(self._id("local-conv"), agent_id, summary)
+        self.talks[talk.id] = talk
+        return talk
+
+    def _id(self, kind: str) -> str:
+        return f"{kind}-{next(self._numbers)}"
+
+
+def _shown(talk: Talk) -> Frame:
+    return {"id": talk.id, "agent_id": talk.agent_id, "summary": talk.summary, "archived": talk.archived}
+
+
+def _asks(request_id: str) -> Frame:
+    offer = {"id": "save-default", "text": "Yes, and do not ask again"}
+    call_id = request_id.removeprefix("perm-")
+    return {
+        "subtype": "can_use_tool",
+        "tool_name": "Bash",
+        "input": {"command": "ls"},
+        "tool_call_id": call_id,
+        "permission_suggestions": [offer],
+    }
+
+
+def _abort(socket: web.WebSocketResponse) -> None:
+    request = socket._req  # aiohttp has no way to end a WebSocket without a goodbye
+    if request is not None and request.transport is not None:
+        request.transport.abort()
+
+
+async def _send(socket: web.WebSocketResponse, frame: Frame) -> None:
+    with suppress(ConnectionError):
+        await socket.send_json(frame)
