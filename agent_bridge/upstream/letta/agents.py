@@ -14,9 +14,9 @@ import aiohttp
 from agent_bridge.core.errors import UpstreamProtocolError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import UNCHANGED, AgentInfo
-from agent_bridge.upstream.letta.frames import objects, text
 from agent_bridge.upstream.transport.agent_texts import description_of, name_of
 from agent_bridge.upstream.transport.choice import is_included
+from agent_bridge.upstream.transport.json_values import objects, text
 from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.core.errors import UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalRequest
-from agent_bridge.upstream.letta.frames import Runtime, mapping, objects, text
+from agent_bridge.upstream.letta.frames import Runtime
 from agent_bridge.upstream.transport.error_body import parse_error
+from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.pieces import short_line, tool_call
 from agent_bridge.upstream.transport.text import json_text
 

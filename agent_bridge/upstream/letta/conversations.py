@@ -13,7 +13,8 @@ from uuid import uuid4
 
 from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
 from agent_bridge.core.upstreams import StoredConversation
-from agent_bridge.upstream.letta.frames import Runtime, mapping, objects, text
+from agent_bridge.upstream.letta.frames import Runtime
+from agent_bridge.upstream.transport.json_values import mapping, objects, text
 
 if TYPE_CHECKING:
     from agent_bridge.upstream.conversation_store import ConversationStore

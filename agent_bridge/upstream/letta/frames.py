@@ -8,10 +8,9 @@ them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from agent_bridge.upstream.transport.json_values import mapping, text
 
 Frame = dict[str, Any]
 
@@ -84,18 +83,3 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
 def run_of(frame: Frame) -> str:
     """Return the id of the run to which an event belongs, empty if it names none."""
     return text(frame.get("run_id")) or text(mapping(frame.get("delta")).get("run_id"))
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """Return *value* if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects in *value* if it is a list, else an empty list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def text(value: Any) -> str:
-    """Return *value* if it is a text, else an empty one."""
-    return value if isinstance(value, str) else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
-from agent_bridge.upstream.letta.frames import mapping, objects, text
+from agent_bridge.upstream.transport.json_values import mapping, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

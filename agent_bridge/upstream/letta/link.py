@@ -17,9 +17,10 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamUnreachable
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
-from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, mapping, run_of, server_info
+from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, run_of, server_info
 from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
+from agent_bridge.upstream.transport.json_values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.client_tools import ToolOutput
 from agent_bridge.upstream.letta.connection import ConnectionEnded
-from agent_bridge.upstream.letta.frames import mapping, text
+from agent_bridge.upstream.transport.json_values import mapping, text
 
 if TYPE_CHECKING:
     from agent_bridge.upstream.client_tools import Toolbox

@@ -18,10 +18,10 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
-from agent_bridge.upstream.letta.deltas import FAILURES, RUNS, DeltaReader
-from agent_bridge.upstream.letta.frames import mapping, text
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
+from agent_bridge.upstream.transport.json_values import mapping, text
+from agent_bridge.upstream.transport.letta_messages import FAILURES, RUNS, DeltaReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping

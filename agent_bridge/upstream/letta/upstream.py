@@ -18,12 +18,12 @@ from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
 from agent_bridge.upstream.letta.approvals import LettaApprovals
 from agent_bridge.upstream.letta.conversations import LaneConversations
-from agent_bridge.upstream.letta.deltas import DeltaReader
 from agent_bridge.upstream.letta.history import find_question, otid
 from agent_bridge.upstream.letta.link import Link
 from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
 from agent_bridge.upstream.transport.client import UpstreamClient
+from agent_bridge.upstream.transport.letta_messages import DeltaReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence

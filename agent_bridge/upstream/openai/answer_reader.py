@@ -29,8 +29,8 @@ from agent_bridge.upstream.openai.answer_body import AnswerBody, Done, Value, Wo
 from agent_bridge.upstream.openai.answer_text import AnswerText
 from agent_bridge.upstream.openai.dialect import Finish, Sources
 from agent_bridge.upstream.openai.finish_reasons import TOOL_REASONS, finish_reason, worse
-from agent_bridge.upstream.openai.sse import LAST_NAMES
 from agent_bridge.upstream.transport.error_body import ErrorReport, parse_error
+from agent_bridge.upstream.transport.sse import LAST_NAMES
 from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:

@@ -191,7 +191,9 @@ class UpstreamClient:
                 expected = body.not_modified and "If-None-Match" in headers
                 if response.status >= HTTPStatus.MULTIPLE_CHOICES and not expected:
                     failed = ErrorResponse(response.status, response.headers, await body.read_head())
-                    raise self.errors.from_response(failed, datetime.now(UTC), context)
+                    failure = self.errors.from_response(failed, datetime.now(UTC), context)
+                    failure.status, failure.body = failed.status, failed.body
+                    raise failure
                 yield body
 
     @asynccontextmanager

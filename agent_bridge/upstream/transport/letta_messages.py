@@ -1,4 +1,4 @@
-"""Reads the events of one turn of an agent into the events of an answer."""
+"""Reads the messages of one turn of an agent of Letta into the events of an answer. Both of its protocols have them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, TextWithdrawn
-from agent_bridge.upstream.letta.frames import mapping, objects, text
+from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.pieces import MAX_TOOL_TEXT, tool_call, tool_result
 from agent_bridge.upstream.transport.text import json_text, storable
 
@@ -31,7 +31,7 @@ class _Call:
 
 
 class DeltaReader:
-    """Reads the ``delta`` of each ``stream_delta`` of one turn, in their order, each once."""
+    """Reads the messages of one turn, or their pieces, in their order, each once."""
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
