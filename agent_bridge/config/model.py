@@ -133,10 +133,10 @@ class UpstreamConfig(Section):
     """A server that hosts agents."""
 
     name: UpstreamName = Field(description="Name in commands, logs and the database.")
-    kind: Literal["openai", "letta"] = Field(
+    kind: Literal["openai", "letta", "letta_v1"] = Field(
         "openai",
         description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
-        "Letta, over its WebSocket.",
+        "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
     )
     url: Url = Field(
         description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]

@@ -188,6 +188,7 @@ class Texts:
     letta_lacks: str
     letta_not_accepted: str
     letta_interrupted: str
+    letta_decided_elsewhere: str
     approval_closed: str
 
     #: Cards that ask whether a tool may run.

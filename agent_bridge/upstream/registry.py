@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.upstream.letta.upstream import LettaUpstream
+from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
@@ -25,3 +26,5 @@ def make_upstream(config: UpstreamConfig, session: ClientSession, store: Convers
             return OpenAIUpstream(config, session)
         case "letta":
             return LettaUpstream(config, session, store)
+        case "letta_v1":
+            return LettaV1Upstream(config, session, store)

@@ -1,0 +1,115 @@
+"""A conversation with an agent on the server, and questions about its runs."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import UpstreamError
+from agent_bridge.upstream.letta_v1.approvals import find_pending
+from agent_bridge.upstream.transport.json_values import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agent_bridge.upstream.letta_v1.approvals import Pending
+    from agent_bridge.upstream.letta_v1.rest import Rest
+    from agent_bridge.upstream.transport.errors import RequestContext
+
+#: The statuses of runs that have ended, and the reasons for their ends if they name none.
+ENDS = {"completed": "end_turn", "failed": "error", "cancelled": "cancelled"}
+#: Seconds after which a server without the background mode is asked for it again.
+_FOREGROUND = 300.0
+#: Pauses between two looks at a run.
+_LOOK = Backoff(first=0.1, cap=2)
+#: Statuses of a conversation without a run, and of one that does not exist.
+_NOTHING = frozenset({HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND})
+
+
+class Background:
+    """Whether the server has the background mode, as far as the bridge knows. *clock* returns seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._missing_until = clock()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether messages ask for the background mode."""
+        return self._clock() >= self._missing_until
+
+    def note_missing(self) -> None:
+        """Do without the background mode for some minutes."""
+        self._missing_until = self._clock() + _FOREGROUND
+
+
+class Lane:
+    """A conversation with an agent, and the settings of its requests."""
+
+    def __init__(
+        self, rest: Rest, background: Background, context: RequestContext, conversation_id: str, idle_timeout: float
+    ) -> None:
+        self.rest = rest
+        self.background = background
+        self.context = context
+        self.conversation_id = conversation_id
+        self.idle_timeout = idle_timeout
+
+    @property
+    def model(self) -> str:
+        """The agent."""
+        return self.context.model or ""
+
+    @property
+    def path(self) -> str:
+        """The path of the conversation."""
+        return f"/conversations/{self.conversation_id}"
+
+    async def still_waits(self, pending: Pending) -> bool:
+        """Tell whether the server still waits for decisions about *pending*.
+
+        Raises:
+            UpstreamError: the server did not tell.
+        """
+        found = await find_pending(self.rest, self.model, self.conversation_id)
+        calls = {each.call_id for each in pending.calls}
+        return any(each.has(calls) for each in found)
+
+    async def until_ended(self, run_id: str) -> Mapping[str, Any]:
+        """Wait for the end of a run, and return it; an unknown run has no fields.
+
+        Raises:
+            TimeoutError: it did not end within the time that an answer may be silent.
+        """
+        looks = 0
+        async with asyncio.timeout(self.idle_timeout):
+            while True:
+                try:
+                    found = mapping(await self.rest.request("GET", f"/runs/{run_id}", model=self.model))
+                except UpstreamError as error:
+                    if error.status == HTTPStatus.NOT_FOUND:
+                        return {}
+                else:
+                    if found.get("status") in ENDS:
+                        return found
+                looks += 1
+                await asyncio.sleep(_LOOK.delay(looks))
+
+    async def cancel(self) -> None:
+        """End the runs of the conversation. That there is none is no error.
+
+        Raises:
+            UpstreamError: a run may still be going on.
+        """
+        await cancel(self.rest, self.conversation_id)
+
+
+async def cancel(rest: Rest, conversation_id: str) -> None:
+    """See :meth:`Lane.cancel`."""
+    try:
+        await rest.request("POST", f"/conversations/{conversation_id}/cancel", json={})
+    except UpstreamError as error:
+        if error.status not in _NOTHING:
+            raise
