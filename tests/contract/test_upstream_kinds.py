@@ -69,6 +69,11 @@ class TestApproving(suite.Approving):
 
 
 @EVERY_KIND
+class TestCancelling(suite.Cancelling):
+    pass
+
+
+@EVERY_KIND
 class TestCompleteness(suite.Completeness):
     pass
 

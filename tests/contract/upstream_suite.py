@@ -35,6 +35,7 @@ from agent_bridge.upstream.answer import (
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision, describe
 from support.scripted_app_server import ScriptedAppServer
+from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
 from support.upstream_kinds import DEADLINE, QUESTION, ask
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import ApprovalRequest
     from agent_bridge.upstream.base import Upstream
-    from agent_bridge.upstream.capabilities import Approvals, Transcribe
+    from agent_bridge.upstream.capabilities import Approvals, Cancel, Transcribe
     from support.scripted_upstream import Piece, Script
     from support.upstream_kinds import Kind
 
@@ -282,7 +283,7 @@ class Approving:
     async def test_a_decision_counts_once(
         self, server: ScriptedUpstream, upstream: Upstream, approvals: Approvals, decision: Decision
     ) -> None:
-        assert isinstance(server, ScriptedAppServer)
+        assert isinstance(server, ScriptedAppServer | ScriptedLettaV1)
         server.guarded.add("Bash")
         server.script = says("I look. ", Tool("Bash"), "Done.")
         asked: list[ApprovalRequest] = []
@@ -293,13 +294,37 @@ class Approving:
                     await approvals.decide(event.request.ref, decision)
                     with pytest.raises(UpstreamRefused):
                         await approvals.decide(event.request.ref, Decision(allow=not decision.allow))
-        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", True)]
-        assert [each["behavior"] for each in server.decisions] == ["allow" if decision.allow else "deny"]
-        assert ("selected_permission_suggestion_ids" in server.decisions[0]) == decision.always
+        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", server.offers_always)]
+        assert server.verdicts == ["allow" if decision.allow else "deny"]
+        is_kept = decision.always and server.offers_always
+        assert ("selected_permission_suggestion_ids" in server.decisions[0]) == is_kept
+
+
+class Cancelling:
+    """The capability ``cancel``."""
+
+    @pytest.fixture
+    def cancel(self, upstream: Upstream) -> Cancel:
+        if upstream.can.cancel is None:
+            pytest.skip("the upstream does not cancel")
+        return upstream.can.cancel
+
+    async def test_a_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
+        over = asyncio.Event()
+        server.script = _until_cancelled(over, "Hello")
+        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
+            start = await anext(events)
+            assert isinstance(start, RunStarted)
+            assert await anext(events) == TextDelta("Hello")
+            await cancel(start.ref)
+            await over.wait()
+            with pytest.raises(AnswerInterrupted):
+                await anext(events)
+            await cancel(start.ref)
 
 
 #: The class of each capability.
-CAPABILITIES = {"transcribe": Transcribing, "approvals": Approving}
+CAPABILITIES = {"cancel": Cancelling, "transcribe": Transcribing, "approvals": Approving}
 
 
 class Completeness:

@@ -64,6 +64,8 @@ class ScriptedAppServer(ScriptedUpstream):
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
         self.guarded: set[str] = set()
+        #: Whether a request for approval offers to allow calls like this one.
+        self.offers_always = True
         self.talks: dict[str, Talk] = {}
         #: Commands that arrived, in their order; and those that get no response, or end their connection.
         self.commands: list[Frame] = []
@@ -78,6 +80,11 @@ class ScriptedAppServer(ScriptedUpstream):
     def url(self) -> str:
         """The URL of the server."""
         return self.api_url.removesuffix("/v1")
+
+    @property
+    def verdicts(self) -> list[str]:
+        """The decisions in short."""
+        return [each["behavior"] for each in self.decisions]
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths of the server."""

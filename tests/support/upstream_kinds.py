@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.config.model import UpstreamConfig
@@ -18,6 +19,7 @@ from support.answer_chunks import ResponsesFormat, ScriptedChatFormat
 from support.answers import joined
 from support.fault_server import sse
 from support.scripted_app_server import ScriptedAppServer
+from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -86,6 +88,23 @@ ALL_KINDS = (
         {"kind": "letta"},
         ScriptedAppServer,
         {"refused": AnswerInterrupted, "failed": AnswerInterrupted},
+        files=False,
+        loses=False,
+    ),
+    Kind(
+        "letta_v1",
+        lambda: ScriptedChatFormat("Dora"),
+        {"kind": "letta_v1"},
+        # The questions of these tests have the same key.
+        partial(ScriptedLettaV1, remembers=False),
+        files=False,
+        loses=False,
+    ),
+    Kind(
+        "letta_v1-foreground",
+        lambda: ScriptedChatFormat("Dora"),
+        {"kind": "letta_v1"},
+        partial(ScriptedLettaV1, redis=False),
         files=False,
         loses=False,
     ),
