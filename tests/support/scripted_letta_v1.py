@@ -85,6 +85,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         #: The paths whose next request ends its connection after it was carried out, or before.
         self.cut_after: set[str] = set()
         self.cut_before: set[str] = set()
+        self.knows_cursors = True
         #: Whether streams end without the mark ``[DONE]``.
         self.no_done = False
         self._numbers = itertools.count(1)
@@ -163,7 +164,8 @@ class ScriptedLettaV1(ScriptedUpstream):
         ]
         ids = [each["id"] for each in entries]
         after = request.query.get("after")
-        start = ids.index(after) + 1 if after in ids else 0
+        # A cursor that is not known is ignored.
+        start = ids.index(after) + 1 if after in ids and self.knows_cursors else 0
         return web.json_response(entries[start : start + int(request.query.get("limit", "50"))])
 
     async def _show_agent(self, request: web.Request) -> web.Response:
