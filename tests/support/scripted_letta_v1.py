@@ -139,15 +139,17 @@ class ScriptedLettaV1(ScriptedUpstream):
             raise _refuse(422, "streaming=true is only supported for SDK v1.0+ clients.")
         body: Frame = await request.json() if request.can_read_body else {}
         self.requests.append((request.method, request.path.removeprefix("/v1"), {**request.query, **body}))
-        self._cut_at(request, self.cut_before)
+        await self._cut_at(request, self.cut_before)
         return body
 
-    def _cut_at(self, request: web.Request, paths: set[str]) -> None:
+    async def _cut_at(self, request: web.Request, paths: set[str]) -> None:
         kind = f"{request.method} {request.path.rstrip('/').rpartition('/')[2]}"
         if kind in paths:
             paths.remove(kind)
             assert request.transport is not None
             request.transport.abort()
+            # The lost connection ends the request.
+            await asyncio.Event().wait()
 
     def _talk(self, request: web.Request) -> Talk:
         talk = self.talks.get(request.match_info["talk"])
@@ -179,7 +181,7 @@ class ScriptedLettaV1(ScriptedUpstream):
             raise _refuse(404, f"Agent with ID {request.query['agent_id']} not found")
         talk = Talk(self.new_id("conv"), request.query["agent_id"], body["summary"])
         self.talks[talk.id] = talk
-        self._cut_at(request, self.cut_after)
+        await self._cut_at(request, self.cut_after)
         return web.json_response(_shown(talk))
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -219,7 +221,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         await run.begun.wait()
         if run.refused is not None:
             raise run.refused
-        self._cut_at(request, self.cut_after)
+        await self._cut_at(request, self.cut_after)
         return await self._stream(request, run, 0)
 
     def _run(self, talk: Talk, message: Frame, *, background: bool) -> Run:
