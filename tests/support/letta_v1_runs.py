@@ -40,7 +40,7 @@ class Run:
         self._events: list[tuple[int, bytes]] = []
         self._seq = 0
         self._news = asyncio.Event()
-        self._followers: set[web.Request] = set()
+        self._followers: list[web.Request] = []
 
     def refuse(self, refusal: Refusal) -> None:
         """Let *refusal* be the response."""
@@ -83,7 +83,7 @@ class Run:
 
     async def follow(self, request: web.Request, response: web.StreamResponse, after: int) -> None:
         """Write the events after the number *after*, until the end of the run."""
-        self._followers.add(request)
+        self._followers.append(request)
         at = 0
         try:
             while True:
@@ -97,7 +97,7 @@ class Run:
                 if at == len(self._events):
                     await news.wait()
         finally:
-            self._followers.discard(request)
+            self._followers = [each for each in self._followers if each is not request]
 
     def _wake(self) -> None:
         self._news.set()

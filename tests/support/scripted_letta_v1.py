@@ -161,9 +161,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         await self._note(request)
         if self.status != 200:
             raise _refuse(self.status, "scripted")
-        entries = [
-            {"id": each["id"], "name": each.get("name", each["id"]), "description": None} for each in self.models
-        ]
+        entries = [{"name": each["id"], "description": None, **each} for each in self.models]
         ids = [each["id"] for each in entries]
         after = request.query.get("after")
         # A cursor that is not known is ignored.
