@@ -210,7 +210,7 @@ class ScriptedLettaV1(ScriptedUpstream):
             raise _refuse(503, "Background streaming requires Redis to be running.")
         known = self._known(talk, message.get("otid")) if background and self.remembers else None
         if known is not None:
-            return await self._stream(request, known, 0)
+            return await self._follow(request, known, 0)
         busy = talk.running
         if busy is not None and self.redis:
             detail = f"CONFLICT: Cannot send a new message: Another request (run_id={busy.id}) is being processed"
@@ -220,7 +220,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         if run.refused is not None:
             raise run.refused
         await self._cut_at(request, self.cut_after)
-        return await self._stream(request, run, 0)
+        return await self._follow(request, run, 0)
 
     def _run(self, talk: Talk, message: Frame, *, background: bool) -> Run:
         """Start the run of *message*."""
@@ -339,7 +339,7 @@ class ScriptedLettaV1(ScriptedUpstream):
     async def _stored_stream(self, request: web.Request, run: Run, body: Frame) -> web.StreamResponse:
         if not run.background:
             raise _refuse(400, "INVALID_ARGUMENT: Run was not created in background mode, so it cannot be retrieved.")
-        return await self._stream(request, run, body.get("starting_after", 0))
+        return await self._follow(request, run, body.get("starting_after", 0))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         await self._note(request)
@@ -369,7 +369,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         talk = next(each for each in self.talks.values() if run in each.runs)
         return web.json_response([each for each in talk.messages if each.get("run_id") == run.id])
 
-    async def _stream(self, request: web.Request, run: Run, after: int) -> web.StreamResponse:
+    async def _follow(self, request: web.Request, run: Run, after: int) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         with suppress(ConnectionError):
             await response.prepare(request)
