@@ -94,7 +94,7 @@ async def connected(url: str, store: Store) -> AsyncIterator[LettaV1Upstream]:
     config = UpstreamConfig.model_validate({"name": "up", "kind": "letta_v1", "url": url})
     async with (
         aiohttp.ClientSession() as session,
-        aclosing(LettaV1Upstream(config, session, store)) as upstream,
+        aclosing(LettaV1Upstream(config, session, store, look=0.05)) as upstream,
     ):
         yield upstream
 
@@ -576,6 +576,26 @@ async def test_a_request_that_is_gone_ends_the_answer(server: ScriptedLettaV1, u
     with pytest.raises(AnswerInterrupted, match="did not wait"):
         await read(upstream, on=on)
     await asyncio.gather(*tasks)
+
+
+async def test_a_request_that_is_decided_elsewhere_is_withdrawn(
+    server: ScriptedLettaV1, upstream: LettaV1Upstream
+) -> None:
+    server.guarded = {"Bash"}
+    server.script = says(BASH, "Done.")
+    events: list[AnswerEvent] = []
+
+    def on(event: AnswerEvent) -> None:
+        events.append(event)
+        if isinstance(event, ApprovalAsked):
+            [talk] = server.talks.values()
+            talk.asks = None
+            talk.messages.append({"id": "message-x", "message_type": "tool_return_message", "tool_call_id": "call_1"})
+
+    with pytest.raises(AnswerInterrupted, match="did not wait"):
+        await read(upstream, on=on)
+    assert isinstance(events[-1], ApprovalClosed)
+    assert server.verdicts == []
 
 
 @pytest.mark.parametrize("in_stream", [False, True])

@@ -46,16 +46,27 @@ class Background:
 
 
 class Lane:
-    """A conversation with an agent, and the settings of its requests."""
+    """A conversation with an agent, and the settings of its requests.
+
+    *look* is the number of seconds between two looks whether a request for approval still exists.
+    """
 
     def __init__(
-        self, rest: Rest, background: Background, context: RequestContext, conversation_id: str, idle_timeout: float
+        self,
+        rest: Rest,
+        background: Background,
+        context: RequestContext,
+        conversation_id: str,
+        *,
+        idle_timeout: float,
+        look: float,
     ) -> None:
         self.rest = rest
         self.background = background
         self.context = context
         self.conversation_id = conversation_id
         self.idle_timeout = idle_timeout
+        self.look = look
 
     @property
     def model(self) -> str:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _CANCEL = 5.0
 #: Times that one question is sent, or looked for.
 _TRIES = 8
-#: Seconds between two looks whether a request for approval still exists.
-_LOOK = 10.0
 #: Seconds after which a conversation with an unknown obstacle is tried again.
 _PAUSE = 1.0
 
@@ -166,7 +164,7 @@ class Turn:
                 yield ApprovalAsked(request)
             is_open = True
             while is_open and not all(each.done() for each in waiting):
-                await asyncio.wait(waiting, timeout=_LOOK)
+                await asyncio.wait(waiting, timeout=self._lane.look)
                 if not all(each.done() for each in waiting):
                     with suppress(UpstreamError):
                         is_open = await self._lane.still_waits(pending)

@@ -33,6 +33,7 @@ class LettaV1Upstream:
     """One server. *store* links the lanes of the bridge to the server's conversations.
 
     Requests go through *session*, which the caller closes. *clock* returns seconds, as :func:`time.monotonic` does.
+    *look* is the number of seconds between two looks whether a request for approval still exists.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class LettaV1Upstream:
         store: ConversationStore,
         *,
         clock: Callable[[], float] = time.monotonic,
+        look: float = 10.0,
     ) -> None:
         self.name = config.name
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
@@ -52,6 +54,7 @@ class LettaV1Upstream:
         self._conversations = LaneConversations(self._rest, store)
         self._agents = AgentList(config, self._rest)
         self._background = Background(clock)
+        self._look = look
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
@@ -82,7 +85,8 @@ class LettaV1Upstream:
 
     def _turn(self, request: AnswerRequest, conversation_id: str) -> Turn:
         context = RequestContext(request.model, images=bool(request.messages[-1].images))
-        lane = Lane(self._rest, self._background, context, conversation_id, self._config.idle_timeout)
+        idle_timeout = self._config.idle_timeout
+        lane = Lane(self._rest, self._background, context, conversation_id, idle_timeout=idle_timeout, look=self._look)
         return Turn(lane, self._approvals, request)
 
     async def _cancel(self, ref: str, /) -> None:
