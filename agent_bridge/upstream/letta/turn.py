@@ -15,11 +15,11 @@ from agent_bridge.core.errors import (
     UpstreamError,
 )
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, TextDelta
+from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
 from agent_bridge.upstream.letta.deltas import FAILURES, RUNS, DeltaReader
-from agent_bridge.upstream.letta.frames import mapping, text
+from agent_bridge.upstream.letta.frames import mapping, run_of, text
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -79,6 +79,8 @@ class Turn:
         self._asked: dict[str, str] = {}
         self._known: set[str] = set()
         self._over = False
+        #: The id of its first run, empty before it begins.
+        self._run = ""
         #: The reason for the end of a turn that was attended; empty before.
         self.stop_reason = ""
 
@@ -184,6 +186,9 @@ class Turn:
                 async for asked in self._asks(request):
                     yield asked
         elif kind == "stream_delta" and "subagent_id" not in event:
+            if not self._run and (run := run_of(event)):
+                self._run = run
+                yield RunStarted(f"{self._feed.runtime.conversation_id}/{run}")
             for each in self._read(mapping(event.get("delta"))):
                 yield each
         elif kind == "turn_finished":
