@@ -252,31 +252,27 @@ async def test_a_lost_question_is_sent_again(server: ScriptedAppServer, upstream
 
 
 async def test_an_answer_that_another_process_kept_alive_is_adopted(server: ScriptedAppServer, store: Store) -> None:
-    gate = asyncio.Event()
+    gate, begun = asyncio.Event(), asyncio.Event()
     server.script = waiting(gate, "Half", " whole")
     async with connected(server, store) as other, connected(server, store) as upstream:
-        await read_beginning(upstream)
+        first = asyncio.create_task(read(upstream, on=lambda event: isinstance(event, TextDelta) and begun.set()))
+        await begun.wait()
         [talk] = server.talks.values()
         with other._link.feed(Runtime("Dora", talk.id), {}, None) as feed:
             await other._link.follow(feed, state=True)
-        # The first process dies; the second one takes the turn up.
-        for socket in list(server.sockets):
-            if socket in talk.followers and len(talk.followers) > 2:
-                socket._req.transport.abort()
+        # The first process dies, without a goodbye to the turn; the second one takes the turn up.
+        upstream._link.request = _never  # type: ignore[method-assign]
+        await upstream._link.aclose()
+        first.cancel()
+        await asyncio.wait([first])
         asyncio.get_running_loop().call_later(0.2, gate.set)
         text, _ = await read(other, replace(QUESTION, attempt=2))
     assert text == "Half whole"
     assert len(server.questions) == 1
 
 
-async def read_beginning(upstream: LettaUpstream) -> None:
-    """Read until the first text, and leave the answer alone."""
-    answer = upstream.answer(QUESTION)
-    async for event in answer:
-        if isinstance(event, TextDelta):
-            break
-    # A killed process ends no turn.
-    upstream._kept = answer  # type: ignore[attr-defined]
+async def _never(*_: object, **__: object) -> dict[str, object]:
+    return {}
 
 
 async def test_a_request_that_is_still_undecided_is_asked_again(server: ScriptedAppServer, store: Store) -> None:

@@ -15,9 +15,10 @@ from agent_bridge.core.errors import (
     UpstreamError,
 )
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, TextDelta
+from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
+from agent_bridge.upstream.letta.frames import run_of
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 from agent_bridge.upstream.transport.json_values import mapping, text
@@ -79,6 +80,8 @@ class Turn:
         self._asked: dict[str, str] = {}
         self._known: set[str] = set()
         self._over = False
+        #: The id of its first run, empty before it begins.
+        self._run = ""
         #: The reason for the end of a turn that was attended; empty before.
         self.stop_reason = ""
 
@@ -184,6 +187,9 @@ class Turn:
                 async for asked in self._asks(request):
                     yield asked
         elif kind == "stream_delta" and "subagent_id" not in event:
+            if not self._run and (run := run_of(event)):
+                self._run = run
+                yield RunStarted(f"{self._feed.runtime.conversation_id}/{run}")
             for each in self._read(mapping(event.get("delta"))):
                 yield each
         elif kind == "turn_finished":

@@ -185,13 +185,14 @@ class LettaUpstream:
                     for event in state.adopt(past, turn.stop_reason):
                         yield event
                     return
-            if not state.started:
-                state.started = True
-                yield RunStarted(f"{runtime.conversation_id}/{state.request.idempotency_key}")
             if state.said:
                 state.said = False
                 yield TextWithdrawn()
             async with aclosing(turn.ask(state.request.messages[-1])) as events:
                 async for event in events:
+                    if isinstance(event, RunStarted):
+                        if state.started:
+                            continue
+                        state.started = True
                     state.said = state.said or isinstance(event, TextDelta)
                     yield event
