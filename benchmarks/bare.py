@@ -8,19 +8,26 @@ from urllib.parse import quote
 
 import aiohttp
 
+from agent_bridge.core.ids import mark
 from agent_bridge.demo.account import call
+from agent_bridge.files import tile
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, home_content, space_content
+from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
 
 _V3 = "/_matrix/client/v3"
+_UPLOAD = "/_matrix/media/v3/upload"
 
 
 class Bare:
     """Creates agents' rooms with the same requests and bodies as the bridge. Use it as a context manager.
 
-    The rooms have the default version of the homeserver, 12.
+    The bridge also asks whether the ghost has an avatar, and reads the state of the room that it made. These requests
+    count as its own cost, and so does drawing the avatar: here, all ghosts have the same one. The rooms have the
+    default version of the homeserver, 12.
     """
 
     def __init__(self, config: Config, invite: str) -> None:
@@ -40,6 +47,7 @@ class Bare:
 
     async def space(self) -> None:
         """Create the bot and the Space."""
+        self._picture = tile.tile("Agent 1", "benchmark")
         await self._register(self._namespace.bot_username)
         plan = self._plan(self._namespace.space_alias_localpart, self._namespace.bot)
         self._space: str = (await self._ask("POST", "/createRoom", space_content(plan)))["room_id"]
@@ -51,13 +59,25 @@ class Bare:
         ghost, domain, bot = self._namespace.user_id(localpart), self._namespace.domain, self._namespace.bot
         await self._register(localpart)
         await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
-        content = home_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain)
+        avatar = await self._avatar(ghost)
+        content = home_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain, avatar=avatar)
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
+        introduction = message(ENGLISH.introduction.format(name=f"Agent {number}"), mark=mark(ghost, 0), notice=True)
+        await self._ask("PUT", f"/rooms/{_q(room_id)}/send/m.room.message/introduction", introduction, ghost)
         child = f"/rooms/{_q(self._space)}/state/m.space.child/{_q(room_id)}"
         await self._ask("PUT", child, child_content(domain, f"Agent {number}"))
         await self._ask("POST", f"/rooms/{_q(room_id)}/invite", {"user_id": self._invite})
         return room_id
+
+    async def _avatar(self, ghost: str) -> str:
+        """Give the ghost an avatar, and return its ``mxc://`` URL."""
+        query = {"user_id": ghost, "filename": "avatar"}
+        headers = {"Content-Type": tile.CONTENT_TYPE}
+        async with self._http.post(_UPLOAD, data=self._picture, params=query, headers=headers) as response:
+            avatar: str = (await response.json())["content_uri"]
+        await self._ask("PUT", f"/profile/{_q(ghost)}/avatar_url", {"avatar_url": avatar}, ghost)
+        return avatar
 
     async def _register(self, localpart: str) -> None:
         content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}

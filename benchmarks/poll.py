@@ -71,7 +71,7 @@ async def idle_poll(ground: Ground) -> list[Figure]:
         for _ in range(_BATCHES):
             started, began = time.process_time(), time.monotonic()
             for _ in range(_POLLS):
-                (health,) = await discovery.sync()
+                (health,) = await discovery.look()
             cpu.append((time.process_time() - started) / _POLLS * 1000)
             elapsed.append((time.monotonic() - began) / _POLLS * 1000)
         busy = len(_last_statements(uri) - before)
@@ -79,12 +79,12 @@ async def idle_poll(ground: Ground) -> list[Figure]:
         Figure(
             "idle_poll_cpu_ms",
             median(cpu),
-            f"CPU time of one pass of the discovery over {health.agents} unchanged agents; {_BATCHES} batches of "
-            f"{_POLLS} passes. The agents' server runs in another process, whose CPU time does not count.",
+            f"CPU time of one periodic look of the discovery at {health.agents} unchanged agents; {_BATCHES} batches "
+            f"of {_POLLS} looks. The agents' server runs in another process, whose CPU time does not count.",
             Aim(5),
             cpu,
             {
-                "one pass, ms": median(elapsed),
+                "one look, ms": median(elapsed),
                 "database connections with a statement in that time (pg_stat_activity)": busy,
             },
         )

@@ -100,9 +100,9 @@ async def provision(ground: Ground) -> list[Figure]:
         Figure(
             "provision_ratio",
             sum(seconds["bridge"]) / sum(seconds["bare"]),
-            f"Time from the first poll that lists {_AGENTS} agents until each has its ghost, name, room, bot, place "
-            "in the Space and invitation, relative to the same requests without a bridge at the same concurrency "
-            f"({bridge.config.rooms.concurrency}). Alternating blocks of {_BLOCK} agents.",
+            f"Time from the first poll that lists {_AGENTS} agents until each has its ghost, name, avatar, room, bot, "
+            "introduction, place in the Space and invitation, relative to the same requests without a bridge at the "
+            f"same concurrency ({bridge.config.rooms.concurrency}). Alternating blocks of {_BLOCK} agents.",
             Aim(1.15),
             [one / other for one, other in zip(seconds["bridge"], seconds["bare"], strict=True)],
             {

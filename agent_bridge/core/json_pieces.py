@@ -35,6 +35,9 @@ def load_pieces(raw: bytes) -> Any:
         RecursionError: a piece is nested too deeply.
     """
     text = raw.decode("utf-8", "surrogatepass")
+    if len(text) <= _USUAL and text.count("{") + text.count("[") <= _IN_PIECE:
+        # The whole document is no larger than a piece may be.
+        return json.loads(text)
     reader = _Reader(text)
     value, end = reader.value(reader.skip(0), _LEVELS)
     if end != len(text):

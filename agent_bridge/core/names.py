@@ -38,6 +38,9 @@ def one_line(text: str) -> str:
 
 def printable(text: str, kept: frozenset[str] = _KEPT_IN_TEXT) -> str:
     """Return *text* with escaped control characters except *kept*, so that it cannot control a terminal."""
+    if text.isprintable():
+        # Most texts; the log asks for each value of each line.
+        return text
     return "".join(
         sign
         if sign in kept or unicodedata.category(sign) not in _HIDDEN

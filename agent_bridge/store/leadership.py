@@ -36,9 +36,14 @@ class Leadership:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def beat(self) -> None:
-        """Record a sign of life of this process, which leads."""
-        await self._database.execute(_SQL["beat"])
+    async def beat(self, process: int, silence: float, suspects: Collection[int] = ()) -> list[tuple[int, bool]]:
+        """Record a sign of life of *process*, which leads; return each session of another one that was silent.
+
+        A silent session gave no sign of life for *silence* seconds. Those that are in *suspects* are ended, as the
+        second value tells: the server frees their locks.
+        """
+        values = {"kind": WORKER, "process": process, "seconds": silence, "suspects": list(suspects)}
+        return [(row["pid"], row["ended"]) for row in await self._database.rows(_SQL["beat"], values)]
 
     async def state(self) -> LeaderState:
         """Return the state of the leader."""
@@ -48,11 +53,3 @@ class Leadership:
     async def end(self, pid: int) -> None:
         """End the session *pid*, if it still holds the leader's lock: the server frees its locks."""
         await self._database.execute(_SQL["end"], {"kind": LEADER, "pid": pid})
-
-    async def end_silent(self, process: int, seconds: float, suspects: Collection[int]) -> list[tuple[int, bool]]:
-        """Return each session of a process other than *process* that gave no sign of life for *seconds*.
-
-        Those that are in *suspects* are ended, as the second value tells: the server frees their locks.
-        """
-        values = {"kind": WORKER, "process": process, "seconds": seconds, "suspects": list(suspects)}
-        return [(row["pid"], row["ended"]) for row in await self._database.rows(_SQL["end_silent"], values)]

@@ -20,6 +20,7 @@ import pytest
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import Account, installation, programs
 from agent_bridge.store.postgres.embedded import EmbeddedServer, Limits, embedded_postgres, start_postgres
+from agent_bridge.store.postgres.lock_files import open_lock
 from agent_bridge.store.postgres.postmaster import find_postmaster
 from support.conditions import eventually
 from support.watchdog import ends_with_us, temporary_folder
@@ -294,6 +295,30 @@ def test_a_stop_during_a_start_leaves_no_server(folder: Path, seconds: float) ->
     starting.join()
     assert not errors or str(errors[0]) == "the bridge stops"
     assert find_postmaster(folder) is None
+
+
+def test_a_stop_does_not_wait_for_another_process_that_starts_the_server(folder: Path) -> None:
+    server = EmbeddedServer(folder)
+    errors: list[str] = []
+
+    def start() -> None:
+        try:
+            server.start()
+        except StoreError as error:
+            errors.append(str(error))
+
+    lock = open_lock(folder, "lock")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        starting = threading.Thread(target=start)
+        starting.start()
+        begin = time.monotonic()
+        server.close()
+        starting.join()
+        assert time.monotonic() - begin < 10, "less than the 90 s for which a start waits for another process"
+    finally:
+        os.close(lock)
+    assert errors == ["the bridge stops"]
 
 
 def test_a_database_whose_making_was_cut_off_is_made_again(folder: Path) -> None:

@@ -159,7 +159,7 @@ async def test_a_leader_without_a_sign_of_life_is_replaced(store_url: str) -> No
 
     leading = asyncio.Event()
     async with open_locks(store_url, heartbeat=600) as locks, Database(store_url) as database:
-        await Leadership(database).beat()
+        await Leadership(database).beat(0, 15.0)
         frozen = asyncio.create_task(freeze(locks))
         await leading.wait()
         async with process(store_url, frozen_after=FROZEN) as other:
@@ -175,7 +175,7 @@ async def test_a_leader_with_signs_of_life_is_not_replaced(store_url: str) -> No
         async def lead() -> None:
             async with locks.hold(LEADER, 0):
                 while True:
-                    await leadership.beat()
+                    await leadership.beat(0, 15.0)
                     begun.set()
                     await asyncio.sleep(FROZEN / 4)
 
@@ -224,7 +224,7 @@ async def test_the_state_of_the_leader(store_url: str) -> None:
     async with Database(store_url) as database:
         leadership = Leadership(database)
         assert await leadership.state() == LeaderState(None, None, None, None)
-        await leadership.beat()
+        await leadership.beat(0, 15.0)
         await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group'), ('!b', 'group')")
         await Histories(database).require_backfill()
         async with open_locks(store_url) as locks, locks.hold(LEADER, 0):
@@ -342,7 +342,7 @@ async def test_readiness_tells_that_no_process_leads_and_that_rooms_wait(store_u
         leader = Process(locks, database, frozen_after=30).leader
         with pytest.raises(StoreError, match="no process leads"):
             await leader.check()
-        await Leadership(database).beat()
+        await Leadership(database).beat(0, 15.0)
         await leader.check()
         await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group')")
         await Histories(database).require_backfill()

@@ -29,7 +29,7 @@ ACTIVE = 300.0
 #: Number of agents above which no ghost is shown.
 MOST_AGENTS = 200
 #: Seconds between two looks for active ghosts. The messages and typing notices of a ghost show it as online at once.
-_LOOK = 5.0
+_LOOK = 10.0
 _AWAY = Backoff(first=1, cap=30)
 
 

@@ -35,6 +35,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _EVENT, _FIELD = "m.room.avatar", "url"
 #: Bytes of an upstream's picture; seconds for its download and decoding, and for its upload. The new room waits.
 _MAX_BYTES, _PATIENCE = 2_000_000, 5.0
+#: Seconds between two looks for a new Space, once the present one has its avatar. A signal announces most of them.
+_NEW_SPACE = 60.0
 
 
 class Avatars:
@@ -139,7 +141,7 @@ class Avatars:
                 return thumbnail.data, thumbnail.content_type
         return await _tile(agent.name, f"{agent.upstream} {agent.agent_id}")
 
-    async def _bot_and_space(self) -> None:
+    async def _bot_and_space(self) -> float | None:
         bot = self._homeserver.namespace.bot
         if not self._bot_done:
             if await self._homeserver.avatar(bot) is None:
@@ -155,6 +157,7 @@ class Avatars:
                 except HomeserverRefused as error:
                     _log.warning("the Space has no avatar", room=space, error=str(error))
                 self._space_done = space
+        return _NEW_SPACE if self._space_done else None
 
     async def _stored(self, key: str, name: str) -> str:
         """Return the tile of *name*, uploaded before or now, as an ``mxc://`` URL."""

@@ -122,7 +122,7 @@ class Discovery:
                     group.create_task(every(watch.config.poll_interval, work, name="look at an upstream"))
 
     async def sync(self, *, confirmed: bool = False) -> list[Health]:
-        """Look at all upstreams now and return their status.
+        """Ask all upstreams now, compare their lists with the tables, and return their status.
 
         *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
         are believed to be gone.
@@ -130,6 +130,10 @@ class Discovery:
         for watch in self._watches:
             # A command may have changed the tables.
             watch.digested = False
+        return await self.look(confirmed=confirmed)
+
+    async def look(self, *, confirmed: bool = False) -> list[Health]:
+        """Ask all upstreams now and return their status; a list that has not changed is not compared again."""
         await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
         return self.health()
 

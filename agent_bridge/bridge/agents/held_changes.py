@@ -44,16 +44,20 @@ class HeldChanges:
         self._prefix = prefix
         #: By upstream: the changes that wait, and since when, by the clock of the event loop.
         self._seen: dict[str, tuple[list[str], float]] = {}
+        #: By upstream: the number of reports so far, and the changes that the last one named; None: not read yet.
+        self._reports: dict[str, tuple[int, list[str]]] | None = None
 
     async def run(self) -> None:
         """Tell the administrators when a change has waited for some seconds, until cancelled."""
+        # Another process may have led, and reported, since this one did.
+        self._reports = None
         with self._signals.subscription(Topic.UPSTREAMS) as wake:
             await every(FALLBACK, self._report, name="report of held changes", wake=wake, rest=LONG_REST)
 
     async def _report(self) -> float | None:
-        # For each upstream: the number of reports so far, and the changes that the last one named.
-        reports: dict[str, tuple[int, list[str]]] = await self._kv.get(KeyValues.HELD_REPORTS) or {}
-        before, now, pause = dict(reports), asyncio.get_running_loop().time(), None
+        if self._reports is None:
+            self._reports = await self._kv.get(KeyValues.HELD_REPORTS) or {}
+        reports, now, pause = dict(self._reports), asyncio.get_running_loop().time(), None
         for health in await self._status.read():
             number, reported = reports.get(health.name, (0, []))
             held = _held(health)
@@ -71,8 +75,9 @@ class HeldChanges:
                 text = upstream_status(health, self._texts, self._prefix)
                 await self._admin_room.tell_once(f"held.{health.name}.{number}", text)
             reports[health.name] = number, held
-        if reports != before:
+        if reports != self._reports:
             await self._kv.set(KeyValues.HELD_REPORTS, reports)
+            self._reports = reports
         return pause
 
 

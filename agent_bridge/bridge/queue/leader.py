@@ -99,21 +99,20 @@ class Leader:
             await self._leadership.end(leader.pid)
 
     async def _lead(self) -> None:
-        await self._leadership.beat()
+        await self._beat()
         await self._elected()
         _log.info("this process leads")
         self.settled.set()
-        pause = self._frozen_after / _SIGNS
-        beat = every(pause, self._leadership.beat, name="the leader's sign of life")
-        frozen = every(pause, self._end_frozen, name="search for frozen processes")
-        await run_endless(beat=beat, frozen=frozen, **{name: duty() for name, duty in self._duties.items()})
+        beat = every(self._frozen_after / _SIGNS, self._beat, name="the leader's sign of life")
+        await run_endless(beat=beat, **{name: duty() for name, duty in self._duties.items()})
 
-    async def _end_frozen(self) -> None:
-        """End the sessions of processes that gave no sign of life, at two looks: other processes take over their lanes.
+    async def _beat(self) -> None:
+        """Give a sign of life, and end the sessions of processes that gave none: others take over their lanes.
 
-        If the whole machine was suspended, all processes give a sign of life before the second look.
+        A process counts as frozen at the second sign of the leader that finds it silent. If the whole machine was
+        suspended, all processes give a sign of life before.
         """
-        silent = await self._leadership.end_silent(self._locks.process, self._frozen_after, self._suspects)
+        silent = await self._leadership.beat(self._locks.process, self._frozen_after, self._suspects)
         if ended := sum(has_ended for _, has_ended in silent):
             _log.warning("processes are frozen: their sessions are ended", processes=ended)
         self._suspects = {pid for pid, _ in silent}

@@ -44,7 +44,7 @@ class _Writer:
         #: Lines of code or of a block of stand-ins.
         self._lines: list[str] = []
         self._code = ""
-        self._on = self._inline.on | {"Html": self._lines.append, "Start": self._start, "End": self._end}
+        self._on = self._inline.on | {"Html": self._lines.append}
         self._starts: dict[str, Callable[[Any], None]] = self._inline.starts | {
             "Paragraph": partial(self._begin, "<p>"),
             "Heading": lambda value: self._begin(f"<{value['level'].lower()}>"),
@@ -81,29 +81,23 @@ class _Writer:
         return "".join(self._bodies[0].pieces) + notes
 
     def _write(self, events: Iterable[Any]) -> None:
-        on, line_break = self._on, self._inline.line_break
+        # One loop without further calls: a long text has tens of thousands of events.
+        on, tags, line_break = self._on, {"Start": self._starts, "End": self._ends}, self._inline.line_break
         for event in events:
-            if event.__class__ is dict:
-                kind, value = event.popitem()
+            if event.__class__ is not dict:
+                if event == "Rule":
+                    self._begin("<hr>\n")
+                else:
+                    line_break()
+                continue
+            kind, value = event.popitem()
+            if kind not in tags:
                 on[kind](value)
-            elif event == "Rule":
-                self._begin("<hr>\n")
+            elif value.__class__ is str:
+                tags[kind][value](None)
             else:
-                line_break()
-
-    def _start(self, tag: Any) -> None:
-        if tag.__class__ is str:
-            self._starts[tag](None)
-        else:
-            name, value = tag.popitem()
-            self._starts[name](value)
-
-    def _end(self, tag: Any) -> None:
-        if tag.__class__ is str:
-            self._ends[tag](None)
-        else:
-            name, value = tag.popitem()
-            self._ends[name](value)
+                name, value = value.popitem()
+                tags[kind][name](value)
 
     def _begin(self, html: str, _value: Any = None, *, apart: bool = True) -> None:
         """Write the start of a block. With *apart*, it gets a line of its own behind the text of a list item."""

@@ -160,7 +160,7 @@ def _opens_beside_letter(before: str, behind: str) -> bool:
 
 def _is_arithmetic(text: str, start: int, end: int) -> bool:
     """Tell whether the run from *start* to *end* is a sign between two operands."""
-    if not start or end == len(text) or _is_bold_pair(text, start, end):
+    if not start or end == len(text) or not _may_end_operand(text[start - 1]) or _is_bold_pair(text, start, end):
         return False
     before, behind = text[start - 1], text[end]
     if behind == "(":
@@ -193,6 +193,10 @@ def _is_behind_bracket(text: str, start: int, end: int) -> bool:
         return False
     further = _RUN.search(text, end)
     return further is None or text[further.end() : further.end() + 1].isalnum()
+
+
+def _may_end_operand(sign: str) -> bool:
+    return sign in _OPERAND_ENDS or sign in ")]" or _is_operand(sign)
 
 
 def _is_operand(sign: str) -> bool:

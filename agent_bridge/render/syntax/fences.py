@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 MARKDOWN = frozenset({"md", "markdown", "mdx"})
 LIST_MARK = r"(?:[-+*]|\d{1,9}[.)])[ \t]+"
-_FENCE = re.compile(rf"(?P<indent>[ \t]*)(?P<mark>(?:{LIST_MARK})*)(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<info>[^`]*)")
+#: A fence takes all of its signs ("++"). A shorter one would be tried for each of them: quadratic time.
+_FENCE = re.compile(
+    rf"(?P<indent>[ \t]*+)(?P<mark>(?:{LIST_MARK})*+)(?P<fence>`{{3,}}+|~{{3,}}+)[ \t]*+(?P<info>[^`]*+)"
+)
 #: A fence with a language, or without one behind a colon, at the end of a line of text.
 BEHIND_TEXT = re.compile(
     r"(?P<text>(?!\s*>)[^`]*[^`\s])(?:[ \t]+(?=```+[\w+#.-])|(?<=:)[ \t]*)(?P<fence>```+)(?P<language>[\w+#.-]*)[ \t]*"
@@ -56,20 +59,26 @@ def _with_fences_on_lines(lines: list[str]) -> list[str]:
     """Return *lines* with each fence behind text on a line of its own, if the block has an end."""
     found: list[str] = []
     open_fence = ""
-    last = max((at for at, line in enumerate(lines) if _is_bare(_FENCE.fullmatch(line))), default=-1)
+    last = next((at for at in reversed(range(len(lines))) if _is_bare(_fence(lines[at]))), -1)
     for at, line in enumerate(lines):
-        fence = _FENCE.fullmatch(line)
+        fence = _fence(line)
         if open_fence:
             if fence and _is_bare(fence) and fence["fence"].startswith(open_fence):
                 open_fence = ""
         elif fence:
             open_fence = fence["fence"]
-        elif at < last and (behind := BEHIND_TEXT.fullmatch(line)):
+        elif at < last and "```" in line and (behind := BEHIND_TEXT.fullmatch(line)):
             found += [behind["text"], behind["fence"] + behind["language"]]
             open_fence = behind["fence"]
             continue
         found.append(line)
     return found
+
+
+def _fence(line: str) -> re.Match[str] | None:
+    """Return the fence on *line*."""
+    # Most lines have none, and a search for text is cheaper than an expression.
+    return _FENCE.fullmatch(line) if "```" in line or "~~~" in line else None
 
 
 def _is_bare(fence: re.Match[str] | None) -> bool:
@@ -80,7 +89,7 @@ class _Fences:
     """The fences of *lines*, and the ends of their blocks."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._fences = {at: fence for at, line in enumerate(lines) if (fence := _FENCE.fullmatch(line))}
+        self._fences = {at: fence for at, line in enumerate(lines) if (fence := _fence(line))}
         #: The ends of Markdown blocks by their first lines, for each fence of such a block.
         self._nested: dict[str, dict[int, int]] = {}
         self._numbers = list(self._fences)
@@ -121,14 +130,14 @@ class _Fences:
 
 def _rewrite(lines: list[str], at: int, end: int, opening: re.Match[str]) -> None:
     """Make the block of the lines from *at* to *end* one that CommonMark reads."""
-    inner = [fence for line in lines[at + 1 : end] if (fence := _FENCE.fullmatch(line))]
+    inner = [fence for line in lines[at + 1 : end] if (fence := _fence(line))]
     same = [len(fence["fence"]) for fence in inner if fence["fence"][0] == opening["fence"][0]]
     longest = max(same, default=0)
     if any(_is_bare(fence) for fence in inner) and longest >= len(opening["fence"]):
         longer = opening["fence"][0] * (longest + 1)
         start = opening.start("fence")
         lines[at] = f"{lines[at][:start]}{longer}{lines[at][opening.end('fence') :]}"
-        closing = _FENCE.fullmatch(lines[end])
+        closing = _fence(lines[end])
         lines[end] = f"{closing['indent'] if closing else ''}{longer}"
     indent = len(opening["indent"]) + len(opening["mark"])
     if indent and not any(_indent(line) < indent and fence for line, fence in _fences(lines[at + 1 : end])):
@@ -142,7 +151,7 @@ def _rewrite(lines: list[str], at: int, end: int, opening: re.Match[str]) -> Non
 
 
 def _fences(lines: list[str]) -> list[tuple[str, re.Match[str] | None]]:
-    return [(line, _FENCE.fullmatch(line)) for line in lines]
+    return [(line, _fence(line)) for line in lines]
 
 
 def _indent(line: str) -> int:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 _ITEM = re.compile(r"(?P<indent> *)(?P<mark>[-+*]|\d{1,9}[.)])(?P<space> {1,4})(?=\S)")
 _NESTED = re.compile(r"^ {2,}(?:[-+*]|\d{1,9}[.)]) ", re.MULTILINE)
-_FENCE = re.compile(r" *(?P<fence>`{3,}|~{3,})")
+_FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})")
+#: The characters with which the mark of an item begins.
+_MARKS = frozenset("-+*0123456789")
 #: Blanks before a nested list at least.
 _LEAST = 2
 #: Items inside each other that are rewritten.
@@ -34,18 +36,20 @@ def nested(markdown: str) -> str:
         return markdown
     lines, items, fence = markdown.split("\n"), list[_Item](), ""
     for number, line in enumerate(lines):
-        indent = len(line) - len(line.lstrip(" "))
-        if indent == len(line):
+        written = line.lstrip(" ")
+        if not written:
             continue
+        indent = len(line) - len(written)
         if fence:
-            fence = "" if line.strip().startswith(fence) and not line.strip().strip(fence[0]) else fence
+            closing = written.strip()
+            fence = "" if closing.startswith(fence) and not closing.strip(fence[0]) else fence
         else:
             while items and indent <= items[-1].indent:
                 items.pop()
-            opening = _FENCE.match(line)
+            opening = _FENCE.match(written)
             fence = opening["fence"] if opening else ""
         added = items[-1].added if items else 0
-        if not fence and (found := _ITEM.match(line)):
+        if not fence and written[0] in _MARKS and (found := _ITEM.match(line)):
             if items and indent - items[-1].indent >= _LEAST:
                 added = max(added, items[-1].text - indent)
             if len(items) < _DEEPEST:

@@ -56,6 +56,8 @@ _RARE_CHARACTER = re.compile(f"[{''.join(_RARE)}]")
 #: All stand-ins, and those for punctuation, to be put into character classes of regular expressions.
 ALL, HIDDEN = "".join(_WRITTEN), "".join(_HIDDEN.values())
 _ANY = re.compile(f"[{ALL}]+")
+#: Characters of a text up to which a look at each of them is cheaper than a search for stand-ins.
+_SHORT = 100
 
 
 def without_standins(text: str) -> str:
@@ -76,6 +78,8 @@ def restore(text: str) -> str:
         return text
     if "?" in text:
         text = text.replace(BLOCK, "").replace(BLOCK_END, "")
+    if len(text) <= _SHORT:
+        return text.translate(_WRITE)
     return _ANY.sub(lambda found: found[0].translate(_WRITE), text)
 
 

@@ -26,7 +26,7 @@ from agent_bridge.store.postgres.lock_files import open_lock, wait_for
 from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, ping, socket_uri
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from agent_bridge.config.model import DatabaseConfig
@@ -113,7 +113,7 @@ class EmbeddedServer:
         Raises:
             StoreError: it does not start.
         """
-        with self._starting, self._starts_and_stops(self._limits.lock):
+        with self._starting, self._starts_and_stops(self._limits.lock, self._pause):
             self._pause(0)
             fcntl.flock(self._uses, fcntl.LOCK_SH)
             if self.postmaster is None:
@@ -140,12 +140,13 @@ class EmbeddedServer:
     def close(self) -> None:
         """Stop using the server; the last user stops it within :attr:`Limits.fast` + :attr:`Limits.immediate` seconds.
 
-        A start in another thread ends with an error, as soon as the program that it runs has ended.
+        A start in another thread ends with an error: at once while it waits for another process of the bridge, else as
+        soon as the program that it runs has ended.
         """
         self._closing.set()
         try:
             # A process that holds the lock for longer is another user.
-            with suppress(BlockingIOError, TimeoutError), self._starting, self._starts_and_stops(_BRIEF):
+            with suppress(BlockingIOError, TimeoutError), self._starting, self._starts_and_stops(_BRIEF, time.sleep):
                 fcntl.flock(self._uses, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self.stop()
         finally:
@@ -277,10 +278,10 @@ class EmbeddedServer:
             return str(error)
 
     @contextmanager
-    def _starts_and_stops(self, within: float) -> Iterator[None]:
+    def _starts_and_stops(self, within: float, pause: Callable[[float], object]) -> Iterator[None]:
         lock = open_lock(self.folder, "lock")
         try:
-            wait_for(lock, self.folder, within)
+            wait_for(lock, self.folder, within, pause)
             yield
         finally:
             os.close(lock)

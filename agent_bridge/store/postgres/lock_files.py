@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -32,8 +33,10 @@ def open_lock(folder: Path, name: str) -> int:
     return lock
 
 
-def wait_for(lock: int, folder: Path, within: float) -> None:
+def wait_for(lock: int, folder: Path, within: float, pause: Callable[[float], object] = time.sleep) -> None:
     """Wait until no other process holds *lock* of *folder*, and hold it.
+
+    *pause* waits for some seconds between two looks. An error that it raises ends the waiting.
 
     Raises:
         TimeoutError: another process holds it for more than *within* seconds.
@@ -52,4 +55,4 @@ def wait_for(lock: int, folder: Path, within: float) -> None:
         if waited > _PATIENCE and not told:
             _log.info("another process starts or stops the embedded PostgreSQL in %s: waiting", folder)
             told = True
-        time.sleep(_LOOK)
+        pause(_LOOK)
