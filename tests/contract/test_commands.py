@@ -41,6 +41,7 @@ from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
@@ -70,6 +71,7 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             database=database,
             agents=agents,
             turns=turns,
+            approvals=Approvals(database),
             rooms=rooms,
             turn_admin=turn_admin,
             lanes=idle_lanes(database),

@@ -139,8 +139,7 @@ async def test_an_answer_survives_the_end_of_one_connection(server: ScriptedAppS
     server.script = waiting(gate, "Half", " whole")
 
     def end_one() -> None:
-        transport = server.sockets[0]._req.transport
-        transport.abort()
+        server.cut_one()
         asyncio.get_running_loop().call_later(0.2, gate.set)
 
     text, events = await read(upstream, on=at_text(end_one))
@@ -255,7 +254,7 @@ async def test_an_answer_that_another_process_kept_alive_is_adopted(server: Scri
     gate, begun = asyncio.Event(), asyncio.Event()
     server.script = waiting(gate, "Half", " whole")
     async with connected(server, store) as other, connected(server, store) as upstream:
-        first = asyncio.create_task(read(upstream, on=lambda event: isinstance(event, TextDelta) and begun.set()))
+        first = asyncio.create_task(read(upstream, on=at_text(begun.set)))
         await begun.wait()
         [talk] = server.talks.values()
         with other._link.feed(Runtime("Dora", talk.id), {}, None) as feed:

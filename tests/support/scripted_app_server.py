@@ -95,6 +95,10 @@ class ScriptedAppServer(ScriptedUpstream):
         for socket in self.sockets:
             _abort(socket)
 
+    def cut_one(self) -> None:
+        """End the oldest connection without a goodbye."""
+        _abort(self.sockets[0])
+
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
