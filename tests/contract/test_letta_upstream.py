@@ -200,6 +200,37 @@ async def test_a_call_that_nobody_allowed_does_not_count(server: ScriptedAppServ
     assert text == "Whole"
 
 
+def _call(call_id: str) -> dict[str, object]:
+    return {"id": f"ui-{call_id}", "message_type": "approval_request_message", "tool_call": {"tool_call_id": call_id}}
+
+
+def _result(call_id: str) -> dict[str, object]:
+    return {"id": f"ui-{call_id}-result", "message_type": "tool_return_message", "tool_call_id": call_id}
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        ([_call("a")], []),
+        ([_call("a"), _result("a"), _call("b")], ["ui-a", "ui-a-result"]),
+        ([_call("a"), _call("b"), _result("a")], []),
+    ],
+)
+async def test_a_conversation_whose_server_was_killed_during_a_tool_call_is_copied_without_the_call(
+    server: ScriptedAppServer, upstream: LettaUpstream, left: list[dict[str, object]], kept: list[str]
+) -> None:
+    await read(upstream)
+    [old] = server.talks.values()
+    whole = len(old.messages)
+    old.messages += left
+    text, events = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Echo: hello"
+    assert not any(isinstance(each, TextWithdrawn) for each in events)
+    [copy] = [each for each in server.talks.values() if each is not old]
+    assert [str(each["id"]).removeprefix("copy-") for each in copy.messages[whole:-2]] == kept
+    assert (copy.summary, copy.archived, old.archived) == ("A title", False, True)
+
+
 async def test_a_stuck_conversation_is_copied_silently(
     server: ScriptedAppServer, store: Store, upstream: LettaUpstream
 ) -> None:

@@ -213,7 +213,7 @@ class ScriptedAppServer(ScriptedUpstream):
             self.decisions.append(payload["decision"])
             decision.set_result(payload["decision"])
             return {**response, "accepted": True}
-        if talk.is_running:
+        if talk.is_running or _lost_calls(talk):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
@@ -312,6 +312,12 @@ class ScriptedAppServer(ScriptedUpstream):
 
     def _id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
+
+
+def _lost_calls(talk: Talk) -> set[str]:
+    """Return the tool calls without results: the conversation accepts no message then."""
+    calls = {each["tool_call"]["tool_call_id"] for each in talk.messages if "tool_call" in each}
+    return calls - {each["tool_call_id"] for each in talk.messages if "tool_call_id" in each}
 
 
 def _shown(talk: Talk) -> Frame:

@@ -74,6 +74,35 @@ async def find_question(link: Link, conversation_id: str, otids: Collection[str]
     return Past(before, tuple(reversed(list(later))))
 
 
+async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:
+    """Return the id of the message before the first tool call of the last turn that has no result.
+
+    Empty if there is no message before it; None if each call has a result. Measured with version 0.34.12: after the end
+    of the server during such a call, the conversation accepts no message, and neither does a copy that has the call.
+
+    Raises:
+        UpstreamError: the server did not return the messages.
+    """
+    query: dict[str, object] = {"limit": _PAGE, "order": "desc"}
+    response = await link.request("conversation_messages_list", conversation_id=conversation_id, query=query)
+    done: set[str] = set()
+    lost = False
+    found: str | None = None
+    for message in objects(response.get("messages")):
+        if lost:
+            found, lost = text(message.get("id")), False
+        kind = text(message.get("message_type"))
+        if kind == "user_message":
+            break
+        calls = set(_calls(message))
+        if kind == "tool_return_message":
+            done |= calls
+        elif calls - done:
+            # A result that came later is lost in a copy up to here.
+            found, lost, done = "", True, set()
+    return found
+
+
 def _calls(message: Frame) -> Iterator[str]:
     """Yield the ids of the tool calls in *message*, and the one of which it is the result."""
     for call in (message, mapping(message.get("tool_call")), *objects(message.get("tool_calls"))):

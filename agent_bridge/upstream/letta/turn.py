@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 #: Seconds for the command that ends a turn.
 _ABORT = 5.0
-#: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all.
-_NOT_YET, _TRIES = Backoff(first=0.05, cap=1), 15
+#: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. Number
+#: of tries after which a conversation in which the agent does nothing counts as stuck: about three seconds.
+_NOT_YET, _TRIES, _IDLE_TRIES = Backoff(first=0.05, cap=1), 15, 8
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
 #: Events that may report requests for approval.
@@ -50,7 +51,10 @@ class TurnLost(Exception):
 
 
 class ConversationStuck(Exception):
-    """The conversation accepts no message, because the server gave its last answer up. The question did not arrive."""
+    """The conversation accepts no message. The question did not arrive.
+
+    The server gave its last answer up, or was killed while a tool ran or waited for an approval.
+    """
 
 
 class Turn:
@@ -159,6 +163,9 @@ class Turn:
             if response.get("accepted") is True:
                 return
             tries += 1
+            if tries >= _IDLE_TRIES and not self._feed.is_running:
+                self._over = True
+                raise ConversationStuck
             if tries == _TRIES:
                 self._over = True
                 detail = parse_error(response.get("error")).redacted(self._errors.secrets)

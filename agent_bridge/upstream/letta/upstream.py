@@ -18,7 +18,7 @@ from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
 from agent_bridge.upstream.letta.approvals import LettaApprovals
 from agent_bridge.upstream.letta.conversations import LaneConversations
-from agent_bridge.upstream.letta.history import find_question, otid
+from agent_bridge.upstream.letta.history import find_question, last_before_lost_call, otid
 from agent_bridge.upstream.letta.link import Link
 from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
@@ -148,7 +148,8 @@ class LettaUpstream:
                         yield event
             except ConversationStuck:
                 _log.warning("the agent's conversation is stuck and is copied", upstream=self.name)
-                runtime = await self._conversations.replace(runtime, request.session, request.title, after=None)
+                after = await last_before_lost_call(self._link, runtime.conversation_id)
+                runtime = await self._conversations.replace(runtime, request.session, request.title, after=after)
                 state.look_back = False
             except TurnLost:
                 state.look_back = True
