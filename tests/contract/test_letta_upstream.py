@@ -29,7 +29,7 @@ from agent_bridge.upstream.letta.frames import Runtime
 from agent_bridge.upstream.letta.link import Feed
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
-from support.scripted_app_server import ScriptedAppServer
+from support.scripted_app_server import ScriptedAppServer, Talk
 from support.scripted_upstream import Tool, says, waits_for
 from support.upstream_kinds import DEADLINE
 
@@ -198,6 +198,23 @@ async def test_a_call_that_nobody_allowed_does_not_count(server: ScriptedAppServ
         await read(upstream, on=on)
     text, _ = await read(upstream, replace(QUESTION, attempt=2, never_ran=frozenset(calls)))
     assert text == "Whole"
+
+
+async def test_a_turn_of_the_past_that_waits_for_an_approval_does_not_silence_the_agent(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    [talk] = server.talks.values()
+    server.guarded = {"Bash"}
+    server.scripts.append(says(BASH, "Done"))
+    server.begin(talk, "a question whose end the bridge did not see")
+    await eventually(lambda: _waits(talk), "the tool waits for a decision")
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Echo: hello"
+
+
+async def _waits(talk: Talk) -> bool:
+    return bool(talk.pending)
 
 
 def _call(call_id: str) -> dict[str, object]:

@@ -25,6 +25,7 @@ _START = 60
 #: Seconds for one command, of the command line or of the WebSocket.
 _COMMAND = 30
 _STOP = 10
+_SETTINGS = ".letta/settings.json"
 _URL = re.compile(r"^OpenAI:\s+(http://127\.0\.0\.1:\d+)/v1$", re.MULTILINE)
 
 
@@ -91,6 +92,9 @@ class LettaServer:
         if kill:
             self._signal(signal.SIGKILL)
         await self._stop_server()
+        if kill:
+            # A server that is killed while it writes the file forgets where its agents are.
+            (home / _SETTINGS).write_bytes(self._settings)
         async with AsyncExitStack() as stack, asyncio.timeout(_START):
             await self._serve(stack, home, self._root.removeprefix("http://"))
             self._server = stack.pop_all()
@@ -129,6 +133,7 @@ class LettaServer:
         }
         await _run(environment, "backend", "local")
         await _run(environment, "connect", "openai-compatible", "--base-url", self.llm.url, "--api-key", "sk-fake")
+        self._settings = (home / _SETTINGS).read_bytes()
         await self._serve(self._server, home, "127.0.0.1:0")
         stack.push_async_callback(self._stop_server)
 

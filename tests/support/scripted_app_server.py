@@ -196,7 +196,8 @@ class ScriptedAppServer(ScriptedUpstream):
             error = f"Conversation {frame['conversation_id']} not found"
             return {"type": "runtime_start_response", "success": False, "error": error}
         talk.followers.add(socket)
-        status = "PROCESSING_API_RESPONSE" if talk.is_running else "WAITING_ON_INPUT"
+        running = "WAITING_ON_APPROVAL" if talk.pending else "PROCESSING_API_RESPONSE"
+        status = running if talk.is_running else "WAITING_ON_INPUT"
         await _send(socket, {"type": "update_loop_status", "loop_status": {"status": status}, "runtime": talk.runtime})
         requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
         device = {"pending_control_requests": requests}
@@ -217,6 +218,10 @@ class ScriptedAppServer(ScriptedUpstream):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
+
+    def begin(self, talk: Talk, question: str) -> None:
+        """Begin an answer that no client of now has asked for."""
+        talk.task = asyncio.create_task(self._turn(talk, {"content": question, "otid": "of another client"}))
 
     async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["runtime"]["conversation_id"]]

@@ -20,7 +20,7 @@ from agent_bridge.upstream.letta.connection import CommandSilent, Connection, Co
 from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, run_of, server_info
 from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
-from agent_bridge.upstream.transport.json_values import mapping
+from agent_bridge.upstream.transport.json_values import mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _CONNECTIONS = 2
-#: The status of a conversation in which the agent does nothing.
-_IDLE = "WAITING_ON_INPUT"
+#: The status of a conversation in which the agent does nothing, and of one in which a tool waits for a person.
+_IDLE, _ASKS = "WAITING_ON_INPUT", "WAITING_ON_APPROVAL"
 #: Conversations whose last turn is remembered.
 _REMEMBERED = 1_000
 #: Seconds for the response to a command.
@@ -67,13 +67,23 @@ class Feed:
         self.options = options
         self._events: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._seen: set[tuple[object, ...]] = set()
-        #: Whether the server works on a message of the conversation, as far as the events tell.
-        self.is_running = False
+        #: The status of the conversation, as far as the events tell.
+        self._status = _IDLE
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server works on a message of the conversation."""
+        return self._status != _IDLE
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether the agent waits for a person who decides about a tool."""
+        return self._status == _ASKS
 
     def put(self, event: Frame) -> None:
         """Add an event of some connection."""
         if event.get("type") == "update_loop_status":
-            self.is_running = mapping(event.get("loop_status")).get("status") != _IDLE
+            self._status = text(mapping(event.get("loop_status")).get("status"))
         name, run = identity(event), run_of(event)
         if name in self._past or run in self._past or name in self._seen:
             return

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 #: Seconds for the command that ends a turn.
 _ABORT = 5.0
-#: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. Number
-#: of tries after which a conversation in which the agent does nothing counts as stuck: about three seconds.
-_NOT_YET, _TRIES, _IDLE_TRIES = Backoff(first=0.05, cap=1), 15, 8
+#: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. After
+#: the tries of about three seconds, the state of the conversation is looked at.
+_NOT_YET, _TRIES, _LONG = Backoff(first=0.05, cap=1), 15, 8
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
 #: Events that may report requests for approval.
@@ -163,9 +163,8 @@ class Turn:
             if response.get("accepted") is True:
                 return
             tries += 1
-            if tries >= _IDLE_TRIES and not self._feed.is_running:
-                self._over = True
-                raise ConversationStuck
+            if tries >= _LONG:
+                await self._look()
             if tries == _TRIES:
                 self._over = True
                 detail = parse_error(response.get("error")).redacted(self._errors.secrets)
@@ -174,6 +173,23 @@ class Turn:
                 raise busy
             # The server puts the last turn away, or another client talks with the agent.
             await asyncio.sleep(_NOT_YET.delay(tries))
+
+    async def _look(self) -> None:
+        """Find out why the conversation accepts no message; end a turn of the past that waits for a person's decision.
+
+        Raises:
+            ConversationStuck: the agent does nothing.
+        """
+        try:
+            await self._link.follow(self._feed, state=True)
+        except UpstreamError:
+            # The next try tells.
+            return
+        if not self._feed.is_running:
+            self._over = True
+            raise ConversationStuck
+        if self._feed.waits_for_approval:
+            await self._abort()
 
     async def _event(self) -> Frame:
         try:
