@@ -17,9 +17,11 @@ _BLANK = re.compile(f"[{EMPTY_LETTERS}]")
 #: Line breaks, tabs and the joiner of emoji.
 _KEPT_IN_TEXT = frozenset("\n\t\u200d")
 #: Code points that are no characters (Unicode, "Noncharacters"): a block, and the last two of each plane.
-_NONE = re.compile(
-    f"[\ufdd0-\ufdef{''.join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))}]"
+NONCHARACTERS = (
+    *(chr(code) for code in range(0xFDD0, 0xFDF0)),
+    *(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)),
 )
+_NONE = re.compile(f"[{''.join(NONCHARACTERS)}]")
 
 
 def one_line(text: str) -> str:
