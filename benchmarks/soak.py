@@ -36,7 +36,8 @@ _PAIR = 5
 _PATIENCE = 60.0
 #: Minimum of the warm-up in seconds, and its share of the test.
 _WARM_UP, _WARM_UP_SHARE = 30.0, 0.05
-_REST = 5.0
+#: Seconds until idle connections are closed (aiohttp's keep-alive: 15 s). Those that remain would be a leak.
+_REST = 20.0
 #: Number of measurements of the memory during the test.
 _LOOKS = 10
 #: Allowed growth: MB, tasks, descriptors, and rows of each table of the queue.

@@ -16,8 +16,12 @@ EMPTY_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _BLANK = re.compile(f"[{EMPTY_LETTERS}]")
 #: Line breaks, tabs and the joiner of emoji.
 _KEPT_IN_TEXT = frozenset("\n\t\u200d")
-#: Code points that are no characters.
-_NONE = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
+#: Code points that are no characters (Unicode, "Noncharacters"): a block, and the last two of each plane.
+NONCHARACTERS = (
+    *(chr(code) for code in range(0xFDD0, 0xFDF0)),
+    *(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)),
+)
+_NONE = re.compile(f"[{''.join(NONCHARACTERS)}]")
 
 
 def one_line(text: str) -> str:

@@ -276,29 +276,8 @@ def test_a_stop_that_hangs_becomes_an_immediate_one(folder: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 1.0])
-def test_a_stop_during_a_start_leaves_no_server(folder: Path, seconds: float) -> None:
-    """The stop comes while initdb, pg_ctl or the server itself begins."""
-    server = EmbeddedServer(folder)
-    errors: list[StoreError] = []
-
-    def start() -> None:
-        try:
-            server.start()
-        except StoreError as error:
-            errors.append(error)
-
-    starting = threading.Thread(target=start)
-    starting.start()
-    time.sleep(seconds)
-    server.close()
-    starting.join()
-    assert not errors or str(errors[0]) == "the bridge stops"
-    assert find_postmaster(folder) is None
-
-
-def test_a_stop_does_not_wait_for_another_process_that_starts_the_server(folder: Path) -> None:
-    server = EmbeddedServer(folder)
+def start_in_thread(server: EmbeddedServer) -> tuple[threading.Thread, list[str]]:
+    """Start *server* in a thread; return the thread, and the list that gets the error of the start."""
     errors: list[str] = []
 
     def start() -> None:
@@ -307,11 +286,29 @@ def test_a_stop_does_not_wait_for_another_process_that_starts_the_server(folder:
         except StoreError as error:
             errors.append(str(error))
 
+    starting = threading.Thread(target=start)
+    starting.start()
+    return starting, errors
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 1.0])
+def test_a_stop_during_a_start_leaves_no_server(folder: Path, seconds: float) -> None:
+    """The stop comes while initdb, pg_ctl or the server itself begins."""
+    server = EmbeddedServer(folder)
+    starting, errors = start_in_thread(server)
+    time.sleep(seconds)
+    server.close()
+    starting.join()
+    assert not errors or errors[0] == "the bridge stops"
+    assert find_postmaster(folder) is None
+
+
+def test_a_stop_does_not_wait_for_another_process_that_starts_the_server(folder: Path) -> None:
+    server = EmbeddedServer(folder)
     lock = open_lock(folder, "lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        starting = threading.Thread(target=start)
-        starting.start()
+        starting, errors = start_in_thread(server)
         begin = time.monotonic()
         server.close()
         starting.join()

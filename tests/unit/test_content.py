@@ -177,6 +177,7 @@ def test_the_body_of_a_notice_has_no_escapes(markdown: str, body: str) -> None:
 @example("&#x41; &amp; <b> ~~a~~ ![a](b)")
 @example("1. a")
 @example("=== a")
+@example("\U0001fffe")
 def test_escaped_text_is_shown_as_it_is(text: str) -> None:
     shown = one_line(text)
     html = to_html(f"x {escape(text)} x")

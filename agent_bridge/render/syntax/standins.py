@@ -16,12 +16,11 @@ import re
 from html import escape
 from string import punctuation
 
-_NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
-_NONCHARACTERS += [chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)]
+from agent_bridge.core.names import NONCHARACTERS
 
 #: Stand-ins for ASCII punctuation that is text.
-_HIDDEN = dict(zip(punctuation, _NONCHARACTERS, strict=False))
-_free = iter(_NONCHARACTERS[len(punctuation) :])
+_HIDDEN = dict(zip(punctuation, NONCHARACTERS, strict=False))
+_free = iter(NONCHARACTERS[len(punctuation) :])
 
 #: Beginning and end of a formula within a paragraph.
 MATHS, MATHS_END = next(_free), next(_free)
@@ -51,7 +50,7 @@ _WRITTEN |= {standin: sign for sign, standin in _RARE.items()}
 
 _HIDE = str.maketrans(_HIDDEN)
 _WRITE = str.maketrans(_WRITTEN)
-_NONCHARACTER = re.compile(f"[{''.join(_NONCHARACTERS)}]+")
+_NONCHARACTER = re.compile(f"[{''.join(NONCHARACTERS)}]+")
 _RARE_CHARACTER = re.compile(f"[{''.join(_RARE)}]")
 #: All stand-ins, and those for punctuation, to be put into character classes of regular expressions.
 ALL, HIDDEN = "".join(_WRITTEN), "".join(_HIDDEN.values())
