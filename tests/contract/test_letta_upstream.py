@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import AnswerInterrupted, StoreError, UpstreamProtocolError
@@ -31,6 +32,7 @@ from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
 from support.scripted_app_server import ScriptedAppServer, Talk
 from support.scripted_upstream import Tool, says, waits_for
+from support.severable_proxy import Line
 from support.upstream_kinds import DEADLINE
 
 if TYPE_CHECKING:
@@ -72,11 +74,15 @@ def store() -> Store:
 
 
 @asynccontextmanager
-async def connected(server: ScriptedAppServer, store: Store) -> AsyncIterator[LettaUpstream]:
-    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta", "url": server.url})
+async def connected(
+    server: ScriptedAppServer, store: Store, *, port: int = 0, heartbeat: float = 20
+) -> AsyncIterator[LettaUpstream]:
+    """Connect to *server*, through the *port* of a line if there is one."""
+    url = f"http://127.0.0.1:{port}" if port else server.url
+    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta", "url": url})
     async with (
         aiohttp.ClientSession() as session,
-        aclosing(LettaUpstream(config, session, store)) as upstream,
+        aclosing(LettaUpstream(config, session, store, heartbeat=heartbeat)) as upstream,
     ):
         yield upstream
 
@@ -289,6 +295,46 @@ async def test_a_lost_response_makes_no_second_conversation(
     text, _ = await read(upstream)
     assert text == "Echo: hello"
     assert [(each.summary, each.archived) for each in server.talks.values()] == [("A title", False)]
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (Line.reset, "reset"),
+        (Line.silence, "half-open: no response to a ping"),
+        (None, "the server closed it"),
+    ],
+    ids=["reset", "half-open", "goodbye"],
+)
+async def test_the_end_of_all_connections_is_noticed_and_named(
+    server: ScriptedAppServer, store: Store, end: Callable[[Line], None] | None, reason: str
+) -> None:
+    server.scripts.extend([waiting(asyncio.Event(), "Half"), says("Whole")])
+    goodbyes: list[asyncio.Task[None]] = []
+    async with Line(int(server.url.rpartition(":")[2])) as line:
+
+        def lose() -> None:
+            if end is not None:
+                end(line)
+            else:
+                goodbyes.append(asyncio.create_task(server.say_goodbye()))
+
+        async with connected(server, store, port=line.port, heartbeat=0.4) as upstream:
+            with capture_logs() as logs:
+                text, _ = await read(upstream, on=at_text(lose))
+    assert text == "Whole"
+    ends = [each["reason"] for each in logs if each["event"] == "connection to the App Server ended"]
+    assert ends == [reason] * 2
+
+
+async def test_another_version_of_the_server_is_named(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    await upstream.agents()
+    server.version = "0.1"
+    with capture_logs() as logs:
+        server.cut()
+        await read(upstream)
+    [found] = [each for each in logs if each["event"] == "the App Server has another version"]
+    assert (found["before"], found["now"]) == ("0.0", "0.1")
 
 
 async def test_a_lost_question_is_sent_again(server: ScriptedAppServer, upstream: LettaUpstream) -> None:

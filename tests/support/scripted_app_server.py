@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
@@ -61,6 +61,7 @@ class ScriptedAppServer(ScriptedUpstream):
 
     def __init__(self, *models: str) -> None:
         super().__init__(*models)
+        self.version = "0.0"
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
         self.guarded: set[str] = set()
@@ -98,6 +99,11 @@ class ScriptedAppServer(ScriptedUpstream):
     def cut_one(self) -> None:
         """End the oldest connection without a goodbye."""
         _abort(self.sockets[0])
+
+    async def say_goodbye(self) -> None:
+        """Close all connections, as a server does that ends."""
+        for socket in list(self.sockets):
+            await socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=0)
@@ -139,7 +145,7 @@ class ScriptedAppServer(ScriptedUpstream):
     async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
         return {
             "type": "app_server_info_response",
-            "letta_code_version": "0.0",
+            "letta_code_version": self.version,
             "protocol_version": self.protocol_version,
             "capabilities": self.capabilities,
         }

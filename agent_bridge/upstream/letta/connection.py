@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import aiohttp
+from aiohttp import WSCloseCode
 
 from agent_bridge.upstream.letta.frames import conversation_of
 from agent_bridge.upstream.transport.text import load_json
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Values of one frame. The list of a hundred agents has fewer.
 _MAX_VALUES = 1_000_000
+#: Codes of a close frame (RFC 6455, section 7.4.1): the server ends, or does not want the connection any more.
+_GOODBYES = frozenset({WSCloseCode.OK, WSCloseCode.GOING_AWAY})
 #: Frames of 30 kB each that repeat the state of the device. They are read only if they have pending approvals.
 _DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_control_requests":[]'
 
@@ -75,6 +78,15 @@ class Connection:
         except (aiohttp.ClientError, ConnectionError):
             self.ended = True
             raise ConnectionEnded from None
+
+    @property
+    def end(self) -> str:
+        """The reason for the end, for the log."""
+        if isinstance(self._socket.exception(), TimeoutError):
+            return "half-open: no response to a ping"
+        if self._socket.close_code in _GOODBYES:
+            return "the server closed it"
+        return "reset"
 
     async def read(self) -> None:
         """Read until the WebSocket ends. Frames that are not JSON objects are ignored."""

@@ -283,6 +283,8 @@ class Link:
                 with suppress(UpstreamError):
                     await self._follow(connection, feed, state=False)
             await reading
+            # Messages of people are not lost: the history of a conversation tells which of them arrived.
+            _log.info("connection to the App Server ended", upstream=self._upstream, reason=connection.end)
         except (ConnectionEnded, CommandSilent):
             raise UpstreamUnreachable(Text("upstream_closed", upstream=self._upstream)) from None
         finally:
@@ -301,7 +303,11 @@ class Link:
         Raises:
             UpstreamProtocolError: the bridge does not speak its version of the protocol, or it lacks a capability.
         """
-        server = self.server = server_info(await self._request(connection, "app_server_info", _COMMAND, {}))
+        server = server_info(await self._request(connection, "app_server_info", _COMMAND, {}))
+        before, self.server = self.server, server
+        if before is not None and before.version != server.version:
+            versions = {"before": before.version, "now": server.version}
+            _log.warning("the App Server has another version", upstream=self._upstream, **versions)
         if server.protocol_version != PROTOCOL_VERSION:
             text = Text("letta_version", upstream=self._upstream, version=server.protocol_version)
             raise UpstreamProtocolError(text)

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _PATH = "/ws"
-#: Seconds between two pings, and bytes of one frame: a page of the list of agents has about 3 MB.
-_HEARTBEAT, _MAX_FRAME = 20.0, 64 * 1024**2
+#: Bytes of one frame: a page of the list of agents has about 3 MB.
+_MAX_FRAME = 64 * 1024**2
 #: Times that one question is sent, or its answer looked for, before it fails.
 _TRIES = 8
 
@@ -105,7 +105,8 @@ class _State:
 class LettaUpstream:
     """One App Server. *store* links the lanes of the bridge to the server's conversations.
 
-    Requests over HTTP go through *session*. *clock* returns seconds, as :func:`time.monotonic` does.
+    Requests over HTTP go through *session*. *clock* returns seconds, as :func:`time.monotonic` does. *heartbeat* is the
+    number of seconds between two pings. A server that answers none within half of them counts as lost.
     """
 
     def __init__(
@@ -115,13 +116,14 @@ class LettaUpstream:
         store: ConversationStore,
         *,
         clock: Callable[[], float] = time.monotonic,
+        heartbeat: float = 20.0,
     ) -> None:
         self.name = config.name
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
         self._config = config
         self._client = UpstreamClient(config, session, idempotent=True)
         socket = partial(
-            self._client.websocket, _PATH, connect=config.connect_timeout, heartbeat=_HEARTBEAT, max_bytes=_MAX_FRAME
+            self._client.websocket, _PATH, connect=config.connect_timeout, heartbeat=heartbeat, max_bytes=_MAX_FRAME
         )
         self._link = Link(config.name, socket, self._client.errors.secrets)
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
