@@ -49,8 +49,6 @@ class Approval:
     arguments: str
     #: The offer to allow such calls from now on, in the upstream's words; empty: none.
     always: str
-    #: The event of the card; None while it is not known.
-    event_id: str | None
     #: Seconds since it was made.
     age: float
     #: None: undecided.
@@ -58,6 +56,13 @@ class Approval:
     #: User id of the person that decided; None if no person did.
     decided_by: str | None = None
     reason: str = ""
+    #: Whether it was decided outside of the bridge, so that the tool may have run whatever the verdict is.
+    may_have_run: bool = False
+    #: The event of the card; None while it is not known. Whether the card was sent, or may have been.
+    event_id: str | None = None
+    is_sent: bool = False
+    #: Whether the card shows the verdict, and has no reactions.
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class DecisionRequest:
     reason: str = ""
     #: Root of the thread of a decision without a target; empty: the room itself.
     thread: str = ""
+    #: Time of the event, as in :class:`~agent_bridge.core.turns.NewTurn`.
+    said_at: int = 0
 
 
 class DecisionResult(StrEnum):

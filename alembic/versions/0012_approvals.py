@@ -19,24 +19,26 @@ CREATE TABLE approval (
     tool text NOT NULL,
     arguments text NOT NULL,
     always text NOT NULL,
-    event_id text,
     created_at timestamptz NOT NULL DEFAULT now(),
     verdict text CHECK (verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')),
     decided_by text,
     decided_in text,
     reason text NOT NULL DEFAULT '',
+    may_have_run boolean NOT NULL DEFAULT false,
+    is_settled boolean NOT NULL DEFAULT false,
     UNIQUE (turn, ref),
     UNIQUE (turn, number)
 );
-CREATE INDEX approval_event_id_idx ON approval (event_id);
+CREATE INDEX approval_decided_in_idx ON approval (decided_in);
 COMMENT ON TABLE approval IS 'requests of agents for a decision about a tool call';
 COMMENT ON COLUMN approval.number IS 'position among those of the turn, from 0';
 COMMENT ON COLUMN approval.ref IS 'reference of the request on the upstream';
 COMMENT ON COLUMN approval.always IS 'offer to allow such calls from now on; empty: none';
-COMMENT ON COLUMN approval.event_id IS 'event of the card';
 COMMENT ON COLUMN approval.verdict IS 'null: undecided';
 COMMENT ON COLUMN approval.decided_in IS 'event that made the decision';
 COMMENT ON COLUMN approval.reason IS 'reason of a refusal';
+COMMENT ON COLUMN approval.may_have_run IS 'it was decided outside of the bridge';
+COMMENT ON COLUMN approval.is_settled IS 'its card shows the verdict, without reactions';
 """
 
 

@@ -24,7 +24,9 @@ class FakeRoom(LocalServer):
         #: The events in their order.
         self.events: list[Event] = []
         #: Transaction ids whose next requests fail: *refused* ones have no effect, *lost* ones get no useful response.
+        #: The requests of *forbidden* ones fail for ever.
         self.refused: set[str] = set()
+        self.forbidden: set[str] = set()
         self.lost: set[str] = set()
         #: Transaction ids of requests that are carried out once the event is set.
         self.held: defaultdict[str, asyncio.Event] = defaultdict(_set_event)
@@ -76,6 +78,8 @@ class FakeRoom(LocalServer):
         return await asyncio.shield(self._carry_out(request, txn, content))
 
     def _refusal(self, txn: str) -> web.Response | None:
+        if txn in self.forbidden:
+            return web.json_response({"errcode": "M_FORBIDDEN", "error": "no"}, status=403)
         if txn not in self.refused:
             return None
         self.refused.discard(txn)

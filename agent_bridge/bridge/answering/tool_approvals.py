@@ -19,6 +19,7 @@ from agent_bridge.core.errors import (
     BridgeError,
     HomeserverError,
     HomeserverRefused,
+    HomeserverUnavailable,
     StoreError,
     UpstreamError,
     UpstreamRefused,
@@ -62,15 +63,16 @@ class ToolApprovals:
         self.texts = texts
 
     async def never_ran(self, turn: Turn) -> frozenset[str]:
-        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed.
+        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed, as far as is known.
 
         Raises:
             StoreError: the database cannot be read.
         """
         if turn.attempts == 1:
             return frozenset()
-        known = await self.store.of_turn(turn.id)
-        return frozenset(each.call_id for each in known if each.verdict is None or not each.verdict.allows)
+        known = await self.store.of_turn(turn)
+        refused = (each for each in known if each.verdict is None or not each.verdict.allows)
+        return frozenset(each.call_id for each in refused if not each.may_have_run)
 
     @asynccontextmanager
     async def during(
@@ -112,7 +114,11 @@ class OpenApprovals:
         self._outbox = outbox
         #: The tasks of the undecided requests, by their references.
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        #: The requests with a card, by their numbers.
+        #: What wakes these tasks, by the same references.
+        self._wakes: dict[str, asyncio.Event] = {}
+        #: The references of the requests that were decided outside of the bridge.
+        self._closed: set[str] = set()
+        #: The requests of all attempts, by their numbers.
         self._cards: dict[int, Approval] = {}
 
     @property
@@ -122,50 +128,60 @@ class OpenApprovals:
 
     def ops(self) -> tuple[Op, ...]:
         """Return the messages that show the requests at the end of the answer."""
-        shown = (self._cards[number] for number in sorted(self._cards))
+        shown = (self._cards[number] for number in sorted(self._cards) if self._cards[number].is_sent)
         ended = (replace(each, verdict=each.verdict or Verdict.WITHDRAWN) for each in shown)
         return tuple(self._op(each) for each in ended)
 
     def ask(self, request: ApprovalRequest) -> None:
         """Begin to decide *request*."""
         if request.ref not in self._tasks:
+            self._closed.discard(request.ref)
             task = self._tasks[request.ref] = asyncio.create_task(self._decide(request))
             task.add_done_callback(lambda _: self._tasks.pop(request.ref, None))
 
     def close(self, ref: str) -> None:
-        """Note that the request *ref* needs no decision any more."""
-        if (task := self._tasks.get(ref)) is not None:
-            task.cancel()
+        """Note that the request *ref* needs no decision any more.
+
+        If there is none yet, another program has decided, and the tool may have run.
+        """
+        if (task := self._tasks.get(ref)) is not None and not task.done():
+            self._closed.add(ref)
+            if (wake := self._wakes.get(ref)) is not None:
+                wake.set()
 
     async def withdraw_earlier(self) -> None:
-        """Close the requests of earlier attempts, which do not exist any more unless the upstream repeats them."""
-        known = await self._parent.store.of_turn(self._turn.id)
-        self._cards = {each.number: each for each in known}
-        if known:
+        """Close the requests of earlier attempts, which do not exist any more unless the upstream repeats them.
+
+        Raises:
+            StoreError: their ends are not stored.
+        """
+        if await self._parent.store.of_turn(self._turn):
             await self._withdraw()
 
     async def end(self) -> None:
         """End the work on all requests, and withdraw those that are undecided."""
-        for task in list(self._tasks.values()):
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()))
-        if any(each.verdict is None for each in self._cards.values()):
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._cards or self._closed:
             with suppress(BridgeError, TimeoutError):
                 async with asyncio.timeout(_PATIENCE):
                     await self._withdraw()
 
     async def _withdraw(self) -> None:
-        """Give the undecided requests the verdict that they are withdrawn, and show it."""
-        store, cards = self._parent.store, self._parent.cards
-        await store.end([each.id for each in self._cards.values()], Verdict.WITHDRAWN)
-        ended = await store.of_turn(self._turn.id)
-        self._cards = {each.number: each for each in ended if each.number in self._cards}
-        with suppress(HomeserverError):
-            await cards.withdraw_offers(self._turn, self._cards.values(), self._outbox.user_id)
+        """Give the undecided requests the verdict that they are withdrawn, and show all verdicts that are not shown."""
+        store = self._parent.store
+        if self._closed:
+            await store.overtaken(self._turn, self._closed)
+        await store.end(self._turn, Verdict.WITHDRAWN)
+        self._cards = {each.number: each for each in await store.of_turn(self._turn)}
+        with suppress(HomeserverUnavailable):
             for each in self._cards.values():
-                if each.event_id is not None:
-                    await cards.show(self._outbox, self._op(each))
+                if each.event_id is not None and not each.is_settled:
+                    with suppress(HomeserverRefused):
+                        await self._show(each)
 
     def _op(self, approval: Approval) -> Op:
         return self._parent.cards.op(approval, self._agent.name, self._timeout)
@@ -180,6 +196,8 @@ class OpenApprovals:
             await self._send(request.ref, Decision(rule is Rule.ALLOW, reason=self._parent.texts.approval_by_rule))
             return
         approval = await self._until_decided(request)
+        if approval is None or approval.verdict in {None, Verdict.WITHDRAWN}:
+            return
         said = approval.verdict is not None and approval.verdict.allows
         reason = "" if said else approval.reason or self._reason(approval)
         await self._send(request.ref, Decision(said, always=approval.verdict is Verdict.ALWAYS, reason=reason))
@@ -189,17 +207,24 @@ class OpenApprovals:
             return self._parent.texts.approval_no_answer
         return self._parent.texts.approval_by_person.format(person=approval.decided_by or "")
 
-    async def _until_decided(self, request: ApprovalRequest) -> Approval:
-        """Show the card of *request*, and return the request when it has a verdict and the card shows it."""
+    async def _until_decided(self, request: ApprovalRequest) -> Approval | None:
+        """Show the card of *request*, and return the request when it has a verdict and the card shows it.
+
+        A request whose card the homeserver refuses expires. Return None if this attempt has no say any more: another
+        worker has taken the turn up, or a redaction ends the answer.
+        """
         approval: Approval | None = None
-        is_offered = False
+        is_offered = is_refused = is_logged = False
         with self._parent.signals.subscription(Topic.APPROVALS) as wake:
+            self._wakes[request.ref] = wake
             while True:
+                wake.clear()
                 try:
-                    wake.clear()
-                    approval = await self._look(request, approval)
+                    approval = await self._look(request, approval, is_refused=is_refused)
+                    if approval is None:
+                        return None
                     self._cards[approval.number] = approval
-                    if approval.verdict is not None or not is_offered:
+                    if not is_refused and (approval.verdict is not None or not is_offered):
                         await self._show(approval)
                         is_offered = True
                     if approval.verdict is not None:
@@ -207,60 +232,63 @@ class OpenApprovals:
                     pause = min(_LOOK, max(0.0, self._timeout - approval.age))
                 except HomeserverRefused as error:
                     _log.warning("a card cannot be shown", room=self._turn.room_id, error=str(error))
-                    return await self._expired(request)
+                    is_refused, pause = True, 0.0
                 except (HomeserverError, StoreError) as error:
-                    _log.warning("a card is not shown yet", room=self._turn.room_id, error=str(error))
-                    pause = _AGAIN
+                    if not is_logged:
+                        _log.warning("a card is not shown yet", room=self._turn.room_id, error=str(error))
+                    is_logged, pause = True, _AGAIN
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await wake.wait()
 
-    async def _look(self, request: ApprovalRequest, known: Approval | None) -> Approval:
-        """Return *request* as it is stored now; it has a verdict if its time is over."""
+    async def _look(self, request: ApprovalRequest, known: Approval | None, *, is_refused: bool) -> Approval | None:
+        """Return *request* as it is stored now; it has a verdict if its time is over, or if it is closed."""
+        store, call = self._parent.store, request.call
         if known is None:
-            call = request.call
-            return await self._parent.store.ask(
-                self._turn.id,
+            return await store.ask(
+                self._turn,
                 ref=request.ref,
                 call_id=call.call_id,
                 tool=call.name,
                 arguments=call.arguments,
                 always=request.always,
             )
-        if known.age >= self._timeout:
-            await self._parent.store.end([known.id], Verdict.EXPIRED)
-        found = await self._parent.store.of_turn(self._turn.id)
-        return next(each for each in found if each.id == known.id)
-
-    async def _expired(self, request: ApprovalRequest) -> Approval:
-        approval = await self._look(request, None)
-        await self._parent.store.end([approval.id], Verdict.EXPIRED)
-        return replace(approval, verdict=Verdict.EXPIRED)
+        if request.ref in self._closed:
+            await store.overtaken(self._turn, [request.ref])
+        elif is_refused or known.age >= self._timeout:
+            await store.end(self._turn, Verdict.EXPIRED, [known.id])
+        return next((each for each in await store.of_turn(self._turn) if each.id == known.id), None)
 
     async def _show(self, approval: Approval) -> None:
         """Make the card show *approval*, with its reactions while it is undecided."""
         cards, ghost = self._parent.cards, self._outbox.user_id
         event_id = await cards.show(self._outbox, self._op(approval))
-        if approval.event_id is None:
-            await self._parent.store.shown(approval.id, event_id)
-            approval = replace(approval, event_id=event_id)
-            self._cards[approval.number] = approval
+        if event_id is None:
+            return
+        approval = self._cards[approval.number] = replace(approval, event_id=event_id, is_sent=True)
         if approval.verdict is None:
             await cards.offer(self._turn, approval, event_id, ghost)
         else:
-            await cards.withdraw_offers(self._turn, [approval], ghost)
+            await cards.withdraw_offers(self._turn, approval, event_id, ghost)
+            await self._parent.store.settled(approval.id)
 
     async def _send(self, ref: str, decision: Decision) -> None:
         """Send *decision* until the upstream has it, or does not wait for it any more."""
         approvals = self._upstream.can.approvals
-        while approvals is not None:
+        is_logged = False
+        while approvals is not None and ref not in self._closed:
             try:
                 await approvals.decide(ref, decision)
             except UpstreamRefused as error:
                 _log.info("a decision came too late", room=self._turn.room_id, error=str(error))
+                if not decision.allow:
+                    # Another program may have allowed it.
+                    self._closed.add(ref)
                 return
             except UpstreamError as error:
-                _log.warning("a decision is not sent yet", room=self._turn.room_id, error=str(error))
+                if not is_logged:
+                    _log.warning("a decision is not sent yet", room=self._turn.room_id, error=str(error))
+                is_logged = True
                 await asyncio.sleep(_AGAIN)
             else:
                 return

@@ -16,8 +16,6 @@ from agent_bridge.render.approval import ALLOW, ALWAYS, DENY, card
 from agent_bridge.render.content import reaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.core.approvals import Approval
     from agent_bridge.core.turns import Turn
@@ -42,15 +40,15 @@ class ApprovalCards:
         text, plain = card(approval, agent, timeout, self._texts)
         return Op(Part.CARDS[approval.number], text, notice=True, plain=plain)
 
-    async def show(self, outbox: Outbox, op: Op) -> str:
-        """Send or edit the card that *op* shows, and return its event.
+    async def show(self, outbox: Outbox, op: Op) -> str | None:
+        """Send or edit the card that *op* shows, and return its event; None if a person has redacted the answer.
 
         Raises:
             HomeserverError: it is not shown.
             StoreError: its event was not recorded.
         """
         await outbox.show(op)
-        return outbox.event_ids[op.part]
+        return outbox.event_ids.get(op.part)
 
     async def offer(self, turn: Turn, approval: Approval, event_id: str, ghost: str) -> None:
         """Add the reactions of *ghost* to the card *event_id*. A repeat changes nothing; a refusal is only logged.
@@ -69,23 +67,20 @@ class ApprovalCards:
             except HomeserverRefused as error:
                 _log.info("an offer to decide was not shown", room=turn.room_id, error=str(error))
 
-    async def withdraw_offers(self, turn: Turn, approvals: Iterable[Approval], ghost: str) -> None:
-        """Remove the reactions of *ghost* to the cards of *approvals*; a refusal is only logged.
+    async def withdraw_offers(self, turn: Turn, approval: Approval, event_id: str, ghost: str) -> None:
+        """Remove the reactions of *ghost* to the card *event_id*; a refusal is only logged.
 
         Raises:
             HomeserverUnavailable: the homeserver did not answer.
         """
-        for approval in approvals:
-            if approval.event_id is None:
-                continue
-            marks = {self._mark(turn, approval, name) for name in _REACTIONS}
-            try:
-                for event in await self._homeserver.annotations(turn.room_id, approval.event_id, ghost):
-                    if event.get("sender") == ghost and event["content"].get(MARK) in marks:
-                        txn_id = f"ab.{turn.key}.{event['event_id']}.redact"
-                        await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=ghost)
-            except HomeserverRefused as error:
-                _log.info("an offer to decide was not removed", room=turn.room_id, error=str(error))
+        marks = {self._mark(turn, approval, name) for name in _REACTIONS}
+        try:
+            for event in await self._homeserver.annotations(turn.room_id, event_id, ghost):
+                if event.get("sender") == ghost and event["content"].get(MARK) in marks:
+                    txn_id = f"ab.{turn.key}.{event['event_id']}.redact"
+                    await self._homeserver.redact(turn.room_id, event["event_id"], txn_id=txn_id, as_user=ghost)
+        except HomeserverRefused as error:
+            _log.info("an offer to decide was not removed", room=turn.room_id, error=str(error))
 
     @staticmethod
     def _mark(turn: Turn, approval: Approval, name: str) -> str:

@@ -325,12 +325,21 @@ approval = Table(
     Column("tool", Text, nullable=False),
     Column("arguments", Text, nullable=False),
     Column("always", Text, nullable=False, comment="offer to allow such calls from now on; empty: none"),
-    Column("event_id", Text, index=True, comment="event of the card"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("verdict", Text, comment="null: undecided"),
     Column("decided_by", Text),
-    Column("decided_in", Text, comment="event that made the decision"),
+    Column("decided_in", Text, index=True, comment="event that made the decision"),
     Column("reason", Text, nullable=False, server_default="", comment="reason of a refusal"),
+    Column(
+        "may_have_run", Boolean, nullable=False, server_default="false", comment="it was decided outside of the bridge"
+    ),
+    Column(
+        "is_settled",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="its card shows the verdict, without reactions",
+    ),
     UniqueConstraint("turn", "ref"),
     UniqueConstraint("turn", "number"),
     CheckConstraint("verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')", name="verdict"),
