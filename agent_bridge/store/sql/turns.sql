@@ -190,6 +190,8 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     RETURNING turn.id
 ), unsaid AS (
     DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
+), unasked AS (
+    DELETE FROM approval USING withdrawn WHERE approval.turn = withdrawn.id
 ), finished AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s), redactions = '{}',
            answer = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN answer END,
@@ -241,6 +243,8 @@ WITH head AS (
     RETURNING turn.id, pg_notify('agent_bridge', 'stops')
 ), unsaid AS (
     DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
+), unasked AS (
+    DELETE FROM approval USING withdrawn WHERE approval.turn = withdrawn.id
 )
 SELECT id FROM withdrawn
 
