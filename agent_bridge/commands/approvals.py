@@ -8,6 +8,9 @@ from agent_bridge.core.approvals import DecisionRequest, Verdict
 from agent_bridge.core.results.commands import DecisionMade, Group
 from agent_bridge.core.roles import Role
 
+#: Characters of a reason.
+_REASON = 500
+
 
 @command("approve", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM)
 async def approve(ctx: CommandContext) -> DecisionMade:
@@ -18,7 +21,7 @@ async def approve(ctx: CommandContext) -> DecisionMade:
 @command("deny", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM)
 async def deny(ctx: CommandContext, reason: Words | None = None) -> DecisionMade:
     """Refuse the oldest undecided tool call of the room or thread; the agent reads *reason*."""
-    return await _decide(ctx, Verdict.DENY, reason or "")
+    return await _decide(ctx, Verdict.DENY, (reason or "")[:_REASON])
 
 
 async def _decide(ctx: CommandContext, verdict: Verdict, reason: str) -> DecisionMade:

@@ -201,6 +201,7 @@ class Texts:
     approval_expired: str
     approval_withdrawn: str
     approval_arguments: str
+    approval_hidden: str
     approval_by_person: str
     approval_by_rule: str
     approval_no_answer: str

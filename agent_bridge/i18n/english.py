@@ -212,6 +212,7 @@ ENGLISH = Texts(
     approval_expired="There was no decision about the tool `{tool}` within {duration}: it counts as refused.",
     approval_withdrawn="The agent does not ask for the tool `{tool}` any more.",
     approval_arguments="Arguments",
+    approval_hidden="at least {bytes} bytes are not shown",
     approval_by_person="refused by {person}",
     approval_by_rule="this tool is not permitted",
     approval_no_answer="nobody decided in time",

@@ -237,6 +237,7 @@ RUSSIAN = Texts(
     approval_expired="Решения об инструменте `{tool}` не было (время: {duration}): это считается запретом.",
     approval_withdrawn="Агент больше не просит инструмент `{tool}`.",
     approval_arguments="Аргументы",
+    approval_hidden="не показано байтов: {bytes} или больше",
     approval_by_person="запрещено пользователем {person}",
     approval_by_rule="этот инструмент не разрешён",
     approval_no_answer="вовремя никто не принял решения",

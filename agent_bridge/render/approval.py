@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.approvals import Verdict
+from agent_bridge.core.names import EMPTY_LETTERS
 from agent_bridge.render.content import escape, fenced, in_backticks
 from agent_bridge.render.markdown.plain import to_plain
 
@@ -12,8 +14,14 @@ if TYPE_CHECKING:
     from agent_bridge.core.approvals import Approval
     from agent_bridge.i18n.catalogue import Texts
 
-#: Bytes of the arguments on a card.
-_ARGUMENTS = 2_000
+#: Bytes of the arguments on a card: of their beginning, and of their end.
+_HEAD, _TAIL = 1_200, 800
+#: Blanks in one place that can push the words behind them out of sight.
+_PADDING = re.compile(" {17,}")
+#: Digits of an escape with a small letter.
+_SHORT = 4
+#: Characters that show nothing, besides those that Python does not count as printable.
+_UNSEEN = re.compile(f"[{EMPTY_LETTERS}\u034f\u180b-\u180f\ufe00-\ufe0e\U000e0100-\U000e01ef]")
 ALLOW, DENY, ALWAYS = "✅", "❌", "♾️"
 
 
@@ -39,16 +47,34 @@ def card(approval: Approval, agent: str, timeout: float, texts: Texts) -> tuple[
             Verdict.WITHDRAWN: f"⚪ {texts.approval_withdrawn}",
         }
         end = ends[approval.verdict].format(person=person, tool=tool, duration=texts.duration(timeout))
-        rows = [f"{end} {escape(approval.reason)}".rstrip()]
-    folded = f"<details><summary>{texts.approval_arguments}</summary>\n\n{_arguments(approval.arguments)}\n\n</details>"
+        # Without the reason: the message that gave it may be redacted.
+        rows = [end]
+    arguments = _cut(_legible(approval.arguments), texts)
+    block = fenced(arguments, "json")
+    folded = f"<details><summary>{texts.approval_arguments}</summary>\n\n{block}\n\n</details>"
     shown = "\n\n".join(rows)
-    return f"{shown}\n\n{folded}", f"{to_plain(shown)}\n\n{_cut(approval.arguments)}"
+    return f"{shown}\n\n{folded}", f"{to_plain(shown)}\n\n{arguments}"
 
 
-def _arguments(arguments: str) -> str:
-    return fenced(_cut(arguments), "json")
+def _legible(arguments: str) -> str:
+    """Return *arguments* in which nothing is out of sight: people approve what they can read."""
+    shown = (
+        sign if (sign.isprintable() and not _UNSEEN.match(sign)) or sign in "\n\t" else _escaped(sign)
+        for sign in arguments
+    )
+    return _PADDING.sub(lambda blanks: f"[{len(blanks[0])} ␣]", "".join(shown))
 
 
-def _cut(text: str) -> str:
+def _escaped(sign: str) -> str:
+    digits = f"{ord(sign):04x}"
+    return f"\\u{digits}" if len(digits) == _SHORT else f"\\U{digits:0>8}"
+
+
+def _cut(text: str, texts: Texts) -> str:
+    """Return *text*, if it is long without its middle; a tool's last words may matter most."""
     data = text.encode()
-    return text if len(data) <= _ARGUMENTS else data[:_ARGUMENTS].decode(errors="ignore") + "…"
+    hidden = len(data) - _HEAD - _TAIL
+    if hidden <= 0:
+        return text
+    head, tail = data[:_HEAD].decode(errors="ignore"), data[-_TAIL:].decode(errors="ignore")
+    return f"{head}\n\n… {texts.approval_hidden.format(bytes=hidden)} …\n\n{tail}"

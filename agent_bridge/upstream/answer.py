@@ -66,7 +66,7 @@ class ToolCall:
     #: Unique within the answer.
     call_id: str
     name: str
-    #: Usually JSON. Bounded: an ellipsis at the end stands for missing characters.
+    #: Usually JSON. Bounded: an ellipsis stands for missing characters in the middle, or at the end.
     arguments: str
 
 
@@ -76,7 +76,7 @@ class ToolResult:
 
     #: The id of the :class:`ToolCall`.
     call_id: str
-    #: Bounded like the arguments.
+    #: Bounded: an ellipsis at the end stands for missing characters.
     output: str
 
 

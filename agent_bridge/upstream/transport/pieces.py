@@ -16,8 +16,10 @@ _UNNAMED_TOOL = "tool"
 
 def tool_call(call_id: str, name: str, arguments: str) -> ToolCall:
     """Return a call that can be stored and shown."""
-    arguments = shorten(storable(arguments[: 2 * MAX_TOOL_TEXT]), MAX_TOOL_TEXT)
-    return ToolCall(short_line(call_id), short_line(name) or _UNNAMED_TOOL, arguments)
+    if len(arguments) > MAX_TOOL_TEXT:
+        # Both ends: people decide by them whether the tool may run.
+        arguments = f"{arguments[: MAX_TOOL_TEXT // 2]}…{arguments[1 - MAX_TOOL_TEXT // 2 :]}"
+    return ToolCall(short_line(call_id), short_line(name) or _UNNAMED_TOOL, storable(arguments))
 
 
 def tool_result(call_id: str, output: str) -> ToolResult:
