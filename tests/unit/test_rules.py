@@ -724,3 +724,12 @@ def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
 )
 def test_events_after_which_a_room_is_compared(changed: RoomEvent, changes: bool) -> None:  # noqa: FBT001
     assert RULES.changes_room(changed) is changes
+
+
+def test_a_person_that_may_not_decide_is_told_once_a_day() -> None:
+    day = 86_400_000
+    relation = {"rel_type": "m.annotation", "event_id": "$card", "key": "✅"}
+    asked = [event({"m.relates_to": relation}, kind="m.reaction", origin_server_ts=at) for at in (5, 6, 5 + day)]
+    decisions = [RULES.decision(each, AT_HOME) for each in asked]
+    told = [RULES.refused_decision(each).once_key for each in decisions if each is not None]
+    assert told[0] == told[1] != told[2]

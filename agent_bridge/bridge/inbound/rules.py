@@ -103,6 +103,7 @@ class Rules:
             target=event.target,
             verdict=verdict,
             is_admin=role >= Role.ADMIN,
+            said_at=event.timestamp,
         )
 
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
@@ -138,6 +139,7 @@ class Rules:
             sender=decision.sender,
             kind=ChangeKind.AGAIN,
             target=decision.target or decision.event_id,
+            said_at=decision.said_at,
         )
         return self.refused_change(asked, RefusalPayload(RefusalReason.NO_DECIDER, target=asked.target))
 
