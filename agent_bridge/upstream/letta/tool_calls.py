@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.errors import BridgeError
 from agent_bridge.upstream.client_tools import ToolOutput
 from agent_bridge.upstream.letta.connection import ConnectionEnded
 from agent_bridge.upstream.transport.json_values import mapping, text
@@ -63,7 +64,11 @@ async def _run(connection: Connection, request: Frame, toolbox: Toolbox | None) 
     if toolbox is None:
         output = ToolOutput("the bridge does not wait for this call any more", is_error=True)
     else:
-        output = await toolbox.call(name, arguments)
+        try:
+            output = await toolbox.call(name, arguments)
+        except BridgeError as error:
+            # The agent would wait for a response in vain.
+            output = ToolOutput(str(error), is_error=True)
     result = {"content": [{"type": "text", "text": output.text}], "is_error": output.is_error}
     with suppress(ConnectionEnded):
         await connection.send(
