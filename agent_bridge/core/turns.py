@@ -250,5 +250,6 @@ class Send:
     event_id: str | None
     #: The number of events of this part that were redacted so that the part is sent again.
     generation: int
-    #: When the intention was written.
+    #: When the intention was written; whether that was before the turn was asked again.
     created_at: datetime
+    is_earlier: bool = False

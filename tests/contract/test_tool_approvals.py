@@ -22,8 +22,8 @@ from agent_bridge.core.errors import UpstreamRefused
 from agent_bridge.core.results.commands import DecisionMade
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import StopReason, TurnState
-from agent_bridge.i18n import ENGLISH
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
@@ -95,7 +95,7 @@ class Desk:
         return [row["verdict"] for row in await self.rows()]
 
     async def decide(self, target: str | None, verdict: Verdict = Verdict.ALLOW, **changes: Any) -> DecisionResult:
-        values = {"room_id": ROOM, "event_id": f"$by-{target}", "sender": BOB, "is_admin": False}
+        values: dict[str, Any] = {"room_id": ROOM, "event_id": f"$by-{target}", "sender": BOB, "is_admin": False}
         request = DecisionRequest(**(values | {"target": target, "verdict": verdict} | changes))
         async with self._database.transaction() as connection:
             return await self.store.decide(connection, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from support.letta_server import LettaServer
@@ -27,6 +28,11 @@ async def talk(harness: BridgeHarness, url: str, letta: LettaServer, **keys: Any
 def cards(talk: Conversation, *words: str) -> list[Message]:
     """Return the cards with these *words*."""
     return [each for each in talk.answers if "Bash" in each.body and all(word in each.body for word in words)]
+
+
+def echoed(talk: Conversation, text: str) -> list[Message]:
+    """Return the answers that repeat *text*."""
+    return [each for each in talk.answers if each.body == f"Echo: {text}"]
 
 
 async def card(talk: Conversation) -> Message:
@@ -72,7 +78,7 @@ async def test_people_decide_about_tools(harness: BridgeHarness, database_url: s
         await alice.say("touch a file, please")
         await card(alice)
         assert await alice.command("deny too dangerous") == "Decided."
-        await alice.person.wait_for(lambda: cards(alice, "refused", "too dangerous"))
+        await alice.person.wait_for(lambda: cards(alice, alice.person.user_id, "refused"))
         await alice.person.wait_for(lambda: alice.answers[-1].body == "Echo: touch a file, please")
         assert letta.made == ["made-1"]
         told = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"]
@@ -126,7 +132,7 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
 
             question, _ = await call("matrix_react", '{"key": "🎉"}')
             await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
-            await call("matrix_send_file", '{"name": "poem.txt", "text": "roses"}')
+            asked, _ = await call("matrix_send_file", '{"name": "poem.txt", "text": "roses"}')
             sent = [each for each in alice.answers if each.content["msgtype"] == "m.file"]
             assert [await alice.person.download(each.content["url"]) for each in sent] == [b"roses"]
             _, told = await call("matrix_read_messages", '{"limit": 50}')
@@ -139,3 +145,29 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
             _, told = await call("matrix_send_file", '{"name": "a.png", "base64": "###"}')
             assert "base64 is not valid" in told
             assert not cards(alice)
+            # A file is a part of the answer, and goes with its question.
+            await alice.person.redact(alice.room_id, asked)
+            await alice.person.wait_for(
+                lambda: not [each for each in alice.answers if each.content.get("msgtype") == "m.file"]
+            )
+
+
+async def test_an_agent_reads_what_the_person_who_asked_may_read(harness: BridgeHarness, database_url: str) -> None:
+    async with LettaServer() as letta, harness.person() as bob:
+        await letta.create_agent("Dora")
+        async with talk(harness, database_url, letta) as alice:
+            ghost, room_id = alice.ghost, alice.room_id
+            visibility = {"history_visibility": "joined"}
+            await alice.running.homeserver.set_state(room_id, "m.room.history_visibility", visibility, as_user=ghost)
+            await alice.say("between us")
+            await alice.wait_for_answers(1)
+            await alice.running.homeserver.invite(room_id, bob.user_id, ghost)
+            await bob.join(room_id)
+            await bob.wait_for(lambda: room_id in bob.rooms)
+            for person, limit, reads in ((bob, 49, False), (alice.person, 50, True)):
+                text = f'call matrix_read_messages {{"limit": {limit}}}'
+                await person.say(room_id, text)
+                await alice.person.wait_for(partial(echoed, alice, text))
+                told = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"][-1]
+                assert f"{limit}" in str(told)
+                assert ("between us" in str(told)) is reads

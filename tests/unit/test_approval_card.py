@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent_bridge.core.approvals import Approval, Verdict
-from agent_bridge.i18n import ENGLISH
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.approval import card
 from agent_bridge.render.content import message
 from agent_bridge.upstream.transport.pieces import MAX_TOOL_TEXT, tool_call

@@ -143,7 +143,7 @@ class Generation:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
         never_ran = await self._approvals.never_ran(turn)
-        toolbox = self._tools.toolbox(turn, agent, URL(config.url)) if config.matrix_tools else None
+        toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
             request = replace(self._request(turn, agent, question, limit, number), never_ran=never_ran, toolbox=toolbox)
             buffer = self._buffer(turn, config)

@@ -262,7 +262,8 @@ SELECT id FROM head
 
 -- sends --
 -- Return the parts that were sent, or may have been sent, for a turn.
-SELECT part, event_id, generation, created_at FROM outbox WHERE turn = %(turn)s ORDER BY part
+SELECT o.part, o.event_id, o.generation, o.created_at, coalesce(o.created_at < t.retried_at, false) AS is_earlier
+FROM outbox o JOIN turn t ON t.id = o.turn WHERE o.turn = %(turn)s ORDER BY o.part
 
 -- stop_offer --
 -- Return the reaction that offers to stop a turn.
