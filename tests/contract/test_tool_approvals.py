@@ -37,7 +37,7 @@ from support.records import agent as agent_record
 from support.turn_rows import BOB, ROOM, take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from agent_bridge.bridge.answering.tool_approvals import OpenApprovals
     from agent_bridge.commands.registry import CommandContext
@@ -59,6 +59,8 @@ class Server:
     def __init__(self) -> None:
         self.decided: list[tuple[str, Decision]] = []
         self.is_late = False
+        #: Called with each decision before the response to it.
+        self.takes: Callable[[str], None] = lambda _ref: None
 
     @property
     def can(self) -> Capabilities:
@@ -67,6 +69,7 @@ class Server:
     async def decide(self, ref: str, decision: Decision, /) -> None:
         if self.is_late:
             raise UpstreamRefused(Text("approval_closed", upstream="up"))
+        self.takes(ref)
         self.decided.append((ref, decision))
 
 
@@ -181,6 +184,18 @@ async def test_a_refusal_that_came_too_late_does_not_tell_that_the_tool_never_ra
         await idle(opened)
     assert await desk.verdicts() == ["deny"]
     assert await desk.tools.never_ran(await take(database, lane)) == set()
+
+
+async def test_a_refusal_counts_although_the_server_goes_on_before_it_responds(
+    database: Database, lane: int, desk: Desk, room: FakeRoom
+) -> None:
+    async with desk.attempt(await take(database, lane)) as opened:
+        desk.server.takes = opened.close
+        opened.ask(REQUEST)
+        await offered(room)
+        assert await desk.decide("$0", Verdict.DENY) is DecisionResult.TAKEN
+        await idle(opened)
+    assert await desk.tools.never_ran(await take(database, lane)) == {"call"}
 
 
 async def test_a_worker_that_lost_the_turn_changes_no_request(

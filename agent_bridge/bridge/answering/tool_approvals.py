@@ -291,4 +291,6 @@ class OpenApprovals:
                 is_logged = True
                 await asyncio.sleep(_AGAIN)
             else:
+                # The server may tell that the call goes on before it responds.
+                self._closed.discard(ref)
                 return
