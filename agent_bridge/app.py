@@ -230,7 +230,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _
         stores.locks,
         config.answers,
         ToolApprovals(stores.approvals, ApprovalCards(homeserver, texts), stores.signals, texts),
-        MatrixTools(homeserver, uploads, texts),
+        MatrixTools(homeserver, turns, uploads, texts),
         texts,
     )
     reactions, stop_offers = StatusReactions(homeserver), StopOffers(homeserver, turns)

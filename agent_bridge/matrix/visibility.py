@@ -1,4 +1,4 @@
-"""The part of a room's history that a member may see (Matrix spec, "Room history visibility")."""
+"""The part of a room's history that members may see (Matrix spec, "Room history visibility")."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _OPEN = frozenset({"shared", "world_readable"})
 _INVITED, _JOINED = "invited", "joined"
 
 
-def visible(events: Iterable[Mapping[str, Any]], user_id: str, visibility: str) -> Iterator[Mapping[str, Any]]:
-    """Yield those of *events*, newest first, that *user_id*, who is in the room, may see.
+def visible(events: Iterable[Mapping[str, Any]], users: Iterable[str], visibility: str) -> Iterator[Mapping[str, Any]]:
+    """Yield those of *events*, newest first, that each of *users*, who are in the room, may see.
 
-    *events* contain the changes of the visibility and of the membership; *visibility* is its present value. What was
+    *events* contain the changes of the visibility and of the memberships; *visibility* is its present value. What was
     said before a change that does not tell the value before it counts as invisible.
     """
-    is_member = True
+    are_members = dict.fromkeys(users, True)
     for event in events:
-        if is_member or visibility in _OPEN:
+        if visibility in _OPEN or all(are_members.values()):
             yield event
-        before = _before(event)
+        before, user = _before(event), event.get("state_key")
         if event.get("type") == HISTORY_VISIBILITY:
             visibility = str(before.get("history_visibility", _JOINED))
-        elif event.get("type") == MEMBER and event.get("state_key") == user_id:
+        elif event.get("type") == MEMBER and user in are_members:
             was_invited = before.get("membership") == "invite" and visibility == _INVITED
-            is_member = before.get("membership") == "join" or was_invited
+            are_members[user] = before.get("membership") == "join" or was_invited
 
 
 def _before(event: Mapping[str, Any]) -> Mapping[str, Any]:

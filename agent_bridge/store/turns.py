@@ -118,6 +118,10 @@ class Turns:
         payloads = {row["id"]: decode(row["kind"], row["payload"]) for row in rows if row["id"] is not None}
         return [replace(each, payload=payloads[each.id]) for each in waits if each.id in payloads]
 
+    async def senders(self, turn: int) -> list[str]:
+        """Return the user ids of the people whose messages *turn* answers."""
+        return [row["sender"] for row in await self._database.rows(_SQL["senders"], {"turn": turn})]
+
     async def stops(self, turns: Collection[int]) -> dict[int, StopReason]:
         """Return those of *turns* that have to end early, and why."""
         rows = await self._database.rows(_SQL["stops"], {"turns": list(turns)})

@@ -20,10 +20,10 @@ from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.edits import Edits
 from agent_bridge.upstream.download.fetch import Fetcher
-from support.change_requests import again, note, redaction
+from support.change_requests import again, asked, note, redaction
 from support.records import NAMES
 from support.records import agent as agent_record
-from support.turn_rows import BOB, ROOM, take
+from support.turn_rows import BOB, ROOM, accept, collect, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -58,7 +58,8 @@ async def tools(room: FakeRoom, homeserver: Homeserver, turns: Turns) -> AsyncIt
     room.events.append(question)
     async with homeserver_session() as session, Fetcher() as fetcher:
         media = Media(room.root_url, "token", NAMES, session)
-        made = MatrixTools(homeserver, Uploads(media, fetcher, PictureReader(), FilesConfig(), ENGLISH), ENGLISH)
+        uploads = Uploads(media, fetcher, PictureReader(), FilesConfig(), ENGLISH)
+        made = MatrixTools(homeserver, turns, uploads, ENGLISH)
 
         async def open_tools(turn: Turn) -> MatrixToolbox:
             outbox = Outbox(homeserver, turns, turn, GHOST)
@@ -172,6 +173,21 @@ async def test_a_tool_does_what_the_person_who_asked_may_do(
         ):
             assert await told(box, name, **arguments) == "error: the person who asked is not in this room"
     assert room.reactions() == []
+
+
+async def test_each_person_of_several_who_asked_needs_the_permission(
+    database: Database, lane: int, agent: int, tools: Open, room: FakeRoom
+) -> None:
+    eve = "@eve:example.org"
+    await accept(database, asked("$part", agent, sender=eve))
+    turn = await take(database, lane)
+    await collect(database, turn)
+    box = await tools(turn)
+    assert "is not in this room" in await told(box, "read_messages")
+    levels = state("m.room.power_levels", {"events": {"m.reaction": 50}, "users": {GHOST: 100, BOB: 50}})
+    room.state += [member(eve), levels]
+    assert "not permitted" in await told(box, "react", key="x")
+    assert "hi" in await told(box, "read_messages")
 
 
 async def test_a_later_member_reads_no_earlier_messages(

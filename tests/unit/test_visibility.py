@@ -55,5 +55,11 @@ JOINED, INVITED = member("join", "invite"), member("invite", None)
     ],
 )
 def test_a_member_sees_what_the_room_shows(now: str, events: list[dict[str, Any]], seen: str) -> None:
-    bodies = [event["content"].get("body", "") for event in visible(events, BOB, now)]
+    bodies = [event["content"].get("body", "") for event in visible(events, [BOB], now)]
     assert "".join(bodies) == seen
+
+
+def test_several_members_see_what_each_of_them_may_see() -> None:
+    events = [said("c"), member("join", "invite", "@x:y"), said("b"), JOINED, said("a")]
+    bodies = [event["content"].get("body", "") for event in visible(events, [BOB, "@x:y"], "joined")]
+    assert "".join(bodies) == "c"

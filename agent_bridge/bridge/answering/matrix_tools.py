@@ -1,6 +1,6 @@
 """The ``matrix_*`` tools: an agent acts as its ghost, in the room in which it was asked, and nowhere else.
 
-A tool does only what the person who asked the agent may do in that room, so no card asks for a decision. What it sends
+A tool does only what the people who asked the agent may do in that room, so no card asks for a decision. What it sends
 is a part of the answer, so it is sent once, found again after a crash, and redacted together with the answer.
 """
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.turns import Turns
 
 #: Messages that one call reads, characters of each, and events among which they are looked for.
 _MESSAGES, _LENGTH, _PAGE = 50, 2_000, 200
@@ -86,14 +87,15 @@ TOOLS = (
 class MatrixTools:
     """Makes the toolbox of each answer."""
 
-    def __init__(self, homeserver: Homeserver, uploads: Uploads, texts: Texts) -> None:
+    def __init__(self, homeserver: Homeserver, turns: Turns, uploads: Uploads, texts: Texts) -> None:
         self._homeserver = homeserver
+        self._turns = turns
         self._uploads = uploads
         self._texts = texts
 
     def toolbox(self, turn: Turn, agent: Agent, own: URL, outbox: Outbox) -> MatrixToolbox:
         """Return the tools of *agent* for its answer to *turn* in *outbox*; *own* is the URL of its upstream."""
-        return MatrixToolbox(self._homeserver, self._uploads, self._texts, turn, agent, own, outbox)
+        return MatrixToolbox(self._homeserver, self._turns, self._uploads, self._texts, turn, agent, own, outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class MatrixToolbox:
     """The tools of one answer."""
 
     homeserver: Homeserver
+    turns: Turns
     uploads: Uploads
     texts: Texts
     turn: Turn
@@ -139,19 +142,20 @@ class MatrixToolbox:
             "matrix_list_participants": self._list_participants,
         }
 
-    async def _room(self) -> RoomState:
-        """Return the state of the room, in which the person who asked is."""
+    async def _room(self) -> tuple[RoomState, Sequence[str]]:
+        """Return the state of the room, and the people who asked, who are in it."""
         state = await self.homeserver.room_state(self.turn.room_id, self.outbox.user_id)
         if state is None:
             raise _Unusable("the room cannot be read")
-        if state.membership(self.turn.sender) != "join":
+        asking = await self.turns.senders(self.turn.id)
+        if any(state.membership(user) != "join" for user in asking):
             raise _Unusable("the person who asked is not in this room")
-        return state
+        return state, asking
 
     async def _permit(self, kind: str, part: int) -> None:
-        """Raise unless the person who asked may send events of type *kind*, and the answer may have the act *part*."""
-        state = await self._room()
-        if state.power(self.turn.sender) < state.level(kind):
+        """Raise unless the people who asked may send events of type *kind*, and the answer may have the act *part*."""
+        state, asking = await self._room()
+        if any(state.power(user) < state.level(kind) for user in asking):
             raise _Unusable("the person who asked is not permitted to do that in this room")
         if len(self.outbox.acts - {part}) >= _ACTS:
             raise _Unusable(f"an answer can have at most {_ACTS} files and reactions of tools")
@@ -208,17 +212,18 @@ class MatrixToolbox:
     async def _read_messages(self, arguments: Mapping[str, Any], _part: int) -> str:
         wanted = arguments.get("limit", _MESSAGES)
         limit = min(max(wanted, 1), _MESSAGES) if isinstance(wanted, int) else _MESSAGES
-        state = await self._room()
+        state, asking = await self._room()
         events, _ = await self.homeserver.messages(
             self.turn.room_id, limit=_PAGE, as_user=self.outbox.user_id, only={"types": list(_READ)}
         )
         visibility = str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
-        seen = visible(events, self.turn.sender, visibility)
+        seen = visible(events, asking, visibility)
         lines = list(islice((line for event in seen if (line := _line(event)) is not None), limit))
         return "\n".join(reversed(lines)) or "there are no messages"
 
     async def _list_participants(self, _arguments: Mapping[str, Any], _part: int) -> str:
-        members = sorted((await self._room()).members("join"))
+        state, _ = await self._room()
+        members = sorted(state.members("join"))
         lines = [json.dumps({"user_id": user, "is_agent": self.homeserver.namespace.is_ours(user)}) for user in members]
         return "\n".join(lines[:_MEMBERS])
 

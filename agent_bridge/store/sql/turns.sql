@@ -76,6 +76,10 @@ WITH head AS (
 )
 SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
 
+-- senders --
+-- Return the people whose messages the turn %(turn)s answers.
+SELECT DISTINCT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY sender
+
 -- stops --
 -- Return those of the turns %(turns)s that have to end early, and why.
 SELECT id, stop FROM turn WHERE id = ANY(%(turns)s) AND stop IS NOT NULL
