@@ -40,14 +40,19 @@ class Connection:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Connection, Frame], None]) -> None:
         self._socket = socket
         self._receive = receive
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        #: The commands without a response, and the functions that get it as soon as it arrives.
+        self._waiting: dict[str, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         #: Whether it takes no more commands.
         self.ended = False
         #: The ids of the conversations whose events the server sends to this connection.
         self.followed: set[str] = set()
 
-    async def request(self, command: str, /, *, within: float, **fields: Any) -> Frame:
+    async def request(
+        self, command: str, /, *, within: float, arrived: Callable[[Frame], None] | None = None, **fields: Any
+    ) -> Frame:
         """Send a command, and return the response, which may report a failure. *within* is a limit in seconds.
+
+        *arrived* gets the response before *receive* gets the next event.
 
         Raises:
             ConnectionEnded: there is no response.
@@ -57,7 +62,7 @@ class Connection:
             raise ConnectionEnded
         request_id = uuid4().hex
         response: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = response
+        self._waiting[request_id] = response, arrived
         try:
             async with asyncio.timeout(within):
                 await self.send(type=command, request_id=request_id, **fields)
@@ -96,7 +101,7 @@ class Connection:
                     self._take(message.data)
         finally:
             self.ended = True
-            for response in self._waiting.values():
+            for response, _ in self._waiting.values():
                 if not response.done():
                     response.set_exception(ConnectionEnded())
 
@@ -109,9 +114,12 @@ class Connection:
             return
         if not isinstance(frame, dict):
             return
-        response = self._waiting.get(str(frame.get("request_id")))
-        if response is not None:
+        waiting = self._waiting.get(str(frame.get("request_id")))
+        if waiting is not None:
+            response, arrived = waiting
             if not response.done():
                 response.set_result(frame)
+                if arrived is not None:
+                    arrived(frame)
         elif conversation_of(frame):
             self._receive(self, frame)
