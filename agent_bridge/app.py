@@ -300,6 +300,7 @@ def _build_commands(
         homeserver=clients.homeserver,
         namespace=settings.namespace,
         permissions=settings.config.permissions,
+        upstreams={each.name: upstream for upstream, each in clients.upstreams},
     )
     handler = CommandHandler(services, all_commands(), renderer, settings.texts)
     return _Commands(handler=handler, traces=traces, renderer=renderer)

@@ -69,6 +69,11 @@ class TestApproving(suite.Approving):
 
 
 @EVERY_KIND
+class TestCommanding(suite.Commanding):
+    pass
+
+
+@EVERY_KIND
 class TestCancelling(suite.Cancelling):
     pass
 

@@ -67,6 +67,11 @@ class ScriptedAppServer(ScriptedUpstream):
         #: Whether a request for approval offers to allow calls like this one.
         self.offers_always = True
         self.talks: dict[str, Talk] = {}
+        #: The commands that it offers; those that fail; and those that ask the agent, with the words of :attr:`script`.
+        self.offered: list[str] = ["compact", "init", "clear", "upgrade-letta-code", "secret"]
+        self.extensions: list[Frame] = []
+        self.failing: set[str] = set()
+        self.asking: set[str] = set()
         #: Commands that arrived, in their order; and those that get no response, or end their connection.
         self.commands: list[Frame] = []
         self.silent: set[str] = set()
@@ -134,7 +139,8 @@ class ScriptedAppServer(ScriptedUpstream):
         handler = getattr(self, f"_on_{kind}", None)
         if handler is not None:
             response = await handler(socket, frame)
-            await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
+            if response is not None:
+                await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
 
     async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
         return {
@@ -200,7 +206,9 @@ class ScriptedAppServer(ScriptedUpstream):
         status = running if talk.is_running else "WAITING_ON_INPUT"
         await _send(socket, {"type": "update_loop_status", "loop_status": {"status": status}, "runtime": talk.runtime})
         requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
-        device = {"pending_control_requests": requests}
+        device: Frame = {"pending_control_requests": requests, "supported_commands": self.offered}
+        if self.extensions:
+            device["mod_commands"] = self.extensions
         await _send(socket, {"type": "update_device_status", "device_status": device, "runtime": talk.runtime})
         return {"type": "runtime_start_response", "runtime": talk.runtime}
 
@@ -218,6 +226,27 @@ class ScriptedAppServer(ScriptedUpstream):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
+
+    async def _on_execute_command(self, socket: web.WebSocketResponse, frame: Frame) -> None:
+        talk = self.talks[frame["runtime"]["conversation_id"]]
+        talk.task = asyncio.create_task(self._execute(socket, talk, frame))
+
+    async def _execute(self, socket: web.WebSocketResponse, talk: Talk, frame: Frame) -> None:
+        """Run a command. One of an extension gets no response, and asks the agent behind its end."""
+        name = frame["command_id"]
+        is_added = name in {each["id"] for each in self.extensions}
+        if name in self.asking and not is_added:
+            await self._turn(talk, {"content": f"/{name}", "otid": "of a command"})
+        success, output = name not in self.failing, f"/{name} {frame['args']}".strip()
+        end = {"success": success, "output": f"Running /{name}..." if is_added else output}
+        await self._say(
+            talk, {"message_type": "slash_command_end", "id": self._id("lifecycle"), "command_id": name, **end}
+        )
+        if is_added:
+            await self._turn(talk, {"content": f"/{name}", "otid": "of a command"})
+        else:
+            response = {"type": "execute_command_response", "request_id": frame["request_id"]}
+            await _send(socket, {**response, **end})
 
     def begin(self, talk: Talk, question: str) -> None:
         """Begin an answer that no client of now has asked for."""

@@ -47,6 +47,13 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.server_commands import (
+    CommandRefusal,
+    ServerCommandDone,
+    ServerCommandEntry,
+    ServerCommandList,
+    ServerCommandRefused,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
@@ -111,6 +118,9 @@ SAMPLES: list[Result] = [
     Reconnected(ADA, "Bea"),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
     RetriedAll(2, has_more=True),
+    ServerCommandDone("compact", succeeded=False, output="it ```broke```", said="*why*"),
+    ServerCommandList("Ada", (ServerCommandEntry("compact"), ServerCommandEntry("x", "is *mine*", "<query>"))),
+    ServerCommandRefused("tolset", CommandRefusal.UNKNOWN, "toolset"),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
     DecisionMade(DecisionResult.TAKEN),

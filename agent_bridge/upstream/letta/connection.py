@@ -13,13 +13,13 @@ from agent_bridge.upstream.letta.frames import conversation_of
 from agent_bridge.upstream.transport.text import load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agent_bridge.upstream.letta.frames import Frame
 
 #: Values of one frame. The list of a hundred agents has fewer.
 _MAX_VALUES = 1_000_000
-#: Frames of 30 kB each that repeat the state of the device. They are read only if they have pending approvals.
+#: Frames of 30 kB each that repeat the state of the device. They are read on request, or if approvals are pending.
 _DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_control_requests":[]'
 
 
@@ -32,16 +32,25 @@ class CommandSilent(Exception):
 
 
 class Connection:
-    """The commands and events of one open *socket*. *receive* gets each event, and must not block."""
+    """The commands and events of one open *socket*. *receive* gets each event, and must not block.
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Connection, Frame], None]) -> None:
+    *reads_all* tells whether it also gets states of the device without pending approvals.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        receive: Callable[[Connection, Frame], None],
+        reads_all: Callable[[], bool],
+    ) -> None:
         self._socket = socket
         self._receive = receive
+        self._reads_all = reads_all
         self._waiting: dict[str, asyncio.Future[Frame]] = {}
         #: Whether it takes no more commands.
         self.ended = False
-        #: The ids of the conversations whose events the server sends to this connection.
-        self.followed: set[str] = set()
+        #: The ids of the conversations whose events the server sends to this connection, and the options of each.
+        self.followed: dict[str, Mapping[str, Any]] = {}
 
     async def request(self, command: str, /, *, within: float, **fields: Any) -> Frame:
         """Send a command, and return the response, which may report a failure. *within* is a limit in seconds.
@@ -89,7 +98,7 @@ class Connection:
                     response.set_exception(ConnectionEnded())
 
     def _take(self, data: str) -> None:
-        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data:
+        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data and not self._reads_all():
             return
         try:
             frame = load_json(data, _MAX_VALUES)

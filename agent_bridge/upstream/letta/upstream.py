@@ -17,6 +17,7 @@ from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
 from agent_bridge.upstream.letta.approvals import LettaApprovals
+from agent_bridge.upstream.letta.commands import LettaCommands
 from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.letta.history import find_question, last_before_lost_call, otid
 from agent_bridge.upstream.letta.link import Link
@@ -125,8 +126,9 @@ class LettaUpstream:
         )
         self._link = Link(config.name, socket, self._client.errors.secrets)
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
-        self.can = Capabilities(approvals=self._approvals)
         self._conversations = LaneConversations(self._link, store)
+        commands = LettaCommands(self._link, self._conversations, self._approvals, config.name)
+        self.can = Capabilities(approvals=self._approvals, commands=commands)
         self._agents = AgentList(config, self._client, self._link, clock)
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
