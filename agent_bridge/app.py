@@ -258,7 +258,15 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
     space = Space(homeserver, stores.kv, admin_room, config, powers, texts)
     avatars = Avatars(
-        homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
+        homeserver,
+        clients.media,
+        clients.fetcher,
+        clients.pictures,
+        {each.name: each.can.pictures for each, _ in clients.upstreams if each.can.pictures is not None},
+        stores.agents,
+        stores.kv,
+        signals,
+        config,
     )
     access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
     provisioner = Provisioner(

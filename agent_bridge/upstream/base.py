@@ -35,7 +35,8 @@ class AgentInfo:
     id_is_name: bool = False
     #: Whether the agent keeps *model* for as long as it exists.
     id_lasts: bool = True
-    #: Address of its picture (``http`` or ``https``) and its description, empty if the upstream gives none.
+    #: Address of its picture (``http`` or ``https``), or :data:`~agent_bridge.upstream.capabilities.PICTURE` and a
+    #: name that changes with the picture; and its description. Empty if the upstream gives none.
     image: str = ""
     description: str = ""
 

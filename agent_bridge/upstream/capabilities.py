@@ -166,6 +166,21 @@ class Transcribe(Protocol):
         """
 
 
+#: The beginning of an :attr:`AgentInfo.image` that is no address: the capability ``pictures`` returns the picture.
+PICTURE = "upstream:"
+
+
+class Pictures(Protocol):
+    """Returns the pictures of agents that the server keeps without an address."""
+
+    async def __call__(self, model: str, /) -> bytes | None:
+        """Return the picture of the agent *model*, None if it has none. Nothing about the content has been checked.
+
+        Raises:
+            UpstreamError: the server did not return it.
+        """
+
+
 class Watch(Protocol):
     """Reports changes of the list of agents, so that the bridge need not wait for the next poll."""
 
@@ -189,6 +204,7 @@ class Capabilities:
     transcribe: Transcribe | None = None
     watch: Watch | None = None
     commands: Commands | None = None
+    pictures: Pictures | None = None
 
 
 def describe(capabilities: Capabilities) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ from agent_bridge.upstream.answer import (
     ToolResult,
 )
 from agent_bridge.upstream.base import UNCHANGED
-from agent_bridge.upstream.capabilities import CommandOutput, Decision, describe
+from agent_bridge.upstream.capabilities import Decision, describe
+from contract.upstream_extras_suite import Commanding, Picturing
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import ApprovalRequest
     from agent_bridge.upstream.base import Upstream
-    from agent_bridge.upstream.capabilities import Approvals, Cancel, Commands, Transcribe
+    from agent_bridge.upstream.capabilities import Approvals, Cancel, Transcribe
     from support.scripted_upstream import Piece, Script
     from support.upstream_kinds import Kind
 
@@ -325,28 +326,13 @@ class Cancelling:
             await cancel(start.ref)
 
 
-class Commanding:
-    """The capability ``commands``."""
-
-    @pytest.fixture
-    def commands(self, upstream: Upstream) -> Commands:
-        if upstream.can.commands is None:
-            pytest.skip("the upstream has no commands")
-        return upstream.can.commands
-
-    async def test_a_command_of_the_list_runs(self, commands: Commands) -> None:
-        conversation = (QUESTION.model, QUESTION.session, "Dora")
-        offered = [each.name for each in await commands.list(*conversation)]
-        assert "compact" in offered
-        assert await commands.run(*conversation, "compact", "all") == CommandOutput(succeeded=True, text="/compact all")
-
-
 #: The class of each capability.
 CAPABILITIES = {
     "cancel": Cancelling,
     "transcribe": Transcribing,
     "approvals": Approving,
     "commands": Commanding,
+    "pictures": Picturing,
 }
 
 

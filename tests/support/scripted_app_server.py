@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 
 from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
+from support.scripted_server_extras import ServerExtras
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Talk:
         return self.task is not None and not self.task.done()
 
 
-class ScriptedAppServer(ScriptedUpstream):
+class ScriptedAppServer(ServerExtras, ScriptedUpstream):
     """:class:`ScriptedUpstream` with the WebSocket of an App Server.
 
     A piece ``int`` or an exception ends the turn with an error, ``None`` ends all connections. A tool whose name is in
@@ -60,18 +61,14 @@ class ScriptedAppServer(ScriptedUpstream):
     """
 
     def __init__(self, *models: str) -> None:
-        super().__init__(*models)
+        ScriptedUpstream.__init__(self, *models)
+        ServerExtras.__init__(self)
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
         self.guarded: set[str] = set()
         #: Whether a request for approval offers to allow calls like this one.
         self.offers_always = True
         self.talks: dict[str, Talk] = {}
-        #: The commands that it offers; those that fail; and those that ask the agent, with the words of :attr:`script`.
-        self.offered: list[str] = ["compact", "init", "clear", "upgrade-letta-code", "secret"]
-        self.extensions: list[Frame] = []
-        self.failing: set[str] = set()
-        self.asking: set[str] = set()
         #: Commands that arrived, in their order; and those that get no response, or end their connection.
         self.commands: list[Frame] = []
         self.silent: set[str] = set()
@@ -227,26 +224,17 @@ class ScriptedAppServer(ScriptedUpstream):
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
 
-    async def _on_execute_command(self, socket: web.WebSocketResponse, frame: Frame) -> None:
-        talk = self.talks[frame["runtime"]["conversation_id"]]
-        talk.task = asyncio.create_task(self._execute(socket, talk, frame))
+    def talk(self, frame: Frame) -> Talk:
+        """Return the conversation that *frame* names."""
+        return self.talks[frame["runtime"]["conversation_id"]]
 
-    async def _execute(self, socket: web.WebSocketResponse, talk: Talk, frame: Frame) -> None:
-        """Run a command. One of an extension gets no response, and asks the agent behind its end."""
-        name = frame["command_id"]
-        is_added = name in {each["id"] for each in self.extensions}
-        if name in self.asking and not is_added:
-            await self._turn(talk, {"content": f"/{name}", "otid": "of a command"})
-        success, output = name not in self.failing, f"/{name} {frame['args']}".strip()
-        end = {"success": success, "output": f"Running /{name}..." if is_added else output}
-        await self._say(
-            talk, {"message_type": "slash_command_end", "id": self._id("lifecycle"), "command_id": name, **end}
-        )
-        if is_added:
-            await self._turn(talk, {"content": f"/{name}", "otid": "of a command"})
-        else:
-            response = {"type": "execute_command_response", "request_id": frame["request_id"]}
-            await _send(socket, {**response, **end})
+    async def run(self, talk: Talk, question: str) -> None:
+        """Answer *question* in a conversation, as if a command had asked it."""
+        await self._turn(talk, {"content": question, "otid": "of a command"})
+
+    async def tell(self, talk: Talk, delta: Frame) -> None:
+        """Send *delta* to all who follow a conversation."""
+        await self._tell(talk, {"type": "stream_delta", "delta": delta})
 
     def begin(self, talk: Talk, question: str) -> None:
         """Begin an answer that no client of now has asked for."""
@@ -286,10 +274,10 @@ class ScriptedAppServer(ScriptedUpstream):
             if isinstance(piece, Tool) and piece.call_id is None:
                 piece = replace(piece, call_id=self._id("call"))  # noqa: PLW2901
             for delta in self._deltas(talk, piece):
-                await self._say(talk, {**delta, "run_id": run, "seq_id": next(number)})
+                await self.tell(talk, {**delta, "run_id": run, "seq_id": next(number)})
             if isinstance(piece, Tool):
                 await self._use(talk, piece, run)
-        await self._say(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
+        await self.tell(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
         await self._finish(talk, "end_turn")
 
     def _deltas(self, talk: Talk, piece: object) -> Iterable[Frame]:
@@ -321,15 +309,12 @@ class ScriptedAppServer(ScriptedUpstream):
                 result, status = str(decision.result()["message"]), "error"
         common = {"run_id": run, "tool_call_id": tool.call_id}
         if status == "success":
-            await self._say(talk, {**common, "id": "x", "message_type": "client_tool_start"})
+            await self.tell(talk, {**common, "id": "x", "message_type": "client_tool_start"})
         talk.messages.append({"id": self._id("ui-msg"), "message_type": "tool_return_message", **common})
         for number in range(2):
             # The server sends each result twice.
             delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
-            await self._say(talk, {**delta, "tool_return": result, "status": status})
-
-    async def _say(self, talk: Talk, delta: Frame) -> None:
-        await self._tell(talk, {"type": "stream_delta", "delta": delta})
+            await self.tell(talk, {**delta, "tool_return": result, "status": status})
 
     async def _finish(self, talk: Talk, reason: str, error: str = "") -> None:
         end = {"type": "turn_finished", "turn_id": self._id("turn"), "stop_reason": reason}

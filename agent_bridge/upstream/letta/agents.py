@@ -7,6 +7,7 @@ each poll, and the whole list after a change and every few minutes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import aiohttp
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.base import Unchanged
     from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Link
+    from agent_bridge.upstream.letta.pictures import LettaPictures
     from agent_bridge.upstream.transport.client import UpstreamClient
 
 _NAMES = "/v1/models"
@@ -37,13 +39,23 @@ _WHOLE_LIST, _LOOK_AGAIN = 300.0, 300.0
 _PAGE, _MAX_PAGES = 100, 200
 #: Bytes of an id: an index of the database has to hold it.
 _MAX_ID_BYTES = 255
+#: The capability of a server that keeps files of agents.
+_MEMORY = "memory_management"
 
 
 class AgentList:
     """The list of one server, which *client* reaches over HTTP and *link* over its WebSocket."""
 
-    def __init__(self, config: UpstreamConfig, client: UpstreamClient, link: Link, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: UpstreamConfig,
+        client: UpstreamClient,
+        link: Link,
+        pictures: LettaPictures,
+        clock: Callable[[], float],
+    ) -> None:
         self._config = config
+        self._pictures = pictures
         self._client = client
         self._link = link
         self._clock = clock
@@ -61,6 +73,9 @@ class AgentList:
         if is_fresh and names is not None and names == self._names:
             return UNCHANGED
         agents = await self._fetch_agents()
+        if self._link.server is not None and _MEMORY in self._link.server.capabilities:
+            images = await self._pictures.names([each.model for each in agents])
+            agents = tuple(replace(each, image=images[each.model]) for each in agents)
         self._names, self._read_at = names, now
         if agents == self._agents:
             return UNCHANGED
