@@ -137,4 +137,6 @@ class CommandTexts:
     steps: Mapping[str, str]
     trace_part: str
     trace_counts: str
+    trace_tokens: str
+    trace_tokens_cached: str
     trace_question: str

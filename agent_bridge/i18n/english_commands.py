@@ -228,5 +228,7 @@ ENGLISH_COMMANDS = CommandTexts(
     },
     trace_part="part {part} is `{event}`",
     trace_counts="- started {times}, {failures}, {interruptions}",
+    trace_tokens="- tokens: {read} read, {written} written",
+    trace_tokens_cached="- tokens: {read} read ({cached} of them from the cache), {written} written",
     trace_question="- the question is `{event}`",
 )

@@ -230,5 +230,7 @@ RUSSIAN_COMMANDS = CommandTexts(
     },
     trace_part="часть {part} — это `{event}`",
     trace_counts="- взято в работу {times}; {failures}, {interruptions}",
+    trace_tokens="- токены: прочитано {read}, написано {written}",
+    trace_tokens_cached="- токены: прочитано {read} (из них из кеша: {cached}), написано {written}",
     trace_question="- вопрос — это `{event}`",
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.usage import Usage
+
 if TYPE_CHECKING:
     from agent_bridge.core.errors import FileProblem
     from agent_bridge.core.transcript import ChatMessage
@@ -136,5 +138,6 @@ AnswerEvent = (
     | ApprovalAsked
     | ApprovalClosed
     | FileDelta
+    | Usage
     | End
 )

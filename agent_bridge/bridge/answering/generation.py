@@ -149,6 +149,7 @@ class Generation:
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)
+            await self._count(call)
             if limit == limits[-1] or not _may_be_too_long(result):
                 break
             _log.warning(
@@ -223,6 +224,7 @@ class Generation:
             rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
             run=call.buffer.run,
+            usage=call.buffer.usage,
         )
 
     async def _read(self, call: _Call, streamer: AnswerStreamer, approvals: OpenApprovals) -> None:
@@ -257,6 +259,16 @@ class Generation:
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
 
+    async def _count(self, call: _Call) -> None:
+        """Add the reported tokens of *call* to those of the turn."""
+        if call.buffer.usage is None:
+            return
+        try:
+            await self._turns.used(call.turn, call.buffer.usage)
+        except StoreError as error:
+            # The database may be back before the answer has to be committed.
+            _log.warning("the tokens of an answer were not counted", error=str(error))
+
     async def _record_run(self, call: _Call, ref: str) -> None:
         """Store the reference of the run if the upstream can return to it after a crash.
 
@@ -280,6 +292,7 @@ class Generation:
             activity=buffer.whole_activity(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
+            usage=buffer.usage,
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:

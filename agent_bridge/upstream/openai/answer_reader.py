@@ -14,6 +14,7 @@ from agent_bridge.core.errors import (
     FileProblem,
     UpstreamProtocolError,
 )
+from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import (
     End,
@@ -92,6 +93,8 @@ class AnswerReader:
         #: Whether the answer contains reasoning that is not blank.
         self._has_reasoning = False
         self._length = self._activity_length = self._file_length = 0
+        #: The last report of tokens that was not yielded: servers repeat the sum so far.
+        self._usage: Usage | None = None
         #: Whether the last event was :class:`End`.
         self.ended = False
 
@@ -146,9 +149,12 @@ class AnswerReader:
         yield from self._end()
 
     def flush(self) -> Iterator[AnswerEvent]:
-        """Yield the text that was held back, before the answer ends with an error."""
+        """Yield the text and the tokens that were held back, before the answer ends, perhaps with an error."""
         for piece in self._text.close():
             yield from self._accept(piece)
+        if self._usage is not None:
+            usage, self._usage = self._usage, None
+            yield usage
 
     def _read(self, part: Part) -> Iterator[AnswerEvent]:
         if self.ended:
@@ -181,6 +187,8 @@ class AnswerReader:
                 yield from self._fail(piece)
             elif isinstance(piece, Finish):
                 yield from self._finish(piece)
+            elif isinstance(piece, Usage):
+                self._usage = piece
             elif isinstance(piece, Sources):
                 self._text.add_sources(piece)
             elif isinstance(piece, RunStarted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agent_bridge.core.usage import Usage
 from agent_bridge.upstream.answer import (
     FileDelta,
     ReasoningDelta,
@@ -39,7 +40,7 @@ class Sources:
     links: tuple[tuple[str, str], ...]
 
 
-#: The possible parts of a JSON value of an answer.
+#: The possible parts of a JSON value of an answer. The last :class:`Usage` counts.
 Piece = (
     RunStarted
     | TextDelta
@@ -50,6 +51,7 @@ Piece = (
     | FileDelta
     | Finish
     | Sources
+    | Usage
     | ErrorReport
 )
 

@@ -11,6 +11,7 @@ from agent_bridge.upstream.openai.content import as_list, image_url, plain_text,
 from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.openai.output_items import is_client_call, read_item
 from agent_bridge.upstream.transport.error_body import failure_in, is_failure, parse_error
+from agent_bridge.upstream.transport.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -144,6 +145,8 @@ class ResponsesDialect:
             self._pause(kind)
 
     def _response(self, response: Mapping[str, Any]) -> Iterator[Piece]:
+        if usage := read_usage(response.get("usage")):
+            yield usage
         arrived = frozenset(self._ever_arrived)
         for item in as_list(response.get("output")):
             if isinstance(item, dict):
