@@ -30,6 +30,8 @@ class AnswerRequest:
     title: str = ""
     #: Ids of tool calls of earlier attempts that no person approved, so that they never ran.
     never_ran: frozenset[str] = frozenset()
+    #: References of requests that people allowed in earlier attempts at the turn, so that the tools may have run.
+    allowed: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
 

@@ -286,8 +286,8 @@ class Approving:
     async def test_a_decision_counts_once(
         self, server: ScriptedUpstream, upstream: Upstream, approvals: Approvals, decision: Decision
     ) -> None:
-        assert isinstance(server, ScriptedAppServer | ScriptedLettaV1)
-        server.guarded.add("Bash")
+        tools = server if isinstance(server, ScriptedAppServer | ScriptedLettaV1) else server.mcp
+        tools.guarded.add("Bash")
         server.script = says("I look. ", Tool("Bash"), "Done.")
         asked: list[ApprovalRequest] = []
         async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
@@ -297,10 +297,10 @@ class Approving:
                     await approvals.decide(event.request.ref, decision)
                     with pytest.raises(UpstreamRefused):
                         await approvals.decide(event.request.ref, Decision(allow=not decision.allow))
-        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", server.offers_always)]
-        assert server.verdicts == ["allow" if decision.allow else "deny"]
-        is_kept = decision.always and server.offers_always
-        assert ("selected_permission_suggestion_ids" in server.decisions[0]) == is_kept
+        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", tools.offers_always)]
+        assert tools.verdicts == ["allow" if decision.allow else "deny"]
+        is_kept = decision.always and tools.offers_always
+        assert ("selected_permission_suggestion_ids" in tools.decisions[0]) == is_kept
 
 
 class Cancelling:

@@ -142,10 +142,11 @@ class Generation:
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
-        never_ran = await self._approvals.never_ran(turn)
+        never_ran, allowed = await self._approvals.earlier(turn)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url)) if config.matrix_tools else None
         for number, limit in enumerate(limits):
-            request = replace(self._request(turn, agent, question, limit, number), never_ran=never_ran, toolbox=toolbox)
+            request = self._request(turn, agent, question, limit, number)
+            request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)

@@ -95,7 +95,9 @@ class AnswerReader:
         self._length = self._activity_length = self._file_length = 0
         #: The last report of tokens that was not yielded: servers repeat the sum so far.
         self._usage: Usage | None = None
-        #: Whether the last event was :class:`End`.
+        #: Whether the answer goes on in another response.
+        self._asks = False
+        #: Whether the last event was :class:`End`, or the answer goes on in another response.
         self.ended = False
 
     @property
@@ -210,6 +212,7 @@ class AnswerReader:
 
     def _finish(self, piece: Finish) -> Iterator[AnswerEvent]:
         self._finished = True
+        self._asks = piece.asks
         if piece.reason is not None:
             self._finish_reason = worse(self._finish_reason, finish_reason(piece.reason))
         if piece.last:
@@ -290,6 +293,9 @@ class AnswerReader:
         if reason in _INCOMPLETE:
             kind = AnswerFiltered if reason == "content_filter" else AnswerInterrupted
             raise kind(Text(_INCOMPLETE[reason], upstream=upstream))
+        if self._asks:
+            self.ended = True
+            return
         if not self._has_content:
             raise self._nothing(reason)
         if not finished:

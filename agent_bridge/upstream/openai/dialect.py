@@ -30,6 +30,8 @@ class Finish:
     reason: str | None
     #: Whether nothing can follow.
     last: bool = False
+    #: Whether the answer goes on in another response, after a person's decision.
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
