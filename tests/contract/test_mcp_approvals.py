@@ -91,11 +91,11 @@ async def test_a_refused_tool_does_not_run_and_the_agent_reads_the_reason(
     assert [(each["approve"], each["reason"]) for each in server.mcp.decisions] == [(False, "too dangerous")]
 
 
-@pytest.mark.parametrize(("echo", "requests"), [(False, 2), (None, 3)])
+@pytest.mark.parametrize(("echo", "requests"), [("false", 2), ("null", 3)])
 async def test_a_server_that_keeps_no_responses_gets_the_items_again(
-    server: ScriptedUpstream, upstream: Upstream, echo: bool | None, requests: int
+    server: ScriptedUpstream, upstream: Upstream, echo: str, requests: int
 ) -> None:
-    server.mcp.forgets, server.mcp.keeps = True, echo
+    server.mcp.forgets, server.mcp.keeps = True, json.loads(echo)
     events, error = await read(upstream, ALLOW)
     assert error is None
     assert text_of(events) == "I look. \n\nDone."

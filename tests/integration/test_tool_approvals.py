@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.letta_server import LettaServer
+from support.scripted_upstream import ScriptedUpstream, Tool, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -139,3 +140,27 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
             _, told = await call("matrix_send_file", '{"name": "a.png", "base64": "###"}')
             assert "base64 is not valid" in told
             assert not cards(alice)
+
+
+async def test_people_decide_about_tools_of_mcp_servers(harness: BridgeHarness, database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(ScriptedUpstream("mcp"))
+        server.mcp.guarded, server.script = {"Bash"}, says("I look. ", Tool("Bash", '{"command": "ls"}'), "Done.")
+        config = harness.config(database_url, [{"name": "mcp", "url": server.url, "api": "responses"}])
+        person = await stack.enter_async_context(harness.person())
+        running = await stack.enter_async_context(harness.bridge(config))
+        alice = await running.join(person, server.names[0])
+        for number, (reaction, verdict, word) in enumerate((("✅", "allow", "allowed"), ("❌", "deny", "refused"))):
+            await alice.say(f"look, please: {number}")
+
+            def undecided() -> list[Message]:
+                found = cards(alice, "wants to use")
+                return [each for each in found if alice.room.reactions_to(each.event_id) == ["✅", "❌"]]
+
+            (card,) = await person.wait_for(undecided)
+            await person.react(alice.room_id, card.event_id, reaction)
+            await person.wait_for(lambda word=word: cards(alice, person.user_id, word))  # type: ignore[misc]
+            await alice.wait_until_idle()
+            assert [each.body for each in alice.answers].count("I look. \n\nDone.") == number + 1
+            assert server.mcp.verdicts[-1] == verdict
+        assert len(server.mcp.decisions) == 2

@@ -81,8 +81,8 @@ class LettaPictures:
         Raises:
             UpstreamError: the server cannot be reached.
         """
-        now = self._clock()
-        self._known = {model: known for model, known in self._known.items() if model in models}
+        now, present = self._clock(), set(models)
+        self._known = {model: known for model, known in self._known.items() if model in present}
         due = [each for each in models if each not in self._known]
         if now - self._looked_at >= _EVERY:
             due = list(models)
