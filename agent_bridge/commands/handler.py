@@ -69,7 +69,7 @@ class CommandHandler:
             event_id=turn.event_id,
             agent=turn.agent,
             session="" if turn.agent is None else turn.session,
-            was_interrupted=turn.interruptions > 0,
+            was_interrupted=turn.attempts > 1,
         )
         try:
             return await self._registry.run(turn.body, ctx)

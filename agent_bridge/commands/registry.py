@@ -104,7 +104,7 @@ class CommandContext:
     #: for a command in the lane of the bot.
     agent: Agent | None = None
     session: str = ""
-    #: Whether the bridge ended while it ran the command before.
+    #: Whether an earlier attempt may have run the command.
     was_interrupted: bool = False
 
 

@@ -21,7 +21,7 @@ class CommandRefusal(StrEnum):
     NOT_OFFERED = "not_offered"
     #: The room has several agents, or the agent is no more.
     NO_AGENT = "no_agent"
-    #: The bridge ended while the command ran.
+    #: An earlier attempt of the bridge may have run it.
     INTERRUPTED = "interrupted"
 
 
