@@ -123,7 +123,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "all_rooms": "`/{name}` changes the conversations of all rooms, so the bridge does not run it.",
         "not_offered": "The server of this agent has no commands: it is not connected with `kind: letta`.",
         "no_agent": "This command is for one agent. Please send it in the room of the agent.",
-        "interrupted": "The bridge was interrupted while `/{name}` ran, so it may have taken effect. It is not repeated.",
+        "interrupted": "The bridge was interrupted while `/{name}` ran: it may have taken effect, and is not repeated.",
     },
     stopping="Stopping.",
     nothing_runs="No message is being answered in this room.",
