@@ -36,8 +36,9 @@ class AgentInfo:
     #: Whether the agent keeps *model* for as long as it exists.
     id_lasts: bool = True
     #: Address of its picture (``http`` or ``https``), or :data:`~agent_bridge.upstream.capabilities.PICTURE` and a
-    #: name that changes with the picture; and its description. Empty if the upstream gives none.
-    image: str = ""
+    #: name that changes with the picture; empty if the upstream gives none, None if that is not known yet.
+    image: str | None = ""
+    #: Its description, empty if the upstream gives none.
     description: str = ""
 
 

@@ -29,6 +29,11 @@ CHAT = {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18, "prompt
         pytest.param(
             {"prompt_tokens": 7, "completion_tokens": 0, "cached_input_tokens": 5}, Usage(7, 0, 5), id="letta"
         ),
+        pytest.param(
+            {"prompt_tokens": 60, "completion_tokens": 5, "cached_input_tokens": 40, "total_tokens": 105},
+            Usage(100, 5, 40),
+            id="a cache that is counted apart",
+        ),
         pytest.param({"prompt_tokens": 1}, Usage(1, 0), id="input alone"),
         pytest.param({"prompt_tokens": 0, "completion_tokens": 0}, None, id="a server that does not count"),
         pytest.param({"total_tokens": 3}, None, id="a sum alone"),

@@ -22,7 +22,7 @@ from agent_bridge.upstream.letta.connection import CommandSilent, Connection, Co
 from agent_bridge.upstream.transport.json_values import objects, text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     import aiohttp
@@ -35,6 +35,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _FILE = "profile.png"
 #: Seconds between two looks at the pictures, and for the response to a command.
 _EVERY, _COMMAND = 300.0, 10.0
+#: Seconds of one call, so that the list of agents does not wait for all pictures.
+_AT_ONCE = 1.0
 #: Bytes of a frame: base64 of a picture that the bridge takes (2 MB), and of its envelope.
 _MAX_FRAME = 2_700_000
 #: Characters of the name of a picture.
@@ -62,6 +64,8 @@ class LettaPictures:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._looked_at = -_EVERY
+        #: The agents whose pictures are to be looked at.
+        self._due: list[str] = []
         #: Whether the server responds to the command that names the last commit.
         self._has_history = True
 
@@ -73,35 +77,41 @@ class LettaPictures:
         except (ConnectionEnded, CommandSilent):
             raise UpstreamUnreachable(Text("upstream_cut", upstream=self._upstream)) from None
 
-    async def names(self, models: Collection[str]) -> Mapping[str, str]:
+    @property
+    def is_behind(self) -> bool:
+        """Whether another call of :meth:`names` is due at once."""
+        return bool(self._due)
+
+    async def names(self, models: Sequence[str]) -> Mapping[str, str]:
         """Return a name for the picture of each of *models*, which changes with the picture; empty without one.
 
-        The names are up to five minutes old. A picture that cannot be read now keeps the name that it had.
+        Each picture is looked at every five minutes. One call looks at pictures for about a second, because the server
+        may have to make the memory of each agent first: the result lacks the agents whose turn has not come yet. A
+        picture that cannot be read now keeps the name that it had.
 
         Raises:
             UpstreamError: the server cannot be reached.
         """
         now, present = self._clock(), set(models)
         self._known = {model: known for model, known in self._known.items() if model in present}
-        due = [each for each in models if each not in self._known]
         if now - self._looked_at >= _EVERY:
-            due = list(models)
-        while due:
+            self._looked_at, self._due = now, list(models)
+        self._due = [each for each in self._due if each in present]
+        self._due += [each for each in models if each not in self._known and each not in self._due]
+        while self._due and self._clock() - now < _AT_ONCE:
             async with self._connected() as connection:
                 try:
-                    while due:
-                        self._known[due[0]] = await self._look(connection, due[0])
-                        due.pop(0)
+                    while self._due and self._clock() - now < _AT_ONCE:
+                        self._known[self._due[0]] = await self._look(connection, self._due[0])
+                        self._due.pop(0)
                 except ConnectionEnded:
                     # The frame of this agent is too large, or the server is ending.
-                    _log.info("the picture of an agent is not read", upstream=self._upstream, agent=due[0])
-                    self._known.setdefault(due.pop(0), _Known(""))
+                    _log.info("the picture of an agent is not read", upstream=self._upstream, agent=self._due[0])
+                    self._known.setdefault(self._due.pop(0), _Known(""))
                 except CommandSilent:
                     _log.warning("the server does not return the pictures of agents", upstream=self._upstream)
-                    due = []
-        if now - self._looked_at >= _EVERY:
-            self._looked_at = now
-        return {model: self._known.get(model, _Known("")).name for model in models}
+                    self._due = []
+        return {model: known.name for model, known in self._known.items()}
 
     async def _look(self, connection: Connection, model: str) -> _Known:
         known = self._known.get(model, _Known(""))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _INPUT = ("input_tokens", "prompt_tokens")
 _OUTPUT = ("output_tokens", "completion_tokens")
 _DETAILS = ("input_tokens_details", "prompt_tokens_details")
+_WRITTEN, _TOTAL = ("cache_write_tokens",), ("total_tokens",)
 _CACHED = ("cached_tokens", "cached_input_tokens", "prompt_cache_hit_tokens")
 #: A larger number is no number of tokens, and a sum of many has to fit the database.
 _MOST = 10**12
@@ -21,12 +22,16 @@ _MOST = 10**12
 def read_usage(value: Any) -> Usage | None:
     """Return the report *value*; None if it is none, or reports no tokens."""
     report = mapping(value)
-    found = Usage(_number(report, _INPUT) or 0, _number(report, _OUTPUT) or 0)
-    if not found.input_tokens and not found.output_tokens:
-        return None
+    read, written = _number(report, _INPUT) or 0, _number(report, _OUTPUT) or 0
     details = next((mapping(report[key]) for key in _DETAILS if key in report), {})
     cached = _number(report, _CACHED)
-    return Usage(found.input_tokens, found.output_tokens, _number(details, _CACHED) if cached is None else cached)
+    if cached is None:
+        cached = _number(details, _CACHED)
+    # The App Server of Letta counts tokens of the cache apart from the others, and all of them in its sum.
+    apart = (cached or 0) + (_number(report, _WRITTEN) or 0)
+    if (_number(report, _TOTAL) or 0) >= read + written + apart:
+        read += apart
+    return Usage(read, written, cached) if read or written else None
 
 
 def _number(report: Mapping[str, Any], keys: tuple[str, ...]) -> int | None:
