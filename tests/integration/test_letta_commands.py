@@ -43,7 +43,7 @@ async def test_an_administrator_gives_commands_of_the_server(harness: BridgeHarn
 
         question = await talk.say("hello")
         await talk.wait_for_answers(1)
-        assert "- tokens: 100 read (40 of them from the cache), 5 written" in await talk.command(f"why {question}")
+        assert "tokens: 100 read (40 of them from the cache), 5 written" in await talk.command(f"why {question}")
         listed = await talk.command("letta")
         assert "letta compact: replaces the conversation so far" in listed
         assert "upgrade" not in listed
