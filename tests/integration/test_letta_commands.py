@@ -61,3 +61,13 @@ async def test_an_administrator_gives_commands_of_the_server(harness: BridgeHarn
         await talk.wait_for_answers(2)
         said = [str(each["content"]) for each in letta.llm.asked[-1]["messages"] if each["role"] == "user"]
         assert [sum(word in text for text in said) for word in ("hello", "and now?")] == [0, 1]
+
+        # A command waits for the answer before it, and a message for the command.
+        await talk.say("slowly one two three four")
+        await admin.say(talk.room_id, "!ab letta reload")
+        await talk.say("and then?")
+        await talk.wait_for_answers(4)
+        seen = [each.body for each in talk.room.messages.values()]
+        words = ("Echo: slowly one two three four", "/reload is done", "Echo: and then?")
+        places = [max(at for at, body in enumerate(seen) if body.startswith(word)) for word in words]
+        assert places == sorted(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Conversation
+    from support.scripted_upstream import Piece
 
 REACTIONS = ["✅", "❌", "♾️"]
 
@@ -169,3 +171,31 @@ async def test_people_decide_about_tools_of_mcp_servers(harness: BridgeHarness, 
         await person.wait_for(lambda: cards(alice, person.user_id, "refused"))
         await person.wait_for(lambda: len(whole()) == 2)
         assert server.mcp.verdicts == ["allow", "deny"]
+
+
+async def test_a_decision_is_not_sent_again_after_a_kill(harness: BridgeHarness, database_url: str) -> None:
+    go_on = asyncio.Event()
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        yield "I look. "
+        yield Tool("Bash")
+        await go_on.wait()
+        yield "Done."
+
+    async with ScriptedUpstream("mcp") as server, harness.person() as person:
+        server.mcp.guarded, server.script = {"Bash"}, script
+        config = harness.config(database_url, [{"name": "mcp", "url": server.url, "api": "responses"}])
+        async with harness.bridge(config) as running:
+            alice = await running.join(person, server.names[0])
+            await alice.say("look, please")
+            await person.wait_for(lambda: cards(alice, "wants to use"))
+            asked = cards(alice, "wants to use")[0]
+            await person.react(alice.room_id, asked.event_id, "✅")
+            await person.wait_for(lambda: server.mcp.decisions)
+        # The bridge was stopped before the answer went on.
+        go_on.set()
+        async with harness.bridge(config):
+            await person.wait_for(lambda: [each for each in alice.answers if "had used a tool" in each.body])
+        assert cards(alice, person.user_id, "allowed")
+        assert len(server.mcp.decisions) == 1
+        assert len(server.asked) == 2
