@@ -141,3 +141,20 @@ async def test_the_loss_of_all_connections_is_told_and_nothing_is_sent_again(
     with pytest.raises(AnswerInterrupted):
         await commands.run(*LANE, "init", "")
     assert [each["type"] for each in server.commands].count("execute_command") == 1
+
+
+async def test_a_command_that_is_given_up_ends_the_work_of_the_agent(
+    server: ScriptedAppServer, upstream: LettaUpstream, commands: Commands
+) -> None:
+    server.asking, server.script = {"init"}, waits_for(asyncio.Event(), "So")
+    run = asyncio.create_task(commands.run(*LANE, "init", ""))
+
+    async def begun() -> bool:
+        return bool(server.asked)
+
+    await eventually(begun, "the agent is asked")
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    server.script = says("Hello")
+    assert await answer(upstream) == "Hello"

@@ -90,20 +90,21 @@ class LettaCommands:
         command = {"runtime": feed.runtime.as_json(), "command_id": name, "args": arguments}
         request = asyncio.create_task(self._link.request("execute_command", once=True, within=_LIMIT, **command))
         watch = asyncio.create_task(self._watch(feed, name))
+        output: CommandOutput | None = None
         try:
             async with asyncio.timeout(_LIMIT):
                 await asyncio.wait({request, watch}, return_when=asyncio.FIRST_COMPLETED)
-                if request.done() and not watch.done():
-                    return await self._responded(request, watch)
-                return await watch
+                output = await (watch if watch.done() else self._responded(request, watch))
+                return output
         except TimeoutError:
-            await self._abort(feed)
             slow = Text("upstream_slow", upstream=self._upstream, seconds=_LIMIT)
             raise AnswerInterrupted(slow) from None
         finally:
             for task in (request, watch):
                 task.cancel()
             await asyncio.wait({request, watch})
+            if output is None:
+                await self._abort(feed)
 
     async def _responded(self, request: asyncio.Task[Frame], watch: asyncio.Task[CommandOutput]) -> CommandOutput:
         """Return the output after the end of *request*.
@@ -148,6 +149,7 @@ class LettaCommands:
                 return replace(output, succeeded=output.succeeded and not failure, text=words, said=said)
 
     async def _abort(self, feed: Feed) -> None:
+        """End the turn that the command may have begun, so that the conversation accepts the next message."""
         with suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(_ABORT):
                 await self._link.request("abort_message", runtime=feed.runtime.as_json())

@@ -128,13 +128,10 @@ class ResponsesDialect:
         self.is_kept = self.is_kept and response.get("store") is not False
 
     def _keep(self, item: Mapping[str, Any]) -> None:
-        """Keep a completed item, once. Reasoning without its encrypted content cannot be repeated."""
-        item_id = item.get("id")
-        if any(item_id is not None and each.get("id") == item_id for each in self.items):
-            return
+        """Keep a completed item. Reasoning without its encrypted content cannot be repeated."""
         if item.get("type") != "reasoning" or item.get("encrypted_content"):
             self.items.append(item)
-        if item.get("type") == "mcp_approval_request" and _string(item_id):
+        if item.get("type") == "mcp_approval_request" and _string(item.get("id")):
             self.asked.append(item)
 
     def _text(self, piece: TextDelta | ReasoningDelta) -> Iterator[Piece]:
@@ -173,10 +170,13 @@ class ResponsesDialect:
         if usage := read_usage(response.get("usage")):
             yield usage
         arrived = frozenset(self._ever_arrived)
-        for item in as_list(response.get("output")):
-            if isinstance(item, dict):
-                self._keep(item)
-                yield from self._item(item, arrived)
+        output = [item for item in as_list(response.get("output")) if isinstance(item, dict)]
+        if output:
+            # It has all items once more.
+            self.items, self.asked = [], []
+        for item in output:
+            self._keep(item)
+            yield from self._item(item, arrived)
         if TextDelta not in self._ever_arrived:
             yield from self._text(TextDelta(_string(response.get("output_text"))))
         if is_failure(response.get("error")):
