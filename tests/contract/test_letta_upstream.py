@@ -658,5 +658,5 @@ async def test_events_before_a_question_is_accepted_belong_to_an_earlier_turn(
 async def ends() -> tuple[Connection, Connection]:
     """Two connections that no test uses."""
     socket: Any = None
-    one, other = (Connection(socket, lambda _connection, _event: None) for _ in range(2))
+    one, other = (Connection(socket, lambda _connection, _event: None, lambda: False) for _ in range(2))
     return one, other

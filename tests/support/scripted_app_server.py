@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
+from support.scripted_server_extras import ServerExtras
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Talk:
         return self.task is not None and not self.task.done()
 
 
-class ScriptedAppServer(ScriptedUpstream):
+class ScriptedAppServer(ServerExtras, ScriptedUpstream):
     """:class:`ScriptedUpstream` with the WebSocket of an App Server.
 
     A piece ``int`` or an exception ends the turn with an error, ``None`` ends all connections. A tool whose name is in
@@ -62,7 +63,8 @@ class ScriptedAppServer(ScriptedUpstream):
     """
 
     def __init__(self, *models: str) -> None:
-        super().__init__(*models)
+        ScriptedUpstream.__init__(self, *models)
+        ServerExtras.__init__(self)
         self.version = "0.0"
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
@@ -151,7 +153,8 @@ class ScriptedAppServer(ScriptedUpstream):
         handler = getattr(self, f"_on_{kind}", None)
         if handler is not None:
             response = await handler(socket, frame)
-            await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
+            if response is not None:
+                await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
 
     async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
         return {
@@ -228,7 +231,9 @@ class ScriptedAppServer(ScriptedUpstream):
         status = running if talk.is_running else "WAITING_ON_INPUT"
         await _send(socket, {"type": "update_loop_status", "loop_status": {"status": status}, "runtime": talk.runtime})
         requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
-        device = {"pending_control_requests": requests}
+        device: Frame = {"pending_control_requests": requests, "supported_commands": self.offered}
+        if self.extensions:
+            device["mod_commands"] = self.extensions
         await _send(socket, {"type": "update_device_status", "device_status": device, "runtime": talk.runtime})
         return {"type": "runtime_start_response", "runtime": talk.runtime}
 
@@ -246,6 +251,18 @@ class ScriptedAppServer(ScriptedUpstream):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
+
+    def talk(self, frame: Frame) -> Talk:
+        """Return the conversation that *frame* names."""
+        return self.talks[frame["runtime"]["conversation_id"]]
+
+    async def run(self, talk: Talk, question: str) -> None:
+        """Answer *question* in a conversation, as if a command had asked it."""
+        await self._turn(talk, {"content": question, "otid": "of a command"})
+
+    async def tell(self, talk: Talk, delta: Frame) -> None:
+        """Send *delta* to all who follow a conversation."""
+        await self._tell(talk, {"type": "stream_delta", "delta": delta})
 
     def begin(self, talk: Talk, question: str) -> None:
         """Begin an answer that no client of now has asked for."""
@@ -286,10 +303,10 @@ class ScriptedAppServer(ScriptedUpstream):
             if isinstance(piece, Tool) and piece.call_id is None:
                 piece = replace(piece, call_id=self._id("call"))  # noqa: PLW2901
             for delta in self._deltas(talk, piece):
-                await self._say(talk, {**delta, "run_id": run, "seq_id": next(number)})
+                await self.tell(talk, {**delta, "run_id": run, "seq_id": next(number)})
             if isinstance(piece, Tool):
                 await self._use(talk, piece, run)
-        await self._say(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
+        await self.tell(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
         await self.finish(talk, "end_turn")
 
     def _deltas(self, talk: Talk, piece: object) -> Iterable[Frame]:
@@ -321,15 +338,12 @@ class ScriptedAppServer(ScriptedUpstream):
                 result, status = str(decision.result()["message"]), "error"
         common = {"run_id": run, "tool_call_id": tool.call_id}
         if status == "success":
-            await self._say(talk, {**common, "id": "x", "message_type": "client_tool_start"})
+            await self.tell(talk, {**common, "id": "x", "message_type": "client_tool_start"})
         talk.messages.append({"id": self._id("ui-msg"), "message_type": "tool_return_message", **common})
         for number in range(2):
             # The server sends each result twice.
             delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
-            await self._say(talk, {**delta, "tool_return": result, "status": status})
-
-    async def _say(self, talk: Talk, delta: Frame) -> None:
-        await self._tell(talk, {"type": "stream_delta", "delta": delta})
+            await self.tell(talk, {**delta, "tool_return": result, "status": status})
 
     async def finish(self, talk: Talk, reason: str, error: str = "") -> None:
         """Tell the end of a turn."""

@@ -24,12 +24,20 @@ class Feed:
     """The events of one conversation, each once, from whichever connection delivers them first.
 
     *past* are the names of events, and the ids of runs, of earlier turns: the slower connection may still deliver them.
+    With *whole_state*, the events contain every state of the device.
     """
 
     def __init__(
-        self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None, past: frozenset[object]
+        self,
+        runtime: Runtime,
+        options: Mapping[str, Any],
+        toolbox: Toolbox | None,
+        past: frozenset[object],
+        *,
+        whole_state: bool = False,
     ) -> None:
         self.runtime = runtime
+        self.whole_state = whole_state
         #: Runs the tools of the bridge for the agent.
         self.toolbox = toolbox
         #: Further fields of the command that follows the conversation.
@@ -99,11 +107,11 @@ class Feed:
         """Drop the events so far, which belong to earlier turns; tell whether a loss is among them."""
         return None in self._drain()
 
-    async def next(self, within: float) -> Frame | None:
+    async def next(self, within: float | None) -> Frame | None:
         """Return the next event; None if all connections that followed the conversation were lost.
 
         Raises:
-            TimeoutError: there is none *within* so many seconds.
+            TimeoutError: there is none *within* so many seconds; None: any time.
         """
         async with asyncio.timeout(within):
             found = await self._events.get()

@@ -116,10 +116,16 @@ class Link:
             raise self._perhaps_arrived(Text("upstream_cut", upstream=self._upstream)) from None
 
     @contextmanager
-    def feed(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> Iterator[Feed]:
-        """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
+    def feed(
+        self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None, *, whole_state: bool = False
+    ) -> Iterator[Feed]:
+        """Give the events of a conversation while the context is entered. :meth:`follow` has them sent.
+
+        *whole_state*: also the states of the device in which no approval is pending.
+        """
         name = runtime.conversation_id
-        feed = self._feeds[name] = Feed(runtime, options, toolbox, self._past.pop(name, frozenset()))
+        past = self._past.pop(name, frozenset())
+        feed = self._feeds[name] = Feed(runtime, options, toolbox, past, whole_state=whole_state)
         try:
             yield feed
         finally:
@@ -197,11 +203,11 @@ class Link:
     async def _follow(self, connection: Connection, feed: Feed, *, state: bool) -> None:
         """Have the server send the events of *feed* to *connection*."""
         conversation_id = feed.runtime.conversation_id
-        if conversation_id in connection.followed and not state:
+        if connection.followed.get(conversation_id) == feed.options and not state:
             return
         fields = {**feed.runtime.as_json(), "wait_for_replay": True, **feed.options}
         await self._request(connection, "runtime_start", _COMMAND, fields)
-        connection.followed.add(conversation_id)
+        connection.followed[conversation_id] = feed.options
 
     async def _keep(self) -> None:
         """Keep one connection open."""
@@ -230,7 +236,7 @@ class Link:
         Raises:
             UpstreamError: the server is unsuitable, or does not respond.
         """
-        connection = Connection(socket, self._receive)
+        connection = Connection(socket, self._receive, self._reads_all)
         reading = asyncio.create_task(connection.read())
         try:
             await self._greet(connection)
@@ -273,6 +279,9 @@ class Link:
             raise UpstreamProtocolError(
                 Text("letta_lacks", upstream=self._upstream, capabilities=", ".join(server.missing))
             )
+
+    def _reads_all(self) -> bool:
+        return any(each.whole_state for each in self._feeds.values())
 
     def _receive(self, connection: Connection, event: Frame) -> None:
         feed = self._feeds.get(conversation_of(event))

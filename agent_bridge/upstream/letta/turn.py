@@ -14,6 +14,7 @@ from agent_bridge.core.errors import (
     UpstreamBusy,
     UpstreamError,
 )
+from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
@@ -23,6 +24,7 @@ from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 from agent_bridge.upstream.transport.json_values import mapping, text
 from agent_bridge.upstream.transport.letta_messages import FAILURES, RUNS, DeltaReader
+from agent_bridge.upstream.transport.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -110,10 +112,10 @@ class Turn:
         finally:
             await self._leave()
 
-    async def attend(self) -> AsyncGenerator[ApprovalAsked | ApprovalClosed, None]:
-        """Yield the requests for approval of a turn that goes on, until its end. The history has its answer then.
+    async def attend(self) -> AsyncGenerator[ApprovalAsked | ApprovalClosed | Usage, None]:
+        """Yield the requests for approval and the tokens of a turn that goes on, until its end.
 
-        Closing the generator early ends the turn.
+        The history has its answer then. Closing the generator early ends the turn.
 
         Raises:
             TurnLost: the end is not known.
@@ -121,20 +123,26 @@ class Turn:
         """
         try:
             while not self._over:
-                event = await self._event()
-                if event.get("type") in _APPROVALS:
-                    for request in requests_in(event, self._feed.runtime):
-                        async for asked in self._asks(request):
-                            yield asked
-                elif event.get("type") == "stream_delta":
-                    for each in self._read(mapping(event.get("delta"))):
-                        if isinstance(each, ApprovalClosed):
-                            yield each
-                elif event.get("type") == "turn_finished":
-                    self._over = True
-                    self.stop_reason = text(event.get("stop_reason"))
+                async for each in self._attended(await self._event()):
+                    yield each
         finally:
             await self._leave()
+
+    async def _attended(self, event: Frame) -> AsyncGenerator[ApprovalAsked | ApprovalClosed | Usage, None]:
+        kind = event.get("type")
+        if kind in _APPROVALS:
+            for request in requests_in(event, self._feed.runtime):
+                async for asked in self._asks(request):
+                    yield asked
+        elif kind == "stream_delta":
+            for each in self._read(mapping(event.get("delta"))):
+                if isinstance(each, ApprovalClosed | Usage):
+                    yield each
+        elif kind == "turn_finished":
+            self._over = True
+            self.stop_reason = text(event.get("stop_reason"))
+            for usage in self._usage(event):
+                yield usage
 
     async def _send(self, message: ChatMessage) -> None:
         if self._feed.clear():
@@ -232,7 +240,14 @@ class Turn:
             self._over = True
             for call in self._reader.close():
                 yield call
+            for usage in self._usage(event):
+                yield usage
             yield self._end(event)
+
+    def _usage(self, event: Frame) -> Iterator[Usage]:
+        """Yield the report of tokens at the end of the turn, if no message before it had one."""
+        if not self._reader.has_usage and (usage := read_usage(event.get("usage"))):
+            yield usage
 
     def _read(self, delta: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         runs = text(delta.get("message_type")) in RUNS

@@ -17,9 +17,11 @@ from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
 from agent_bridge.upstream.letta.approvals import LettaApprovals
+from agent_bridge.upstream.letta.commands import LettaCommands
 from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.letta.history import find_question, last_before_lost_call, otid
 from agent_bridge.upstream.letta.link import Link
+from agent_bridge.upstream.letta.pictures import LettaPictures
 from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
 from agent_bridge.upstream.transport.client import UpstreamClient
@@ -27,6 +29,7 @@ from agent_bridge.upstream.transport.letta_messages import DeltaReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     import aiohttp
 
@@ -140,15 +143,15 @@ class LettaUpstream:
         self.name = config.name
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
         self._config = config
+        self._heartbeat = heartbeat
         self._client = UpstreamClient(config, session, idempotent=True)
-        socket = partial(
-            self._client.websocket, _PATH, connect=config.connect_timeout, heartbeat=heartbeat, max_bytes=_MAX_FRAME
-        )
-        self._link = Link(config.name, socket, self._client.errors.secrets)
+        self._link = Link(config.name, partial(self._socket, _MAX_FRAME), self._client.errors.secrets)
+        pictures = LettaPictures(config.name, self._socket, clock)
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
-        self.can = Capabilities(approvals=self._approvals)
         self._conversations = LaneConversations(self._link, store)
-        self._agents = AgentList(config, self._client, self._link, clock)
+        commands = LettaCommands(self._link, self._conversations, self._approvals, config.name)
+        self.can = Capabilities(approvals=self._approvals, commands=commands, pictures=pictures)
+        self._agents = AgentList(config, self._client, self._link, pictures, clock)
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
@@ -196,6 +199,10 @@ class LettaUpstream:
     async def aclose(self) -> None:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         await self._link.aclose()
+
+    def _socket(self, max_bytes: int) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
+        connect = self._config.connect_timeout
+        return self._client.websocket(_PATH, connect=connect, heartbeat=self._heartbeat, max_bytes=max_bytes)
 
     async def _try(self, runtime: Runtime, state: _State) -> AsyncGenerator[AnswerEvent, None]:
         """Look for the answer in the history if need be, else send the question and yield the events of the answer."""
