@@ -62,17 +62,18 @@ class ToolApprovals:
         self.signals = signals
         self.texts = texts
 
-    async def never_ran(self, turn: Turn) -> frozenset[str]:
-        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed, as far as is known.
+    async def earlier(self, turn: Turn) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed, and the allowed requests.
+
+        A call about which another program decided is none of them.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        if turn.attempts == 1:
-            return frozenset()
-        known = await self.store.of_turn(turn)
-        refused = (each for each in known if each.verdict is None or not each.verdict.allows)
-        return frozenset(each.call_id for each in refused if not each.may_have_run)
+        known = [] if turn.attempts == 1 else await self.store.of_turn(turn)
+        allowed = [each for each in known if each.verdict is not None and each.verdict.allows]
+        refused = (each for each in known if each not in allowed and not each.may_have_run)
+        return frozenset(each.call_id for each in refused), frozenset(each.ref for each in allowed)
 
     @asynccontextmanager
     async def during(

@@ -14,7 +14,7 @@ from agent_bridge.upstream.letta.frames import conversation_of
 from agent_bridge.upstream.transport.text import load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agent_bridge.upstream.letta.frames import Frame
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_VALUES = 1_000_000
 #: Codes of a close frame (RFC 6455, section 7.4.1): the server ends, or does not want the connection any more.
 _GOODBYES = frozenset({WSCloseCode.OK, WSCloseCode.GOING_AWAY})
-#: Frames of 30 kB each that repeat the state of the device. They are read only if they have pending approvals.
+#: Frames of 30 kB each that repeat the state of the device. They are read on request, or if approvals are pending.
 _DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_control_requests":[]'
 
 
@@ -35,19 +35,33 @@ class CommandSilent(Exception):
 
 
 class Connection:
-    """The commands and events of one open *socket*. *receive* gets each event, and must not block."""
+    """The commands and events of one open *socket*. *receive* gets each event, and must not block.
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Connection, Frame], None]) -> None:
+    *reads_all* tells whether it also gets states of the device without pending approvals.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        receive: Callable[[Connection, Frame], None],
+        reads_all: Callable[[], bool],
+    ) -> None:
         self._socket = socket
         self._receive = receive
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        self._reads_all = reads_all
+        #: The commands without a response, and the functions that get it as soon as it arrives.
+        self._waiting: dict[str, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         #: Whether it takes no more commands.
         self.ended = False
-        #: The ids of the conversations whose events the server sends to this connection.
-        self.followed: set[str] = set()
+        #: The ids of the conversations whose events the server sends to this connection, and the options of each.
+        self.followed: dict[str, Mapping[str, Any]] = {}
 
-    async def request(self, command: str, /, *, within: float, **fields: Any) -> Frame:
+    async def request(
+        self, command: str, /, *, within: float, arrived: Callable[[Frame], None] | None = None, **fields: Any
+    ) -> Frame:
         """Send a command, and return the response, which may report a failure. *within* is a limit in seconds.
+
+        *arrived* gets the response before *receive* gets the next event.
 
         Raises:
             ConnectionEnded: there is no response.
@@ -57,7 +71,7 @@ class Connection:
             raise ConnectionEnded
         request_id = uuid4().hex
         response: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = response
+        self._waiting[request_id] = response, arrived
         try:
             async with asyncio.timeout(within):
                 await self.send(type=command, request_id=request_id, **fields)
@@ -96,12 +110,12 @@ class Connection:
                     self._take(message.data)
         finally:
             self.ended = True
-            for response in self._waiting.values():
+            for response, _ in self._waiting.values():
                 if not response.done():
                     response.set_exception(ConnectionEnded())
 
     def _take(self, data: str) -> None:
-        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data:
+        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data and not self._reads_all():
             return
         try:
             frame = load_json(data, _MAX_VALUES)
@@ -109,9 +123,12 @@ class Connection:
             return
         if not isinstance(frame, dict):
             return
-        response = self._waiting.get(str(frame.get("request_id")))
-        if response is not None:
+        waiting = self._waiting.get(str(frame.get("request_id")))
+        if waiting is not None:
+            response, arrived = waiting
             if not response.done():
                 response.set_result(frame)
+                if arrived is not None:
+                    arrived(frame)
         elif conversation_of(frame):
             self._receive(self, frame)
