@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agent_bridge.config.model import Config
+from agent_bridge.config.kinds import KINDS_OF_KEYS
+from agent_bridge.config.model import Config, UpstreamConfig
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 
@@ -82,7 +83,9 @@ def _item(section: Section) -> Iterator[str]:
 
 def _keys(section: Section, indent: str) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
-        yield from _comment(field.description, indent)
+        kinds = KINDS_OF_KEYS.get(name, ()) if isinstance(section, UpstreamConfig) else ()
+        only = f" Only with kind: {' or '.join(kinds)}." if kinds else ""
+        yield from _comment(f"{field.description or ''}{only}", indent)
         yield indent + _line(name, field, getattr(section, name))
 
 

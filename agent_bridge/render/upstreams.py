@@ -1,4 +1,4 @@
-"""The status of an upstream, as a line of Markdown for administrators."""
+"""The status of an upstream as Markdown for administrators."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ def upstream_status(health: Health, texts: Texts, prefix: str) -> str:
     if health.waiting:
         sentences.append(commands.status_waiting.format(waiting=health.waiting, prefix=prefix))
     return ". ".join(sentences)
+
+
+def upstream_facts(health: Health, texts: Texts) -> str:
+    """Return the kind of an upstream, the software of its server and its capabilities; empty if they are not known."""
+    if not health.kind:
+        return ""
+    facts = [f"`kind: {health.kind}`", escape(health.server)]
+    if health.capabilities:
+        names = ", ".join(f"`{name}`" for name in health.capabilities)
+        facts.append(texts.commands.status_capabilities.format(names=names))
+    return ", ".join(filter(None, facts))

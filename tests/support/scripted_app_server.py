@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from agent_bridge.demo.agents.openai_server import Reasoning
+from agent_bridge.demo.agents.openai_server import Reasoning, Refusal
 from support.answer_chunks import Tool
 from support.scripted_upstream import ScriptedUpstream
 
@@ -63,6 +63,9 @@ class ScriptedAppServer(ScriptedUpstream):
         super().__init__(*models)
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
+        #: The token that the server wants, and the status with which it responds to the handshake of a WebSocket.
+        self.token = ""
+        self.handshake = 101
         self.guarded: set[str] = set()
         #: Whether a request for approval offers to allow calls like this one.
         self.offers_always = True
@@ -88,7 +91,7 @@ class ScriptedAppServer(ScriptedUpstream):
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths of the server."""
-        return [*super().routes(), web.get("/ws", self._serve)]
+        return [*super().routes(), web.get("/ws", self._serve), web.get("/app-server-info", self._describe)]
 
     def cut(self) -> None:
         """End all connections without a goodbye."""
@@ -100,6 +103,9 @@ class ScriptedAppServer(ScriptedUpstream):
         _abort(self.sockets[0])
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        self._authorise(request)
+        if self.handshake != 101:
+            raise Refusal("", self.handshake)
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         self.sockets.append(socket)
@@ -136,7 +142,19 @@ class ScriptedAppServer(ScriptedUpstream):
             response = await handler(socket, frame)
             await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
 
-    async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
+    def agent_entries(self) -> list[Frame]:
+        """Return the agents as the WebSocket lists them."""
+        return [{"id": each["id"], "name": each.get("name", each["id"])} for each in self.models]
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        return web.json_response(await self._on_app_server_info(None, {}))
+
+    def _authorise(self, request: web.Request) -> None:
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            raise Refusal("missing websocket bearer token", 401)
+
+    async def _on_app_server_info(self, _socket: web.WebSocketResponse | None, _frame: Frame) -> Frame:
         return {
             "type": "app_server_info_response",
             "letta_code_version": "0.0",
@@ -146,7 +164,7 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_agent_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         query = frame.get("query", {})
-        entries = [{"id": each["id"], "name": each.get("name", each["id"])} for each in self.models]
+        entries = self.agent_entries()
         ids = [each["id"] for each in entries]
         start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
         return {"type": "agent_list_response", "agents": entries[start : start + query.get("limit", 50)]}

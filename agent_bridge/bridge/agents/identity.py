@@ -28,6 +28,10 @@ class HeldChange:
     #: Listed ids that no known agent has. They get no rooms.
     appeared: tuple[AgentInfo, ...] = ()
 
+    def __add__(self, other: HeldChange) -> HeldChange:
+        """Return both changes as one."""
+        return HeldChange(self.vanished + other.vanished, self.appeared + other.appeared)
+
     @property
     def vanished_names(self) -> tuple[str, ...]:
         """The names of :attr:`vanished`."""
