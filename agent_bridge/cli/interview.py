@@ -65,9 +65,7 @@ def interview(
     known_kind = None if kind is None else parse_kind(kind)
     found = _find_upstream(settings["upstream_name"], upstream, api_key, known_kind)
     if interactive and known_kind is None and found is not None and found.kind != "openai":
-        chosen = parse_kind(_ask(f"Kind of the upstream ({KINDS})", UpstreamKind, default=found.kind))
-        if chosen != found.kind:
-            found = _find_upstream(settings["upstream_name"], upstream, api_key, chosen)
+        found = _choose_kind(found, settings["upstream_name"], upstream, api_key)
     answers = InitAnswers(
         homeserver=homeserver,
         domain=domain,
@@ -79,6 +77,11 @@ def interview(
         is_letta=found is not None and found.is_letta,
         **settings,
     )
+    return answers, _notes(homeserver, server_name, found, api_key)
+
+
+def _notes(homeserver: str, server_name: str | None, found: FoundUpstream | None, api_key: str | None) -> list[str]:
+    """Return the notes about the servers."""
     notes: list[str] = []
     if server_name is None:
         notes.append(
@@ -86,7 +89,13 @@ def interview(
         )
     if found is not None:
         notes += [_described(found, api_key), *_remarks(found, api_key)]
-    return answers, notes
+    return notes
+
+
+def _choose_kind(found: FoundUpstream, name: str, url: str, api_key: str | None) -> FoundUpstream | None:
+    """Ask for the kind of the upstream that was *found*, and return the upstream as that kind."""
+    chosen = parse_kind(_ask(f"Kind of the upstream ({KINDS})", UpstreamKind, default=found.kind))
+    return found if chosen == found.kind else _find_upstream(name, url, api_key, chosen)
 
 
 def _find_upstream(name: str, url: str, api_key: str | None, kind: UpstreamKind | None = None) -> FoundUpstream | None:

@@ -265,7 +265,8 @@ class UpstreamConfig(Section):
     @field_validator(*KINDS_OF_KEYS)
     @classmethod
     def _has_an_effect(cls, value: object, info: ValidationInfo) -> object:
-        refuse_unused(cls, str(info.field_name), value, info.data.get("kind"))
+        key, api = str(info.field_name), info.data.get("api")
+        refuse_unused(cls, key, value, info.data.get("kind"), str(value) if key == "api" else api)
         return value
 
     @property

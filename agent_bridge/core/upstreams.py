@@ -25,6 +25,8 @@ class Health:
     kind: str = ""
     server: str = ""
     capabilities: tuple[str, ...] = ()
+    #: The names of the agents whose ids are *appeared*.
+    appeared_names: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from agent_bridge.render.content import escape, in_backticks
@@ -22,7 +23,13 @@ def upstream_status(health: Health, texts: Texts, prefix: str) -> str:
     sentences = [commands.status_upstream.format(name=name, agents=texts.count(health.agents, texts.agent))]
     if health.appeared:
         vanished = ", ".join(f"*{escape(each)}*" for each in health.vanished)
-        appeared = ", ".join(f"`{in_backticks(each)}`" for each in health.appeared)
+        # Ids that are names say enough.
+        pairs = zip_longest(health.appeared, health.appeared_names)
+        appeared = ", ".join(
+            f"`{in_backticks(each)}`" + (f" ({escape(name)})" if name not in {each, None} else "")
+            for each, name in pairs
+            if each is not None
+        )
         sentences.append(commands.status_unclear.format(vanished=vanished, appeared=appeared, prefix=prefix))
     if health.doubted:
         sentences.append(commands.status_doubted.format(doubted=health.doubted, prefix=prefix))

@@ -235,7 +235,10 @@ async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: U
 
 async def test_init_recognises_it(letta: LettaServer) -> None:
     config = UpstreamConfig.model_validate({"name": "u", "url": letta.url.removesuffix("/v1")})
-    assert await find_upstream(config) == FoundUpstream(letta.url, is_letta=True, agents=0)
+    found = await find_upstream(config)
+    assert (found.url, found.kind, found.agents) == (letta.root, "letta", 0)
+    assert found.server.endswith(", protocol 1")
+    assert await find_upstream(config, "openai") == FoundUpstream(letta.url, is_letta=True, agents=0)
 
 
 async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, database: Database) -> None:

@@ -202,6 +202,24 @@ async def test_two_processes_switch_once(
     assert await Agents(database).switch("up", "letta", {1: "agent-9", 2: "agent-9"}) == 0
 
 
+async def test_a_switch_that_fails_changes_nothing(
+    server: TwoInterfaces, session: aiohttp.ClientSession, database: Database, clock: Clock
+) -> None:
+    await known(database, server, session, clock)
+    async with discovering(server.url, "letta", session, database, clock) as discovery:
+        # The report for the administrators cannot be stored.
+        await database.execute("ALTER TABLE kv RENAME TO elsewhere")
+        try:
+            [health] = await discovery.sync()
+        finally:
+            await database.execute("ALTER TABLE elsewhere RENAME TO kv")
+        assert not health.ok
+        assert await models(database) == {1: "Dora", 2: "Egon"}
+        [health] = await discovery.sync()
+        assert health.ok
+        assert await models(database) == {1: "agent-1", 2: "agent-2"}
+
+
 async def test_the_rest_server_knows_the_agents_by_other_ids(
     server: TwoInterfaces, session: aiohttp.ClientSession, database: Database, clock: Clock
 ) -> None:

@@ -102,7 +102,7 @@ async def test_a_rename_at_the_moment_of_the_change_is_held(harness: BridgeHarne
             egon = Conversation(running, person, egon.room_id, egon.ghost)
             await person.wait_for(lambda: texts(egon) == ["Echo: and you?"])
             status = await egon.command("status")
-            assert "It no longer lists Dora H; new in its list: agent-held-1, agent-held-3" in status
+            assert "It no longer lists Dora H; new in its list: agent-held-1 (Zoe H), agent-held-3 (New H)" in status
             assert len(await running.agents.all()) == 2
             assert texts(dora) == []
             assert "The room of Dora H belongs to Zoe H" in await egon.command('same "Dora H" agent-held-1')

@@ -186,6 +186,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             "  - {name: third, url: http://localhost, matrix_tools: false}\n"
             "  - {name: fourth, url: http://localhost, kind: letta_v1, matrix_tools: true, approvals: allow}\n"
             "  - {name: fifth, url: http://localhost, approvals: {Bash: ask}}\n"
+            "  - {name: sixth, url: http://localhost, approvals: allow, api: responses}\n"
         ),
         [
             (
@@ -198,7 +199,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             ),
             (
                 "config.yaml:17: upstreams[4].approvals: has no effect with kind: openai, only with kind: letta or "
-                "kind: letta_v1; remove the key"
+                "kind: letta_v1 or api: responses; remove the key"
             ),
         ],
     ),

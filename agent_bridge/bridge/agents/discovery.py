@@ -259,7 +259,8 @@ class Discovery:
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
         waiting = await self._waiting(watch)
-        return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
+        health = Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
+        return replace(health, appeared_names=held.appeared_names)
 
     async def _known(
         self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool

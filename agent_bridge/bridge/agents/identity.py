@@ -42,6 +42,11 @@ class HeldChange:
         """The ids of :attr:`appeared`."""
         return tuple(item.model for item in self.appeared)
 
+    @property
+    def appeared_names(self) -> tuple[str, ...]:
+        """The names of :attr:`appeared`."""
+        return tuple(item.name for item in self.appeared)
+
 
 def hold_unclear(diff: AgentDiff, missed: Collection[int]) -> tuple[AgentDiff, HeldChange]:
     """Return *diff* without the changes that a rename may explain, and these changes.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks for the completion of a sync without a signal.
 _LOOK = 1.0
 #: The fields of a status that are tuples.
-_TUPLES = ("vanished", "appeared", "capabilities")
+_TUPLES = ("vanished", "appeared", "appeared_names", "capabilities")
 
 
 @dataclass(frozen=True, slots=True)
