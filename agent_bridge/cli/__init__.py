@@ -173,7 +173,7 @@ def plan(
     *,
     config: ConfigFile = _DEFAULT,
     kind: Annotated[
-        str | None, typer.Option(help="Kind that the upstream shall get; default: that of the configuration.")
+        str | None, typer.Option(help="Compare as this kind; default: that of the configuration.")
     ] = None,
 ) -> None:
     """Show which rooms keep their agents if the kind of an upstream changes. Writes nothing.

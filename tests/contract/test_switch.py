@@ -120,7 +120,7 @@ async def test_the_way_back(
     assert switches["up"] == {"number": 2, "kind": "openai", "agents": 2}
 
 
-async def test_what_the_list_does_not_tell_is_held(
+async def test_agents_that_the_list_does_not_tell_are_held(
     server: TwoInterfaces, session: aiohttp.ClientSession, database: Database, clock: Clock
 ) -> None:
     await known(database, server, session, clock)
