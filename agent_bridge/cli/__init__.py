@@ -172,9 +172,7 @@ def plan(
     upstream: Annotated[str | None, typer.Argument(help="Name of the upstream; default: all.")] = None,
     *,
     config: ConfigFile = _DEFAULT,
-    kind: Annotated[
-        str | None, typer.Option(help="Compare as this kind; default: that of the configuration.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option(help="Compare as this kind; default: that of the configuration.")] = None,
 ) -> None:
     """Show which rooms keep their agents if the kind of an upstream changes. Writes nothing.
 

@@ -185,9 +185,9 @@ class Texts:
     upstream_perhaps_http: str
     upstream_perhaps_https: str
     upstream_command: str
-    websocket_missing: str
-    websocket_origin: str
-    websocket_upgrade: str
+    upstream_no_websocket: str
+    upstream_origin: str
+    upstream_upgrade: str
     letta_version: str
     letta_lacks: str
     letta_not_accepted: str

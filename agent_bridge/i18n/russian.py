@@ -223,11 +223,11 @@ RUSSIAN = Texts(
     ),
     upstream_perhaps_https="сервер {upstream} не прислал ответ HTTP: возможно, его url начинается с https://",
     upstream_command="сервер {upstream} не выполнил команду",
-    websocket_missing="у сервера {upstream} нет WebSocket по адресу /ws ({status}): это url сервера App Server?",
-    websocket_origin=(
+    upstream_no_websocket="у сервера {upstream} нет WebSocket по адресу /ws ({status}): это url сервера App Server?",
+    upstream_origin=(
         "сервер {upstream} отклоняет WebSocket ({status}): возможно, прокси или ключ headers добавляет Origin"
     ),
-    websocket_upgrade="сервер {upstream} отклоняет WebSocket ({status}): у него другая версия протокола",
+    upstream_upgrade="сервер {upstream} отклоняет WebSocket ({status}): у него другая версия протокола",
     letta_version="сервер {upstream} использует версию {version} протокола App Server, а мост — версию 1",
     letta_lacks="серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}",
     letta_not_accepted="сервер {upstream} пока не принимает сообщение",

@@ -10,13 +10,12 @@ from agent_bridge.cli.plan import plan
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.postgres.database import Database
 from support.records import wanted
 from support.two_interfaces import TwoInterfaces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from agent_bridge.store.postgres.database import Database
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -25,6 +24,12 @@ NOWHERE = "http://127.0.0.1:9"
 async def server() -> AsyncIterator[TwoInterfaces]:
     async with TwoInterfaces({"agent-1": "Dora", "agent-2": "Egon"}) as running:
         yield running
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as opened:
+        yield opened
 
 
 def config(database: str, *upstreams: dict[str, Any]) -> Config:
@@ -43,15 +48,15 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
 
 
-async def test_each_room_is_compared(server: TwoInterfaces, store_url: str, database: Database) -> None:
+async def test_each_room_is_compared(server: TwoInterfaces, database_url: str, database: Database) -> None:
     agents = Agents(database)
     await agents.add([wanted("Dora"), wanted("Egon"), wanted("Emil")])
     (dora, *_) = await agents.all()
     await agents.room_made(dora.home.id, "!dora:bed.test", "Dora", "")
-    before = await agents.all()
+    before, values = await agents.all(), await database.rows("SELECT * FROM kv")
     server.by_id |= {"agent-3": "Egon", "agent-4": "Zoe"}
     up = {"name": "up", "url": server.api_url, "history": "server", "session_header": "X-Key"}
-    text, is_clear = await plan(config(store_url, up), None, "letta")
+    text, is_clear = await plan(config(database_url, up), None, "letta")
     assert not is_clear
     assert cells(text)[1:6] == [
         ["keeps", "Dora", "Dora → agent-1", "!dora:bed.test"],
@@ -63,27 +68,27 @@ async def test_each_room_is_compared(server: TwoInterfaces, store_url: str, data
     assert text.startswith(f"up (kind: letta, {server.url}/v1): App Server 0.0, protocol 1, 4 agents")
     assert "set kind: letta, remove history, session_header, and start them again." in text
     assert await agents.all() == before
-    assert await database.rows("SELECT * FROM kv") == []
+    assert await database.rows("SELECT * FROM kv") == values
 
 
-async def test_each_room_keeps_its_agent(server: TwoInterfaces, store_url: str, database: Database) -> None:
+async def test_each_room_keeps_its_agent(server: TwoInterfaces, database_url: str, database: Database) -> None:
     await Agents(database).add([wanted("Dora")])
-    text, is_clear = await plan(config(store_url, {"name": "up", "url": server.url, "kind": "letta"}), "up", None)
+    text, is_clear = await plan(config(database_url, {"name": "up", "url": server.url, "kind": "letta"}), "up", None)
     assert is_clear
     assert ["new", "Egon", "agent-2", "no room yet"] in cells(text)
     # The configuration has the kind already.
     assert "Nothing was written" not in text
 
 
-async def test_the_kind_has_not_changed(server: TwoInterfaces, store_url: str, database: Database) -> None:
+async def test_the_kind_has_not_changed(server: TwoInterfaces, database_url: str, database: Database) -> None:
     await Agents(database).add([wanted("Dora")])
-    text, is_clear = await plan(config(store_url, {"name": "up", "url": server.api_url}), None, None)
+    text, is_clear = await plan(config(database_url, {"name": "up", "url": server.api_url}), None, None)
     assert (is_clear, "The kind has not changed" in text) == (True, True)
 
 
-async def test_a_server_that_does_not_answer(store_url: str, database: Database) -> None:
+async def test_a_server_that_does_not_answer(database_url: str, database: Database) -> None:
     await Agents(database).add([wanted("Dora")])
-    text, is_clear = await plan(config(store_url, {"name": "up", "url": NOWHERE}), None, "letta")
+    text, is_clear = await plan(config(database_url, {"name": "up", "url": NOWHERE}), None, "letta")
     assert not is_clear
     assert "up could not be reached" in text
 

@@ -178,7 +178,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "kind": (
         "  - {name: other, url: http://localhost, kind: oracle}\n",
-        ["config.yaml:10: upstreams[1].kind: must be 'openai' or 'letta'"],
+        ["config.yaml:10: upstreams[1].kind: must be 'openai', 'letta' or 'letta_v1'"],
     ),
     "keys of another kind": (
         (

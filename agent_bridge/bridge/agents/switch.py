@@ -83,7 +83,11 @@ def compare_kinds(known: Sequence[Agent], listed: Sequence[AgentInfo], kind: str
             found.append((agent, by_name[agent.name]))
         elif agent.state is not AgentState.GONE:
             unclear.append((agent, reason))
-    return Switch(tuple(found), tuple(unclear))
+    return Switch(tuple(sorted(found, key=_row_id)), tuple(sorted(unclear, key=_row_id)))
+
+
+def _row_id(pair: tuple[Agent, object]) -> int:
+    return pair[0].id
 
 
 def _namesakes(agents: Sequence[Agent]) -> Mapping[str, list[Agent]]:

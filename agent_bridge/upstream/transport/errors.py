@@ -110,11 +110,11 @@ class ErrorMapper:
         upstream, status = self.upstream, response.status
         if status == HTTPStatus.NOT_FOUND or status < HTTPStatus.MULTIPLE_CHOICES:
             # Perhaps a gateway waits for the server.
-            return _not_begun(UpstreamFailed(Text("websocket_missing", upstream=upstream, status=status)))
+            return _not_begun(UpstreamFailed(Text("upstream_no_websocket", upstream=upstream, status=status)))
         if status == HTTPStatus.FORBIDDEN:
-            return UpstreamRefused(Text("websocket_origin", upstream=upstream, status=status))
+            return UpstreamRefused(Text("upstream_origin", upstream=upstream, status=status))
         if status == HTTPStatus.UPGRADE_REQUIRED:
-            return UpstreamRefused(Text("websocket_upgrade", upstream=upstream, status=status))
+            return UpstreamRefused(Text("upstream_upgrade", upstream=upstream, status=status))
         return self.from_response(response, now, RequestContext())
 
     def from_answer(self, report: ErrorReport, *, begun: bool) -> UpstreamError:
