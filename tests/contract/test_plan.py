@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agent_bridge.cli import cli
 from agent_bridge.cli.plan import plan
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
+from support.process import write_config
 from support.records import wanted
 from support.two_interfaces import TwoInterfaces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -84,6 +89,18 @@ async def test_the_kind_has_not_changed(server: TwoInterfaces, database_url: str
     await Agents(database).add([wanted("Dora")])
     text, is_clear = await plan(config(database_url, {"name": "up", "url": server.api_url}), None, None)
     assert (is_clear, "The kind has not changed" in text) == (True, True)
+
+
+async def test_the_command(server: TwoInterfaces, database_url: str, database: Database, tmp_path: Path) -> None:
+    await Agents(database).add([wanted("Dora"), wanted("Emil")])
+    file = write_config(tmp_path, config(database_url, {"name": "up", "url": server.api_url}))
+    command = ["plan", "up", "--kind", "letta", "--config", str(file)]
+    result = await asyncio.to_thread(CliRunner().invoke, cli, command)
+    assert result.exit_code == 1, result.output
+    assert ["keeps", "Dora", "Dora → agent-1", "no room yet"] in cells(result.output)
+    await database.execute("UPDATE agent SET state = 'gone' WHERE name = 'Emil'")
+    result = await asyncio.to_thread(CliRunner().invoke, cli, command)
+    assert result.exit_code == 0, result.output
 
 
 async def test_a_server_that_does_not_answer(database_url: str, database: Database) -> None:

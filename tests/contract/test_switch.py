@@ -219,6 +219,26 @@ async def test_a_switch_that_fails_changes_nothing(
         assert await models(database) == {1: "agent-1", 2: "agent-2"}
 
 
+async def test_a_process_that_is_killed_after_the_switch(
+    server: TwoInterfaces, session: aiohttp.ClientSession, database: Database, clock: Clock
+) -> None:
+    await known(database, server, session, clock)
+    await database.execute("UPDATE agent SET state = 'gone' WHERE id = 2")
+    # The names and states of the new list are written after it.
+    assert await Agents(database).switch("up", "letta", {1: "agent-1", 2: "agent-2"}) == 2
+    server.by_id["agent-1"] = "Theodora"
+    async with discovering(server.url, "letta", session, database, clock) as discovery:
+        [health] = await discovery.sync()
+    assert (health.vanished, health.appeared) == ((), ())
+    assert [(each.agent.model, each.agent.name, each.agent.state) for each in await Agents(database).all()] == [
+        ("agent-1", "Theodora", AgentState.ACTIVE),
+        # It never had a room.
+        ("agent-2", "Egon", AgentState.HELD),
+    ]
+    switches = await KeyValues(database).get(KeyValues.SWITCHES)
+    assert switches["up"]["number"] == 1
+
+
 async def test_the_rest_server_knows_the_agents_by_other_ids(
     server: TwoInterfaces, session: aiohttp.ClientSession, database: Database, clock: Clock
 ) -> None:
