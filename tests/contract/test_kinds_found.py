@@ -14,7 +14,7 @@ from agent_bridge.cli.probe import find_upstream, is_on_this_machine
 from agent_bridge.config.load import load
 from agent_bridge.config.model import DatabaseConfig, UpstreamConfig
 from agent_bridge.core.errors import UpstreamError
-from support.scripted_app_server import ScriptedAppServer
+from support.app_server_doors import GuardedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import ScriptedUpstream
 
@@ -26,8 +26,8 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedAppServer]:
-    async with ScriptedAppServer() as running:
+async def server() -> AsyncIterator[GuardedAppServer]:
+    async with GuardedAppServer() as running:
         running.models = [{"id": "Dora", "owned_by": "letta"}]
         yield running
 
@@ -36,7 +36,7 @@ def at(url: str, **keys: Any) -> UpstreamConfig:
     return UpstreamConfig.model_validate({"name": "up", "url": url, **keys})
 
 
-async def test_an_app_server_is_found_with_and_without_v1(server: ScriptedAppServer) -> None:
+async def test_an_app_server_is_found_with_and_without_v1(server: GuardedAppServer) -> None:
     for url in (server.url, server.api_url):
         found = await find_upstream(at(url))
         assert (found.kind, found.url, found.agents) == ("letta", server.url, 1)
@@ -65,7 +65,7 @@ async def test_a_rest_server_is_found() -> None:
     ],
 )
 async def test_an_app_server_that_the_bridge_cannot_use(
-    server: ScriptedAppServer, fault: dict[str, Any], words: str
+    server: GuardedAppServer, fault: dict[str, Any], words: str
 ) -> None:
     for name, value in fault.items():
         setattr(server, name, value)
@@ -94,7 +94,7 @@ def options_for(url: str) -> tuple[str, ...]:
     return "--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", url, "--admin", "@me:bed.test"
 
 
-async def test_init_configures_the_kind(server: ScriptedAppServer, tmp_path: Path) -> None:
+async def test_init_configures_the_kind(server: GuardedAppServer, tmp_path: Path) -> None:
     code, said = await asyncio.to_thread(run_init, tmp_path, *options_for(server.api_url))
     assert code == 0, said
     assert "Letta's App Server lists 1 agent" in said
@@ -114,7 +114,7 @@ async def test_init_configures_the_kind(server: ScriptedAppServer, tmp_path: Pat
     assert "--kind: must be one of openai, letta, letta_v1" in said
 
 
-async def test_init_asks_about_the_kind(server: ScriptedAppServer, tmp_path: Path) -> None:
+async def test_init_asks_about_the_kind(server: GuardedAppServer, tmp_path: Path) -> None:
     options = ("--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", server.url)
     for answer, kind in {"": "letta", "openai": "openai"}.items():
         # The key, the user id, the plain names, the kind.
@@ -124,7 +124,7 @@ async def test_init_asks_about_the_kind(server: ScriptedAppServer, tmp_path: Pat
         assert load(tmp_path / "config.yaml", {}).upstreams[0].kind == kind
 
 
-async def test_init_with_a_token(server: ScriptedAppServer, tmp_path: Path) -> None:
+async def test_init_with_a_token(server: GuardedAppServer, tmp_path: Path) -> None:
     server.token = "right-key"
     for key, problem in {
         "": "needs an API key",
@@ -148,7 +148,7 @@ async def findings(folder: Path, upstream: UpstreamConfig) -> list[str]:
     return [each for each in found if "upstream up" in each]
 
 
-async def test_doctor_tells_of_the_kind(server: ScriptedAppServer, tmp_path: Path) -> None:
+async def test_doctor_tells_of_the_kind(server: GuardedAppServer, tmp_path: Path) -> None:
     _, hint = await findings(tmp_path, at(server.api_url))
     assert hint.startswith("ok    upstream up: kind: letta gives agents ids that last")
     assert "agent-bridge plan up --kind letta" in hint
@@ -168,7 +168,7 @@ async def test_doctor_tells_of_the_kind(server: ScriptedAppServer, tmp_path: Pat
     ],
 )
 async def test_doctor_names_the_remedy(
-    server: ScriptedAppServer, fault: dict[str, Any], remedy: str, tmp_path: Path
+    server: GuardedAppServer, fault: dict[str, Any], remedy: str, tmp_path: Path
 ) -> None:
     for name, value in fault.items():
         setattr(server, name, value)

@@ -14,9 +14,9 @@ from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
+from support.app_server_doors import TwoInterfaces
 from support.process import write_config
 from support.records import wanted
-from support.two_interfaces import TwoInterfaces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,9 +20,9 @@ from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from contract.test_discovery import Clock, no_rooms
+from support.app_server_doors import TwoInterfaces
 from support.records import NAMES
 from support.scripted_letta_v1 import ScriptedLettaV1
-from support.two_interfaces import TwoInterfaces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -140,7 +140,7 @@ async def test_agents_that_the_list_does_not_tell_are_held(
         assert health.vanished == ("Dora",)
         assert {each.agent.name for each in await Agents(database).all()} == {"Dora", "Zoe"}
         # The twin has another name now, and Dora's name is unique.
-        server.by_id["agent-3"] = "Theodora"
+        server.by_id |= {"agent-3": "Theodora"}
         [health] = await discovery.sync()
         assert not health.held
         assert await models(database) == {1: "agent-1", 2: "agent-2", 3: "agent-3"}
@@ -226,7 +226,7 @@ async def test_a_process_that_is_killed_after_the_switch(
     await database.execute("UPDATE agent SET state = 'gone' WHERE id = 2")
     # The names and states of the new list are written after it.
     assert await Agents(database).switch("up", "letta", {1: "agent-1", 2: "agent-2"}) == 2
-    server.by_id["agent-1"] = "Theodora"
+    server.by_id |= {"agent-1": "Theodora"}
     async with discovering(server.url, "letta", session, database, clock) as discovery:
         [health] = await discovery.sync()
     assert (health.vanished, health.appeared) == ((), ())

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.cli.plan import plan
 from agent_bridge.core.agents import AgentState
+from support.app_server_doors import TwoInterfaces
 from support.conditions import eventually
 from support.harness import DOMAIN, Conversation
 from support.letta_server import LettaServer
-from support.two_interfaces import TwoInterfaces
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Running

@@ -19,7 +19,8 @@ from support.watchdog import ends_with_us, temporary_folder
 if TYPE_CHECKING:
     from types import TracebackType
 
-_LETTA = Path(sysconfig.get_path("scripts")) / "letta"
+#: The installed version, or the program that TEST_LETTA names.
+_LETTA = Path(os.environ.get("TEST_LETTA") or Path(sysconfig.get_path("scripts")) / "letta")
 #: Seconds for the whole start.
 _START = 60
 #: Seconds for one command, of the command line or of the WebSocket.

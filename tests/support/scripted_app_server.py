@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
-from agent_bridge.demo.agents.openai_server import Reasoning, Refusal
+from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
 from support.scripted_upstream import ScriptedUpstream
 
@@ -38,6 +38,8 @@ class Talk:
     task: asyncio.Task[None] | None = None
     #: The run that was given up, and blocks the conversation.
     stuck: str = ""
+    #: The run of the answer.
+    run: str = ""
     #: Requests for approval that are undecided.
     pending: dict[str, asyncio.Future[Frame]] = field(default_factory=dict)
 
@@ -61,11 +63,9 @@ class ScriptedAppServer(ScriptedUpstream):
 
     def __init__(self, *models: str) -> None:
         super().__init__(*models)
+        self.version = "0.0"
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
-        #: The token that the server wants, and the status with which it responds to the handshake of a WebSocket.
-        self.token = ""
-        self.handshake = 101
         self.guarded: set[str] = set()
         #: Whether a request for approval offers to allow calls like this one.
         self.offers_always = True
@@ -74,6 +74,12 @@ class ScriptedAppServer(ScriptedUpstream):
         self.commands: list[Frame] = []
         self.silent: set[str] = set()
         self.cut_at: set[str] = set()
+        #: Where its WebSocket is now, empty if it is here.
+        self.moved_to = ""
+        #: Whether no conversation accepts a message.
+        self.refuses = False
+        #: The number of conversations that the server refuses to archive.
+        self.refused_archives = 0
         #: Decisions that arrived and counted.
         self.decisions: list[Frame] = []
         self.sockets: list[web.WebSocketResponse] = []
@@ -91,7 +97,7 @@ class ScriptedAppServer(ScriptedUpstream):
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths of the server."""
-        return [*super().routes(), web.get("/ws", self._serve), web.get("/app-server-info", self._describe)]
+        return [*super().routes(), web.get("/ws", self._serve)]
 
     def cut(self) -> None:
         """End all connections without a goodbye."""
@@ -102,10 +108,15 @@ class ScriptedAppServer(ScriptedUpstream):
         """End the oldest connection without a goodbye."""
         _abort(self.sockets[0])
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
-        self._authorise(request)
-        if self.handshake != 101:
-            raise Refusal("", self.handshake)
+    def say_goodbye(self) -> None:
+        """Close all connections, as a server does that ends."""
+        self._goodbyes = [
+            asyncio.create_task(socket.close(code=WSCloseCode.GOING_AWAY)) for socket in list(self.sockets)
+        ]
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self.moved_to:
+            raise web.HTTPTemporaryRedirect(self.moved_to)
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         self.sockets.append(socket)
@@ -142,32 +153,28 @@ class ScriptedAppServer(ScriptedUpstream):
             response = await handler(socket, frame)
             await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
 
-    def agent_entries(self) -> list[Frame]:
-        """Return the agents as the WebSocket lists them."""
-        return [{"id": each["id"], "name": each.get("name", each["id"])} for each in self.models]
-
-    async def _describe(self, request: web.Request) -> web.Response:
-        self._authorise(request)
-        return web.json_response(await self._on_app_server_info(None, {}))
-
-    def _authorise(self, request: web.Request) -> None:
-        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
-            raise Refusal("missing websocket bearer token", 401)
-
-    async def _on_app_server_info(self, _socket: web.WebSocketResponse | None, _frame: Frame) -> Frame:
+    async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
         return {
             "type": "app_server_info_response",
-            "letta_code_version": "0.0",
+            "letta_code_version": self.version,
             "protocol_version": self.protocol_version,
             "capabilities": self.capabilities,
         }
 
     async def _on_agent_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         query = frame.get("query", {})
-        entries = self.agent_entries()
+        entries = [{"name": each["id"], **each} for each in self.models]
         ids = [each["id"] for each in entries]
         start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
         return {"type": "agent_list_response", "agents": entries[start : start + query.get("limit", 50)]}
+
+    async def _on_agent_retrieve(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        known = any(each["id"] == frame["agent_id"] for each in self.models)
+        return {"type": "agent_retrieve_response", "success": known} | ({} if known else {"error": "not found"})
+
+    async def _on_conversation_retrieve(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        known = frame["conversation_id"] in self.talks
+        return {"type": "conversation_retrieve_response", "success": known} | ({} if known else {"error": "not found"})
 
     async def _on_conversation_create(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self._new(frame["body"]["agent_id"], frame["body"]["summary"])
@@ -185,6 +192,9 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_conversation_update(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["conversation_id"]]
+        if self.refused_archives and "archived" in frame["body"]:
+            self.refused_archives -= 1
+            return {"type": "conversation_update_response", "success": False, "error": "scripted"}
         talk.summary = frame["body"].get("summary", talk.summary)
         talk.archived = frame["body"].get("archived", talk.archived)
         return {"type": "conversation_update_response", "conversation": _shown(talk)}
@@ -232,7 +242,7 @@ class ScriptedAppServer(ScriptedUpstream):
             self.decisions.append(payload["decision"])
             decision.set_result(payload["decision"])
             return {**response, "accepted": True}
-        if talk.is_running or _lost_calls(talk):
+        if self.refuses or talk.is_running or _lost_calls(talk):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
@@ -243,18 +253,18 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["runtime"]["conversation_id"]]
-        aborted = talk.is_running
+        aborted = talk.is_running and frame.get("run_id", talk.run) == talk.run
         if talk.task is not None and aborted:
             talk.task.cancel()
             with suppress(asyncio.CancelledError):
                 await talk.task
-            await self._finish(talk, "cancelled")
+            await self.finish(talk, "cancelled")
         return {"type": "abort_message_response", "runtime": talk.runtime, "aborted": aborted}
 
     async def _turn(self, talk: Talk, said: Frame) -> None:
         if talk.stuck:
             error = f"Conversation {talk.id} already has an active run ({talk.stuck})"
-            await self._finish(talk, "error", error)
+            await self.finish(talk, "error", error)
             return
         talk.messages.append({"id": self._id("ui-msg"), "message_type": "user_message", "otid": said["otid"]})
         question = said["content"]
@@ -262,6 +272,7 @@ class ScriptedAppServer(ScriptedUpstream):
         self.asked.append({"messages": [{"content": text}]})
         script = self.scripts.popleft() if self.scripts else self.script
         run, number = self._id("local-run"), itertools.count(1)
+        talk.run = run
         async for piece in script(text):
             if piece is None:
                 self.cut()
@@ -270,7 +281,7 @@ class ScriptedAppServer(ScriptedUpstream):
                 report = {"error": {"message": str(piece) if isinstance(piece, Exception) else "scripted"}}
                 if isinstance(piece, int):
                     report["error"]["code"] = str(piece)
-                await self._finish(talk, "error", json.dumps(report))
+                await self.finish(talk, "error", json.dumps(report))
                 return
             if isinstance(piece, Tool) and piece.call_id is None:
                 piece = replace(piece, call_id=self._id("call"))  # noqa: PLW2901
@@ -279,7 +290,7 @@ class ScriptedAppServer(ScriptedUpstream):
             if isinstance(piece, Tool):
                 await self._use(talk, piece, run)
         await self._say(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
-        await self._finish(talk, "end_turn")
+        await self.finish(talk, "end_turn")
 
     def _deltas(self, talk: Talk, piece: object) -> Iterable[Frame]:
         """Yield the deltas that bring *piece*, and keep it in the history."""
@@ -320,7 +331,8 @@ class ScriptedAppServer(ScriptedUpstream):
     async def _say(self, talk: Talk, delta: Frame) -> None:
         await self._tell(talk, {"type": "stream_delta", "delta": delta})
 
-    async def _finish(self, talk: Talk, reason: str, error: str = "") -> None:
+    async def finish(self, talk: Talk, reason: str, error: str = "") -> None:
+        """Tell the end of a turn."""
         end = {"type": "turn_finished", "turn_id": self._id("turn"), "stop_reason": reason}
         await self._tell(talk, end | ({"error": error} if error else {}))
 

@@ -19,6 +19,7 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import (
     AgentGone,
+    AnswerInterrupted,
     AnswerTooLong,
     ConversationTooLong,
     MessageTooLong,
@@ -210,6 +211,9 @@ class Generation:
         async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
             call.buffer.approvals = approvals.ops
             await self._read(call, streamer, approvals)
+        if not call.buffer.finish_reason:
+            # An upstream that breaks its contract: without this, a question could count as answered by nothing.
+            raise AnswerInterrupted(Text("upstream_cut", upstream=call.config.name))
         text = call.buffer.text
         truncated = call.buffer.finish_reason == "length"
         files: tuple[AnswerFile, ...] = ()

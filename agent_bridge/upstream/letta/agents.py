@@ -80,15 +80,17 @@ class AgentList:
 
     async def _fetch_agents(self) -> tuple[AgentInfo, ...]:
         found: dict[str, AgentInfo] = {}
+        #: Including agents that are hidden or unusable.
+        listed: set[str] = set()
         query: dict[str, object] = {"limit": _PAGE}
         for _ in range(_MAX_PAGES):
             page = objects((await self._link.request("agent_list", query=query)).get("agents"))
-            fresh = {agent.model: agent for agent in map(_agent, page) if agent is not None}
+            found |= {agent.model: agent for agent in map(_agent, page) if agent is not None}
+            ids = {text(each.get("id")) for each in page}
             # A server that does not know the cursor returns its first page again.
-            if len(page) < _PAGE or fresh.keys() <= found.keys():
-                found |= fresh
+            if len(page) < _PAGE or ids <= listed:
                 return tuple(each for each in found.values() if is_included(each.model, each.name, self._config))
-            found |= fresh
+            listed |= ids
             query = {"limit": _PAGE, "after": text(page[-1].get("id"))}
         raise UpstreamProtocolError(Text("list_pages", upstream=self._config.name, limit=_MAX_PAGES))
 

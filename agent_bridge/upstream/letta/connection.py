@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import aiohttp
+from aiohttp import WSCloseCode
 
 from agent_bridge.upstream.letta.frames import conversation_of
 from agent_bridge.upstream.transport.text import load_json
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Values of one frame. The list of a hundred agents has fewer.
 _MAX_VALUES = 1_000_000
+#: Codes of a close frame (RFC 6455, section 7.4.1): the server ends, or does not want the connection any more.
+_GOODBYES = frozenset({WSCloseCode.OK, WSCloseCode.GOING_AWAY})
 #: Frames of 30 kB each that repeat the state of the device. They are read only if they have pending approvals.
 _DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_control_requests":[]'
 
@@ -37,14 +40,19 @@ class Connection:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Connection, Frame], None]) -> None:
         self._socket = socket
         self._receive = receive
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        #: The commands without a response, and the functions that get it as soon as it arrives.
+        self._waiting: dict[str, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         #: Whether it takes no more commands.
         self.ended = False
         #: The ids of the conversations whose events the server sends to this connection.
         self.followed: set[str] = set()
 
-    async def request(self, command: str, /, *, within: float, **fields: Any) -> Frame:
+    async def request(
+        self, command: str, /, *, within: float, arrived: Callable[[Frame], None] | None = None, **fields: Any
+    ) -> Frame:
         """Send a command, and return the response, which may report a failure. *within* is a limit in seconds.
+
+        *arrived* gets the response before *receive* gets the next event.
 
         Raises:
             ConnectionEnded: there is no response.
@@ -54,7 +62,7 @@ class Connection:
             raise ConnectionEnded
         request_id = uuid4().hex
         response: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = response
+        self._waiting[request_id] = response, arrived
         try:
             async with asyncio.timeout(within):
                 await self.send(type=command, request_id=request_id, **fields)
@@ -76,6 +84,15 @@ class Connection:
             self.ended = True
             raise ConnectionEnded from None
 
+    @property
+    def end(self) -> str:
+        """The reason for the end, for the log."""
+        if isinstance(self._socket.exception(), TimeoutError):
+            return "half-open: no response to a ping"
+        if self._socket.close_code in _GOODBYES:
+            return "the server closed it"
+        return "reset"
+
     async def read(self) -> None:
         """Read until the WebSocket ends. Frames that are not JSON objects are ignored."""
         try:
@@ -84,7 +101,7 @@ class Connection:
                     self._take(message.data)
         finally:
             self.ended = True
-            for response in self._waiting.values():
+            for response, _ in self._waiting.values():
                 if not response.done():
                     response.set_exception(ConnectionEnded())
 
@@ -97,9 +114,12 @@ class Connection:
             return
         if not isinstance(frame, dict):
             return
-        response = self._waiting.get(str(frame.get("request_id")))
-        if response is not None:
+        waiting = self._waiting.get(str(frame.get("request_id")))
+        if waiting is not None:
+            response, arrived = waiting
             if not response.done():
                 response.set_result(frame)
+                if arrived is not None:
+                    arrived(frame)
         elif conversation_of(frame):
             self._receive(self, frame)
