@@ -13,7 +13,7 @@ import structlog
 
 from agent_bridge.bridge.agents.diff import diff_agents
 from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
-from agent_bridge.bridge.agents.switch import compare_kinds, hold_unknown
+from agent_bridge.bridge.agents.switch import find_known, hold_unknown
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
@@ -227,7 +227,7 @@ class Discovery:
         return health
 
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
-        known, unclear = await self._known(watch, listed, confirmed=confirmed)
+        known, unclear = await find_known(self._agents, watch.config, listed, confirmed=confirmed)
         diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
         diff, unknown = hold_unknown(diff, unclear)
         diff, held = (diff, HeldChange()) if confirmed else hold_unclear(diff, watch.missed)
@@ -261,20 +261,6 @@ class Discovery:
         waiting = await self._waiting(watch)
         health = Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
         return replace(health, appeared_names=held.appeared_names)
-
-    async def _known(
-        self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool
-    ) -> tuple[dict[int, AgentRoom], set[int]]:
-        """Return the known agents by row id, and those that *listed*, of another kind of upstream, does not tell."""
-        upstream, kind = watch.config.name, watch.config.kind
-        rooms = await self._agents.of_upstream(upstream)
-        switch = compare_kinds([agent_room.agent for agent_room in rooms], listed, kind)
-        if models := switch.models(confirmed=confirmed):
-            changed = await self._agents.switch(upstream, kind, models)
-            _log.warning("agents are listed by another kind of upstream", upstream=upstream, kind=kind, agents=changed)
-            rooms = await self._agents.of_upstream(upstream)
-        unclear = set() if confirmed else {agent.id for agent, _ in switch.unclear}
-        return {agent_room.agent.id: agent_room for agent_room in rooms}, unclear
 
     async def _waiting(self, watch: Watch) -> int:
         """Return the number of agents that get no rooms before an operator's word."""

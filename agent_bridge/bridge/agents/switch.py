@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agent_bridge.bridge.agents.identity import HeldChange
 from agent_bridge.core.agents import AgentState
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from agent_bridge.bridge.agents.diff import AgentDiff
+    from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.core.agents import Agent
+    from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.upstream.base import AgentInfo
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class Unclear(StrEnum):
@@ -46,6 +52,29 @@ class Switch:
         """Return the new model ids by row id; after an operator's word, those that are unclear keep theirs."""
         models = {agent.id: item.model for agent, item in self.found}
         return models | ({agent.id: agent.model for agent, _ in self.unclear} if confirmed else {})
+
+
+async def find_known(
+    agents: Agents, upstream: UpstreamConfig, listed: Sequence[AgentInfo], *, confirmed: bool
+) -> tuple[dict[int, AgentRoom], set[int]]:
+    """Return the known agents of *upstream* by row id, and the row ids of those that *listed* does not tell.
+
+    Agents that are known by another kind, and are found in the list, get their new ids in the tables. If an operator
+    *confirmed* the list, no agent is unclear.
+
+    Raises:
+        StoreError: no agent has a new id.
+    """
+    rooms = await agents.of_upstream(upstream.name)
+    switch = compare_kinds([agent_room.agent for agent_room in rooms], listed, upstream.kind)
+    if models := switch.models(confirmed=confirmed):
+        changed = await agents.switch(upstream.name, upstream.kind, models)
+        _log.warning(
+            "agents are listed by another kind of upstream", upstream=upstream.name, kind=upstream.kind, agents=changed
+        )
+        rooms = await agents.of_upstream(upstream.name)
+    unclear = set() if confirmed else {agent.id for agent, _ in switch.unclear}
+    return {agent_room.agent.id: agent_room for agent_room in rooms}, unclear
 
 
 def compare_kinds(known: Sequence[Agent], listed: Sequence[AgentInfo], kind: str) -> Switch:
