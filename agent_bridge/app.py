@@ -13,6 +13,7 @@ from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
+from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
@@ -124,6 +125,7 @@ class _AgentParts:
     discovery: Discovery
     avatars: Avatars
     held: HeldChanges
+    switches: SwitchReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +288,14 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
         clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
-    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars, held=held)
+    return _AgentParts(
+        status=status,
+        provisioner=provisioner,
+        discovery=discovery,
+        avatars=avatars,
+        held=held,
+        switches=SwitchReports(admin_room, stores.kv, signals, texts),
+    )
 
 
 def _build_commands(
@@ -349,6 +358,7 @@ def _build_leader(
         "discovery": agents.discovery.run,
         "avatars": agents.avatars.run,
         "held_changes": agents.held.run,
+        "switches": agents.switches.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,

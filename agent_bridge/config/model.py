@@ -22,6 +22,7 @@ from agent_bridge.config.conversations import (
     TemplatesConfig,
     ThreadsConfig,
 )
+from agent_bridge.config.kinds import KINDS_OF_KEYS, UpstreamKind, refuse_unused
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
     ENVIRONMENT,
@@ -133,7 +134,7 @@ class UpstreamConfig(Section):
     """A server that hosts agents."""
 
     name: UpstreamName = Field(description="Name in commands, logs and the database.")
-    kind: Literal["openai", "letta", "letta_v1"] = Field(
+    kind: UpstreamKind = Field(
         "openai",
         description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
         "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
@@ -249,7 +250,7 @@ class UpstreamConfig(Section):
     matrix_tools: bool = Field(
         True,
         description="Whether agents get tools of the bridge: react, send a file, read the last messages, list the "
-        "participants, each in the room in which the agent was asked. Only kind: letta can offer them.",
+        "participants, each in the room in which the agent was asked.",
     )
     connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds after which an attempt to connect fails.")
     idle_timeout: StrictFloat = Field(
@@ -261,6 +262,13 @@ class UpstreamConfig(Section):
         ge=100,
         description="Maximum length of an answer in characters. The room is told if an answer is longer.",
     )
+
+    @field_validator(*KINDS_OF_KEYS)
+    @classmethod
+    def _has_an_effect(cls, value: object, info: ValidationInfo) -> object:
+        key, api = str(info.field_name), info.data.get("api")
+        refuse_unused(cls, key, value, info.data.get("kind"), str(value) if key == "api" else api)
+        return value
 
     @property
     def approval_rules(self) -> dict[str, Rule]:

@@ -21,6 +21,12 @@ class Health:
     appeared: tuple[str, ...] = ()
     #: Number of agents that appeared at once, too many to get rooms before an operator confirms it.
     waiting: int = 0
+    #: Its kind, the software of its server and the names of its capabilities; empty before the first list.
+    kind: str = ""
+    server: str = ""
+    capabilities: tuple[str, ...] = ()
+    #: The names of the agents whose ids are *appeared*.
+    appeared_names: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -147,6 +147,7 @@ class Texts:
     too_old: str
     agent_gone: str
     agent_gone_named: str
+    agent_unknown: str
     agent_gone_upstream: str
     conversation_too_long: str
     message_too_long: str
@@ -184,6 +185,9 @@ class Texts:
     upstream_perhaps_http: str
     upstream_perhaps_https: str
     upstream_command: str
+    upstream_no_websocket: str
+    upstream_origin: str
+    upstream_upgrade: str
     letta_version: str
     letta_lacks: str
     letta_not_accepted: str

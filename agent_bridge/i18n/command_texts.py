@@ -69,6 +69,8 @@ class CommandTexts:
     status_more_rooms: str
     status_unclear: str
     status_failing: str
+    status_capabilities: str
+    status_switched: str
     not_asked_yet: str
 
     #: Answers to commands about a room, by the value of the setting.

@@ -90,6 +90,11 @@ ENGLISH_COMMANDS = CommandTexts(
         "`{prefix} sync all` accepts the list as it is"
     ),
     status_failing="**{name}**: ⚠️ {cause}",
+    status_capabilities="capabilities: {names}",
+    status_switched=(
+        "**{name}** has `kind: {kind}` now. Found in its list: {agents}. Their rooms stay. Each conversation begins "
+        "again on the server, and the next question in it repeats the last messages"
+    ),
     not_asked_yet="not asked yet",
     busy={
         "queue": "From now on, each message gets a separate answer, one after the other.",

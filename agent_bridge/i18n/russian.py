@@ -171,7 +171,7 @@ RUSSIAN = Texts(
     used_tool="Использован инструмент {tool}",
     used_tools="Использовано инструментов: {count} ({tools})",
     quote="В ответ на сообщение от {author}:",
-    recap="(Разговор до этого места: сервер перезапускался и мог его потерять.)\n\n{messages}\n\n(Теперь:)",
+    recap="(Разговор до этого места: сервер мог его потерять.)\n\n{messages}\n\n(Теперь:)",
     attachment="Файл {name}:",
     transcript="Расшифровка голосового сообщения:",
     forms={"sticker": "Стикер:", "location": "Местоположение:", "poll": "Опрос:"},
@@ -181,6 +181,7 @@ RUSSIAN = Texts(
     too_slow="достигнут предел времени: {seconds:g} с",
     too_old=("ожидание было слишком долгим: {messages}, {age} назад. Чтобы агент всё же ответил, поставьте реакцию 🔁"),
     agent_gone="агента {agent} больше нет на его сервере",
+    agent_unknown="сервер агента {agent} теперь называет агентов иначе, и пока не ясно, какой из них — {agent}",
     agent_gone_named="на сервере {upstream} больше нет агента «{agent}»",
     agent_gone_upstream="на сервере {upstream} больше нет этого агента",
     conversation_too_long="разговор слишком длинный для модели этого агента",
@@ -222,6 +223,11 @@ RUSSIAN = Texts(
     ),
     upstream_perhaps_https="сервер {upstream} не прислал ответ HTTP: возможно, его url начинается с https://",
     upstream_command="сервер {upstream} не выполнил команду",
+    upstream_no_websocket="у сервера {upstream} нет WebSocket по адресу /ws ({status}): это url сервера App Server?",
+    upstream_origin=(
+        "сервер {upstream} отклоняет WebSocket ({status}): возможно, прокси или ключ headers добавляет Origin"
+    ),
+    upstream_upgrade="сервер {upstream} отклоняет WebSocket ({status}): у него другая версия протокола",
     letta_version="сервер {upstream} использует версию {version} протокола App Server, а мост — версию 1",
     letta_lacks="серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}",
     letta_not_accepted="сервер {upstream} пока не принимает сообщение",

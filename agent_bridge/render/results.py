@@ -45,11 +45,12 @@ from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
-from agent_bridge.render.upstreams import upstream_status
+from agent_bridge.render.upstreams import upstream_facts, upstream_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from agent_bridge.core.upstreams import Health
     from agent_bridge.i18n.catalogue import Texts
 
 #: Agents that are shown if a name may mean several.
@@ -284,9 +285,13 @@ class ResultRenderer:
         shown = rooms[:_ROWS]
         if len(rooms) > _ROWS:
             shown.append(texts.commands.status_more_rooms.format(count=len(rooms) - _ROWS))
-        return "\n".join([*lines, *self._upstreams(result), *shown])
+        return "\n".join([*lines, *map(self._with_facts, result.upstreams), *shown])
 
-    def _upstreams(self, result: SyncReport | StatusReport) -> list[str]:
+    def _with_facts(self, health: Health) -> str:
+        facts = upstream_facts(health, self._texts)
+        return f"- {upstream_status(health, self._texts, self._prefix)}{f' ({facts})' if facts else ''}"
+
+    def _upstreams(self, result: SyncReport) -> list[str]:
         return [f"- {upstream_status(health, self._texts, self._prefix)}" for health in result.upstreams]
 
 

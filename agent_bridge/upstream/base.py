@@ -71,6 +71,10 @@ class Upstream(Protocol):
     def can(self) -> Capabilities:
         """The additional abilities of this upstream."""
 
+    @property
+    def server(self) -> str:
+        """The software of the server and its version, as the server tells; empty if it does not, or did not yet."""
+
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         """Return the agents that the configuration includes, in the upstream's order.
 

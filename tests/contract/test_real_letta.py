@@ -235,7 +235,29 @@ async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: U
 
 async def test_init_recognises_it(letta: LettaServer) -> None:
     config = UpstreamConfig.model_validate({"name": "u", "url": letta.url.removesuffix("/v1")})
-    assert await find_upstream(config) == FoundUpstream(letta.url, is_letta=True, agents=0)
+    found = await find_upstream(config)
+    assert (found.url, found.kind, found.agents) == (letta.root, "letta", 0)
+    assert found.server.endswith(", protocol 1")
+    assert await find_upstream(config, "openai") == FoundUpstream(letta.url, is_letta=True, agents=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "words"),
+    [
+        ("", {"headers": {"Origin": "https://element.example"}}, "refuses the WebSocket (403): perhaps a proxy"),
+        ("", {"query": {"channel": "control"}}, "refuses the WebSocket (426): it speaks another version"),
+        ("/nowhere", {}, "has no WebSocket at /ws (404)"),
+    ],
+)
+async def test_a_websocket_that_is_refused(letta: LettaServer, path: str, keys: dict[str, Any], words: str) -> None:
+    config = UpstreamConfig.model_validate({"name": "u", "kind": "letta", "url": letta.root + path, **keys})
+    async with (
+        aiohttp.ClientSession() as session,
+        aclosing(make_upstream(config, session, MemoryConversations())) as upstream,
+    ):
+        with pytest.raises(UpstreamError) as caught:
+            await upstream.agents()
+    assert words in str(caught.value)
 
 
 async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, database: Database) -> None:

@@ -113,6 +113,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         """Return the paths of the server."""
         conversation = "/v1/conversations/{talk}"
         return [
+            web.get("/v1/health/", self._health),
             web.get("/v1/agents/", self._list_agents),
             web.get("/v1/agents/{agent}", self._show_agent),
             web.post("/v1/conversations/", self._make),
@@ -156,6 +157,9 @@ class ScriptedLettaV1(ScriptedUpstream):
         if talk is None:
             raise _refuse(404, f"Conversation {request.match_info['talk']} not found")
         return talk
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"version": "0.16.8", "status": "ok"})
 
     async def _list_agents(self, request: web.Request) -> web.Response:
         await self._note(request)

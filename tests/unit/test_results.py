@@ -147,6 +147,22 @@ def plain(value: object) -> Any:
     return value.isoformat()
 
 
+def test_the_status_tells_the_kind_and_the_capabilities() -> None:
+    letta = replace(UP, kind="letta", server="App Server 0.34.12, protocol 1", capabilities=("cancel", "approvals"))
+    text = english(StatusReport(0, 0, 0, 0, (letta, UP, replace(UP, kind="openai"))))
+    facts = "(`kind: letta`, App Server 0.34.12, protocol 1, capabilities: `cancel`, `approvals`)"
+    assert text.splitlines()[2:] == [
+        f"- **up**: 2 agents {facts}",
+        "- **up**: 2 agents",
+        "- **up**: 2 agents (`kind: openai`)",
+    ]
+
+
+def test_new_ids_have_their_names() -> None:
+    unclear = replace(UP, vanished=("Ada",), appeared=("agent-1", "Bea"), appeared_names=("Zoe", "Bea"))
+    assert "new in its list: `agent-1` (Zoe), `Bea`." in english(SyncReport(is_finished=True, upstreams=(unclear,)))
+
+
 def test_every_record_has_a_sample() -> None:
     assert {type(sample) for sample in SAMPLES} == set(get_args(Result))
 

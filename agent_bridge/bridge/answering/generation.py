@@ -25,6 +25,7 @@ from agent_bridge.core.errors import (
     MessageTooLong,
     StoreError,
     UpstreamError,
+    UpstreamUnreachable,
 )
 from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import Show, Streaming
@@ -138,6 +139,10 @@ class Generation:
                 ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), agent.name, self._texts)
             )
         upstream, config = configured
+        if agent.kind != config.kind:
+            # The leader looks for the agent in the list of the new kind. The message waits until it is found.
+            unknown = UpstreamUnreachable(Text("agent_unknown", agent=agent.name))
+            return Attempt(ended_by=Failure.of(unknown, agent.name, self._texts))
         tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
         question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:

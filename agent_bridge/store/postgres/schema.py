@@ -69,6 +69,7 @@ agent = Table(
     Column("image_applied", Text, comment="image from which the avatar was made; null: there is none yet"),
     Column("avatar", Text, comment="mxc URL of the picture that was uploaded for it"),
     Column("description", Text, nullable=False, server_default="", comment="given by its upstream"),
+    Column("kind", Text, nullable=False, server_default="openai", comment="kind of upstream whose list has model"),
     UniqueConstraint("upstream", "agent_id"),
 )
 

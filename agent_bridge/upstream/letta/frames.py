@@ -40,6 +40,10 @@ class ServerInfo:
     #: The names of the capabilities that are true.
     capabilities: frozenset[str]
 
+    def __str__(self) -> str:
+        """Return the versions for operators."""
+        return f"App Server {self.version or '?'}, protocol {self.protocol_version}"
+
     @property
     def missing(self) -> tuple[str, ...]:
         """The needed capabilities that the server lacks."""

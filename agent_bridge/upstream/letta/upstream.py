@@ -142,6 +142,8 @@ class LettaUpstream:
     ) -> None:
         self.name = config.name
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
+        # People keep the URL of the OpenAI API when they change the kind.
+        config = config.model_copy(update={"url": config.url.removesuffix("/v1")})
         self._config = config
         self._heartbeat = heartbeat
         self._client = UpstreamClient(config, session, idempotent=True)
@@ -152,6 +154,11 @@ class LettaUpstream:
         commands = LettaCommands(self._link, self._conversations, self._approvals, config.name)
         self.can = Capabilities(approvals=self._approvals, commands=commands, pictures=pictures)
         self._agents = AgentList(config, self._client, self._link, pictures, clock)
+
+    @property
+    def server(self) -> str:
+        """See :class:`~agent_bridge.upstream.base.Upstream`."""
+        return "" if self._link.server is None else str(self._link.server)
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""

@@ -46,6 +46,7 @@ class LettaV1Upstream:
         look: float = 10.0,
     ) -> None:
         self.name = config.name
+        self.server = ""
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
         self._config = config
         self._rest = Rest(config, UpstreamClient(config, session, idempotent=True))

@@ -63,6 +63,7 @@ class OpenAIUpstream:
         self, config: UpstreamConfig, session: aiohttp.ClientSession, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.name = config.name
+        self.server = ""
         self.traits = Traits(
             stateful=config.history == "server",
             # Letta keeps the conversations of this header in its memory.

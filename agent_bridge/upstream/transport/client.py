@@ -236,7 +236,7 @@ class UpstreamClient:
                     )
             except aiohttp.WSServerHandshakeError as error:
                 failed = ErrorResponse(error.status, error.headers or {}, b"")
-                raise self.errors.from_response(failed, datetime.now(UTC), _AGENT_LIST) from None
+                raise self.errors.from_handshake(failed, datetime.now(UTC)) from None
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 failure = self._no_response(error, timeout, _WEBSOCKET)
                 # No question was sent.
