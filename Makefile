@@ -7,10 +7,10 @@ KILLS = 200
 MINUTES = 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long lint all format lock audit examples migration crash soak bench clean
+.PHONY: help demo unit test test-long test-letta-v1 lint all format lock audit examples migration crash soak bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 # A set of packages, see scripts/packages.py. The script writes the stamp.
 .venv/.%: locks/%.txt locks/tools.txt pyproject.toml scripts/venv scripts/packages.py
@@ -28,6 +28,13 @@ test: .venv/.dev  ## all tests except the long ones, in three processes (ARGS ar
 test-long: .venv/.dev  ## the long tests, and the unit tests with more random examples (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=long tests/unit
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+# The retired server has an environment apart from that of the tests.
+.venv-letta-v1/.letta-v1: locks/letta-v1.txt locks/tools.txt scripts/venv scripts/packages.py
+	@scripts/venv install letta-v1
+
+test-letta-v1: .venv/.dev .venv-letta-v1/.letta-v1  ## the tests with Letta's retired REST server, which it installs (1.3 GB; ARGS are pytest's)
+	@$(BIN)/python -m pytest -m letta_v1 tests/contract/test_real_letta_v1.py $(ARGS)
 
 lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
@@ -66,4 +73,4 @@ bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/resul
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove the files of all targets
-	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-letta-v1 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

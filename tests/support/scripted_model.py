@@ -1,0 +1,85 @@
+"""A language model that follows the test's script, behind the OpenAI API: a real agent server needs one behind it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from support.answer_chunks import ScriptedChatFormat, Tool
+from support.scripted_upstream import ScriptedUpstream, echo
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+MODEL = "fake-1"
+_numbers = itertools.count(1)
+
+
+class _Format(ScriptedChatFormat):
+    """Numbers the calls of one answer: a client joins the pieces of calls with the same number."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self._calls = itertools.count()
+
+    def delta(self, piece: object) -> dict[str, Any]:
+        delta = super().delta(piece)
+        for call in delta.get("tool_calls", []):
+            call["index"] = next(self._calls)
+        return delta
+
+
+class ScriptedModel(ScriptedUpstream):
+    """Each script is the whole answer of an agent: after its calls, it goes on when the results of the calls arrive.
+
+    Only questions of people are recorded, and take a script.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models = [{"id": MODEL, "object": "model", "created": 0, "owned_by": "tests"}]
+        #: The rest of a script, by the ids of the calls that it waits for.
+        self._rests: dict[str, AsyncIterator[object]] = {}
+
+    def forget(self) -> None:
+        """Repeat questions again, and forget those that arrived."""
+        self.script = echo
+        for each in (self.scripts, self.asked, self.paths, self.headers):
+            each.clear()
+        self._rests.clear()
+
+    def chat_format(self, model: str) -> ScriptedChatFormat:
+        """Return the format of an answer."""
+        return _Format(model)
+
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """Yield the pieces of the script up to its next calls."""
+        last = question["messages"][-1]
+        rest = self._rests.get(str(last.get("tool_call_id"))) if last["role"] == "tool" else None
+        if rest is None:
+            rest = super().reply(question)
+        ids: list[str] = []
+        async for piece in rest:
+            if isinstance(piece, Tool):
+                # An agent server never runs two calls with the same id.
+                call = replace(piece, result=None, call_id=f"call_{next(_numbers)}")
+                ids.append(str(call.call_id))
+                yield call
+            elif ids:
+                self._rests |= dict.fromkeys(ids, _chain(piece, rest))
+                return
+            else:
+                yield piece
+
+    async def _record(self, request: Any) -> dict[str, Any]:
+        body: dict[str, Any] = await request.json()
+        if body["messages"][-1]["role"] != "tool":
+            return await super()._record(request)
+        return body
+
+
+async def _chain(first: object, rest: AsyncIterator[object]) -> AsyncIterator[object]:
+    yield first
+    async for piece in rest:
+        yield piece
