@@ -18,9 +18,8 @@ from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.upstream.answer import RunStarted, TextDelta, TextWithdrawn, ToolCall, ToolResult
 from agent_bridge.upstream.base import UNCHANGED
 from support.conditions import eventually
-from support.letta_v1_questions import connected, read
+from support.letta_v1_questions import DEADLINE, connected, read
 from support.scripted_upstream import Reasoning, Tool, says, waits_for
-from support.upstream_kinds import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -242,9 +241,13 @@ async def test_a_failure_of_the_language_model_is_reported(upstream: LettaV1Upst
     question = dora.question()
     with pytest.raises(UpstreamError) as found:
         await read(upstream, question)
-    assert isinstance(found.value, UpstreamBusy) == (status == 429)
+    assert type(found.value) is (UpstreamBusy if status == 429 else AnswerInterrupted)
+    assert found.value.detail is not None
+    assert "scripted" in found.value.detail
     dora.server.llm.script = says("Whole")
     assert (await read(upstream, replace(question, attempt=2)))[0] == "Whole"
+    # The agent does not remember the question that it did not answer.
+    assert said(dora.server.llm.asked[-1]) == ["hello"]
 
 
 async def test_a_failure_after_the_agent_acted_is_not_repeated(upstream: LettaV1Upstream, dora: Dora) -> None:

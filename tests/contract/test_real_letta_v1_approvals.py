@@ -12,9 +12,8 @@ import pytest
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamRefused
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, ToolResult
 from agent_bridge.upstream.capabilities import Decision
-from support.letta_v1_questions import connected, decided, leave_at_approval, read
+from support.letta_v1_questions import DEADLINE, connected, decided, leave_at_approval, read
 from support.scripted_upstream import Tool, says
-from support.upstream_kinds import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,8 +61,9 @@ async def test_a_denied_call_does_not_run(upstream: LettaV1Upstream, dora: Dora,
     text, events = await decided(upstream, dora.question(), Decision(allow=False, reason="too dangerous"))
     assert text == "I look. \n\nDone."
     assert ran() == 0
-    [output] = outputs(events)
-    assert "too dangerous" in output
+    # The server tells its language model, and nobody else.
+    assert outputs(events) == []
+    assert dora.server.llm.told == "Error: request to call tool denied. User reason: too dangerous"
 
 
 async def test_a_decision_counts_once(upstream: LettaV1Upstream, dora: Dora, ran: Callable[[], int]) -> None:

@@ -10,10 +10,9 @@ import pytest
 
 from agent_bridge.core.errors import UpstreamBusy
 from agent_bridge.upstream.answer import ToolCall
-from support.letta_v1_questions import connected, decided, read
+from support.letta_v1_questions import DEADLINE, connected, decided, read
 from support.scripted_upstream import Tool, says, waits_for
 from support.severable_proxy import Line
-from support.upstream_kinds import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

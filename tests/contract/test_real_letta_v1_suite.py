@@ -5,6 +5,7 @@ Its language model follows the script. The suite's agent has another id on the s
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,9 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.errors import AnswerInterrupted
+from agent_bridge.upstream.answer import RunStarted, TextDelta
 from contract import upstream_suite as suite
 from support.answer_chunks import ScriptedChatFormat
-from support.upstream_kinds import Kind
+from support.conditions import eventually
+from support.letta_v1_questions import DEADLINE
+from support.scripted_upstream import says, waits_for
+from support.upstream_kinds import QUESTION, Kind, ask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -24,10 +30,10 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Traits, Unchanged, Upstream
-    from agent_bridge.upstream.capabilities import Capabilities
+    from agent_bridge.upstream.capabilities import Cancel, Capabilities
     from support.harness import BridgeHarness
     from support.letta_v1_questions import Dora
-    from support.scripted_upstream import ScriptedUpstream
+    from support.scripted_upstream import Piece, Script, ScriptedUpstream
 
 pytestmark = pytest.mark.letta_v1
 
@@ -63,7 +69,27 @@ class Renamed:
 
 @pytest.fixture
 def kind() -> Kind:
-    return Kind("letta_v1", lambda: ScriptedChatFormat("Dora"), {"kind": "letta_v1"}, files=False, loses=False)
+    # The server reports failures of its language model inside the stream, after some repeats.
+    errors = dict.fromkeys(("unavailable", "refused", "failed"), AnswerInterrupted)
+    config = {"kind": "letta_v1"}
+    return Kind("letta_v1", lambda: ScriptedChatFormat("Dora"), config, errors=errors, files=False, loses=False)
+
+
+def talks_on(over: asyncio.Event) -> Script:
+    """Return a script that never ends; the end of the request sets *over*.
+
+    The server notices a command at the next word of its language model.
+    """
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        try:
+            while True:
+                yield "word "
+                await asyncio.sleep(0.1)
+        finally:
+            over.set()
+
+    return script
 
 
 @pytest.fixture
@@ -78,11 +104,38 @@ async def upstream(kind: Kind, dora: Dora, session: aiohttp.ClientSession) -> As
 
 
 class TestAnswers(suite.Answers):
-    pass
+    async def test_closing_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        over = asyncio.Event()
+        server.script = talks_on(over)
+        events = upstream.answer(QUESTION)
+        while not isinstance(await anext(events), TextDelta):
+            pass
+        assert not over.is_set()
+        await events.aclose()
+        await asyncio.wait_for(over.wait(), DEADLINE)
+
+    async def test_cancelling_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        over = asyncio.Event()
+        server.script = talks_on(over)
+        task = asyncio.create_task(ask(upstream))
+
+        async def asked() -> bool:
+            return bool(server.asked)
+
+        await eventually(asked, "the language model was asked")
+        task.cancel()
+        await asyncio.wait_for(over.wait(), DEADLINE)
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 class TestFailures(suite.Failures):
-    pass
+    async def test_the_text_before_a_failure_is_reported(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        server.script = says("Half", RuntimeError("out of memory"))
+        answer = await ask(upstream)
+        assert answer.events == [TextDelta("Half")]
+        assert isinstance(answer.error, AnswerInterrupted)
+        assert answer.error.detail == "INVALID_ARGUMENT: OpenAI API error: out of memory"
 
 
 class TestLifetime(suite.Lifetime):
@@ -90,7 +143,17 @@ class TestLifetime(suite.Lifetime):
 
 
 class TestCancelling(suite.Cancelling):
-    pass
+    async def test_a_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
+        # While the language model is silent, the server says every 20 s that it is there.
+        server.script = waits_for(asyncio.Event(), "Hello", "never")
+        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
+            start = await anext(events)
+            assert isinstance(start, RunStarted)
+            assert await anext(events) == TextDelta("Hello")
+            await cancel(start.ref)
+            with pytest.raises(AnswerInterrupted):
+                await anext(events)
+            await cancel(start.ref)
 
 
 class TestCompleteness(suite.Completeness):
@@ -105,7 +168,7 @@ async def test_the_whole_bridge_talks(harness: BridgeHarness, database_url: str,
         await alice.say("hello")
         await alice.wait_for_answers(1)
         await dora.server.rename_agent(dora.id, "Theodora")
-        await person.wait_for(lambda: alice.room.name == "Theodora")
+        await person.wait_for(lambda: alice.room.name == "Theodora - Letta Agent Chat")
         await alice.say("and now?")
         answers = await alice.wait_for_answers(2)
         assert [each.body for each in answers] == ["Echo: hello", "Echo: and now?"]

@@ -35,6 +35,8 @@ class Run:
         #: Set when the response can begin; the response that takes its place.
         self.begun = asyncio.Event()
         self.refused: Refusal | None = None
+        #: Whether it was cancelled, and goes on for a while.
+        self.cancelled = False
         self.task: asyncio.Task[None] | None = None
         #: The events with their numbers, 0 for one that has none.
         self._events: list[tuple[int, bytes]] = []
@@ -182,10 +184,13 @@ async def chain(first: object, rest: AsyncIterator[object]) -> AsyncIterator[obj
 
 
 async def decided(tools: list[Tool], denied: Frame, rest: AsyncIterator[object]) -> AsyncIterator[object]:
-    """Yield the results of *tools*, and the rest of the script."""
+    """Yield the results of *tools* in one frame, unless all were denied, and the rest of the script."""
+    results: list[Frame] = []
     for tool in tools:
         is_denied = tool.call_id in denied
         output = f"Error: request to call tool denied. User reason: {denied.get(str(tool.call_id))}"
-        yield result_frame(tool.call_id, output if is_denied else "done", f"result-{tool.call_id}", failed=is_denied)
+        results.append(result_frame(tool.call_id, output if is_denied else "done", "result", failed=is_denied))
+    if len(denied) < len(tools):
+        yield {**results[-1], "tool_returns": results}
     async for piece in rest:
         yield piece

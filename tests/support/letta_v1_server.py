@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -113,12 +114,16 @@ class LettaV1Server:
 
     async def request(self, method: str, path: str, body: dict[str, Any] | None = None, **params: str) -> Any:
         """Send a request to the API, and return the JSON of its response."""
+        return json.loads(await self.text(method, path, body, **params))
+
+    async def text(self, method: str, path: str, body: dict[str, Any] | None = None, **params: str) -> str:
+        """Send a request to the API, and return its response."""
         async with (
             aiohttp.ClientSession(headers=_SDK) as session,
             session.request(method, f"{self.url}/v1{path}", json=body, params=params) as response,
         ):
             assert response.status == 200, await response.text()
-            return await response.json()
+            return await response.text()
 
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self.llm)

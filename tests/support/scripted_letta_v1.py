@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Frame = dict[str, Any]
 
 _SDK = "X-Stainless-Package-Version"
+_NO_REDIS = "Background streaming requires Redis to be running."
 
 
 @dataclass(eq=False)
@@ -80,8 +81,8 @@ class ScriptedLettaV1(ScriptedUpstream):
         self.invented = 0
         #: Whether a message that has to wait for a decision fails inside its stream.
         self.fails_in_stream = False
-        #: Whether agents show the requests for approval of their conversations.
-        self.shows_pending = True
+        #: Whether a cancelled run goes on, as one does whose language model says nothing.
+        self.cancels_later = False
         #: The paths whose next request ends its connection after it was carried out, or before.
         self.cut_after: set[str] = set()
         self.cut_before: set[str] = set()
@@ -114,7 +115,6 @@ class ScriptedLettaV1(ScriptedUpstream):
         conversation = "/v1/conversations/{talk}"
         return [
             web.get("/v1/agents/", self._list_agents),
-            web.get("/v1/agents/{agent}", self._show_agent),
             web.post("/v1/conversations/", self._make),
             web.get("/v1/conversations/", self._list),
             web.patch(conversation, self._rename),
@@ -123,6 +123,7 @@ class ScriptedLettaV1(ScriptedUpstream):
             web.post(f"{conversation}/messages", self._send),
             web.post(f"{conversation}/stream", self._find_stream),
             web.post(f"{conversation}/cancel", self._cancel),
+            web.get("/v1/runs/", self._list_runs),
             web.get("/v1/runs/{run}", self._show_run),
             web.get("/v1/runs/{run}/messages", self._run_messages),
             web.post("/v1/runs/{run}/stream", self._run_stream),
@@ -168,11 +169,6 @@ class ScriptedLettaV1(ScriptedUpstream):
         start = ids.index(after) + 1 if after in ids and self.knows_cursors else 0
         return web.json_response(entries[start : start + int(request.query.get("limit", "50"))])
 
-    async def _show_agent(self, request: web.Request) -> web.Response:
-        await self._note(request)
-        asks = [each.asks for each in self.talks.values() if each.asks is not None and self.shows_pending]
-        return web.json_response({"id": request.match_info["agent"], "pending_approval": asks[-1] if asks else None})
-
     async def _make(self, request: web.Request) -> web.Response:
         body = await self._note(request)
         if self.models and request.query["agent_id"] not in {each["id"] for each in self.models}:
@@ -207,7 +203,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         message = body["messages"][0]
         background = bool(body.get("background"))
         if background and not self.redis:
-            raise _refuse(503, "Background streaming requires Redis to be running.")
+            raise _refuse(503, f"INTERNAL_SERVER_ERROR: {_NO_REDIS}")
         known = self._known(talk, message.get("otid")) if background and self.remembers else None
         if known is not None:
             return await self._follow(request, known, 0)
@@ -327,6 +323,8 @@ class ScriptedLettaV1(ScriptedUpstream):
 
     async def _find_stream(self, request: web.Request) -> web.StreamResponse:
         body, talk = await self._note(request), self._talk(request)
+        if not self.redis:
+            raise _refuse(503, _NO_REDIS)
         run = self._known(talk, body["otid"]) if "otid" in body else talk.running
         if run is None:
             raise _refuse(400, "INVALID_ARGUMENT: No active runs found for this conversation.")
@@ -347,6 +345,10 @@ class ScriptedLettaV1(ScriptedUpstream):
         run = talk.running
         if run is None or run.task is None:
             raise _refuse(409, f"CONFLICT: No active runs to cancel for conversation {talk.id}")
+        if self.cancels_later:
+            run.cancelled = True
+            run.say({"id": "ping-2", "message_type": "ping"})
+            return web.json_response({run.id: "cancelled"})
         run.task.cancel()
         with suppress(asyncio.CancelledError):
             await run.task
@@ -358,10 +360,14 @@ class ScriptedLettaV1(ScriptedUpstream):
             raise _refuse(404, f"Run {request.match_info['run']} not found")
         return run
 
+    async def _list_runs(self, request: web.Request) -> web.Response:
+        await self._note(request)
+        running = self.talks[request.query["conversation_id"]].running
+        return web.json_response([] if running is None else [_shown_run(running)])
+
     async def _show_run(self, request: web.Request) -> web.Response:
         await self._note(request)
-        run = self._found(request)
-        return web.json_response({"id": run.id, "status": run.status, "stop_reason": run.stop_reason or None})
+        return web.json_response(_shown_run(self._found(request)))
 
     async def _run_messages(self, request: web.Request) -> web.Response:
         await self._note(request)
@@ -388,6 +394,11 @@ def _refuse(status: int, detail: object, **more: object) -> Refusal:
     refusal = Refusal("", status, headers={"Retry-After": "0"})
     refusal.body = {"detail": detail, **more}  # type: ignore[dict-item]  # the shape of this API, not of OpenAI's
     return refusal
+
+
+def _shown_run(run: Run) -> Frame:
+    status = "cancelled" if run.cancelled else run.status
+    return {"id": run.id, "status": status, "stop_reason": run.stop_reason or None}
 
 
 def _shown(talk: Talk) -> Frame:

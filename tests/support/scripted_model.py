@@ -6,13 +6,18 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.demo.agents.openai_server import HangUp, Refusal
 from support.answer_chunks import ScriptedChatFormat, Tool
 from support.scripted_upstream import ScriptedUpstream, echo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from support.scripted_upstream import Script
+
 MODEL = "fake-1"
+#: The header with which OpenAI's library counts its repeats.
+_RETRIES = "X-Stainless-Retry-Count"
 _numbers = itertools.count(1)
 
 
@@ -41,6 +46,11 @@ class ScriptedModel(ScriptedUpstream):
         self.models = [{"id": MODEL, "object": "model", "created": 0, "owned_by": "tests"}]
         #: The rest of a script, by the ids of the calls that it waits for.
         self._rests: dict[str, AsyncIterator[object]] = {}
+        #: The last result of a tool.
+        self.told = ""
+        #: The last script, which answers a repeat of its question too.
+        self._retried: Script = echo
+        self._is_retry = False
 
     def forget(self) -> None:
         """Repeat questions again, and forget those that arrived."""
@@ -58,9 +68,21 @@ class ScriptedModel(ScriptedUpstream):
         last = question["messages"][-1]
         rest = self._rests.get(str(last.get("tool_call_id"))) if last["role"] == "tool" else None
         if rest is None:
+            self._retried = self._retried if self._is_retry else self._next_script()
+            self.scripts.appendleft(self._retried)
             rest = super().reply(question)
         ids: list[str] = []
-        async for piece in rest:
+        while True:
+            try:
+                piece = await anext(rest)
+            except StopAsyncIteration:
+                self._rests |= dict.fromkeys(ids, _nothing())
+                return
+            except (Refusal, HangUp) as error:
+                if not ids:
+                    raise
+                self._rests |= dict.fromkeys(ids, _fail(error))
+                return
             if isinstance(piece, Tool):
                 # An agent server never runs two calls with the same id.
                 call = replace(piece, result=None, call_id=f"call_{next(_numbers)}")
@@ -72,9 +94,15 @@ class ScriptedModel(ScriptedUpstream):
             else:
                 yield piece
 
+    def _next_script(self) -> Script:
+        return self.scripts.popleft() if self.scripts else self.script
+
     async def _record(self, request: Any) -> dict[str, Any]:
         body: dict[str, Any] = await request.json()
-        if body["messages"][-1]["role"] != "tool":
+        if body["messages"][-1]["role"] == "tool":
+            self.told = str(body["messages"][-1]["content"])
+        self._is_retry = request.headers.get(_RETRIES, "0") != "0"
+        if body["messages"][-1]["role"] != "tool" and not self._is_retry:
             return await super()._record(request)
         return body
 
@@ -83,3 +111,13 @@ async def _chain(first: object, rest: AsyncIterator[object]) -> AsyncIterator[ob
     yield first
     async for piece in rest:
         yield piece
+
+
+async def _nothing() -> AsyncIterator[object]:
+    return
+    yield
+
+
+async def _fail(error: Exception) -> AsyncIterator[object]:
+    raise error
+    yield
