@@ -57,12 +57,17 @@ class Dora:
         found: list[dict[str, Any]] = await self.server.request("GET", "/conversations/", agent_id=self.id)
         return found
 
+    async def runs(self) -> list[str]:
+        """Return the states of the runs of the agent."""
+        return [str(each["status"]) for each in await self.server.request("GET", "/runs/", agent_id=self.id)]
+
     async def decide(self, request: ApprovalRequest) -> None:
         """Allow a call without the bridge."""
         conversation, _, call = request.ref.split(" ")
         approval = {"type": "approval", "tool_call_id": call, "approve": True}
-        body = {"messages": [{"type": "approval", "approvals": [approval]}]}
-        assert "Done." in await self.server.text("POST", f"/conversations/{conversation}/messages", body)
+        body = {"messages": [{"type": "approval", "approvals": [approval]}], "stream_tokens": True}
+        said = await self.server.text("POST", f"/conversations/{conversation}/messages", body)
+        assert "Done." in said, said
 
 
 @asynccontextmanager

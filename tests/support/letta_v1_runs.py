@@ -55,6 +55,13 @@ class Run:
             self.say({"id": "ping-1", "message_type": "ping"})
             self.begun.set()
 
+    def cancel_later(self) -> None:
+        """Be cancelled, and go on; tell only that the server is there, with the number of the last event."""
+        self.cancelled = True
+        frame = {"id": "ping-2", "message_type": "ping", "run_id": self.id, "seq_id": self._seq or None}
+        self._events.append((self._seq, b"data: " + json.dumps(frame).encode() + b"\n\n"))
+        self._wake()
+
     def say(self, *frames: Frame) -> None:
         """Send *frames*."""
         for frame in frames:
@@ -104,6 +111,12 @@ class Run:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def shown(run: Run) -> Frame:
+    """Return *run* as the server lists it."""
+    status = "cancelled" if run.cancelled else run.status
+    return {"id": run.id, "status": status, "stop_reason": run.stop_reason or None}
 
 
 def while_pending() -> str:

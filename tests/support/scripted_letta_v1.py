@@ -22,6 +22,7 @@ from support.letta_v1_runs import (
     once,
     reply_frames,
     result_frame,
+    shown,
     while_pending,
 )
 from support.scripted_upstream import ScriptedUpstream
@@ -76,7 +77,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         self.runs: dict[str, Run] = {}
         #: Requests that arrived: the method, the path, and the query or the body.
         self.requests: list[tuple[str, str, Frame]] = []
-        #: Decisions that arrived, and the instructions that the agent invented because of a repeated one.
+        #: Decisions that arrived, and the instructions that the agent invented because of repeated ones.
         self.decisions: list[Frame] = []
         self.invented = 0
         #: Whether a message that has to wait for a decision fails inside its stream.
@@ -107,7 +108,7 @@ class ScriptedLettaV1(ScriptedUpstream):
 
     @property
     def verdicts(self) -> list[str]:
-        """The decisions in short."""
+        """The decisions."""
         return ["allow" if each["approve"] else "deny" for each in self.decisions]
 
     def routes(self) -> list[web.RouteDef]:
@@ -342,16 +343,14 @@ class ScriptedLettaV1(ScriptedUpstream):
     async def _cancel(self, request: web.Request) -> web.Response:
         await self._note(request)
         talk = self._talk(request)
-        run = talk.running
-        if run is None or run.task is None:
+        if (run := talk.running) is None or run.task is None:
             raise _refuse(409, f"CONFLICT: No active runs to cancel for conversation {talk.id}")
         if self.cancels_later:
-            run.cancelled = True
-            run.say({"id": "ping-2", "message_type": "ping"})
-            return web.json_response({run.id: "cancelled"})
-        run.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await run.task
+            run.cancel_later()
+        else:
+            run.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await run.task
         return web.json_response({run.id: "cancelled"})
 
     def _found(self, request: web.Request) -> Run:
@@ -363,11 +362,11 @@ class ScriptedLettaV1(ScriptedUpstream):
     async def _list_runs(self, request: web.Request) -> web.Response:
         await self._note(request)
         running = self.talks[request.query["conversation_id"]].running
-        return web.json_response([] if running is None else [_shown_run(running)])
+        return web.json_response([shown(running)] if running else [])
 
     async def _show_run(self, request: web.Request) -> web.Response:
         await self._note(request)
-        return web.json_response(_shown_run(self._found(request)))
+        return web.json_response(shown(self._found(request)))
 
     async def _run_messages(self, request: web.Request) -> web.Response:
         await self._note(request)
@@ -394,11 +393,6 @@ def _refuse(status: int, detail: object, **more: object) -> Refusal:
     refusal = Refusal("", status, headers={"Retry-After": "0"})
     refusal.body = {"detail": detail, **more}  # type: ignore[dict-item]  # the shape of this API, not of OpenAI's
     return refusal
-
-
-def _shown_run(run: Run) -> Frame:
-    status = "cancelled" if run.cancelled else run.status
-    return {"id": run.id, "status": status, "stop_reason": run.stop_reason or None}
 
 
 def _shown(talk: Talk) -> Frame:

@@ -76,12 +76,12 @@ class ScriptedModel(ScriptedUpstream):
             try:
                 piece = await anext(rest)
             except StopAsyncIteration:
-                self._rests |= dict.fromkeys(ids, _nothing())
+                self._rests |= dict.fromkeys(ids, _rest())
                 return
             except (Refusal, HangUp) as error:
                 if not ids:
                     raise
-                self._rests |= dict.fromkeys(ids, _fail(error))
+                self._rests |= dict.fromkeys(ids, _rest(error=error))
                 return
             if isinstance(piece, Tool):
                 # An agent server never runs two calls with the same id.
@@ -89,7 +89,7 @@ class ScriptedModel(ScriptedUpstream):
                 ids.append(str(call.call_id))
                 yield call
             elif ids:
-                self._rests |= dict.fromkeys(ids, _chain(piece, rest))
+                self._rests |= dict.fromkeys(ids, _rest(piece, then=rest))
                 return
             else:
                 yield piece
@@ -107,17 +107,14 @@ class ScriptedModel(ScriptedUpstream):
         return body
 
 
-async def _chain(first: object, rest: AsyncIterator[object]) -> AsyncIterator[object]:
-    yield first
-    async for piece in rest:
+async def _rest(
+    *pieces: object, then: AsyncIterator[object] | None = None, error: Exception | None = None
+) -> AsyncIterator[object]:
+    """Yield *pieces*, and *then* the others, or fail."""
+    for piece in pieces:
         yield piece
-
-
-async def _nothing() -> AsyncIterator[object]:
-    return
-    yield
-
-
-async def _fail(error: Exception) -> AsyncIterator[object]:
-    raise error
-    yield
+    if error is not None:
+        raise error
+    if then is not None:
+        async for piece in then:
+            yield piece

@@ -92,9 +92,10 @@ class Run:
         except ValueError:
             # A cut connection leaves the beginning of an event.
             return
-        number = message.get("seq_id")
+        number, kind = message.get("seq_id"), message.get("message_type")
         if isinstance(number, int):
-            if number <= self.seq and message.get("message_type") != _ERROR:
+            # A sign of life has the number of the event before it.
+            if number <= self.seq and kind not in (_ERROR, _PING):
                 return
             self.seq = max(self.seq, number)
         yield from self.read(message)

@@ -120,7 +120,7 @@ class DeltaReader:
 
         The App Server sends each one twice, the first time with the whole output.
         """
-        for result in objects(delta.get("tool_returns")) or [delta]:
+        for result in objects(delta.get("tool_returns")) or [dict(delta)]:
             call_id = text(result.get("tool_call_id"))
             if call_id and call_id not in self._results:
                 self._results.add(call_id)
