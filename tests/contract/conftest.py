@@ -23,7 +23,9 @@ from support.severable_proxy import Line
 from support.turn_rows import accept, add_agent
 
 # pytest rewrites the assertions of test modules only; without this call failures in the suites show no values.
-pytest.register_assert_rewrite("contract.upstream_suite", "contract.upstream_http_suite")
+pytest.register_assert_rewrite(
+    "contract.upstream_suite", "contract.upstream_http_suite", "contract.upstream_extras_suite"
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

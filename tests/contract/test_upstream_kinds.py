@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.upstream.capabilities import Capabilities, describe
+from contract import upstream_extras_suite as extras
 from contract import upstream_http_suite as http_suite
 from contract import upstream_suite as suite
 from support.upstream_kinds import ALL_KINDS, KINDS
@@ -65,6 +66,16 @@ class TestTranscribing(suite.Transcribing):
 
 @EVERY_KIND
 class TestApproving(suite.Approving):
+    pass
+
+
+@EVERY_KIND
+class TestCommanding(extras.Commanding):
+    pass
+
+
+@EVERY_KIND
+class TestPicturing(extras.Picturing):
     pass
 
 

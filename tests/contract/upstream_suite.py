@@ -23,6 +23,7 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
+from agent_bridge.core.usage import Usage
 from agent_bridge.upstream.answer import (
     ApprovalAsked,
     End,
@@ -35,6 +36,7 @@ from agent_bridge.upstream.answer import (
 )
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision, describe
+from contract.upstream_extras_suite import Commanding, Picturing
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
@@ -138,7 +140,8 @@ class Answers:
             assert isinstance(await anext(events), RunStarted)
             assert await anext(events) == TextDelta("Hello")
             gate.set()
-            assert [event async for event in events] == [TextDelta(" there"), End("stop")]
+            rest = [event async for event in events if not isinstance(event, Usage)]
+            assert rest == [TextDelta(" there"), End("stop")]
 
     async def test_closing_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         over = asyncio.Event()
@@ -285,8 +288,8 @@ class Approving:
     async def test_a_decision_counts_once(
         self, server: ScriptedUpstream, upstream: Upstream, approvals: Approvals, decision: Decision
     ) -> None:
-        assert isinstance(server, ScriptedAppServer | ScriptedLettaV1)
-        server.guarded.add("Bash")
+        tools = server if isinstance(server, ScriptedAppServer | ScriptedLettaV1) else server.mcp
+        tools.guarded.add("Bash")
         server.script = says("I look. ", Tool("Bash"), "Done.")
         asked: list[ApprovalRequest] = []
         async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
@@ -296,10 +299,10 @@ class Approving:
                     await approvals.decide(event.request.ref, decision)
                     with pytest.raises(UpstreamRefused):
                         await approvals.decide(event.request.ref, Decision(allow=not decision.allow))
-        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", server.offers_always)]
-        assert server.verdicts == ["allow" if decision.allow else "deny"]
-        is_kept = decision.always and server.offers_always
-        assert ("selected_permission_suggestion_ids" in server.decisions[0]) == is_kept
+        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", tools.offers_always)]
+        assert tools.verdicts == ["allow" if decision.allow else "deny"]
+        is_kept = decision.always and tools.offers_always
+        assert ("selected_permission_suggestion_ids" in tools.decisions[0]) == is_kept
 
 
 class Cancelling:
@@ -326,7 +329,13 @@ class Cancelling:
 
 
 #: The class of each capability.
-CAPABILITIES = {"cancel": Cancelling, "transcribe": Transcribing, "approvals": Approving}
+CAPABILITIES = {
+    "cancel": Cancelling,
+    "transcribe": Transcribing,
+    "approvals": Approving,
+    "commands": Commanding,
+    "pictures": Picturing,
+}
 
 
 class Completeness:

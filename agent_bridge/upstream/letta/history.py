@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Messages of a page, and pages that are read.
 _PAGE, _MAX_PAGES = 50, 40
+_SAID = "user_message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,10 @@ class Past:
 
     #: The id of the message before the question, empty if it is the first one.
     before: str
-    #: The messages after the question, oldest first.
+    #: The messages after the question up to the next message to the agent, oldest first.
     after: tuple[Frame, ...] = field(repr=False)
+    #: Whether no further message to the agent follows.
+    is_last: bool = True
 
     def ran_tool(self, never_ran: Collection[str]) -> bool:
         """Tell whether a tool may have run after the question; the calls *never_ran* have not."""
@@ -70,8 +74,9 @@ async def find_question(link: Link, conversation_id: str, otids: Collection[str]
         query = {**query, "before": cursor}
     if found is None:
         return None
-    later = (each for each in after[: found - 1] if text(each.get("otid")) not in otids)
-    return Past(before, tuple(reversed(list(later))))
+    later = [each for each in reversed(after[: found - 1]) if text(each.get("otid")) not in otids]
+    ours = list(takewhile(lambda each: text(each.get("message_type")) != _SAID, later))
+    return Past(before, tuple(ours), is_last=len(ours) == len(later))
 
 
 async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:
@@ -92,7 +97,7 @@ async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:
         if lost:
             found, lost = text(message.get("id")), False
         kind = text(message.get("message_type"))
-        if kind == "user_message":
+        if kind == _SAID:
             break
         calls = set(_calls(message))
         if kind == "tool_return_message":
