@@ -215,7 +215,7 @@ async def test_closing_an_answer_ends_its_run(upstream: LettaV1Upstream, dora: D
     run = ""
     async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(dora.question())) as events:
         while not isinstance(event := await anext(events), TextDelta):
-            run = event.ref.partition(" ")[2] if isinstance(event, RunStarted) else run
+            run = event.ref.split(" ")[1] if isinstance(event, RunStarted) else run
     assert (await dora.server.request("GET", f"/runs/{run}"))["status"] == "cancelled"
     dora.server.llm.script = says("Next")
     assert (await read(upstream, dora.question("next")))[0] == "Next"
