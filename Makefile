@@ -10,10 +10,10 @@ LETTA_TESTS = tests/contract/test_real_letta.py tests/integration/test_letta.py 
   tests/integration/test_tool_approvals.py tests/crash/test_letta_cuts.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long test-letta-newest lint all format lock audit examples migration crash crash-letta soak bench clean
+.PHONY: help demo unit test test-long test-letta-newest test-letta-v1 lint all format lock audit examples migration crash crash-letta soak bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 # A set of packages, see scripts/packages.py. The script writes the stamp.
 .venv/.%: locks/%.txt locks/tools.txt pyproject.toml scripts/venv scripts/packages.py
@@ -38,6 +38,13 @@ test-letta-newest: .venv/.dev  ## the tests with Letta's App Server, with its ne
 	@.venv-letta-newest/bin/python -m pip install -qq --disable-pip-version-check letta
 	@.venv-letta-newest/bin/letta --version
 	@TEST_LETTA=$(CURDIR)/.venv-letta-newest/bin/letta $(BIN)/python -m pytest -n 2 $(LETTA_TESTS) $(ARGS)
+
+# The retired server has an environment apart from that of the tests.
+.venv-letta-v1/.letta-v1: locks/letta-v1.txt locks/tools.txt scripts/venv scripts/packages.py
+	@scripts/venv install letta-v1
+
+test-letta-v1: .venv/.dev .venv-letta-v1/.letta-v1  ## the tests with Letta's retired REST server, which it installs (1.2 GB, ARGS are pytest's)
+	@$(BIN)/python -m pytest -m letta_v1 tests/contract/test_real_letta_v1*.py $(ARGS)
 
 lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
@@ -79,4 +86,4 @@ bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/resul
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove the files of all targets
-	@rm -rf .venv .venv-letta-newest dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-letta-newest .venv-letta-v1 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

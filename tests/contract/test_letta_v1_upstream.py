@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
-import aiohttp
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.errors import (
     AgentGone,
     AnswerInterrupted,
@@ -41,17 +39,18 @@ from agent_bridge.upstream.answer import (
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.conversation_store import MemoryConversations
-from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
 from support.conditions import eventually
 from support.fault_server import Reply
+from support.letta_v1_questions import connected, decided, leave_at_approval, read
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import Tool, says, waits_for
 from support.upstream_kinds import DEADLINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from agent_bridge.upstream.answer import AnswerEvent
+    from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
     from support.fault_server import FaultServer
     from support.scripted_upstream import Script
 
@@ -89,67 +88,10 @@ def store() -> Store:
     return Store()
 
 
-@asynccontextmanager
-async def connected(url: str, store: Store) -> AsyncIterator[LettaV1Upstream]:
-    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta_v1", "url": url})
-    async with (
-        aiohttp.ClientSession() as session,
-        aclosing(LettaV1Upstream(config, session, store, look=0.05)) as upstream,
-    ):
-        yield upstream
-
-
 @pytest.fixture
 async def upstream(server: ScriptedLettaV1, store: Store) -> AsyncIterator[LettaV1Upstream]:
     async with connected(server.url, store) as found:
         yield found
-
-
-async def read(
-    upstream: LettaV1Upstream,
-    request: AnswerRequest = QUESTION,
-    on: Callable[[AnswerEvent], object] = lambda _event: None,
-) -> tuple[str, list[AnswerEvent]]:
-    """Return the text of the answer, and its events; call *on* with each event as it arrives."""
-    events: list[AnswerEvent] = []
-    text = ""
-    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(request)) as answer:
-        async for event in answer:
-            events.append(event)
-            if isinstance(event, TextDelta):
-                text += event.text
-            elif isinstance(event, TextWithdrawn):
-                text = ""
-            on(event)
-    assert isinstance(events[-1], End)
-    assert not any(isinstance(each, RunStarted) for each in events[1:])
-    return text, events
-
-
-async def decided(
-    upstream: LettaV1Upstream, request: AnswerRequest = QUESTION, *decisions: Decision
-) -> tuple[str, list[AnswerEvent]]:
-    """Return the answer, whose requests for approval get *decisions*, or are allowed."""
-    left, tasks = list(decisions), []
-
-    def on(event: AnswerEvent) -> None:
-        if isinstance(event, ApprovalAsked):
-            decision = left.pop(0) if left else Decision(allow=True)
-            assert upstream.can.approvals is not None
-            tasks.append(asyncio.ensure_future(upstream.can.approvals.decide(event.request.ref, decision)))
-
-    found = await read(upstream, request, on)
-    await asyncio.gather(*tasks)
-    return found
-
-
-async def leave_at_approval(upstream: LettaV1Upstream, request: AnswerRequest = QUESTION) -> None:
-    """Ask, and close the answer at its first request for approval, as the end of the process does."""
-    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(request)) as events:
-        async for event in events:
-            if isinstance(event, ApprovalAsked):
-                return
-    raise AssertionError("no approval was asked for")
 
 
 def raw(*pieces: object) -> Script:
@@ -197,14 +139,14 @@ async def test_hidden_agents_are_left_out(server: ScriptedLettaV1, upstream: Let
 
 async def test_the_url_may_contain_the_version(server: ScriptedLettaV1, store: Store) -> None:
     async with connected(f"{server.url}/v1", store) as upstream:
-        assert (await read(upstream))[0] == "Echo: hello"
+        assert (await read(upstream, QUESTION))[0] == "Echo: hello"
 
 
 # Conversations
 
 
 async def test_a_lane_keeps_its_conversation(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
-    await read(upstream)
+    await read(upstream, QUESTION)
     await read(upstream, NEXT)
     await read(upstream, replace(NEXT, session="!other:x", title="Other"))
     assert [each.summary for each in server.talks.values()] == ["A title", "Other"]
@@ -218,7 +160,7 @@ async def test_a_kill_between_the_steps_leaves_one_conversation(
     store.fails_at = fails_at
     async with connected(server.url, store) as upstream:
         with pytest.raises(StoreError):
-            await read(upstream)
+            await read(upstream, QUESTION)
     async with connected(server.url, store) as upstream:
         await read(upstream, AGAIN)
     [talk] = server.talks.values()
@@ -228,7 +170,7 @@ async def test_a_kill_between_the_steps_leaves_one_conversation(
 
 async def test_a_lost_response_makes_no_second_conversation(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
     server.cut_after = {"POST conversations"}
-    assert (await read(upstream))[0] == "Echo: hello"
+    assert (await read(upstream, QUESTION))[0] == "Echo: hello"
     assert len(server.talks) == 1
 
 
@@ -236,7 +178,7 @@ async def test_a_conversation_that_is_gone_is_replaced(
     server: ScriptedLettaV1, store: Store, upstream: LettaV1Upstream
 ) -> None:
     await store.put("Dora", "!room:x", StoredConversation("conv-gone"))
-    assert (await read(upstream))[0] == "Echo: hello"
+    assert (await read(upstream, QUESTION))[0] == "Echo: hello"
     assert list(server.talks) == [(await store.get("Dora", "!room:x") or StoredConversation("")).ref]
 
 
@@ -244,7 +186,7 @@ async def test_a_conversation_that_is_gone_is_replaced(
 
 
 async def test_a_question_asks_for_tokens_in_the_background(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
-    await read(upstream)
+    await read(upstream, QUESTION)
     message = {"role": "user", "content": "hello", "otid": OTID}
     assert sent(server, "/messages") == [
         {"messages": [message], "streaming": True, "stream_tokens": True, "background": True}
@@ -267,14 +209,14 @@ async def test_images_are_sent_as_base64(server: ScriptedLettaV1, upstream: Lett
 
 async def test_a_server_without_redis_answers_in_the_foreground(store: Store) -> None:
     async with ScriptedLettaV1(redis=False) as server, connected(server.url, store) as upstream:
-        await read(upstream)
+        await read(upstream, QUESTION)
         await read(upstream, NEXT)
         assert [each["background"] for each in sent(server, "/messages")] == [True, False, False]
 
 
 async def test_a_repeat_joins_the_same_run(server: ScriptedLettaV1, store: Store, upstream: LettaV1Upstream) -> None:
     server.script = says("I look. ", BASH, "Done.")
-    first = await read(upstream)
+    first = await read(upstream, QUESTION)
     async with connected(server.url, store) as other:
         assert await read(other, AGAIN) == first
     assert len(server.questions) == 1
@@ -291,7 +233,7 @@ async def test_a_lost_connection_is_resumed_after_the_last_event(
             server.cut()
             gate.set()
 
-    text, events = await read(upstream, on=on)
+    text, events = await read(upstream, QUESTION, on=on)
     assert text == "Half whole"
     assert not [each for each in events if isinstance(each, TextWithdrawn)]
     [run] = server.runs.values()
@@ -301,7 +243,7 @@ async def test_a_lost_connection_is_resumed_after_the_last_event(
 
 @pytest.mark.parametrize("cut", ["cut_before", "cut_after"])
 async def test_a_lost_question_is_asked_once(server: ScriptedLettaV1, upstream: LettaV1Upstream, cut: str) -> None:
-    await read(upstream)
+    await read(upstream, QUESTION)
     setattr(server, cut, {"POST messages"})
     assert (await read(upstream, NEXT))[0] == "Echo: hello"
     assert len(server.questions) == 2
@@ -317,7 +259,7 @@ async def test_without_redis_a_lost_answer_is_read_at_its_end(store: Store) -> N
                 server.cut()
                 gate.set()
 
-        text, events = await read(upstream, on=on)
+        text, events = await read(upstream, QUESTION, on=on)
         assert text == "Half\n\n whole"
         assert [type(each) for each in events].count(ToolCall) == 1
         assert len(server.questions) == 1
@@ -326,7 +268,7 @@ async def test_without_redis_a_lost_answer_is_read_at_its_end(store: Store) -> N
 async def test_without_redis_a_repeat_finds_the_question_in_the_history(store: Store) -> None:
     async with ScriptedLettaV1(redis=False) as server:
         async with connected(server.url, store) as upstream:
-            first = await read(upstream)
+            first = await read(upstream, QUESTION)
         async with connected(server.url, store) as upstream:
             text, _ = await read_history(upstream)
         assert text == first[0]
@@ -346,7 +288,7 @@ async def test_without_redis_a_repeat_waits_for_a_run_that_goes_on(store: Store)
         gate = asyncio.Event()
         server.script = waits_for(gate, "Half", " whole")
         started = asyncio.Event()
-        first = asyncio.create_task(read(upstream, on=lambda _event: started.set()))
+        first = asyncio.create_task(read(upstream, QUESTION, on=lambda _event: started.set()))
         await asyncio.wait_for(started.wait(), DEADLINE)
         with pytest.raises(UpstreamBusy) as busy:
             await read_history(upstream)
@@ -360,7 +302,7 @@ async def test_a_busy_conversation_is_waited_for(server: ScriptedLettaV1, upstre
     gate = asyncio.Event()
     server.scripts.extend([waits_for(gate, "One", "!"), says("Two")])
     started = asyncio.Event()
-    first = asyncio.create_task(read(upstream, on=lambda _event: started.set()))
+    first = asyncio.create_task(read(upstream, QUESTION, on=lambda _event: started.set()))
     await asyncio.wait_for(started.wait(), DEADLINE)
     second = asyncio.create_task(read(upstream, NEXT))
 
@@ -383,8 +325,23 @@ async def test_closing_an_answer_ends_its_run(server: ScriptedLettaV1, upstream:
     assert (await read(upstream, NEXT))[0] == "Next"
 
 
+async def test_a_cancelled_run_ends_although_the_server_goes_on(
+    server: ScriptedLettaV1, upstream: LettaV1Upstream
+) -> None:
+    server.cancels_later = True
+    server.script = waits_for(asyncio.Event(), "Half", "never")
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
+        start = await anext(events)
+        assert isinstance(start, RunStarted)
+        assert await anext(events) == TextDelta("Half")
+        assert upstream.can.cancel is not None
+        await upstream.can.cancel(start.ref)
+        with pytest.raises(AnswerInterrupted):
+            await anext(events)
+
+
 async def test_a_complete_answer_is_not_cancelled(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
-    await read(upstream)
+    await read(upstream, QUESTION)
     assert sent(server, "/cancel") == []
 
 
@@ -393,7 +350,7 @@ async def test_a_complete_answer_is_not_cancelled(server: ScriptedLettaV1, upstr
 
 async def test_the_end_needs_no_mark(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
     server.no_done = True
-    assert (await read(upstream))[0] == "Echo: hello"
+    assert (await read(upstream, QUESTION))[0] == "Echo: hello"
 
 
 async def test_a_mark_without_a_reason_is_no_end(wire: FaultServer, store: Store) -> None:
@@ -403,7 +360,7 @@ async def test_a_mark_without_a_reason_is_no_end(wire: FaultServer, store: Store
     wire.script(Reply(200, {"Content-Type": "text/event-stream"}, (stream,)), Reply(404, pieces=(b"{}",)))
     async with connected(wire.url, store) as upstream:
         with pytest.raises(AnswerInterrupted, match="was lost"):
-            await read(upstream)
+            await read(upstream, QUESTION)
     assert wire.requests[1].path.endswith("/runs/run-1/stream")
 
 
@@ -421,20 +378,20 @@ async def test_the_reason_decides(
 ) -> None:
     server.script = raw({"message_type": "stop_reason", "stop_reason": reason})
     with pytest.raises(UpstreamError) as found:
-        await read(upstream)
+        await read(upstream, QUESTION)
     assert type(found.value) is error
 
 
 async def test_an_answer_may_end_at_a_limit(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
     server.script = raw("Long", {"message_type": "stop_reason", "stop_reason": "max_steps"})
-    _, events = await read(upstream)
+    _, events = await read(upstream, QUESTION)
     assert events[-1] == End("length")
 
 
 async def test_the_detail_of_an_error_names_the_cause(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
     server.script = says(RuntimeError("CONTEXT_WINDOW_EXCEEDED: Bad request: context window exceeded"))
     with pytest.raises(ConversationTooLong):
-        await read(upstream)
+        await read(upstream, QUESTION)
     server.script = says("Half", RuntimeError("peer closed the connection"))
     with pytest.raises(AnswerInterrupted) as found:
         await read(upstream, NEXT)
@@ -446,7 +403,7 @@ async def test_a_failed_attempt_is_followed_by_a_new_question(
 ) -> None:
     server.scripts.extend([says("Half", RuntimeError("no")), says("Whole")])
     with pytest.raises(AnswerInterrupted):
-        await read(upstream)
+        await read(upstream, QUESTION)
     assert (await read(upstream, AGAIN))[0] == "Whole"
     otids = [run.otid for run in server.runs.values()]
     assert otids == [OTID, str(uuid5(NAMESPACE_URL, "key#1"))]
@@ -484,7 +441,7 @@ async def test_shapes_of_errors(  # fixtures and the parameters of one case
     wire.script(Reply(status, pieces=(json.dumps(body).encode(),)))
     async with connected(wire.url, store) as upstream:
         with pytest.raises(UpstreamError) as found:
-            await read(upstream)
+            await read(upstream, QUESTION)
     assert type(found.value) is error
     assert found.value.detail == detail
     assert len(wire.requests) == 1
@@ -515,7 +472,7 @@ async def test_a_repeat_asks_for_the_same_approval(
 ) -> None:
     server.guarded = {"Bash"}
     server.script = says(BASH, "Done.")
-    await leave_at_approval(upstream)
+    await leave_at_approval(upstream, QUESTION)
     async with connected(server.url, store) as other:
         text, events = await decided(other, AGAIN)
     assert text == "Done."
@@ -528,7 +485,7 @@ async def test_a_repeat_sends_no_second_decision(
 ) -> None:
     server.guarded = {"Bash"}
     server.script = says(BASH, "Done.")
-    await decided(upstream)
+    await decided(upstream, QUESTION)
     async with connected(server.url, store) as other:
         text, events = await read(other, AGAIN)
     assert text == "Done."
@@ -553,11 +510,11 @@ async def test_a_lost_decision_counts_once(store: Store, cut: str, *, redis: boo
 
         tasks: list[asyncio.Future[None]] = []
         if redis or cut == "cut_before":
-            assert (await read(upstream, on=on))[0] == "Done."
+            assert (await read(upstream, QUESTION, on=on))[0] == "Done."
         else:
             # Without the background mode, the run of a lost decision has no known id.
             with pytest.raises(AnswerInterrupted, match="may not be complete"):
-                await read(upstream, on=on)
+                await read(upstream, QUESTION, on=on)
         await asyncio.gather(*tasks)
         assert (server.verdicts, server.invented) == (["allow"], 0)
 
@@ -574,7 +531,7 @@ async def test_a_request_that_is_gone_ends_the_answer(server: ScriptedLettaV1, u
 
     tasks: list[asyncio.Future[None]] = []
     with pytest.raises(AnswerInterrupted, match="did not wait"):
-        await read(upstream, on=on)
+        await read(upstream, QUESTION, on=on)
     await asyncio.gather(*tasks)
 
 
@@ -593,20 +550,19 @@ async def test_a_request_that_is_decided_elsewhere_is_withdrawn(
             talk.messages.append({"id": "message-x", "message_type": "tool_return_message", "tool_call_id": "call_1"})
 
     with pytest.raises(AnswerInterrupted, match="did not wait"):
-        await read(upstream, on=on)
+        await read(upstream, QUESTION, on=on)
     assert isinstance(events[-1], ApprovalClosed)
     assert server.verdicts == []
 
 
 @pytest.mark.parametrize("in_stream", [False, True])
-@pytest.mark.parametrize("shown", [False, True])
 async def test_an_undecided_request_of_an_earlier_turn_is_asked_about_first(
-    server: ScriptedLettaV1, upstream: LettaV1Upstream, *, in_stream: bool, shown: bool
+    server: ScriptedLettaV1, upstream: LettaV1Upstream, *, in_stream: bool
 ) -> None:
     server.guarded = {"Bash"}
-    server.fails_in_stream, server.shows_pending = in_stream, shown
+    server.fails_in_stream = in_stream
     server.scripts.extend([says(BASH, "Done."), says("Next")])
-    await leave_at_approval(upstream)
+    await leave_at_approval(upstream, QUESTION)
     text, events = await decided(upstream, NEXT)
     assert text == "Done.\n\nNext"
     assert [each.request.call.name for each in events if isinstance(each, ApprovalAsked)] == ["Bash"]

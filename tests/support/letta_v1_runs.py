@@ -35,6 +35,8 @@ class Run:
         #: Set when the response can begin; the response that takes its place.
         self.begun = asyncio.Event()
         self.refused: Refusal | None = None
+        #: Whether it was cancelled, and goes on for a while.
+        self.cancelled = False
         self.task: asyncio.Task[None] | None = None
         #: The events with their numbers, 0 for one that has none.
         self._events: list[tuple[int, bytes]] = []
@@ -52,6 +54,13 @@ class Run:
         if not self.begun.is_set():
             self.say({"id": "ping-1", "message_type": "ping"})
             self.begun.set()
+
+    def cancel_later(self) -> None:
+        """Be cancelled, and go on; tell only that the server is there, with the number of the last event."""
+        self.cancelled = True
+        frame = {"id": "ping-2", "message_type": "ping", "run_id": self.id, "seq_id": self._seq or None}
+        self._events.append((self._seq, b"data: " + json.dumps(frame).encode() + b"\n\n"))
+        self._wake()
 
     def say(self, *frames: Frame) -> None:
         """Send *frames*."""
@@ -102,6 +111,12 @@ class Run:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def shown(run: Run) -> Frame:
+    """Return *run* as the server lists it."""
+    status = "cancelled" if run.cancelled else run.status
+    return {"id": run.id, "status": status, "stop_reason": run.stop_reason or None}
 
 
 def while_pending() -> str:
@@ -182,10 +197,13 @@ async def chain(first: object, rest: AsyncIterator[object]) -> AsyncIterator[obj
 
 
 async def decided(tools: list[Tool], denied: Frame, rest: AsyncIterator[object]) -> AsyncIterator[object]:
-    """Yield the results of *tools*, and the rest of the script."""
+    """Yield the results of *tools* in one frame, unless all were denied, and the rest of the script."""
+    results: list[Frame] = []
     for tool in tools:
         is_denied = tool.call_id in denied
         output = f"Error: request to call tool denied. User reason: {denied.get(str(tool.call_id))}"
-        yield result_frame(tool.call_id, output if is_denied else "done", f"result-{tool.call_id}", failed=is_denied)
+        results.append(result_frame(tool.call_id, output if is_denied else "done", "result", failed=is_denied))
+    if len(denied) < len(tools):
+        yield {**results[-1], "tool_returns": results}
     async for piece in rest:
         yield piece

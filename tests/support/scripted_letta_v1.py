@@ -22,6 +22,7 @@ from support.letta_v1_runs import (
     once,
     reply_frames,
     result_frame,
+    shown,
     while_pending,
 )
 from support.scripted_upstream import ScriptedUpstream
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Frame = dict[str, Any]
 
 _SDK = "X-Stainless-Package-Version"
+_NO_REDIS = "Background streaming requires Redis to be running."
 
 
 @dataclass(eq=False)
@@ -75,13 +77,13 @@ class ScriptedLettaV1(ScriptedUpstream):
         self.runs: dict[str, Run] = {}
         #: Requests that arrived: the method, the path, and the query or the body.
         self.requests: list[tuple[str, str, Frame]] = []
-        #: Decisions that arrived, and the instructions that the agent invented because of a repeated one.
+        #: Decisions that arrived, and the instructions that the agent invented because of repeated ones.
         self.decisions: list[Frame] = []
         self.invented = 0
         #: Whether a message that has to wait for a decision fails inside its stream.
         self.fails_in_stream = False
-        #: Whether agents show the requests for approval of their conversations.
-        self.shows_pending = True
+        #: Whether a cancelled run goes on, as one does whose language model says nothing.
+        self.cancels_later = False
         #: The paths whose next request ends its connection after it was carried out, or before.
         self.cut_after: set[str] = set()
         self.cut_before: set[str] = set()
@@ -106,7 +108,7 @@ class ScriptedLettaV1(ScriptedUpstream):
 
     @property
     def verdicts(self) -> list[str]:
-        """The decisions in short."""
+        """The decisions."""
         return ["allow" if each["approve"] else "deny" for each in self.decisions]
 
     def routes(self) -> list[web.RouteDef]:
@@ -115,7 +117,6 @@ class ScriptedLettaV1(ScriptedUpstream):
         return [
             web.get("/v1/health/", self._health),
             web.get("/v1/agents/", self._list_agents),
-            web.get("/v1/agents/{agent}", self._show_agent),
             web.post("/v1/conversations/", self._make),
             web.get("/v1/conversations/", self._list),
             web.patch(conversation, self._rename),
@@ -124,6 +125,7 @@ class ScriptedLettaV1(ScriptedUpstream):
             web.post(f"{conversation}/messages", self._send),
             web.post(f"{conversation}/stream", self._find_stream),
             web.post(f"{conversation}/cancel", self._cancel),
+            web.get("/v1/runs/", self._list_runs),
             web.get("/v1/runs/{run}", self._show_run),
             web.get("/v1/runs/{run}/messages", self._run_messages),
             web.post("/v1/runs/{run}/stream", self._run_stream),
@@ -172,11 +174,6 @@ class ScriptedLettaV1(ScriptedUpstream):
         start = ids.index(after) + 1 if after in ids and self.knows_cursors else 0
         return web.json_response(entries[start : start + int(request.query.get("limit", "50"))])
 
-    async def _show_agent(self, request: web.Request) -> web.Response:
-        await self._note(request)
-        asks = [each.asks for each in self.talks.values() if each.asks is not None and self.shows_pending]
-        return web.json_response({"id": request.match_info["agent"], "pending_approval": asks[-1] if asks else None})
-
     async def _make(self, request: web.Request) -> web.Response:
         body = await self._note(request)
         if self.models and request.query["agent_id"] not in {each["id"] for each in self.models}:
@@ -211,7 +208,7 @@ class ScriptedLettaV1(ScriptedUpstream):
         message = body["messages"][0]
         background = bool(body.get("background"))
         if background and not self.redis:
-            raise _refuse(503, "Background streaming requires Redis to be running.")
+            raise _refuse(503, f"INTERNAL_SERVER_ERROR: {_NO_REDIS}")
         known = self._known(talk, message.get("otid")) if background and self.remembers else None
         if known is not None:
             return await self._follow(request, known, 0)
@@ -331,6 +328,8 @@ class ScriptedLettaV1(ScriptedUpstream):
 
     async def _find_stream(self, request: web.Request) -> web.StreamResponse:
         body, talk = await self._note(request), self._talk(request)
+        if not self.redis:
+            raise _refuse(503, _NO_REDIS)
         run = self._known(talk, body["otid"]) if "otid" in body else talk.running
         if run is None:
             raise _refuse(400, "INVALID_ARGUMENT: No active runs found for this conversation.")
@@ -348,12 +347,14 @@ class ScriptedLettaV1(ScriptedUpstream):
     async def _cancel(self, request: web.Request) -> web.Response:
         await self._note(request)
         talk = self._talk(request)
-        run = talk.running
-        if run is None or run.task is None:
+        if (run := talk.running) is None or run.task is None:
             raise _refuse(409, f"CONFLICT: No active runs to cancel for conversation {talk.id}")
-        run.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await run.task
+        if self.cancels_later:
+            run.cancel_later()
+        else:
+            run.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await run.task
         return web.json_response({run.id: "cancelled"})
 
     def _found(self, request: web.Request) -> Run:
@@ -362,10 +363,14 @@ class ScriptedLettaV1(ScriptedUpstream):
             raise _refuse(404, f"Run {request.match_info['run']} not found")
         return run
 
+    async def _list_runs(self, request: web.Request) -> web.Response:
+        await self._note(request)
+        running = self.talks[request.query["conversation_id"]].running
+        return web.json_response([shown(running)] if running else [])
+
     async def _show_run(self, request: web.Request) -> web.Response:
         await self._note(request)
-        run = self._found(request)
-        return web.json_response({"id": run.id, "status": run.status, "stop_reason": run.stop_reason or None})
+        return web.json_response(shown(self._found(request)))
 
     async def _run_messages(self, request: web.Request) -> web.Response:
         await self._note(request)

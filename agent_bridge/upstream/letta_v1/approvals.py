@@ -53,17 +53,16 @@ def requests_of(conversation_id: str, pending: Pending) -> list[ApprovalRequest]
 
 
 async def find_pending(rest: Rest, model: str, conversation_id: str) -> list[Pending]:
-    """Return the undecided requests of a conversation, and of its agent.
+    """Return the undecided requests of a conversation.
+
+    They are its newest message. The field ``pending_approval`` of an agent is about its main conversation only.
 
     Raises:
         UpstreamError: the server did not tell.
     """
-    query = {"include": "agent.pending_approval"}
-    agent = mapping(await rest.request("GET", f"/agents/{model}", model=model, params=query))
     path = f"/conversations/{conversation_id}/messages"
     newest = objects(await rest.request("GET", path, model=model, params={"limit": "1", "order": "desc"}))
-    found = [_pending(mapping(agent.get("pending_approval"))), *map(_pending, newest)]
-    return list(dict.fromkeys(each for each in found if each is not None))
+    return [each for each in map(_pending, newest) if each is not None]
 
 
 def _pending(message: Mapping[str, Any]) -> Pending | None:

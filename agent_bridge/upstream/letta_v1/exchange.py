@@ -18,7 +18,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ReasoningDelta, RunStarted
 from agent_bridge.upstream.letta_v1.lane import ENDS
 from agent_bridge.upstream.letta_v1.rest import busy_run, lacks_background, lacks_conversation, pending_request
-from agent_bridge.upstream.letta_v1.run import Run
+from agent_bridge.upstream.letta_v1.run import CANCELLED, Run
 from agent_bridge.upstream.transport.json_values import objects, text
 from agent_bridge.upstream.transport.sse import EventParser
 
@@ -36,7 +36,6 @@ _AGAIN, _LOSSES = Backoff(first=0.05, cap=2), 10
 _LOOK = Backoff(first=0.1, cap=2)
 #: Times that a message waits for another run before it fails.
 _WAITS = 20
-_NO_RUNS = b"no active runs"
 #: Messages among which a question is looked for.
 _HISTORY = "50"
 
@@ -261,12 +260,7 @@ class Exchange:
             UpstreamBusy: a run is going on, perhaps that of the message.
         """
         lane = self._lane
-        try:
-            async with lane.rest.stream(f"{lane.path}/stream", {"starting_after": 0}, lane.context):
-                is_busy = True
-        except UpstreamError as error:
-            is_busy = _NO_RUNS not in error.body.lower()
-        if is_busy:
+        if await lane.is_busy():
             raise self._busy(None)
         query = {"limit": _HISTORY, "order": "desc"}
         for message in objects(await lane.rest.request("GET", f"{lane.path}/messages", model=lane.model, params=query)):
@@ -301,6 +295,10 @@ class Exchange:
                         yield each
                     if started := self._name():
                         yield started
+                if self.run.is_silent and await self._lane.was_cancelled(self.run.id):
+                    # The server would end the stream at the next word of its language model.
+                    self.run.stop_reason = CANCELLED
+                    return
 
     def _name(self) -> RunStarted | None:
         """Return the start of the run once, as soon as its id is known."""

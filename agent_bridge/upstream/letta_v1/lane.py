@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.upstream.letta_v1.approvals import find_pending
-from agent_bridge.upstream.transport.json_values import mapping
+from agent_bridge.upstream.letta_v1.run import CANCELLED
+from agent_bridge.upstream.transport.json_values import mapping, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.transport.errors import RequestContext
 
 #: The statuses of runs that have ended, and the reasons for their ends if they name none.
-ENDS = {"completed": "end_turn", "failed": "error", "cancelled": "cancelled"}
+ENDS = {"completed": "end_turn", "failed": "error", "cancelled": CANCELLED}
 #: Seconds after which a server without the background mode is asked for it again.
 _FOREGROUND = 300.0
 #: Pauses between two looks at a run.
@@ -87,6 +88,23 @@ class Lane:
         found = await find_pending(self.rest, self.model, self.conversation_id)
         calls = {each.call_id for each in pending.calls}
         return any(each.has(calls) for each in found)
+
+    async def is_busy(self) -> bool:
+        """Tell whether a run of the conversation goes on.
+
+        Raises:
+            UpstreamError: the server did not tell.
+        """
+        query = {"conversation_id": self.conversation_id, "active": "true", "limit": "1"}
+        return bool(objects(await self.rest.request("GET", "/runs/", model=self.model, params=query)))
+
+    async def was_cancelled(self, run_id: str) -> bool:
+        """Tell whether a run was ended by a command; False if the server does not tell."""
+        try:
+            found = mapping(await self.rest.request("GET", f"/runs/{run_id}", model=self.model))
+        except UpstreamError:
+            return False
+        return ENDS.get(text(found.get("status"))) == CANCELLED
 
     async def until_ended(self, run_id: str) -> Mapping[str, Any]:
         """Wait for the end of a run, and return it; an unknown run has no fields.

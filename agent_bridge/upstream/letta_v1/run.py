@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _DONE = "[DONE]"
 _ERROR, _ASKS, _CALLS = "error_message", "approval_request_message", "tool_call_message"
-_LIMITED = "llm_rate_limit"
+_LIMITED, _PING = "llm_rate_limit", "ping"
 _APPROVAL = "requires_approval"
 #: The reason of a run that ended by a command.
 CANCELLED = "cancelled"
@@ -49,6 +49,8 @@ class Run:
         self._asked: set[str] = set()
         self._asks: dict[str, ToolCall] = {}
         self._asking = ""
+        #: Whether the server, after the first event, says only that it is there.
+        self.is_silent = False
 
     @property
     def ended(self) -> bool:
@@ -90,17 +92,19 @@ class Run:
         except ValueError:
             # A cut connection leaves the beginning of an event.
             return
-        number = message.get("seq_id")
+        number, kind = message.get("seq_id"), message.get("message_type")
         if isinstance(number, int):
-            if number <= self.seq and message.get("message_type") != _ERROR:
+            # A sign of life has the number of the event before it.
+            if number <= self.seq and kind not in (_ERROR, _PING):
                 return
             self.seq = max(self.seq, number)
         yield from self.read(message)
 
     def read(self, message: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         """Yield the events of the answer in *message*."""
-        self.id = self.id or text(message.get("run_id"))
         kind = text(message.get("message_type"))
+        self.is_silent = bool(self.id) and kind == _PING
+        self.id = self.id or text(message.get("run_id"))
         if kind == _ERROR:
             self.error = message
             return

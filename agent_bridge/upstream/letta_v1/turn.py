@@ -178,7 +178,6 @@ class Turn:
     async def _settle(self, message_id: str) -> AsyncGenerator[AnswerEvent, None]:
         """Let people decide about the undecided request *message_id* of an earlier turn; empty: about any."""
         found = await find_pending(self._lane.rest, self._lane.model, self._lane.conversation_id)
-        # The conversation's own request is the last one.
         chosen = [each for each in found if each.message_id == message_id] or found[-1:]
         if not chosen:
             await asyncio.sleep(_PAUSE)

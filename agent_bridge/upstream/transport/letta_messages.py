@@ -118,12 +118,16 @@ class DeltaReader:
         self._calls.clear()
 
     def _result(self, delta: Mapping[str, Any]) -> Iterator[ToolResult]:
-        """Yield a result. The server sends each one twice, the first time with the whole output."""
-        call_id = text(delta.get("tool_call_id"))
-        if call_id and call_id not in self._results:
-            self._results.add(call_id)
-            value = delta.get("tool_return")
-            yield tool_result(call_id, value if isinstance(value, str) else json_text(value))
+        """Yield the results, of which a message may have several.
+
+        The App Server sends each one twice, the first time with the whole output.
+        """
+        for result in objects(delta.get("tool_returns")) or [dict(delta)]:
+            call_id = text(result.get("tool_call_id"))
+            if call_id and call_id not in self._results:
+                self._results.add(call_id)
+                value = result.get("tool_return")
+                yield tool_result(call_id, value if isinstance(value, str) else json_text(value))
 
 
 def plain(content: Any) -> str:
