@@ -8,7 +8,6 @@ import json
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 import pytest
@@ -42,6 +41,7 @@ from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
+from agent_bridge.upstream.transport.letta_past import otid_of
 from support.conditions import eventually
 from support.fault_server import Reply
 from support.scripted_letta_v1 import ScriptedLettaV1
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 QUESTION = AnswerRequest("Dora", (ChatMessage("user", "hello"),), "!room:x", "key", title="A title")
 NEXT = replace(QUESTION, idempotency_key="next")
 AGAIN = replace(QUESTION, attempt=2)
-OTID = str(uuid5(NAMESPACE_URL, "key"))
+OTID = otid_of("key")
 BASH = Tool("Bash", '{"command": "ls"}', call_id="call_1")
 
 
@@ -449,7 +449,7 @@ async def test_a_failed_attempt_is_followed_by_a_new_question(
         await read(upstream)
     assert (await read(upstream, AGAIN))[0] == "Whole"
     otids = [run.otid for run in server.runs.values()]
-    assert otids == [OTID, str(uuid5(NAMESPACE_URL, "key#1"))]
+    assert otids == [OTID, otid_of("key#1")]
 
 
 async def test_a_failed_attempt_whose_agent_acted_is_not_repeated(

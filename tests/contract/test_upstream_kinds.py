@@ -9,6 +9,7 @@ import pytest
 
 from agent_bridge.upstream.capabilities import Capabilities, describe
 from contract import upstream_http_suite as http_suite
+from contract import upstream_memory_suite as memory_suite
 from contract import upstream_suite as suite
 from support.upstream_kinds import ALL_KINDS, KINDS
 
@@ -70,6 +71,36 @@ class TestApproving(suite.Approving):
 
 @EVERY_KIND
 class TestCancelling(suite.Cancelling):
+    pass
+
+
+@EVERY_KIND
+class TestConversing(memory_suite.Conversing):
+    pass
+
+
+@EVERY_KIND
+class TestBranching(memory_suite.Branching):
+    pass
+
+
+@EVERY_KIND
+class TestArchiving(memory_suite.Archiving):
+    pass
+
+
+@EVERY_KIND
+class TestDeleting(memory_suite.Deleting):
+    pass
+
+
+@EVERY_KIND
+class TestRemembering(memory_suite.Remembering):
+    pass
+
+
+@EVERY_KIND
+class TestScheduling(memory_suite.Scheduling):
     pass
 
 

@@ -35,6 +35,7 @@ from agent_bridge.upstream.answer import (
 )
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision, describe
+from contract import upstream_memory_suite as memory_suite
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
@@ -324,9 +325,53 @@ class Cancelling:
                 await anext(events)
             await cancel(start.ref)
 
+    async def test_no_later_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
+        gate, over = asyncio.Event(), asyncio.Event()
+        server.scripts.extend([_until_cancelled(over, "Hello"), waits_for(gate, "Half", " whole")])
+        async with asyncio.timeout(DEADLINE):
+            async with aclosing(upstream.answer(QUESTION)) as events:
+                start = await anext(events)
+            assert isinstance(start, RunStarted)
+            await over.wait()
+            later = replace(QUESTION, idempotency_key="later")
+            async with aclosing(upstream.answer(later)) as events:
+                while await anext(events) != TextDelta("Half"):
+                    pass
+                await cancel(start.ref)
+                gate.set()
+                assert [event async for event in events] == [TextDelta(" whole"), End("stop")]
+
+    async def test_another_process_ends_a_run(
+        self, kind: Kind, server: ScriptedUpstream, cancel: Cancel, session: aiohttp.ClientSession
+    ) -> None:
+        over = asyncio.Event()
+        server.script = _until_cancelled(over, "Hello")
+        async with aclosing(kind.connect(server.url, session)) as other:
+            async with asyncio.timeout(DEADLINE), aclosing(other.answer(QUESTION)) as events:
+                start = await anext(events)
+                assert isinstance(start, RunStarted)
+                await cancel(start.ref)
+                await over.wait()
+            server.script = says("Next")
+            assert (await ask(other, replace(QUESTION, idempotency_key="next"))).text == "Next"
+
+    async def test_a_run_of_another_kind_of_upstream_is_refused(self, cancel: Cancel) -> None:
+        with pytest.raises(UpstreamRefused):
+            await cancel("chatcmpl-1")
+
 
 #: The class of each capability.
-CAPABILITIES = {"cancel": Cancelling, "transcribe": Transcribing, "approvals": Approving}
+CAPABILITIES = {
+    "cancel": Cancelling,
+    "approvals": Approving,
+    "conversations": memory_suite.Conversing,
+    "branches": memory_suite.Branching,
+    "archive": memory_suite.Archiving,
+    "deletion": memory_suite.Deleting,
+    "history": memory_suite.Remembering,
+    "schedules": memory_suite.Scheduling,
+    "transcribe": Transcribing,
+}
 
 
 class Completeness:

@@ -38,6 +38,8 @@ class Talk:
     task: asyncio.Task[None] | None = None
     #: The run that was given up, and blocks the conversation.
     stuck: str = ""
+    #: The run that goes on, empty without one.
+    run: str = ""
     #: Requests for approval that are undecided.
     pending: dict[str, asyncio.Future[Frame]] = field(default_factory=dict)
 
@@ -73,6 +75,10 @@ class ScriptedAppServer(ScriptedUpstream):
         self.cut_at: set[str] = set()
         #: Decisions that arrived and counted.
         self.decisions: list[Frame] = []
+        #: The schedules of the agents, as the server lists them.
+        self.tasks: list[Frame] = []
+        #: Whether the server finds the cursors of pages.
+        self.knows_cursors = True
         self.sockets: list[web.WebSocketResponse] = []
         self._numbers = itertools.count(1)
 
@@ -98,6 +104,14 @@ class ScriptedAppServer(ScriptedUpstream):
     def cut_one(self) -> None:
         """End the oldest connection without a goodbye."""
         _abort(self.sockets[0])
+
+    def remember(self, conversation_id: str, question: str, answer: str) -> None:
+        """Add what another client asked, and the answer; ``default`` is the main conversation of the first agent."""
+        agent_id = self.models[0]["id"]
+        talk = self.talks.setdefault(conversation_id, Talk(conversation_id, agent_id, ""))
+        said = {"message_type": "user_message", "otid": "of another client", "content": _parts(question)}
+        talk.messages.append(self._kept(said))
+        talk.messages.append(self._kept({"message_type": "assistant_message", "content": _parts(answer)}))
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=0)
@@ -157,8 +171,11 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_conversation_fork(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         old = self.talks[frame["conversation_id"]]
-        talk = self._new(old.agent_id, old.summary)
         until = frame["body"].get("message_id")
+        if until and until not in {each["id"] for each in old.messages}:
+            error = f"Message {until} not found"
+            return {"type": "conversation_fork_response", "success": False, "conversation": None, "error": error}
+        talk = self._new(old.agent_id, old.summary)
         for message in old.messages:
             talk.messages.append({**message, "id": f"copy-{message['id']}"})
             if message["id"] == until:
@@ -172,16 +189,22 @@ class ScriptedAppServer(ScriptedUpstream):
         return {"type": "conversation_update_response", "conversation": _shown(talk)}
 
     async def _on_conversation_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
-        words = frame["query"].get("summary_search", "")
-        found = [each for each in self.talks.values() if words in each.summary]
-        return {"type": "conversation_list_response", "conversations": list(map(_shown, found))}
+        query = frame["query"]
+        words = query.get("summary_search", "")
+        of_agent = [each for each in self.talks.values() if each.agent_id == query["agent_id"] and each.id != "default"]
+        found = [_shown(each) for each in reversed(of_agent) if words in each.summary]
+        page = self._after(found, query.get("after"))[: query.get("limit", 20)]
+        return {"type": "conversation_list_response", "conversations": page}
+
+    async def _on_cron_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        tasks = [each for each in self.tasks if each["agent_id"] == frame["agent_id"]]
+        return {"type": "cron_list_response", "tasks": tasks}
 
     async def _on_conversation_messages_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         query, newest = frame["query"], list(reversed(self.talks[frame["conversation_id"]].messages))
-        ids = [each["id"] for each in newest]
-        start = ids.index(query["before"]) + 1 if query.get("before") in ids else 0
-        page = newest[start : start + query["limit"]]
-        more = start + len(page) < len(newest)
+        rest = self._after(newest, query.get("before"))
+        page = rest[: query["limit"]]
+        more = len(page) < len(rest)
         before = page[-1]["id"] if page else None
         return {
             "type": "conversation_messages_list_response",
@@ -198,7 +221,8 @@ class ScriptedAppServer(ScriptedUpstream):
         talk.followers.add(socket)
         running = "WAITING_ON_APPROVAL" if talk.pending else "PROCESSING_API_RESPONSE"
         status = running if talk.is_running else "WAITING_ON_INPUT"
-        await _send(socket, {"type": "update_loop_status", "loop_status": {"status": status}, "runtime": talk.runtime})
+        loop = {"status": status, "active_run_ids": [talk.run] if talk.is_running and talk.run else []}
+        await _send(socket, {"type": "update_loop_status", "loop_status": loop, "runtime": talk.runtime})
         requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
         device = {"pending_control_requests": requests}
         await _send(socket, {"type": "update_device_status", "device_status": device, "runtime": talk.runtime})
@@ -225,7 +249,7 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["runtime"]["conversation_id"]]
-        aborted = talk.is_running
+        aborted = talk.is_running and frame.get("run_id") in (None, talk.run)
         if talk.task is not None and aborted:
             talk.task.cancel()
             with suppress(asyncio.CancelledError):
@@ -238,12 +262,14 @@ class ScriptedAppServer(ScriptedUpstream):
             error = f"Conversation {talk.id} already has an active run ({talk.stuck})"
             await self._finish(talk, "error", error)
             return
-        talk.messages.append({"id": self._id("ui-msg"), "message_type": "user_message", "otid": said["otid"]})
         question = said["content"]
+        kept = {"message_type": "user_message", "otid": said["otid"], "content": _parts(question)}
+        talk.messages.append(self._kept(kept))
         text = question if isinstance(question, str) else "".join(part.get("text", "") for part in question)
         self.asked.append({"messages": [{"content": text}]})
         script = self.scripts.popleft() if self.scripts else self.script
         run, number = self._id("local-run"), itertools.count(1)
+        talk.run = run
         async for piece in script(text):
             if piece is None:
                 self.cut()
@@ -267,16 +293,16 @@ class ScriptedAppServer(ScriptedUpstream):
         """Yield the deltas that bring *piece*, and keep it in the history."""
         last = talk.messages[-1]
         if isinstance(piece, Reasoning):
-            talk.messages.append({"id": self._id("ui-msg"), "message_type": "reasoning_message"})
+            talk.messages.append(self._kept({"message_type": "reasoning_message"}))
             yield {"message_type": "reasoning_message", "reasoning": str(piece.text)}
         elif isinstance(piece, Tool):
             call = {"tool_call_id": piece.call_id, "name": piece.name, "arguments": piece.arguments}
-            message = {"id": self._id("ui-msg"), "message_type": "approval_request_message", "tool_call": call}
+            message = self._kept({"message_type": "approval_request_message", "tool_call": call})
             talk.messages.append(message)
             yield message
         elif isinstance(piece, str) and piece:
             if last["message_type"] != "assistant_message":
-                last = {"id": self._id("ui-msg"), "message_type": "assistant_message", "content": ""}
+                last = self._kept({"message_type": "assistant_message", "content": ""})
                 talk.messages.append(last)
             last["content"] += piece
             yield {"message_type": "assistant_message", "id": last["id"], "content": [{"type": "text", "text": piece}]}
@@ -293,7 +319,7 @@ class ScriptedAppServer(ScriptedUpstream):
         common = {"run_id": run, "tool_call_id": tool.call_id}
         if status == "success":
             await self._say(talk, {**common, "id": "x", "message_type": "client_tool_start"})
-        talk.messages.append({"id": self._id("ui-msg"), "message_type": "tool_return_message", **common})
+        talk.messages.append(self._kept({"message_type": "tool_return_message", **common}))
         for number in range(2):
             # The server sends each result twice.
             delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
@@ -315,6 +341,15 @@ class ScriptedAppServer(ScriptedUpstream):
         self.talks[talk.id] = talk
         return talk
 
+    def _kept(self, message: Frame) -> Frame:
+        """Return *message* as the history has it."""
+        return {"id": self._id("ui-msg"), "date": f"2026-11-21T01:{len(self.asked):02}:00.500Z", **message}
+
+    def _after(self, entries: list[Frame], cursor: object) -> list[Frame]:
+        """Return the entries after *cursor*; all if it is not known, as the server does."""
+        ids = [each["id"] for each in entries]
+        return entries[ids.index(cursor) + 1 :] if cursor in ids and self.knows_cursors else entries
+
     def _id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
 
@@ -327,6 +362,11 @@ def _lost_calls(talk: Talk) -> set[str]:
 
 def _shown(talk: Talk) -> Frame:
     return {"id": talk.id, "agent_id": talk.agent_id, "summary": talk.summary, "archived": talk.archived}
+
+
+def _parts(content: object) -> object:
+    """Return the content of a message as the history has it."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _asks(request_id: str) -> Frame:

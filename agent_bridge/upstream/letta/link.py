@@ -69,6 +69,8 @@ class Feed:
         self._seen: set[tuple[object, ...]] = set()
         #: The status of the conversation, as far as the events tell.
         self._status = _IDLE
+        #: The id of the run that goes on, empty while none is known. Each step of a turn is a run.
+        self.run = ""
 
     @property
     def is_running(self) -> bool:
@@ -83,7 +85,10 @@ class Feed:
     def put(self, event: Frame) -> None:
         """Add an event of some connection."""
         if event.get("type") == "update_loop_status":
-            self._status = text(mapping(event.get("loop_status")).get("status"))
+            status = mapping(event.get("loop_status"))
+            self._status = text(status.get("status"))
+            runs = status.get("active_run_ids")
+            self.run = text(runs[-1]) if isinstance(runs, list) and runs else ""
         name, run = identity(event), run_of(event)
         if name in self._past or run in self._past or name in self._seen:
             return
@@ -128,7 +133,8 @@ class Link:
     """
 
     def __init__(self, upstream: str, open_socket: OpenSocket, secrets: tuple[str, ...]) -> None:
-        self._upstream = upstream
+        #: The name of the upstream.
+        self.upstream = upstream
         self._open_socket = open_socket
         self._secrets = secrets
         self._keepers: list[asyncio.Task[None]] = []
@@ -162,20 +168,22 @@ class Link:
                 return await self._request(connection, command, within, fields)
             except ConnectionEnded:
                 if once:
-                    raise self._perhaps_arrived(Text("upstream_cut", upstream=self._upstream)) from None
+                    raise self._perhaps_arrived(Text("upstream_cut", upstream=self.upstream)) from None
             except CommandSilent:
-                slow = Text("upstream_slow", upstream=self._upstream, seconds=within)
+                slow = Text("upstream_slow", upstream=self.upstream, seconds=within)
                 raise self._perhaps_arrived(slow) if once else UpstreamUnreachable(slow) from None
 
     @contextmanager
     def feed(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> Iterator[Feed]:
         """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
         name = runtime.conversation_id
-        feed = self._feeds[name] = Feed(runtime, options, toolbox, self._past.pop(name, frozenset()))
+        feed = self._feeds[name] = Feed(runtime, options, toolbox, self._past.get(name, frozenset()))
         try:
             yield feed
         finally:
-            del self._feeds[name]
+            if self._feeds.get(name) is feed:
+                del self._feeds[name]
+            self._past.pop(name, None)
             self._past[name] = feed.ended()
             while len(self._past) > _REMEMBERED:
                 del self._past[next(iter(self._past))]
@@ -201,6 +209,19 @@ class Link:
                     raise error
             if len(errors) < len(results):
                 return
+
+    async def state(self, runtime: Runtime) -> Feed:
+        """Return the events of a conversation, whose status is the present one. An answer may use them already.
+
+        Raises:
+            UpstreamError: the server did not tell.
+        """
+        if (feed := self._feeds.get(runtime.conversation_id)) is not None:
+            await self.follow(feed, state=True)
+            return feed
+        with self.feed(runtime, {}, None) as feed:
+            await self.follow(feed, state=True)
+            return feed
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -234,7 +255,7 @@ class Link:
         response = await connection.request(command, within=within, **fields)
         if response.get("success") is False:
             detail = parse_error(response.get("error")).redacted(self._secrets)
-            raise UpstreamRefused(Text("upstream_command", upstream=self._upstream), detail=detail)
+            raise UpstreamRefused(Text("upstream_command", upstream=self.upstream), detail=detail)
         return response
 
     async def _follow(self, connection: Connection, feed: Feed, *, state: bool) -> None:
@@ -284,7 +305,7 @@ class Link:
                     await self._follow(connection, feed, state=False)
             await reading
         except (ConnectionEnded, CommandSilent):
-            raise UpstreamUnreachable(Text("upstream_closed", upstream=self._upstream)) from None
+            raise UpstreamUnreachable(Text("upstream_closed", upstream=self.upstream)) from None
         finally:
             reading.cancel()
             await asyncio.wait([reading])
@@ -303,11 +324,11 @@ class Link:
         """
         server = self.server = server_info(await self._request(connection, "app_server_info", _COMMAND, {}))
         if server.protocol_version != PROTOCOL_VERSION:
-            text = Text("letta_version", upstream=self._upstream, version=server.protocol_version)
+            text = Text("letta_version", upstream=self.upstream, version=server.protocol_version)
             raise UpstreamProtocolError(text)
         if server.missing:
             raise UpstreamProtocolError(
-                Text("letta_lacks", upstream=self._upstream, capabilities=", ".join(server.missing))
+                Text("letta_lacks", upstream=self.upstream, capabilities=", ".join(server.missing))
             )
 
     def _receive(self, connection: Connection, event: Frame) -> None:

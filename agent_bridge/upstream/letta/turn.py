@@ -18,6 +18,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
+from agent_bridge.upstream.letta.cancel import turn_ref
 from agent_bridge.upstream.letta.frames import run_of
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
@@ -212,7 +213,7 @@ class Turn:
         elif kind == "stream_delta" and "subagent_id" not in event:
             if not self._run and (run := run_of(event)):
                 self._run = run
-                yield RunStarted(f"{self._feed.runtime.conversation_id}/{run}")
+                yield RunStarted(turn_ref(self._feed.runtime, self._otid, run))
             for each in self._read(mapping(event.get("delta"))):
                 yield each
         elif kind == "turn_finished":

@@ -12,18 +12,22 @@ import structlog
 
 from agent_bridge.core.errors import AnswerInterrupted
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import End, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.answer import End, TextDelta, TextWithdrawn
 from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
+from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.approvals import LettaApprovals
+from agent_bridge.upstream.letta.cancel import LettaCancel
 from agent_bridge.upstream.letta.conversations import LaneConversations
-from agent_bridge.upstream.letta.history import find_question, last_before_lost_call, otid
+from agent_bridge.upstream.letta.history import LettaHistory, find_question, last_before_lost_call
 from agent_bridge.upstream.letta.link import Link
+from agent_bridge.upstream.letta.schedules import LettaSchedules
 from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
 from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.letta_messages import DeltaReader
+from agent_bridge.upstream.transport.letta_past import otid_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -63,8 +67,7 @@ class _State:
     look_back: bool
     #: The number of messages sent.
     number: int = 0
-    #: Whether the start of the run, and text, were yielded.
-    started: bool = False
+    #: Whether text was yielded.
     said: bool = False
 
     def next_otid(self) -> str:
@@ -99,11 +102,14 @@ class _State:
         yield End("stop")
 
     def _otid(self, attempt: int, number: int) -> str:
-        return otid(f"{self.request.idempotency_key}#{attempt}.{number}")
+        return otid_of(f"{self.request.idempotency_key}#{attempt}.{number}")
 
 
 class LettaUpstream:
     """One App Server. *store* links the lanes of the bridge to the server's conversations.
+
+    The server lacks the capabilities resume, because it keeps no events of a turn, and its messages do not tell whether
+    an answer is whole; watch, because it reports no change of its agents; and deletion.
 
     Requests over HTTP go through *session*. *clock* returns seconds, as :func:`time.monotonic` does.
     """
@@ -125,8 +131,17 @@ class LettaUpstream:
         )
         self._link = Link(config.name, socket, self._client.errors.secrets)
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
-        self.can = Capabilities(approvals=self._approvals)
         self._conversations = LaneConversations(self._link, store)
+        conversations = LettaConversations(self._link, self._conversations)
+        self.can = Capabilities(
+            cancel=LettaCancel(self._link),
+            approvals=self._approvals,
+            conversations=conversations,
+            branches=conversations.branch,
+            archive=conversations.archive,
+            history=LettaHistory(self._link),
+            schedules=LettaSchedules(self._link),
+        )
         self._agents = AgentList(config, self._client, self._link, clock)
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
@@ -191,9 +206,5 @@ class LettaUpstream:
                 yield TextWithdrawn()
             async with aclosing(turn.ask(state.request.messages[-1])) as events:
                 async for event in events:
-                    if isinstance(event, RunStarted):
-                        if state.started:
-                            continue
-                        state.started = True
                     state.said = state.said or isinstance(event, TextDelta)
                     yield event

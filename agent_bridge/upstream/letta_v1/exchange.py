@@ -16,7 +16,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamBusy, UpstreamError, UpstreamUnreachable
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ReasoningDelta, RunStarted
-from agent_bridge.upstream.letta_v1.lane import ENDS
+from agent_bridge.upstream.letta_v1.lane import ENDS, run_ref
 from agent_bridge.upstream.letta_v1.rest import busy_run, lacks_background, lacks_conversation, pending_request
 from agent_bridge.upstream.letta_v1.run import Run
 from agent_bridge.upstream.transport.json_values import objects, text
@@ -307,7 +307,7 @@ class Exchange:
         if self._named or not self.run.id:
             return None
         self._named = True
-        return RunStarted(f"{self._lane.conversation_id} {self.run.id}")
+        return RunStarted(run_ref(self._lane.conversation_id, self.run.id))
 
     def _cursor(self) -> dict[str, object]:
         return {"starting_after": self.run.seq} | ({} if self.run.id else {"otid": self._otid})

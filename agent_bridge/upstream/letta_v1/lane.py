@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import UpstreamError
+from agent_bridge.core.errors import UpstreamError, UpstreamRefused
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta_v1.approvals import find_pending
 from agent_bridge.upstream.transport.json_values import mapping
 
@@ -114,11 +115,31 @@ class Lane:
         Raises:
             UpstreamError: a run may still be going on.
         """
-        await cancel(self.rest, self.conversation_id)
+        await _cancel(self.rest, self.conversation_id)
 
 
-async def cancel(rest: Rest, conversation_id: str) -> None:
-    """See :meth:`Lane.cancel`."""
+def run_ref(conversation_id: str, run_id: str) -> str:
+    """Return the reference of a run in its conversation."""
+    return f"{conversation_id} {run_id}"
+
+
+async def cancel(rest: Rest, ref: str, /) -> None:
+    """End the run *ref*. See :class:`agent_bridge.upstream.capabilities.Cancel`."""
+    conversation_id, _, run_id = ref.partition(" ")
+    if not run_id:
+        raise UpstreamRefused(Text("run_unknown", upstream=rest.errors.upstream))
+    try:
+        found = mapping(await rest.request("GET", f"/runs/{run_id}"))
+    except UpstreamError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+    else:
+        # A conversation has one run at a time.
+        if found.get("status") not in ENDS:
+            await _cancel(rest, conversation_id)
+
+
+async def _cancel(rest: Rest, conversation_id: str) -> None:
     try:
         await rest.request("POST", f"/conversations/{conversation_id}/cancel", json={})
     except UpstreamError as error:

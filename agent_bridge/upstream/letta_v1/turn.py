@@ -6,15 +6,15 @@ import asyncio
 import base64
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_URL, uuid5
 
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamBusy, UpstreamError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted
+from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End
 from agent_bridge.upstream.letta_v1.approvals import find_pending, requests_of
 from agent_bridge.upstream.letta_v1.exchange import Exchange, PendingFound
 from agent_bridge.upstream.letta_v1.run import CANCELLED, LIMITS, Run
 from agent_bridge.upstream.letta_v1.told import Told
+from agent_bridge.upstream.transport.letta_past import otid_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -44,7 +44,6 @@ class Turn:
         self._exchange: Exchange | None = None
         #: The last run that has ended.
         self._run = Run(self._told.reader)
-        self._began = False
         #: The ids of the calls that may have run.
         self._acted: set[str] = set()
         #: The text that belongs to an earlier turn.
@@ -60,9 +59,6 @@ class Turn:
         try:
             async with aclosing(self._answer()) as events:
                 async for each in events:
-                    if isinstance(each, RunStarted) and self._began:
-                        continue
-                    self._began = True
                     yield each
         finally:
             if self._exchange is not None and self._exchange.is_active:
@@ -212,7 +208,7 @@ class Turn:
         )
 
     def _otid(self, part: str) -> str:
-        return str(uuid5(NAMESPACE_URL, self._request.idempotency_key + part))
+        return otid_of(self._request.idempotency_key + part)
 
     async def _cancel(self) -> None:
         """End the run on the server, so that the conversation accepts the next message."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta_v1.agents import AgentList
+from agent_bridge.upstream.letta_v1.all_conversations import V1Conversations, V1History
 from agent_bridge.upstream.letta_v1.approvals import V1Approvals
 from agent_bridge.upstream.letta_v1.conversations import LaneConversations
 from agent_bridge.upstream.letta_v1.exchange import ConversationMissing
@@ -50,8 +52,15 @@ class LettaV1Upstream:
         self._config = config
         self._rest = Rest(config, UpstreamClient(config, session, idempotent=True))
         self._approvals = V1Approvals(config.name)
-        self.can = Capabilities(cancel=self._cancel, approvals=self._approvals)
         self._conversations = LaneConversations(self._rest, store)
+        conversations = V1Conversations(self._rest, self._conversations)
+        self.can = Capabilities(
+            cancel=partial(cancel, self._rest),
+            approvals=self._approvals,
+            conversations=conversations,
+            deletion=conversations.delete,
+            history=V1History(self._rest),
+        )
         self._agents = AgentList(config, self._rest)
         self._background = Background(clock)
         self._look = look
@@ -88,7 +97,3 @@ class LettaV1Upstream:
         idle_timeout = self._config.idle_timeout
         lane = Lane(self._rest, self._background, context, conversation_id, idle_timeout=idle_timeout, look=self._look)
         return Turn(lane, self._approvals, request)
-
-    async def _cancel(self, ref: str, /) -> None:
-        """See :class:`agent_bridge.upstream.capabilities.Cancel`."""
-        await cancel(self._rest, ref.partition(" ")[0])
