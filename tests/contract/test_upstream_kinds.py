@@ -10,6 +10,7 @@ import pytest
 from agent_bridge.upstream.capabilities import Capabilities, describe
 from contract import upstream_http_suite as http_suite
 from contract import upstream_memory_suite as memory_suite
+from contract import upstream_runs_suite as runs_suite
 from contract import upstream_suite as suite
 from support.upstream_kinds import ALL_KINDS, KINDS
 
@@ -70,7 +71,12 @@ class TestApproving(suite.Approving):
 
 
 @EVERY_KIND
-class TestCancelling(suite.Cancelling):
+class TestCancelling(runs_suite.Cancelling):
+    pass
+
+
+@EVERY_KIND
+class TestResuming(runs_suite.Resuming):
     pass
 
 

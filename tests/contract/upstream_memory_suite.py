@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -272,7 +272,7 @@ class Scheduling:
     ) -> None:
         assert isinstance(server, ScriptedAppServer)
         assert await schedules(MODEL) == ()
-        daily: dict[str, object] = {
+        daily: dict[str, Any] = {
             "id": "task-1",
             "agent_id": MODEL,
             "conversation_id": "new",
@@ -287,7 +287,7 @@ class Scheduling:
         once = {"id": "task-2", "recurring": False, "scheduled_for": "2026-12-01T08:00:00.000Z"}
         paused = {"id": "task-3", "conversation_id": "local-conv-1", "status": "paused"}
         ended = ({"id": f"task-{status}", "status": status} for status in ("fired", "missed", "cancelled"))
-        changes: list[dict[str, object]] = [{}, once, {"agent_id": "Other"}, paused, *ended]
+        changes: list[Any] = [{}, once, {"agent_id": "Other"}, paused, *ended]
         server.tasks = [daily | each for each in changes]
         info = ScheduleInfo(
             "task-1", "Daily report", "A report of the day", "0 9 * * *", "Europe/Berlin", None, False, None

@@ -36,20 +36,19 @@ from agent_bridge.upstream.answer import (
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision, describe
 from contract import upstream_memory_suite as memory_suite
+from contract import upstream_runs_suite as runs_suite
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
-from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
+from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, until_cancelled, waits_for
 from support.upstream_kinds import DEADLINE, QUESTION, ask
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import aiohttp
 
     from agent_bridge.upstream.answer import ApprovalRequest
     from agent_bridge.upstream.base import Upstream
-    from agent_bridge.upstream.capabilities import Approvals, Cancel, Transcribe
-    from support.scripted_upstream import Piece, Script
+    from agent_bridge.upstream.capabilities import Approvals, Transcribe
+    from support.scripted_upstream import Piece
     from support.upstream_kinds import Kind
 
 
@@ -143,7 +142,7 @@ class Answers:
 
     async def test_closing_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         over = asyncio.Event()
-        server.script = _until_cancelled(over, "Hello")
+        server.script = until_cancelled(over, "Hello")
         events = upstream.answer(QUESTION)
         while not isinstance(await anext(events), TextDelta):
             pass
@@ -153,7 +152,7 @@ class Answers:
 
     async def test_cancelling_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         asked, over = asyncio.Event(), asyncio.Event()
-        server.script = _until_cancelled(over, asked=asked)
+        server.script = until_cancelled(over, asked=asked)
         task = asyncio.create_task(ask(upstream))
         async with asyncio.timeout(DEADLINE):
             await asked.wait()
@@ -303,66 +302,10 @@ class Approving:
         assert ("selected_permission_suggestion_ids" in server.decisions[0]) == is_kept
 
 
-class Cancelling:
-    """The capability ``cancel``."""
-
-    @pytest.fixture
-    def cancel(self, upstream: Upstream) -> Cancel:
-        if upstream.can.cancel is None:
-            pytest.skip("the upstream does not cancel")
-        return upstream.can.cancel
-
-    async def test_a_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
-        over = asyncio.Event()
-        server.script = _until_cancelled(over, "Hello")
-        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
-            start = await anext(events)
-            assert isinstance(start, RunStarted)
-            assert await anext(events) == TextDelta("Hello")
-            await cancel(start.ref)
-            await over.wait()
-            with pytest.raises(AnswerInterrupted):
-                await anext(events)
-            await cancel(start.ref)
-
-    async def test_no_later_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
-        gate, over = asyncio.Event(), asyncio.Event()
-        server.scripts.extend([_until_cancelled(over, "Hello"), waits_for(gate, "Half", " whole")])
-        async with asyncio.timeout(DEADLINE):
-            async with aclosing(upstream.answer(QUESTION)) as events:
-                start = await anext(events)
-            assert isinstance(start, RunStarted)
-            await over.wait()
-            later = replace(QUESTION, idempotency_key="later")
-            async with aclosing(upstream.answer(later)) as events:
-                while await anext(events) != TextDelta("Half"):
-                    pass
-                await cancel(start.ref)
-                gate.set()
-                assert [event async for event in events] == [TextDelta(" whole"), End("stop")]
-
-    async def test_another_process_ends_a_run(
-        self, kind: Kind, server: ScriptedUpstream, cancel: Cancel, session: aiohttp.ClientSession
-    ) -> None:
-        over = asyncio.Event()
-        server.script = _until_cancelled(over, "Hello")
-        async with aclosing(kind.connect(server.url, session)) as other:
-            async with asyncio.timeout(DEADLINE), aclosing(other.answer(QUESTION)) as events:
-                start = await anext(events)
-                assert isinstance(start, RunStarted)
-                await cancel(start.ref)
-                await over.wait()
-            server.script = says("Next")
-            assert (await ask(other, replace(QUESTION, idempotency_key="next"))).text == "Next"
-
-    async def test_a_run_of_another_kind_of_upstream_is_refused(self, cancel: Cancel) -> None:
-        with pytest.raises(UpstreamRefused):
-            await cancel("chatcmpl-1")
-
-
 #: The class of each capability.
 CAPABILITIES = {
-    "cancel": Cancelling,
+    "cancel": runs_suite.Cancelling,
+    "resume": runs_suite.Resuming,
     "approvals": Approving,
     "conversations": memory_suite.Conversing,
     "branches": memory_suite.Branching,
@@ -378,19 +321,3 @@ class Completeness:
     async def test_every_capability_is_tested(self, upstream: Upstream) -> None:
         """A kind that gains a capability needs a class for it above."""
         assert set(describe(upstream.can)) <= set(CAPABILITIES)
-
-
-def _until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
-    """Return a script that sends *pieces* and then waits; the end of the request sets *over*."""
-
-    async def script(_question: str) -> AsyncIterator[Piece]:
-        try:
-            if asked is not None:
-                asked.set()
-            for piece in pieces:
-                yield piece
-            await asyncio.Event().wait()
-        finally:
-            over.set()
-
-    return script

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -118,25 +119,46 @@ class Lane:
         await _cancel(self.rest, self.conversation_id)
 
 
-def run_ref(conversation_id: str, run_id: str) -> str:
-    """Return the reference of a run in its conversation."""
-    return f"{conversation_id} {run_id}"
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """The reference of a run, as the bridge stores it."""
+
+    conversation_id: str
+    run_id: str
+    #: The key of the question, by which the server knows decisions about the calls of the run.
+    key: str
+    agent_id: str
+
+    def __str__(self) -> str:
+        """Return the text from which :meth:`parse` makes it."""
+        return f"{self.conversation_id} {self.run_id} {self.key} {self.agent_id}"
+
+    @classmethod
+    def parse(cls, ref: str, upstream: str) -> RunRef:
+        """Return the reference that *ref* is.
+
+        Raises:
+            UpstreamRefused: another kind of upstream made it.
+        """
+        try:
+            conversation_id, run_id, key, agent_id = ref.split(" ", 3)
+        except ValueError:
+            raise UpstreamRefused(Text("run_unknown", upstream=upstream)) from None
+        return cls(conversation_id, run_id, key, agent_id)
 
 
 async def cancel(rest: Rest, ref: str, /) -> None:
     """End the run *ref*. See :class:`agent_bridge.upstream.capabilities.Cancel`."""
-    conversation_id, _, run_id = ref.partition(" ")
-    if not run_id:
-        raise UpstreamRefused(Text("run_unknown", upstream=rest.errors.upstream))
+    found = RunRef.parse(ref, rest.errors.upstream)
     try:
-        found = mapping(await rest.request("GET", f"/runs/{run_id}"))
+        run = mapping(await rest.request("GET", f"/runs/{found.run_id}"))
     except UpstreamError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
     else:
         # A conversation has one run at a time.
-        if found.get("status") not in ENDS:
-            await _cancel(rest, conversation_id)
+        if run.get("status") not in ENDS:
+            await _cancel(rest, found.conversation_id)
 
 
 async def _cancel(rest: Rest, conversation_id: str) -> None:
