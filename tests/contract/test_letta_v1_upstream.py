@@ -31,7 +31,6 @@ from agent_bridge.upstream.answer import (
     ApprovalAsked,
     ApprovalClosed,
     End,
-    RunStarted,
     TextDelta,
     TextWithdrawn,
     ToolCall,
@@ -122,7 +121,6 @@ async def read(
                 text = ""
             on(event)
     assert isinstance(events[-1], End)
-    assert not any(isinstance(each, RunStarted) for each in events[1:])
     return text, events
 
 

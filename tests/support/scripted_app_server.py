@@ -77,6 +77,8 @@ class ScriptedAppServer(ScriptedUpstream):
         self.decisions: list[Frame] = []
         #: The schedules of the agents, as the server lists them.
         self.tasks: list[Frame] = []
+        #: The number of commands that end a turn and find its next step, which is another run.
+        self.next_steps = 0
         #: Whether the server finds the cursors of pages.
         self.knows_cursors = True
         self.sockets: list[web.WebSocketResponse] = []
@@ -249,6 +251,9 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["runtime"]["conversation_id"]]
+        if self.next_steps:
+            self.next_steps -= 1
+            talk.run = self._id("local-run")
         aborted = talk.is_running and frame.get("run_id") in (None, talk.run)
         if talk.task is not None and aborted:
             talk.task.cancel()
