@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from agent_bridge.upstream.letta.frames import Runtime
 from agent_bridge.upstream.letta.link import Feed
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
-from support.scripted_app_server import ScriptedAppServer, Talk
+from support.scripted_app_server import ScriptedAppServer
 from support.scripted_upstream import Tool, says, waits_for
 from support.upstream_kinds import DEADLINE
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.upstreams import StoredConversation
     from agent_bridge.upstream.answer import AnswerEvent
+    from support.app_server_talks import Talk
     from support.scripted_upstream import Script
 
 QUESTION = AnswerRequest("Dora", (ChatMessage("user", "hello"),), "!room:x", "key", title="A title")
@@ -403,16 +405,27 @@ def test_late_events_of_an_earlier_turn_belong_to_no_later_one() -> None:
         return {"type": "stream_delta", "delta": {"run_id": run, "seq_id": number}}
 
     runtime = Runtime("Dora", "talk")
-    first = Feed(runtime, {}, None, frozenset())
+    first = Feed(runtime, {}, None)
     end: dict[str, object] = {"type": "turn_finished", "turn_id": "turn-1", "run_id": "run-1"}
     asked: dict[str, object] = {"type": "control_request", "request_id": "perm-1"}
     for event in (delta("run-1", 1), asked, end):
-        first.put(event)
-        first.put(event)
+        first.put(event, frozenset())
+        first.put(event, frozenset())
     assert first._events.qsize() == 3
-    second = Feed(runtime, {}, None, first.ended())
+    second, past = Feed(runtime, {}, None), first.ended()
+    assert past is not None
     for event in (delta("run-1", 2), asked, end):
-        second.put(event)
+        second.put(event, past)
     assert second._events.empty()
-    second.put(delta("run-2", 1))
+    second.put(delta("run-2", 1), past)
     assert second._events.qsize() == 1
+
+
+async def test_a_server_that_started_again_gives_the_same_numbers_to_other_runs(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    for key in ("one", "two"):
+        server.runs = itertools.count(1)
+        text, _ = await read(upstream, replace(QUESTION, idempotency_key=key))
+        assert text == "Echo: hello"
+        server.cut()

@@ -398,7 +398,7 @@ async def test_a_mark_without_a_reason_is_no_end(wire: FaultServer, store: Store
     await store.put("Dora", "!room:x", StoredConversation("conv-1"))
     words = {"message_type": "assistant_message", "id": "m", "run_id": "run-1", "seq_id": 1, "content": "Half"}
     stream = f"data: {json.dumps(words)}\n\ndata: [DONE]\n\n".encode()
-    wire.script(Reply(200, {"Content-Type": "text/event-stream"}, (stream,)), Reply(404, pieces=(b"{}",)))
+    wire.script(Reply(200, {"Content-Type": "text/event-stream"}, (stream,)), *[Reply(404, pieces=(b"{}",))] * 3)
     async with connected(wire.url, store) as upstream:
         with pytest.raises(AnswerInterrupted, match="was lost"):
             await read(upstream)

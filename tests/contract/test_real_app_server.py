@@ -130,6 +130,7 @@ async def test_after_a_restart_no_turn_of_the_same_number_ends(
     letta: LettaServer, upstream: LettaUpstream, agent: str
 ) -> None:
     assert upstream.can.cancel is not None
+    await letta.restart()
     async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(question(agent, "hello"))) as events:
         ref = await begun(events)
         await rest_of(events)

@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
 from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
+from support.app_server_talks import Talk, asks, lost_calls, parts, shown
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -21,37 +22,6 @@ if TYPE_CHECKING:
     Frame = dict[str, Any]
 
 _CAPABILITIES = ("agent_management", "conversation_management", "memory_management", "runtime_start")
-
-
-@dataclass(eq=False)
-class Talk:
-    """A conversation of the server."""
-
-    id: str
-    agent_id: str
-    summary: str
-    archived: bool = False
-    messages: list[Frame] = field(default_factory=list)
-    #: The connections that follow it.
-    followers: set[web.WebSocketResponse] = field(default_factory=set)
-    #: The answer that is given now.
-    task: asyncio.Task[None] | None = None
-    #: The run that was given up, and blocks the conversation.
-    stuck: str = ""
-    #: The run that goes on, empty without one.
-    run: str = ""
-    #: Requests for approval that are undecided.
-    pending: dict[str, asyncio.Future[Frame]] = field(default_factory=dict)
-
-    @property
-    def runtime(self) -> dict[str, str]:
-        """Its name in events."""
-        return {"agent_id": self.agent_id, "conversation_id": self.id}
-
-    @property
-    def is_running(self) -> bool:
-        """Whether an answer is given."""
-        return self.task is not None and not self.task.done()
 
 
 class ScriptedAppServer(ScriptedUpstream):
@@ -83,6 +53,8 @@ class ScriptedAppServer(ScriptedUpstream):
         self.knows_cursors = True
         self.sockets: list[web.WebSocketResponse] = []
         self._numbers = itertools.count(1)
+        #: The numbers of the next runs.
+        self.runs = itertools.count(1)
 
     @property
     def url(self) -> str:
@@ -111,9 +83,9 @@ class ScriptedAppServer(ScriptedUpstream):
         """Add what another client asked, and the answer; ``default`` is the main conversation of the first agent."""
         agent_id = self.models[0]["id"]
         talk = self.talks.setdefault(conversation_id, Talk(conversation_id, agent_id, ""))
-        said = {"message_type": "user_message", "otid": "of another client", "content": _parts(question)}
+        said = {"message_type": "user_message", "otid": "of another client", "content": parts(question)}
         talk.messages.append(self._kept(said))
-        talk.messages.append(self._kept({"message_type": "assistant_message", "content": _parts(answer)}))
+        talk.messages.append(self._kept({"message_type": "assistant_message", "content": parts(answer)}))
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=0)
@@ -169,7 +141,7 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_conversation_create(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self._new(frame["body"]["agent_id"], frame["body"]["summary"])
-        return {"type": "conversation_create_response", "conversation": _shown(talk)}
+        return {"type": "conversation_create_response", "conversation": shown(talk)}
 
     async def _on_conversation_fork(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         old = self.talks[frame["conversation_id"]]
@@ -188,13 +160,13 @@ class ScriptedAppServer(ScriptedUpstream):
         talk = self.talks[frame["conversation_id"]]
         talk.summary = frame["body"].get("summary", talk.summary)
         talk.archived = frame["body"].get("archived", talk.archived)
-        return {"type": "conversation_update_response", "conversation": _shown(talk)}
+        return {"type": "conversation_update_response", "conversation": shown(talk)}
 
     async def _on_conversation_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         query = frame["query"]
         words = query.get("summary_search", "")
         of_agent = [each for each in self.talks.values() if each.agent_id == query["agent_id"] and each.id != "default"]
-        found = [_shown(each) for each in reversed(of_agent) if words in each.summary]
+        found = [shown(each) for each in reversed(of_agent) if words in each.summary]
         page = self._after(found, query.get("after"))[: query.get("limit", 20)]
         return {"type": "conversation_list_response", "conversations": page}
 
@@ -203,16 +175,18 @@ class ScriptedAppServer(ScriptedUpstream):
         return {"type": "cron_list_response", "tasks": tasks}
 
     async def _on_conversation_messages_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
-        query, newest = frame["query"], list(reversed(self.talks[frame["conversation_id"]].messages))
+        query, talk = frame["query"], self.talks.get(frame["conversation_id"])
+        if talk is None:
+            return {"type": "conversation_messages_list_response", "success": False, "error": "not found"}
+        newest = talk.messages[::-1]
         rest = self._after(newest, query.get("before"))
         page = rest[: query["limit"]]
-        more = len(page) < len(rest)
         before = page[-1]["id"] if page else None
         return {
             "type": "conversation_messages_list_response",
             "messages": page,
             "next_before": before,
-            "has_more": more,
+            "has_more": len(page) < len(rest),
         }
 
     async def _on_runtime_start(self, socket: web.WebSocketResponse, frame: Frame) -> Frame:
@@ -225,7 +199,7 @@ class ScriptedAppServer(ScriptedUpstream):
         status = running if talk.is_running else "WAITING_ON_INPUT"
         loop = {"status": status, "active_run_ids": [talk.run] if talk.is_running and talk.run else []}
         await _send(socket, {"type": "update_loop_status", "loop_status": loop, "runtime": talk.runtime})
-        requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
+        requests = [{"request_id": each, "request": asks(each)} for each in talk.pending]
         device = {"pending_control_requests": requests}
         await _send(socket, {"type": "update_device_status", "device_status": device, "runtime": talk.runtime})
         return {"type": "runtime_start_response", "runtime": talk.runtime}
@@ -240,7 +214,7 @@ class ScriptedAppServer(ScriptedUpstream):
             self.decisions.append(payload["decision"])
             decision.set_result(payload["decision"])
             return {**response, "accepted": True}
-        if talk.is_running or _lost_calls(talk):
+        if talk.is_running or lost_calls(talk):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
@@ -253,7 +227,7 @@ class ScriptedAppServer(ScriptedUpstream):
         talk = self.talks[frame["runtime"]["conversation_id"]]
         if self.next_steps:
             self.next_steps -= 1
-            talk.run = self._id("local-run")
+            talk.run = f"local-run-{next(self.runs)}"
         aborted = talk.is_running and frame.get("run_id") in (None, talk.run)
         if talk.task is not None and aborted:
             talk.task.cancel()
@@ -268,12 +242,12 @@ class ScriptedAppServer(ScriptedUpstream):
             await self._finish(talk, "error", error)
             return
         question = said["content"]
-        kept = {"message_type": "user_message", "otid": said["otid"], "content": _parts(question)}
+        kept = {"message_type": "user_message", "otid": said["otid"], "content": parts(question)}
         talk.messages.append(self._kept(kept))
         text = question if isinstance(question, str) else "".join(part.get("text", "") for part in question)
         self.asked.append({"messages": [{"content": text}]})
         script = self.scripts.popleft() if self.scripts else self.script
-        run, number = self._id("local-run"), itertools.count(1)
+        run, number = f"local-run-{next(self.runs)}", itertools.count(1)
         talk.run = run
         async for piece in script(text):
             if piece is None:
@@ -318,7 +292,7 @@ class ScriptedAppServer(ScriptedUpstream):
         if tool.name in self.guarded:
             request_id = f"perm-{tool.call_id}"
             decision = talk.pending[request_id] = asyncio.get_running_loop().create_future()
-            await self._tell(talk, {"type": "control_request", "request_id": request_id, "request": _asks(request_id)})
+            await self._tell(talk, {"type": "control_request", "request_id": request_id, "request": asks(request_id)})
             if (await decision)["behavior"] != "allow":
                 result, status = str(decision.result()["message"]), "error"
         common = {"run_id": run, "tool_call_id": tool.call_id}
@@ -357,33 +331,6 @@ class ScriptedAppServer(ScriptedUpstream):
 
     def _id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
-
-
-def _lost_calls(talk: Talk) -> set[str]:
-    """Return the tool calls without results: the conversation accepts no message then."""
-    calls = {each["tool_call"]["tool_call_id"] for each in talk.messages if "tool_call" in each}
-    return calls - {each["tool_call_id"] for each in talk.messages if "tool_call_id" in each}
-
-
-def _shown(talk: Talk) -> Frame:
-    return {"id": talk.id, "agent_id": talk.agent_id, "summary": talk.summary, "archived": talk.archived}
-
-
-def _parts(content: object) -> object:
-    """Return the content of a message as the history has it."""
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _asks(request_id: str) -> Frame:
-    offer = {"id": "save-default", "text": "Yes, and do not ask again"}
-    call_id = request_id.removeprefix("perm-")
-    return {
-        "subtype": "can_use_tool",
-        "tool_name": "Bash",
-        "input": {"command": "ls"},
-        "tool_call_id": call_id,
-        "permission_suggestions": [offer],
-    }
 
 
 def _abort(socket: web.WebSocketResponse) -> None:

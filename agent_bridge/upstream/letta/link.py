@@ -38,10 +38,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _CONNECTIONS = 2
 #: The status of a conversation in which the agent does nothing, and of one in which a tool waits for a person.
 _IDLE, _ASKS = "WAITING_ON_INPUT", "WAITING_ON_APPROVAL"
-#: Conversations whose last turn is remembered.
-_REMEMBERED = 1_000
-#: Seconds for the response to a command.
-_COMMAND = 30.0
+#: Seconds for the response to a command, and times that it is sent.
+_COMMAND, _REPEATS = 30.0, 10
 #: Seconds that an answer waits for the second connection.
 _SECOND = 1.0
 #: Pauses between attempts to connect; a command that waits for a connection ends the pause.
@@ -53,12 +51,8 @@ _LASTED = 1.0
 class Feed:
     """The events of one conversation, each once, from whichever connection delivers them first."""
 
-    def __init__(
-        self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None, past: frozenset[object]
-    ) -> None:
+    def __init__(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> None:
         self.runtime = runtime
-        #: Names of the events of earlier turns, which the slower connection may still deliver.
-        self._past = past
         self._runs: set[str] = set()
         self._turn_is_over = False
         #: Runs the tools of the bridge for the agent.
@@ -82,15 +76,15 @@ class Feed:
         """Whether the agent waits for a person who decides about a tool."""
         return self._status == _ASKS
 
-    def put(self, event: Frame) -> None:
-        """Add an event of some connection."""
+    def put(self, event: Frame, past: frozenset[object]) -> None:
+        """Add an event of some connection, unless its name or its run is among *past*."""
         if event.get("type") == "update_loop_status":
             status = mapping(event.get("loop_status"))
             self._status = text(status.get("status"))
             runs = status.get("active_run_ids")
             self.run = text(runs[-1]) if isinstance(runs, list) and runs else ""
         name, run = identity(event), run_of(event)
-        if name in self._past or run in self._past or name in self._seen:
+        if name in past or run in past or name in self._seen:
             return
         if name is not None:
             self._seen.add(name)
@@ -99,10 +93,10 @@ class Feed:
         self._turn_is_over = self._turn_is_over or event.get("type") == "turn_finished"
         self._events.put_nowait(event)
 
-    def ended(self) -> frozenset[object]:
-        """Return the names of the events of the turn that is over; none if the turn is not."""
+    def ended(self) -> frozenset[object] | None:
+        """Return the names of the events of the turn that is over; None if the turn is not."""
         if not self._turn_is_over:
-            return self._past
+            return None
         return frozenset({*self._runs, *(name for name in self._seen if name[0] != "stream_delta")})
 
     def lose(self) -> None:
@@ -141,8 +135,6 @@ class Link:
         self._open: list[Connection] = []
         self._feeds: dict[str, Feed] = {}
         self._calls = ToolCalls()
-        #: By conversation: see :meth:`Feed.ended`.
-        self._past: dict[str, frozenset[object]] = {}
         #: Set while a command waits for a connection.
         self._wanted = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -162,7 +154,7 @@ class Link:
                 the command may be sent only once and may have arrived.
             UpstreamRefused: the response reports a failure.
         """
-        while True:
+        for _ in range(_REPEATS):
             connection = await self._connection()
             try:
                 return await self._request(connection, command, within, fields)
@@ -172,21 +164,22 @@ class Link:
             except CommandSilent:
                 slow = Text("upstream_slow", upstream=self.upstream, seconds=within)
                 raise self._perhaps_arrived(slow) if once else UpstreamUnreachable(slow) from None
+        # Perhaps the command itself ends the connections.
+        raise UpstreamUnreachable(Text("upstream_cut", upstream=self.upstream))
 
     @contextmanager
     def feed(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> Iterator[Feed]:
         """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
         name = runtime.conversation_id
-        feed = self._feeds[name] = Feed(runtime, options, toolbox, self._past.get(name, frozenset()))
+        feed = self._feeds[name] = Feed(runtime, options, toolbox)
         try:
             yield feed
         finally:
             if self._feeds.get(name) is feed:
                 del self._feeds[name]
-            self._past.pop(name, None)
-            self._past[name] = feed.ended()
-            while len(self._past) > _REMEMBERED:
-                del self._past[next(iter(self._past))]
+            if (names := feed.ended()) is not None:
+                for connection in self._open:
+                    connection.remember(name, names)
 
     async def follow(self, feed: Feed, *, state: bool) -> None:
         """Have the server send the events of *feed* to both connections, or to the one that there is.
@@ -337,7 +330,7 @@ class Link:
             # The server accepts the result from this connection only.
             self._calls.start(connection, event, None if feed is None else feed.toolbox)
         elif feed is not None:
-            feed.put(event)
+            feed.put(event, connection.past(feed.runtime.conversation_id))
 
     def _perhaps_arrived(self, text: Text) -> UpstreamUnreachable:
         error = UpstreamUnreachable(text)
