@@ -124,6 +124,21 @@ async def test_another_process_ends_a_turn(
             await begun(events, TextDelta)
             await other.can.cancel(ref)
             assert (await rest_of(events)).endswith("three")
+    # Only a conversation whose request for approval another process ended is copied.
+    found = [each.is_archived for each in await conversations_of(upstream).list(agent)]
+    assert sorted(found) == ([False, True] if sign is ApprovalAsked else [False])
+
+
+@pytest.mark.parametrize(
+    ("words", "sign"), [(SLOWLY, TextDelta), ("touch a file", ApprovalAsked)], ids=["text", "approval"]
+)
+async def test_after_a_stop_the_conversation_goes_on(
+    upstream: LettaUpstream, agent: str, words: str, sign: type[AnswerEvent]
+) -> None:
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(question(agent, words))) as events:
+        await begun(events, sign)
+    assert await say(upstream, agent, "next") == "Echo: next"
+    assert len(await conversations_of(upstream).list(agent)) == 1
 
 
 async def test_after_a_restart_no_turn_of_the_same_number_ends(

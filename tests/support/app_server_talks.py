@@ -26,6 +26,8 @@ class Talk:
     followers: set[web.WebSocketResponse] = field(default_factory=set)
     #: The answer that is given now.
     task: asyncio.Task[None] | None = None
+    #: Whether its last turn was ended by a command, so that it takes no message before it is synchronised.
+    interrupted: bool = False
     #: The run that was given up, and blocks the conversation.
     stuck: str = ""
     #: The run that goes on, empty without one.

@@ -214,7 +214,7 @@ class ScriptedAppServer(ScriptedUpstream):
             self.decisions.append(payload["decision"])
             decision.set_result(payload["decision"])
             return {**response, "accepted": True}
-        if talk.is_running or lost_calls(talk):
+        if talk.is_running or talk.interrupted or lost_calls(talk):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
@@ -222,6 +222,13 @@ class ScriptedAppServer(ScriptedUpstream):
     def begin(self, talk: Talk, question: str) -> None:
         """Begin an answer that no client of now has asked for."""
         talk.task = asyncio.create_task(self._turn(talk, {"content": question, "otid": "of another client"}))
+
+    async def _on_sync(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk = self.talks[frame["runtime"]["conversation_id"]]
+        assert not lost_calls(talk), "the server goes on with the turn"
+        if frame.get("resume_interrupted_turn") and not talk.is_running:
+            talk.interrupted = False
+        return {"type": "sync_response", "runtime": talk.runtime}
 
     async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["runtime"]["conversation_id"]]
@@ -234,6 +241,7 @@ class ScriptedAppServer(ScriptedUpstream):
             with suppress(asyncio.CancelledError):
                 await talk.task
             await self._finish(talk, "cancelled")
+            talk.interrupted = True
         return {"type": "abort_message_response", "runtime": talk.runtime, "aborted": aborted}
 
     async def _turn(self, talk: Talk, said: Frame) -> None:

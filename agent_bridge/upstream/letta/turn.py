@@ -13,6 +13,7 @@ from agent_bridge.core.errors import (
     AnswerInterrupted,
     UpstreamBusy,
     UpstreamError,
+    UpstreamRefused,
 )
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
@@ -20,6 +21,7 @@ from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
 from agent_bridge.upstream.letta.cancel import turn_ref
 from agent_bridge.upstream.letta.frames import run_of
+from agent_bridge.upstream.letta.history import last_before_lost_call
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 from agent_bridge.upstream.transport.json_values import mapping, text
@@ -35,11 +37,12 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.letta.link import Feed, Link
     from agent_bridge.upstream.transport.errors import ErrorMapper
 
-#: Seconds for the command that ends a turn.
-_ABORT = 5.0
+#: Seconds for the command that ends a turn; the words for the agent whose tool call is refused by it.
+_ABORT, _STOPPED = 5.0, "the answer was stopped"
 #: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. After
-#: the tries of about three seconds, the state of the conversation is looked at.
-_NOT_YET, _TRIES, _LONG = Backoff(first=0.05, cap=1), 15, 8
+#: some of them, the server puts a turn away that was ended; after the tries of about three seconds, the state of the
+#: conversation is looked at.
+_NOT_YET, _TRIES, _PUT_AWAY, _LONG = Backoff(first=0.05, cap=1), 15, (2, 4, 6), 8
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
 #: Events that may report requests for approval.
@@ -164,6 +167,8 @@ class Turn:
             if response.get("accepted") is True:
                 return
             tries += 1
+            if tries in _PUT_AWAY:
+                await self._put_away()
             if tries >= _LONG:
                 await self._look()
             if tries == _TRIES:
@@ -174,6 +179,17 @@ class Turn:
                 raise busy
             # The server puts the last turn away, or another client talks with the agent.
             await asyncio.sleep(_NOT_YET.delay(tries))
+
+    async def _put_away(self) -> None:
+        """Have the server forget the last turn if a person ended it: until then, it takes only messages that it queues.
+
+        It queues only messages with a ``client_message_id``. With a tool call whose result is lost, it would go on with
+        the turn.
+        """
+        runtime = self._feed.runtime
+        with suppress(UpstreamError):
+            if await last_before_lost_call(self._link, runtime.conversation_id) is None:
+                await self._link.request("sync", runtime=runtime.as_json(), resume_interrupted_turn=True)
 
     async def _look(self) -> None:
         """Find out why the conversation accepts no message; end a turn of the past that waits for a person's decision.
@@ -267,7 +283,18 @@ class Turn:
         return End("length" if reason in _LENGTH else "stop")
 
     async def _abort(self) -> None:
-        """End the turn on the server, so that the conversation accepts the next message."""
+        """End the turn on the server, so that the conversation accepts the next message.
+
+        Requests for approval are refused first: with an undecided one, the conversation would have to be copied.
+        """
         with suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(_ABORT):
-                await self._link.request("abort_message", runtime=self._feed.runtime.as_json())
+                for ref in self._asked.values():
+                    with suppress(UpstreamRefused):
+                        await self._approvals.decide(ref, Decision(allow=False, reason=_STOPPED))
+                response = await self._link.request("abort_message", runtime=self._feed.runtime.as_json())
+                # The end is not to be mistaken for that of the next turn.
+                while response.get("aborted") is True:
+                    event = await self._feed.next(None)
+                    if event is None or event.get("type") == "turn_finished":
+                        return
