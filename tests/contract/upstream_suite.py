@@ -232,12 +232,13 @@ class Failures:
     async def test_a_server_that_is_away(self, kind: Kind, session: aiohttp.ClientSession) -> None:
         async with ScriptedUpstream() as server:
             upstream = kind.connect(server.url, session)
-        answer = await ask(upstream)
-        assert type(answer.error) is UpstreamUnreachable
-        assert answer.error.retryable
-        assert answer.raw == []
-        with pytest.raises(UpstreamUnreachable):
-            await upstream.agents()
+        async with aclosing(upstream):
+            answer = await ask(upstream)
+            assert type(answer.error) is UpstreamUnreachable
+            assert answer.error.retryable
+            assert answer.raw == []
+            with pytest.raises(UpstreamUnreachable):
+                await upstream.agents()
 
 
 class Lifetime:
