@@ -357,6 +357,26 @@ async def test_the_end_of_an_answer_ends_the_turn(server: ScriptedAppServer, ups
     assert text == "Next"
 
 
+@pytest.mark.parametrize("piece", ["Half", BASH])
+async def test_after_a_stop_the_next_message_is_answered_in_the_same_conversation(
+    server: ScriptedAppServer, upstream: LettaUpstream, piece: str | Tool
+) -> None:
+    server.guarded = {"Bash"}
+    server.late_ends = 0.2
+    server.script = waiting(asyncio.Event(), piece)
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as answer:
+        async for event in answer:
+            if isinstance(event, TextDelta | ApprovalAsked):
+                break
+    assert server.verdicts == (["deny"] if piece is BASH else [])
+    gate = asyncio.Event()
+    server.script = waiting(gate, "Next", " one")
+    asyncio.get_running_loop().call_later(0.5, gate.set)
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Next one"
+    assert len(server.talks) == 1
+
+
 async def test_a_message_has_an_otid_and_no_client_message_id(
     server: ScriptedAppServer, upstream: LettaUpstream
 ) -> None:

@@ -49,6 +49,8 @@ class ScriptedAppServer(ScriptedUpstream):
         self.tasks: list[Frame] = []
         #: The number of commands that end a turn and find its next step, which is another run.
         self.next_steps = 0
+        #: Seconds between the command that ends a turn and the report of its end.
+        self.late_ends = 0.0
         #: Whether the server finds the cursors of pages.
         self.knows_cursors = True
         self.sockets: list[web.WebSocketResponse] = []
@@ -240,9 +242,12 @@ class ScriptedAppServer(ScriptedUpstream):
             talk.task.cancel()
             with suppress(asyncio.CancelledError):
                 await talk.task
-            await self._finish(talk, "cancelled")
             talk.interrupted = True
+            asyncio.get_running_loop().call_later(self.late_ends, self._end_late, talk)
         return {"type": "abort_message_response", "runtime": talk.runtime, "aborted": aborted}
+
+    def _end_late(self, talk: Talk) -> None:
+        talk.task = asyncio.create_task(self._finish(talk, "cancelled"))
 
     async def _turn(self, talk: Talk, said: Frame) -> None:
         if talk.stuck:
