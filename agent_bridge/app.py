@@ -258,7 +258,15 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
     space = Space(homeserver, stores.kv, admin_room, config, powers, texts)
     avatars = Avatars(
-        homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
+        homeserver,
+        clients.media,
+        clients.fetcher,
+        clients.pictures,
+        {each.name: each.can.pictures for each, _ in clients.upstreams if each.can.pictures is not None},
+        stores.agents,
+        stores.kv,
+        signals,
+        config,
     )
     access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
     provisioner = Provisioner(
@@ -300,6 +308,7 @@ def _build_commands(
         homeserver=clients.homeserver,
         namespace=settings.namespace,
         permissions=settings.config.permissions,
+        upstreams={each.name: upstream for upstream, each in clients.upstreams},
     )
     handler = CommandHandler(services, all_commands(), renderer, settings.texts)
     return _Commands(handler=handler, traces=traces, renderer=renderer)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.results.commands import Result
     from agent_bridge.core.roles import Role
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
+    from agent_bridge.upstream.base import Upstream
 
     Run = Callable[..., Coroutine[Any, Any, Result]]
 
@@ -77,6 +79,8 @@ class CommandServices:
     namespace: Namespace
     #: By user id, domain or ``*``.
     permissions: Mapping[str, Role]
+    #: By name.
+    upstreams: Mapping[str, Upstream]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,12 @@ class CommandContext:
     thread: str
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
+    #: The agent in whose lane the command is, and the name of the lane's conversation for its upstream; None and empty
+    #: for a command in the lane of the bot.
+    agent: Agent | None = None
+    session: str = ""
+    #: Whether an earlier attempt may have run the command.
+    was_interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,8 @@ class UpstreamConfig(Section):
         Rule.ASK,
         description="Tools for which the server requests a decision. ask: a card in the room asks the person who asked "
         "the agent, or an administrator. allow, deny: the bridge decides. Or a rule for each glob of tools' names; the "
-        "first match counts, and tools without a match are asked about.",
+        "first match counts, and tools without a match are asked about. The name of a tool of an MCP server begins "
+        "with the label of its server: files.delete.",
         examples=[{"Read*": "allow", "Bash": "ask"}],
     )
     approval_timeout: StrictFloat = Field(

@@ -189,6 +189,7 @@ class Texts:
     letta_not_accepted: str
     letta_interrupted: str
     letta_decided_elsewhere: str
+    decision_unanswered: str
     approval_closed: str
 
     #: Cards that ask whether a tool may run.

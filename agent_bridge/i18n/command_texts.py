@@ -75,6 +75,15 @@ class CommandTexts:
     busy: Mapping[str, str]
     stream: Mapping[str, str]
 
+    #: Answers to the command ``letta``; descriptions of the commands of Letta, by name; and refusals, by
+    #: :class:`~agent_bridge.core.results.server_commands.CommandRefusal`, or ``nearest``.
+    letta_head: str
+    letta_none: str
+    letta_done: str
+    letta_failed: str
+    letta_help: Mapping[str, str]
+    letta_refused: Mapping[str, str]
+
     #: Answers to commands about messages.
     stopping: str
     nothing_runs: str
@@ -128,4 +137,6 @@ class CommandTexts:
     steps: Mapping[str, str]
     trace_part: str
     trace_counts: str
+    trace_tokens: str
+    trace_tokens_cached: str
     trace_question: str

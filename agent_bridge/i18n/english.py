@@ -201,6 +201,7 @@ ENGLISH = Texts(
     letta_lacks="{upstream} lacks capabilities that the bridge needs: {capabilities}",
     letta_not_accepted="{upstream} does not accept the message yet",
     letta_interrupted="the connection was lost after the agent had used a tool: the answer may not be complete",
+    decision_unanswered="{upstream} did not answer after the decision about the tool: the answer is not complete",
     letta_decided_elsewhere="{upstream} did not wait for the decision about the tool: the answer is not complete",
     approval_closed="{upstream} does not wait for the decision any more",
     approval_asked="{agent} wants to use the tool `{tool}`.",

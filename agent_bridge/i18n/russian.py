@@ -226,6 +226,7 @@ RUSSIAN = Texts(
     letta_lacks="серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}",
     letta_not_accepted="сервер {upstream} пока не принимает сообщение",
     letta_interrupted="соединение прервалось после того, как агент применил инструмент: ответ может быть неполным",
+    decision_unanswered="сервер {upstream} не ответил после решения об инструменте: ответ неполный",
     letta_decided_elsewhere="сервер {upstream} не дождался решения об инструменте: ответ неполный",
     approval_closed="сервер {upstream} больше не ждёт решения",
     approval_asked="{agent} хочет применить инструмент `{tool}`.",

@@ -32,6 +32,9 @@ _CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 _SILENCE = 8.0
 #: The waits for a response before each repetition, in units of the first one.
 _REPETITIONS = (1, 2, 4)
+#: Seconds until an idle connection is closed. aiohttp takes the one that was idle for longest, so that few requests in
+#: a second keep this many times as many connections open.
+_KEEP_ALIVE = 5.0
 #: Parts of the paths with a transaction id: the homeserver carries such a request out once, however often it comes.
 _WITH_TRANSACTION = ("/send/", "/redact/")
 _TOO_MANY = 429
@@ -108,7 +111,7 @@ class _Connector(aiohttp.TCPConnector):
     """A pool of connections that can be emptied."""
 
     def __init__(self) -> None:
-        super().__init__(limit=0, keepalive_timeout=30)
+        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE)
         #: Connections that no request uses.
         self._idle: WeakSet[asyncio.Transport] = WeakSet()
 

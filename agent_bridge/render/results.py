@@ -38,10 +38,12 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, link
+from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.upstreams import upstream_status
 
@@ -81,6 +83,9 @@ class ResultRenderer:
             Reconnected: self._reconnected,
             Retried: self._retried,
             RetriedAll: self._retried_all,
+            ServerCommandDone: lambda result: render_done(result, texts),
+            ServerCommandList: lambda result: render_list(result, texts, prefix),
+            ServerCommandRefused: lambda result: render_refused(result, texts, prefix),
             StatusReport: self._status_report,
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.core.turns import IgnoreReason
+    from agent_bridge.core.usage import Usage
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("turns")
@@ -173,6 +174,10 @@ class Turns:
         """
         values = {"ref": ref, "turn": turn.id, "attempts": turn.attempts}
         await self._database.execute(_SQL["started"], values)
+
+    async def used(self, turn: Turn, usage: Usage) -> None:
+        """Add the tokens of one attempt at *turn* to those of earlier attempts. It does not wait for the disk."""
+        await self._database.execute(_SQL["used"], {"turn": turn.id, **asdict(usage)})
 
     async def commit(
         self,

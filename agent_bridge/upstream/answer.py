@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.usage import Usage
+
 if TYPE_CHECKING:
     from agent_bridge.core.errors import FileProblem
     from agent_bridge.core.transcript import ChatMessage
@@ -28,6 +30,8 @@ class AnswerRequest:
     title: str = ""
     #: Ids of tool calls of earlier attempts that no person approved, so that they never ran.
     never_ran: frozenset[str] = frozenset()
+    #: References of requests that people allowed in earlier attempts at the turn, so that the tools may have run.
+    allowed: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
 
@@ -136,5 +140,6 @@ AnswerEvent = (
     | ApprovalAsked
     | ApprovalClosed
     | FileDelta
+    | Usage
     | End
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from datetime import datetime
 
+    from agent_bridge.core.results.server_commands import CommandRefusal
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.upstream.answer import AnswerEvent
 
@@ -145,6 +146,53 @@ class Deletion(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerCommand:
+    """A command that a server runs in a conversation."""
+
+    name: str
+    #: The server's own words, empty without any.
+    description: str = ""
+    #: A hint about its arguments.
+    arguments: str = ""
+    #: Why the bridge does not run it; None if it does.
+    refusal: CommandRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutput:
+    """The end of a command."""
+
+    succeeded: bool
+    #: The words of the server, and those of the agent if the command asked it something. Bounded, perhaps empty.
+    text: str = ""
+    said: str = ""
+
+
+class Commands(Protocol):
+    """Commands of the server. No answer of the same conversation may run beside one.
+
+    *model* and *session* name the conversation as an :class:`~agent_bridge.upstream.answer.AnswerRequest` does; it is
+    made with the name *title* if there is none.
+    """
+
+    async def list(self, model: str, session: str, title: str) -> Sequence[ServerCommand]:
+        """Return the commands that the server offers in a conversation.
+
+        Raises:
+            UpstreamError: the server did not return them.
+            StoreError: the database cannot be used.
+        """
+
+    async def run(self, model: str, session: str, title: str, name: str, arguments: str) -> CommandOutput:
+        """Run the command *name* of the list. The conversation may be another one afterwards.
+
+        Raises:
+            UpstreamError: its end is not known; it may have taken effect.
+            StoreError: the database cannot be used.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class PastMessage:
     """A message that an upstream stored."""
 
@@ -211,6 +259,21 @@ class Transcribe(Protocol):
         """
 
 
+#: The beginning of an :attr:`AgentInfo.image` that is no address: the capability ``pictures`` returns the picture.
+PICTURE = "upstream:"
+
+
+class Pictures(Protocol):
+    """Returns the pictures of agents that the server keeps without an address."""
+
+    async def __call__(self, model: str, /) -> bytes | None:
+        """Return the picture of the agent *model*, None if it has none. Nothing about the content has been checked.
+
+        Raises:
+            UpstreamError: the server did not return it.
+        """
+
+
 class Watch(Protocol):
     """Reports changes of the list of agents, so that the bridge need not wait for the next poll."""
 
@@ -237,6 +300,8 @@ class Capabilities:
     schedules: Schedules | None = None
     transcribe: Transcribe | None = None
     watch: Watch | None = None
+    commands: Commands | None = None
+    pictures: Pictures | None = None
 
 
 def describe(capabilities: Capabilities) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ pytest.register_assert_rewrite(
     "contract.upstream_http_suite",
     "contract.upstream_memory_suite",
     "contract.upstream_runs_suite",
+    "contract.upstream_extras_suite",
 )
 
 if TYPE_CHECKING:

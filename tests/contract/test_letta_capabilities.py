@@ -83,7 +83,7 @@ async def test_a_step_that_ends_at_the_same_time_does_not_save_its_turn(
         app_server.next_steps = 2
         await letta.can.cancel(start.ref)
         assert over.is_set()
-    aborts = [each["run_id"] for each in app_server.commands if each["type"] == "abort_message" and "run_id" in each]
+        aborts = [each["run_id"] for each in app_server.commands if each["type"] == "abort_message"]
     assert len(aborts) == 3
     assert all(aborts)
 

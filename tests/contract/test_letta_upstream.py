@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import AnswerInterrupted, StoreError, UpstreamProtocolError
+from agent_bridge.core.errors import AnswerInterrupted, StoreError, UpstreamBusy, UpstreamError, UpstreamProtocolError
 from agent_bridge.core.transcript import ChatMessage, Image
 from agent_bridge.upstream.answer import (
     AnswerRequest,
@@ -26,12 +27,14 @@ from agent_bridge.upstream.answer import (
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.conversation_store import MemoryConversations
+from agent_bridge.upstream.letta.connection import Connection
+from agent_bridge.upstream.letta.feed import Feed
 from agent_bridge.upstream.letta.frames import Runtime
-from agent_bridge.upstream.letta.link import Feed
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_upstream import Tool, says, waits_for
+from support.severable_proxy import Line
 from support.upstream_kinds import DEADLINE
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 QUESTION = AnswerRequest("Dora", (ChatMessage("user", "hello"),), "!room:x", "key", title="A title")
 BASH = Tool("Bash", call_id="call_1")
+END_EVENT = "connection to the App Server ended"
 
 
 class Store(MemoryConversations):
@@ -74,11 +78,15 @@ def store() -> Store:
 
 
 @asynccontextmanager
-async def connected(server: ScriptedAppServer, store: Store) -> AsyncIterator[LettaUpstream]:
-    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta", "url": server.url})
+async def connected(
+    server: ScriptedAppServer, store: Store, *, port: int = 0, heartbeat: float = 20
+) -> AsyncIterator[LettaUpstream]:
+    """Connect to *server*, through the *port* of a line if there is one."""
+    url = f"http://127.0.0.1:{port}" if port else server.url
+    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta", "url": url})
     async with (
         aiohttp.ClientSession() as session,
-        aclosing(LettaUpstream(config, session, store)) as upstream,
+        aclosing(LettaUpstream(config, session, store, heartbeat=heartbeat)) as upstream,
     ):
         yield upstream
 
@@ -266,6 +274,119 @@ async def test_a_stuck_conversation_is_copied_silently(
     assert (found.ref, found.marker) == (new.id, "")
 
 
+async def test_a_turn_of_another_client_does_not_answer_the_question(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    [talk] = server.talks.values()
+    gate = asyncio.Event()
+    server.scripts.extend([waiting(gate, "For another", " client"), says("For us")])
+    server.begin(talk, "a question of another client")
+    asyncio.get_running_loop().call_later(0.3, gate.set)
+    # The second attempt attends the turn that goes on, and finds no question of its own.
+    for attempt in (1, 2):
+        question = replace(QUESTION, idempotency_key=f"next {attempt}", attempt=attempt)
+        text, events = await read(upstream, question)
+        assert text == "For us"
+        assert not any(isinstance(each, TextWithdrawn) for each in events)
+        gate.clear()
+        server.scripts.extend([waiting(gate, "For another", " client"), says("For us")])
+        server.begin(talk, "a further question of another client")
+        asyncio.get_running_loop().call_later(0.3, gate.set)
+    gate.set()
+
+
+async def test_a_call_that_this_attempt_asked_about_may_have_run(server: ScriptedAppServer, store: Store) -> None:
+    server.guarded.add("Bash")
+    server.script = waiting(asyncio.Event(), BASH)
+    asked = asyncio.Event()
+    async with connected(server, store) as killed:
+        first = asyncio.create_task(
+            read(killed, on=lambda each: asked.set() if isinstance(each, ApprovalAsked) else None)
+        )
+        await asked.wait()
+        async with connected(server, store) as upstream:
+            deciding: list[asyncio.Task[None]] = []
+
+            def on(event: AnswerEvent) -> None:
+                if isinstance(event, ApprovalAsked):
+                    allow = upstream._approvals.decide(event.request.ref, Decision(allow=True))
+                    deciding.append(asyncio.create_task(allow))
+                elif isinstance(event, ApprovalClosed):
+                    server.cut()
+
+            question = replace(QUESTION, attempt=2, never_ran=frozenset({"call_1"}))
+            with pytest.raises(AnswerInterrupted, match="after the agent had used a tool"):
+                await read(upstream, question, on)
+        first.cancel()
+        await asyncio.wait([first])
+    assert len(server.questions) == 1
+
+
+async def test_a_late_stop_ends_no_later_turn(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    gate = asyncio.Event()
+    server.scripts.extend([waiting(asyncio.Event(), "Half"), waiting(gate, "Of another", " client")])
+    answer = upstream.answer(QUESTION)
+    async for event in answer:
+        if isinstance(event, TextDelta):
+            break
+    [talk] = server.talks.values()
+    assert talk.task is not None
+    talk.task.cancel()
+    await asyncio.wait([talk.task])
+    await server.finish(talk, "cancelled")
+    server.begin(talk, "a question of another client")
+    await eventually(lambda: _runs(server, 2), "the other turn has begun")
+    await answer.aclose()
+    assert talk.is_running
+    gate.set()
+
+
+async def _runs(server: ScriptedAppServer, number: int) -> bool:
+    return len(server.questions) == number
+
+
+async def test_a_conversation_that_the_server_lost_begins_again(
+    server: ScriptedAppServer, store: Store, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    [lost] = server.talks
+    server.talks.clear()
+    server.cut()
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next", attempt=2))
+    assert text == "Echo: hello"
+    [(new, talk)] = server.talks.items()
+    assert new != lost
+    assert talk.summary == "A title"
+    found = await store.get("Dora", "!room:x")
+    assert found is not None
+    assert (found.ref, found.marker) == (new, "")
+
+
+async def test_a_server_that_accepts_no_message_gets_one_copy(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    await read(upstream)
+    server.refuses = True
+    with pytest.raises(UpstreamBusy) as caught:
+        await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert "rejected by the queue" in str(caught.value.detail)
+    assert caught.value.not_begun
+    assert len(server.talks) == 2
+
+
+async def test_a_copy_of_a_copy_archives_both_originals(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    await read(upstream)
+    [first] = server.talks.values()
+    first.stuck = "local-run-9"
+    server.refused_archives = 1
+    server.scripts.extend([waiting(asyncio.Event(), "Half"), says("Whole")])
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"), at_text(server.cut))
+    assert text == "Whole"
+    assert [each.summary for each in server.talks.values() if not each.archived] == ["A title"]
+    assert len(server.talks) == 3
+
+
 @pytest.mark.parametrize("fails_at", [1, 2, 3])
 async def test_a_kill_between_the_steps_of_a_copy_leaves_one_conversation(
     server: ScriptedAppServer, store: Store, fails_at: int
@@ -291,6 +412,58 @@ async def test_a_lost_response_makes_no_second_conversation(
     text, _ = await read(upstream)
     assert text == "Echo: hello"
     assert [(each.summary, each.archived) for each in server.talks.values()] == [("A title", False)]
+
+
+@pytest.mark.parametrize(
+    ("lose", "reason"),
+    [
+        (lambda line, _server: line.reset(), "reset"),
+        (lambda _line, server: server.say_goodbye(), "the server closed it"),
+    ],
+    ids=["reset", "goodbye"],
+)
+async def test_the_end_of_all_connections_is_named(
+    server: ScriptedAppServer, store: Store, lose: Callable[[Line, ScriptedAppServer], None], reason: str
+) -> None:
+    server.scripts.extend([waiting(asyncio.Event(), "Half"), says("Whole")])
+    async with Line(int(server.url.rpartition(":")[2])) as line, connected(server, store, port=line.port) as upstream:
+        with capture_logs() as logs:
+            text, _ = await read(upstream, on=at_text(lambda: lose(line, server)))
+    assert text == "Whole"
+    assert [each["reason"] for each in logs if each["event"] == END_EVENT] == [reason] * 2
+
+
+async def test_half_open_connections_are_noticed_and_the_answer_goes_on(
+    server: ScriptedAppServer, store: Store
+) -> None:
+    gate = asyncio.Event()
+    server.script = waiting(gate, "Half", " whole")
+    async with (
+        Line(int(server.url.rpartition(":")[2])) as line,
+        connected(server, store, port=line.port, heartbeat=0.4) as upstream,
+    ):
+        with capture_logs() as logs:
+            answer = asyncio.create_task(read(upstream, on=at_text(line.silence)))
+
+            async def followed_again() -> bool:
+                return any(len(talk.followers) > 2 for talk in server.talks.values())
+
+            await eventually(followed_again, "a further connection follows the conversation")
+            gate.set()
+            text, _ = await answer
+    assert text == "Half whole"
+    assert len(server.questions) == 1
+    assert {each["reason"] for each in logs if each["event"] == END_EVENT} == {"half-open: no response to a ping"}
+
+
+async def test_another_version_of_the_server_is_named(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
+    await upstream.agents()
+    server.version = "0.1"
+    with capture_logs() as logs:
+        server.cut()
+        await read(upstream)
+    [found] = [each for each in logs if each["event"] == "the App Server has another version"]
+    assert (found["before"], found["now"]) == ("0.0", "0.1")
 
 
 async def test_a_lost_question_is_sent_again(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
@@ -405,6 +578,16 @@ async def test_an_unsuitable_server_is_named(
         await upstream.agents()
 
 
+async def test_a_redirect_is_an_error(server: ScriptedAppServer, store: Store) -> None:
+    """It could lead the key and the questions to another server."""
+    async with ScriptedAppServer() as other, connected(server, store) as upstream:
+        server.moved_to = f"{other.url}/ws"
+        with pytest.raises(UpstreamError, match="redirect"):
+            await read(upstream)
+        assert other.sockets == []
+        assert other.commands == []
+
+
 async def test_the_whole_list_is_read_after_a_change_only(server: ScriptedAppServer, upstream: LettaUpstream) -> None:
     server.models = [{"id": f"agent-{number}", "name": f"Agent {number}"} for number in range(250)]
     agents = await upstream.agents()
@@ -420,25 +603,87 @@ async def test_the_whole_list_is_read_after_a_change_only(server: ScriptedAppSer
     assert len([each for each in server.commands if each["type"] == "agent_list"]) == 6
 
 
-def test_late_events_of_an_earlier_turn_belong_to_no_later_one() -> None:
-    def delta(run: str, number: int) -> dict[str, object]:
-        return {"type": "stream_delta", "delta": {"run_id": run, "seq_id": number}}
+async def test_a_page_of_hidden_agents_does_not_end_the_list(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    server.models = [{"id": f"agent-{number}", "hidden": number < 100} for number in range(150)]
+    agents = await upstream.agents()
+    assert agents is not UNCHANGED
+    assert [each.model for each in agents] == [f"agent-{number}" for number in range(100, 150)]
 
+
+def delta(run: str, number: int) -> dict[str, object]:
+    return {"type": "stream_delta", "delta": {"run_id": run, "seq_id": number}}
+
+
+def end(turn: int) -> dict[str, object]:
+    return {"type": "turn_finished", "turn_id": f"turn-{turn}", "run_id": f"run-{turn}"}
+
+
+def requests(*ids: str) -> dict[str, object]:
+    pending = [{"request_id": each} for each in ids]
+    return {"type": "update_device_status", "device_status": {"pending_control_requests": pending}}
+
+
+ASKED: dict[str, object] = {"type": "control_request", "request_id": "perm-1"}
+
+
+async def events_of(feed: Feed) -> list[Any]:
+    """Return the events that *feed* has now."""
+    found = []
+    with suppress(TimeoutError):
+        while True:
+            found.append(await feed.next(0.01))
+    return found
+
+
+async def test_late_events_of_an_earlier_turn_belong_to_no_later_one(ends: tuple[Connection, Connection]) -> None:
+    one, other = ends
     runtime = Runtime("Dora", "talk")
     first = Feed(runtime, {}, None)
-    end: dict[str, object] = {"type": "turn_finished", "turn_id": "turn-1", "run_id": "run-1"}
-    asked: dict[str, object] = {"type": "control_request", "request_id": "perm-1"}
-    for event in (delta("run-1", 1), asked, end):
-        first.put(event, frozenset())
-        first.put(event, frozenset())
-    assert first._events.qsize() == 3
-    second, past = Feed(runtime, {}, None), first.ended()
-    assert past is not None
-    for event in (delta("run-1", 2), asked, end):
-        second.put(event, past)
-    assert second._events.empty()
-    second.put(delta("run-2", 1), past)
-    assert second._events.qsize() == 1
+    first.begin(one)
+    for event in (delta("run-1", 1), ASKED, end(1)):
+        first.put(one, event)
+        first.put(other, event)
+    assert await events_of(first) == [delta("run-1", 1), ASKED, end(1)]
+    for each in ends:
+        each.remember("talk", first.ended(each))
+    second = Feed(runtime, {}, None)
+    second.begin(one)
+    for event in (delta("run-1", 2), ASKED, end(1)):
+        second.put(other, event)
+    second.put(other, requests("perm-1", "perm-2"))
+    second.put(one, delta("run-2", 1))
+    assert await events_of(second) == [requests("perm-2"), delta("run-2", 1)]
+
+
+async def test_events_before_a_question_is_accepted_belong_to_an_earlier_turn(
+    ends: tuple[Connection, Connection],
+) -> None:
+    one, other = ends
+    feed = Feed(Runtime("Dora", "talk"), {}, None)
+    # The other connection is behind with the old turn, and ahead with the new one.
+    feed.put(other, delta("run-1", 1))
+    feed.put(other, requests("perm-1"))
+    for event in (delta("run-1", 1), ASKED, delta("run-1", 2), end(1)):
+        feed.put(one, event)
+    feed.put(other, delta("run-2", 1))
+    feed.lose()
+    feed.begin(one)
+    for event in (delta("run-1", 2), requests("perm-1"), end(1)):
+        feed.put(other, event)
+    feed.put(one, delta("run-2", 1))
+    feed.put(one, delta("run-2", 2))
+    assert await events_of(feed) == [requests(), delta("run-2", 1), None, requests(), delta("run-2", 2)]
+    assert feed.run == "run-2"
+
+
+@pytest.fixture
+async def ends() -> tuple[Connection, Connection]:
+    """Two connections that no test uses."""
+    socket: Any = None
+    one, other = (Connection(socket, lambda _connection, _event: None, lambda: False) for _ in range(2))
+    return one, other
 
 
 async def test_a_server_that_started_again_gives_the_same_numbers_to_other_runs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from contextlib import asynccontextmanager
@@ -13,10 +14,12 @@ import psycopg
 import pytest
 from procrastinate.jobs import DeleteJobCondition
 
+from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.postgres.locks import LANE
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.queue import QUEUE, Queue
 from agent_bridge.store.turns import Turns
 from support.sessions import open_locks
@@ -242,3 +245,29 @@ async def test_the_next_job_of_a_lane_starts_when_the_one_before_ends(app: procr
         worker.cancel()
         await asyncio.wait({worker})
     assert 0.3 <= started[1] - started[0] < 5
+
+
+async def test_the_end_of_a_job_that_another_process_removed_is_no_error(
+    database: Database, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = asyncio.Event()
+    running = "SELECT id FROM procrastinate_jobs WHERE status = 'doing'"
+
+    async def process(lane: int) -> None:
+        if lane == 1:
+            await queue.remove([row["id"] for row in await database.rows(running)])
+        else:
+            done.set()
+
+    async with Lanes(database, queue, Signals()) as lanes:
+        lanes.set_processor(process)
+        async with database.transaction() as connection:
+            await lanes.wake(connection, [1, 2])
+        worker = asyncio.create_task(lanes.work(concurrency=1, drain_timeout=5))
+        async with asyncio.timeout(20):
+            await done.wait()
+        worker.cancel()
+        await asyncio.wait({worker})
+    # The event loop reports an error that no task has read when the task's memory is freed.
+    gc.collect()
+    assert "exception was never retrieved" not in caplog.text

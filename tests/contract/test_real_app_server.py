@@ -96,7 +96,7 @@ async def words_in(upstream: LettaUpstream, agent: str, ref: str | None) -> list
 
 
 def test_the_capabilities_are_named(upstream: LettaUpstream) -> None:
-    names = "cancel approvals conversations branches archive history schedules"
+    names = "cancel approvals conversations branches archive history schedules commands pictures"
     assert describe(upstream.can) == tuple(names.split())
 
 

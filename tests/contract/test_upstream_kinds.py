@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.upstream.capabilities import Capabilities, describe
+from contract import upstream_extras_suite as extras
 from contract import upstream_http_suite as http_suite
 from contract import upstream_memory_suite as memory_suite
 from contract import upstream_runs_suite as runs_suite
@@ -67,6 +68,16 @@ class TestTranscribing(suite.Transcribing):
 
 @EVERY_KIND
 class TestApproving(suite.Approving):
+    pass
+
+
+@EVERY_KIND
+class TestCommanding(extras.Commanding):
+    pass
+
+
+@EVERY_KIND
+class TestPicturing(extras.Picturing):
     pass
 
 

@@ -23,6 +23,7 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
+from agent_bridge.core.usage import Usage
 from agent_bridge.upstream.answer import (
     ApprovalAsked,
     End,
@@ -37,6 +38,7 @@ from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision, describe
 from contract import upstream_memory_suite as memory_suite
 from contract import upstream_runs_suite as runs_suite
+from contract.upstream_extras_suite import Commanding, Picturing
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, until_cancelled, waits_for
@@ -138,7 +140,8 @@ class Answers:
             assert isinstance(await anext(events), RunStarted)
             assert await anext(events) == TextDelta("Hello")
             gate.set()
-            assert [event async for event in events] == [TextDelta(" there"), End("stop")]
+            rest = [event async for event in events if not isinstance(event, Usage)]
+            assert rest == [TextDelta(" there"), End("stop")]
 
     async def test_closing_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         over = asyncio.Event()
@@ -286,8 +289,8 @@ class Approving:
     async def test_a_decision_counts_once(
         self, server: ScriptedUpstream, upstream: Upstream, approvals: Approvals, decision: Decision
     ) -> None:
-        assert isinstance(server, ScriptedAppServer | ScriptedLettaV1)
-        server.guarded.add("Bash")
+        tools = server if isinstance(server, ScriptedAppServer | ScriptedLettaV1) else server.mcp
+        tools.guarded.add("Bash")
         server.script = says("I look. ", Tool("Bash"), "Done.")
         asked: list[ApprovalRequest] = []
         async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
@@ -297,10 +300,10 @@ class Approving:
                     await approvals.decide(event.request.ref, decision)
                     with pytest.raises(UpstreamRefused):
                         await approvals.decide(event.request.ref, Decision(allow=not decision.allow))
-        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", server.offers_always)]
-        assert server.verdicts == ["allow" if decision.allow else "deny"]
-        is_kept = decision.always and server.offers_always
-        assert ("selected_permission_suggestion_ids" in server.decisions[0]) == is_kept
+        assert [(each.call.name, bool(each.always)) for each in asked] == [("Bash", tools.offers_always)]
+        assert tools.verdicts == ["allow" if decision.allow else "deny"]
+        is_kept = decision.always and tools.offers_always
+        assert ("selected_permission_suggestion_ids" in tools.decisions[0]) == is_kept
 
 
 #: The class of each capability.
@@ -315,6 +318,8 @@ CAPABILITIES = {
     "history": memory_suite.Remembering,
     "schedules": memory_suite.Scheduling,
     "transcribe": Transcribing,
+    "commands": Commanding,
+    "pictures": Picturing,
 }
 
 

@@ -13,7 +13,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +42,7 @@ WORDS = "slowly one two three four five six seven eight nine ten"
 _ANSWERED = 240.0
 #: Seconds between two faults, and before a person decides about a tool.
 _LIFE, _THINKING = (1.0, 4.0), (0.0, 2.0)
+#: Rooms of a run on the command line.
 _ROOMS = 5
 _FILE = "runs.log"
 
@@ -91,6 +92,11 @@ class Verdict:
     orphans: list[str] = field(default_factory=list)
     whole: int = 0
     reported: int = 0
+
+    @property
+    def faults(self) -> list[str]:
+        """A line for each fault."""
+        return [*self.lost, *self.doubled, *self.repeated, *self.stuck, *self.orphans]
 
     @property
     def line(self) -> str:
@@ -258,21 +264,19 @@ def _is_report(message: Message) -> bool:
     return message.body.startswith("⚠️") or "may not be complete" in message.body
 
 
-async def _play(cuts: int, seed: int, folder: Path, stack: ExitStack) -> Run:
-    cluster = stack.enter_context(Cluster(folder))
-    url = stack.enter_context(cluster.database())
+async def play(harness: BridgeHarness, database_url: str, folder: Path, *, cuts: int, seed: int, rooms: int) -> Run:
+    """Return a run with *rooms* rooms. The bridge works in *folder*."""
     async with AsyncExitStack() as servers:
-        harness = await servers.enter_async_context(BridgeHarness(folder))
         letta = await servers.enter_async_context(LettaServer())
         line = await servers.enter_async_context(Line(letta.port))
-        ids = [await letta.create_agent(f"Cut {number}") for number in range(_ROOMS)]
+        ids = [await letta.create_agent(f"Cut {number}") for number in range(rooms)]
         people = [await servers.enter_async_context(harness.person()) for _ in ids]
-        config = _config(harness, url, line, people)
-        async with Replica(folder / "bridge", config) as replica:
-            spots = [await _enter(person, agent_id) for person, agent_id in zip(people, ids, strict=True)]
-            run = Run(cuts, seed, letta, line, replica)
-            await run.play(spots)
-            return run
+        config = _config(harness, database_url, line, people)
+        replica = await servers.enter_async_context(Replica(folder, config))
+        spots = [await _enter(person, agent_id) for person, agent_id in zip(people, ids, strict=True)]
+        run = Run(cuts, seed, letta, line, replica)
+        await run.play(spots)
+        return run
 
 
 def _config(harness: BridgeHarness, url: str, line: Line, people: Sequence[Person]) -> Config:
@@ -307,17 +311,21 @@ def main(
     """Cut connections to a real App Server at random moments, and compare the rooms with the questions."""
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     started = time.monotonic()
-    with temporary_folder("ab-letta-") as folder, ExitStack() as stack:
-        run = asyncio.run(_play(cuts, seed, folder, stack))
+    run = asyncio.run(_alone(cuts, seed))
     verdict = run.verdict
     typer.echo(f"seed {seed}, {time.monotonic() - started:.0f} s, {verdict.whole} whole, {verdict.reported} reported")
     for name, number in sorted(run.faults.items()):
         typer.echo(f"fault {number:>4} {name}")
-    faults = [verdict.lost, verdict.doubled, verdict.repeated, verdict.stuck, verdict.orphans]
-    for each in [line for found in faults for line in found][:20]:
+    for each in verdict.faults[:20]:
         typer.echo(each)
     typer.echo(f"cuts={cuts} {verdict.line}")
-    raise typer.Exit(1 if any(faults) else 0)
+    raise typer.Exit(1 if verdict.faults else 0)
+
+
+async def _alone(cuts: int, seed: int) -> Run:
+    with temporary_folder("ab-letta-") as folder, Cluster(folder) as cluster, cluster.database() as url:
+        async with BridgeHarness(folder) as harness:
+            return await play(harness, url, folder / "bridge", cuts=cuts, seed=seed, rooms=_ROOMS)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.letta_server import LettaServer
+from support.scripted_upstream import ScriptedUpstream, Tool, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Conversation
+    from support.scripted_upstream import Piece
 
 REACTIONS = ["✅", "❌", "♾️"]
 
@@ -139,3 +142,60 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
             _, told = await call("matrix_send_file", '{"name": "a.png", "base64": "###"}')
             assert "base64 is not valid" in told
             assert not cards(alice)
+
+
+async def test_people_decide_about_tools_of_mcp_servers(harness: BridgeHarness, database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(ScriptedUpstream("mcp"))
+        server.mcp.guarded, server.script = {"Bash"}, says("I look. ", Tool("Bash", '{"command": "ls"}'), "Done.")
+        config = harness.config(database_url, [{"name": "mcp", "url": server.url, "api": "responses"}])
+        person = await stack.enter_async_context(harness.person())
+        running = await stack.enter_async_context(harness.bridge(config))
+        alice = await running.join(person, server.names[0])
+
+        def undecided() -> list[Message]:
+            found = cards(alice, "wants to use")
+            return [each for each in found if alice.room.reactions_to(each.event_id) == ["✅", "❌"]]
+
+        def whole() -> list[Message]:
+            return [each for each in alice.answers if each.body.split() == ["I", "look.", "Done."]]
+
+        await alice.say("look, please")
+        (asked,) = await person.wait_for(undecided)
+        await person.react(alice.room_id, asked.event_id, "✅")
+        await person.wait_for(lambda: cards(alice, person.user_id, "allowed"))
+        await person.wait_for(lambda: len(whole()) == 1)
+        await alice.say("look again, please")
+        (asked,) = await person.wait_for(undecided)
+        await person.react(alice.room_id, asked.event_id, "❌")
+        await person.wait_for(lambda: cards(alice, person.user_id, "refused"))
+        await person.wait_for(lambda: len(whole()) == 2)
+        assert server.mcp.verdicts == ["allow", "deny"]
+
+
+async def test_a_decision_is_not_sent_again_after_a_kill(harness: BridgeHarness, database_url: str) -> None:
+    go_on = asyncio.Event()
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        yield "I look. "
+        yield Tool("Bash")
+        await go_on.wait()
+        yield "Done."
+
+    async with ScriptedUpstream("mcp") as server, harness.person() as person:
+        server.mcp.guarded, server.script = {"Bash"}, script
+        config = harness.config(database_url, [{"name": "mcp", "url": server.url, "api": "responses"}])
+        async with harness.bridge(config) as running:
+            alice = await running.join(person, server.names[0])
+            await alice.say("look, please")
+            await person.wait_for(lambda: cards(alice, "wants to use"))
+            asked = cards(alice, "wants to use")[0]
+            await person.react(alice.room_id, asked.event_id, "✅")
+            await person.wait_for(lambda: server.mcp.decisions)
+        # The bridge was stopped before the answer went on.
+        go_on.set()
+        async with harness.bridge(config):
+            await person.wait_for(lambda: [each for each in alice.answers if "had used a tool" in each.body])
+        assert cards(alice, person.user_id, "allowed")
+        assert len(server.mcp.decisions) == 1
+        assert len(server.asked) == 2

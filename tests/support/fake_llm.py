@@ -20,6 +20,18 @@ THOUGHT = "Let me think."
 ARGUMENTS = '{"command":"echo done","description":"x"}'
 
 
+#: The tokens of each answer.
+USAGE = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 40}}
+
+
+class _CountingFormat(ScriptedChatFormat):
+    """An answer whose end reports tokens."""
+
+    def end(self) -> dict[str, Any]:
+        """Return the last event of the stream."""
+        return {**super().end(), "usage": {**USAGE, "total_tokens": 105}}
+
+
 class FakeLLM(OpenAIServer):
     """Answers ``Echo: <the last text of the last user message>``, one word at a time.
 
@@ -44,7 +56,7 @@ class FakeLLM(OpenAIServer):
 
     def chat_format(self, model: str) -> ScriptedChatFormat:
         """Return the format of an answer."""
-        return ScriptedChatFormat(model)
+        return _CountingFormat(model)
 
     async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
         """Yield the answer."""

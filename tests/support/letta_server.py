@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import re
 import signal
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
-_LETTA = Path(sysconfig.get_path("scripts")) / "letta"
+#: The installed version, or the program that TEST_LETTA names.
+_LETTA = Path(os.environ.get("TEST_LETTA") or Path(sysconfig.get_path("scripts")) / "letta")
 #: Seconds for the whole start.
 _START = 60
 #: Seconds for one command, of the command line or of the WebSocket.
@@ -86,6 +88,15 @@ class LettaServer:
     async def delete_agent(self, agent_id: str) -> None:
         """Delete an agent."""
         await self.command("agent_delete", agent_id=agent_id)
+
+    async def write_memory(self, agent_id: str, name: str, content: bytes) -> None:
+        """Write a file into the memory of an agent, and commit it."""
+        encoded = base64.b64encode(content).decode()
+        await self.command("write_memory_file", agent_id=agent_id, path=name, content=encoded, encoding="base64")
+
+    async def delete_memory(self, agent_id: str, name: str) -> None:
+        """Delete a file in the memory of an agent, and commit it."""
+        await self.command("delete_memory_file", agent_id=agent_id, path=name)
 
     async def restart(self, *, kill: bool = False) -> None:
         """Stop the server, or *kill* it, and start it again at the same address with the same agents."""

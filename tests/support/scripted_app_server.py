@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
 from support.app_server_talks import Talk, asks, lost_calls, parts, shown
+from support.scripted_server_extras import ServerExtras
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _CAPABILITIES = ("agent_management", "conversation_management", "memory_management", "runtime_start")
 
 
-class ScriptedAppServer(ScriptedUpstream):
+class ScriptedAppServer(ServerExtras, ScriptedUpstream):
     """:class:`ScriptedUpstream` with the WebSocket of an App Server.
 
     A piece ``int`` or an exception ends the turn with an error, ``None`` ends all connections. A tool whose name is in
@@ -32,7 +33,9 @@ class ScriptedAppServer(ScriptedUpstream):
     """
 
     def __init__(self, *models: str) -> None:
-        super().__init__(*models)
+        ScriptedUpstream.__init__(self, *models)
+        ServerExtras.__init__(self)
+        self.version = "0.0"
         self.protocol_version = 1
         self.capabilities = dict.fromkeys(_CAPABILITIES, True)
         self.guarded: set[str] = set()
@@ -43,6 +46,12 @@ class ScriptedAppServer(ScriptedUpstream):
         self.commands: list[Frame] = []
         self.silent: set[str] = set()
         self.cut_at: set[str] = set()
+        #: Where its WebSocket is now, empty if it is here.
+        self.moved_to = ""
+        #: Whether no conversation accepts a message.
+        self.refuses = False
+        #: The number of conversations that the server refuses to archive.
+        self.refused_archives = 0
         #: Decisions that arrived and counted.
         self.decisions: list[Frame] = []
         #: The schedules of the agents, as the server lists them.
@@ -89,7 +98,15 @@ class ScriptedAppServer(ScriptedUpstream):
         talk.messages.append(self._kept(said))
         talk.messages.append(self._kept({"message_type": "assistant_message", "content": parts(answer)}))
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+    def say_goodbye(self) -> None:
+        """Close all connections, as a server does that ends."""
+        self._goodbyes = [
+            asyncio.create_task(socket.close(code=WSCloseCode.GOING_AWAY)) for socket in list(self.sockets)
+        ]
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self.moved_to:
+            raise web.HTTPTemporaryRedirect(self.moved_to)
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         self.sockets.append(socket)
@@ -124,22 +141,31 @@ class ScriptedAppServer(ScriptedUpstream):
         handler = getattr(self, f"_on_{kind}", None)
         if handler is not None:
             response = await handler(socket, frame)
-            await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
+            if response is not None:
+                await _send(socket, {"request_id": frame.get("request_id"), "success": True, **response})
 
     async def _on_app_server_info(self, _socket: web.WebSocketResponse, _frame: Frame) -> Frame:
         return {
             "type": "app_server_info_response",
-            "letta_code_version": "0.0",
+            "letta_code_version": self.version,
             "protocol_version": self.protocol_version,
             "capabilities": self.capabilities,
         }
 
     async def _on_agent_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         query = frame.get("query", {})
-        entries = [{"id": each["id"], "name": each.get("name", each["id"])} for each in self.models]
+        entries = [{"name": each["id"], **each} for each in self.models]
         ids = [each["id"] for each in entries]
         start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
         return {"type": "agent_list_response", "agents": entries[start : start + query.get("limit", 50)]}
+
+    async def _on_agent_retrieve(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        known = any(each["id"] == frame["agent_id"] for each in self.models)
+        return {"type": "agent_retrieve_response", "success": known} | ({} if known else {"error": "not found"})
+
+    async def _on_conversation_retrieve(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        known = frame["conversation_id"] in self.talks
+        return {"type": "conversation_retrieve_response", "success": known} | ({} if known else {"error": "not found"})
 
     async def _on_conversation_create(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self._new(frame["body"]["agent_id"], frame["body"]["summary"])
@@ -160,6 +186,9 @@ class ScriptedAppServer(ScriptedUpstream):
 
     async def _on_conversation_update(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["conversation_id"]]
+        if self.refused_archives and "archived" in frame["body"]:
+            self.refused_archives -= 1
+            return {"type": "conversation_update_response", "success": False, "error": "scripted"}
         talk.summary = frame["body"].get("summary", talk.summary)
         talk.archived = frame["body"].get("archived", talk.archived)
         return {"type": "conversation_update_response", "conversation": shown(talk)}
@@ -202,7 +231,9 @@ class ScriptedAppServer(ScriptedUpstream):
         loop = {"status": status, "active_run_ids": [talk.run] if talk.is_running and talk.run else []}
         await _send(socket, {"type": "update_loop_status", "loop_status": loop, "runtime": talk.runtime})
         requests = [{"request_id": each, "request": asks(each)} for each in talk.pending]
-        device = {"pending_control_requests": requests}
+        device: Frame = {"pending_control_requests": requests, "supported_commands": self.offered}
+        if self.extensions:
+            device["mod_commands"] = self.extensions
         await _send(socket, {"type": "update_device_status", "device_status": device, "runtime": talk.runtime})
         return {"type": "runtime_start_response", "runtime": talk.runtime}
 
@@ -216,10 +247,22 @@ class ScriptedAppServer(ScriptedUpstream):
             self.decisions.append(payload["decision"])
             decision.set_result(payload["decision"])
             return {**response, "accepted": True}
-        if talk.is_running or talk.interrupted or lost_calls(talk):
+        if self.refuses or talk.is_running or talk.interrupted or lost_calls(talk):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
+
+    def talk(self, frame: Frame) -> Talk:
+        """Return the conversation that *frame* names."""
+        return self.talks[frame["runtime"]["conversation_id"]]
+
+    async def run(self, talk: Talk, question: str) -> None:
+        """Answer *question* in a conversation, as if a command had asked it."""
+        await self._turn(talk, {"content": question, "otid": "of a command"})
+
+    async def tell(self, talk: Talk, delta: Frame) -> None:
+        """Send *delta* to all who follow a conversation."""
+        await self._tell(talk, {"type": "stream_delta", "delta": delta})
 
     def begin(self, talk: Talk, question: str) -> None:
         """Begin an answer that no client of now has asked for."""
@@ -237,7 +280,7 @@ class ScriptedAppServer(ScriptedUpstream):
         if self.next_steps:
             self.next_steps -= 1
             talk.run = f"local-run-{next(self.runs)}"
-        aborted = talk.is_running and frame.get("run_id") in (None, talk.run)
+        aborted = talk.is_running and frame.get("run_id", talk.run) in (None, talk.run)
         if talk.task is not None and aborted:
             talk.task.cancel()
             with suppress(asyncio.CancelledError):
@@ -247,12 +290,12 @@ class ScriptedAppServer(ScriptedUpstream):
         return {"type": "abort_message_response", "runtime": talk.runtime, "aborted": aborted}
 
     def _end_late(self, talk: Talk) -> None:
-        talk.task = asyncio.create_task(self._finish(talk, "cancelled"))
+        talk.task = asyncio.create_task(self.finish(talk, "cancelled"))
 
     async def _turn(self, talk: Talk, said: Frame) -> None:
         if talk.stuck:
             error = f"Conversation {talk.id} already has an active run ({talk.stuck})"
-            await self._finish(talk, "error", error)
+            await self.finish(talk, "error", error)
             return
         question = said["content"]
         kept = {"message_type": "user_message", "otid": said["otid"], "content": parts(question)}
@@ -270,16 +313,16 @@ class ScriptedAppServer(ScriptedUpstream):
                 report = {"error": {"message": str(piece) if isinstance(piece, Exception) else "scripted"}}
                 if isinstance(piece, int):
                     report["error"]["code"] = str(piece)
-                await self._finish(talk, "error", json.dumps(report))
+                await self.finish(talk, "error", json.dumps(report))
                 return
             if isinstance(piece, Tool) and piece.call_id is None:
                 piece = replace(piece, call_id=self._id("call"))  # noqa: PLW2901
             for delta in self._deltas(talk, piece):
-                await self._say(talk, {**delta, "run_id": run, "seq_id": next(number)})
+                await self.tell(talk, {**delta, "run_id": run, "seq_id": next(number)})
             if isinstance(piece, Tool):
                 await self._use(talk, piece, run)
-        await self._say(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
-        await self._finish(talk, "end_turn")
+        await self.tell(talk, {"message_type": "stop_reason", "stop_reason": "end_turn", "run_id": run, "seq_id": 0})
+        await self.finish(talk, "end_turn")
 
     def _deltas(self, talk: Talk, piece: object) -> Iterable[Frame]:
         """Yield the deltas that bring *piece*, and keep it in the history."""
@@ -310,17 +353,15 @@ class ScriptedAppServer(ScriptedUpstream):
                 result, status = str(decision.result()["message"]), "error"
         common = {"run_id": run, "tool_call_id": tool.call_id}
         if status == "success":
-            await self._say(talk, {**common, "id": "x", "message_type": "client_tool_start"})
+            await self.tell(talk, {**common, "id": "x", "message_type": "client_tool_start"})
         talk.messages.append(self._kept({"message_type": "tool_return_message", **common}))
         for number in range(2):
             # The server sends each result twice.
             delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
-            await self._say(talk, {**delta, "tool_return": result, "status": status})
+            await self.tell(talk, {**delta, "tool_return": result, "status": status})
 
-    async def _say(self, talk: Talk, delta: Frame) -> None:
-        await self._tell(talk, {"type": "stream_delta", "delta": delta})
-
-    async def _finish(self, talk: Talk, reason: str, error: str = "") -> None:
+    async def finish(self, talk: Talk, reason: str, error: str = "") -> None:
+        """Tell the end of a turn."""
         end = {"type": "turn_finished", "turn_id": self._id("turn"), "stop_reason": reason}
         await self._tell(talk, end | ({"error": error} if error else {}))
 

@@ -60,6 +60,7 @@ def test_the_commands() -> None:
         "deny": Role.MEMBER,
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
+        "letta": Role.ADMIN,
         "queue": Role.ADMIN,
         "failed": Role.ADMIN,
         "retry": Role.ADMIN,

@@ -47,11 +47,19 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.server_commands import (
+    CommandRefusal,
+    ServerCommandDone,
+    ServerCommandEntry,
+    ServerCommandList,
+    ServerCommandRefused,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
+from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.results import ResultRenderer
@@ -93,6 +101,7 @@ TRACE = TurnTrace(
         Step(at=THEN, name="said in English by an older bridge"),
     ),
     parts=(TracePart(0, "$answer", THEN),),
+    usage=Usage(1200, 30, 1000),
 )
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
@@ -111,6 +120,9 @@ SAMPLES: list[Result] = [
     Reconnected(ADA, "Bea"),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
     RetriedAll(2, has_more=True),
+    ServerCommandDone("compact", succeeded=False, output="it ```broke```", said="*why*"),
+    ServerCommandList("Ada", (ServerCommandEntry("compact"), ServerCommandEntry("x", "is *mine*", "<query>"))),
+    ServerCommandRefused("tolset", CommandRefusal.UNKNOWN, "toolset"),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
     DecisionMade(DecisionResult.TAKEN),
@@ -248,8 +260,13 @@ def test_a_trace_is_a_line_for_each_event() -> None:
         "- 2024-05-06 07:08:09.123Z: said in English by an older bridge",
         "- 2024-05-06 07:08:09.123Z: part 0 is `$answer`",
         "- started 2 times, 1 failure, 0 interruptions",
+        "- tokens: 1200 read (1000 of them from the cache), 30 written",
         "- the question is `$question`",
     ]
+    uncounted = english(Trace("$question", (replace(TRACE, usage=None),)))
+    uncached = english(Trace("$question", (replace(TRACE, usage=Usage(5, 3)),)))
+    assert "tokens" not in uncounted
+    assert uncached.endswith("\n- tokens: 5 read, 3 written")
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,17 @@ def test_a_command_in_a_thread_is_answered_there_and_waits_for_nobody() -> None:
         assert command.payload == CommandPayload("help", "$root")
 
 
+def test_a_command_for_the_server_of_an_agent_waits_in_the_lane_of_the_agent() -> None:
+    for body in ("!ab letta compact", "!ab LETTA"):
+        asked = turn_of(at_home(event(text(body, **in_thread()))))
+        assert (asked.kind, asked.addressees, asked.thread) == (TurnKind.COMMAND, FOR_AGENT, "$root")
+        assert turn_of(at_home(event(text(body)))).thread == ""
+    asked = turn_of(RULES.decide(event(text("!ab letta")), Room(ROOM, KindName.GROUP, None, (FRIDA,))))
+    assert asked.addressees == FOR_AGENT
+    for room in (IN_GROUP, GROUP, IN_BOT_ROOM, None):
+        assert turn_of(RULES.decide(event(text("!ab letta")), room)).addressees == FOR_BOT
+
+
 def test_a_refusal_in_a_thread_is_told_there() -> None:
     refusal = turn_of(at_home(event(text("hi", **in_thread()), sender=STRANGER)))
     assert (refusal.kind, refusal.addressees, refusal.thread) == (TurnKind.REFUSAL, FOR_BOT, "")

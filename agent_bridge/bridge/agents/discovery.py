@@ -290,8 +290,9 @@ class Discovery:
         self._reconcile(agent.id)
 
     async def _describe(self, agent: Agent, item: AgentInfo) -> None:
-        if (agent.image, agent.description) != (item.image, item.description):
-            await self._agents.describe(agent.id, item.image, item.description)
+        image = agent.image if item.image is None else item.image
+        if (agent.image, agent.description) != (image, item.description):
+            await self._agents.describe(agent.id, image, item.description)
             self._reconcile(agent.id)
 
     async def _add(
@@ -308,7 +309,7 @@ class Discovery:
             ghosts.add(ghost)
             state = AgentState.ACTIVE if count < limit else AgentState.HELD
             new = self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state)
-            wanted.append(replace(new, image=item.image, description=item.description))
+            wanted.append(replace(new, image=item.image or "", description=item.description))
         await self._agents.add(wanted)
         for added_agent in wanted:
             upstream, name = added_agent.upstream, added_agent.name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.errors import FileProblem
+from agent_bridge.core.usage import Usage
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.upstream.answer import (
     End,
@@ -43,6 +44,8 @@ class AnswerBuffer:
         self.files: list[FileDelta] = []
         #: The upstream's reference of the run; None if it gave none.
         self.run: str | None = None
+        #: The tokens that the upstream reported so far; None without a report.
+        self.usage: Usage | None = None
         #: ``finish_reason`` of the OpenAI API; empty until the answer is whole.
         self.finish_reason = ""
         #: Returns the messages that show requests for decisions about tool calls.
@@ -86,6 +89,8 @@ class AnswerBuffer:
                 self.activity.result(delta.call_id, delta.output, now)
             case FileDelta():
                 self._add_file(delta)
+            case Usage():
+                self.usage = delta if self.usage is None else self.usage + delta
             case End():
                 self.finish_reason = delta.finish_reason
 

@@ -19,6 +19,7 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import (
     AgentGone,
+    AnswerInterrupted,
     AnswerTooLong,
     ConversationTooLong,
     MessageTooLong,
@@ -145,13 +146,15 @@ class Generation:
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
-        never_ran = await self._approvals.never_ran(turn)
+        never_ran, allowed = await self._approvals.earlier(turn)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url)) if config.matrix_tools else None
         for number, limit in enumerate(limits):
-            request = replace(self._request(turn, agent, question, limit, number), never_ran=never_ran, toolbox=toolbox)
+            request = self._request(turn, agent, question, limit, number)
+            request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)
+            await self._count(call)
             if limit == limits[-1] or not _may_be_too_long(result):
                 break
             _log.warning(
@@ -208,6 +211,9 @@ class Generation:
         async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
             call.buffer.approvals = approvals.ops
             await self._read(call, streamer, approvals)
+        if not call.buffer.finish_reason:
+            # An upstream that breaks its contract: without this, a question could count as answered by nothing.
+            raise AnswerInterrupted(Text("upstream_cut", upstream=call.config.name))
         text = call.buffer.text
         truncated = call.buffer.finish_reason == "length"
         files: tuple[AnswerFile, ...] = ()
@@ -226,6 +232,7 @@ class Generation:
             rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
             run=call.buffer.run,
+            usage=call.buffer.usage,
         )
 
     async def _read(self, call: _Call, streamer: AnswerStreamer, approvals: OpenApprovals) -> None:
@@ -259,6 +266,16 @@ class Generation:
                         raise AnswerTooLong(Text("too_long", limit=limit))
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
+
+    async def _count(self, call: _Call) -> None:
+        """Add the reported tokens of *call* to those of the turn."""
+        if call.buffer.usage is None:
+            return
+        try:
+            await self._turns.used(call.turn, call.buffer.usage)
+        except StoreError as error:
+            # The database may be back before the answer has to be committed.
+            _log.warning("the tokens of an answer were not counted", error=str(error))
 
     async def _record_run(self, call: _Call, ref: str) -> None:
         """Store the reference of the run if the upstream can return to it after a crash.
@@ -294,6 +311,7 @@ class Generation:
             activity=buffer.whole_activity(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
+            usage=buffer.usage,
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:

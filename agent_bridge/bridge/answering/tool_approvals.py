@@ -61,16 +61,16 @@ class ToolApprovals:
         self.signals = signals
         self.texts = texts
 
-    async def never_ran(self, turn: Turn) -> frozenset[str]:
-        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed.
+    async def earlier(self, turn: Turn) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed, and the other requests.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        if turn.attempts == 1:
-            return frozenset()
-        known = await self.store.of_turn(turn.id)
-        return frozenset(each.call_id for each in known if each.verdict is None or not each.verdict.allows)
+        known = [] if turn.attempts == 1 else await self.store.of_turn(turn.id)
+        allowed = [each for each in known if each.verdict is not None and each.verdict.allows]
+        never_ran = frozenset(each.call_id for each in known if each not in allowed)
+        return never_ran, frozenset(each.ref for each in allowed)
 
     @asynccontextmanager
     async def during(

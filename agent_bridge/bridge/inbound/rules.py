@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import Payload, SentEvent
-    from agent_bridge.core.rooms import Room
+    from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
+#: The command that acts on the conversation with an agent: it waits in the lane of the agent.
+_OF_THE_AGENT = "letta"
 #: Milliseconds of a day.
 _DAY = 86_400_000
 #: Reactions to a question or to an answer. Some clients add the variation selector.
@@ -206,7 +208,11 @@ class Rules:
     def _command(self, event: RoomEvent, room: Room | None, payload: CommandPayload) -> NewTurn | Ignored:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
-        return self._for_bot(event, TurnKind.COMMAND, payload)
+        turn = self._for_bot(event, TurnKind.COMMAND, payload)
+        agent = _sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
+        if agent is None:
+            return turn
+        return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
 
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
         """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
@@ -268,6 +274,14 @@ class Rules:
 
 def _has_agents(room: Room | None) -> bool:
     return room is not None and bool(room.participants)
+
+
+def _sole_agent(room: Room | None) -> Participant | None:
+    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
+    if room is None:
+        return None
+    agents = [each for each in room.participants if room.owner in {None, each.agent}]
+    return agents[0] if len(agents) == 1 else None
 
 
 def _has_owner(room: Room | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, LiteralString, Self
 
 import procrastinate
 import structlog
@@ -37,18 +37,29 @@ _AGAIN = 0.25
 #: Database connections that the library's statements need: they are short.
 JOB_CONNECTIONS = 2
 _JOB_INSERTED = '{"type": "job_inserted", "job_id": 0}'
+#: The beginning of the database's message about the end of a job that is no longer there.
+_NO_JOB = "Job was not found"
 
 
 class _Connector(procrastinate.PsycopgConnector):
-    """Procrastinate's access to the database. Workers hear of jobs by the process's one session.
+    """Procrastinate's access to the database.
 
-    The library's own listener is a further connection, and jobs that are deferred while it connects wait for the next
-    poll.
+    Workers hear of jobs by the process's one session: the library's own listener is a further connection, and jobs that
+    are deferred while it connects wait for the next poll. A job may end although another process has removed it and
+    taken its lane over: a task of the library would end with an error that nothing reads.
     """
 
     def __init__(self, signals: Signals) -> None:
         super().__init__()
         self._signals = signals
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        try:
+            await super().execute_query_async(query, **arguments)
+        except ConnectorException as error:
+            if not str(error.__cause__).startswith(_NO_JOB):
+                raise
+            _log.info("another process took the lane of a job over", job=arguments.get("job_id"))
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:  # noqa: ARG002  # theirs
         with self._signals.subscription(Topic.JOBS) as news:

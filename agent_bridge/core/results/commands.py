@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
 if TYPE_CHECKING:
@@ -361,6 +362,9 @@ Result: TypeAlias = (
     | Reconnected
     | Retried
     | RetriedAll
+    | ServerCommandDone
+    | ServerCommandList
+    | ServerCommandRefused
     | StatusReport
     | StopRequested
     | DecisionMade

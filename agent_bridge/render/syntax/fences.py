@@ -22,7 +22,7 @@ MARKDOWN = frozenset({"md", "markdown", "mdx"})
 LIST_MARK = r"(?:[-+*]|\d{1,9}[.)])[ \t]+"
 #: A fence takes all of its signs ("++"). A shorter one would be tried for each of them: quadratic time.
 _FENCE = re.compile(
-    rf"(?P<indent>[ \t]*+)(?P<mark>(?:{LIST_MARK})*+)(?P<fence>`{{3,}}+|~{{3,}}+)[ \t]*+(?P<info>[^`]*+)"
+    rf"(?P<indent>[ \t]*+)(?P<mark>(?:{LIST_MARK})*)(?P<fence>`{{3,}}+|~{{3,}}+)[ \t]*+(?P<info>[^`]*+)"
 )
 #: A fence with a language, or without one behind a colon, at the end of a line of text.
 BEHIND_TEXT = re.compile(

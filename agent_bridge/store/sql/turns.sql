@@ -140,6 +140,15 @@ RETURNING id, pg_notify('agent_bridge', 'lanes')
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 
+-- used --
+-- Add the tokens of one attempt to those of a turn. The answer waits for this statement, so it does not wait for the disk.
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE turn SET input_tokens = coalesce(input_tokens, 0) + %(input_tokens)s,
+       output_tokens = coalesce(output_tokens, 0) + %(output_tokens)s,
+       cached_tokens = CASE WHEN %(cached_tokens)s::bigint IS NULL THEN cached_tokens
+                            ELSE coalesce(cached_tokens, 0) + %(cached_tokens)s END
+FROM quick WHERE turn.id = %(turn)s
+
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
 -- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a

@@ -51,6 +51,20 @@ class LettaApprovals:
         self._link = link
         self._upstream = upstream
         self._secrets = secrets
+        #: The references of requests that people were asked about, and that have no decision on the server.
+        self._open: set[str] = set()
+
+    def open(self, ref: str) -> None:
+        """Note that the agent waits for a decision about the request *ref*."""
+        self._open.add(ref)
+
+    def close(self, ref: str) -> None:
+        """Note that the request *ref* is decided, or does not exist any more."""
+        self._open.discard(ref)
+
+    def is_open(self, ref: str) -> bool:
+        """Tell whether the agent waits for a decision about the request *ref*."""
+        return ref in self._open
 
     async def decide(self, ref: str, decision: Decision, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Approvals`. The server refuses a second decision."""
@@ -62,7 +76,12 @@ class LettaApprovals:
             word["selected_permission_suggestion_ids"] = [offer]
         payload = {"kind": "approval_response", "request_id": request_id, "decision": word}
         runtime = Runtime(agent_id, conversation_id).as_json()
-        response = await self._link.request("input", runtime=runtime, payload=payload)
+        try:
+            response = await self._link.request("input", runtime=runtime, payload=payload)
+        except UpstreamRefused:
+            self.close(ref)
+            raise
+        self.close(ref)
         if response.get("accepted") is not True:
             detail = parse_error(response.get("error")).redacted(self._secrets)
             raise UpstreamRefused(Text("approval_closed", upstream=self._upstream), detail=detail)

@@ -44,7 +44,9 @@ class LettaCancel:
             if not state.is_running or await last_question(self._link, runtime.conversation_id) != otid:
                 return
             # The server refuses a run that has ended: so a turn that begins at this moment goes on.
-            response = await self._link.request("abort_message", runtime=runtime.as_json(), run_id=state.run or None)
+            response = await self._link.request(
+                "abort_message", runtime=runtime.as_json(), run_id=state.active_run or None
+            )
             if response.get("aborted") is True:
                 return
             await asyncio.sleep(_AGAIN.delay(tries + 1))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import aiohttp
+from aiohttp import WSCloseCode
 
 from agent_bridge.upstream.letta.frames import conversation_of
 from agent_bridge.upstream.transport.text import load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agent_bridge.upstream.letta.frames import Frame
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 _MAX_VALUES = 1_000_000
 #: Conversations whose last turn is remembered.
 _REMEMBERED = 1_000
-#: Frames of 30 kB each that repeat the state of the device. They are read only if they have pending approvals.
+#: Codes of a close frame (RFC 6455, section 7.4.1): the server ends, or does not want the connection any more.
+_GOODBYES = frozenset({WSCloseCode.OK, WSCloseCode.GOING_AWAY})
+#: Frames of 30 kB each that repeat the state of the device. They are read on request, or if approvals are pending.
 _DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_control_requests":[]'
 
 
@@ -34,22 +37,36 @@ class CommandSilent(Exception):
 
 
 class Connection:
-    """The commands and events of one open *socket*. *receive* gets each event, and must not block."""
+    """The commands and events of one open *socket*. *receive* gets each event, and must not block.
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, receive: Callable[[Connection, Frame], None]) -> None:
+    *reads_all* tells whether it also gets states of the device without pending approvals.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        receive: Callable[[Connection, Frame], None],
+        reads_all: Callable[[], bool],
+    ) -> None:
         self._socket = socket
         self._receive = receive
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        self._reads_all = reads_all
+        #: The commands without a response, and the functions that get it as soon as it arrives.
+        self._waiting: dict[str, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         #: Whether it takes no more commands.
         self.ended = False
-        #: The ids of the conversations whose events the server sends to this connection.
-        self.followed: set[str] = set()
+        #: The ids of the conversations whose events the server sends to this connection, and the options of each.
+        self.followed: dict[str, Mapping[str, Any]] = {}
         #: By conversation: names of the events of its last turn, which this connection may still deliver. A later
         #: connection may be one to a server that started again, and gives the same names to other events.
         self._past: dict[str, frozenset[object]] = {}
 
-    async def request(self, command: str, /, *, within: float, **fields: Any) -> Frame:
+    async def request(
+        self, command: str, /, *, within: float, arrived: Callable[[Frame], None] | None = None, **fields: Any
+    ) -> Frame:
         """Send a command, and return the response, which may report a failure. *within* is a limit in seconds.
+
+        *arrived* gets the response before *receive* gets the next event.
 
         Raises:
             ConnectionEnded: there is no response.
@@ -59,7 +76,7 @@ class Connection:
             raise ConnectionEnded
         request_id = uuid4().hex
         response: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = response
+        self._waiting[request_id] = response, arrived
         try:
             async with asyncio.timeout(within):
                 await self.send(type=command, request_id=request_id, **fields)
@@ -92,6 +109,15 @@ class Connection:
         """Return the names of the events of the last turn that is over."""
         return self._past.get(conversation_id, frozenset())
 
+    @property
+    def end(self) -> str:
+        """The reason for the end, for the log."""
+        if isinstance(self._socket.exception(), TimeoutError):
+            return "half-open: no response to a ping"
+        if self._socket.close_code in _GOODBYES:
+            return "the server closed it"
+        return "reset"
+
     async def read(self) -> None:
         """Read until the WebSocket ends. Frames that are not JSON objects are ignored."""
         try:
@@ -100,12 +126,12 @@ class Connection:
                     self._take(message.data)
         finally:
             self.ended = True
-            for response in self._waiting.values():
+            for response, _ in self._waiting.values():
                 if not response.done():
                     response.set_exception(ConnectionEnded())
 
     def _take(self, data: str) -> None:
-        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data:
+        if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data and not self._reads_all():
             return
         try:
             frame = load_json(data, _MAX_VALUES)
@@ -113,9 +139,12 @@ class Connection:
             return
         if not isinstance(frame, dict):
             return
-        response = self._waiting.get(str(frame.get("request_id")))
-        if response is not None:
+        waiting = self._waiting.get(str(frame.get("request_id")))
+        if waiting is not None:
+            response, arrived = waiting
             if not response.done():
                 response.set_result(frame)
+                if arrived is not None:
+                    arrived(frame)
         elif conversation_of(frame):
             self._receive(self, frame)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
+from agent_bridge.core.errors import UpstreamError, UpstreamRefused, UpstreamUnreachable
 from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.upstream.letta.frames import Runtime
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
@@ -65,9 +65,34 @@ class LaneConversations:
             UpstreamError: the server did not make the copy.
             StoreError: the database cannot be used.
         """
-        return await self._finish(
-            runtime.agent_id, session, StoredConversation(runtime.conversation_id), title, after=after
-        )
+        model = runtime.agent_id
+        known = await self._store.get(model, session)
+        if known is not None and known.is_made and known.ref == runtime.conversation_id:
+            # Its marker would be forgotten, and with it the conversation that it replaced.
+            await self._tidy(model, known, title)
+        return await self._finish(model, session, StoredConversation(runtime.conversation_id), title, after=after)
+
+    async def renew(self, runtime: Runtime, session: str, title: str) -> Runtime:
+        """Return a new conversation in the place of one that the server does not have any more.
+
+        Raises:
+            UpstreamError: the server did not make it.
+            StoreError: the database cannot be used.
+        """
+        return await self._finish(runtime.agent_id, session, StoredConversation(""), title, after=None)
+
+    async def is_missing(self, runtime: Runtime) -> bool:
+        """Tell whether the server has the agent of *runtime*, and not the conversation.
+
+        Raises:
+            UpstreamError: the server does not have the agent, or does not tell.
+        """
+        await self._link.request("agent_retrieve", agent_id=runtime.agent_id)
+        try:
+            await self._link.request("conversation_retrieve", conversation_id=runtime.conversation_id)
+        except UpstreamRefused:
+            return True
+        return False
 
     async def _finish(
         self, model: str, session: str, known: StoredConversation, title: str, *, after: str | None

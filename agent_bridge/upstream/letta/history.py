@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import UpstreamProtocolError
@@ -40,8 +41,10 @@ class Past:
 
     #: The id of the message before the question, empty if it is the first one.
     before: str
-    #: The messages after the question, oldest first.
+    #: The messages after the question up to the next message to the agent, oldest first.
     after: tuple[Frame, ...] = field(repr=False)
+    #: Whether no further message to the agent follows.
+    is_last: bool = True
 
     def ran_tool(self, never_ran: Collection[str]) -> bool:
         """Tell whether a tool may have run after the question; the calls *never_ran* have not."""
@@ -115,8 +118,9 @@ async def find_question(link: Link, conversation_id: str, otids: Collection[str]
                 break
     if found is None:
         return None
-    later = (each for each in after[: found - 1] if text(each.get("otid")) not in otids)
-    return Past(before, tuple(reversed(list(later))))
+    later = [each for each in reversed(after[: found - 1]) if text(each.get("otid")) not in otids]
+    ours = list(takewhile(lambda each: text(each.get("message_type")) != _QUESTION, later))
+    return Past(before, tuple(ours), is_last=len(ours) == len(later))
 
 
 async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:

@@ -17,10 +17,10 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamUnreachable
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
-from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, identity, run_of, server_info
+from agent_bridge.upstream.letta.feed import Feed
+from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, server_info
 from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
-from agent_bridge.upstream.transport.json_values import mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _CONNECTIONS = 2
-#: The status of a conversation in which the agent does nothing, and of one in which a tool waits for a person.
-_IDLE, _ASKS = "WAITING_ON_INPUT", "WAITING_ON_APPROVAL"
 #: Seconds for the response to a command, and times that it is sent.
 _COMMAND, _REPEATS = 30.0, 10
 #: Seconds that an answer waits for the second connection.
@@ -46,78 +44,6 @@ _SECOND = 1.0
 _AGAIN, _SHORTEST_PAUSE = Backoff(first=0.1, cap=5), 0.05
 #: Seconds after which a connection counts as a success.
 _LASTED = 1.0
-
-
-class Feed:
-    """The events of one conversation, each once, from whichever connection delivers them first."""
-
-    def __init__(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> None:
-        self.runtime = runtime
-        self._runs: set[str] = set()
-        self._turn_is_over = False
-        #: Runs the tools of the bridge for the agent.
-        self.toolbox = toolbox
-        #: Further fields of the command that follows the conversation.
-        self.options = options
-        self._events: asyncio.Queue[Frame | None] = asyncio.Queue()
-        self._seen: set[tuple[object, ...]] = set()
-        #: The status of the conversation, as far as the events tell.
-        self._status = _IDLE
-        #: The id of the run that goes on, empty while none is known. Each step of a turn is a run.
-        self.run = ""
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the server works on a message of the conversation."""
-        return self._status != _IDLE
-
-    @property
-    def waits_for_approval(self) -> bool:
-        """Whether the agent waits for a person who decides about a tool."""
-        return self._status == _ASKS
-
-    def put(self, event: Frame, past: frozenset[object]) -> None:
-        """Add an event of some connection, unless its name or its run is among *past*."""
-        if event.get("type") == "update_loop_status":
-            status = mapping(event.get("loop_status"))
-            self._status = text(status.get("status"))
-            runs = status.get("active_run_ids")
-            self.run = text(runs[-1]) if isinstance(runs, list) and runs else ""
-        name, run = identity(event), run_of(event)
-        if name in past or run in past or name in self._seen:
-            return
-        if name is not None:
-            self._seen.add(name)
-        if run:
-            self._runs.add(run)
-        self._turn_is_over = self._turn_is_over or event.get("type") == "turn_finished"
-        self._events.put_nowait(event)
-
-    def ended(self) -> frozenset[object] | None:
-        """Return the names of the events of the turn that is over; None if the turn is not."""
-        if not self._turn_is_over:
-            return None
-        return frozenset({*self._runs, *(name for name in self._seen if name[0] != "stream_delta")})
-
-    def lose(self) -> None:
-        """Add the loss of the last connection."""
-        self._events.put_nowait(None)
-
-    def clear(self) -> bool:
-        """Drop the events so far, which belong to earlier turns; tell whether a loss is among them."""
-        lost = False
-        while not self._events.empty():
-            lost = self._events.get_nowait() is None or lost
-        return lost
-
-    async def next(self, within: float | None) -> Frame | None:
-        """Return the next event; None if all connections that followed the conversation were lost.
-
-        Raises:
-            TimeoutError: there is none *within* so many seconds; None: any time.
-        """
-        async with asyncio.timeout(within):
-            return await self._events.get()
 
 
 class Link:
@@ -167,19 +93,44 @@ class Link:
         # Perhaps the command itself ends the connections.
         raise UpstreamUnreachable(Text("upstream_cut", upstream=self.upstream))
 
+    async def say(self, feed: Feed, payload: Frame) -> Frame:
+        """Send a message to the conversation of *feed*, once, and return the response.
+
+        If the server accepts it, *feed* drops the events of earlier turns.
+
+        Raises:
+            UpstreamUnreachable: see :meth:`request`.
+            UpstreamRefused: the response reports a failure.
+        """
+        connection = await self._connection(feed.runtime.conversation_id)
+
+        def arrived(response: Frame) -> None:
+            if response.get("accepted") is True:
+                feed.begin(connection)
+
+        fields = {"runtime": feed.runtime.as_json(), "payload": payload}
+        try:
+            return await self._request(connection, "input", _COMMAND, fields, arrived)
+        except (ConnectionEnded, CommandSilent):
+            raise self._perhaps_arrived(Text("upstream_cut", upstream=self.upstream)) from None
+
     @contextmanager
-    def feed(self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None) -> Iterator[Feed]:
-        """Give the events of a conversation while the context is entered. :meth:`follow` has them sent."""
+    def feed(
+        self, runtime: Runtime, options: Mapping[str, Any], toolbox: Toolbox | None, *, whole_state: bool = False
+    ) -> Iterator[Feed]:
+        """Give the events of a conversation while the context is entered. :meth:`follow` has them sent.
+
+        *whole_state*: also the states of the device in which no approval is pending.
+        """
         name = runtime.conversation_id
-        feed = self._feeds[name] = Feed(runtime, options, toolbox)
+        feed = self._feeds[name] = Feed(runtime, options, toolbox, whole_state=whole_state)
         try:
             yield feed
         finally:
             if self._feeds.get(name) is feed:
                 del self._feeds[name]
-            if (names := feed.ended()) is not None:
-                for connection in self._open:
-                    connection.remember(name, names)
+            for connection in self._open:
+                connection.remember(name, feed.ended(connection))
 
     async def follow(self, feed: Feed, *, state: bool) -> None:
         """Have the server send the events of *feed* to both connections, or to the one that there is.
@@ -225,8 +176,10 @@ class Link:
         self._keepers = []
         await self._calls.aclose()
 
-    async def _connection(self) -> Connection:
+    async def _connection(self, conversation_id: str = "") -> Connection:
         """Return an open connection; wait for the next attempt to open one if there is none.
+
+        One that follows the conversation *conversation_id* has priority.
 
         Raises:
             UpstreamError: the attempt failed.
@@ -237,15 +190,22 @@ class Link:
         while True:
             open_ = [each for each in self._open if not each.ended]
             if open_:
-                return open_[0]
+                return max(open_, key=lambda each: conversation_id in each.followed)
             if self._failures > failures and self._error is not None:
                 raise self._error.with_traceback(None) from None
             self._wanted.set()
             async with self._changed:
                 await self._changed.wait()
 
-    async def _request(self, connection: Connection, command: str, within: float, fields: Mapping[str, Any]) -> Frame:
-        response = await connection.request(command, within=within, **fields)
+    async def _request(
+        self,
+        connection: Connection,
+        command: str,
+        within: float,
+        fields: Mapping[str, Any],
+        arrived: Callable[[Frame], None] | None = None,
+    ) -> Frame:
+        response = await connection.request(command, within=within, arrived=arrived, **fields)
         if response.get("success") is False:
             detail = parse_error(response.get("error")).redacted(self._secrets)
             raise UpstreamRefused(Text("upstream_command", upstream=self.upstream), detail=detail)
@@ -254,17 +214,19 @@ class Link:
     async def _follow(self, connection: Connection, feed: Feed, *, state: bool) -> None:
         """Have the server send the events of *feed* to *connection*."""
         conversation_id = feed.runtime.conversation_id
-        if conversation_id in connection.followed and not state:
+        if connection.followed.get(conversation_id) == feed.options and not state:
             return
         fields = {**feed.runtime.as_json(), "wait_for_replay": True, **feed.options}
         await self._request(connection, "runtime_start", _COMMAND, fields)
-        connection.followed.add(conversation_id)
+        connection.followed[conversation_id] = feed.options
 
     async def _keep(self) -> None:
         """Keep one connection open."""
         failures = 0
         while True:
             started = time.monotonic()
+            # A command that waits now needs no further attempt after this one.
+            self._wanted.clear()
             try:
                 async with self._open_socket() as socket:
                     await self._use(socket)
@@ -285,18 +247,19 @@ class Link:
         Raises:
             UpstreamError: the server is unsuitable, or does not respond.
         """
-        connection = Connection(socket, self._receive)
+        connection = Connection(socket, self._receive, self._reads_all)
         reading = asyncio.create_task(connection.read())
         try:
             await self._greet(connection)
             async with self._changed:
                 self._open.append(connection)
-                self._wanted.clear()
                 self._changed.notify_all()
             for feed in list(self._feeds.values()):
                 with suppress(UpstreamError):
                     await self._follow(connection, feed, state=False)
             await reading
+            # Messages of people are not lost: the history of a conversation tells which of them arrived.
+            _log.info("connection to the App Server ended", upstream=self.upstream, reason=connection.end)
         except (ConnectionEnded, CommandSilent):
             raise UpstreamUnreachable(Text("upstream_closed", upstream=self.upstream)) from None
         finally:
@@ -315,7 +278,11 @@ class Link:
         Raises:
             UpstreamProtocolError: the bridge does not speak its version of the protocol, or it lacks a capability.
         """
-        server = self.server = server_info(await self._request(connection, "app_server_info", _COMMAND, {}))
+        server = server_info(await self._request(connection, "app_server_info", _COMMAND, {}))
+        before, self.server = self.server, server
+        if before is not None and before.version != server.version:
+            versions = {"before": before.version, "now": server.version}
+            _log.warning("the App Server has another version", upstream=self.upstream, **versions)
         if server.protocol_version != PROTOCOL_VERSION:
             text = Text("letta_version", upstream=self.upstream, version=server.protocol_version)
             raise UpstreamProtocolError(text)
@@ -324,13 +291,16 @@ class Link:
                 Text("letta_lacks", upstream=self.upstream, capabilities=", ".join(server.missing))
             )
 
+    def _reads_all(self) -> bool:
+        return any(each.whole_state for each in self._feeds.values())
+
     def _receive(self, connection: Connection, event: Frame) -> None:
         feed = self._feeds.get(conversation_of(event))
         if event.get("type") == "external_tool_call_request":
             # The server accepts the result from this connection only.
             self._calls.start(connection, event, None if feed is None else feed.toolbox)
         elif feed is not None:
-            feed.put(event, connection.past(feed.runtime.conversation_id))
+            feed.put(connection, event)
 
     def _perhaps_arrived(self, text: Text) -> UpstreamUnreachable:
         error = UpstreamUnreachable(text)

@@ -13,8 +13,8 @@ from agent_bridge.core.errors import (
     AnswerInterrupted,
     UpstreamBusy,
     UpstreamError,
-    UpstreamRefused,
 )
+from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
@@ -26,6 +26,7 @@ from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 from agent_bridge.upstream.transport.json_values import mapping, text
 from agent_bridge.upstream.transport.letta_messages import FAILURES, RUNS, DeltaReader
+from agent_bridge.upstream.transport.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.upstream.answer import AnswerEvent, ApprovalRequest
     from agent_bridge.upstream.letta.approvals import LettaApprovals
+    from agent_bridge.upstream.letta.feed import Feed
     from agent_bridge.upstream.letta.frames import Frame
-    from agent_bridge.upstream.letta.link import Feed, Link
+    from agent_bridge.upstream.letta.link import Link
     from agent_bridge.upstream.transport.errors import ErrorMapper
 
-#: Seconds for the command that ends a turn; the words for the agent whose tool call is refused by it.
+#: Seconds for a command that ends a turn; the words for the agent whose tool call is refused by it.
 _ABORT, _STOPPED = 5.0, "the answer was stopped"
 #: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. After
 #: some of them, the server puts a turn away that was ended; after the tries of about three seconds, the state of the
@@ -57,8 +59,12 @@ class TurnLost(Exception):
 class ConversationStuck(Exception):
     """The conversation accepts no message. The question did not arrive.
 
-    The server gave its last answer up, or was killed while a tool ran or waited for an approval.
+    The server gave its last answer up, or was killed while a tool ran or waited for an approval. *error* has its words.
     """
+
+    def __init__(self, error: UpstreamError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Turn:
@@ -84,7 +90,7 @@ class Turn:
         self._idle_timeout = idle_timeout
         self._reader = DeltaReader()
         self._has_text = False
-        #: The undecided requests for approval, by the id of the tool call; and all calls that people were asked about.
+        #: The requests whose tools have not run, by the ids of the calls; and all calls that people were asked about.
         self._asked: dict[str, str] = {}
         self._known: set[str] = set()
         self._over = False
@@ -107,13 +113,12 @@ class Turn:
                 async for event in self._next():
                     yield event
         finally:
-            if not self._over:
-                await self._abort()
+            await self._leave()
 
-    async def attend(self) -> AsyncGenerator[ApprovalAsked | ApprovalClosed, None]:
-        """Yield the requests for approval of a turn that goes on, until its end. The history has its answer then.
+    async def attend(self) -> AsyncGenerator[ApprovalAsked | ApprovalClosed | Usage, None]:
+        """Yield the requests for approval and the tokens of a turn that goes on, until its end.
 
-        Closing the generator early ends the turn.
+        The history has its answer then. Closing the generator early ends the turn.
 
         Raises:
             TurnLost: the end is not known.
@@ -121,21 +126,26 @@ class Turn:
         """
         try:
             while not self._over:
-                event = await self._event()
-                if event.get("type") in _APPROVALS:
-                    for request in requests_in(event, self._feed.runtime):
-                        async for asked in self._asks(request):
-                            yield asked
-                elif event.get("type") == "stream_delta":
-                    for each in self._read(mapping(event.get("delta"))):
-                        if isinstance(each, ApprovalClosed):
-                            yield each
-                elif event.get("type") == "turn_finished":
-                    self._over = True
-                    self.stop_reason = text(event.get("stop_reason"))
+                async for each in self._attended(await self._event()):
+                    yield each
         finally:
-            if not self._over:
-                await self._abort()
+            await self._leave()
+
+    async def _attended(self, event: Frame) -> AsyncGenerator[ApprovalAsked | ApprovalClosed | Usage, None]:
+        kind = event.get("type")
+        if kind in _APPROVALS:
+            for request in requests_in(event, self._feed.runtime):
+                async for asked in self._asks(request):
+                    yield asked
+        elif kind == "stream_delta":
+            for each in self._read(mapping(event.get("delta"))):
+                if isinstance(each, ApprovalClosed | Usage):
+                    yield each
+        elif kind == "turn_finished":
+            self._over = True
+            self.stop_reason = text(event.get("stop_reason"))
+            for usage in self._usage(event):
+                yield usage
 
     async def _send(self, message: ChatMessage) -> None:
         if self._feed.clear():
@@ -155,30 +165,35 @@ class Turn:
             "external_tool_scope_ids": [SCOPE],
             "exclude_interactive_tools": True,
         }
-        runtime, tries = self._feed.runtime.as_json(), 0
+        tries = 0
         while True:
             try:
-                response = await self._link.request("input", once=True, runtime=runtime, payload=payload)
+                response = await self._link.say(self._feed, payload)
             except UpstreamError as error:
+                self._over = True
                 if error.not_begun:
-                    self._over = True
                     raise
                 raise TurnLost from None
             if response.get("accepted") is True:
                 return
             tries += 1
+            busy = self._busy(text(response.get("error")))
             if tries in _PUT_AWAY:
                 await self._put_away()
             if tries >= _LONG:
-                await self._look()
+                await self._look(busy)
             if tries == _TRIES:
                 self._over = True
-                detail = parse_error(response.get("error")).redacted(self._errors.secrets)
-                busy = UpstreamBusy(Text("letta_not_accepted", upstream=self._errors.upstream), detail=detail)
-                busy.not_begun = True
                 raise busy
             # The server puts the last turn away, or another client talks with the agent.
             await asyncio.sleep(_NOT_YET.delay(tries))
+
+    def _busy(self, words: str) -> UpstreamBusy:
+        """Return the error for a question that the server does not take, for the reason *words*."""
+        detail = parse_error(words).redacted(self._errors.secrets)
+        busy = UpstreamBusy(Text("letta_not_accepted", upstream=self._errors.upstream), detail=detail)
+        busy.not_begun = True
+        return busy
 
     async def _put_away(self) -> None:
         """Have the server forget the last turn if a person ended it: until then, it takes only messages that it queues.
@@ -191,7 +206,7 @@ class Turn:
             if await last_before_lost_call(self._link, runtime.conversation_id) is None:
                 await self._link.request("sync", runtime=runtime.as_json(), resume_interrupted_turn=True)
 
-    async def _look(self) -> None:
+    async def _look(self, refused: UpstreamBusy) -> None:
         """Find out why the conversation accepts no message; end a turn of the past that waits for a person's decision.
 
         Raises:
@@ -204,20 +219,25 @@ class Turn:
             return
         if not self._feed.is_running:
             self._over = True
-            raise ConversationStuck
+            raise ConversationStuck(refused)
         if self._feed.waits_for_approval:
-            await self._abort()
+            await self._abort("")
 
     async def _event(self) -> Frame:
-        try:
-            # A person's decision takes any time.
-            event = await self._feed.next(None if self._asked else self._idle_timeout)
-        except TimeoutError:
-            silent = Text("upstream_silent", upstream=self._errors.upstream, seconds=self._idle_timeout)
-            raise AnswerInterrupted(silent) from None
-        if event is None:
-            raise TurnLost
-        return event
+        while True:
+            try:
+                event = await self._feed.next(self._idle_timeout)
+            except TimeoutError:
+                if any(self._approvals.is_open(ref) for ref in self._asked.values()):
+                    # A person's decision takes any time.
+                    continue
+                silent = Text("upstream_silent", upstream=self._errors.upstream, seconds=self._idle_timeout)
+                raise AnswerInterrupted(silent) from None
+            if event is None:
+                # The server gives the turn up, unless another process follows it.
+                self._over = True
+                raise TurnLost
+            return event
 
     async def _next(self) -> AsyncGenerator[AnswerEvent, None]:
         event = await self._event()
@@ -236,11 +256,19 @@ class Turn:
             self._over = True
             for call in self._reader.close():
                 yield call
+            for usage in self._usage(event):
+                yield usage
             yield self._end(event)
+
+    def _usage(self, event: Frame) -> Iterator[Usage]:
+        """Yield the report of tokens at the end of the turn, if no message before it had one."""
+        if not self._reader.has_usage and (usage := read_usage(event.get("usage"))):
+            yield usage
 
     def _read(self, delta: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         runs = text(delta.get("message_type")) in RUNS
         if runs and (ref := self._asked.pop(text(delta.get("tool_call_id")), None)):
+            self._approvals.close(ref)
             yield ApprovalClosed(ref)
         for each in self._reader.read(delta):
             self._has_text = self._has_text or (isinstance(each, TextDelta) and not each.text.isspace())
@@ -255,6 +283,7 @@ class Turn:
             # The slower connection repeats requests that are decided already.
             self._known.add(request.call.call_id)
             self._asked[request.call.call_id] = request.ref
+            self._approvals.open(request.ref)
             yield ApprovalAsked(request)
 
     def _is_own(self, request: ApprovalRequest) -> bool:
@@ -276,25 +305,45 @@ class Turn:
             raise AnswerInterrupted(Text("answer_aborted", upstream=upstream))
         if text(event.get("error")) or reason in FAILURES:
             if _STUCK in words and not begun:
-                raise ConversationStuck
+                raise ConversationStuck(self._busy(words))
             raise self._errors.from_answer(parse_error(words), begun=begun)
         if not self._has_text:
             raise AnswerEmpty(Text("empty_length" if reason in _LENGTH else "empty_work", upstream=upstream))
         return End("length" if reason in _LENGTH else "stop")
 
-    async def _abort(self) -> None:
-        """End the turn on the server, so that the conversation accepts the next message.
+    async def _leave(self) -> None:
+        """End the turn on the server unless it is over, so that the conversation accepts the next message.
 
         Requests for approval are refused first: with an undecided one, the conversation would have to be copied.
         """
+        for ref in self._asked.values():
+            self._approvals.close(ref)
+        if self._asked and not (self._over or self._feed.turn_is_over):
+            await self._refuse()
+            self._over = await self._abort("")
+        tried = None
+        # The server ends the run that it works on, and no other one. The next run may begin at the same moment.
+        while not (self._over or self._feed.turn_is_over) and tried != self._feed.run:
+            tried = self._feed.run
+            self._over = await self._abort(tried)
+
+    async def _abort(self, run: str) -> bool:
+        """End the turn whose current run is *run*, empty before its first one; tell whether the server did."""
+        fields: dict[str, Any] = {"run_id": run} if run else {}
         with suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(_ABORT):
-                for ref in self._asked.values():
-                    with suppress(UpstreamRefused):
-                        await self._approvals.decide(ref, Decision(allow=False, reason=_STOPPED))
-                response = await self._link.request("abort_message", runtime=self._feed.runtime.as_json())
-                # The end is not to be mistaken for that of the next turn.
-                while response.get("aborted") is True:
-                    event = await self._feed.next(None)
-                    if event is None or event.get("type") == "turn_finished":
-                        return
+                response = await self._link.request("abort_message", runtime=self._feed.runtime.as_json(), **fields)
+                aborted = response.get("aborted") is True
+                while aborted and not self._feed.turn_is_over:
+                    # The end is not to be mistaken for that of the next turn.
+                    if await self._feed.next(None) is None:
+                        break
+                return aborted
+        return False
+
+    async def _refuse(self) -> None:
+        """Refuse the requests that wait for a decision."""
+        for ref in self._asked.values():
+            with suppress(UpstreamError, TimeoutError):
+                async with asyncio.timeout(_ABORT):
+                    await self._approvals.decide(ref, Decision(allow=False, reason=_STOPPED))

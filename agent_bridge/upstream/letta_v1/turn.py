@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.capabilities import Decision
-    from agent_bridge.upstream.letta_v1.approvals import Pending, V1Approvals
+    from agent_bridge.upstream.letta_v1.approvals import Pending
     from agent_bridge.upstream.letta_v1.lane import Lane
+    from agent_bridge.upstream.transport.decisions import OpenDecisions
 
 #: Seconds for the command that ends a run.
 _CANCEL = 5.0
@@ -37,7 +38,7 @@ _PAUSE = 1.0
 class Turn:
     """The question *request*, in the conversation of *lane*."""
 
-    def __init__(self, lane: Lane, approvals: V1Approvals, request: AnswerRequest) -> None:
+    def __init__(self, lane: Lane, approvals: OpenDecisions, request: AnswerRequest) -> None:
         self._lane = lane
         self._approvals = approvals
         self._request = request

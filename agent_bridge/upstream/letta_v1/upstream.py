@@ -12,13 +12,13 @@ from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta_v1.agents import AgentList
 from agent_bridge.upstream.letta_v1.all_conversations import V1Conversations, V1History
-from agent_bridge.upstream.letta_v1.approvals import V1Approvals
 from agent_bridge.upstream.letta_v1.conversations import LaneConversations
 from agent_bridge.upstream.letta_v1.exchange import ConversationMissing
 from agent_bridge.upstream.letta_v1.lane import Background, Lane, RunRef, cancel
 from agent_bridge.upstream.letta_v1.rest import Rest
 from agent_bridge.upstream.letta_v1.turn import Turn
 from agent_bridge.upstream.transport.client import UpstreamClient
+from agent_bridge.upstream.transport.decisions import OpenDecisions
 from agent_bridge.upstream.transport.errors import RequestContext
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class LettaV1Upstream:
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
         self._config = config
         self._rest = Rest(config, UpstreamClient(config, session, idempotent=True))
-        self._approvals = V1Approvals(config.name)
+        self._approvals = OpenDecisions(config.name)
         self._conversations = LaneConversations(self._rest, store)
         conversations = V1Conversations(self._rest, self._conversations)
         self.can = Capabilities(

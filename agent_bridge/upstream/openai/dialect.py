@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agent_bridge.core.usage import Usage
 from agent_bridge.upstream.answer import (
     FileDelta,
     ReasoningDelta,
@@ -29,6 +30,8 @@ class Finish:
     reason: str | None
     #: Whether nothing can follow.
     last: bool = False
+    #: Whether the answer goes on in another response, after a person's decision.
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Sources:
     links: tuple[tuple[str, str], ...]
 
 
-#: The possible parts of a JSON value of an answer.
+#: The possible parts of a JSON value of an answer. The last :class:`Usage` counts.
 Piece = (
     RunStarted
     | TextDelta
@@ -50,6 +53,7 @@ Piece = (
     | FileDelta
     | Finish
     | Sources
+    | Usage
     | ErrorReport
 )
 

@@ -9,10 +9,12 @@ from agent_bridge.upstream.answer import ReasoningDelta, TextDelta, TextWithdraw
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.pieces import MAX_TOOL_TEXT, tool_call, tool_result
 from agent_bridge.upstream.transport.text import json_text, storable
+from agent_bridge.upstream.transport.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from agent_bridge.core.usage import Usage
     from agent_bridge.upstream.answer import ToolCall, ToolResult
 
 _CALLS = frozenset({"tool_call_message", "approval_request_message"})
@@ -45,12 +47,12 @@ class DeltaReader:
         self.tool_ran = False
         #: The words of the last error that the turn reported, empty without one.
         self.error = ""
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
+        #: Whether any message reported tokens.
+        self.has_usage = False
 
     def read(
         self, delta: Mapping[str, Any]
-    ) -> Iterator[TextDelta | TextWithdrawn | ReasoningDelta | ToolCall | ToolResult]:
+    ) -> Iterator[TextDelta | TextWithdrawn | ReasoningDelta | ToolCall | ToolResult | Usage]:
         """Yield the events in *delta*. Unknown kinds of messages are ignored."""
         kind = text(delta.get("message_type"))
         if kind in _CALLS:
@@ -66,9 +68,9 @@ class DeltaReader:
                     yield ReasoningDelta(words)
             case "tool_return_message":
                 yield from self._result(delta)
-            case "usage_statistics":
-                self.prompt_tokens += _number(delta.get("prompt_tokens"))
-                self.completion_tokens += _number(delta.get("completion_tokens"))
+            case "usage_statistics" if (usage := read_usage(delta)) is not None:
+                self.has_usage = True
+                yield usage
             case "stop_reason" if delta.get("stop_reason") not in FAILURES:
                 self._complete, self._step = self._complete + self._step, ""
             case "loop_error":
@@ -129,7 +131,3 @@ def plain(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(text(part.get("text")) for part in objects(content) if part.get("type") == "text")
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

@@ -11,8 +11,8 @@ MAX_VALUES = 150_000
 #: Some servers write line breaks and tabs in texts without escapes.
 _DECODER = json.JSONDecoder(strict=False)
 _BEFORE_VALUES = ((b",", ","), (b"[", "["), (b"{", "{"))
-_STRINGS = r'"(?:[^"\\]++|\\.)*+(?:"|\Z)'
-_STRING, _STRING_OF_BYTES = re.compile(_STRINGS, re.DOTALL), re.compile(_STRINGS.encode(), re.DOTALL)
+#: A string without escapes; the last one may lack its end.
+_STRING, _STRING_OF_BYTES = re.compile(r'"[^"]*+"?'), re.compile(rb'"[^"]*+"?')
 
 
 def load_json(text: str | bytes, most: int = MAX_VALUES) -> Any:
@@ -37,7 +37,10 @@ def _values(text: str | bytes) -> int:
 
 
 def _without_strings(text: str | bytes) -> str | bytes:
-    return _STRING_OF_BYTES.sub(b"", text) if isinstance(text, bytes) else _STRING.sub("", text)
+    # Without its escapes, a string ends at the next quotation mark.
+    if isinstance(text, bytes):
+        return _STRING_OF_BYTES.sub(b"", text.replace(rb"\\", b"").replace(rb"\"", b""))
+    return _STRING.sub("", text.replace(r"\\", "").replace(r"\"", ""))
 
 
 def json_text(value: Any) -> str:
