@@ -201,6 +201,8 @@ class Turn:
     #: with the attempts before them.
     upstream_waits: int = 0
     upstream_waited: float = 0.0
+    #: The upstream's reference of the run of the last attempt, None if it is not known.
+    run: str | None = None
 
     @property
     def payloads(self) -> tuple[Payload, ...]:

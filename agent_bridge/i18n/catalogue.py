@@ -226,6 +226,7 @@ class Texts:
     list_no_list: str
     list_no_ids: str
     list_repeats: str
+    history_repeats: str
     list_pages: str
     answer_problem: str
     answer_characters: str
@@ -235,6 +236,8 @@ class Texts:
     answer_filtered: str
     answer_error: str
     answer_aborted: str
+    run_unknown: str
+    run_goes_on: str
     empty: str
     empty_tool: str
     empty_length: str

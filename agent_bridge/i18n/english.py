@@ -248,6 +248,7 @@ ENGLISH = Texts(
         "is its url correct? It usually ends in /v1"
     ),
     list_repeats="{upstream} lists the same agents on every page",
+    history_repeats="{upstream} returns the same messages on every page",
     list_pages="{upstream} lists its agents on more than {limit} pages",
     answer_problem="{upstream} reported an error",
     answer_characters="the answer of {upstream} is longer than {limit} characters",
@@ -257,6 +258,8 @@ ENGLISH = Texts(
     answer_filtered="{upstream} did not finish: its content filter stopped the answer",
     answer_error="{upstream} did not finish: it reported an error",
     answer_aborted="{upstream} did not finish: it cancelled the answer",
+    run_unknown="{upstream} does not know the answer that is to end",
+    run_goes_on="{upstream} did not end the answer",
     empty="the answer of {upstream} is empty",
     empty_tool="{upstream} answered only with a tool call, and this bridge has no tools",
     empty_length="{upstream} reached its length limit before the answer began",

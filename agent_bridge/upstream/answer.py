@@ -38,7 +38,7 @@ class AnswerRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The upstream has begun to work on the question. The first event, if the upstream names its runs."""
+    """The upstream has begun to work on the question, or goes on in another run. It may name no runs."""
 
     #: The upstream's reference of the run, never empty. Only the kind of upstream that made it can read it.
     ref: str

@@ -87,10 +87,10 @@ class Upstream(Protocol):
     def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """Send the question once, and yield the events of the answer as they arrive.
 
-        :class:`RunStarted` can only be the first event, and :class:`End` is always the last. A complete answer has
-        text that is not blank, or a file. :class:`TextWithdrawn` takes back the text before it. Each
-        :class:`~agent_bridge.core.usage.Usage` counts tokens that no other one counts. Closing the generator early ends
-        the request.
+        :class:`RunStarted` is the first event if the upstream names its runs, and comes again when the answer goes on
+        in another run; :class:`End` is always the last. A complete answer has text that is not blank, or a file.
+        :class:`TextWithdrawn` takes back the text before it. Each :class:`~agent_bridge.core.usage.Usage` counts tokens
+        that no other one counts. Closing the generator early ends the request.
 
         ``retryable`` of an error tells whether the same question may be repeated: it is false if the agent could act
         twice. The answer to a repeat starts at its beginning.

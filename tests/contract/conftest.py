@@ -24,7 +24,11 @@ from support.turn_rows import accept, add_agent
 
 # pytest rewrites the assertions of test modules only; without this call failures in the suites show no values.
 pytest.register_assert_rewrite(
-    "contract.upstream_suite", "contract.upstream_http_suite", "contract.upstream_extras_suite"
+    "contract.upstream_suite",
+    "contract.upstream_http_suite",
+    "contract.upstream_memory_suite",
+    "contract.upstream_runs_suite",
+    "contract.upstream_extras_suite",
 )
 
 if TYPE_CHECKING:

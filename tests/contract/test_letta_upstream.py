@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from agent_bridge.upstream.letta.feed import Feed
 from agent_bridge.upstream.letta.frames import Runtime
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
-from support.scripted_app_server import ScriptedAppServer, Talk
+from support.scripted_app_server import ScriptedAppServer
 from support.scripted_upstream import Tool, says, waits_for
 from support.severable_proxy import Line
 from support.upstream_kinds import DEADLINE
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.upstreams import StoredConversation
     from agent_bridge.upstream.answer import AnswerEvent
+    from support.app_server_talks import Talk
     from support.scripted_upstream import Script
 
 QUESTION = AnswerRequest("Dora", (ChatMessage("user", "hello"),), "!room:x", "key", title="A title")
@@ -528,6 +530,26 @@ async def test_the_end_of_an_answer_ends_the_turn(server: ScriptedAppServer, ups
     assert text == "Next"
 
 
+@pytest.mark.parametrize("piece", ["Half", BASH])
+async def test_after_a_stop_the_next_message_is_answered_in_the_same_conversation(
+    server: ScriptedAppServer, upstream: LettaUpstream, piece: str | Tool
+) -> None:
+    server.guarded = {"Bash"}
+    server.late_ends = 0.2
+    server.script = waiting(asyncio.Event(), piece)
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as answer:
+        async for event in answer:
+            if isinstance(event, TextDelta | ApprovalAsked):
+                break
+    assert server.verdicts == (["deny"] if piece is BASH else [])
+    gate = asyncio.Event()
+    server.script = waiting(gate, "Next", " one")
+    asyncio.get_running_loop().call_later(0.5, gate.set)
+    text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"))
+    assert text == "Next one"
+    assert len(server.talks) == 1
+
+
 async def test_a_message_has_an_otid_and_no_client_message_id(
     server: ScriptedAppServer, upstream: LettaUpstream
 ) -> None:
@@ -618,13 +640,15 @@ async def events_of(feed: Feed) -> list[Any]:
 async def test_late_events_of_an_earlier_turn_belong_to_no_later_one(ends: tuple[Connection, Connection]) -> None:
     one, other = ends
     runtime = Runtime("Dora", "talk")
-    first = Feed(runtime, {}, None, frozenset())
+    first = Feed(runtime, {}, None)
     first.begin(one)
     for event in (delta("run-1", 1), ASKED, end(1)):
         first.put(one, event)
         first.put(other, event)
     assert await events_of(first) == [delta("run-1", 1), ASKED, end(1)]
-    second = Feed(runtime, {}, None, first.ended())
+    for each in ends:
+        each.remember("talk", first.ended(each))
+    second = Feed(runtime, {}, None)
     second.begin(one)
     for event in (delta("run-1", 2), ASKED, end(1)):
         second.put(other, event)
@@ -637,7 +661,7 @@ async def test_events_before_a_question_is_accepted_belong_to_an_earlier_turn(
     ends: tuple[Connection, Connection],
 ) -> None:
     one, other = ends
-    feed = Feed(Runtime("Dora", "talk"), {}, None, frozenset())
+    feed = Feed(Runtime("Dora", "talk"), {}, None)
     # The other connection is behind with the old turn, and ahead with the new one.
     feed.put(other, delta("run-1", 1))
     feed.put(other, requests("perm-1"))
@@ -660,3 +684,13 @@ async def ends() -> tuple[Connection, Connection]:
     socket: Any = None
     one, other = (Connection(socket, lambda _connection, _event: None, lambda: False) for _ in range(2))
     return one, other
+
+
+async def test_a_server_that_started_again_gives_the_same_numbers_to_other_runs(
+    server: ScriptedAppServer, upstream: LettaUpstream
+) -> None:
+    for key in ("one", "two"):
+        server.runs = itertools.count(1)
+        text, _ = await read(upstream, replace(QUESTION, idempotency_key=key))
+        assert text == "Echo: hello"
+        server.cut()

@@ -8,7 +8,6 @@ import json
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -39,6 +38,7 @@ from agent_bridge.upstream.answer import (
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.conversation_store import MemoryConversations
+from agent_bridge.upstream.transport.letta_past import otid_of
 from support.conditions import eventually
 from support.fault_server import Reply
 from support.letta_v1_questions import connected, decided, leave_at_approval, read
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 QUESTION = AnswerRequest("Dora", (ChatMessage("user", "hello"),), "!room:x", "key", title="A title")
 NEXT = replace(QUESTION, idempotency_key="next")
 AGAIN = replace(QUESTION, attempt=2)
-OTID = str(uuid5(NAMESPACE_URL, "key"))
+OTID = otid_of("key")
 BASH = Tool("Bash", '{"command": "ls"}', call_id="call_1")
 
 
@@ -357,7 +357,7 @@ async def test_a_mark_without_a_reason_is_no_end(wire: FaultServer, store: Store
     await store.put("Dora", "!room:x", StoredConversation("conv-1"))
     words = {"message_type": "assistant_message", "id": "m", "run_id": "run-1", "seq_id": 1, "content": "Half"}
     stream = f"data: {json.dumps(words)}\n\ndata: [DONE]\n\n".encode()
-    wire.script(Reply(200, {"Content-Type": "text/event-stream"}, (stream,)), Reply(404, pieces=(b"{}",)))
+    wire.script(Reply(200, {"Content-Type": "text/event-stream"}, (stream,)), *[Reply(404, pieces=(b"{}",))] * 3)
     async with connected(wire.url, store) as upstream:
         with pytest.raises(AnswerInterrupted, match="was lost"):
             await read(upstream, QUESTION)
@@ -406,7 +406,7 @@ async def test_a_failed_attempt_is_followed_by_a_new_question(
         await read(upstream, QUESTION)
     assert (await read(upstream, AGAIN))[0] == "Whole"
     otids = [run.otid for run in server.runs.values()]
-    assert otids == [OTID, str(uuid5(NAMESPACE_URL, "key#1"))]
+    assert otids == [OTID, otid_of("key#1")]
 
 
 async def test_a_failed_attempt_whose_agent_acted_is_not_repeated(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Traits, Unchanged, Upstream
-    from agent_bridge.upstream.capabilities import Cancel, Capabilities
+    from agent_bridge.upstream.capabilities import Capabilities
     from support.harness import BridgeHarness
     from support.letta_v1_questions import Dora
     from support.scripted_upstream import Piece, ScriptedUpstream
@@ -56,6 +56,10 @@ class Renamed:
     @property
     def can(self) -> Capabilities:
         return self._upstream.can
+
+    @property
+    def server(self) -> str:
+        return self._upstream.server
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         return await self._upstream.agents()
@@ -134,8 +138,10 @@ class TestLifetime(suite.Lifetime):
     pass
 
 
-class TestCancelling(suite.Cancelling):
-    async def test_a_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
+class TestCancelling:
+    async def test_a_run_ends(self, server: ScriptedUpstream, upstream: Upstream) -> None:
+        cancel = upstream.can.cancel
+        assert cancel is not None
         # While the language model is silent, the server says every 20 s that it is there.
         server.script = waits_for(asyncio.Event(), "Hello", "never")
         async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:

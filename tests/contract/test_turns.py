@@ -637,6 +637,7 @@ async def test_the_run_that_answers_is_recorded_by_the_last_worker_only(database
     await turns.started(first, "run-1")
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
     second = await take(database, lane)
+    assert (first.run, second.run) == (None, "run-1")
     await turns.started(second, "run-2")
     await turns.started(first, "run-3")
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"

@@ -10,6 +10,8 @@ import pytest
 from agent_bridge.upstream.capabilities import Capabilities, describe
 from contract import upstream_extras_suite as extras
 from contract import upstream_http_suite as http_suite
+from contract import upstream_memory_suite as memory_suite
+from contract import upstream_runs_suite as runs_suite
 from contract import upstream_suite as suite
 from support.upstream_kinds import ALL_KINDS, KINDS
 
@@ -80,7 +82,42 @@ class TestPicturing(extras.Picturing):
 
 
 @EVERY_KIND
-class TestCancelling(suite.Cancelling):
+class TestCancelling(runs_suite.Cancelling):
+    pass
+
+
+@EVERY_KIND
+class TestResuming(runs_suite.Resuming):
+    pass
+
+
+@EVERY_KIND
+class TestConversing(memory_suite.Conversing):
+    pass
+
+
+@EVERY_KIND
+class TestBranching(memory_suite.Branching):
+    pass
+
+
+@EVERY_KIND
+class TestArchiving(memory_suite.Archiving):
+    pass
+
+
+@EVERY_KIND
+class TestDeleting(memory_suite.Deleting):
+    pass
+
+
+@EVERY_KIND
+class TestRemembering(memory_suite.Remembering):
+    pass
+
+
+@EVERY_KIND
+class TestScheduling(memory_suite.Scheduling):
     pass
 
 

@@ -36,21 +36,21 @@ from agent_bridge.upstream.answer import (
 )
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import Decision, describe
+from contract import upstream_memory_suite as memory_suite
+from contract import upstream_runs_suite as runs_suite
 from contract.upstream_extras_suite import Commanding, Picturing
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
-from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, waits_for
+from support.scripted_upstream import File, Reasoning, ScriptedUpstream, Tool, says, until_cancelled, waits_for
 from support.upstream_kinds import DEADLINE, QUESTION, ask
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import aiohttp
 
     from agent_bridge.upstream.answer import ApprovalRequest
     from agent_bridge.upstream.base import Upstream
-    from agent_bridge.upstream.capabilities import Approvals, Cancel, Transcribe
-    from support.scripted_upstream import Piece, Script
+    from agent_bridge.upstream.capabilities import Approvals, Transcribe
+    from support.scripted_upstream import Piece
     from support.upstream_kinds import Kind
 
 
@@ -145,7 +145,7 @@ class Answers:
 
     async def test_closing_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         over = asyncio.Event()
-        server.script = _until_cancelled(over, "Hello")
+        server.script = until_cancelled(over, "Hello")
         events = upstream.answer(QUESTION)
         while not isinstance(await anext(events), TextDelta):
             pass
@@ -155,7 +155,7 @@ class Answers:
 
     async def test_cancelling_ends_the_request(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         asked, over = asyncio.Event(), asyncio.Event()
-        server.script = _until_cancelled(over, asked=asked)
+        server.script = until_cancelled(over, asked=asked)
         task = asyncio.create_task(ask(upstream))
         async with asyncio.timeout(DEADLINE):
             await asked.wait()
@@ -235,12 +235,13 @@ class Failures:
     async def test_a_server_that_is_away(self, kind: Kind, session: aiohttp.ClientSession) -> None:
         async with ScriptedUpstream() as server:
             upstream = kind.connect(server.url, session)
-        answer = await ask(upstream)
-        assert type(answer.error) is UpstreamUnreachable
-        assert answer.error.retryable
-        assert answer.raw == []
-        with pytest.raises(UpstreamUnreachable):
-            await upstream.agents()
+        async with aclosing(upstream):
+            answer = await ask(upstream)
+            assert type(answer.error) is UpstreamUnreachable
+            assert answer.error.retryable
+            assert answer.raw == []
+            with pytest.raises(UpstreamUnreachable):
+                await upstream.agents()
 
 
 class Lifetime:
@@ -305,34 +306,18 @@ class Approving:
         assert ("selected_permission_suggestion_ids" in tools.decisions[0]) == is_kept
 
 
-class Cancelling:
-    """The capability ``cancel``."""
-
-    @pytest.fixture
-    def cancel(self, upstream: Upstream) -> Cancel:
-        if upstream.can.cancel is None:
-            pytest.skip("the upstream does not cancel")
-        return upstream.can.cancel
-
-    async def test_a_run_ends(self, server: ScriptedUpstream, upstream: Upstream, cancel: Cancel) -> None:
-        over = asyncio.Event()
-        server.script = _until_cancelled(over, "Hello")
-        async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
-            start = await anext(events)
-            assert isinstance(start, RunStarted)
-            assert await anext(events) == TextDelta("Hello")
-            await cancel(start.ref)
-            await over.wait()
-            with pytest.raises(AnswerInterrupted):
-                await anext(events)
-            await cancel(start.ref)
-
-
 #: The class of each capability.
 CAPABILITIES = {
-    "cancel": Cancelling,
-    "transcribe": Transcribing,
+    "cancel": runs_suite.Cancelling,
+    "resume": runs_suite.Resuming,
     "approvals": Approving,
+    "conversations": memory_suite.Conversing,
+    "branches": memory_suite.Branching,
+    "archive": memory_suite.Archiving,
+    "deletion": memory_suite.Deleting,
+    "history": memory_suite.Remembering,
+    "schedules": memory_suite.Scheduling,
+    "transcribe": Transcribing,
     "commands": Commanding,
     "pictures": Picturing,
 }
@@ -342,19 +327,3 @@ class Completeness:
     async def test_every_capability_is_tested(self, upstream: Upstream) -> None:
         """A kind that gains a capability needs a class for it above."""
         assert set(describe(upstream.can)) <= set(CAPABILITIES)
-
-
-def _until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
-    """Return a script that sends *pieces* and then waits; the end of the request sets *over*."""
-
-    async def script(_question: str) -> AsyncIterator[Piece]:
-        try:
-            if asked is not None:
-                asked.set()
-            for piece in pieces:
-                yield piece
-            await asyncio.Event().wait()
-        finally:
-            over.set()
-
-    return script

@@ -69,3 +69,31 @@ async def test_agents_of_an_app_server_are_contacts(harness: BridgeHarness, data
                 return [each.agent.state for each in await running.agents.all()].count(AgentState.ACTIVE) == 1
 
             await eventually(gone, "the deleted twin is gone")
+
+
+async def test_a_stop_ends_the_turn_on_the_server(harness: BridgeHarness, database_url: str) -> None:
+    async with LettaServer() as letta, harness.person() as alice:
+        await letta.create_agent("Dora")
+        config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": letta.root}])
+        async with harness.bridge(config) as running:
+            talk = await running.join(alice, "Dora")
+            last = "the last word"
+            question = await talk.say(f"slowly {'and ' * 100}{last}")
+            await alice.wait_for(lambda: talk.answers)
+            await alice.react(talk.room_id, question, "🛑")
+            await alice.wait_for(lambda: talk.answers[0].body.endswith("*(stopped)*"))
+            assert last not in talk.answers[0].body
+            # The server refuses a message while it works on another one.
+            await talk.say("and now?")
+            await talk.wait_for_answers(2)
+            assert talk.answers[1].body == "Echo: and now?"
+            known = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "assistant"]
+            assert last not in str(known)
+
+            # So does a tool that waits for a decision.
+            question = await talk.say("touch a file")
+            await alice.wait_for(lambda: [each for each in talk.answers if "wants to use" in each.body])
+            await alice.react(talk.room_id, question, "🛑")
+            await talk.say("and then?")
+            await alice.wait_for(lambda: talk.answers[-1].body == "Echo: and then?")
+            assert not letta.made

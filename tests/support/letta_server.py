@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sysconfig
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from support.fake_llm import MODEL, FakeLLM
 from support.watchdog import ends_with_us, temporary_folder
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
 #: The installed version, or the program that TEST_LETTA names.
@@ -77,25 +78,25 @@ class LettaServer:
 
     async def create_agent(self, name: str) -> str:
         """Make an agent and return its id."""
-        answer = await self._command("agent_create", body={"name": name, "model": f"openai-compatible/{MODEL}"})
+        answer = await self.command("agent_create", body={"name": name, "model": f"openai-compatible/{MODEL}"})
         return str(answer["agent"]["id"])
 
     async def rename_agent(self, agent_id: str, name: str) -> None:
         """Give an agent another name."""
-        await self._command("agent_update", agent_id=agent_id, body={"name": name})
+        await self.command("agent_update", agent_id=agent_id, body={"name": name})
 
     async def delete_agent(self, agent_id: str) -> None:
         """Delete an agent."""
-        await self._command("agent_delete", agent_id=agent_id)
+        await self.command("agent_delete", agent_id=agent_id)
 
     async def write_memory(self, agent_id: str, name: str, content: bytes) -> None:
         """Write a file into the memory of an agent, and commit it."""
         encoded = base64.b64encode(content).decode()
-        await self._command("write_memory_file", agent_id=agent_id, path=name, content=encoded, encoding="base64")
+        await self.command("write_memory_file", agent_id=agent_id, path=name, content=encoded, encoding="base64")
 
     async def delete_memory(self, agent_id: str, name: str) -> None:
         """Delete a file in the memory of an agent, and commit it."""
-        await self._command("delete_memory_file", agent_id=agent_id, path=name)
+        await self.command("delete_memory_file", agent_id=agent_id, path=name)
 
     async def restart(self, *, kill: bool = False) -> None:
         """Stop the server, or *kill* it, and start it again at the same address with the same agents."""
@@ -125,8 +126,37 @@ class LettaServer:
 
     async def conversations(self, agent_id: str) -> list[str]:
         """Return the names of the conversations with an agent, apart from archived ones."""
-        answer = await self._command("conversation_list", query={"agent_id": agent_id})
+        answer = await self.command("conversation_list", query={"agent_id": agent_id})
         return [str(each["summary"]) for each in answer["conversations"] if not each["archived"]]
+
+    async def say(self, agent_id: str, conversation_id: str, words: str) -> None:
+        """Ask an agent as another client, and wait for the end of the answer."""
+        runtime = {"agent_id": agent_id, "conversation_id": conversation_id}
+        message = {"role": "user", "content": words}
+        async with self._socket() as socket:
+            await socket.send_json({"type": "runtime_start", "request_id": "start", **runtime, "wait_for_replay": True})
+            await _until(socket, "runtime_start_response")
+            payload = {"kind": "create_message", "messages": [message]}
+            await socket.send_json({"type": "input", "request_id": "say", "runtime": runtime, "payload": payload})
+            await _until(socket, "turn_finished")
+
+    async def command(self, kind: str, **arguments: Any) -> dict[str, Any]:
+        """Send a command as another client, and return the response."""
+        async with self._socket() as socket:
+            await socket.send_json({"type": kind, "request_id": kind, **arguments})
+            answer = await _until(socket, f"{kind}_response")
+            assert answer["success"], answer
+            return answer
+
+    @asynccontextmanager
+    async def _socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        url = self._root.replace("http:", "ws:") + "/ws"
+        async with (
+            asyncio.timeout(_COMMAND),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, max_msg_size=0) as socket,
+        ):
+            yield socket
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -167,19 +197,13 @@ class LettaServer:
         async with aiohttp.ClientSession() as session, session.get(f"{self._root}/readyz") as ready:
             assert ready.status == 200
 
-    async def _command(self, kind: str, **arguments: Any) -> dict[str, Any]:
-        url = self._root.replace("http:", "ws:") + "/ws"
-        async with (
-            asyncio.timeout(_COMMAND),
-            aiohttp.ClientSession() as session,
-            session.ws_connect(url, max_msg_size=0) as socket,
-        ):
-            await socket.send_json({"type": kind, "request_id": kind, **arguments})
-            while True:
-                answer: dict[str, Any] = await socket.receive_json()
-                if answer.get("type") == f"{kind}_response":
-                    assert answer["success"], answer
-                    return answer
+
+async def _until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    """Return the next frame of a *kind*."""
+    while True:
+        frame: dict[str, Any] = await socket.receive_json()
+        if frame.get("type") == kind:
+            return frame
 
 
 async def _spawn(environment: dict[str, str], *arguments: str, output: int) -> asyncio.subprocess.Process:

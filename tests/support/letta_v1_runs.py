@@ -1,9 +1,10 @@
-"""Runs of a scripted server with Letta's REST API, and the frames of their streams."""
+"""Conversations and runs of a scripted server with Letta's REST API, and the frames of their streams."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.demo.agents.openai_server import Reasoning
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Frame = dict[str, Any]
 
 PENDING = "PENDING_APPROVAL"
+#: The time of all messages.
+DATE = "2026-11-21T01:35:24+00:00"
 #: Messages without a number in the background mode.
 _UNNUMBERED = frozenset({"stop_reason", "usage_statistics"})
 
@@ -119,6 +122,32 @@ def shown(run: Run) -> Frame:
     return {"id": run.id, "status": status, "stop_reason": run.stop_reason or None}
 
 
+@dataclass(eq=False)
+class Talk:
+    """A conversation of the server."""
+
+    id: str
+    agent_id: str
+    summary: str
+    messages: list[Frame] = field(default_factory=list)
+    #: The message that asks for decisions, the calls in it, and the rest of the script.
+    asks: Frame | None = None
+    tools: list[Tool] = field(default_factory=list)
+    rest: AsyncIterator[object] | None = None
+    #: The calls that were decided.
+    decided: set[str] = field(default_factory=set)
+    runs: list[Run] = field(default_factory=list)
+
+    def shown(self) -> Frame:
+        """Return it as the server lists it."""
+        return {"id": self.id, "agent_id": self.agent_id, "summary": self.summary}
+
+    @property
+    def running(self) -> Run | None:
+        """The run that goes on."""
+        return next((each for each in self.runs if each.status == "running"), None)
+
+
 def while_pending() -> str:
     """Return the words for a message that has to wait for a decision."""
     return "CONFLICT: Cannot send a new message: The agent is waiting for approval on a tool call."
@@ -146,6 +175,7 @@ def reply_frames(
     elif piece:
         if last.get("message_type") != "assistant_message" or last["run_id"] != run.id:
             last = {"id": new_id("message"), "message_type": "assistant_message", "content": "", "run_id": run.id}
+            last["date"] = DATE
             messages.append(last)
         last["content"] += piece
         yield {"id": last["id"], "message_type": "assistant_message", "content": piece}

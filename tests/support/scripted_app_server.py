@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from agent_bridge.demo.agents.openai_server import Reasoning
 from support.answer_chunks import Tool
+from support.app_server_talks import Talk, asks, lost_calls, parts, shown
 from support.scripted_server_extras import ServerExtras
 from support.scripted_upstream import ScriptedUpstream
 
@@ -22,37 +23,6 @@ if TYPE_CHECKING:
     Frame = dict[str, Any]
 
 _CAPABILITIES = ("agent_management", "conversation_management", "memory_management", "runtime_start")
-
-
-@dataclass(eq=False)
-class Talk:
-    """A conversation of the server."""
-
-    id: str
-    agent_id: str
-    summary: str
-    archived: bool = False
-    messages: list[Frame] = field(default_factory=list)
-    #: The connections that follow it.
-    followers: set[web.WebSocketResponse] = field(default_factory=set)
-    #: The answer that is given now.
-    task: asyncio.Task[None] | None = None
-    #: The run that was given up, and blocks the conversation.
-    stuck: str = ""
-    #: The run of the answer.
-    run: str = ""
-    #: Requests for approval that are undecided.
-    pending: dict[str, asyncio.Future[Frame]] = field(default_factory=dict)
-
-    @property
-    def runtime(self) -> dict[str, str]:
-        """Its name in events."""
-        return {"agent_id": self.agent_id, "conversation_id": self.id}
-
-    @property
-    def is_running(self) -> bool:
-        """Whether an answer is given."""
-        return self.task is not None and not self.task.done()
 
 
 class ScriptedAppServer(ServerExtras, ScriptedUpstream):
@@ -84,8 +54,18 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         self.refused_archives = 0
         #: Decisions that arrived and counted.
         self.decisions: list[Frame] = []
+        #: The schedules of the agents, as the server lists them.
+        self.tasks: list[Frame] = []
+        #: The number of commands that end a turn and find its next step, which is another run.
+        self.next_steps = 0
+        #: Seconds between the command that ends a turn and the report of its end.
+        self.late_ends = 0.0
+        #: Whether the server finds the cursors of pages.
+        self.knows_cursors = True
         self.sockets: list[web.WebSocketResponse] = []
         self._numbers = itertools.count(1)
+        #: The numbers of the next runs.
+        self.runs = itertools.count(1)
 
     @property
     def url(self) -> str:
@@ -109,6 +89,14 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
     def cut_one(self) -> None:
         """End the oldest connection without a goodbye."""
         _abort(self.sockets[0])
+
+    def remember(self, conversation_id: str, question: str, answer: str) -> None:
+        """Add what another client asked, and the answer; ``default`` is the main conversation of the first agent."""
+        agent_id = self.models[0]["id"]
+        talk = self.talks.setdefault(conversation_id, Talk(conversation_id, agent_id, ""))
+        said = {"message_type": "user_message", "otid": "of another client", "content": parts(question)}
+        talk.messages.append(self._kept(said))
+        talk.messages.append(self._kept({"message_type": "assistant_message", "content": parts(answer)}))
 
     def say_goodbye(self) -> None:
         """Close all connections, as a server does that ends."""
@@ -181,12 +169,15 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
 
     async def _on_conversation_create(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self._new(frame["body"]["agent_id"], frame["body"]["summary"])
-        return {"type": "conversation_create_response", "conversation": _shown(talk)}
+        return {"type": "conversation_create_response", "conversation": shown(talk)}
 
     async def _on_conversation_fork(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         old = self.talks[frame["conversation_id"]]
-        talk = self._new(old.agent_id, old.summary)
         until = frame["body"].get("message_id")
+        if until and until not in {each["id"] for each in old.messages}:
+            error = f"Message {until} not found"
+            return {"type": "conversation_fork_response", "success": False, "conversation": None, "error": error}
+        talk = self._new(old.agent_id, old.summary)
         for message in old.messages:
             talk.messages.append({**message, "id": f"copy-{message['id']}"})
             if message["id"] == until:
@@ -200,25 +191,33 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
             return {"type": "conversation_update_response", "success": False, "error": "scripted"}
         talk.summary = frame["body"].get("summary", talk.summary)
         talk.archived = frame["body"].get("archived", talk.archived)
-        return {"type": "conversation_update_response", "conversation": _shown(talk)}
+        return {"type": "conversation_update_response", "conversation": shown(talk)}
 
     async def _on_conversation_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
-        words = frame["query"].get("summary_search", "")
-        found = [each for each in self.talks.values() if words in each.summary]
-        return {"type": "conversation_list_response", "conversations": list(map(_shown, found))}
+        query = frame["query"]
+        words = query.get("summary_search", "")
+        of_agent = [each for each in self.talks.values() if each.agent_id == query["agent_id"] and each.id != "default"]
+        found = [shown(each) for each in reversed(of_agent) if words in each.summary]
+        page = self._after(found, query.get("after"))[: query.get("limit", 20)]
+        return {"type": "conversation_list_response", "conversations": page}
+
+    async def _on_cron_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        tasks = [each for each in self.tasks if each["agent_id"] == frame["agent_id"]]
+        return {"type": "cron_list_response", "tasks": tasks}
 
     async def _on_conversation_messages_list(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
-        query, newest = frame["query"], list(reversed(self.talks[frame["conversation_id"]].messages))
-        ids = [each["id"] for each in newest]
-        start = ids.index(query["before"]) + 1 if query.get("before") in ids else 0
-        page = newest[start : start + query["limit"]]
-        more = start + len(page) < len(newest)
+        query, talk = frame["query"], self.talks.get(frame["conversation_id"])
+        if talk is None:
+            return {"type": "conversation_messages_list_response", "success": False, "error": "not found"}
+        newest = talk.messages[::-1]
+        rest = self._after(newest, query.get("before"))
+        page = rest[: query["limit"]]
         before = page[-1]["id"] if page else None
         return {
             "type": "conversation_messages_list_response",
             "messages": page,
             "next_before": before,
-            "has_more": more,
+            "has_more": len(page) < len(rest),
         }
 
     async def _on_runtime_start(self, socket: web.WebSocketResponse, frame: Frame) -> Frame:
@@ -229,8 +228,9 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         talk.followers.add(socket)
         running = "WAITING_ON_APPROVAL" if talk.pending else "PROCESSING_API_RESPONSE"
         status = running if talk.is_running else "WAITING_ON_INPUT"
-        await _send(socket, {"type": "update_loop_status", "loop_status": {"status": status}, "runtime": talk.runtime})
-        requests = [{"request_id": each, "request": _asks(each)} for each in talk.pending]
+        loop = {"status": status, "active_run_ids": [talk.run] if talk.is_running and talk.run else []}
+        await _send(socket, {"type": "update_loop_status", "loop_status": loop, "runtime": talk.runtime})
+        requests = [{"request_id": each, "request": asks(each)} for each in talk.pending]
         device: Frame = {"pending_control_requests": requests, "supported_commands": self.offered}
         if self.extensions:
             device["mod_commands"] = self.extensions
@@ -247,7 +247,7 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
             self.decisions.append(payload["decision"])
             decision.set_result(payload["decision"])
             return {**response, "accepted": True}
-        if self.refuses or talk.is_running or _lost_calls(talk):
+        if self.refuses or talk.is_running or talk.interrupted or lost_calls(talk):
             return {**response, "accepted": False, "error": "Input was rejected by the queue or durable ledger"}
         talk.task = asyncio.create_task(self._turn(talk, payload["messages"][0]))
         return {**response, "accepted": True, "disposition": "started"}
@@ -268,27 +268,42 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         """Begin an answer that no client of now has asked for."""
         talk.task = asyncio.create_task(self._turn(talk, {"content": question, "otid": "of another client"}))
 
+    async def _on_sync(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
+        talk = self.talks[frame["runtime"]["conversation_id"]]
+        assert not lost_calls(talk), "the server goes on with the turn"
+        if frame.get("resume_interrupted_turn") and not talk.is_running:
+            talk.interrupted = False
+        return {"type": "sync_response", "runtime": talk.runtime}
+
     async def _on_abort_message(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self.talks[frame["runtime"]["conversation_id"]]
-        aborted = talk.is_running and frame.get("run_id", talk.run) == talk.run
+        if self.next_steps:
+            self.next_steps -= 1
+            talk.run = f"local-run-{next(self.runs)}"
+        aborted = talk.is_running and frame.get("run_id", talk.run) in (None, talk.run)
         if talk.task is not None and aborted:
             talk.task.cancel()
             with suppress(asyncio.CancelledError):
                 await talk.task
-            await self.finish(talk, "cancelled")
+            talk.interrupted = True
+            asyncio.get_running_loop().call_later(self.late_ends, self._end_late, talk)
         return {"type": "abort_message_response", "runtime": talk.runtime, "aborted": aborted}
+
+    def _end_late(self, talk: Talk) -> None:
+        talk.task = asyncio.create_task(self.finish(talk, "cancelled"))
 
     async def _turn(self, talk: Talk, said: Frame) -> None:
         if talk.stuck:
             error = f"Conversation {talk.id} already has an active run ({talk.stuck})"
             await self.finish(talk, "error", error)
             return
-        talk.messages.append({"id": self._id("ui-msg"), "message_type": "user_message", "otid": said["otid"]})
         question = said["content"]
+        kept = {"message_type": "user_message", "otid": said["otid"], "content": parts(question)}
+        talk.messages.append(self._kept(kept))
         text = question if isinstance(question, str) else "".join(part.get("text", "") for part in question)
         self.asked.append({"messages": [{"content": text}]})
         script = self.scripts.popleft() if self.scripts else self.script
-        run, number = self._id("local-run"), itertools.count(1)
+        run, number = f"local-run-{next(self.runs)}", itertools.count(1)
         talk.run = run
         async for piece in script(text):
             if piece is None:
@@ -313,16 +328,16 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         """Yield the deltas that bring *piece*, and keep it in the history."""
         last = talk.messages[-1]
         if isinstance(piece, Reasoning):
-            talk.messages.append({"id": self._id("ui-msg"), "message_type": "reasoning_message"})
+            talk.messages.append(self._kept({"message_type": "reasoning_message"}))
             yield {"message_type": "reasoning_message", "reasoning": str(piece.text)}
         elif isinstance(piece, Tool):
             call = {"tool_call_id": piece.call_id, "name": piece.name, "arguments": piece.arguments}
-            message = {"id": self._id("ui-msg"), "message_type": "approval_request_message", "tool_call": call}
+            message = self._kept({"message_type": "approval_request_message", "tool_call": call})
             talk.messages.append(message)
             yield message
         elif isinstance(piece, str) and piece:
             if last["message_type"] != "assistant_message":
-                last = {"id": self._id("ui-msg"), "message_type": "assistant_message", "content": ""}
+                last = self._kept({"message_type": "assistant_message", "content": ""})
                 talk.messages.append(last)
             last["content"] += piece
             yield {"message_type": "assistant_message", "id": last["id"], "content": [{"type": "text", "text": piece}]}
@@ -333,13 +348,13 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         if tool.name in self.guarded:
             request_id = f"perm-{tool.call_id}"
             decision = talk.pending[request_id] = asyncio.get_running_loop().create_future()
-            await self._tell(talk, {"type": "control_request", "request_id": request_id, "request": _asks(request_id)})
+            await self._tell(talk, {"type": "control_request", "request_id": request_id, "request": asks(request_id)})
             if (await decision)["behavior"] != "allow":
                 result, status = str(decision.result()["message"]), "error"
         common = {"run_id": run, "tool_call_id": tool.call_id}
         if status == "success":
             await self.tell(talk, {**common, "id": "x", "message_type": "client_tool_start"})
-        talk.messages.append({"id": self._id("ui-msg"), "message_type": "tool_return_message", **common})
+        talk.messages.append(self._kept({"message_type": "tool_return_message", **common}))
         for number in range(2):
             # The server sends each result twice.
             delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
@@ -359,30 +374,17 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         self.talks[talk.id] = talk
         return talk
 
+    def _kept(self, message: Frame) -> Frame:
+        """Return *message* as the history has it."""
+        return {"id": self._id("ui-msg"), "date": f"2026-11-21T01:{len(self.asked):02}:00.500Z", **message}
+
+    def _after(self, entries: list[Frame], cursor: object) -> list[Frame]:
+        """Return the entries after *cursor*; all if it is not known, as the server does."""
+        ids = [each["id"] for each in entries]
+        return entries[ids.index(cursor) + 1 :] if cursor in ids and self.knows_cursors else entries
+
     def _id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
-
-
-def _lost_calls(talk: Talk) -> set[str]:
-    """Return the tool calls without results: the conversation accepts no message then."""
-    calls = {each["tool_call"]["tool_call_id"] for each in talk.messages if "tool_call" in each}
-    return calls - {each["tool_call_id"] for each in talk.messages if "tool_call_id" in each}
-
-
-def _shown(talk: Talk) -> Frame:
-    return {"id": talk.id, "agent_id": talk.agent_id, "summary": talk.summary, "archived": talk.archived}
-
-
-def _asks(request_id: str) -> Frame:
-    offer = {"id": "save-default", "text": "Yes, and do not ask again"}
-    call_id = request_id.removeprefix("perm-")
-    return {
-        "subtype": "can_use_tool",
-        "tool_name": "Bash",
-        "input": {"command": "ls"},
-        "tool_call_id": call_id,
-        "permission_suggestions": [offer],
-    }
 
 
 def _abort(socket: web.WebSocketResponse) -> None:

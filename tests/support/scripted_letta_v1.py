@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -13,8 +13,10 @@ from aiohttp import web
 from agent_bridge.demo.agents.openai_server import Reasoning, Refusal
 from support.answer_chunks import Tool
 from support.letta_v1_runs import (
+    DATE,
     PENDING,
     Run,
+    Talk,
     call_frames,
     chain,
     decided,
@@ -35,28 +37,6 @@ Frame = dict[str, Any]
 
 _SDK = "X-Stainless-Package-Version"
 _NO_REDIS = "Background streaming requires Redis to be running."
-
-
-@dataclass(eq=False)
-class Talk:
-    """A conversation of the server."""
-
-    id: str
-    agent_id: str
-    summary: str
-    messages: list[Frame] = field(default_factory=list)
-    #: The message that asks for decisions, the calls in it, and the rest of the script.
-    asks: Frame | None = None
-    tools: list[Tool] = field(default_factory=list)
-    rest: AsyncIterator[object] | None = None
-    #: The calls that were decided.
-    decided: set[str] = field(default_factory=set)
-    runs: list[Run] = field(default_factory=list)
-
-    @property
-    def running(self) -> Run | None:
-        """The run that goes on."""
-        return next((each for each in self.runs if each.status == "running"), None)
 
 
 class ScriptedLettaV1(ScriptedUpstream):
@@ -121,6 +101,7 @@ class ScriptedLettaV1(ScriptedUpstream):
             web.get("/v1/conversations/", self._list),
             web.patch(conversation, self._rename),
             web.delete(conversation, self._delete),
+            web.post(f"{conversation}/fork", self._fork),
             web.get(f"{conversation}/messages", self._history),
             web.post(f"{conversation}/messages", self._send),
             web.post(f"{conversation}/stream", self._find_stream),
@@ -130,6 +111,14 @@ class ScriptedLettaV1(ScriptedUpstream):
             web.get("/v1/runs/{run}/messages", self._run_messages),
             web.post("/v1/runs/{run}/stream", self._run_stream),
         ]
+
+    def remember(self, conversation_id: str, question: str, answer: str) -> None:
+        """Add what another client asked, and the answer; ``default`` is the main conversation of the first agent."""
+        talk = self.talks.setdefault(conversation_id, Talk(conversation_id, self.models[0]["id"], ""))
+        run_id = self.new_id("run")
+        said = {"message_type": "user_message", "otid": "of another client", "content": question}
+        for message in (said, {"message_type": "assistant_message", "content": answer}):
+            talk.messages.append({"id": self.new_id("message"), "date": DATE, "run_id": run_id, **message})
 
     def cut(self) -> None:
         """End the connections of all streams."""
@@ -168,11 +157,13 @@ class ScriptedLettaV1(ScriptedUpstream):
         if self.status != 200:
             raise _refuse(self.status, "scripted")
         entries = [{"name": each["id"], "description": None, **each} for each in self.models]
-        ids = [each["id"] for each in entries]
-        after = request.query.get("after")
-        # A cursor that is not known is ignored.
+        return web.json_response(self._after(entries, request))
+
+    def _after(self, entries: list[Frame], request: web.Request) -> list[Frame]:
+        """Return the page of *entries* for *request*. A cursor that is not known is ignored."""
+        ids, after = [each["id"] for each in entries], request.query.get("after")
         start = ids.index(after) + 1 if after in ids and self.knows_cursors else 0
-        return web.json_response(entries[start : start + int(request.query.get("limit", "50"))])
+        return entries[start : start + int(request.query.get("limit", "50"))]
 
     async def _make(self, request: web.Request) -> web.Response:
         body = await self._note(request)
@@ -181,17 +172,26 @@ class ScriptedLettaV1(ScriptedUpstream):
         talk = Talk(self.new_id("conv"), request.query["agent_id"], body["summary"])
         self.talks[talk.id] = talk
         await self._cut_at(request, self.cut_after)
-        return web.json_response(_shown(talk))
+        return web.json_response(talk.shown())
 
     async def _list(self, request: web.Request) -> web.Response:
         await self._note(request)
-        words = request.query.get("summary_search", "")
-        return web.json_response([_shown(each) for each in self.talks.values() if words in each.summary])
+        words, agent_id = request.query.get("summary_search", ""), request.query["agent_id"]
+        of_agent = [each for each in self.talks.values() if each.agent_id == agent_id and each.id != "default"]
+        found = [each.shown() for each in reversed(of_agent) if words in each.summary]
+        return web.json_response(self._after(found, request))
+
+    async def _fork(self, request: web.Request) -> web.Response:
+        await self._note(request)
+        old = self._talk(request)
+        talk = Talk(self.new_id("conv"), old.agent_id, old.summary, [dict(each) for each in old.messages])
+        self.talks[talk.id] = talk
+        return web.json_response(talk.shown())
 
     async def _rename(self, request: web.Request) -> web.Response:
         body, talk = await self._note(request), self._talk(request)
         talk.summary = body["summary"]
-        return web.json_response(_shown(talk))
+        return web.json_response(talk.shown())
 
     async def _delete(self, request: web.Request) -> web.Response:
         await self._note(request)
@@ -200,8 +200,15 @@ class ScriptedLettaV1(ScriptedUpstream):
 
     async def _history(self, request: web.Request) -> web.Response:
         await self._note(request)
-        newest = list(reversed(self._talk(request).messages))
-        return web.json_response(newest[: int(request.query.get("limit", "100"))])
+        messages = list(self._talk(request).messages)
+        if request.query.get("order", "desc") == "desc":
+            messages.reverse()
+        ids, after = [each["id"] for each in messages], request.query.get("after")
+        if after is not None and after not in ids:
+            raise _refuse(404, f"No message found with id '{after}'")
+        # The cursor stands for a message, of which the server may make several entries.
+        start = len(ids) - ids[::-1].index(after) if after is not None and self.knows_cursors else 0
+        return web.json_response(messages[start : start + int(request.query.get("limit", "100"))])
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         body, talk = await self._note(request), self._talk(request)
@@ -276,7 +283,7 @@ class ScriptedLettaV1(ScriptedUpstream):
                 if not is_kept:
                     is_kept = True
                     said = {"id": self.new_id("message"), "message_type": "user_message", "otid": run.otid}
-                    talk.messages.append({**said, "run_id": run.id})
+                    talk.messages.append({**said, "run_id": run.id, "date": DATE, "content": message["content"]})
                 if not await self._play(talk, run, piece, pieces):
                     return
             run.end("end_turn")
@@ -397,7 +404,3 @@ def _refuse(status: int, detail: object, **more: object) -> Refusal:
     refusal = Refusal("", status, headers={"Retry-After": "0"})
     refusal.body = {"detail": detail, **more}  # type: ignore[dict-item]  # the shape of this API, not of OpenAI's
     return refusal
-
-
-def _shown(talk: Talk) -> Frame:
-    return {"id": talk.id, "agent_id": talk.agent_id, "summary": talk.summary}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from support.scripted_app_server import Talk
+    from support.app_server_talks import Talk
 
     Frame = dict[str, Any]
 

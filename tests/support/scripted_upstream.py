@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from support.answer_chunks import File, Item, ResponsesFormat, ScriptedChatForma
 from support.scripted_mcp import McpTools, has_decision
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping
 
     #: ``None`` cuts the connection, an int is the status of an error response, an exception's text is sent as an error
@@ -22,12 +22,39 @@ if TYPE_CHECKING:
     #: The answer of an agent to a question.
     Script = Callable[[str], AsyncIterator[Piece]]
 
-__all__ = ["File", "Item", "Reasoning", "Script", "ScriptedUpstream", "Tool", "echo", "says", "waits_for"]
+__all__ = [
+    "File",
+    "Item",
+    "Reasoning",
+    "Script",
+    "ScriptedUpstream",
+    "Tool",
+    "echo",
+    "says",
+    "until_cancelled",
+    "waits_for",
+]
 
 
 async def echo(question: str) -> AsyncIterator[Piece]:
     """Repeat the question at once."""
     yield f"Echo: {question}"
+
+
+def until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
+    """Return a script that sends *pieces* and then waits; the end of the request sets *over*."""
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        try:
+            if asked is not None:
+                asked.set()
+            for piece in pieces:
+                yield piece
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    return script
 
 
 _numbers = itertools.count(1)

@@ -67,6 +67,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Tokens by which a history may be longer than the last one that was not too long.
 _GROWTH = 100
+#: Seconds for the end of a run that an earlier attempt began.
+_CANCEL = 10.0
 #: Characters of the title of a conversation.
 _MAX_TITLE = 60
 
@@ -132,6 +134,7 @@ class Generation:
             StoreError: the transcript cannot be read.
         """
         if turn.stop is not None:
+            await self._end_run(turn, agent)
             return Attempt(ended_by=turn.stop)
         configured = self._upstreams.get(agent.upstream)
         if configured is None or agent.state is AgentState.GONE:
@@ -291,6 +294,17 @@ class Generation:
         except StoreError as error:
             # The answer goes on: the database may be back before it has to be committed.
             _log.warning("the reference of the run was not stored", run=ref, error=str(error))
+
+    async def _end_run(self, turn: Turn, agent: Agent) -> None:
+        """End the run of an attempt whose process was killed: the agent may go on with it."""
+        configured = self._upstreams.get(agent.upstream)
+        if turn.run is None or configured is None or (cancel := configured[0].can.cancel) is None:
+            return
+        try:
+            async with asyncio.timeout(_CANCEL):
+                await cancel(turn.run)
+        except (UpstreamError, TimeoutError) as error:
+            _log.warning("the run of a stopped answer may go on", run=turn.run, error=str(error))
 
     async def _unfinished(self, call: _Call, ended_by: Failure | StopReason) -> Attempt:
         """Return the attempt with as much of the answer as had arrived; its files are left out."""

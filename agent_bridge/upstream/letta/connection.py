@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Values of one frame. The list of a hundred agents has fewer.
 _MAX_VALUES = 1_000_000
+#: Conversations whose last turn is remembered.
+_REMEMBERED = 1_000
 #: Codes of a close frame (RFC 6455, section 7.4.1): the server ends, or does not want the connection any more.
 _GOODBYES = frozenset({WSCloseCode.OK, WSCloseCode.GOING_AWAY})
 #: Frames of 30 kB each that repeat the state of the device. They are read on request, or if approvals are pending.
@@ -55,6 +57,9 @@ class Connection:
         self.ended = False
         #: The ids of the conversations whose events the server sends to this connection, and the options of each.
         self.followed: dict[str, Mapping[str, Any]] = {}
+        #: By conversation: names of the events of its last turn, which this connection may still deliver. A later
+        #: connection may be one to a server that started again, and gives the same names to other events.
+        self._past: dict[str, frozenset[object]] = {}
 
     async def request(
         self, command: str, /, *, within: float, arrived: Callable[[Frame], None] | None = None, **fields: Any
@@ -92,6 +97,17 @@ class Connection:
         except (aiohttp.ClientError, ConnectionError):
             self.ended = True
             raise ConnectionEnded from None
+
+    def remember(self, conversation_id: str, names: frozenset[object]) -> None:
+        """Remember the *names* of the events of a turn that is over."""
+        self._past.pop(conversation_id, None)
+        self._past[conversation_id] = names
+        while len(self._past) > _REMEMBERED:
+            del self._past[next(iter(self._past))]
+
+    def past(self, conversation_id: str) -> frozenset[object]:
+        """Return the names of the events of the last turn that is over."""
+        return self._past.get(conversation_id, frozenset())
 
     @property
     def end(self) -> str:

@@ -41,6 +41,21 @@ class LaneConversations:
         is_new = known is None or not known.ref
         return await self._finish(model, session, known or StoredConversation(""), title, after=None), is_new
 
+    async def selected(self, model: str, session: str, /) -> str | None:
+        """See :meth:`agent_bridge.upstream.capabilities.Conversations.current`."""
+        known = await self._store.get(model, session)
+        return known.ref or None if known is not None else None
+
+    async def select(self, model: str, session: str, ref: str, /) -> None:
+        """See :meth:`agent_bridge.upstream.capabilities.Conversations.select`."""
+        known = await self._store.get(model, session)
+        if known is not None and known.marker:
+            # A kill interrupted a replacement, of which nothing is to be left.
+            for name in await self._marked(model, known.marker):
+                if name != ref:
+                    await self._link.request("conversation_update", conversation_id=name, body={"archived": True})
+        await self._store.put(model, session, StoredConversation(ref))
+
     async def replace(self, runtime: Runtime, session: str, title: str, *, after: str | None) -> Runtime:
         """Return a copy of a conversation up to the message *after*, in its place; None: of the whole conversation.
 

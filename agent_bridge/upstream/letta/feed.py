@@ -23,7 +23,7 @@ _REQUEST, _STATUS = "control_request", "update_device_status"
 class Feed:
     """The events of one conversation, each once, from whichever connection delivers them first.
 
-    *past* are the names of events, and the ids of runs, of earlier turns: the slower connection may still deliver them.
+    The slower connection may still deliver events of earlier turns, whose names and runs each connection remembers.
     With *whole_state*, the events contain every state of the device.
     """
 
@@ -32,7 +32,6 @@ class Feed:
         runtime: Runtime,
         options: Mapping[str, Any],
         toolbox: Toolbox | None,
-        past: frozenset[object],
         *,
         whole_state: bool = False,
     ) -> None:
@@ -42,7 +41,8 @@ class Feed:
         self.toolbox = toolbox
         #: Further fields of the command that follows the conversation.
         self.options = options
-        self._past: set[object] = set(past)
+        #: Names and runs of earlier turns that no connection remembers.
+        self._past: set[object] = set()
         self._events: asyncio.Queue[tuple[Connection, Frame] | None] = asyncio.Queue()
         #: Names and runs of the events so far.
         self._seen: set[object] = set()
@@ -52,8 +52,8 @@ class Feed:
         self.turn_is_over = False
         #: The status of the conversation, as far as the events tell.
         self._status = _IDLE
-        #: The last run of the turn, empty before the first one.
-        self.run = ""
+        #: The last run of the turn, empty before the first one; and the one that goes on, as far as the status tells.
+        self.run = self.active_run = ""
 
     @property
     def is_running(self) -> bool:
@@ -68,12 +68,15 @@ class Feed:
     def put(self, connection: Connection, event: Frame) -> None:
         """Add an event that *connection* delivers."""
         if event.get("type") == "update_loop_status":
-            self._status = text(mapping(event.get("loop_status")).get("status"))
-        event = self._with_new_requests(event)
+            loop = mapping(event.get("loop_status"))
+            self._status = text(loop.get("status"))
+            runs = loop.get("active_run_ids")
+            self.active_run = text(runs[-1]) if isinstance(runs, list) and runs else ""
+        event = self._with_new_requests(connection, event)
         names = _names(event)
         if self._early is not None:
             self._early.setdefault(connection, set()).update(names)
-        if not self._past.isdisjoint(names) or identity(event) in self._seen:
+        if self._is_past(connection, names) or identity(event) in self._seen:
             return
         self._seen |= names
         self._keep(connection, event)
@@ -90,14 +93,21 @@ class Feed:
         for each in self._drain():
             if each is None:
                 self._events.put_nowait(each)
-            elif each[0] is not connection and self._past.isdisjoint(_names(event := self._with_new_requests(each[1]))):
-                self._keep(each[0], event)
+            elif each[0] is not connection:
+                event = self._with_new_requests(*each)
+                if not self._is_past(each[0], _names(event)):
+                    self._keep(each[0], event)
 
-    def ended(self) -> frozenset[object]:
-        """Return the names and runs of the turn that is over; those of earlier turns if it is not."""
+    def ended(self, connection: Connection) -> frozenset[object]:
+        """Return the names and runs of the turn that is over, and of earlier turns, for *connection* to remember."""
         if not self.turn_is_over:
-            return frozenset(self._past)
+            return connection.past(self.runtime.conversation_id) | self._past
         return frozenset(each for each in self._seen if not isinstance(each, tuple) or each[0] != "stream_delta")
+
+    def _is_past(self, connection: Connection, names: set[object]) -> bool:
+        """Tell whether one of *names* belongs to an earlier turn, as far as *connection* may deliver its events."""
+        past = connection.past(self.runtime.conversation_id)
+        return not (past.isdisjoint(names) and self._past.isdisjoint(names))
 
     def lose(self) -> None:
         """Add the loss of the last connection."""
@@ -129,13 +139,13 @@ class Feed:
         self.turn_is_over = self.turn_is_over or event.get("type") == "turn_finished"
         self._events.put_nowait((connection, event))
 
-    def _with_new_requests(self, event: Frame) -> Frame:
+    def _with_new_requests(self, connection: Connection, event: Frame) -> Frame:
         """Return a status without the requests for approval of earlier turns; other events as they are."""
         if event.get("type") != _STATUS:
             return event
         status = mapping(event.get("device_status"))
         pending = objects(status.get("pending_control_requests"))
-        fresh = [each for each in pending if (_REQUEST, each.get("request_id")) not in self._past]
+        fresh = [each for each in pending if not self._is_past(connection, {(_REQUEST, each.get("request_id"))})]
         return {**event, "device_status": {**status, "pending_control_requests": fresh}}
 
 

@@ -1,23 +1,38 @@
-"""Finds a question, and the work that followed it, among the messages that the server keeps."""
+"""Reads the messages that the server keeps; finds a question among them, and the work that followed it."""
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING
-from uuid import NAMESPACE_URL, uuid5
 
+from agent_bridge.core.errors import UpstreamProtocolError
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
+from agent_bridge.upstream.transport.letta_past import pages, past_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 
+    from agent_bridge.upstream.capabilities import PastMessage
     from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Link
 
-#: Messages of a page, and pages that are read.
-_PAGE, _MAX_PAGES = 50, 40
-_SAID = "user_message"
+#: Messages of a page, and messages among which a question is looked for.
+_PAGE, _FAR = 50, 2_000
+#: The name of the main conversation of each agent.
+_MAIN = "default"
+_QUESTION = "user_message"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Messages, newest first."""
+
+    messages: Sequence[Frame]
+    #: Whether there are older ones.
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +57,42 @@ class Past:
         return bool(self.after) and text(self.after[-1].get("message_type")) == "assistant_message"
 
 
-def otid(name: str) -> str:
-    """Return the id under which the server keeps the question *name*."""
-    return str(uuid5(NAMESPACE_URL, name))
+class LettaHistory:
+    """The messages of conversations on the server at *link*."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def __call__(
+        self, model: str, /, conversation: str | None = None, *, newest: int = 1_000
+    ) -> AsyncIterator[Sequence[PastMessage]]:
+        """See :class:`agent_bridge.upstream.capabilities.History`."""
+        found: list[Frame] = []
+        more = True
+        async with aclosing(_newest_first(self._link, conversation or _MAIN, model)) as read:
+            async for page in read:
+                found += page.messages
+                more = page.has_more
+                if len(found) >= newest:
+                    break
+        is_cut = more or len(found) > newest
+        for each in pages(past_messages(found[:newest][::-1], is_cut=is_cut)):
+            yield each
+
+
+async def last_question(link: Link, conversation_id: str) -> str:
+    """Return the ``otid`` of the last question of a conversation, empty without one.
+
+    Raises:
+        UpstreamError: the server did not return the messages.
+    """
+    async with aclosing(_newest_first(link, conversation_id)) as read:
+        async for page in read:
+            for message in page.messages:
+                # The server adds messages without an id to a turn.
+                if text(message.get("message_type")) == _QUESTION and (found := text(message.get("otid"))):
+                    return found
+    return ""
 
 
 async def find_question(link: Link, conversation_id: str, otids: Collection[str]) -> Past | None:
@@ -57,25 +105,21 @@ async def find_question(link: Link, conversation_id: str, otids: Collection[str]
     #: The number of messages after the first question, and the message before it.
     found: int | None = None
     before = ""
-    query: dict[str, object] = {"limit": _PAGE, "order": "desc"}
-    for _ in range(_MAX_PAGES):
-        response = await link.request("conversation_messages_list", conversation_id=conversation_id, query=query)
-        for message in objects(response.get("messages")):
-            if found == len(after):
-                before = text(message.get("id"))
-            after.append(message)
-            if text(message.get("otid")) in otids:
-                found, before = len(after), ""
-        cursor = response.get("next_before")
-        # Questions of one turn follow each other: an older page has no further one.
-        is_enough = found is not None and len(after) - found >= _PAGE
-        if is_enough or not response.get("has_more") or not isinstance(cursor, str):
-            break
-        query = {**query, "before": cursor}
+    async with aclosing(_newest_first(link, conversation_id)) as read:
+        async for page in read:
+            for message in page.messages:
+                if found == len(after):
+                    before = text(message.get("id"))
+                after.append(message)
+                if text(message.get("otid")) in otids:
+                    found, before = len(after), ""
+            # Questions of one turn follow each other: an older page has no further one.
+            if len(after) >= _FAR or (found is not None and len(after) - found >= _PAGE):
+                break
     if found is None:
         return None
     later = [each for each in reversed(after[: found - 1]) if text(each.get("otid")) not in otids]
-    ours = list(takewhile(lambda each: text(each.get("message_type")) != _SAID, later))
+    ours = list(takewhile(lambda each: text(each.get("message_type")) != _QUESTION, later))
     return Past(before, tuple(ours), is_last=len(ours) == len(later))
 
 
@@ -97,7 +141,7 @@ async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:
         if lost:
             found, lost = text(message.get("id")), False
         kind = text(message.get("message_type"))
-        if kind == _SAID:
+        if kind == _QUESTION:
             break
         calls = set(_calls(message))
         if kind == "tool_return_message":
@@ -106,6 +150,28 @@ async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:
             # A result that came later is lost in a copy up to here.
             found, lost, done = "", True, set()
     return found
+
+
+async def _newest_first(link: Link, conversation_id: str, agent_id: str = "") -> AsyncGenerator[_Page, None]:
+    """Yield the messages of a conversation, or of the main one of *agent_id*, from the newest to the oldest."""
+    query: dict[str, object] = {"limit": _PAGE, "order": "desc"}
+    if agent_id:
+        query["agent_id"] = agent_id
+    seen: set[str] = set()
+    while True:
+        response = await link.request("conversation_messages_list", conversation_id=conversation_id, query=query)
+        messages = objects(response.get("messages"))
+        cursor = response.get("next_before")
+        has_more = bool(response.get("has_more")) and isinstance(cursor, str)
+        ids = {text(each.get("id")) for each in messages} - {""}
+        if ids & seen:
+            # The server does not know the cursor any more, and returns its newest messages again.
+            raise UpstreamProtocolError(Text("history_repeats", upstream=link.upstream))
+        seen |= ids
+        yield _Page(messages, has_more)
+        if not has_more:
+            return
+        query = {**query, "before": cursor}
 
 
 def _calls(message: Frame) -> Iterator[str]:

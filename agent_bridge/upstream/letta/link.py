@@ -36,10 +36,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _CONNECTIONS = 2
-#: Conversations whose last turn is remembered.
-_REMEMBERED = 1_000
-#: Seconds for the response to a command.
-_COMMAND = 30.0
+#: Seconds for the response to a command, and times that it is sent.
+_COMMAND, _REPEATS = 30.0, 10
 #: Seconds that an answer waits for the second connection.
 _SECOND = 1.0
 #: Pauses between attempts to connect; a command that waits for a connection ends the pause.
@@ -55,15 +53,14 @@ class Link:
     """
 
     def __init__(self, upstream: str, open_socket: OpenSocket, secrets: tuple[str, ...]) -> None:
-        self._upstream = upstream
+        #: The name of the upstream.
+        self.upstream = upstream
         self._open_socket = open_socket
         self._secrets = secrets
         self._keepers: list[asyncio.Task[None]] = []
         self._open: list[Connection] = []
         self._feeds: dict[str, Feed] = {}
         self._calls = ToolCalls()
-        #: By conversation: see :meth:`Feed.ended`.
-        self._past: dict[str, frozenset[object]] = {}
         #: Set while a command waits for a connection.
         self._wanted = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -83,16 +80,18 @@ class Link:
                 the command may be sent only once and may have arrived.
             UpstreamRefused: the response reports a failure.
         """
-        while True:
+        for _ in range(_REPEATS):
             connection = await self._connection()
             try:
                 return await self._request(connection, command, within, fields)
             except ConnectionEnded:
                 if once:
-                    raise self._perhaps_arrived(Text("upstream_cut", upstream=self._upstream)) from None
+                    raise self._perhaps_arrived(Text("upstream_cut", upstream=self.upstream)) from None
             except CommandSilent:
-                slow = Text("upstream_slow", upstream=self._upstream, seconds=within)
+                slow = Text("upstream_slow", upstream=self.upstream, seconds=within)
                 raise self._perhaps_arrived(slow) if once else UpstreamUnreachable(slow) from None
+        # Perhaps the command itself ends the connections.
+        raise UpstreamUnreachable(Text("upstream_cut", upstream=self.upstream))
 
     async def say(self, feed: Feed, payload: Frame) -> Frame:
         """Send a message to the conversation of *feed*, once, and return the response.
@@ -113,7 +112,7 @@ class Link:
         try:
             return await self._request(connection, "input", _COMMAND, fields, arrived)
         except (ConnectionEnded, CommandSilent):
-            raise self._perhaps_arrived(Text("upstream_cut", upstream=self._upstream)) from None
+            raise self._perhaps_arrived(Text("upstream_cut", upstream=self.upstream)) from None
 
     @contextmanager
     def feed(
@@ -124,15 +123,14 @@ class Link:
         *whole_state*: also the states of the device in which no approval is pending.
         """
         name = runtime.conversation_id
-        past = self._past.pop(name, frozenset())
-        feed = self._feeds[name] = Feed(runtime, options, toolbox, past, whole_state=whole_state)
+        feed = self._feeds[name] = Feed(runtime, options, toolbox, whole_state=whole_state)
         try:
             yield feed
         finally:
-            del self._feeds[name]
-            self._past[name] = feed.ended()
-            while len(self._past) > _REMEMBERED:
-                del self._past[next(iter(self._past))]
+            if self._feeds.get(name) is feed:
+                del self._feeds[name]
+            for connection in self._open:
+                connection.remember(name, feed.ended(connection))
 
     async def follow(self, feed: Feed, *, state: bool) -> None:
         """Have the server send the events of *feed* to both connections, or to the one that there is.
@@ -155,6 +153,19 @@ class Link:
                     raise error
             if len(errors) < len(results):
                 return
+
+    async def state(self, runtime: Runtime) -> Feed:
+        """Return the events of a conversation, whose status is the present one. An answer may use them already.
+
+        Raises:
+            UpstreamError: the server did not tell.
+        """
+        if (feed := self._feeds.get(runtime.conversation_id)) is not None:
+            await self.follow(feed, state=True)
+            return feed
+        with self.feed(runtime, {}, None) as feed:
+            await self.follow(feed, state=True)
+            return feed
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -197,7 +208,7 @@ class Link:
         response = await connection.request(command, within=within, arrived=arrived, **fields)
         if response.get("success") is False:
             detail = parse_error(response.get("error")).redacted(self._secrets)
-            raise UpstreamRefused(Text("upstream_command", upstream=self._upstream), detail=detail)
+            raise UpstreamRefused(Text("upstream_command", upstream=self.upstream), detail=detail)
         return response
 
     async def _follow(self, connection: Connection, feed: Feed, *, state: bool) -> None:
@@ -248,9 +259,9 @@ class Link:
                     await self._follow(connection, feed, state=False)
             await reading
             # Messages of people are not lost: the history of a conversation tells which of them arrived.
-            _log.info("connection to the App Server ended", upstream=self._upstream, reason=connection.end)
+            _log.info("connection to the App Server ended", upstream=self.upstream, reason=connection.end)
         except (ConnectionEnded, CommandSilent):
-            raise UpstreamUnreachable(Text("upstream_closed", upstream=self._upstream)) from None
+            raise UpstreamUnreachable(Text("upstream_closed", upstream=self.upstream)) from None
         finally:
             reading.cancel()
             await asyncio.wait([reading])
@@ -271,13 +282,13 @@ class Link:
         before, self.server = self.server, server
         if before is not None and before.version != server.version:
             versions = {"before": before.version, "now": server.version}
-            _log.warning("the App Server has another version", upstream=self._upstream, **versions)
+            _log.warning("the App Server has another version", upstream=self.upstream, **versions)
         if server.protocol_version != PROTOCOL_VERSION:
-            text = Text("letta_version", upstream=self._upstream, version=server.protocol_version)
+            text = Text("letta_version", upstream=self.upstream, version=server.protocol_version)
             raise UpstreamProtocolError(text)
         if server.missing:
             raise UpstreamProtocolError(
-                Text("letta_lacks", upstream=self._upstream, capabilities=", ".join(server.missing))
+                Text("letta_lacks", upstream=self.upstream, capabilities=", ".join(server.missing))
             )
 
     def _reads_all(self) -> bool:

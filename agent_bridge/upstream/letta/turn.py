@@ -19,7 +19,9 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
+from agent_bridge.upstream.letta.cancel import turn_ref
 from agent_bridge.upstream.letta.frames import run_of
+from agent_bridge.upstream.letta.history import last_before_lost_call
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
 from agent_bridge.upstream.transport.json_values import mapping, text
@@ -37,11 +39,12 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.letta.link import Link
     from agent_bridge.upstream.transport.errors import ErrorMapper
 
-#: Seconds for the command that ends a turn.
-_ABORT = 5.0
+#: Seconds for a command that ends a turn; the words for the agent whose tool call is refused by it.
+_ABORT, _STOPPED = 5.0, "the answer was stopped"
 #: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. After
-#: the tries of about three seconds, the state of the conversation is looked at.
-_NOT_YET, _TRIES, _LONG = Backoff(first=0.05, cap=1), 15, 8
+#: some of them, the server puts a turn away that was ended; after the tries of about three seconds, the state of the
+#: conversation is looked at.
+_NOT_YET, _TRIES, _PUT_AWAY, _LONG = Backoff(first=0.05, cap=1), 15, (2, 4, 6), 8
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
 #: Events that may report requests for approval.
@@ -175,6 +178,8 @@ class Turn:
                 return
             tries += 1
             busy = self._busy(text(response.get("error")))
+            if tries in _PUT_AWAY:
+                await self._put_away()
             if tries >= _LONG:
                 await self._look(busy)
             if tries == _TRIES:
@@ -189,6 +194,17 @@ class Turn:
         busy = UpstreamBusy(Text("letta_not_accepted", upstream=self._errors.upstream), detail=detail)
         busy.not_begun = True
         return busy
+
+    async def _put_away(self) -> None:
+        """Have the server forget the last turn if a person ended it: until then, it takes only messages that it queues.
+
+        It queues only messages with a ``client_message_id``. With a tool call whose result is lost, it would go on with
+        the turn.
+        """
+        runtime = self._feed.runtime
+        with suppress(UpstreamError):
+            if await last_before_lost_call(self._link, runtime.conversation_id) is None:
+                await self._link.request("sync", runtime=runtime.as_json(), resume_interrupted_turn=True)
 
     async def _look(self, refused: UpstreamBusy) -> None:
         """Find out why the conversation accepts no message; end a turn of the past that waits for a person's decision.
@@ -233,7 +249,7 @@ class Turn:
         elif kind == "stream_delta" and "subagent_id" not in event:
             if not self._run and (run := run_of(event)):
                 self._run = run
-                yield RunStarted(f"{self._feed.runtime.conversation_id}/{run}")
+                yield RunStarted(turn_ref(self._feed.runtime, self._otid, run))
             for each in self._read(mapping(event.get("delta"))):
                 yield each
         elif kind == "turn_finished":
@@ -296,9 +312,15 @@ class Turn:
         return End("length" if reason in _LENGTH else "stop")
 
     async def _leave(self) -> None:
-        """End the turn on the server unless it is over, so that the conversation accepts the next message."""
+        """End the turn on the server unless it is over, so that the conversation accepts the next message.
+
+        Requests for approval are refused first: with an undecided one, the conversation would have to be copied.
+        """
         for ref in self._asked.values():
             self._approvals.close(ref)
+        if self._asked and not (self._over or self._feed.turn_is_over):
+            await self._refuse()
+            self._over = await self._abort("")
         tried = None
         # The server ends the run that it works on, and no other one. The next run may begin at the same moment.
         while not (self._over or self._feed.turn_is_over) and tried != self._feed.run:
@@ -311,5 +333,17 @@ class Turn:
         with suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(_ABORT):
                 response = await self._link.request("abort_message", runtime=self._feed.runtime.as_json(), **fields)
-                return response.get("aborted") is True
+                aborted = response.get("aborted") is True
+                while aborted and not self._feed.turn_is_over:
+                    # The end is not to be mistaken for that of the next turn.
+                    if await self._feed.next(None) is None:
+                        break
+                return aborted
         return False
+
+    async def _refuse(self) -> None:
+        """Refuse the requests that wait for a decision."""
+        for ref in self._asked.values():
+            with suppress(UpstreamError, TimeoutError):
+                async with asyncio.timeout(_ABORT):
+                    await self._approvals.decide(ref, Decision(allow=False, reason=_STOPPED))

@@ -12,20 +12,24 @@ import structlog
 
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.answer import ApprovalAsked, End, ReasoningDelta, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.answer import ApprovalAsked, End, ReasoningDelta, TextDelta, TextWithdrawn
 from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta.agents import AgentList
+from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.approvals import LettaApprovals
+from agent_bridge.upstream.letta.cancel import LettaCancel
 from agent_bridge.upstream.letta.commands import LettaCommands
 from agent_bridge.upstream.letta.conversations import LaneConversations
-from agent_bridge.upstream.letta.history import find_question, last_before_lost_call, otid
+from agent_bridge.upstream.letta.history import LettaHistory, find_question, last_before_lost_call
 from agent_bridge.upstream.letta.link import Link
 from agent_bridge.upstream.letta.pictures import LettaPictures
+from agent_bridge.upstream.letta.schedules import LettaSchedules
 from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
 from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.letta_messages import DeltaReader
+from agent_bridge.upstream.transport.letta_past import otid_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -71,8 +75,7 @@ class _State:
     look_back: bool
     #: The number of messages sent.
     number: int = 0
-    #: Whether the start of the run, reasoning, and text were yielded.
-    started: bool = False
+    #: Whether reasoning, and text were yielded.
     reasoned: bool = False
     said: bool = False
     #: Calls that people were asked about in this attempt: they may have run.
@@ -109,23 +112,22 @@ class _State:
             raise AnswerInterrupted(Text("letta_interrupted"))
         yield End("stop")
 
-    def note(self, event: AnswerEvent) -> bool:
-        """Note that *event* is about to be yielded; tell whether it has to be."""
-        if isinstance(event, RunStarted):
-            is_first, self.started = not self.started, True
-            return is_first
+    def note(self, event: AnswerEvent) -> None:
+        """Note that *event* is about to be yielded."""
         if isinstance(event, ApprovalAsked):
             self.asked.add(event.request.call.call_id)
         self.reasoned = self.reasoned or isinstance(event, ReasoningDelta)
         self.said = self.said or isinstance(event, TextDelta)
-        return True
 
     def _otid(self, attempt: int, number: int) -> str:
-        return otid(f"{self.request.idempotency_key}#{attempt}.{number}")
+        return otid_of(f"{self.request.idempotency_key}#{attempt}.{number}")
 
 
 class LettaUpstream:
     """One App Server. *store* links the lanes of the bridge to the server's conversations.
+
+    The server lacks the capabilities resume, because it keeps no events of a turn, and its messages do not tell whether
+    an answer is whole; watch, because it reports no change of its agents; and deletion.
 
     Requests over HTTP go through *session*. *clock* returns seconds, as :func:`time.monotonic` does. *heartbeat* is the
     number of seconds between two pings. A server that answers none within half of them counts as lost.
@@ -152,7 +154,18 @@ class LettaUpstream:
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
         self._conversations = LaneConversations(self._link, store)
         commands = LettaCommands(self._link, self._conversations, self._approvals, config.name)
-        self.can = Capabilities(approvals=self._approvals, commands=commands, pictures=pictures)
+        conversations = LettaConversations(self._link, self._conversations)
+        self.can = Capabilities(
+            cancel=LettaCancel(self._link),
+            approvals=self._approvals,
+            conversations=conversations,
+            branches=conversations.branch,
+            archive=conversations.archive,
+            history=LettaHistory(self._link),
+            schedules=LettaSchedules(self._link),
+            commands=commands,
+            pictures=pictures,
+        )
         self._agents = AgentList(config, self._client, self._link, pictures, clock)
 
     @property
@@ -236,8 +249,8 @@ class LettaUpstream:
                 yield TextWithdrawn()
             async with aclosing(self._turn(feed, state.next_otid()).ask(state.request.messages[-1])) as events:
                 async for event in events:
-                    if state.note(event):
-                        yield event
+                    state.note(event)
+                    yield event
 
     async def _follow(self, feed: Feed, *, state: bool) -> None:
         """Follow the conversation of *feed*; see :meth:`agent_bridge.upstream.letta.link.Link.follow`.

@@ -41,6 +41,21 @@ class LaneConversations:
             return known.ref
         return await self._finish(model, session, known or StoredConversation(""), title)
 
+    async def selected(self, model: str, session: str, /) -> str | None:
+        """See :meth:`agent_bridge.upstream.capabilities.Conversations.current`."""
+        known = await self._store.get(model, session)
+        return known.ref or None if known is not None else None
+
+    async def select(self, model: str, session: str, ref: str, /) -> None:
+        """See :meth:`agent_bridge.upstream.capabilities.Conversations.select`."""
+        known = await self._store.get(model, session)
+        if known is not None and known.marker:
+            # A kill interrupted the start of a conversation, of which nothing is to be left.
+            for name in await self._marked(model, known.marker):
+                if name != ref:
+                    await self._rest.request("DELETE", _PATH + name, model=model)
+        await self._store.put(model, session, StoredConversation(ref))
+
     async def replace(self, model: str, session: str, title: str) -> str:
         """Make an empty conversation in place of one that the server does not have any more, and return its id.
 

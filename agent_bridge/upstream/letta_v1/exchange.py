@@ -60,7 +60,7 @@ class Exchange:
     """The message *body*, which the server keeps under *otid*. *told* is the answer before it.
 
     *answers* are the calls that the message decides about, None for a question. *may_be_there* tells whether an earlier
-    attempt may have sent it.
+    attempt may have sent it. *run_id* is the run that it started, if that is known: it is not sent then.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Exchange:
         *,
         answers: Pending | None = None,
         may_be_there: bool = False,
+        run_id: str = "",
     ) -> None:
         self._lane = lane
         self._told = told
@@ -84,9 +85,9 @@ class Exchange:
         #: The number of times that another run occupied the conversation.
         self._waits = 0
         self.run = Run(told.reader)
+        self.run.id = run_id
         #: Whether the run may be going on; and whether an earlier attempt started it.
-        self.is_active = False
-        self.was_there = False
+        self.is_active = self.was_there = bool(run_id)
         self._named = False
 
     async def events(self, *, send: bool = True) -> AsyncGenerator[AnswerEvent, None]:
@@ -97,7 +98,7 @@ class Exchange:
             ConversationMissing: see there.
             UpstreamError: there is no run, or its end is not known.
         """
-        if self._may_be_there or not send:
+        if not self.was_there and (self._may_be_there or not send):
             async with aclosing(self._attach()) as events:
                 async for each in events:
                     yield each
@@ -205,8 +206,9 @@ class Exchange:
         except UpstreamError as error:
             is_unknown = error.status is not None and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
         if is_unknown and self.run.id:
-            raise self._lost(retryable=False)
-        if is_unknown:
+            # The server keeps the events for some hours only, and those of the background mode; it keeps the messages.
+            self._in_background = False
+        elif is_unknown:
             async with aclosing(self._send_again()) as events:
                 async for each in events:
                     yield each
@@ -301,11 +303,11 @@ class Exchange:
                     return
 
     def _name(self) -> RunStarted | None:
-        """Return the start of the run once, as soon as its id is known."""
+        """Return the start of the run once, with the server's id as its reference, as soon as the id is known."""
         if self._named or not self.run.id:
             return None
         self._named = True
-        return RunStarted(f"{self._lane.conversation_id} {self.run.id}")
+        return RunStarted(self.run.id)
 
     def _cursor(self) -> dict[str, object]:
         return {"starting_after": self.run.seq} | ({} if self.run.id else {"otid": self._otid})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import UpstreamError
+from agent_bridge.core.errors import UpstreamError, UpstreamRefused
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta_v1.approvals import find_pending
 from agent_bridge.upstream.letta_v1.run import CANCELLED
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
@@ -132,11 +134,52 @@ class Lane:
         Raises:
             UpstreamError: a run may still be going on.
         """
-        await cancel(self.rest, self.conversation_id)
+        await _cancel(self.rest, self.conversation_id)
 
 
-async def cancel(rest: Rest, conversation_id: str) -> None:
-    """See :meth:`Lane.cancel`."""
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """The reference of a run, as the bridge stores it."""
+
+    conversation_id: str
+    run_id: str
+    #: The key of the question, by which the server knows decisions about the calls of the run.
+    key: str
+    agent_id: str
+
+    def __str__(self) -> str:
+        """Return the text from which :meth:`parse` makes it."""
+        return f"{self.conversation_id} {self.run_id} {self.key} {self.agent_id}"
+
+    @classmethod
+    def parse(cls, ref: str, upstream: str) -> RunRef:
+        """Return the reference that *ref* is.
+
+        Raises:
+            UpstreamRefused: another kind of upstream made it.
+        """
+        try:
+            conversation_id, run_id, key, agent_id = ref.split(" ", 3)
+        except ValueError:
+            raise UpstreamRefused(Text("run_unknown", upstream=upstream)) from None
+        return cls(conversation_id, run_id, key, agent_id)
+
+
+async def cancel(rest: Rest, ref: str, /) -> None:
+    """End the run *ref*. See :class:`agent_bridge.upstream.capabilities.Cancel`."""
+    found = RunRef.parse(ref, rest.errors.upstream)
+    try:
+        run = mapping(await rest.request("GET", f"/runs/{found.run_id}"))
+    except UpstreamError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+    else:
+        # A conversation has one run at a time.
+        if run.get("status") not in ENDS:
+            await _cancel(rest, found.conversation_id)
+
+
+async def _cancel(rest: Rest, conversation_id: str) -> None:
     try:
         await rest.request("POST", f"/conversations/{conversation_id}/cancel", json={})
     except UpstreamError as error:

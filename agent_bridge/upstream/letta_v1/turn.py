@@ -6,15 +6,16 @@ import asyncio
 import base64
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_URL, uuid5
 
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamBusy, UpstreamError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted
 from agent_bridge.upstream.letta_v1.approvals import find_pending, requests_of
 from agent_bridge.upstream.letta_v1.exchange import Exchange, PendingFound
+from agent_bridge.upstream.letta_v1.lane import RunRef
 from agent_bridge.upstream.letta_v1.run import CANCELLED, LIMITS, Run
 from agent_bridge.upstream.letta_v1.told import Told
+from agent_bridge.upstream.transport.letta_past import otid_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -45,26 +46,26 @@ class Turn:
         self._exchange: Exchange | None = None
         #: The last run that has ended.
         self._run = Run(self._told.reader)
-        self._began = False
         #: The ids of the calls that may have run.
         self._acted: set[str] = set()
         #: The text that belongs to an earlier turn.
         self._earlier = ""
 
-    async def events(self) -> AsyncGenerator[AnswerEvent, None]:
-        """Yield the events of the answer. Closing the generator early ends the run.
+    async def events(self, *, resume: str = "") -> AsyncGenerator[AnswerEvent, None]:
+        """Yield the events of the answer; *resume* is the id of its run, if it began. Closing the generator ends it.
 
         Raises:
             ConversationMissing: the question did not arrive. There was no event.
             UpstreamError: the answer is not complete.
         """
+        lane, key = self._lane, self._request.idempotency_key
         try:
-            async with aclosing(self._answer()) as events:
+            async with aclosing(self._resume(resume) if resume else self._answer()) as events:
                 async for each in events:
-                    if isinstance(each, RunStarted) and self._began:
-                        continue
-                    self._began = True
-                    yield each
+                    if isinstance(each, RunStarted):
+                        yield RunStarted(str(RunRef(lane.conversation_id, each.ref, key, lane.model)))
+                    else:
+                        yield each
         finally:
             if self._exchange is not None and self._exchange.is_active:
                 await self._cancel()
@@ -92,6 +93,18 @@ class Turn:
         busy = UpstreamBusy(Text("letta_not_accepted", upstream=self._lane.rest.errors.upstream))
         busy.not_begun = True
         raise busy
+
+    async def _resume(self, run_id: str) -> AsyncGenerator[AnswerEvent, None]:
+        exchange = Exchange(self._lane, self._told, "", {}, run_id=run_id)
+        async with aclosing(self._read(exchange)) as events:
+            async for each in events:
+                yield each
+        async with aclosing(self._approve_all(exchange.run.pending, is_old=True)) as events:
+            async for each in events:
+                yield each
+        if not self._run.is_whole:
+            raise self._failure()
+        yield self._end()
 
     async def _try(self, exchange: Exchange) -> AsyncGenerator[AnswerEvent, None]:
         """Ask the question; let people decide about its calls or, if it has to wait, about those of earlier turns."""
@@ -212,7 +225,7 @@ class Turn:
         )
 
     def _otid(self, part: str) -> str:
-        return str(uuid5(NAMESPACE_URL, self._request.idempotency_key + part))
+        return otid_of(self._request.idempotency_key + part)
 
     async def _cancel(self) -> None:
         """End the run on the server, so that the conversation accepts the next message."""

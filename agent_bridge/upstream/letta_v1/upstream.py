@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from agent_bridge.upstream.answer import AnswerRequest
 from agent_bridge.upstream.base import Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.letta_v1.agents import AgentList
+from agent_bridge.upstream.letta_v1.all_conversations import V1Conversations, V1History
 from agent_bridge.upstream.letta_v1.conversations import LaneConversations
 from agent_bridge.upstream.letta_v1.exchange import ConversationMissing
-from agent_bridge.upstream.letta_v1.lane import Background, Lane, cancel
+from agent_bridge.upstream.letta_v1.lane import Background, Lane, RunRef, cancel
 from agent_bridge.upstream.letta_v1.rest import Rest
 from agent_bridge.upstream.letta_v1.turn import Turn
 from agent_bridge.upstream.transport.client import UpstreamClient
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from agent_bridge.config.model import UpstreamConfig
-    from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
+    from agent_bridge.upstream.answer import AnswerEvent
     from agent_bridge.upstream.base import AgentInfo, Unchanged
     from agent_bridge.upstream.conversation_store import ConversationStore
 
@@ -51,8 +54,16 @@ class LettaV1Upstream:
         self._config = config
         self._rest = Rest(config, UpstreamClient(config, session, idempotent=True))
         self._approvals = OpenDecisions(config.name)
-        self.can = Capabilities(cancel=self._cancel, approvals=self._approvals)
         self._conversations = LaneConversations(self._rest, store)
+        conversations = V1Conversations(self._rest, self._conversations)
+        self.can = Capabilities(
+            cancel=partial(cancel, self._rest),
+            resume=self._resume,
+            approvals=self._approvals,
+            conversations=conversations,
+            deletion=conversations.delete,
+            history=V1History(self._rest),
+        )
         self._agents = AgentList(config, self._rest)
         self._background = Background(clock)
         self._look = look
@@ -85,11 +96,15 @@ class LettaV1Upstream:
         """See :class:`~agent_bridge.upstream.base.Upstream`. All connections belong to the caller's session."""
 
     def _turn(self, request: AnswerRequest, conversation_id: str) -> Turn:
-        context = RequestContext(request.model, images=bool(request.messages[-1].images))
+        context = RequestContext(request.model, images=any(each.images for each in request.messages[-1:]))
         idle_timeout = self._config.idle_timeout
         lane = Lane(self._rest, self._background, context, conversation_id, idle_timeout=idle_timeout, look=self._look)
         return Turn(lane, self._approvals, request)
 
-    async def _cancel(self, ref: str, /) -> None:
-        """See :class:`agent_bridge.upstream.capabilities.Cancel`."""
-        await cancel(self._rest, ref.partition(" ")[0])
+    async def _resume(self, ref: str, /) -> AsyncGenerator[AnswerEvent, None]:
+        """See :class:`agent_bridge.upstream.capabilities.Resume`. Requests for approval are among the events."""
+        found = RunRef.parse(ref, self.name)
+        request = AnswerRequest(found.agent_id, (), "", found.key)
+        async with aclosing(self._turn(request, found.conversation_id).events(resume=found.run_id)) as events:
+            async for each in events:
+                yield each
