@@ -12,7 +12,7 @@ import aiohttp
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, End, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, End, TextDelta, TextWithdrawn
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
 
@@ -98,7 +98,6 @@ async def read(
                 text = ""
             on(event)
     assert isinstance(events[-1], End)
-    assert not any(isinstance(each, RunStarted) for each in events[1:])
     return text, events
 
 
