@@ -467,6 +467,15 @@ async def test_calls_of_one_step_are_decided_in_one_message(server: ScriptedLett
     assert outputs == ["done", "Error: request to call tool denied. User reason: no"]
 
 
+async def test_a_call_that_a_repeat_allowed_is_not_repeated(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
+    server.guarded.add("Bash")
+    server.scripts.extend([says(BASH, "Half", RuntimeError("no")), says("Again")])
+    await leave_at_approval(upstream, QUESTION)
+    with pytest.raises(AnswerInterrupted):
+        await decided(upstream, replace(AGAIN, never_ran=frozenset({"call_1"})))
+    assert len(server.questions) == 1
+
+
 async def test_a_repeat_asks_for_the_same_approval(
     server: ScriptedLettaV1, store: Store, upstream: LettaV1Upstream
 ) -> None:

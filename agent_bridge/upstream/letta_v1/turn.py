@@ -48,6 +48,8 @@ class Turn:
         self._run = Run(self._told.reader)
         #: The ids of the calls that may have run.
         self._acted: set[str] = set()
+        #: The ids of the calls that were allowed in this attempt.
+        self._allowed: set[str] = set()
         #: The text that belongs to an earlier turn.
         self._earlier = ""
 
@@ -126,8 +128,8 @@ class Turn:
 
     @property
     def _has_acted(self) -> bool:
-        """Whether a tool may have run; calls that no person approved have not."""
-        return bool((self._acted | self._told.results) - self._request.never_ran)
+        """Whether a tool may have run; calls of earlier attempts that no person approved have not."""
+        return bool((self._acted | self._told.results) - (self._request.never_ran - self._allowed))
 
     async def _read(self, exchange: Exchange, *, send: bool = True) -> AsyncGenerator[AnswerEvent, None]:
         self._exchange = exchange
@@ -157,6 +159,7 @@ class Turn:
                 body = pending.message(otid, decisions)
                 allowed = {call.call_id for call, said in zip(pending.calls, decisions, strict=True) if said.allow}
                 self._acted |= allowed
+                self._allowed |= allowed
                 exchange = Exchange(self._lane, self._told, otid, body, answers=pending)
                 reading = self._read(exchange)
             try:
