@@ -136,16 +136,9 @@ class Generation:
         if turn.stop is not None:
             await self._end_run(turn, agent)
             return Attempt(ended_by=turn.stop)
-        configured = self._upstreams.get(agent.upstream)
-        if configured is None or agent.state is AgentState.GONE:
-            return Attempt(
-                ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), agent.name, self._texts)
-            )
-        upstream, config = configured
-        if agent.kind != config.kind:
-            # The leader looks for the agent in the list of the new kind. The message waits until it is found.
-            unknown = UpstreamUnreachable(Text("agent_unknown", agent=agent.name))
-            return Attempt(ended_by=Failure.of(unknown, agent.name, self._texts))
+        if (absent := self._absence(agent)) is not None:
+            return Attempt(ended_by=Failure.of(absent, agent.name, self._texts))
+        upstream, config = self._upstreams[agent.upstream]
         tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
         question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:
@@ -175,6 +168,16 @@ class Generation:
             too_long = MessageTooLong(Text("message_too_long"), detail=result.error.detail)
             result = Failure.of(too_long, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    def _absence(self, agent: Agent) -> UpstreamError | None:
+        """Return why *agent* cannot be asked, None if it can."""
+        configured = self._upstreams.get(agent.upstream)
+        if configured is None or agent.state is AgentState.GONE:
+            return AgentGone(Text("agent_gone", agent=agent.name))
+        if agent.kind != configured[1].kind:
+            # The leader looks for the agent in the list of the new kind. The message waits until it is found.
+            return UpstreamUnreachable(Text("agent_unknown", agent=agent.name))
+        return None
 
     async def _call(self, call: _Call, outbox: Outbox) -> Attempt | Failure | StopReason:
         """Return the answer to *call*, shown while it grows, or why there is none."""
