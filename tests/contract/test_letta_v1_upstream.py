@@ -340,6 +340,29 @@ async def test_a_cancelled_run_ends_although_the_server_goes_on(
             await anext(events)
 
 
+async def test_a_run_that_ended_with_the_server_is_given_up(server: ScriptedLettaV1, store: Store) -> None:
+    server.scripts.extend([waits_for(asyncio.Event(), "Half", "never"), says("Whole")])
+
+    async def signs() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            next(iter(server.runs.values())).sign()
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def on(event: AnswerEvent) -> None:
+        if event == TextDelta("Half"):
+            server.cut()
+            tasks.append(asyncio.create_task(signs()))
+
+    async with connected(server.url, store, idle_timeout=0.5) as upstream:
+        with pytest.raises(AnswerInterrupted, match="sent nothing") as lost:
+            await read(upstream, QUESTION, on=on)
+        assert lost.value.retryable
+        tasks[0].cancel()
+        assert (await read(upstream, AGAIN))[0] == "Whole"
+
+
 async def test_a_complete_answer_is_not_cancelled(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
     await read(upstream, QUESTION)
     assert sent(server, "/cancel") == []

@@ -221,6 +221,22 @@ async def test_closing_an_answer_ends_its_run(upstream: LettaV1Upstream, dora: D
     assert (await read(upstream, dora.question("next")))[0] == "Next"
 
 
+async def test_an_answer_whose_server_ended_is_given_again(dora: Dora) -> None:
+    dora.server.llm.scripts.extend([waits_for(asyncio.Event(), "Half", "never"), says("Whole")])
+    question = dora.question()
+    # The server says every 20 s that it is there.
+    async with connected(dora.url, dora.store, idle_timeout=25) as upstream:
+        async with asyncio.timeout(3 * DEADLINE), aclosing(upstream.answer(question)) as events:
+            while await anext(events) != TextDelta("Half"):
+                pass
+            await dora.server.kill()
+            with pytest.raises(AnswerInterrupted) as lost:
+                await anext(events)
+        assert lost.value.retryable
+        assert (await read(upstream, replace(question, attempt=2)))[0] == "Whole"
+        assert said(dora.server.llm.asked[-1]) == ["hello"]
+
+
 # Errors
 
 

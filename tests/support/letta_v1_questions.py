@@ -71,9 +71,9 @@ class Dora:
 
 
 @asynccontextmanager
-async def connected(url: str, store: ConversationStore) -> AsyncIterator[LettaV1Upstream]:
+async def connected(url: str, store: ConversationStore, **keys: Any) -> AsyncIterator[LettaV1Upstream]:
     """Give an upstream called ``up`` that often looks whether a request for approval still exists."""
-    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta_v1", "url": url})
+    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta_v1", "url": url, **keys})
     async with (
         aiohttp.ClientSession() as session,
         aclosing(LettaV1Upstream(config, session, store, look=0.05)) as upstream,

@@ -59,8 +59,12 @@ class Run:
             self.begun.set()
 
     def cancel_later(self) -> None:
-        """Be cancelled, and go on; tell only that the server is there, with the number of the last event."""
+        """Be cancelled, and go on."""
         self.cancelled = True
+        self.sign()
+
+    def sign(self) -> None:
+        """Tell that the server is there, with the number of the last event."""
         frame = {"id": "ping-2", "message_type": "ping", "run_id": self.id, "seq_id": self._seq or None}
         self._events.append((self._seq, b"data: " + json.dumps(frame).encode() + b"\n\n"))
         self._wake()

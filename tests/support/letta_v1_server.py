@@ -70,6 +70,9 @@ class LettaV1Server:
         self._home = Path()
         self._environment: dict[str, str] = {}
         self._tools: list[str] = []
+        self._redis: dict[str, str] = {}
+        #: The running process.
+        self._server = AsyncExitStack()
 
     @property
     def url(self) -> str:
@@ -91,7 +94,14 @@ class LettaV1Server:
     async def without_redis(self) -> AsyncIterator[int]:
         """Run a second server with the same agents, which has no Redis; give its port."""
         async with AsyncExitStack() as stack:
-            yield await self._serve(stack, "without-redis")
+            yield await self._serve(stack, "without-redis", free_port())
+
+    async def kill(self) -> None:
+        """Kill the server, and start it again at the same address."""
+        await self._server.aclose()
+        async with AsyncExitStack() as stack:
+            await self._serve(stack, "server", self.port, **self._redis)
+            self._server = stack.pop_all()
 
     async def create_agent(self, name: str, **keys: object) -> str:
         """Make an agent with all tools, and return its id."""
@@ -131,7 +141,7 @@ class LettaV1Server:
         cluster = stack.enter_context(Cluster(self._home))
         with psycopg.connect(cluster.uri) as admin:
             admin.execute("CREATE EXTENSION vector")
-        redis_port = await self._start_redis(stack)
+        self._redis = {"LETTA_REDIS_HOST": "127.0.0.1", "LETTA_REDIS_PORT": str(await self._start_redis(stack))}
         # Letta finds no host in the URI of a Unix socket.
         uri = cluster.uri.replace("postgres@/", "postgres@localhost/") + "&sslmode=disable"
         self._environment = {
@@ -148,7 +158,8 @@ class LettaV1Server:
         with psycopg.connect(cluster.uri) as admin:
             for statement in _NUMBERS:
                 admin.execute(statement)
-        self.port = await self._serve(stack, "server", LETTA_REDIS_HOST="127.0.0.1", LETTA_REDIS_PORT=str(redis_port))
+        stack.push_async_callback(self._stop_server)
+        self.port = await self._serve(self._server, "server", free_port(), **self._redis)
         self._tools = [await self._create_tool(name) for name in _TOOLS]
 
     async def _create_tool(self, name: str) -> str:
@@ -164,8 +175,11 @@ class LettaV1Server:
         await self._spawn(stack, self._home / "redis.log", program, *options)
         return port
 
-    async def _serve(self, stack: AsyncExitStack, name: str, **variables: str) -> int:
-        port, log = free_port(), self._home / f"{name}.log"
+    async def _stop_server(self) -> None:
+        await self._server.aclose()
+
+    async def _serve(self, stack: AsyncExitStack, name: str, port: int, **variables: str) -> int:
+        log = self._home / f"{name}.log"
         options = ("server", "--host", "127.0.0.1", "--port", str(port))
         server = await self._spawn(stack, log, VENV / "bin" / "letta", *options, **variables)
         async with asyncio.timeout(_START), aiohttp.ClientSession() as session:

@@ -151,7 +151,7 @@ class Exchange:
                 "background": self._in_background,
             }
             try:
-                async with aclosing(self._listen(f"{self._lane.path}/messages", body)) as events:
+                async with aclosing(self._listen(f"{self._lane.path}/messages", body, joins=False)) as events:
                     async for each in events:
                         yield each
             except UpstreamError as error:
@@ -271,14 +271,19 @@ class Exchange:
                 return True
         return False
 
-    async def _listen(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[AnswerEvent, None]:
+    async def _listen(
+        self, path: str, body: Mapping[str, Any], *, joins: bool = True
+    ) -> AsyncGenerator[AnswerEvent, None]:
         """Send *body*, and yield the events in the response until it ends or the connection is lost.
+
+        *joins* tells whether the run was there before.
 
         Raises:
             AnswerInterrupted: the server sent nothing for too long.
             UpstreamError: the response is no success.
         """
         loop, parser = asyncio.get_running_loop(), EventParser()
+        heard = loop.time()
         async with self._lane.rest.stream(path, body, self._lane.context) as response:
             self.is_active = True
             data = b"-"
@@ -297,10 +302,24 @@ class Exchange:
                         yield each
                     if started := self._name():
                         yield started
-                if self.run.is_silent and await self._lane.was_cancelled(self.run.id):
-                    # The server would end the stream at the next word of its language model.
-                    self.run.stop_reason = CANCELLED
+                if not self.run.is_silent:
+                    heard = loop.time()
+                elif await self._has_ended(loop.time() - heard if joins else 0.0):
                     return
+
+    async def _has_ended(self, silence: float) -> bool:
+        """Tell whether the run has ended although its stream goes on, after *silence* seconds with signs of life only.
+
+        Raises:
+            AnswerInterrupted: it was silent for too long. A server that was restarted gives signs of life for a run
+                that ended with it.
+        """
+        if await self._lane.was_cancelled(self.run.id):
+            # The server would end the stream at the next word of its language model.
+            self.run.stop_reason = CANCELLED
+        elif silence >= self._lane.idle_timeout:
+            raise self._silent()
+        return self.run.ended
 
     def _name(self) -> RunStarted | None:
         """Return the start of the run once, with the server's id as its reference, as soon as the id is known."""
@@ -316,6 +335,12 @@ class Exchange:
         lost = AnswerInterrupted(Text("upstream_cut", upstream=self._lane.rest.errors.upstream))
         lost.retryable = retryable
         return lost
+
+    def _silent(self) -> AnswerInterrupted:
+        seconds = self._lane.idle_timeout
+        silent = AnswerInterrupted(Text("upstream_silent", upstream=self._lane.rest.errors.upstream, seconds=seconds))
+        silent.retryable = True
+        return silent
 
     def _busy(self, detail: str | None) -> UpstreamBusy:
         busy = UpstreamBusy(Text("letta_not_accepted", upstream=self._lane.rest.errors.upstream), detail=detail)
