@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.store.agents import AgentRoom
     from support.harness import BridgeHarness, Running
+    from support.postgres import Server
 
 SPACE = "#agentbridge_space:test.local"
 
@@ -198,36 +199,39 @@ async def test_many_that_go_at_once_wait_for_a_word(harness: BridgeHarness, data
 
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
 async def test_killed_between_any_two_steps_there_is_one_room(
-    harness: BridgeHarness, database_url: str, stride: int
+    harness: BridgeHarness, postgres: Server, stride: int
 ) -> None:
     """The homeserver carries out request number k, the bridge dies before the response, another bridge continues."""
     number, last = 1, False
     while not last:
-        async with ScriptedUpstream(f"kill{number}by{stride}-") as upstream, Proxy(harness.synapse.url) as proxy:
-            proxy.loses = the_nth_step(number)
-            config = harness.config(
-                database_url,
-                [{"name": f"u{number}", "url": upstream.url}],
-                homeserver={"address": proxy.url, "domain": "test.local"},
-                rooms={"invite": ["@admin:test.local"]},
-            )
-            async with harness.bridge(config) as running:
-                settled = asyncio.create_task(linked(running, upstream.names[0]))
-                lost = asyncio.create_task(proxy.lost.wait())
-                await asyncio.wait({settled, lost}, return_when=asyncio.FIRST_COMPLETED)
-                last = not lost.done()
-                settled.cancel()
-                lost.cancel()
-            # The room was complete before step *number*, so a later request, perhaps of this test, would be lost.
-            proxy.loses = lambda *_: False
-            async with harness.bridge(config) as running:
-                contact = await linked(running, upstream.names[0])
-                room_id, ghost = contact.home.room_id or "", f"@{contact.agent.ghost}:test.local"
-                assert (await content(running, room_id, "m.room.name"))["name"] == contact.home.name
-                assert await joined_rooms(running, ghost) == [room_id], f"request {number}"
-                spaces = {c.home.space for c in await running.agents.all()}
-                assert len(spaces) == 1
-                assert len([r for r in await joined_rooms(running, None) if await is_space(running, r)]) == 1
+        upstream, proxy = ScriptedUpstream(f"kill{number}by{stride}-"), Proxy(harness.synapse.url)
+        # In the same database, the requests about the rooms of earlier rounds would be steps, too.
+        with postgres.migrated() as database_url:
+            async with upstream, proxy:
+                proxy.loses = the_nth_step(number)
+                config = harness.config(
+                    database_url,
+                    [{"name": f"u{number}", "url": upstream.url}],
+                    homeserver={"address": proxy.url, "domain": "test.local"},
+                    rooms={"invite": ["@admin:test.local"]},
+                )
+                async with harness.bridge(config) as running:
+                    settled = asyncio.create_task(linked(running, upstream.names[0]))
+                    lost = asyncio.create_task(proxy.lost.wait())
+                    await asyncio.wait({settled, lost}, return_when=asyncio.FIRST_COMPLETED)
+                    last = not lost.done()
+                    settled.cancel()
+                    lost.cancel()
+                # The room was complete before step *number*, so a later request, perhaps of this test, would be lost.
+                proxy.loses = lambda *_: False
+                async with harness.bridge(config) as running:
+                    contact = await linked(running, upstream.names[0])
+                    room_id, ghost = contact.home.room_id or "", f"@{contact.agent.ghost}:test.local"
+                    assert (await content(running, room_id, "m.room.name"))["name"] == contact.home.name
+                    assert await joined_rooms(running, ghost) == [room_id], f"request {number}"
+                    spaces = {c.home.space for c in await running.agents.all()}
+                    assert len(spaces) == 1
+                    assert len([r for r in await joined_rooms(running, None) if await is_space(running, r)]) == 1
         number += stride
     assert number > 10
 
