@@ -4,13 +4,16 @@ PYTHON_FILES = agent_bridge tests benchmarks alembic scripts
 export PYTHONDONTWRITEBYTECODE =
 BIN = .venv/bin
 KILLS = 200
+CUTS = 100
 MINUTES = 10
+LETTA_TESTS = tests/contract/test_real_letta.py tests/integration/test_letta.py tests/integration/test_letta_app_server.py \
+  tests/integration/test_tool_approvals.py tests/crash/test_letta_cuts.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long lint all format lock audit examples migration crash soak bench clean
+.PHONY: help demo unit test test-long test-letta-newest test-letta-v1 lint all format lock audit examples migration crash crash-letta soak bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 # A set of packages, see scripts/packages.py. The script writes the stamp.
 .venv/.%: locks/%.txt locks/tools.txt pyproject.toml scripts/venv scripts/packages.py
@@ -28,6 +31,20 @@ test: .venv/.dev  ## all tests except the long ones, in three processes (ARGS ar
 test-long: .venv/.dev  ## the long tests, and the unit tests with more random examples (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=long tests/unit
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+# The newest version is not pinned, so it lives in an environment of its own.
+test-letta-newest: .venv/.dev  ## the tests with Letta's App Server, with its newest version (ARGS are pytest's)
+	@$(BIN)/python -m venv --clear .venv-letta-newest
+	@.venv-letta-newest/bin/python -m pip install -qq --disable-pip-version-check letta
+	@.venv-letta-newest/bin/letta --version
+	@TEST_LETTA=$(CURDIR)/.venv-letta-newest/bin/letta $(BIN)/python -m pytest -n 2 $(LETTA_TESTS) $(ARGS)
+
+# The retired server has an environment apart from that of the tests.
+.venv-letta-v1/.letta-v1: locks/letta-v1.txt locks/tools.txt scripts/venv scripts/packages.py
+	@scripts/venv install letta-v1
+
+test-letta-v1: .venv/.dev .venv-letta-v1/.letta-v1  ## the tests with Letta's retired REST server, which it installs (1.2 GB, ARGS are pytest's)
+	@$(BIN)/python -m pytest -m letta_v1 tests/contract/test_real_letta_v1*.py $(ARGS)
 
 lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
@@ -59,11 +76,14 @@ migration: .venv/.dev  ## write a migration for the changes of store/postgres/sc
 crash: .venv/.dev  ## let faults happen at random and check the answers (KILLS=200, ARGS="--processes 2 --database external")
 	@PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) $(ARGS)
 
+crash-letta: .venv/.dev  ## cut connections to a real App Server of Letta at random (CUTS=100, ARGS="--seed 5")
+	@PYTHONPATH=tests $(BIN)/python -m crash.letta --cuts $(CUTS) $(ARGS)
+
 soak: .venv/.dev  ## measure the growth of a bridge, and write docs/soak.md (MINUTES=10)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
 bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/results.json (ARGS="restart takeover": only these)
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove the files of all targets
-	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-letta-newest .venv-letta-v1 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,24 +7,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import aiohttp
-
 from agent_bridge.bridge.agents.activity_presence import ActivityPresence
 from agent_bridge.bridge.agents.avatars import Avatars
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
+from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
 from agent_bridge.bridge.answering.edit_handler import EditHandler
 from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
+from agent_bridge.bridge.answering.matrix_tools import MatrixTools
 from agent_bridge.bridge.answering.message_handler import MessageHandler
 from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
+from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
+from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.outbox import Outboxes
@@ -50,18 +52,16 @@ from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
+from agent_bridge.clients import Clients, open_clients
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
-from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.media import Media
-from agent_bridge.matrix.session import READ_TIMEOUT, homeserver_session
+from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
@@ -69,8 +69,6 @@ from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.stores import Stores, open_stores
-from agent_bridge.upstream.download.fetch import Fetcher
-from agent_bridge.upstream.registry import make_upstream
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
@@ -78,10 +76,9 @@ from agent_bridge.web.process_stats import ProcessStats
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.config.model import Config
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.upstream.base import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +105,6 @@ class _Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Clients:
-    """The servers that the bridge sends requests to."""
-
-    homeserver: Homeserver
-    media: Media
-    fetcher: Fetcher
-    pictures: PictureReader
-    upstreams: tuple[tuple[Upstream, UpstreamConfig], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Inbound:
     rules: Rules
     intake: Intake
@@ -139,6 +125,7 @@ class _AgentParts:
     discovery: Discovery
     avatars: Avatars
     held: HeldChanges
+    switches: SwitchReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +145,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
-        clients = await _open_clients(settings, stack)
+        clients = await open_clients(config, settings.namespace, stores.database, timeouts.homeserver, stack)
         inbound = _build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
@@ -197,25 +184,7 @@ def _texts(config: Config) -> Texts:
     return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
 
 
-async def _open_clients(settings: _Settings, stack: AsyncExitStack) -> _Clients:
-    config, timeout = settings.config, settings.timeouts.homeserver
-    matrix = await stack.enter_async_context(homeserver_session(read_timeout=timeout))
-    # An answer holds a connection for as long as it takes.
-    session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-    upstreams = tuple((make_upstream(each, session), each) for each in config.upstreams)
-    for upstream, _ in upstreams:
-        stack.push_async_callback(upstream.aclose)
-    token = config.appservice.as_token.get_secret_value()
-    return _Clients(
-        homeserver=Homeserver(config.homeserver.address, token, settings.namespace, matrix),
-        media=Media(config.homeserver.address, token, settings.namespace, matrix),
-        fetcher=await stack.enter_async_context(Fetcher()),
-        pictures=PictureReader(),
-        upstreams=upstreams,
-    )
-
-
-def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _Inbound:
+def _build_inbound(settings: _Settings, stores: Stores, clients: Clients) -> _Inbound:
     config = settings.config
     rules = Rules(settings.namespace, config.permissions, config.bot.prefix)
     intake = Intake(
@@ -224,6 +193,7 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
         IntakeStore(stores.database),
         stores.edits,
         Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
+        stores.approvals,
         stores.histories,
         stores.lanes,
         rules,
@@ -240,7 +210,7 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: _Clients) -> _I
     return _Inbound(rules=rules, intake=intake, backfill=backfill)
 
 
-def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> _Answering:
+def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     questions = Questions(
@@ -251,15 +221,18 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
         config.threads,
         texts,
     )
+    uploads = Uploads(clients.media, clients.fetcher, clients.pictures, config.files, texts)
     generation = Generation(
         questions,
         turns,
         clients.upstreams,
         cancellations,
-        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, texts),
+        uploads,
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,
+        ToolApprovals(stores.approvals, ApprovalCards(homeserver, texts), stores.signals, texts),
+        MatrixTools(homeserver, turns, uploads, texts),
         texts,
     )
     reactions, stop_offers = StatusReactions(homeserver), StopOffers(homeserver, turns)
@@ -280,14 +253,22 @@ def _build_answering(settings: _Settings, stores: Stores, clients: _Clients) -> 
     return _Answering(cancellations=cancellations, messages=messages, edits=edits)
 
 
-def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _AgentParts:
+def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _AgentParts:
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, powers, texts)
     space = Space(homeserver, stores.kv, admin_room, config, powers, texts)
     avatars = Avatars(
-        homeserver, clients.media, clients.fetcher, clients.pictures, stores.agents, stores.kv, signals, config
+        homeserver,
+        clients.media,
+        clients.fetcher,
+        clients.pictures,
+        {each.name: each.can.pictures for each, _ in clients.upstreams if each.can.pictures is not None},
+        stores.agents,
+        stores.kv,
+        signals,
+        config,
     )
     access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
     provisioner = Provisioner(
@@ -307,11 +288,18 @@ def _build_agents(settings: _Settings, stores: Stores, clients: _Clients) -> _Ag
         clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
-    return _AgentParts(status=status, provisioner=provisioner, discovery=discovery, avatars=avatars, held=held)
+    return _AgentParts(
+        status=status,
+        provisioner=provisioner,
+        discovery=discovery,
+        avatars=avatars,
+        held=held,
+        switches=SwitchReports(admin_room, stores.kv, signals, texts),
+    )
 
 
 def _build_commands(
-    settings: _Settings, stores: Stores, clients: _Clients, rules: Rules, status: UpstreamStatus
+    settings: _Settings, stores: Stores, clients: Clients, rules: Rules, status: UpstreamStatus
 ) -> _Commands:
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
     renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
@@ -321,6 +309,7 @@ def _build_commands(
         rooms=stores.rooms,
         turns=stores.turns,
         turn_admin=stores.turn_admin,
+        approvals=stores.approvals,
         lanes=stores.lanes,
         traces=traces,
         upstream_status=status,
@@ -328,6 +317,7 @@ def _build_commands(
         homeserver=clients.homeserver,
         namespace=settings.namespace,
         permissions=settings.config.permissions,
+        upstreams={each.name: upstream for upstream, each in clients.upstreams},
     )
     handler = CommandHandler(services, all_commands(), renderer, settings.texts)
     return _Commands(handler=handler, traces=traces, renderer=renderer)
@@ -336,7 +326,7 @@ def _build_commands(
 def _handlers(
     settings: _Settings,
     stores: Stores,
-    clients: _Clients,
+    clients: Clients,
     inbound: _Inbound,
     answering: _Answering,
     commands: _Commands,
@@ -356,7 +346,7 @@ def _handlers(
 
 
 def _build_leader(
-    settings: _Settings, stores: Stores, clients: _Clients, inbound: _Inbound, agents: _AgentParts
+    settings: _Settings, stores: Stores, clients: Clients, inbound: _Inbound, agents: _AgentParts
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
     monitor = HomeserverMonitor(
@@ -368,6 +358,7 @@ def _build_leader(
         "discovery": agents.discovery.run,
         "avatars": agents.avatars.run,
         "held_changes": agents.held.run,
+        "switches": agents.switches.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
@@ -384,7 +375,7 @@ def _build_leader(
 
 
 def _health_pages(
-    stores: Stores, clients: _Clients, endpoint: AppServiceEndpoint, leader: Leader, status: UpstreamStatus
+    stores: Stores, clients: Clients, endpoint: AppServiceEndpoint, leader: Leader, status: UpstreamStatus
 ) -> HealthPages:
     checks = {
         "database": stores.database.ping,

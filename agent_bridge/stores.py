@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
@@ -42,6 +43,7 @@ class Stores:
     edits: Edits
     histories: Histories
     turn_admin: TurnAdmin
+    approvals: Approvals
     kv: KeyValues
     leadership: Leadership
     queue: Queue
@@ -77,6 +79,7 @@ async def open_stores(config: DatabaseConfig, pool_timeout: float, stack: AsyncE
         edits=Edits(database),
         histories=Histories(database),
         turn_admin=TurnAdmin(database),
+        approvals=Approvals(database),
         kv=KeyValues(database),
         leadership=Leadership(database),
         queue=queue,

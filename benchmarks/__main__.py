@@ -15,6 +15,7 @@ from benchmarks.durability import durability
 from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
 from benchmarks.idle import idle_queries
+from benchmarks.letta import letta
 from benchmarks.machine import OtherProcesses, describe_machine
 from benchmarks.markdown import markdown
 from benchmarks.page import Entry, entry, line, page
@@ -52,6 +53,7 @@ _MEASURES: Mapping[str, Measure] = {
     "first_words": first_words,
     "deltas": deltas,
     "markdown": markdown,
+    "letta": letta,
 }
 
 

@@ -31,6 +31,7 @@ BRIDGES = (
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
     *("streaming", "first-words", "deltas", "idle"),
+    *("app-server-letta", "app-server-openai"),
 )
 #: Baselines, each with its own namespace.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare")

@@ -16,6 +16,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from benchmarks.figure import Aim, Figure, median
 from benchmarks.program import LoggedProgram
@@ -50,7 +51,7 @@ async def idle_poll(ground: Ground) -> list[Figure]:
     ):
         await server.logs("listening")
         config = ground.config("rename", server.heard["listening"][0]["url"])
-        watched = [(make_upstream(each, session), each) for each in config.upstreams]
+        watched = [(make_upstream(each, session, MemoryConversations()), each) for each in config.upstreams]
         signals = Signals()
         upstream_status = UpstreamStatus(KeyValues(database), signals)
         # No rooms are made: the figure is about looking.

@@ -35,6 +35,7 @@ from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import edit, message
 from agent_bridge.render.rendition import Pace, Rendition, ops_for
 from agent_bridge.upstream.answer import AnswerRequest, TextDelta
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ async def serve(config: Config) -> None:
     ):
         token = service.as_token.get_secret_value()
         homeserver = Homeserver(config.homeserver.address, token, config.namespace, matrix)
-        relay = StatelessRelay(config, homeserver, make_upstream(config.upstreams[0], session))
+        relay = StatelessRelay(config, homeserver, make_upstream(config.upstreams[0], session, MemoryConversations()))
         app = web.Application(client_max_size=MAX_BODY + 1)
         AppServiceEndpoint(service.hs_token.get_secret_value(), relay).add_routes(app)
         runner = web.AppRunner(app, access_log=None)

@@ -1,7 +1,7 @@
 """Install a set of packages from locks/ into .venv, write locks/ from pyproject.toml, or audit locks/.
 
 It needs only the standard library. It installs with uv, or with pip if uv cannot be installed or fails. The stamp
-.venv/.SET marks a complete installation.
+.venv/.SET marks a complete installation. A set of a foreign program has an environment apart from .venv.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from typing import Final
 
 TOP: Final = Path(__file__).resolve().parent.parent
 VENV: Final = TOP / ".venv"
-PYTHON: Final = VENV / "bin" / "python"
-UV: Final = VENV / "bin" / "uv"
 LOCKS: Final = TOP / "locks"
 
 #: The sets and their sources in pyproject.toml. The versions of the first set apply to the others.
@@ -29,13 +27,18 @@ SETS: Final = {
     "unit": ("pyproject.toml", "--group", "build", "--group", "unit"),
     "run": ("pyproject.toml",),
     "tools": ("--group", "tools"),
+    "letta-v1": ("--group", "letta-v1"),
 }
+#: The environments of foreign programs, which do not contain the checkout. The programs are retired and fail with newer
+#: packages, so that their locked versions stay, also those with known vulnerabilities.
+APART: Final = {"letta-v1": TOP / ".venv-letta-v1"}
 #: The stamps of an installed set: it contains all packages of these sets.
 STAMPS: Final = {
     "dev": ("dev", "demo", "unit", "tools"),
     "demo": ("demo", "tools"),
     "unit": ("unit", "tools"),
     "tools": ("tools",),
+    "letta-v1": ("letta-v1",),
 }
 #: The program that looks for advisories. It runs in an environment of its own.
 AUDITOR: Final = "pip-audit>=2.10,<3"
@@ -74,7 +77,7 @@ def main() -> int:
 
 
 def install(name: str) -> None:
-    """Install the packages of the set *name* and the checkout itself into .venv.
+    """Install the packages of the set *name* and the checkout itself into .venv, or into the environment of the set.
 
     Only one process installs at a time. An interrupted installation leaves no stamp.
     """
@@ -82,29 +85,32 @@ def install(name: str) -> None:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if _is_current(name):
             return
-        print(f"Installing the packages of locks/{name}.txt into .venv", flush=True)
-        stamps = [VENV / f".{each}" for each in STAMPS]
-        if not any(stamp.exists() for stamp in stamps) or not _has_pip():
+        venv = _environment(name)
+        print(f"Installing the packages of locks/{name}.txt into {venv.name}", flush=True)
+        stamps = [venv / f".{each}" for each in STAMPS if _environment(each) == venv]
+        if not any(stamp.exists() for stamp in stamps) or not _has_pip(venv):
             # There is no environment, or an interrupted installation left an incomplete one.
-            _run(sys.executable, "-m", "venv", "--clear", str(VENV))
+            _run(sys.executable, "-m", "venv", "--clear", str(venv))
         for stamp in stamps:
             stamp.unlink(missing_ok=True)
         _fill(name)
         for each in STAMPS[name]:
-            (VENV / f".{each}").touch()
+            (venv / f".{each}").touch()
 
 
 def lock(*, upgrade: bool) -> None:
     """Write all files of locks/. Unless *upgrade* is true, versions stay if pyproject.toml allows them."""
     # Without find-links: another index may have fewer files of a package, and their hashes would be missing.
-    environment = os.environ | _pip_settings()
+    environment = os.environ | _pip_settings(VENV)
     environment.pop("UV_FIND_LINKS", None)
     for name, sources in SETS.items():
-        same = () if name == "dev" else ("--constraints", "locks/dev.txt")
+        same = () if name == "dev" or name in APART else ("--constraints", "locks/dev.txt")
+        newest = ("--upgrade",) if upgrade and name not in APART else ()
         _run(
-            *(str(UV), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate"),
-            *("--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command", "make lock"),
-            *(*(("--upgrade",) if upgrade else ()), *sources, *same, "--output-file", f"locks/{name}.txt"),
+            *(str(_program(VENV, "uv")), "pip", "compile", "--quiet", "--universal", "--generate-hashes"),
+            *("--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+            *("--custom-compile-command", "make lock"),
+            *(*newest, *sources, *same, "--output-file", f"locks/{name}.txt"),
             environment=environment,
         )
 
@@ -114,11 +120,11 @@ def audit(options: list[str]) -> None:
 
     pip-audit asks the index for the advisories of each package. It fails if there are any.
     """
-    files = [word for name in SETS for word in ("--requirement", f"locks/{name}.txt")]
+    files = [word for name in SETS if name not in APART for word in ("--requirement", f"locks/{name}.txt")]
     _run(
-        *(str(UV), "tool", "run", "--quiet", "--from", AUDITOR, "pip-audit"),
+        *(str(_program(VENV, "uv")), "tool", "run", "--quiet", "--from", AUDITOR, "pip-audit"),
         *("--disable-pip", "--require-hashes", "--progress-spinner", "off", *files, *options),
-        environment=os.environ | _pip_settings(),
+        environment=os.environ | _pip_settings(VENV),
     )
 
 
@@ -138,28 +144,43 @@ def uv_settings(listing: str) -> dict[str, str]:
     return found
 
 
+def _environment(name: str) -> Path:
+    """Return the folder of the environment of the set *name*."""
+    return APART.get(name, VENV)
+
+
+def _program(venv: Path, name: str) -> Path:
+    return venv / "bin" / name
+
+
 def _is_current(name: str) -> bool:
-    stamp = VENV / f".{name}"
-    sources = (TOP / "pyproject.toml", LOCKS / f"{name}.txt", LOCKS / "tools.txt", Path(__file__))
+    stamp = _environment(name) / f".{name}"
+    sources = [LOCKS / f"{name}.txt", LOCKS / "tools.txt", Path(__file__)]
+    if name not in APART:
+        # The checkout is a package of the environment.
+        sources.append(TOP / "pyproject.toml")
     return stamp.exists() and all(stamp.stat().st_mtime >= source.stat().st_mtime for source in sources)
 
 
-def _has_pip() -> bool:
+def _has_pip(venv: Path) -> bool:
+    command = (_program(venv, "python"), "-m", "pip", "--version")
     try:
-        return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
         return False
 
 
 def _fill(name: str) -> None:
-    pip = (str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check")
-    uv = (str(UV), "pip", "install", "--quiet", "--python", str(PYTHON))
+    venv = _environment(name)
+    python = _program(venv, "python")
+    pip = (str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+    uv = (str(_program(venv, "uv")), "pip", "install", "--quiet", "--python", str(python))
     try:
         _run(*pip, "--only-binary", ":all:", "--require-hashes", "--requirement", "locks/tools.txt")
         if name != "tools":
             # Tests start hundreds of processes, which need the byte code even if Python must not write any.
-            compiled = ("--compile-bytecode",) if name == "dev" else ()
-            _packages(name, *uv, *compiled, environment=os.environ | _pip_settings())
+            compiled = ("--compile-bytecode",) if name in {"dev", *APART} else ()
+            _packages(name, *uv, *compiled, environment=os.environ | _pip_settings(venv))
     except (subprocess.CalledProcessError, OSError):
         if name == "tools":
             raise
@@ -169,13 +190,16 @@ def _fill(name: str) -> None:
 
 def _packages(name: str, *install: str, environment: dict[str, str] | None = None) -> None:
     _run(*install, "--require-hashes", "--requirement", f"locks/{name}.txt", environment=environment)
+    if name in APART:
+        return
     _run(*install, "--no-deps", "--no-build-isolation", "--editable", ".", environment=environment)
-    _run(str(PYTHON), "-m", "compileall", "-q", "agent_bridge")
+    _run(str(_program(VENV, "python")), "-m", "compileall", "-q", "agent_bridge")
 
 
-def _pip_settings() -> dict[str, str]:
+def _pip_settings(venv: Path) -> dict[str, str]:
     """Return the settings of pip for uv, except those with an environment variable that is already set."""
-    listing = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
+    command = (_program(venv, "python"), "-m", "pip", "config", "list")
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {key: value for key, value in uv_settings(listing).items() if key not in os.environ}
 
 

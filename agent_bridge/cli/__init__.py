@@ -84,9 +84,12 @@ def init(
     *,
     homeserver: Annotated[str | None, typer.Option(help="URL at which the bridge reaches Synapse.")] = None,
     domain: Annotated[str | None, typer.Option(help="Synapse's server_name: the end of user ids.")] = None,
-    upstream: Annotated[str | None, typer.Option(help="URL of a server that hosts agents; ends in /v1.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="URL of a server that hosts agents.")] = None,
     admin: Annotated[str | None, typer.Option(help="Matrix id of the administrator of the bridge.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Upstream's API key; env:NAME: from the environment.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of the upstream: openai, letta or letta_v1. Default: by its answers.")
+    ] = None,
     upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
     plain_names: Annotated[
         bool | None, typer.Option("--plain-names", help="Name agents and rooms without “Letta Agent”.")
@@ -112,6 +115,7 @@ def init(
         admin=admin,
         api_key=api_key,
         plain_names=plain_names,
+        kind=kind,
         upstream_name=upstream_name,
         address=address,
         hostname=hostname,
@@ -161,6 +165,26 @@ def doctor(
         return all_passed
 
     raise typer.Exit(0 if asyncio.run(examine()) else 1)
+
+
+@cli.command()
+def plan(
+    upstream: Annotated[str | None, typer.Argument(help="Name of the upstream; default: all.")] = None,
+    *,
+    config: ConfigFile = _DEFAULT,
+    kind: Annotated[str | None, typer.Option(help="Compare as this kind; default: that of the configuration.")] = None,
+) -> None:
+    """Show which rooms keep their agents if the kind of an upstream changes. Writes nothing.
+
+    Exit code 1: the list of agents does not tell for every room, or a server does not answer.
+    """
+    from agent_bridge.cli.plan import plan as compare
+
+    # The comparison is the output; log lines would appear inside it.
+    logging.disable()
+    text, is_clear = asyncio.run(compare(_load(config), upstream, kind))
+    say(text)
+    raise typer.Exit(0 if is_clear else 1)
 
 
 @cli.command()

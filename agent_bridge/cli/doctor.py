@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from agent_bridge.cli.init import LETTA
-from agent_bridge.cli.probe import examine_upstream, without_credentials
+from agent_bridge.cli.probe import examine_upstream, is_app_server, without_credentials
 from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.document import parse
 from agent_bridge.config.registration import registration
@@ -27,6 +27,7 @@ from agent_bridge.core.errors import (
     SchemaTooOld,
     StoreError,
     UpstreamError,
+    UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.appservice import AppServiceEndpoint
@@ -36,6 +37,7 @@ from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.embedded import database_uri
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import describe
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ class Doctor:
                 yield await self._ping(homeserver) if token_accepted.ok else _skipped("homeserver → bridge")
         async with aiohttp.ClientSession() as session:
             for each in self._config.upstreams:
-                yield await self._upstream(each, session)
+                async for finding in self._upstream(each, session):
+                    yield finding
 
     def _configuration(self) -> Finding:
         """Check that only its owner can read the configuration."""
@@ -276,27 +279,46 @@ class Doctor:
         finally:
             await runner.cleanup()
 
-    async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> Finding:
-        """Check that an upstream lists its agents."""
-        check = f"upstream {config.name}"
-        address = without_credentials(config.url)
+    async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> AsyncIterator[Finding]:
+        """Check that an upstream lists its agents; tell of a kind that offers more."""
+        check, address = f"upstream {config.name}", without_credentials(config.url)
         try:
-            async with aclosing(make_upstream(config, session)) as upstream:
+            async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
                 agents = await upstream.agents()
         except UpstreamError as error:
-            remedy = "check its url and api_key, and that it runs"
-            return Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy)
-        found = await examine_upstream(config, session)
-        if found.is_letta and (missing := missing_for_letta(config)):
+            yield Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy_for(error, config))
+            return
+        found = await examine_upstream(config, session) if config.kind == "openai" else None
+        is_letta = found is not None and found.is_letta
+        if is_letta and (missing := missing_for_letta(config)):
             text = f"{address} is Letta, which remembers its answers only with other settings of this upstream"
-            return Finding(check, False, text, f"set {', '.join(missing)}")
-        count = 0 if agents is UNCHANGED else len(agents)
-        text = ", ".join([f"{address} answers", ENGLISH.count(count, ENGLISH.agent), *describe(upstream.can)])
-        return Finding(check, True, text)
+            yield Finding(check, False, text, f"set {', '.join(missing)}")
+        else:
+            count = ENGLISH.count(0 if agents is UNCHANGED else len(agents), ENGLISH.agent)
+            names = describe(upstream.can)
+            facts = [f"{address} answers", count, upstream.server, f"capabilities: {', '.join(names)}" if names else ""]
+            yield Finding(check, True, ", ".join(filter(None, facts)))
+        if is_letta and await is_app_server(config, session):
+            command = f"agent-bridge plan {config.name} --kind letta"
+            text = (
+                "kind: letta gives agents ids that last, approvals of tools, and conversations that survive a restart"
+            )
+            yield Finding(check, True, text, f"{command} shows the change, and writes nothing")
 
 
 def _skipped(check: str) -> Finding:
     return Finding(check, True, "not checked, because an earlier check failed", skipped=True)
+
+
+def remedy_for(error: UpstreamError, config: UpstreamConfig) -> str:
+    """Return the remedy of an *error* that the request for the agents raised."""
+    if config.kind != "letta":
+        return "check its url and api_key, and that it runs"
+    if error.is_about_key:
+        return "set api_key to the token of the server (--ws-token-file)"
+    if isinstance(error, UpstreamProtocolError):
+        return "install a version of Letta that the bridge knows, or set kind: openai"
+    return "check its url and headers, and that letta server runs"
 
 
 def missing_for_letta(config: UpstreamConfig) -> list[str]:

@@ -42,7 +42,7 @@ class InitAnswers:
     upstream_kind: str = "openai"
     #: Key of the upstream or ``env:NAME``, None when it needs none.
     api_key: str | None = None
-    #: Whether the upstream is Letta, which keeps the history of a conversation itself.
+    #: Whether the upstream is Letta. Its OpenAI API keeps the history of a conversation itself.
     is_letta: bool = False
     #: Whether agents and their rooms have the agents' plain names.
     plain_names: bool = False
@@ -77,7 +77,7 @@ def new_config(answers: InitAnswers) -> Config:
                 "kind": answers.upstream_kind,
                 "url": answers.upstream,
                 "api_key": answers.api_key,
-                **(LETTA if answers.is_letta else {}),
+                **(LETTA if answers.is_letta and answers.upstream_kind == "openai" else {}),
             }
         ],
         "templates": _PLAIN if answers.plain_names else {},

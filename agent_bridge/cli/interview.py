@@ -10,7 +10,14 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from agent_bridge.cli.init import InitAnswers
-from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream, without_credentials
+from agent_bridge.cli.probe import (
+    FoundUpstream,
+    find_server_name,
+    find_upstream,
+    is_on_this_machine,
+    without_credentials,
+)
+from agent_bridge.config.kinds import KINDS, UpstreamKind, parse_kind
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.config.types import ENVIRONMENT, ServerName, Url, UserId
 from agent_bridge.core.errors import ConfigError, UpstreamUnreachable
@@ -18,6 +25,9 @@ from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+#: The servers of the kinds that have one server only.
+_NAMES = {"letta": "Letta's App Server", "letta_v1": "Letta's REST server"}
 
 
 def interview(
@@ -28,6 +38,7 @@ def interview(
     admin: str | None,
     api_key: str | None,
     plain_names: bool | None,
+    kind: str | None,
     **settings: Any,
 ) -> tuple[InitAnswers, list[str]]:
     """Return the answers about a new bridge, and notes for the operator.
@@ -44,14 +55,17 @@ def interview(
     if domain is not None and server_name is not None and domain != server_name:
         raise ConfigError(f"homeserver.domain: {domain} is wrong: the homeserver calls itself {server_name}")
     domain = domain or _ask("Homeserver's server_name", ServerName, default=server_name)
-    upstream = upstream or _ask("Upstream URL (ends in /v1)", Url)
+    upstream = upstream or _ask("Upstream URL", Url)
     if interactive and api_key is None:
         text = "Upstream's API key (empty: none; env:NAME: from the environment)"
         api_key = typer.prompt(text, default="", show_default=False, hide_input=True)
     admin = admin or _ask("Your Matrix id", UserId)
     if interactive and plain_names is None:
         plain_names = typer.confirm("Show each agent by its plain name, without “Letta Agent”?", default=False)
-    found = _find_upstream(settings["upstream_name"], upstream, api_key)
+    known_kind = None if kind is None else parse_kind(kind)
+    found = _find_upstream(settings["upstream_name"], upstream, api_key, known_kind)
+    if interactive and known_kind is None and found is not None and found.kind != "openai":
+        found = _choose_kind(found, settings["upstream_name"], upstream, api_key)
     answers = InitAnswers(
         homeserver=homeserver,
         domain=domain,
@@ -59,33 +73,45 @@ def interview(
         admin=admin,
         api_key=api_key or None,
         plain_names=bool(plain_names),
+        upstream_kind=found.kind if found is not None else known_kind or "openai",
         is_letta=found is not None and found.is_letta,
         **settings,
     )
+    return answers, _notes(homeserver, server_name, found, api_key)
+
+
+def _notes(homeserver: str, server_name: str | None, found: FoundUpstream | None, api_key: str | None) -> list[str]:
+    """Return the notes about the servers."""
     notes: list[str] = []
     if server_name is None:
         notes.append(
             f"{without_credentials(homeserver)} does not tell its server_name. agent-bridge doctor checks it later."
         )
     if found is not None:
-        notes.append(_described(found, api_key))
-    return answers, notes
+        notes += [_described(found, api_key), *_remarks(found, api_key)]
+    return notes
 
 
-def _find_upstream(name: str, url: str, api_key: str | None) -> FoundUpstream | None:
+def _choose_kind(found: FoundUpstream, name: str, url: str, api_key: str | None) -> FoundUpstream | None:
+    """Ask for the kind of the upstream that was *found*, and return the upstream as that kind."""
+    chosen = parse_kind(_ask(f"Kind of the upstream ({KINDS})", UpstreamKind, default=found.kind))
+    return found if chosen == found.kind else _find_upstream(name, url, api_key, chosen)
+
+
+def _find_upstream(name: str, url: str, api_key: str | None, kind: UpstreamKind | None = None) -> FoundUpstream | None:
     """Return the upstream at *url*; None if the answers are not valid, which :func:`initialise` reports."""
     values = {"name": name, "url": url, "api_key": _key(api_key)}
     try:
         config = UpstreamConfig.model_validate(values)
     except ValidationError:
         return None
-    return asyncio.run(find_upstream(config))
+    return asyncio.run(find_upstream(config, kind))
 
 
 def _described(found: FoundUpstream, api_key: str | None) -> str:
     """Return the note about the upstream. It contains no key."""
     url = without_credentials(found.url)
-    kind = "Letta" if found.is_letta else "the upstream"
+    kind = _NAMES.get(found.kind) or ("Letta" if found.is_letta else "the upstream")
     if isinstance(found.agents, int):
         return f"{kind} lists {ENGLISH.count(found.agents, ENGLISH.agent)} at {url}."
     later = "agent-bridge doctor checks it later."
@@ -101,6 +127,23 @@ def _described(found: FoundUpstream, api_key: str | None) -> str:
         name = api_key.removeprefix(ENVIRONMENT)
         return f"{kind} answers at {url} and needs an API key{detail}: {name} is not set here. {later}"
     return f"{kind} answers at {url} and needs an API key{detail}: set {place}. {later}"
+
+
+def _remarks(found: FoundUpstream, api_key: str | None) -> list[str]:
+    """Return notes about the kind of the upstream."""
+    remarks: list[str] = []
+    if found.obstacle is not None:
+        remarks.append(
+            f"config.yaml has kind: {found.kind}, because no other kind is possible: {found.obstacle.says(ENGLISH)}."
+        )
+    elif found.kind != "openai":
+        remarks.append(f"config.yaml has kind: {found.kind}. agent-bridge init --kind openai uses its OpenAI API.")
+    if found.kind == "letta" and isinstance(found.agents, int) and not api_key and not is_on_this_machine(found.url):
+        remarks.append(
+            "This App Server takes commands from other machines without a token. Start it with --ws-auth "
+            "capability-token --ws-token-file FILE, and set upstreams[0].api_key in config.yaml."
+        )
+    return remarks
 
 
 def _ask(question: str, kind: Any, *, default: str | None = None) -> str:

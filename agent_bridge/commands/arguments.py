@@ -9,6 +9,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
+``Words``                 any text; takes several words                              ``[reason]``
 ``PageNumber``            the number of a page; any other word is the first page     ``[page]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
 ========================= ========================================================== =====================
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 UserId = NewType("UserId", str)
 PageNumber = NewType("PageNumber", int)
 AgentName = NewType("AgentName", str)
+#: Any words.
+Words = NewType("Words", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
 OneAgent = NewType("OneAgent", AgentRoom)
 
@@ -248,6 +251,10 @@ async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> AgentN
     return AgentName(value)
 
 
+async def _words_as_they_are(_argument: Argument, value: str, _ctx: CommandContext) -> Words:
+    return Words(value)
+
+
 async def _user(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
     try:
         parse_user_id(value)
@@ -270,5 +277,6 @@ _KINDS: dict[Any, Kind] = {
     AgentName: Kind(_text),
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
+    Words: Kind(_words_as_they_are, spans=True),
     MessageReference: Kind(_reference, spans=True),
 }

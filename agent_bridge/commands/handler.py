@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, identity, rooms, status, turns
+from agent_bridge.commands import agents, approvals, identity, letta, rooms, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.results.commands import CommandFailed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, identity, turns, rooms, status)
+    return Registry.of(agents, approvals, identity, turns, rooms, letta, status)
 
 
 class CommandHandler:
@@ -65,7 +65,11 @@ class CommandHandler:
             role=role,
             room_id=turn.room_id,
             in_agent_room=turn.in_agent_room,
+            thread=turn.root or "",
             event_id=turn.event_id,
+            agent=turn.agent,
+            session="" if turn.agent is None else turn.session,
+            was_interrupted=turn.attempts > 1,
         )
         try:
             return await self._registry.run(turn.body, ctx)

@@ -34,16 +34,19 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.results.commands import Result
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
+    from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
+    from agent_bridge.upstream.base import Upstream
 
     Run = Callable[..., Coroutine[Any, Any, Result]]
 
@@ -67,6 +70,7 @@ class CommandServices:
     rooms: Rooms
     turns: Turns
     turn_admin: TurnAdmin
+    approvals: Approvals
     lanes: Lanes
     traces: Traces
     upstream_status: UpstreamStatus
@@ -75,6 +79,8 @@ class CommandServices:
     namespace: Namespace
     #: By user id, domain or ``*``.
     permissions: Mapping[str, Role]
+    #: By name.
+    upstreams: Mapping[str, Upstream]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +96,16 @@ class CommandContext:
     room_id: str
     #: Whether that is an agent's room.
     in_agent_room: bool
+    #: Root of the thread in which it was given; empty: the room itself.
+    thread: str
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
+    #: The agent in whose lane the command is, and the name of the lane's conversation for its upstream; None and empty
+    #: for a command in the lane of the bot.
+    agent: Agent | None = None
+    session: str = ""
+    #: Whether an earlier attempt may have run the command.
+    was_interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Traces:
                 TracePart(send.part, send.event_id, send.created_at) for send in sends if send.event_id is not None
             ),
             is_redacted=summary.is_redacted,
+            usage=summary.usage,
         )
 
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agent_bridge.config.model import Config
+from agent_bridge.config.kinds import users_of
+from agent_bridge.config.model import Config, UpstreamConfig
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 
@@ -82,7 +83,9 @@ def _item(section: Section) -> Iterator[str]:
 
 def _keys(section: Section, indent: str) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
-        yield from _comment(field.description, indent)
+        users = users_of(name) if isinstance(section, UpstreamConfig) else ""
+        only = f" Only with {users}." if users else ""
+        yield from _comment(f"{field.description or ''}{only}", indent)
         yield indent + _line(name, field, getattr(section, name))
 
 

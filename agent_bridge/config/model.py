@@ -22,6 +22,7 @@ from agent_bridge.config.conversations import (
     TemplatesConfig,
     ThreadsConfig,
 )
+from agent_bridge.config.kinds import KINDS_OF_KEYS, UpstreamKind, refuse_unused
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
     ENVIRONMENT,
@@ -40,6 +41,7 @@ from agent_bridge.config.types import (
     Url,
     refuse_ambiguous_password,
 )
+from agent_bridge.core.approvals import Rule
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.rooms import Show, Streaming
 
@@ -132,8 +134,10 @@ class UpstreamConfig(Section):
     """A server that hosts agents."""
 
     name: UpstreamName = Field(description="Name in commands, logs and the database.")
-    kind: Literal["openai"] = Field(
-        "openai", description="Protocol. openai: a server with /v1/models and /v1/chat/completions."
+    kind: UpstreamKind = Field(
+        "openai",
+        description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
+        "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
     )
     url: Url = Field(
         description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]
@@ -232,6 +236,22 @@ class UpstreamConfig(Section):
         description="Model that transcribes voice messages (/audio/transcriptions). Without it they are not accepted.",
         examples=["whisper-1"],
     )
+    approvals: Rule | dict[str, Rule] = Field(
+        Rule.ASK,
+        description="Tools for which the server requests a decision. ask: a card in the room asks the person who asked "
+        "the agent, or an administrator. allow, deny: the bridge decides. Or a rule for each glob of tools' names; the "
+        "first match counts, and tools without a match are asked about. The name of a tool of an MCP server begins "
+        "with the label of its server: files.delete.",
+        examples=[{"Read*": "allow", "Bash": "ask"}],
+    )
+    approval_timeout: StrictFloat = Field(
+        3600, gt=0, le=604_800, description="Seconds after which a tool call without a decision is refused."
+    )
+    matrix_tools: bool = Field(
+        True,
+        description="Whether agents get tools of the bridge: react, send a file, read the last messages, list the "
+        "participants, each in the room in which the agent was asked.",
+    )
     connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds after which an attempt to connect fails.")
     idle_timeout: StrictFloat = Field(
         300, gt=0, description="Seconds without data after which an answer counts as broken off."
@@ -242,6 +262,18 @@ class UpstreamConfig(Section):
         ge=100,
         description="Maximum length of an answer in characters. The room is told if an answer is longer.",
     )
+
+    @field_validator(*KINDS_OF_KEYS)
+    @classmethod
+    def _has_an_effect(cls, value: object, info: ValidationInfo) -> object:
+        key, api = str(info.field_name), info.data.get("api")
+        refuse_unused(cls, key, value, info.data.get("kind"), str(value) if key == "api" else api)
+        return value
+
+    @property
+    def approval_rules(self) -> dict[str, Rule]:
+        """The rules for tool calls, by the globs of the tools' names."""
+        return {"*": self.approvals} if isinstance(self.approvals, Rule) else self.approvals
 
 
 class RetentionConfig(Section):

@@ -52,3 +52,5 @@ class Agent:
     avatar: str | None = None
     #: Its description on the upstream.
     description: str = ""
+    #: The kind of upstream whose list has *model*.
+    kind: str = "openai"

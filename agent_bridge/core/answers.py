@@ -20,6 +20,10 @@ class Part:
     ACTIVITY_THREAD: Final = range(-2, -1_002, -1)
     #: The notice that the message waits for the upstream. It is redacted when the answer begins.
     WAITING: Final = -1_002
+    #: Cards that ask whether a tool may run: ``CARDS[0]`` is the first one.
+    CARDS: Final = range(-2_000, -12_000, -1)
+    #: Files and reactions that the agent sends by tools of the bridge. The number derives from the call and the retry.
+    ACTS: Final = range(-1_000_000_000, -2_000_000_000, -1)
     #: The text of the answer in its order, then a notice of the bridge about it.
     TEXT: Final = range(500_000)
     #: Files.

@@ -63,6 +63,11 @@ _ABOUT_SETTINGS = frozenset(
         "upstream_no_tls",
         "upstream_perhaps_http",
         "upstream_perhaps_https",
+        "upstream_no_websocket",
+        "upstream_origin",
+        "upstream_upgrade",
+        "letta_version",
+        "letta_lacks",
         "upstream_web_page",
         "voice_no_path",
         "answer_no_completion",
@@ -190,6 +195,9 @@ class UpstreamError(BridgeError):
     not_begun: bool = False
     #: Whether the same question may succeed with less history. The upstream did nothing.
     perhaps_too_long: bool = False
+    #: HTTP status of the response that is the cause, and the beginning of its body; None without a response.
+    status: int | None = None
+    body: bytes = b""
 
     def __init__(self, text: Text, *, retry_after: float | None = None, detail: str | None = None) -> None:
         super().__init__(ENGLISH.render(text))

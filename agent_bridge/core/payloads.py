@@ -86,6 +86,8 @@ class RefusalReason(StrEnum):
     NO_COMMAND = "no_command"
     #: It changes, or repeats, a message that no agent was asked, or that is not known any more.
     UNKNOWN_TARGET = "unknown_target"
+    #: It decides about a tool call of an agent that another person asked.
+    NO_DECIDER = "no_decider"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,8 @@ class IgnoreReason(StrEnum):
     MERGED = "merged"
     #: It asked to end an answer, which was done at once.
     STOP = "stop"
+    #: It decided about a tool call, or came too late for it.
+    DECISION = "decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,8 @@ class Turn:
     #: with the attempts before them.
     upstream_waits: int = 0
     upstream_waited: float = 0.0
+    #: The upstream's reference of the run of the last attempt, None if it is not known.
+    run: str | None = None
 
     @property
     def payloads(self) -> tuple[Payload, ...]:
@@ -248,5 +252,6 @@ class Send:
     event_id: str | None
     #: The number of events of this part that were redacted so that the part is sent again.
     generation: int
-    #: When the intention was written.
+    #: When the intention was written; whether that was before the turn was asked again.
     created_at: datetime
+    is_earlier: bool = False

@@ -1,4 +1,4 @@
-"""The status of an upstream, as the leader last saw it."""
+"""The status of an upstream as the leader last saw it, and the conversations that an upstream keeps."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ class Health:
     appeared: tuple[str, ...] = ()
     #: Number of agents that appeared at once, too many to get rooms before an operator confirms it.
     waiting: int = 0
+    #: Its kind, the software of its server and the names of its capabilities; empty before the first list.
+    kind: str = ""
+    server: str = ""
+    capabilities: tuple[str, ...] = ()
+    #: The names of the agents whose ids are *appeared*.
+    appeared_names: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -31,3 +37,15 @@ class Health:
     def held(self) -> bool:
         """Whether changes of its list wait for an operator's word."""
         return bool(self.doubted or self.appeared or self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """A lane's conversation on the server."""
+
+    #: The server's id; empty while the first one is made.
+    ref: str
+    #: A unique word in the names of conversations while one is made that replaces *ref*; empty at other times.
+    marker: str = ""
+    #: Whether *ref* is the new conversation already, and only the names are left to be changed.
+    is_made: bool = False

@@ -147,6 +147,7 @@ class Texts:
     too_old: str
     agent_gone: str
     agent_gone_named: str
+    agent_unknown: str
     agent_gone_upstream: str
     conversation_too_long: str
     message_too_long: str
@@ -183,6 +184,33 @@ class Texts:
     upstream_no_tls: str
     upstream_perhaps_http: str
     upstream_perhaps_https: str
+    upstream_command: str
+    upstream_no_websocket: str
+    upstream_origin: str
+    upstream_upgrade: str
+    letta_version: str
+    letta_lacks: str
+    letta_not_accepted: str
+    letta_interrupted: str
+    letta_decided_elsewhere: str
+    decision_unanswered: str
+    approval_closed: str
+
+    #: Cards that ask whether a tool may run.
+    approval_asked: str
+    approval_how: str
+    approval_always: str
+    approval_allowed: str
+    approval_always_allowed: str
+    approval_denied: str
+    approval_expired: str
+    approval_withdrawn: str
+    approval_arguments: str
+    approval_hidden: str
+    approval_by_person: str
+    approval_by_rule: str
+    approval_no_answer: str
+
     upstream_closed: str
     upstream_slow: str
     upstream_silent: str
@@ -198,6 +226,7 @@ class Texts:
     list_no_list: str
     list_no_ids: str
     list_repeats: str
+    history_repeats: str
     list_pages: str
     answer_problem: str
     answer_characters: str
@@ -207,6 +236,8 @@ class Texts:
     answer_filtered: str
     answer_error: str
     answer_aborted: str
+    run_unknown: str
+    run_goes_on: str
     empty: str
     empty_tool: str
     empty_length: str

@@ -69,15 +69,28 @@ class CommandTexts:
     status_more_rooms: str
     status_unclear: str
     status_failing: str
+    status_capabilities: str
+    status_switched: str
     not_asked_yet: str
 
     #: Answers to commands about a room, by the value of the setting.
     busy: Mapping[str, str]
     stream: Mapping[str, str]
 
+    #: Answers to the command ``letta``; descriptions of the commands of Letta, by name; and refusals, by
+    #: :class:`~agent_bridge.core.results.server_commands.CommandRefusal`, or ``nearest``.
+    letta_head: str
+    letta_none: str
+    letta_done: str
+    letta_failed: str
+    letta_help: Mapping[str, str]
+    letta_refused: Mapping[str, str]
+
     #: Answers to commands about messages.
     stopping: str
     nothing_runs: str
+    #: By :class:`~agent_bridge.core.approvals.DecisionResult`.
+    decided: Mapping[str, str]
     queue_empty: str
     none_failed: str
     retried_all: str
@@ -126,4 +139,6 @@ class CommandTexts:
     steps: Mapping[str, str]
     trace_part: str
     trace_counts: str
+    trace_tokens: str
+    trace_tokens_cached: str
     trace_question: str

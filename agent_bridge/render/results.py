@@ -15,6 +15,7 @@ from agent_bridge.core.results.commands import (
     CommandFailed,
     CommandList,
     CommandUsage,
+    DecisionMade,
     Dropped,
     FailedTurns,
     InvalidArguments,
@@ -37,16 +38,19 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, link
+from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
-from agent_bridge.render.upstreams import upstream_status
+from agent_bridge.render.upstreams import upstream_facts, upstream_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from agent_bridge.core.upstreams import Health
     from agent_bridge.i18n.catalogue import Texts
 
 #: Agents that are shown if a name may mean several.
@@ -67,6 +71,7 @@ class ResultRenderer:
             AgentList: self._agent_list,
             CommandFailed: self._command_failed,
             CommandList: self._command_list,
+            DecisionMade: lambda result: texts.commands.decided[result.result],
             Dropped: self._dropped,
             FailedTurns: self._failed_turns,
             InvalidArguments: self._invalid_arguments,
@@ -79,6 +84,9 @@ class ResultRenderer:
             Reconnected: self._reconnected,
             Retried: self._retried,
             RetriedAll: self._retried_all,
+            ServerCommandDone: lambda result: render_done(result, texts),
+            ServerCommandList: lambda result: render_list(result, texts, prefix),
+            ServerCommandRefused: lambda result: render_refused(result, texts, prefix),
             StatusReport: self._status_report,
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],
@@ -277,9 +285,13 @@ class ResultRenderer:
         shown = rooms[:_ROWS]
         if len(rooms) > _ROWS:
             shown.append(texts.commands.status_more_rooms.format(count=len(rooms) - _ROWS))
-        return "\n".join([*lines, *self._upstreams(result), *shown])
+        return "\n".join([*lines, *map(self._with_facts, result.upstreams), *shown])
 
-    def _upstreams(self, result: SyncReport | StatusReport) -> list[str]:
+    def _with_facts(self, health: Health) -> str:
+        facts = upstream_facts(health, self._texts)
+        return f"- {upstream_status(health, self._texts, self._prefix)}{f' ({facts})' if facts else ''}"
+
+    def _upstreams(self, result: SyncReport) -> list[str]:
         return [f"- {upstream_status(health, self._texts, self._prefix)}" for health in result.upstreams]
 
 

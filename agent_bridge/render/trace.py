@@ -51,6 +51,10 @@ def _turn(turn: TurnTrace, reference: str, texts: Texts) -> str:
             interruptions=texts.count(turn.interruptions, texts.interruption),
         )
     )
+    if turn.usage is not None:
+        cached = turn.usage.cached_tokens
+        text = texts.commands.trace_tokens if cached is None else texts.commands.trace_tokens_cached
+        lines.append(text.format(read=turn.usage.input_tokens, written=turn.usage.output_tokens, cached=cached))
     if any(part.event_id == reference for part in turn.parts):
         lines.append(texts.commands.trace_question.format(event=turn.event_id))
     return "\n".join(lines)

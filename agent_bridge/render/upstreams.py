@@ -1,7 +1,8 @@
-"""The status of an upstream, as a line of Markdown for administrators."""
+"""The status of an upstream as Markdown for administrators."""
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from agent_bridge.render.content import escape, in_backticks
@@ -22,10 +23,27 @@ def upstream_status(health: Health, texts: Texts, prefix: str) -> str:
     sentences = [commands.status_upstream.format(name=name, agents=texts.count(health.agents, texts.agent))]
     if health.appeared:
         vanished = ", ".join(f"*{escape(each)}*" for each in health.vanished)
-        appeared = ", ".join(f"`{in_backticks(each)}`" for each in health.appeared)
+        # Ids that are names say enough.
+        pairs = zip_longest(health.appeared, health.appeared_names)
+        appeared = ", ".join(
+            f"`{in_backticks(each)}`" + (f" ({escape(name)})" if name not in {each, None} else "")
+            for each, name in pairs
+            if each is not None
+        )
         sentences.append(commands.status_unclear.format(vanished=vanished, appeared=appeared, prefix=prefix))
     if health.doubted:
         sentences.append(commands.status_doubted.format(doubted=health.doubted, prefix=prefix))
     if health.waiting:
         sentences.append(commands.status_waiting.format(waiting=health.waiting, prefix=prefix))
     return ". ".join(sentences)
+
+
+def upstream_facts(health: Health, texts: Texts) -> str:
+    """Return the kind of an upstream, the software of its server and its capabilities; empty if they are not known."""
+    if not health.kind:
+        return ""
+    facts = [f"`kind: {health.kind}`", escape(health.server)]
+    if health.capabilities:
+        names = ", ".join(f"`{name}`" for name in health.capabilities)
+        facts.append(texts.commands.status_capabilities.format(names=names))
+    return ", ".join(filter(None, facts))

@@ -44,6 +44,7 @@ class DesiredAgent:
     state: AgentState = AgentState.ACTIVE
     image: str = ""
     description: str = ""
+    kind: str = "openai"
 
 
 def agent_from(row: Mapping[str, Any]) -> Agent:
@@ -63,6 +64,7 @@ def agent_from(row: Mapping[str, Any]) -> Agent:
         image_applied=row["image_applied"],
         avatar=row["avatar"],
         description=row["description"],
+        kind=row["kind"],
     )
 
 
@@ -160,6 +162,17 @@ class Agents:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["displace"], {"agent": twin})
             await connection.execute(_SQL["reconnect"], {"agent": agent, "model": model})
+
+    async def switch(self, upstream: str, kind: str, models: Mapping[int, str]) -> int:
+        """Give agents of *upstream*, by their row ids, the *models* by which its list as another *kind* has them.
+
+        An agent that has a model of that kind stays as it is. One statement also stores the change of the kind for the
+        administrators, and that the conversations on the upstream begin again. Returns the number of changed agents.
+        """
+        values: dict[str, object] = {"upstream": upstream, "kind": kind}
+        values |= {"agents": list(models), "models": list(models.values())}
+        row = await self._database.row(_SQL["switch"], values)
+        return 0 if row is None else int(row["changed"])
 
     async def describe(self, agent: int, image: str, description: str) -> None:
         """Write the address of the agent's picture and the agent's description, as its upstream gives them."""

@@ -32,6 +32,8 @@ class KeyValues:
     TOLD_ADMINS = "told_admins"
     #: By upstream: the number of reports about held changes, and the changes that the last one named.
     HELD_REPORTS = "held_reports"
+    #: By upstream whose kind has changed: the number of changes, the present kind, and the number of agents with rooms.
+    SWITCHES = "switches"
     #: The status of each upstream.
     UPSTREAMS = "upstreams"
     #: The number of requests for a sync; of those that confirm every change of the listings; and of both when the last

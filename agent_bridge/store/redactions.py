@@ -40,7 +40,7 @@ class Forgotten:
 
 
 class Redactions:
-    """Writes redactions, in the tables ``turn``, ``outbox`` and ``message``.
+    """Writes redactions, in the tables ``turn``, ``outbox``, ``message`` and ``approval``.
 
     *redact_answers*: whether the answer to a redacted message is redacted too. *bot*: localpart of the bridge bot.
     """
@@ -63,8 +63,9 @@ class Redactions:
                             took the place of an edit that is left.
         request for         It is closed if it waits.
         another answer
-        event of an answer  The answer and its transcript are forgotten. If it is being given, it ends. The next
-                            answer is sent as a new event.
+        event of an answer  The answer, its transcript and the tool calls that it asked about are forgotten. If it is
+                            being given, it ends. The next answer is sent as a new event.
+        command             Its text is forgotten, also as the reason of a decision.
         unknown event       If it is a part of an answer that is being sent, the answer is forgotten once the id of the
                             part is stored.
         ==================  =========================================================================================
@@ -79,6 +80,7 @@ class Redactions:
             # The id of a part may have been stored in the meantime; from now on its worker sees the note.
             if not await rows_of(connection, _SQL["lock_messages"], about):
                 return Forgotten()
+        await connection.execute(_SQL["forget_reason"], about)
         own = await self._forget_own(connection, change, about)
         edited = await self._restore(connection, about)
         answer = await self._withdraw(connection, about)
@@ -123,6 +125,7 @@ class Redactions:
         }
         rows = await rows_of(connection, _SQL["forget_answers"], values)
         await connection.execute(_SQL["forget_transcript"], {"turns": list(heads)})
+        await connection.execute(_SQL["forget_approvals"], {"turns": list(heads)})
         # The worker of an open turn redacts what it has shown.
         over = [row["id"] for row in rows if not row["open"] and (row["is_redacted"] or edited)]
         events = await self._shown(connection, over) if self._redact_answers else ()
@@ -153,6 +156,9 @@ class Redactions:
         rows = await rows_of(connection, _SQL["withdraw"], values)
         ended = [row["turn"] for row in rows if row["is_text"] or row["conversation"] is not None]
         await connection.execute(_SQL["forget_transcript"], {"turns": ended})
+        # What is shown besides the text goes with any event of the answer.
+        over = [row["turn"] for row in rows if not row["open"] or row["conversation"] is not None]
+        await connection.execute(_SQL["forget_approvals"], {"turns": over})
         return Forgotten(
             tuple(row["conversation"] for row in rows if row["conversation"] is not None),
             tuple(SentEvent(about["target"], row["ghost"] or self._bot) for row in rows if not row["open"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.core.usage import Usage
 from agent_bridge.store.contents import apply_edits, lock_messages
 from agent_bridge.store.payloads import decode_step, encode_step
 from agent_bridge.store.postgres.database import rows_of
@@ -55,6 +56,8 @@ class TurnSummary:
     steps: tuple[Step, ...]
     #: Whether its message was redacted.
     is_redacted: bool
+    #: The tokens of all attempts; None if the upstream reported none.
+    usage: Usage | None
     #: Event and row id of the turn that it was collected into.
     collected_into: str | None
     head: int | None
@@ -66,7 +69,8 @@ def _summary(row: DictRow) -> TurnSummary:
         "state": TurnState(row["state"]),
         "steps": tuple(decode_step(step) for step in row["steps"]),
     }
-    return TurnSummary(**{**row, **values})
+    tokens = row.pop("input_tokens"), row.pop("output_tokens"), row.pop("cached_tokens")
+    return TurnSummary(**{**row, **values}, usage=None if tokens[0] is None else Usage(*tokens))
 
 
 class TurnAdmin:

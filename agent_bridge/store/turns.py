@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.core.turns import IgnoreReason
+    from agent_bridge.core.usage import Usage
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("turns")
@@ -118,6 +119,10 @@ class Turns:
         payloads = {row["id"]: decode(row["kind"], row["payload"]) for row in rows if row["id"] is not None}
         return [replace(each, payload=payloads[each.id]) for each in waits if each.id in payloads]
 
+    async def senders(self, turn: int) -> list[str]:
+        """Return the user ids of the people whose messages *turn* answers."""
+        return [row["sender"] for row in await self._database.rows(_SQL["senders"], {"turn": turn})]
+
     async def stops(self, turns: Collection[int]) -> dict[int, StopReason]:
         """Return those of *turns* that have to end early, and why."""
         rows = await self._database.rows(_SQL["stops"], {"turns": list(turns)})
@@ -173,6 +178,10 @@ class Turns:
         """
         values = {"ref": ref, "turn": turn.id, "attempts": turn.attempts}
         await self._database.execute(_SQL["started"], values)
+
+    async def used(self, turn: Turn, usage: Usage) -> None:
+        """Add the tokens of one attempt at *turn* to those of earlier attempts. It does not wait for the disk."""
+        await self._database.execute(_SQL["used"], {"turn": turn.id, **asdict(usage)})
 
     async def commit(
         self,

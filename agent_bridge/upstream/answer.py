@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.usage import Usage
+
 if TYPE_CHECKING:
     from agent_bridge.core.errors import FileProblem
     from agent_bridge.core.transcript import ChatMessage
+    from agent_bridge.upstream.client_tools import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,21 @@ class AnswerRequest:
     session: str
     #: The same for every attempt at the same turn.
     idempotency_key: str
+    #: The number of the attempt, from 1.
+    attempt: int = 1
+    #: The title of the conversation for people.
+    title: str = ""
+    #: Ids of tool calls of earlier attempts that no person approved, so that they never ran.
+    never_ran: frozenset[str] = frozenset()
+    #: References of requests that people allowed in earlier attempts at the turn, so that the tools may have run.
+    allowed: frozenset[str] = frozenset()
+    #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
+    toolbox: Toolbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The upstream has begun to work on the question. The first event, if the upstream names its runs."""
+    """The upstream has begun to work on the question, or goes on in another run. It may name no runs."""
 
     #: The upstream's reference of the run, never empty. Only the kind of upstream that made it can read it.
     ref: str
@@ -57,7 +70,7 @@ class ToolCall:
     #: Unique within the answer.
     call_id: str
     name: str
-    #: Usually JSON. Bounded: an ellipsis at the end stands for missing characters.
+    #: Usually JSON. Bounded: an ellipsis stands for missing characters in the middle, or at the end.
     arguments: str
 
 
@@ -67,8 +80,33 @@ class ToolResult:
 
     #: The id of the :class:`ToolCall`.
     call_id: str
-    #: Bounded like the arguments.
+    #: Bounded: an ellipsis at the end stands for missing characters.
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """A tool call that waits for a person's decision."""
+
+    #: The upstream's reference of the request.
+    ref: str
+    call: ToolCall
+    #: The words of the offer to allow calls like this one from now on; empty if the upstream makes none.
+    always: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The answer goes on when the request is decided by :class:`~agent_bridge.upstream.capabilities.Approvals`."""
+
+    request: ApprovalRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalClosed:
+    """The request *ref* needs no decision any more: it was decided, or does not exist any more."""
+
+    ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +130,16 @@ class End:
     finish_reason: str
 
 
-AnswerEvent = RunStarted | TextDelta | TextWithdrawn | ReasoningDelta | ToolCall | ToolResult | FileDelta | End
+AnswerEvent = (
+    RunStarted
+    | TextDelta
+    | TextWithdrawn
+    | ReasoningDelta
+    | ToolCall
+    | ToolResult
+    | ApprovalAsked
+    | ApprovalClosed
+    | FileDelta
+    | Usage
+    | End
+)

@@ -35,8 +35,10 @@ class AgentInfo:
     id_is_name: bool = False
     #: Whether the agent keeps *model* for as long as it exists.
     id_lasts: bool = True
-    #: Address of its picture (``http`` or ``https``) and its description, empty if the upstream gives none.
-    image: str = ""
+    #: Address of its picture (``http`` or ``https``), or :data:`~agent_bridge.upstream.capabilities.PICTURE` and a
+    #: name that changes with the picture; empty if the upstream gives none, None if that is not known yet.
+    image: str | None = ""
+    #: Its description, empty if the upstream gives none.
     description: str = ""
 
 
@@ -69,6 +71,10 @@ class Upstream(Protocol):
     def can(self) -> Capabilities:
         """The additional abilities of this upstream."""
 
+    @property
+    def server(self) -> str:
+        """The software of the server and its version, as the server tells; empty if it does not, or did not yet."""
+
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
         """Return the agents that the configuration includes, in the upstream's order.
 
@@ -81,9 +87,10 @@ class Upstream(Protocol):
     def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """Send the question once, and yield the events of the answer as they arrive.
 
-        :class:`RunStarted` can only be the first event, and :class:`End` is always the last. A complete answer has
-        text that is not blank, or a file. :class:`TextWithdrawn` takes back the text before it. Closing the generator
-        early ends the request.
+        :class:`RunStarted` is the first event if the upstream names its runs, and comes again when the answer goes on
+        in another run; :class:`End` is always the last. A complete answer has text that is not blank, or a file.
+        :class:`TextWithdrawn` takes back the text before it. Each :class:`~agent_bridge.core.usage.Usage` counts tokens
+        that no other one counts. Closing the generator early ends the request.
 
         ``retryable`` of an error tells whether the same question may be repeated: it is false if the agent could act
         twice. The answer to a repeat starts at its beginning.

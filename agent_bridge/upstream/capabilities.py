@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from datetime import datetime
 
+    from agent_bridge.core.results.server_commands import CommandRefusal
     from agent_bridge.core.transcript import ChatMessage
-    from agent_bridge.upstream.answer import AnswerEvent, ToolCall
+    from agent_bridge.upstream.answer import AnswerEvent
 
 
 class Cancel(Protocol):
     """Ends runs."""
 
     async def __call__(self, ref: str, /) -> None:
-        """End the run *ref*. A run that has ended already is no error.
+        """End the run *ref*, and no other one. A run that has ended already is no error.
 
         Raises:
             UpstreamError: the run may still be going on.
@@ -41,26 +42,21 @@ class Resume(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalRequest:
-    """A tool call that waits for a person's decision."""
+class Decision:
+    """A person's decision about a tool call."""
 
-    #: The upstream's reference of the request.
-    ref: str
-    call: ToolCall
+    allow: bool
+    #: Whether calls like this one are allowed from now on; only if the request offers it.
+    always: bool = False
+    #: The reason of a refusal, which the agent reads.
+    reason: str = ""
 
 
 class Approvals(Protocol):
-    """Asks people before an agent uses a tool."""
+    """Asks people before an agent uses a tool: an answer yields an event for each request."""
 
-    async def pending(self, model: str) -> Sequence[ApprovalRequest]:
-        """Return the requests of the agent *model* that are undecided, oldest first.
-
-        Raises:
-            UpstreamError: the upstream did not return them.
-        """
-
-    async def decide(self, ref: str, *, allow: bool, reason: str = "") -> None:
-        """Let the tool call of the request *ref* run or not; the agent reads the *reason* of a refusal.
+    async def decide(self, ref: str, decision: Decision, /) -> None:
+        """Let the tool call of the request *ref* run or not. A decision counts once, also if the call is repeated.
 
         Raises:
             UpstreamRefused: the request has been decided, or is withdrawn.
@@ -76,39 +72,179 @@ class ConversationInfo:
     ref: str
     #: The title for people, empty if it has none.
     name: str
+    #: Whether it is put away; see :class:`Archive`.
+    is_archived: bool = False
 
 
 class Conversations(Protocol):
-    """Several conversations with the same agent. Every method raises :class:`UpstreamError` on failure."""
+    """Several conversations with the same agent.
 
-    async def open(self, model: str, name: str) -> ConversationInfo:
+    Every method raises :class:`UpstreamError` on failure. A method that makes a conversation may have made it then.
+
+    The methods together reset the conversation of a lane (:meth:`open`, :meth:`select`), save it under a name
+    (:meth:`fork`), and load a saved one (:meth:`fork` and :meth:`select`).
+    """
+
+    async def open(self, model: str, name: str, /) -> ConversationInfo:
         """Start an empty conversation with the agent *model*."""
 
-    async def list(self, model: str) -> Sequence[ConversationInfo]:
-        """Return the conversations with the agent *model*, newest first."""
+    async def list(self, model: str, /) -> Sequence[ConversationInfo]:
+        """Return the conversations with the agent *model*, newest first, the archived ones among them."""
 
-    async def rename(self, ref: str, name: str) -> None:
+    async def rename(self, ref: str, name: str, /) -> None:
         """Change the title of a conversation."""
+
+    async def fork(self, model: str, ref: str, name: str, /) -> ConversationInfo:
+        """Copy a conversation with the agent *model*; the copy and the original go on independently."""
+
+    async def current(self, model: str, session: str, /) -> str | None:
+        """Return the conversation in which the agent *model* is asked by the lane *session*, None before the first.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+
+    async def select(self, model: str, session: str, ref: str, /) -> None:
+        """Have the lane *session* go on with the conversation *ref*. The lane answers no question meanwhile.
+
+        Raises:
+            StoreError: the database cannot be written.
+        """
+
+
+class Branches(Protocol):
+    """Copies the beginning of a conversation."""
+
+    async def __call__(self, model: str, ref: str, until: str, name: str, /) -> ConversationInfo:
+        """Copy a conversation up to the message *until* (:attr:`PastMessage.ref`) and with it.
+
+        Raises:
+            UpstreamError: there is no copy, or there is one whose name is that of the original.
+        """
+
+
+class Archive(Protocol):
+    """Puts conversations away, and takes them out again. They keep their messages."""
+
+    async def __call__(self, ref: str, /, *, archived: bool) -> None:
+        """Put the conversation *ref* away, or take it out again.
+
+        Raises:
+            UpstreamError: the conversation may not have changed.
+        """
+
+
+class Deletion(Protocol):
+    """Deletes conversations."""
+
+    async def __call__(self, ref: str, /) -> None:
+        """Delete the conversation *ref*. That there is none is no error.
+
+        Raises:
+            UpstreamError: the conversation may still exist.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCommand:
+    """A command that a server runs in a conversation."""
+
+    name: str
+    #: The server's own words, empty without any.
+    description: str = ""
+    #: A hint about its arguments.
+    arguments: str = ""
+    #: Why the bridge does not run it; None if it does.
+    refusal: CommandRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutput:
+    """The end of a command."""
+
+    succeeded: bool
+    #: The words of the server, and those of the agent if the command asked it something. Bounded, perhaps empty.
+    text: str = ""
+    said: str = ""
+
+
+class Commands(Protocol):
+    """Commands of the server. No answer of the same conversation may run beside one.
+
+    *model* and *session* name the conversation as an :class:`~agent_bridge.upstream.answer.AnswerRequest` does; it is
+    made with the name *title* if there is none.
+    """
+
+    async def list(self, model: str, session: str, title: str) -> Sequence[ServerCommand]:
+        """Return the commands that the server offers in a conversation.
+
+        Raises:
+            UpstreamError: the server did not return them.
+            StoreError: the database cannot be used.
+        """
+
+    async def run(self, model: str, session: str, title: str, name: str, arguments: str) -> CommandOutput:
+        """Run the command *name* of the list. The conversation may be another one afterwards.
+
+        Raises:
+            UpstreamError: its end is not known; it may have taken effect.
+            StoreError: the database cannot be used.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class PastMessage:
-    """A message that an upstream stored before the bridge knew the agent."""
+    """A message that an upstream stored."""
 
     #: The upstream's id, unique within the conversation.
     ref: str
     message: ChatMessage
     sent_at: datetime
+    #: Whether a bridge asked it, or it answers such a question: people have it in a room.
+    is_bridged: bool = False
 
 
 class History(Protocol):
-    """Reads stored messages."""
+    """Reads stored messages: the words of people and of the agent."""
 
-    def __call__(self, model: str, /, conversation: str | None = None) -> AsyncIterator[Sequence[PastMessage]]:
+    def __call__(
+        self, model: str, /, conversation: str | None = None, *, newest: int = 1_000
+    ) -> AsyncIterator[Sequence[PastMessage]]:
         """Yield the messages of a conversation in pages, oldest first; None is the agent's main conversation.
+
+        Only the *newest* so many messages of the server are read; its messages about reasoning and tools count.
 
         Raises:
             UpstreamError: the upstream did not return a page.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """A time, or several, at which a server asks one of its agents by itself."""
+
+    #: The upstream's id.
+    ref: str
+    name: str
+    description: str
+    #: The times as a cron expression of five fields, in *time_zone* (a name of the IANA database).
+    cron: str
+    time_zone: str
+    #: The time of a schedule that runs once; None for one that repeats.
+    once_at: datetime | None
+    is_paused: bool
+    #: The conversation in which the agent is asked; None: its main one, or a new one each time.
+    conversation: str | None
+
+
+class Schedules(Protocol):
+    """Lists schedules of the server, which the bridge has not made."""
+
+    async def __call__(self, model: str, /) -> Sequence[ScheduleInfo]:
+        """Return the schedules of the agent *model* that have not ended, in the server's order.
+
+        Raises:
+            UpstreamError: the upstream did not return them.
         """
 
 
@@ -120,6 +256,21 @@ class Transcribe(Protocol):
 
         Raises:
             UpstreamError: the upstream returned no text.
+        """
+
+
+#: The beginning of an :attr:`AgentInfo.image` that is no address: the capability ``pictures`` returns the picture.
+PICTURE = "upstream:"
+
+
+class Pictures(Protocol):
+    """Returns the pictures of agents that the server keeps without an address."""
+
+    async def __call__(self, model: str, /) -> bytes | None:
+        """Return the picture of the agent *model*, None if it has none. Nothing about the content has been checked.
+
+        Raises:
+            UpstreamError: the server did not return it.
         """
 
 
@@ -142,9 +293,15 @@ class Capabilities:
     resume: Resume | None = None
     approvals: Approvals | None = None
     conversations: Conversations | None = None
+    branches: Branches | None = None
+    archive: Archive | None = None
+    deletion: Deletion | None = None
     history: History | None = None
+    schedules: Schedules | None = None
     transcribe: Transcribe | None = None
     watch: Watch | None = None
+    commands: Commands | None = None
+    pictures: Pictures | None = None
 
 
 def describe(capabilities: Capabilities) -> tuple[str, ...]:

@@ -13,18 +13,28 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from support.change_requests import asked
 from support.fake_room import FakeRoom
 from support.fault_server import FaultServer
+from support.letta_v1_questions import Dora
 from support.records import NAMES
+from support.severable_proxy import Line
 from support.turn_rows import accept, add_agent
 
 # pytest rewrites the assertions of test modules only; without this call failures in the suites show no values.
-pytest.register_assert_rewrite("contract.upstream_suite", "contract.upstream_http_suite")
+pytest.register_assert_rewrite(
+    "contract.upstream_suite",
+    "contract.upstream_http_suite",
+    "contract.upstream_memory_suite",
+    "contract.upstream_runs_suite",
+    "contract.upstream_extras_suite",
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from support.letta_v1_server import LettaV1Server
     from support.postgres import Server
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
@@ -56,6 +66,25 @@ async def wire() -> AsyncIterator[FaultServer]:
     """A server that replies with any bytes."""
     async with FaultServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+async def letta_v1() -> AsyncIterator[LettaV1Server]:
+    """Letta's retired server, for tests with the mark of the same name."""
+    from support.letta_v1_server import LettaV1Server
+
+    async with LettaV1Server() as server:
+        yield server
+
+
+@pytest.fixture
+async def dora(letta_v1: LettaV1Server) -> AsyncIterator[Dora]:
+    """An agent of Letta's retired server."""
+    agent = await letta_v1.create_agent("Dora")
+    letta_v1.llm.forget()
+    async with Line(letta_v1.port) as line:
+        yield Dora(letta_v1, agent, line, MemoryConversations())
+    await letta_v1.delete_agent(agent)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -12,6 +14,7 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
+from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.results.commands import (
@@ -34,6 +37,13 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.server_commands import (
+    CommandRefusal,
+    ServerCommandDone,
+    ServerCommandEntry,
+    ServerCommandList,
+    ServerCommandRefused,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
@@ -41,13 +51,17 @@ from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
+from agent_bridge.upstream.conversation_store import MemoryConversations
+from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.jobs import idle_lanes, woken
-from support.records import NAMES, wanted
+from support.records import NAMES, agent, wanted
+from support.scripted_app_server import ScriptedAppServer
 from support.turn_rows import BOB, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
@@ -70,6 +84,7 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             database=database,
             agents=agents,
             turns=turns,
+            approvals=Approvals(database),
             rooms=rooms,
             turn_admin=turn_admin,
             lanes=idle_lanes(database),
@@ -79,6 +94,7 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             homeserver=homeserver,
             namespace=NAMES,
             permissions=permissions,
+            upstreams={},
         )
 
 
@@ -91,6 +107,7 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "role": Role.ADMIN,
         "room_id": ROOM,
         "in_agent_room": True,
+        "thread": "",
         "event_id": "$command",
     }
     return await REGISTRY.run(line, CommandContext(**(values | changes)))
@@ -110,7 +127,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "stop", "help"]
+    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "approve", "deny", "stop", "help"]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
 
@@ -303,3 +320,30 @@ async def test_agents_come_in_pages(services: CommandServices) -> None:
     assert (len(last.agents), last.page, last.pages) == (20, 3, 3)
     assert await give(services, "agents 999999999") == last
     assert await give(services, "agents 0") == first
+
+
+async def test_a_command_of_the_server_runs_once_in_the_lane_of_an_agent(services: CommandServices) -> None:
+    frida = agent(upstream="up")
+    config = UpstreamConfig.model_validate({"name": "up", "kind": "letta", "url": "http://127.0.0.1:9"})
+    async with ScriptedAppServer() as server, aiohttp.ClientSession() as session:
+        config = config.model_copy(update={"url": server.url})
+        async with aclosing(LettaUpstream(config, session, MemoryConversations())) as upstream:
+            there = replace(services, upstreams={"up": upstream})
+            lane = {"agent": frida, "session": ROOM}
+            entries = tuple(map(ServerCommandEntry, ("compact", "init", "clear")))
+            assert await give(there, "letta", **lane) == ServerCommandList("Frida", entries)
+            done = ServerCommandDone("compact", succeeded=True, output="/compact a  b")
+            assert await give(there, "letta /Compact a  b", **lane) == done
+            for line, reason, near in (
+                ("letta compct", CommandRefusal.UNKNOWN, "compact"),
+                ("letta xyz", CommandRefusal.UNKNOWN, None),
+                ("letta secret x", CommandRefusal.NEEDS_TERMINAL, None),
+            ):
+                name = line.split()[1]
+                assert await give(there, line, **lane) == ServerCommandRefused(name, reason, near)
+            interrupted = ServerCommandRefused("compact", CommandRefusal.INTERRUPTED)
+            assert await give(there, "letta compact", **lane, was_interrupted=True) == interrupted
+        assert [each["type"] for each in server.commands].count("execute_command") == 1
+    assert await give(services, "letta compact") == ServerCommandRefused("compact", CommandRefusal.NO_AGENT)
+    assert await give(services, "letta compact", **lane) == ServerCommandRefused("compact", CommandRefusal.NOT_OFFERED)
+    assert isinstance(await give(services, "letta", role=Role.MODERATOR, **lane), NotPermitted)

@@ -16,6 +16,7 @@ from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.demo.agents.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
 from agent_bridge.demo.agents.upstream import DemoAgent, DemoUpstream
 from agent_bridge.upstream.answer import AnswerRequest, FileDelta, ReasoningDelta, TextDelta
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import without_start
 
@@ -120,7 +121,7 @@ async def test_without_pace_an_answer_comes_in_one_piece(http: aiohttp.ClientSes
 
 
 async def test_ada_thinks_before_she_speaks(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
-    asked = make_upstream(config(upstream), http)
+    asked = make_upstream(config(upstream), http, MemoryConversations())
     deltas = without_start([delta async for delta in asked.answer(to(upstream, "Ada", "What is time?"))])
     thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
     words = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
@@ -131,7 +132,8 @@ async def test_ada_thinks_before_she_speaks(upstream: DemoUpstream, http: aiohtt
 
 
 async def test_iris_paints(upstream: DemoUpstream, http: aiohttp.ClientSession) -> None:
-    deltas = [delta async for delta in make_upstream(config(upstream), http).answer(to(upstream, "Iris", "a red boat"))]
+    asked = make_upstream(config(upstream), http, MemoryConversations())
+    deltas = [delta async for delta in asked.answer(to(upstream, "Iris", "a red boat"))]
     [picture] = [delta for delta in deltas if isinstance(delta, FileDelta)]
     assert picture.content_type == "image/png"
     with Image.open(BytesIO(base64.b64decode(picture.url.partition(",")[2]))) as image:

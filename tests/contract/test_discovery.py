@@ -16,6 +16,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.records import NAMES
 from support.scripted_upstream import ScriptedUpstream
@@ -63,7 +64,7 @@ def new_discovery(
     server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, clock: Clock, **keys: Any
 ) -> Discovery:
     config = UpstreamConfig.model_validate({"name": "up", "url": server.url, **keys})
-    upstreams = [(make_upstream(config, session), config)]
+    upstreams = [(make_upstream(config, session, MemoryConversations()), config)]
     signals = Signals()
     status = UpstreamStatus(KeyValues(database), signals)
     return Discovery(

@@ -16,6 +16,7 @@ from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor
 from agent_bridge.core.turns import IgnoreReason, StopReason, TurnState
 from agent_bridge.matrix.events import parse_event
+from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -43,6 +44,7 @@ async def intake(database: Database) -> Intake:
         IntakeStore(database),
         Edits(database),
         Redactions(NAMES.bot_username, redact_answers=True),
+        Approvals(database),
         Histories(database),
         idle_lanes(database),
         Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),

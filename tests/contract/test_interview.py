@@ -81,7 +81,10 @@ async def test_an_upstream_is_found_with_and_without_v1() -> None:
 async def test_letta_without_agents_is_known_by_its_description() -> None:
     empty: dict[str, Any] = {"/v1/models": {"data": []}}
     async with server({**empty, "/app-server-info": {"type": "app_server_info_response"}}) as url:
-        assert await find_upstream(upstream_at(url)) == FoundUpstream(f"{url}/v1", is_letta=True, agents=0)
+        # Its WebSocket is missing.
+        found = await find_upstream(upstream_at(url))
+        assert (found.url, found.is_letta, found.agents, found.kind) == (f"{url}/v1", True, 0, "openai")
+        assert "has no WebSocket" in str(found.obstacle)
     async with server(empty) as url:
         assert await find_upstream(upstream_at(url)) == FoundUpstream(f"{url}/v1", is_letta=False, agents=0)
 

@@ -33,6 +33,7 @@ from agent_bridge.upstream.answer import (
     ToolResult,
 )
 from agent_bridge.upstream.base import UNCHANGED, AgentInfo
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined
 from support.fake_llm import ARGUMENTS, THOUGHT
@@ -67,7 +68,7 @@ async def speaking(letta: LettaServer, api: str) -> AsyncIterator[Upstream]:
         }
     )
     async with aiohttp.ClientSession() as session:
-        yield make_upstream(config, session)
+        yield make_upstream(config, session, MemoryConversations())
 
 
 @pytest.fixture
@@ -234,14 +235,36 @@ async def test_a_repeat_at_responses_acts_again(letta: LettaServer, responses: U
 
 async def test_init_recognises_it(letta: LettaServer) -> None:
     config = UpstreamConfig.model_validate({"name": "u", "url": letta.url.removesuffix("/v1")})
-    assert await find_upstream(config) == FoundUpstream(letta.url, is_letta=True, agents=0)
+    found = await find_upstream(config)
+    assert (found.url, found.kind, found.agents) == (letta.root, "letta", 0)
+    assert found.server.endswith(", protocol 1")
+    assert await find_upstream(config, "openai") == FoundUpstream(letta.url, is_letta=True, agents=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "words"),
+    [
+        ("", {"headers": {"Origin": "https://element.example"}}, "refuses the WebSocket (403): perhaps a proxy"),
+        ("", {"query": {"channel": "control"}}, "refuses the WebSocket (426): it speaks another version"),
+        ("/nowhere", {}, "has no WebSocket at /ws (404)"),
+    ],
+)
+async def test_a_websocket_that_is_refused(letta: LettaServer, path: str, keys: dict[str, Any], words: str) -> None:
+    config = UpstreamConfig.model_validate({"name": "u", "kind": "letta", "url": letta.root + path, **keys})
+    async with (
+        aiohttp.ClientSession() as session,
+        aclosing(make_upstream(config, session, MemoryConversations())) as upstream,
+    ):
+        with pytest.raises(UpstreamError) as caught:
+            await upstream.agents()
+    assert words in str(caught.value)
 
 
 async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, database: Database) -> None:
     def discovery(session: aiohttp.ClientSession) -> Discovery:
         config = UpstreamConfig.model_validate({"name": "letta", "url": letta.url})
         status, signals = UpstreamStatus(KeyValues(database), Signals()), Signals()
-        upstreams = [(make_upstream(config, session), config)]
+        upstreams = [(make_upstream(config, session, MemoryConversations()), config)]
         templates = TemplatesConfig()
         return Discovery(upstreams, Agents(database), lambda _: None, NAMES, templates, status, signals, ENGLISH)
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.answers import AnswerExtras, Part
+from agent_bridge.core.approvals import DecisionRequest, DecisionResult, Verdict
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, SentEvent
 from agent_bridge.core.turns import StopReason, TurnKind, TurnState
+from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
 from support.change_requests import TALK, again, answer, asked, edit, note, redaction
-from support.turn_rows import ROOM, accept, add_agent, all_rows, collect, content, finish, order, row_of, take
+from support.turn_rows import BOB, ROOM, accept, add_agent, all_rows, collect, content, finish, order, row_of, take
 
 if TYPE_CHECKING:
     from agent_bridge.core.changes import ChangeRequest
@@ -37,10 +39,19 @@ async def publish(turns: Turns, turn: Turn, *parts: int) -> None:
     await turns.finish(turn, TurnState.DONE, {part: f"$a{part}" for part in parts})
 
 
+async def ask(database: Database, turn: Turn) -> None:
+    """Ask people about a tool call with a secret."""
+    asked = await Approvals(database).ask(turn, ref="r", call_id="c", tool="Bash", arguments=SECRET, always="")
+    assert asked is not None
+
+
 async def is_forgotten(database: Database, word: str) -> bool:
     """Tell whether no table has *word* any more."""
     rows = await database.rows(
-        "SELECT to_jsonb(t)::text AS row FROM turn t UNION SELECT to_jsonb(m)::text FROM message m"
+        """
+        SELECT to_jsonb(t)::text AS row FROM turn t UNION SELECT to_jsonb(m)::text FROM message m
+        UNION SELECT to_jsonb(a)::text FROM approval a
+        """
     )
     return not any(word in row["row"] for row in rows)
 
@@ -329,3 +340,77 @@ async def test_a_withdrawn_request_for_another_answer_is_closed(database: Databa
     await redact(database, redaction("$again"))
     assert await order(database) == []
     assert (await row_of(database, "$q"))["answer"] == "The answer"
+
+
+@pytest.mark.parametrize("target", ["$q", "$a0", f"$a{Part.CARDS[0]}", f"$a{Part.ACTIVITY}"])
+async def test_a_redaction_forgets_the_tool_calls_that_people_were_asked_about(
+    database: Database, turns: Turns, lane: int, target: str
+) -> None:
+    turn = await take(database, lane)
+    await ask(database, turn)
+    await turns.commit(turn, "The answer", error=None, parts=[0, Part.ACTIVITY, Part.CARDS[0]])
+    await turns.finish(turn, TurnState.DONE, {part: f"$a{part}" for part in (0, Part.ACTIVITY, Part.CARDS[0])})
+    assert not await is_forgotten(database, SECRET)
+    await redact(database, redaction(target))
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_a_redacted_edit_forgets_the_tool_calls_of_its_answer(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    await answer(database, await take(database, lane))
+    turn = await apply_edit(database, lane, edit("another text"))
+    await ask(database, turn)
+    await publish(turns, turn, 0)
+    await redact(database, redaction("$edit"))
+    assert await is_forgotten(database, SECRET)
+
+
+async def test_the_notice_of_waiting_is_no_part_of_an_answer_with_tool_calls(
+    database: Database, turns: Turns, lane: int
+) -> None:
+    turn = await take(database, lane)
+    await ask(database, turn)
+    await turns.intend(turn.id, Part.WAITING)
+    await turns.sent(turn, Part.WAITING, "$waits")
+    await redact(database, redaction("$waits"))
+    assert not await is_forgotten(database, SECRET)
+
+
+@pytest.mark.parametrize("step", ["sent", "finish"])
+async def test_a_card_that_is_redacted_before_its_event_is_recorded_is_forgotten(
+    database: Database, turns: Turns, lane: int, step: str
+) -> None:
+    turn = await take(database, lane)
+    await ask(database, turn)
+    card = Part.CARDS[0]
+    await turns.intend(turn.id, card)
+    await redact(database, redaction("$card"))
+    if step == "sent":
+        assert await turns.sent(turn, card, "$card")
+    else:
+        assert await turns.finish(turn, TurnState.DONE, {card: "$card"}) is None
+    assert await is_forgotten(database, SECRET)
+    # The worker has not noticed it yet.
+    asked = await Approvals(database).ask(turn, ref="r2", call_id="c", tool="Bash", arguments=SECRET, always="")
+    assert asked is None
+
+
+@pytest.mark.parametrize("order", ["after", "before"])
+async def test_a_redacted_command_is_forgotten_as_the_reason_of_a_decision(
+    database: Database, turns: Turns, lane: int, order: str
+) -> None:
+    turn = await take(database, lane)
+    assert await Approvals(database).ask(turn, ref="r", call_id="c", tool="t", arguments="", always="") is not None
+    await turns.intend(turn.id, Part.CARDS[0])
+    await turns.sent(turn, Part.CARDS[0], "$card")
+    await accept(database, asked("$deny", kind=TurnKind.COMMAND, payload=CommandPayload(f"deny {SECRET}")))
+    decision = DecisionRequest(ROOM, "$deny", BOB, None, Verdict.DENY, is_admin=False, reason=SECRET)
+    if order == "before":
+        await redact(database, redaction("$deny"))
+    async with database.transaction() as connection:
+        assert await Approvals(database).decide(connection, decision) is DecisionResult.TAKEN
+    if order == "after":
+        await redact(database, redaction("$deny"))
+    assert await is_forgotten(database, SECRET)
+    assert [each.verdict for each in await Approvals(database).of_turn(turn)] == [Verdict.DENY]

@@ -9,6 +9,7 @@ import pytest
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.transcript import Transcripts
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from contract.test_discovery import Clock, new_discovery
 from support.scripted_upstream import ScriptedUpstream
@@ -33,7 +34,7 @@ LETTA = {"history": "server", "session_header": "X-Letta-Chat-Key"}
 )
 async def test_letta_forgets(keys: dict[str, Any], session: aiohttp.ClientSession, *, forgets: bool) -> None:
     config = UpstreamConfig.model_validate({"name": "up", "url": "http://127.0.0.1:9", **keys})
-    assert make_upstream(config, session).traits.forgets is forgets
+    assert make_upstream(config, session, MemoryConversations()).traits.forgets is forgets
 
 
 async def message(database: Database, lane: int, content: str) -> None:

@@ -18,6 +18,7 @@ from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, Re
 from agent_bridge.core.rooms import KindName, Streaming
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import IgnoreReason, Send, StopReason, Turn, TurnKind, TurnState
+from agent_bridge.core.usage import Usage
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.payloads import encode
@@ -26,6 +27,7 @@ from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
+from agent_bridge.store.turn_admin import TurnAdmin
 from support.conditions import eventually
 from support.sessions import open_locks
 from support.turn_rows import (
@@ -635,6 +637,7 @@ async def test_the_run_that_answers_is_recorded_by_the_last_worker_only(database
     await turns.started(first, "run-1")
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
     second = await take(database, lane)
+    assert (first.run, second.run) == (None, "run-1")
     await turns.started(second, "run-2")
     await turns.started(first, "run-3")
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-2"
@@ -646,3 +649,16 @@ async def test_the_commit_records_the_run(database: Database, turns: Turns) -> N
     (lane,) = await accept(database, new("$1"))
     await turns.commit(await take(database, lane), "x", error=None, parts=[0], run="run-1")
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
+
+
+async def test_the_tokens_of_all_attempts_are_added(database: Database, turns: Turns) -> None:
+    (lane,) = await accept(database, new("$1"))
+    admin = TurnAdmin(database)
+    turn = await take(database, lane)
+    assert [each.usage for each in await admin.find("$1")] == [None]
+    await turns.used(turn, Usage(10, 2))
+    assert [each.usage for each in await admin.find("$1")] == [Usage(10, 2)]
+    await turns.put_back(turn, delay=0, failed=True, why="it failed")
+    await turns.used(await take(database, lane), Usage(11, 3, 4))
+    await turns.used(turn, Usage(1, 0))
+    assert [each.usage for each in await admin.find("$1")] == [Usage(22, 5, 4)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent_bridge.upstream.capabilities import Capabilities, describe
+from contract import upstream_extras_suite as extras
 from contract import upstream_http_suite as http_suite
+from contract import upstream_memory_suite as memory_suite
+from contract import upstream_runs_suite as runs_suite
 from contract import upstream_suite as suite
-from support.scripted_upstream import ScriptedUpstream
-from support.upstream_kinds import KINDS
+from support.upstream_kinds import ALL_KINDS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,58 +21,122 @@ if TYPE_CHECKING:
     import aiohttp
 
     from agent_bridge.upstream.base import Upstream
+    from support.scripted_upstream import ScriptedUpstream
     from support.upstream_kinds import Kind
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    chosen: Kind = request.param
-    return chosen
+EVERY_KIND = pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+EVERY_OPENAI_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedUpstream]:
-    async with ScriptedUpstream() as running:
+async def server(kind: Kind) -> AsyncIterator[ScriptedUpstream]:
+    async with kind.server() as running:
         yield running
 
 
 @pytest.fixture
-def upstream(kind: Kind, server: ScriptedUpstream, session: aiohttp.ClientSession) -> Upstream:
-    return kind.connect(server.url, session)
+async def upstream(kind: Kind, server: ScriptedUpstream, session: aiohttp.ClientSession) -> AsyncIterator[Upstream]:
+    async with aclosing(kind.connect(server.url, session)) as connected:
+        yield connected
 
 
+@EVERY_KIND
 class TestAgents(suite.Agents):
     pass
 
 
+@EVERY_KIND
 class TestAnswers(suite.Answers):
     pass
 
 
+@EVERY_KIND
 class TestFailures(suite.Failures):
     pass
 
 
+@EVERY_KIND
 class TestLifetime(suite.Lifetime):
     pass
 
 
+@EVERY_KIND
 class TestTranscribing(suite.Transcribing):
     pass
 
 
+@EVERY_KIND
+class TestApproving(suite.Approving):
+    pass
+
+
+@EVERY_KIND
+class TestCommanding(extras.Commanding):
+    pass
+
+
+@EVERY_KIND
+class TestPicturing(extras.Picturing):
+    pass
+
+
+@EVERY_KIND
+class TestCancelling(runs_suite.Cancelling):
+    pass
+
+
+@EVERY_KIND
+class TestResuming(runs_suite.Resuming):
+    pass
+
+
+@EVERY_KIND
+class TestConversing(memory_suite.Conversing):
+    pass
+
+
+@EVERY_KIND
+class TestBranching(memory_suite.Branching):
+    pass
+
+
+@EVERY_KIND
+class TestArchiving(memory_suite.Archiving):
+    pass
+
+
+@EVERY_KIND
+class TestDeleting(memory_suite.Deleting):
+    pass
+
+
+@EVERY_KIND
+class TestRemembering(memory_suite.Remembering):
+    pass
+
+
+@EVERY_KIND
+class TestScheduling(memory_suite.Scheduling):
+    pass
+
+
+@EVERY_KIND
 class TestCompleteness(suite.Completeness):
     pass
 
 
+@EVERY_OPENAI_KIND
 class TestStreams(http_suite.Streams):
     pass
 
 
+@EVERY_OPENAI_KIND
 class TestInterruptions(http_suite.Interruptions):
     pass
 
 
+@EVERY_OPENAI_KIND
 class TestResponses(http_suite.Responses):
     pass
 

@@ -17,7 +17,8 @@ from agent_bridge.store.turns import Turns
 from support.conditions import DEADLINE, eventually
 from support.process import BridgeProcess
 from support.proxy import Proxy
-from support.scripted_upstream import ScriptedUpstream, says, waits_for
+from support.scripted_letta_v1 import ScriptedLettaV1
+from support.scripted_upstream import ScriptedUpstream, says, until_cancelled, waits_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
 
 
-def configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream) -> Config:
+def configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, **keys: str) -> Config:
     return harness.config(
         database_url,
-        [{"name": "scripted", "url": upstream.url}],
+        [{"name": "scripted", "url": upstream.url, **keys}],
         logging={"format": "json"},
         lanes={"drain_timeout": 5},
     )
@@ -67,6 +68,31 @@ async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
                 assert await bridge.stop() == 0
         assert [answer.body for answer in talk.answers] == ["Echo: one", "Echo: two", "Echo: three"]
         assert upstream.questions == ["one", "one", "two", "three"]
+
+
+async def test_a_run_that_went_on_after_a_kill_ends_with_a_stop(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
+    over = asyncio.Event()
+    async with ScriptedLettaV1("undead") as upstream:
+        config = configured(harness, database_url, upstream, kind="letta_v1")
+        async with harness.talk(database_url, upstream, kind="letta_v1") as talk:
+            pass
+        upstream.scripts.append(until_cancelled(over, "half of "))
+        async with harness.watching(talk) as talk, Database(database_url) as database:
+            async with process(tmp_path, config) as bridge:
+                await talk.say("one")
+                await talk.person.wait_for(lambda: talk.answers and talk.answers[0].body == "half of")
+                await bridge.kill()
+            assert not over.is_set()
+            # The bridge finds the stop before it looks for the answer.
+            await database.execute("UPDATE turn SET stop = 'stopped' WHERE state = 'running'")
+            async with process(tmp_path, config) as bridge:
+                await talk.person.wait_for(lambda: talk.answers[0].body.endswith("(stopped)"))
+                assert over.is_set()
+                await talk.say("two")
+                await talk.person.wait_for(lambda: talk.answers[-1].body == "Echo: two")
+        assert upstream.questions == ["one", "two"]
 
 
 async def test_a_message_that_kills_the_bridge_fails_in_the_end(

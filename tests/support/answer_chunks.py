@@ -10,7 +10,7 @@ from uuid import uuid4
 from agent_bridge.demo.agents.openai_server import ChatFormat, Picture, Reasoning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _numbers = itertools.count(1)
 
@@ -35,7 +35,14 @@ class File:
     content_type: str | None = None
 
 
-Spoken = str | Reasoning | Tool | File
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An output item of ``/responses``, as it is."""
+
+    value: Mapping[str, Any]
+
+
+Spoken = str | Reasoning | Tool | File | Item
 
 
 class ScriptedChatFormat(ChatFormat):
@@ -59,8 +66,10 @@ class ScriptedChatFormat(ChatFormat):
 class ResponsesFormat:
     """A response of ``/responses``."""
 
-    def __init__(self) -> None:
-        self._id = f"resp_{uuid4().hex}"
+    def __init__(self, *, store: bool | None = None) -> None:
+        self.id = f"resp_{uuid4().hex}"
+        #: What the server says about keeping the response; None: nothing.
+        self._store = {} if store is None else {"store": store}
 
     def begin(self) -> dict[str, Any]:
         """Return the event that names the response."""
@@ -85,7 +94,7 @@ class ResponsesFormat:
         return self._response("completed") | {"output": items}
 
     def _response(self, status: str) -> dict[str, Any]:
-        return {"id": self._id, "object": "response", "status": status, "output": []}
+        return {"id": self.id, "object": "response", "status": status, "output": [], **self._store}
 
 
 def _items(piece: object) -> list[dict[str, Any]]:
@@ -100,6 +109,8 @@ def _items(piece: object) -> list[dict[str, Any]]:
             call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
             output = {"type": "function_call_output", "call_id": call_id, "output": result}
             return [call] if result is None else [call, output]
+        case Item(value):
+            return [dict(value)]
         case File(url, None):
             return [{"type": "message", "content": [{"type": "output_image", "image_url": url}]}]
         case File():

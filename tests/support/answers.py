@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import UpstreamError
+from agent_bridge.core.usage import Usage
 from agent_bridge.upstream.answer import AnswerEvent, End, ReasoningDelta, RunStarted, TextDelta
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.transport.errors import ErrorMapper
@@ -57,9 +58,9 @@ def without_start(events: Iterable[AnswerEvent]) -> list[AnswerEvent]:
 
 
 def joined(deltas: Iterable[AnswerEvent]) -> list[AnswerEvent]:
-    """Return *deltas* without the start of the run, and with consecutive pieces of a text joined."""
+    """Return *deltas* without the start of the run and tokens, and with consecutive pieces of a text joined."""
     found: list[AnswerEvent] = []
-    for kind, group in groupby(without_start(deltas), type):
+    for kind, group in groupby((each for each in without_start(deltas) if not isinstance(each, Usage)), type):
         same = list(group)
         if issubclass(kind, TextDelta | ReasoningDelta):
             texts = [delta.text for delta in same if isinstance(delta, TextDelta | ReasoningDelta)]

@@ -17,6 +17,7 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -78,8 +79,8 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
     redactions = Redactions(NAMES.bot_username, redact_answers=True)
-    parts = Rooms(database), IntakeStore(database), Edits(database), redactions, Histories(database)
-    return Intake(database, *parts, idle_lanes(database), rules, max_queued=max_queued)
+    stores = Rooms(database), IntakeStore(database), Edits(database), redactions, Approvals(database)
+    return Intake(database, *stores, Histories(database), idle_lanes(database), rules, max_queued=max_queued)
 
 
 async def make_homes(database: Database, room_ids: Iterable[str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.demo.agents.openai_server import OpenAIServer, Reasoning
@@ -11,15 +14,30 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 MODEL = "fake-1"
+_SLOW = 0.2
+_CALL = re.compile(r"call (\w+) (\{.*\})", re.DOTALL)
 THOUGHT = "Let me think."
 ARGUMENTS = '{"command":"echo done","description":"x"}'
+
+
+#: The tokens of each answer.
+USAGE = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 40}}
+
+
+class _CountingFormat(ScriptedChatFormat):
+    """An answer whose end reports tokens."""
+
+    def end(self) -> dict[str, Any]:
+        """Return the last event of the stream."""
+        return {**super().end(), "usage": {**USAGE, "total_tokens": 105}}
 
 
 class FakeLLM(OpenAIServer):
     """Answers ``Echo: <the last text of the last user message>``, one word at a time.
 
     A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
-    ``Bash`` first.
+    ``Bash`` first; so does one with "touch a file", and Letta does not allow that command by itself. A message
+    ``call <tool> <arguments>`` makes it call that tool. The words of an answer with "slowly" come 0.2 s apart.
     """
 
     def __init__(self) -> None:
@@ -38,7 +56,7 @@ class FakeLLM(OpenAIServer):
 
     def chat_format(self, model: str) -> ScriptedChatFormat:
         """Return the format of an answer."""
-        return ScriptedChatFormat(model)
+        return _CountingFormat(model)
 
     async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
         """Yield the answer."""
@@ -53,9 +71,19 @@ class FakeLLM(OpenAIServer):
             # Letta never continues after a call whose id it knows.
             yield Tool("Bash", ARGUMENTS, call_id=f"call_{len(self.asked)}")
             return
+        called = _CALL.search(text)
+        if called and question["messages"][-1]["role"] != "tool":
+            yield Tool(called[1], called[2], call_id=f"call_{len(self.asked)}")
+            return
+        if "touch a file" in text and question["messages"][-1]["role"] != "tool":
+            arguments = json.dumps({"command": f"touch made-{len(self.asked)}", "description": "x"})
+            yield Tool("Bash", arguments, call_id=f"call_{len(self.asked)}")
+            return
         first, *rest = text.split(" ")
         yield first
         for word in rest:
+            if "slowly" in text:
+                await asyncio.sleep(_SLOW)
             yield f" {word}"
 
 

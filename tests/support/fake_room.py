@@ -24,10 +24,16 @@ class FakeRoom(LocalServer):
         #: The events in their order.
         self.events: list[Event] = []
         #: Transaction ids whose next requests fail: *refused* ones have no effect, *lost* ones get no useful response.
+        #: The requests of *forbidden* ones fail for ever.
         self.refused: set[str] = set()
+        self.forbidden: set[str] = set()
         self.lost: set[str] = set()
         #: Transaction ids of requests that are carried out once the event is set.
         self.held: defaultdict[str, asyncio.Event] = defaultdict(_set_event)
+        #: The state of the room.
+        self.state: list[Event] = []
+        #: The files that were uploaded.
+        self.files: list[bytes] = []
         self._by_txn: dict[str, str] = {}
         app = web.Application()
         rooms = "/_matrix/client/{version}/rooms/{room}"
@@ -35,6 +41,8 @@ class FakeRoom(LocalServer):
         app.router.add_put(rooms + "/redact/{event}/{txn}", self._redact)
         app.router.add_get(rooms + "/event/{event}", self._event)
         app.router.add_get(rooms + "/messages", self._messages)
+        app.router.add_get(rooms + "/state", self._state)
+        app.router.add_post("/_matrix/media/v3/upload", self._upload)
         app.router.add_get(rooms + "/context/{event}", self._context)
         app.router.add_get(rooms + "/relations/{event}/{tail:.*}", self._relations)
         super().__init__(app)
@@ -76,6 +84,8 @@ class FakeRoom(LocalServer):
         return await asyncio.shield(self._carry_out(request, txn, content))
 
     def _refusal(self, txn: str) -> web.Response | None:
+        if txn in self.forbidden:
+            return web.json_response({"errcode": "M_FORBIDDEN", "error": "no"}, status=403)
         if txn not in self.refused:
             return None
         self.refused.discard(txn)
@@ -99,7 +109,17 @@ class FakeRoom(LocalServer):
         return web.json_response({"event_id": "$redaction"})
 
     async def _event(self, request: web.Request) -> web.Response:
-        return web.json_response(self._find(unquote(request.match_info["event"])))
+        event_id = unquote(request.match_info["event"])
+        if all(event["event_id"] != event_id for event in self.events):
+            return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
+        return web.json_response(self._find(event_id))
+
+    async def _state(self, _: web.Request) -> web.Response:
+        return web.json_response(self.state)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        self.files.append(await request.read())
+        return web.json_response({"content_uri": f"mxc://example.org/{len(self.files)}"})
 
     async def _messages(self, request: web.Request) -> web.Response:
         start = int(request.query.get("from", "0"))

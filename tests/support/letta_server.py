@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import re
 import signal
 import sysconfig
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,14 +18,17 @@ from support.fake_llm import MODEL, FakeLLM
 from support.watchdog import ends_with_us, temporary_folder
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
-_LETTA = Path(sysconfig.get_path("scripts")) / "letta"
+#: The installed version, or the program that TEST_LETTA names.
+_LETTA = Path(os.environ.get("TEST_LETTA") or Path(sysconfig.get_path("scripts")) / "letta")
 #: Seconds for the whole start.
 _START = 60
 #: Seconds for one command, of the command line or of the WebSocket.
 _COMMAND = 30
 _STOP = 10
+_SETTINGS = ".letta/settings.json"
 _URL = re.compile(r"^OpenAI:\s+(http://127\.0\.0\.1:\d+)/v1$", re.MULTILINE)
 
 
@@ -38,12 +42,27 @@ class LettaServer:
         self._server = AsyncExitStack()
         self._environment: dict[str, str] = {}
         self._root = ""
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
         """Base URL of its OpenAI API."""
         return f"{self._root}/v1"
+
+    @property
+    def root(self) -> str:
+        """URL of the server."""
+        return self._root
+
+    @property
+    def made(self) -> list[str]:
+        """The files that its agents made, by "touch a file"."""
+        return sorted(each.name for each in Path(self._environment["HOME"]).glob("made-*"))
+
+    @property
+    def port(self) -> int:
+        """Port of its WebSocket and its OpenAI API."""
+        return int(self._root.rpartition(":")[2])
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -59,24 +78,89 @@ class LettaServer:
 
     async def create_agent(self, name: str) -> str:
         """Make an agent and return its id."""
-        answer = await self._command("agent_create", body={"name": name, "model": f"openai-compatible/{MODEL}"})
+        answer = await self.command("agent_create", body={"name": name, "model": f"openai-compatible/{MODEL}"})
         return str(answer["agent"]["id"])
 
     async def rename_agent(self, agent_id: str, name: str) -> None:
         """Give an agent another name."""
-        await self._command("agent_update", agent_id=agent_id, body={"name": name})
+        await self.command("agent_update", agent_id=agent_id, body={"name": name})
 
     async def delete_agent(self, agent_id: str) -> None:
         """Delete an agent."""
-        await self._command("agent_delete", agent_id=agent_id)
+        await self.command("agent_delete", agent_id=agent_id)
 
-    async def restart(self) -> None:
-        """Stop the server, and start it again at the same address with the same agents."""
+    async def write_memory(self, agent_id: str, name: str, content: bytes) -> None:
+        """Write a file into the memory of an agent, and commit it."""
+        encoded = base64.b64encode(content).decode()
+        await self.command("write_memory_file", agent_id=agent_id, path=name, content=encoded, encoding="base64")
+
+    async def delete_memory(self, agent_id: str, name: str) -> None:
+        """Delete a file in the memory of an agent, and commit it."""
+        await self.command("delete_memory_file", agent_id=agent_id, path=name)
+
+    async def restart(self, *, kill: bool = False) -> None:
+        """Stop the server, or *kill* it, and start it again at the same address with the same agents."""
         home = Path(self._environment["HOME"])
+        if kill:
+            self._signal(signal.SIGKILL)
         await self._stop_server()
+        if kill:
+            # A server that is killed while it writes the file forgets where its agents are.
+            (home / _SETTINGS).write_bytes(self._settings)
         async with AsyncExitStack() as stack, asyncio.timeout(_START):
             await self._serve(stack, home, self._root.removeprefix("http://"))
             self._server = stack.pop_all()
+
+    def freeze(self) -> None:
+        """Stop the server with SIGSTOP; see :meth:`thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def lines(self, name: str) -> list[str]:
+        """Return the lines of a file in the folder in which its agents work."""
+        file = Path(self._environment["HOME"]) / name
+        return file.read_text("utf-8").splitlines() if file.exists() else []
+
+    async def conversations(self, agent_id: str) -> list[str]:
+        """Return the names of the conversations with an agent, apart from archived ones."""
+        answer = await self.command("conversation_list", query={"agent_id": agent_id})
+        return [str(each["summary"]) for each in answer["conversations"] if not each["archived"]]
+
+    async def say(self, agent_id: str, conversation_id: str, words: str) -> None:
+        """Ask an agent as another client, and wait for the end of the answer."""
+        runtime = {"agent_id": agent_id, "conversation_id": conversation_id}
+        message = {"role": "user", "content": words}
+        async with self._socket() as socket:
+            await socket.send_json({"type": "runtime_start", "request_id": "start", **runtime, "wait_for_replay": True})
+            await _until(socket, "runtime_start_response")
+            payload = {"kind": "create_message", "messages": [message]}
+            await socket.send_json({"type": "input", "request_id": "say", "runtime": runtime, "payload": payload})
+            await _until(socket, "turn_finished")
+
+    async def command(self, kind: str, **arguments: Any) -> dict[str, Any]:
+        """Send a command as another client, and return the response."""
+        async with self._socket() as socket:
+            await socket.send_json({"type": kind, "request_id": kind, **arguments})
+            answer = await _until(socket, f"{kind}_response")
+            assert answer["success"], answer
+            return answer
+
+    @asynccontextmanager
+    async def _socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        url = self._root.replace("http:", "ws:") + "/ws"
+        async with (
+            asyncio.timeout(_COMMAND),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, max_msg_size=0) as socket,
+        ):
+            yield socket
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self.llm)
@@ -90,6 +174,7 @@ class LettaServer:
         }
         await _run(environment, "backend", "local")
         await _run(environment, "connect", "openai-compatible", "--base-url", self.llm.url, "--api-key", "sk-fake")
+        self._settings = (home / _SETTINGS).read_bytes()
         await self._serve(self._server, home, "127.0.0.1:0")
         stack.push_async_callback(self._stop_server)
 
@@ -102,28 +187,23 @@ class LettaServer:
             server = await _spawn(
                 self._environment, "server", "--listen", f"ws://{address}", "--openai-api", output=output.fileno()
             )
+        self._process = server
         stack.enter_context(ends_with_us("group", server.pid))
         stack.push_async_callback(_stop, server)
         while (found := _URL.search(log.read_text())) is None:
             assert server.returncode is None, log.read_text()
             await asyncio.sleep(0.05)
         self._root = found[1]
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        async with session.get(f"{self._root}/readyz") as ready:
+        async with aiohttp.ClientSession() as session, session.get(f"{self._root}/readyz") as ready:
             assert ready.status == 200
-        self._socket = await stack.enter_async_context(
-            session.ws_connect(self._root.replace("http:", "ws:") + "/ws", max_msg_size=0)
-        )
 
-    async def _command(self, kind: str, **arguments: Any) -> dict[str, Any]:
-        assert self._socket is not None
-        await self._socket.send_json({"type": kind, "request_id": kind, **arguments})
-        async with asyncio.timeout(_COMMAND):
-            while True:
-                answer: dict[str, Any] = await self._socket.receive_json()
-                if answer.get("type") == f"{kind}_response":
-                    assert answer["success"], answer
-                    return answer
+
+async def _until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    """Return the next frame of a *kind*."""
+    while True:
+        frame: dict[str, Any] = await socket.receive_json()
+        if frame.get("type") == kind:
+            return frame
 
 
 async def _spawn(environment: dict[str, str], *arguments: str, output: int) -> asyncio.subprocess.Process:

@@ -77,6 +77,7 @@ def summary(**changes: Any) -> TurnSummary:
         "event_id": "$event",
         "conversation": 2,
         "room_id": "!1:example.org",
+        "usage": None,
         "agent": "Frida",
         "kind": TurnKind.MESSAGE,
         "sender": "@bob:example.org",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from agent_bridge.demo.agents.openai_server import HangUp, OpenAIServer, Reasoning, Refusal
-from support.answer_chunks import File, ResponsesFormat, ScriptedChatFormat, Spoken, Tool
+from support.answer_chunks import File, Item, ResponsesFormat, ScriptedChatFormat, Spoken, Tool
+from support.scripted_mcp import McpTools, has_decision
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping
 
     #: ``None`` cuts the connection, an int is the status of an error response, an exception's text is sent as an error
@@ -21,12 +22,39 @@ if TYPE_CHECKING:
     #: The answer of an agent to a question.
     Script = Callable[[str], AsyncIterator[Piece]]
 
-__all__ = ["File", "Reasoning", "Script", "ScriptedUpstream", "Tool", "echo", "says", "waits_for"]
+__all__ = [
+    "File",
+    "Item",
+    "Reasoning",
+    "Script",
+    "ScriptedUpstream",
+    "Tool",
+    "echo",
+    "says",
+    "until_cancelled",
+    "waits_for",
+]
 
 
 async def echo(question: str) -> AsyncIterator[Piece]:
     """Repeat the question at once."""
     yield f"Echo: {question}"
+
+
+def until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
+    """Return a script that sends *pieces* and then waits; the end of the request sets *over*."""
+
+    async def script(_question: str) -> AsyncIterator[Piece]:
+        try:
+            if asked is not None:
+                asked.set()
+            for piece in pieces:
+                yield piece
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    return script
 
 
 _numbers = itertools.count(1)
@@ -46,6 +74,8 @@ class ScriptedUpstream(OpenAIServer):
         self.scripts: deque[Script] = deque()
         #: Whether the server has ``/responses`` besides ``/chat/completions``.
         self.responses = True
+        #: Tools that need an approval, with ``/responses``.
+        self.mcp = McpTools()
         #: The text of every recording, and the recordings that arrived.
         self.transcript = "what was said"
         self.heard: list[bytes] = []
@@ -98,8 +128,12 @@ class ScriptedUpstream(OpenAIServer):
 
     async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
         """Yield the pieces of the script."""
-        script = self.scripts.popleft() if self.scripts else self.script
-        async for piece in script(_question(question)):
+        if has_decision(question):
+            pieces = self.mcp.go_on(question)
+        else:
+            script = self.scripts.popleft() if self.scripts else self.script
+            pieces = script(_question(question))
+        async for piece in self.mcp.guard(pieces):
             if isinstance(piece, int):
                 raise Refusal("scripted", piece, headers={"Retry-After": "0"})
             if piece is None or isinstance(piece, Exception):
@@ -117,7 +151,9 @@ class ScriptedUpstream(OpenAIServer):
         """Record the question, and answer it by the Responses API."""
         if not self.responses:
             raise web.HTTPNotFound
-        return await self.respond(request, await self._record(request), ResponsesFormat())
+        answer = ResponsesFormat(store=self.mcp.keeps)
+        self.mcp.responses.append(answer.id)
+        return await self.respond(request, await self._record(request), answer)
 
     async def _record(self, request: web.Request) -> dict[str, Any]:
         body: dict[str, Any] = await request.json()

@@ -64,10 +64,11 @@ class Line:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def reset(self) -> None:
-        """Drop the open connections; new ones work."""
-        for writer in self._writers:
-            writer.transport.abort()
+    def reset(self, number: int | None = None) -> None:
+        """Drop the open connections, or about one of two of them by *number*; new ones work."""
+        for at, writer in enumerate(list(self._writers)):
+            if number is None or at // 2 % 2 == number % 2:
+                writer.transport.abort()
 
     def silence(self) -> None:
         """Let the open connections swallow everything from now on."""

@@ -6,16 +6,21 @@ import asyncio
 import json
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import UpstreamError
+from agent_bridge.core.errors import AnswerInterrupted, UpstreamError
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.answer import AnswerRequest, TextDelta
+from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.answer_chunks import ResponsesFormat, ScriptedChatFormat
 from support.answers import joined
 from support.fault_server import sse
+from support.scripted_app_server import ScriptedAppServer
+from support.scripted_letta_v1 import ScriptedLettaV1
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +51,13 @@ class Kind:
     answer_format: Callable[[], AnswerFormat]
     #: Keys of the upstream's configuration.
     config: Mapping[str, Any] = field(default_factory=dict)
+    #: Makes a server whose agents follow a script.
+    server: Callable[[], ScriptedUpstream] = ScriptedUpstream
+    #: The errors that differ from those of a server with the OpenAI API, by the id of the test's parameter.
+    errors: Mapping[str, type[UpstreamError]] = field(default_factory=dict)
+    #: Whether an answer can contain files, and whether a lost connection loses the answer.
+    files: bool = True
+    loses: bool = True
 
     def connect(self, url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
         """Return an upstream called ``up`` whose server is at *url*."""
@@ -67,9 +79,43 @@ KINDS = (
 )
 
 
+#: All kinds, those without the OpenAI API last.
+ALL_KINDS = (
+    *KINDS,
+    Kind(
+        "letta",
+        lambda: ScriptedChatFormat("Dora"),
+        {"kind": "letta"},
+        ScriptedAppServer,
+        {"refused": AnswerInterrupted, "failed": AnswerInterrupted},
+        files=False,
+        loses=False,
+    ),
+    Kind(
+        "letta_v1",
+        lambda: ScriptedChatFormat("Dora"),
+        {"kind": "letta_v1"},
+        # The questions of these tests have the same key.
+        partial(ScriptedLettaV1, remembers=False),
+        files=False,
+        loses=False,
+    ),
+    Kind(
+        "letta_v1-foreground",
+        lambda: ScriptedChatFormat("Dora"),
+        {"kind": "letta_v1"},
+        partial(ScriptedLettaV1, redis=False),
+        files=False,
+        loses=False,
+    ),
+)
+
+
 def connect(url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
     """Return an upstream called ``up`` whose server is at *url*, configured by *keys*."""
-    return make_upstream(UpstreamConfig.model_validate({"name": "up", "url": url, **keys}), session)
+    return make_upstream(
+        UpstreamConfig.model_validate({"name": "up", "url": url, **keys}), session, MemoryConversations()
+    )
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ TWO = ToolCall("c2", "find", "{}")
         pytest.param([calls(part(0, "{", id="c1", name="look"))], [], id="never ended"),
         pytest.param(
             [calls(part(0, "x" * 9_000, id="c1", name="look")), calls(part(0, "y" * 9_000)), chunk("stop")],
-            [ToolCall("c1", "look", "x" * 9_000 + "y" * 999 + "…")],
+            [ToolCall("c1", "look", "x" * 5_000 + "…" + "y" * 4_999)],
             id="long arguments",
         ),
         pytest.param(

@@ -178,7 +178,30 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "kind": (
         "  - {name: other, url: http://localhost, kind: oracle}\n",
-        ["config.yaml:10: upstreams[1].kind: must be 'openai'"],
+        ["config.yaml:10: upstreams[1].kind: must be 'openai', 'letta' or 'letta_v1'"],
+    ),
+    "keys of another kind": (
+        (
+            "  - name: other\n    url: http://localhost\n    kind: letta\n    history: server\n    api: chat\n"
+            "  - {name: third, url: http://localhost, matrix_tools: false}\n"
+            "  - {name: fourth, url: http://localhost, kind: letta_v1, matrix_tools: true, approvals: allow}\n"
+            "  - {name: fifth, url: http://localhost, approvals: {Bash: ask}}\n"
+            "  - {name: sixth, url: http://localhost, approvals: allow, api: responses}\n"
+        ),
+        [
+            (
+                "config.yaml:13: upstreams[1].history: has no effect with kind: letta, only with kind: openai; "
+                "remove the key"
+            ),
+            (
+                "config.yaml:15: upstreams[2].matrix_tools: has no effect with kind: openai, only with kind: letta; "
+                "remove the key"
+            ),
+            (
+                "config.yaml:17: upstreams[4].approvals: has no effect with kind: openai, only with kind: letta or "
+                "kind: letta_v1 or api: responses; remove the key"
+            ),
+        ],
     ),
     "name of an upstream": (
         "  - {name: Big Server, url: http://localhost}\n",

@@ -11,6 +11,7 @@ import pytest
 
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -19,6 +20,7 @@ from agent_bridge.core.results.commands import (
     CommandFailed,
     CommandList,
     CommandUsage,
+    DecisionMade,
     Dropped,
     FailedTurns,
     Group,
@@ -45,11 +47,19 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.server_commands import (
+    CommandRefusal,
+    ServerCommandDone,
+    ServerCommandEntry,
+    ServerCommandList,
+    ServerCommandRefused,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
+from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.results import ResultRenderer
@@ -91,6 +101,7 @@ TRACE = TurnTrace(
         Step(at=THEN, name="said in English by an older bridge"),
     ),
     parts=(TracePart(0, "$answer", THEN),),
+    usage=Usage(1200, 30, 1000),
 )
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
@@ -109,8 +120,12 @@ SAMPLES: list[Result] = [
     Reconnected(ADA, "Bea"),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
     RetriedAll(2, has_more=True),
+    ServerCommandDone("compact", succeeded=False, output="it ```broke```", said="*why*"),
+    ServerCommandList("Ada", (ServerCommandEntry("compact"), ServerCommandEntry("x", "is *mine*", "<query>"))),
+    ServerCommandRefused("tolset", CommandRefusal.UNKNOWN, "toolset"),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
+    DecisionMade(DecisionResult.TAKEN),
     StreamingSet(Streaming.OFF),
     SyncReport(is_finished=True, upstreams=(UP,)),
     Trace(KEY, (TRACE,)),
@@ -130,6 +145,22 @@ def plain(value: object) -> Any:
     """Return the JSON form of a value that the encoder does not know."""
     assert isinstance(value, datetime), f"{value!r} is no plain data"
     return value.isoformat()
+
+
+def test_the_status_tells_the_kind_and_the_capabilities() -> None:
+    letta = replace(UP, kind="letta", server="App Server 0.34.12, protocol 1", capabilities=("cancel", "approvals"))
+    text = english(StatusReport(0, 0, 0, 0, (letta, UP, replace(UP, kind="openai"))))
+    facts = "(`kind: letta`, App Server 0.34.12, protocol 1, capabilities: `cancel`, `approvals`)"
+    assert text.splitlines()[2:] == [
+        f"- **up**: 2 agents {facts}",
+        "- **up**: 2 agents",
+        "- **up**: 2 agents (`kind: openai`)",
+    ]
+
+
+def test_new_ids_have_their_names() -> None:
+    unclear = replace(UP, vanished=("Ada",), appeared=("agent-1", "Bea"), appeared_names=("Zoe", "Bea"))
+    assert "new in its list: `agent-1` (Zoe), `Bea`." in english(SyncReport(is_finished=True, upstreams=(unclear,)))
 
 
 def test_every_record_has_a_sample() -> None:
@@ -245,8 +276,13 @@ def test_a_trace_is_a_line_for_each_event() -> None:
         "- 2024-05-06 07:08:09.123Z: said in English by an older bridge",
         "- 2024-05-06 07:08:09.123Z: part 0 is `$answer`",
         "- started 2 times, 1 failure, 0 interruptions",
+        "- tokens: 1200 read (1000 of them from the cache), 30 written",
         "- the question is `$question`",
     ]
+    uncounted = english(Trace("$question", (replace(TRACE, usage=None),)))
+    uncached = english(Trace("$question", (replace(TRACE, usage=Usage(5, 3)),)))
+    assert "tokens" not in uncounted
+    assert uncached.endswith("\n- tokens: 5 read, 3 written")
 
 
 @pytest.mark.parametrize(
@@ -359,6 +395,10 @@ def test_members_get_the_agents_without_their_servers(state: AgentState, room: R
         (AgentList(()), ENGLISH.commands.no_agents.format(prefix="!ab")),
         (OpenTurns((), has_more=False), "No message is waiting."),
         (FailedTurns((), has_more=False), "No message has failed."),
+        (
+            DecisionMade(DecisionResult.FORBIDDEN),
+            "Only the person who asked the agent can decide, or an administrator.",
+        ),
         (StopRequested(0), "No message is being answered in this room."),
         (
             Invited(ADA, "@b:x", was_member=True, may_talk=True),

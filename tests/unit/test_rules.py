@@ -137,6 +137,17 @@ def test_a_command_in_a_thread_is_answered_there_and_waits_for_nobody() -> None:
         assert command.payload == CommandPayload("help", "$root")
 
 
+def test_a_command_for_the_server_of_an_agent_waits_in_the_lane_of_the_agent() -> None:
+    for body in ("!ab letta compact", "!ab LETTA"):
+        asked = turn_of(at_home(event(text(body, **in_thread()))))
+        assert (asked.kind, asked.addressees, asked.thread) == (TurnKind.COMMAND, FOR_AGENT, "$root")
+        assert turn_of(at_home(event(text(body)))).thread == ""
+    asked = turn_of(RULES.decide(event(text("!ab letta")), Room(ROOM, KindName.GROUP, None, (FRIDA,))))
+    assert asked.addressees == FOR_AGENT
+    for room in (IN_GROUP, GROUP, IN_BOT_ROOM, None):
+        assert turn_of(RULES.decide(event(text("!ab letta")), room)).addressees == FOR_BOT
+
+
 def test_a_refusal_in_a_thread_is_told_there() -> None:
     refusal = turn_of(at_home(event(text("hi", **in_thread()), sender=STRANGER)))
     assert (refusal.kind, refusal.addressees, refusal.thread) == (TurnKind.REFUSAL, FOR_BOT, "")
@@ -724,3 +735,12 @@ def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
 )
 def test_events_after_which_a_room_is_compared(changed: RoomEvent, changes: bool) -> None:  # noqa: FBT001
     assert RULES.changes_room(changed) is changes
+
+
+def test_a_person_that_may_not_decide_is_told_once_a_day() -> None:
+    day = 86_400_000
+    relation = {"rel_type": "m.annotation", "event_id": "$card", "key": "✅"}
+    asked = [event({"m.relates_to": relation}, kind="m.reaction", origin_server_ts=at) for at in (5, 6, 5 + day)]
+    decisions = [RULES.decision(each, AT_HOME) for each in asked]
+    told = [RULES.refused_decision(each).once_key for each in decisions if each is not None]
+    assert told[0] == told[1] != told[2]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.core.errors import UpstreamProtocolError
-from agent_bridge.upstream.openai.sse import Event, EventParser
+from agent_bridge.upstream.transport.sse import Event, EventParser
 
 
 def parse(*chunks: bytes) -> list[Event]:

@@ -13,9 +13,18 @@ from yarl import URL
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.naming import set_field
-from agent_bridge.core.errors import FileRefused, HomeserverRefused, HomeserverUnavailable, UserNotRegistered
+from agent_bridge.core.errors import (
+    FileProblem,
+    FileRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    TooLarge,
+    UpstreamError,
+    UserNotRegistered,
+)
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
+from agent_bridge.upstream.capabilities import PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.postgres.signals import Signals
+    from agent_bridge.upstream.capabilities import Pictures
     from agent_bridge.upstream.download.fetch import Fetcher
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -40,7 +50,7 @@ _NEW_SPACE = 60.0
 
 
 class Avatars:
-    """Makes, uploads and sets avatars."""
+    """Makes, uploads and sets avatars. *stored* reads the pictures that upstreams keep, by the name of the upstream."""
 
     def __init__(
         self,
@@ -48,6 +58,7 @@ class Avatars:
         media: Media,
         fetcher: Fetcher,
         pictures: PictureReader,
+        stored: Mapping[str, Pictures],
         agents: Agents,
         kv: KeyValues,
         signals: Signals,
@@ -57,6 +68,7 @@ class Avatars:
         self._media = media
         self._fetcher = fetcher
         self._pictures = pictures
+        self._stored_pictures = stored
         self._agents = agents
         self._kv = kv
         self._signals = signals
@@ -93,7 +105,7 @@ class Avatars:
                 avatar = await self._replaced(agent, present, user_id)
         except UserNotRegistered:
             raise
-        except (HomeserverUnavailable, TimeoutError) as error:
+        except (HomeserverUnavailable, UpstreamError, TimeoutError) as error:
             # The room does not wait for it: the agent counts as out of sync.
             _log.warning("an agent has no avatar yet", agent=agent.name, error=str(error))
             return agent.avatar
@@ -132,14 +144,31 @@ class Avatars:
         if agent.image:
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    own = self._bases.get(agent.upstream)
-                    fetched = await self._fetcher.fetch(agent.image, limit=_MAX_BYTES, types=("image/",), own=own)
-                    thumbnail = (await self._pictures.preview(fetched.data, holder=agent.ghost)).thumbnail
+                    data = await self._image(agent)
+                    thumbnail = (await self._pictures.preview(data, holder=agent.ghost)).thumbnail
             except (FileRefused, TimeoutError) as error:
                 _log.info("the picture of an agent is not used", agent=agent.name, url=agent.image, error=str(error))
             else:
                 return thumbnail.data, thumbnail.content_type
         return await _tile(agent.name, f"{agent.upstream} {agent.agent_id}")
+
+    async def _image(self, agent: Agent) -> bytes:
+        """Return the picture that the upstream has of an agent.
+
+        Raises:
+            FileRefused: there is none, or it has too many bytes.
+            UpstreamError: the upstream does not return it now.
+        """
+        if not agent.image.startswith(PICTURE):
+            own = self._bases.get(agent.upstream)
+            return (await self._fetcher.fetch(agent.image, limit=_MAX_BYTES, types=("image/",), own=own)).data
+        read = self._stored_pictures.get(agent.upstream)
+        data = None if read is None else await read(agent.model)
+        if data is None:
+            raise FileRefused("the upstream has no picture", FileProblem.UNREACHABLE)
+        if len(data) > _MAX_BYTES:
+            raise TooLarge(_MAX_BYTES)
+        return data
 
     async def _bot_and_space(self) -> float | None:
         bot = self._homeserver.namespace.bot

@@ -13,6 +13,7 @@ import structlog
 
 from agent_bridge.bridge.agents.diff import diff_agents
 from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
+from agent_bridge.bridge.agents.switch import find_known, hold_unknown
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
@@ -23,6 +24,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import DesiredAgent
 from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.base import UNCHANGED
+from agent_bridge.upstream.capabilities import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -181,7 +183,10 @@ class Discovery:
                     _warn_of_history(watch)
                 watch.failures = 0
                 watch.restart_noted = False
-                watch.health = health
+                upstream = watch.upstream
+                watch.health = replace(
+                    health, kind=watch.config.kind, server=upstream.server, capabilities=describe(upstream.can)
+                )
 
     async def _note_restart(self, watch: Watch) -> None:
         """Record that the upstream may be restarted: it failed for the first time since its last list."""
@@ -222,9 +227,11 @@ class Discovery:
         return health
 
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
-        known = {agent_room.agent.id: agent_room for agent_room in await self._agents.of_upstream(watch.config.name)}
+        known, unclear = await find_known(self._agents, watch.config, listed, confirmed=confirmed)
         diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
+        diff, unknown = hold_unknown(diff, unclear)
         diff, held = (diff, HeldChange()) if confirmed else hold_unclear(diff, watch.missed)
+        held += unknown
         self._report_held(watch, held)
         watch.missed = {agent.id: watch.missed.get(agent.id, 0.0) for agent in diff.missing}
         due = self._due(watch, watch.missed)
@@ -232,6 +239,8 @@ class Discovery:
         active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
         # Agents that went a little later went for the same reason.
         many = len(diff.missing) > 1 and len(diff.missing) >= _MANY * active
+        # A list of another kind of upstream removes no agent.
+        many = many or any(agent.id in unclear for agent in diff.missing)
         doubted = len(diff.missing) if gone and many and not confirmed else 0
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
@@ -250,7 +259,8 @@ class Discovery:
         if diff.added:
             await self._add(watch, diff.added, known.values(), confirmed=confirmed)
         waiting = await self._waiting(watch)
-        return Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
+        health = Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
+        return replace(health, appeared_names=held.appeared_names)
 
     async def _waiting(self, watch: Watch) -> int:
         """Return the number of agents that get no rooms before an operator's word."""
@@ -290,8 +300,9 @@ class Discovery:
         self._reconcile(agent.id)
 
     async def _describe(self, agent: Agent, item: AgentInfo) -> None:
-        if (agent.image, agent.description) != (item.image, item.description):
-            await self._agents.describe(agent.id, item.image, item.description)
+        image = agent.image if item.image is None else item.image
+        if (agent.image, agent.description) != (image, item.description):
+            await self._agents.describe(agent.id, image, item.description)
             self._reconcile(agent.id)
 
     async def _add(
@@ -308,7 +319,8 @@ class Discovery:
             ghosts.add(ghost)
             state = AgentState.ACTIVE if count < limit else AgentState.HELD
             new = self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state)
-            wanted.append(replace(new, image=item.image, description=item.description))
+            image, kind = item.image or "", watch.config.kind
+            wanted.append(replace(new, image=image, description=item.description, kind=kind))
         await self._agents.add(wanted)
         for added_agent in wanted:
             upstream, name = added_agent.upstream, added_agent.name

@@ -28,6 +28,10 @@ class HeldChange:
     #: Listed ids that no known agent has. They get no rooms.
     appeared: tuple[AgentInfo, ...] = ()
 
+    def __add__(self, other: HeldChange) -> HeldChange:
+        """Return both changes as one."""
+        return HeldChange(self.vanished + other.vanished, self.appeared + other.appeared)
+
     @property
     def vanished_names(self) -> tuple[str, ...]:
         """The names of :attr:`vanished`."""
@@ -37,6 +41,11 @@ class HeldChange:
     def appeared_ids(self) -> tuple[str, ...]:
         """The ids of :attr:`appeared`."""
         return tuple(item.model for item in self.appeared)
+
+    @property
+    def appeared_names(self) -> tuple[str, ...]:
+        """The names of :attr:`appeared`."""
+        return tuple(item.name for item in self.appeared)
 
 
 def hold_unclear(diff: AgentDiff, missed: Collection[int]) -> tuple[AgentDiff, HeldChange]:

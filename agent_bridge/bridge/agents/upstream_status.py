@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks for the completion of a sync without a signal.
 _LOOK = 1.0
+#: The fields of a status that are tuples.
+_TUPLES = ("vanished", "appeared", "appeared_names", "capabilities")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class UpstreamStatus:
         """Return the status of the upstreams that the leader published last."""
         found = await self._kv.get(KeyValues.UPSTREAMS) or []
         # JSON has lists in place of tuples.
-        return [Health(**each | {key: tuple(each.get(key, ())) for key in ("vanished", "appeared")}) for each in found]
+        return [Health(**each | {key: tuple(each.get(key, ())) for key in _TUPLES}) for each in found]
 
     async def note_restart(self, upstream: str) -> None:
         """Record that *upstream* may have been restarted, and have forgotten its conversations."""

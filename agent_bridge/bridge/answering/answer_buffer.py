@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.errors import FileProblem
+from agent_bridge.core.usage import Usage
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.upstream.answer import (
     End,
@@ -20,6 +21,8 @@ from agent_bridge.upstream.answer import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent_bridge.core.answers import Op
     from agent_bridge.render.activity import Activity
     from agent_bridge.render.rendition import Rendition
@@ -41,8 +44,12 @@ class AnswerBuffer:
         self.files: list[FileDelta] = []
         #: The upstream's reference of the run; None if it gave none.
         self.run: str | None = None
+        #: The tokens that the upstream reported so far; None without a report.
+        self.usage: Usage | None = None
         #: ``finish_reason`` of the OpenAI API; empty until the answer is whole.
         self.finish_reason = ""
+        #: Returns the messages that show requests for decisions about tool calls.
+        self.approvals: Callable[[], tuple[Op, ...]] = tuple
 
     @property
     def text(self) -> str:
@@ -82,8 +89,14 @@ class AnswerBuffer:
                 self.activity.result(delta.call_id, delta.output, now)
             case FileDelta():
                 self._add_file(delta)
+            case Usage():
+                self.usage = delta if self.usage is None else self.usage + delta
             case End():
                 self.finish_reason = delta.finish_reason
+
+    def whole_activity(self, now: float) -> tuple[Op, ...]:
+        """Return the messages that show all activity and all requests for decisions at the end of the answer."""
+        return (*self.activity.whole(now), *self.approvals())
 
     def _add_file(self, file: FileDelta) -> None:
         if len(self.files) < _MAX_FILES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,24 +19,37 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import (
     AgentGone,
+    AnswerInterrupted,
     AnswerTooLong,
     ConversationTooLong,
     MessageTooLong,
     StoreError,
     UpstreamError,
+    UpstreamUnreachable,
 )
+from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import Show, Streaming
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
 from agent_bridge.store.postgres.locks import LANE
-from agent_bridge.upstream.answer import AnswerRequest, RunStarted, TextDelta, TextWithdrawn
+from agent_bridge.upstream.answer import (
+    AnswerRequest,
+    ApprovalAsked,
+    ApprovalClosed,
+    RunStarted,
+    TextDelta,
+    TextWithdrawn,
+)
+from agent_bridge.upstream.transport.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agent_bridge.bridge.answering.cancellation import Cancellations
+    from agent_bridge.bridge.answering.matrix_tools import MatrixTools
     from agent_bridge.bridge.answering.question import Question, Questions
+    from agent_bridge.bridge.answering.tool_approvals import OpenApprovals, ToolApprovals
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
@@ -54,6 +67,10 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Tokens by which a history may be longer than the last one that was not too long.
 _GROWTH = 100
+#: Seconds for the end of a run that an earlier attempt began.
+_CANCEL = 10.0
+#: Characters of the title of a conversation.
+_MAX_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +84,12 @@ class _Call:
     request: AnswerRequest
     question: Question
     buffer: AnswerBuffer
-    #: User id of the ghost that answers.
-    user_id: str
+    outbox: Outbox
+
+    @property
+    def user_id(self) -> str:
+        """User id of the ghost that answers."""
+        return self.outbox.user_id
 
 
 class Generation:
@@ -84,8 +105,12 @@ class Generation:
         budget: EditBudget,
         locks: Locks,
         answers: AnswersConfig,
+        approvals: ToolApprovals,
+        tools: MatrixTools,
         texts: Texts,
     ) -> None:
+        self._approvals = approvals
+        self._tools = tools
         self._questions = questions
         self._turns = turns
         self._upstreams = {config.name: (upstream, config) for upstream, config in upstreams}
@@ -109,23 +134,25 @@ class Generation:
             StoreError: the transcript cannot be read.
         """
         if turn.stop is not None:
+            await self._end_run(turn, agent)
             return Attempt(ended_by=turn.stop)
-        configured = self._upstreams.get(agent.upstream)
-        if configured is None or agent.state is AgentState.GONE:
-            return Attempt(
-                ended_by=Failure.of(AgentGone(Text("agent_gone", agent=agent.name)), agent.name, self._texts)
-            )
-        upstream, config = configured
+        if (absent := self._absence(agent)) is not None:
+            return Attempt(ended_by=Failure.of(absent, agent.name, self._texts))
+        upstream, config = self._upstreams[agent.upstream]
         tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
         question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
+        never_ran, allowed = await self._approvals.earlier(turn)
+        toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
             request = self._request(turn, agent, question, limit, number)
+            request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
             buffer = self._buffer(turn, config)
-            call = _Call(turn, agent, upstream, config, request, question, buffer, outbox.user_id)
+            call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)
+            await self._count(call)
             if limit == limits[-1] or not _may_be_too_long(result):
                 break
             _log.warning(
@@ -141,6 +168,16 @@ class Generation:
             too_long = MessageTooLong(Text("message_too_long"), detail=result.error.detail)
             result = Failure.of(too_long, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    def _absence(self, agent: Agent) -> UpstreamError | None:
+        """Return why *agent* cannot be asked, None if it can."""
+        configured = self._upstreams.get(agent.upstream)
+        if configured is None or agent.state is AgentState.GONE:
+            return AgentGone(Text("agent_gone", agent=agent.name))
+        if agent.kind != configured[1].kind:
+            # The leader looks for the agent in the list of the new kind. The message waits until it is found.
+            return UpstreamUnreachable(Text("agent_unknown", agent=agent.name))
+        return None
 
     async def _call(self, call: _Call, outbox: Outbox) -> Attempt | Failure | StopReason:
         """Return the answer to *call*, shown while it grows, or why there is none."""
@@ -161,6 +198,8 @@ class Generation:
             session=turn.session,
             # A request with less history has a key of its own.
             idempotency_key=f"{key}-{number}" if number else key,
+            attempt=turn.attempts,
+            title=_title(turn, agent),
         )
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:
@@ -177,7 +216,12 @@ class Generation:
         Raises:
             UpstreamError: the upstream gives no whole answer.
         """
-        await self._read(call, streamer)
+        async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
+            call.buffer.approvals = approvals.ops
+            await self._read(call, streamer, approvals)
+        if not call.buffer.finish_reason:
+            # An upstream that breaks its contract: without this, a question could count as answered by nothing.
+            raise AnswerInterrupted(Text("upstream_cut", upstream=call.config.name))
         text = call.buffer.text
         truncated = call.buffer.finish_reason == "length"
         files: tuple[AnswerFile, ...] = ()
@@ -191,21 +235,31 @@ class Generation:
             text=text,
             remark=f"*({self._texts.truncated})*" if truncated else "",
             question=call.question.kept,
-            activity=call.buffer.activity.whole(time.monotonic()),
+            activity=call.buffer.whole_activity(time.monotonic()),
             files=files,
             rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
             run=call.buffer.run,
+            usage=call.buffer.usage,
         )
 
-    async def _read(self, call: _Call, streamer: AnswerStreamer) -> None:
+    async def _read(self, call: _Call, streamer: AnswerStreamer, approvals: OpenApprovals) -> None:
         left = limit = call.config.max_answer_chars
         try:
             async with (
-                asyncio.timeout(call.config.turn_timeout),
+                asyncio.timeout(call.config.turn_timeout) as clock,
                 aclosing(call.upstream.answer(call.request)) as deltas,
             ):
                 async for delta in deltas:
+                    if isinstance(delta, ApprovalAsked):
+                        # The time of people does not count.
+                        clock.reschedule(None)
+                        approvals.ask(delta.request)
+                        continue
+                    if isinstance(delta, ApprovalClosed):
+                        approvals.close(delta.ref)
+                    if clock.when() is None and not approvals.waits:
+                        clock.reschedule(asyncio.get_running_loop().time() + call.config.turn_timeout)
                     if isinstance(delta, TextDelta):
                         call.buffer.feed(TextDelta(delta.text[:left]), time.monotonic())
                         left -= len(delta.text)
@@ -221,6 +275,16 @@ class Generation:
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
 
+    async def _count(self, call: _Call) -> None:
+        """Add the reported tokens of *call* to those of the turn."""
+        if call.buffer.usage is None:
+            return
+        try:
+            await self._turns.used(call.turn, call.buffer.usage)
+        except StoreError as error:
+            # The database may be back before the answer has to be committed.
+            _log.warning("the tokens of an answer were not counted", error=str(error))
+
     async def _record_run(self, call: _Call, ref: str) -> None:
         """Store the reference of the run if the upstream can return to it after a crash.
 
@@ -234,6 +298,17 @@ class Generation:
             # The answer goes on: the database may be back before it has to be committed.
             _log.warning("the reference of the run was not stored", run=ref, error=str(error))
 
+    async def _end_run(self, turn: Turn, agent: Agent) -> None:
+        """End the run of an attempt whose process was killed: the agent may go on with it."""
+        configured = self._upstreams.get(agent.upstream)
+        if turn.run is None or configured is None or (cancel := configured[0].can.cancel) is None:
+            return
+        try:
+            async with asyncio.timeout(_CANCEL):
+                await cancel(turn.run)
+        except (UpstreamError, TimeoutError) as error:
+            _log.warning("the run of a stopped answer may go on", run=turn.run, error=str(error))
+
     async def _unfinished(self, call: _Call, ended_by: Failure | StopReason) -> Attempt:
         """Return the attempt with as much of the answer as had arrived; its files are left out."""
         buffer = call.buffer
@@ -241,14 +316,20 @@ class Generation:
             ended_by=ended_by,
             text=buffer.text,
             question=call.question.kept,
-            activity=buffer.activity.whole(time.monotonic()),
+            activity=buffer.whole_activity(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
+            usage=buffer.usage,
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:
         rest = await rendered(len(text), beyond, text, self._max_parts)
         return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
+
+
+def _title(turn: Turn, agent: Agent) -> str:
+    """Return the title of a conversation that begins with *turn*."""
+    return shorten(one_line(turn.body), _MAX_TITLE) or agent.name
 
 
 def _may_be_too_long(result: Attempt | Failure | StopReason) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -158,10 +158,13 @@ class MessageHandler:
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
         is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
+        tokens = {} if outcome.usage is None else asdict(outcome.usage)
         if outcome.error is None:
-            _log.info("answer sent", agent=agent.name, room=turn.room_id, seconds=seconds, stopped=outcome.stopped)
+            _log.info(
+                "answer sent", agent=agent.name, room=turn.room_id, seconds=seconds, stopped=outcome.stopped, **tokens
+            )
         else:
-            _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error)
+            _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error, **tokens)
         return is_last
 
     async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
@@ -180,7 +183,7 @@ class MessageHandler:
             announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
         if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
             return None
-        return outcome_of(attempt, self._texts, announced=announced)
+        return replace(outcome_of(attempt, self._texts, announced=announced), usage=attempt.usage)
 
     async def _ask_the_rest(self, turn: Turn, outbox: Outbox, ended_by: StopReason) -> bool:
         """Queue *turn* again if one of several messages, or an edit, was redacted; tell whether it is queued.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.errors import UpstreamError
     from agent_bridge.core.turns import Turn
+    from agent_bridge.core.usage import Usage
     from agent_bridge.i18n.catalogue import Texts
 
 
@@ -86,6 +87,8 @@ class Attempt:
     notes: tuple[str, ...] = ()
     #: The upstream's reference of the run; None if it gave none.
     run: str | None = None
+    #: The tokens that the upstream reported; None without a report.
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Outcome:
     said: str = ""
     #: The upstream's reference of the run; None if it gave none.
     run: str | None = None
+    #: The tokens of its last attempt; None without a report.
+    usage: Usage | None = None
 
     @property
     def state(self) -> TurnState:

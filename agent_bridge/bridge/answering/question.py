@@ -106,7 +106,7 @@ class Questions:
             history = await self._history(turn, root)
         elif root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
-        if upstream.traits.forgets and (recap := await self._recaps.find(turn, agent, tokens)):
+        if upstream.traits.stateful and (recap := await self._recaps.find(turn, agent, tokens)):
             parts = [FileContent(recap, quoted=True), *parts]
         return Question(
             history,

@@ -1,4 +1,4 @@
-"""Recaps: an upstream that forgot a conversation when it was restarted gets its messages once more."""
+"""Recaps: an upstream that lost a conversation, by a restart or a change of its kind, gets its messages once more."""
 
 from __future__ import annotations
 

@@ -41,6 +41,8 @@ _LATE = 2.0
 _OFTEN = 5
 #: Events of one page of a room's history.
 _PAGE = 100
+#: The types of the events that show an answer.
+_KINDS = ("m.room.message", "m.reaction")
 _BAD_REQUEST = 400
 #: Part of Synapse's message for a relation to an event that it does not have.
 _UNKNOWN_EVENT = "unknown event"
@@ -90,6 +92,8 @@ class Outbox:
         #: Parts with an edit that the homeserver may carry out later than the edits after it, and until when, by the
         #: clock of the event loop.
         self._late: dict[int, float] = {}
+        #: The acts that belong to an earlier answer to the turn.
+        self._earlier: set[int] = set()
         #: Parts that were redacted before the answer was complete.
         self._taken_back: set[int] = set()
         #: Whether a person redacted a part before its event was recorded: nothing more is said.
@@ -106,6 +110,7 @@ class Outbox:
         sends = await self._turns.sends(self._turn.id)
         self.event_ids = {send.part: send.event_id for send in sends if send.event_id is not None}
         self._generations = {send.part: send.generation for send in sends}
+        self._earlier = {send.part for send in sends if send.is_earlier and send.part in Part.ACTS}
         if self._was_interrupted:
             # The homeserver may still carry out an edit of an attempt that did not end.
             self._late |= dict.fromkeys(self.event_ids, self._late_end())
@@ -146,17 +151,37 @@ class Outbox:
                 await self._edit(op.part, content)
         self._shown[op.part] = op
 
+    @property
+    def acts(self) -> set[int]:
+        """The acts that belong to this answer."""
+        return {part for part in self.event_ids if part in Part.ACTS} - self._earlier
+
+    async def act(self, part: int, content: dict[str, Any], kind: str) -> str | None:
+        """Send *content* as the act *part*, once, in place of those of an earlier answer; return its event.
+
+        Return None if a person has redacted the answer.
+        """
+        for earlier in sorted(self._earlier):
+            await self.take_back(earlier)
+        if part not in self.event_ids and not self._withdrawn:
+            await self._turns.intend(self._turn.id, part)
+            marked = content | {MARK: mark(self._turn.key, part)}
+            self.event_ids[part] = await self._send(marked, self._txn_id(part), kind)
+            await self._record(part)
+        return None if self._withdrawn else self.event_ids[part]
+
     async def publish(self, ops: Sequence[Op], state: TurnState) -> bool:
         """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
 
-        Return True if the turn was the last open one of its lane. It stays open for its next attempt if something was
-        redacted in the meantime.
+        The acts of this answer stay, unless there are no *ops*. Return True if the turn was the last open one of its
+        lane. It stays open for its next attempt if something was redacted in the meantime.
         """
         for op in ops:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
             await self.show(op, intended=True, recorded=len(ops) > 1)
         await self._overtake([op for op in ops if op.part in self._late])
-        for part in sorted(self.event_ids.keys() - {op.part for op in ops}):
+        kept = {op.part for op in ops} | (self.acts if ops else set())
+        for part in sorted(self.event_ids.keys() - kept):
             await self.take_back(part)
         return bool(await self._finish(state))
 
@@ -171,7 +196,7 @@ class Outbox:
     async def take_back(self, part: int) -> None:
         """Redact the event that shows *part*, with its edits, if there is one."""
         if part in self.event_ids:
-            await self._erase([self.event_ids[part]])
+            await self._erase(self.event_ids[part])
             del self.event_ids[part]
             self._taken_back.add(part)
 
@@ -242,7 +267,8 @@ class Outbox:
         later = sorted(each for each in self.event_ids if each > part and each in Part.TEXT and part in Part.TEXT)
         if not later:
             return
-        await self._erase([self.event_ids[each] for each in later])
+        for each in later:
+            await self._erase(self.event_ids[each])
         # A further transaction id: the homeserver returns the redacted event for the one that sent it.
         generations = {each: self._generations.get(each, 0) + 1 for each in later}
         await self._turns.replace(self._turn, generations)
@@ -254,9 +280,8 @@ class Outbox:
             self._late.pop(each, None)
         self._tried.difference_update(later)
 
-    async def _erase(self, event_ids: Iterable[str]) -> None:
-        for event_id in event_ids:
-            await self._eraser.erase(self._turn.room_id, event_id, self.user_id)
+    async def _erase(self, event_id: str) -> None:
+        await self._eraser.erase(self._turn.room_id, event_id, self.user_id)
 
     async def _end_growth(self) -> None:
         """Remove the marks of growing messages."""
@@ -320,8 +345,8 @@ class Outbox:
         if overtakes:
             self._late.pop(part, None)
 
-    async def _send(self, content: dict[str, Any], txn_id: str) -> str:
-        return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, as_user=self.user_id)
+    async def _send(self, content: dict[str, Any], txn_id: str, kind: str = "m.room.message") -> str:
+        return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, kind=kind, as_user=self.user_id)
 
     async def _send_related(self, content: dict[str, Any], relation: dict[str, Any], txn_id: str) -> str:
         """Send *content* with its relation; as a reply, if the homeserver does not accept the relation.
@@ -361,10 +386,10 @@ class Outbox:
         return found
 
     def _mark_of(self, event: dict[str, Any]) -> str:
-        """Return the mark of a message that this user sent; empty for any other event: a mark can be forged."""
+        """Return the mark of an event that this user sent; empty for an edit: a mark can be forged."""
         content = event.get("content", {})
         theirs = content.get(MARK)
-        if event.get("sender") != self.user_id or event.get("type") != "m.room.message" or "m.new_content" in content:
+        if event.get("sender") != self.user_id or event.get("type") not in _KINDS or "m.new_content" in content:
             return ""
         return theirs if isinstance(theirs, str) else ""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.core.approvals import DecisionRequest
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
+    from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.edits import Edits
     from agent_bridge.store.history import Histories
     from agent_bridge.store.intake import IntakeStore
@@ -63,6 +66,7 @@ class Intake:
         intake_store: IntakeStore,
         edits: Edits,
         redactions: Redactions,
+        approvals: Approvals,
         histories: Histories,
         lanes: Lanes,
         rules: Rules,
@@ -74,6 +78,7 @@ class Intake:
         self._intake_store = intake_store
         self._edits = edits
         self._redactions = redactions
+        self._approvals = approvals
         self._histories = histories
         self._lanes = lanes
         self._rules = rules
@@ -161,8 +166,10 @@ class Intake:
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
         stops = [stop for event in events if (stop := self._rules.stop(event, rooms.get(event.room_id))) is not None]
+        asked_decisions = [self._rules.decision(event, rooms.get(event.room_id)) for event in events]
+        decisions = [each for each in asked_decisions if each is not None]
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
-        if not (new or ignored or stops or backfilled):
+        if not (new or ignored or stops or decisions or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -177,6 +184,8 @@ class Intake:
             # The message that became a command was perhaps asked again since an edit that is known already.
             stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
             stopped = await self._intake_store.stop(connection, stops)
+            for decision in decisions:
+                lanes |= await self._decide(connection, decision, ignored)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
@@ -195,6 +204,19 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _decide(
+        self, connection: Connection, decision: DecisionRequest, ignored: list[Ignored]
+    ) -> dict[str, list[int]]:
+        """Take a decision about a tool call, or have the bot tell why not; return the lanes of that turn."""
+        result = await self._approvals.decide(connection, decision)
+        if result is DecisionResult.UNKNOWN:
+            # A reaction to something else.
+            return {}
+        if result is DecisionResult.FORBIDDEN:
+            return await self._accept_turns(connection, [self._rules.refused_decision(decision)])
+        ignored.append(Ignored(decision.event_id, decision.room_id, IgnoreReason.DECISION))
+        return {}
 
     async def _known(
         self, connection: Connection, new: Iterable[NewTurn | ChangeRequest], stops: Iterable[StopRequest]

@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
@@ -68,19 +69,20 @@ class RefusalHandler:
         await self._turns.finish(turn, TurnState.DONE, {})
 
     async def _text(self, turn: Turn, refusal: RefusalPayload) -> str | None:
+        texts = self._texts
         match refusal.reason:
-            case RefusalReason.ENCRYPTED:
-                return self._texts.encrypted
             case RefusalReason.FULL:
                 return await self._full(turn, refusal)
             case RefusalReason.PERMISSION:
-                return self._texts.for_admins(self._texts.not_permitted) if await self._was_invited(turn) else None
-            case RefusalReason.UNREADABLE:
-                return self._texts.unreadable
-            case RefusalReason.NO_COMMAND:
-                return self._texts.no_command
-            case RefusalReason.UNKNOWN_TARGET:
-                return self._texts.unknown_target
+                return texts.for_admins(texts.not_permitted) if await self._was_invited(turn) else None
+            case reason:
+                return {
+                    RefusalReason.ENCRYPTED: texts.encrypted,
+                    RefusalReason.UNREADABLE: texts.unreadable,
+                    RefusalReason.NO_COMMAND: texts.no_command,
+                    RefusalReason.UNKNOWN_TARGET: texts.unknown_target,
+                    RefusalReason.NO_DECIDER: texts.commands.decided[DecisionResult.FORBIDDEN],
+                }[reason]
 
     async def _full(self, turn: Turn, refusal: RefusalPayload) -> str:
         """List the messages that found the room full, all that wait to be told at once."""

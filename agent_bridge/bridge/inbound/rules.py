@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.inbound.prefix import command_word, without_mention, without_prefix
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.approvals import DecisionRequest, Verdict
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.payloads import (
     CommandPayload,
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import Payload, SentEvent
-    from agent_bridge.core.rooms import Room
+    from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
+#: The command that acts on the conversation with an agent: it waits in the lane of the agent.
+_OF_THE_AGENT = "letta"
 #: Milliseconds of a day.
 _DAY = 86_400_000
 #: Reactions to a question or to an answer. Some clients add the variation selector.
 _STOP_REACTION = "🛑"
 _AGAIN_REACTION = "🔁"
+#: Reactions to a card that asks whether a tool may run.
+_VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
 _VARIATION = "\ufe0f"
 #: Types of the state events that may keep the bridge from reading or answering in a room.
 _ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
@@ -85,6 +90,24 @@ class Rules:
             return StopRequest(event.room_id, event.event_id, event.target)
         return None
 
+    def decision(self, event: RoomEvent, room: Room | None) -> DecisionRequest | None:
+        """Return the decision about a tool call that *event* is, if it reacts to a card."""
+        verdict = _VERDICTS.get(_reaction_of(event) or "")
+        if verdict is None or event.target is None or not _has_agents(room) or self.namespace.is_ours(event.sender):
+            return None
+        role = self._role(event)
+        if role < Role.MEMBER:
+            return None
+        return DecisionRequest(
+            room_id=event.room_id,
+            event_id=event.event_id,
+            sender=event.sender,
+            target=event.target,
+            verdict=verdict,
+            is_admin=role >= Role.ADMIN,
+            said_at=event.timestamp,
+        )
+
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end the answer to a message that the edit *event* turns into a command."""
         if event.relation != "m.replace" or event.target is None or not _has_agents(room):
@@ -109,6 +132,18 @@ class Rules:
         """Return the turn in which the bot tells why *change* is refused: each time, or once a day to each person."""
         once = None if payload.reason is RefusalReason.FULL else _once_a_day(change, payload.reason)
         return replace(self._for_bot(change, TurnKind.REFUSAL, payload), once_key=once, is_marked=True)
+
+    def refused_decision(self, decision: DecisionRequest) -> NewTurn:
+        """Return the turn in which the bot tells that the sender of *decision* may not decide: once a day."""
+        asked = ChangeRequest(
+            event_id=decision.event_id,
+            room_id=decision.room_id,
+            sender=decision.sender,
+            kind=ChangeKind.AGAIN,
+            target=decision.target or decision.event_id,
+            said_at=decision.said_at,
+        )
+        return self.refused_change(asked, RefusalPayload(RefusalReason.NO_DECIDER, target=asked.target))
 
     def erasure(self, change: ChangeRequest, events: tuple[SentEvent, ...]) -> NewTurn:
         """Return the turn in which the bridge redacts *events* of its own, because of the redaction *change*."""
@@ -175,7 +210,11 @@ class Rules:
     def _command(self, event: RoomEvent, room: Room | None, payload: CommandPayload) -> NewTurn | Ignored:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
-        return self._for_bot(event, TurnKind.COMMAND, payload)
+        turn = self._for_bot(event, TurnKind.COMMAND, payload)
+        agent = _sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
+        if agent is None:
+            return turn
+        return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
 
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
         """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
@@ -237,6 +276,14 @@ class Rules:
 
 def _has_agents(room: Room | None) -> bool:
     return room is not None and bool(room.participants)
+
+
+def _sole_agent(room: Room | None) -> Participant | None:
+    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
+    if room is None:
+        return None
+    agents = [each for each in room.participants if room.owner in {None, each.agent}]
+    return agents[0] if len(agents) == 1 else None
 
 
 def _has_owner(room: Room | None) -> bool:

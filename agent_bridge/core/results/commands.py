@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
+    from agent_bridge.core.approvals import DecisionResult
     from agent_bridge.core.roles import Role
     from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.turns import TurnState
@@ -210,6 +212,13 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionMade:
+    """A decision about a tool call, and its effect."""
+
+    result: DecisionResult
+
+
+@dataclass(frozen=True, slots=True)
 class WhenBusySet:
     """The room has this setting from now on."""
 
@@ -353,8 +362,12 @@ Result: TypeAlias = (
     | Reconnected
     | Retried
     | RetriedAll
+    | ServerCommandDone
+    | ServerCommandList
+    | ServerCommandRefused
     | StatusReport
     | StopRequested
+    | DecisionMade
     | StreamingSet
     | SyncReport
     | Trace

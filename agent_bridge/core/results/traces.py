@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.core.turns import TurnKind, TurnState
+    from agent_bridge.core.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,8 @@ class TurnTrace:
     parts: tuple[TracePart, ...]
     #: Whether its message was redacted.
     is_redacted: bool = False
+    #: The tokens of all attempts; None if the upstream reported none.
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

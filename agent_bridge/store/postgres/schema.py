@@ -69,6 +69,7 @@ agent = Table(
     Column("image_applied", Text, comment="image from which the avatar was made; null: there is none yet"),
     Column("avatar", Text, comment="mxc URL of the picture that was uploaded for it"),
     Column("description", Text, nullable=False, server_default="", comment="given by its upstream"),
+    Column("kind", Text, nullable=False, server_default="openai", comment="kind of upstream whose list has model"),
     UniqueConstraint("upstream", "agent_id"),
 )
 
@@ -213,6 +214,9 @@ turn = Table(
         comment="seconds of these waits, and of the attempts before them",
     ),
     Column("retries", Integer, nullable=False, server_default="0", comment="how often it was asked again"),
+    Column("input_tokens", BigInteger, comment="tokens that the model read, in all attempts; null: not reported"),
+    Column("output_tokens", BigInteger, comment="tokens that the model wrote, in all attempts; null: not reported"),
+    Column("cached_tokens", BigInteger, comment="those of input_tokens that its cache had; null: not reported"),
     Column("waits_since", DateTime(timezone=True), comment="with not_before: a clock set back ends the waiting"),
     Column("not_before", DateTime(timezone=True), comment="a failed turn keeps its place until then"),
     Column("stop", Text, comment="why it has to end early"),
@@ -283,6 +287,67 @@ ignored = Table(
     Column("room_id", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
+)
+
+upstream_conversation = Table(
+    "upstream_conversation",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="id of the agent on the upstream"),
+    Column("session", Text, primary_key=True, comment="name of the lane for upstreams"),
+    Column("ref", Text, nullable=False, comment="id on the upstream; empty: the first one is being made"),
+    Column(
+        "marker",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="word in the name of the one that is being made; empty: none",
+    ),
+    Column(
+        "made",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="it is made, and its name is left to be changed",
+    ),
+    comment="conversations that upstreams keep for lanes",
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    _id(),
+    Column("turn", BigInteger, ForeignKey("turn.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "number",
+        Integer,
+        nullable=False,
+        comment="position among those of the turn, from 0",
+    ),
+    Column("ref", Text, nullable=False, comment="reference of the request on the upstream"),
+    Column("call_id", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("always", Text, nullable=False, comment="offer to allow such calls from now on; empty: none"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("verdict", Text, comment="null: undecided"),
+    Column("decided_by", Text),
+    Column("decided_in", Text, index=True, comment="event that made the decision"),
+    Column("reason", Text, nullable=False, server_default="", comment="reason of a refusal"),
+    Column(
+        "may_have_run", Boolean, nullable=False, server_default="false", comment="it was decided outside of the bridge"
+    ),
+    Column(
+        "is_settled",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="its card shows the verdict, without reactions",
+    ),
+    UniqueConstraint("turn", "ref"),
+    UniqueConstraint("turn", "number"),
+    CheckConstraint("verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')", name="verdict"),
+    comment="requests of agents for a decision about a tool call",
 )
 
 dead_letter = Table(

@@ -38,6 +38,8 @@ class Topic(StrEnum):
     SYNCS = "syncs"
     #: The status of the upstreams.
     UPSTREAMS = "upstreams"
+    #: A person decided about a tool call.
+    APPROVALS = "approvals"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.
     JOBS = "jobs"
 

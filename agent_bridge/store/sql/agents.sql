@@ -43,9 +43,9 @@ LOCK TABLE agent IN SHARE ROW EXCLUSIVE MODE
 
 -- add --
 -- Write an agent, unless it is there already.
-INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description)
+INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description, kind)
 VALUES (%(upstream)s, %(agent_id)s, %(model)s, %(name)s, %(ghost)s, %(displayname)s, %(state)s, %(image)s,
-        %(description)s)
+        %(description)s, %(kind)s)
 ON CONFLICT (upstream, agent_id) DO NOTHING
 RETURNING id
 
@@ -78,6 +78,36 @@ UPDATE agent SET model = %(model)s, state = 'active',
        state_since = CASE WHEN state = 'active' THEN state_since ELSE now() END
 WHERE id = %(agent)s
 RETURNING pg_notify('agent_bridge', 'agents')
+
+-- switch --
+-- Give the agents %(agents)s the ids %(models)s by which their upstream lists them as another kind; return their number.
+-- An agent that has an id of that kind keeps it. The first such change stores its number, for one report, and that the
+-- conversations on the upstream begin again.
+WITH listed AS (
+    SELECT * FROM unnest(%(agents)s::bigint[], %(models)s::text[]) AS listed (agent, model)
+), changed AS (
+    UPDATE agent SET model = listed.model, kind = %(kind)s FROM listed
+    WHERE agent.id = listed.agent AND agent.upstream = %(upstream)s AND agent.kind <> %(kind)s
+    RETURNING agent.id, pg_notify('agent_bridge', 'upstreams')
+), summary AS (
+    SELECT count(*) AS changed FROM changed
+), report AS (
+    INSERT INTO kv AS known (key, value)
+    SELECT 'switches', jsonb_build_object(
+        %(upstream)s::text, jsonb_build_object('number', 1, 'kind', %(kind)s::text, 'agents', changed))
+    FROM summary WHERE changed > 0
+    ON CONFLICT (key) DO UPDATE SET value = known.value || jsonb_build_object(
+        %(upstream)s::text,
+        (EXCLUDED.value -> %(upstream)s) || jsonb_build_object(
+            'number', coalesce((known.value -> %(upstream)s ->> 'number')::integer, 0) + 1))
+    WHERE known.value -> %(upstream)s ->> 'kind' IS DISTINCT FROM %(kind)s
+    RETURNING known.key
+), restart AS (
+    INSERT INTO kv AS known (key, value)
+    SELECT 'restarts', jsonb_build_object(%(upstream)s::text, now()) FROM report
+    ON CONFLICT (key) DO UPDATE SET value = known.value || EXCLUDED.value
+)
+SELECT changed FROM summary
 
 -- describe --
 -- Write the picture and the description that the upstream gives.

@@ -95,6 +95,15 @@ RETURNING turn.id, turn.conversation, turn.open, is_redacted, pg_notify('agent_b
 -- Forget the messages that the turns %(turns)s added to the transcript.
 DELETE FROM message WHERE turn = ANY(%(turns)s::bigint[])
 
+-- forget_approvals --
+-- Forget the tool calls about which the turns %(turns)s asked people.
+DELETE FROM approval WHERE turn = ANY(%(turns)s::bigint[])
+
+-- forget_reason --
+-- Forget the reason of a decision that the event %(target)s made.
+UPDATE approval SET reason = '' FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE decided_in = %(target)s AND t.id = approval.turn AND c.room_id = %(room_id)s
+
 -- shown --
 -- Forget which events show the answers of the turns %(turns)s, and return these events.
 WITH forgotten AS (

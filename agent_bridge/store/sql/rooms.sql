@@ -10,7 +10,8 @@ SELECT r.room_id, r.kind, r.owner,
           AND t.event_id <> ALL(%(events)s)) AS waiting,
        (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
              SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
-             WHERE c.room_id = r.room_id AND c.lane_kind = 'bot' AND t.kind <> 'redaction' AND t.open
+             WHERE c.room_id = r.room_id AND t.open
+               AND (c.lane_kind = 'bot' AND t.kind <> 'redaction' OR t.kind = 'command')
                AND t.event_id <> ALL(%(events)s)
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')

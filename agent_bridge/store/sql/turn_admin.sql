@@ -22,7 +22,7 @@ SELECT id FROM turn WHERE key >= %(key)s AND key < %(key)s || 'g' LIMIT 2
 -- Return the turns %(turns)s as people ask about them, in this order.
 SELECT t.id, t.key, t.event_id, t.conversation, c.room_id, a.name AS agent, t.kind, t.sender, t.state, t.attempts,
        t.failures, t.interruptions, t.retries, t.error, t.said_at, t.created_at, t.started_at, t.finished_at, t.steps,
-       t.redacted AS is_redacted,
+       t.redacted AS is_redacted, t.input_tokens, t.output_tokens, t.cached_tokens,
        head.event_id AS collected_into, t.collected_into AS head
 FROM turn t JOIN conversation c ON c.id = t.conversation LEFT JOIN agent a ON a.id = c.agent
      LEFT JOIN turn head ON head.id = t.collected_into

@@ -34,7 +34,7 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
-          turn.answer, turn.extras, turn.error,
+          turn.answer, turn.extras, turn.error, turn.upstream_ref AS run,
           CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal,
           CASE WHEN turn.attempts = 1 THEN set_config('synchronous_commit', 'off', true) END AS synchronous_commit
 
@@ -75,6 +75,10 @@ WITH head AS (
               CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 )
 SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
+
+-- senders --
+-- Return the people whose messages the turn %(turn)s answers.
+SELECT DISTINCT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY sender
 
 -- stops --
 -- Return those of the turns %(turns)s that have to end early, and why.
@@ -140,6 +144,15 @@ RETURNING id, pg_notify('agent_bridge', 'lanes')
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 
+-- used --
+-- Add the tokens of one attempt to those of a turn. The answer waits for this statement, so it does not wait for the disk.
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE turn SET input_tokens = coalesce(input_tokens, 0) + %(input_tokens)s,
+       output_tokens = coalesce(output_tokens, 0) + %(output_tokens)s,
+       cached_tokens = CASE WHEN %(cached_tokens)s::bigint IS NULL THEN cached_tokens
+                            ELSE coalesce(cached_tokens, 0) + %(cached_tokens)s END
+FROM quick WHERE turn.id = %(turn)s
+
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
 -- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
@@ -190,6 +203,8 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     RETURNING turn.id
 ), unsaid AS (
     DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
+), unasked AS (
+    DELETE FROM approval USING withdrawn WHERE approval.turn = withdrawn.id
 ), finished AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s), redactions = '{}',
            answer = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN answer END,
@@ -241,6 +256,8 @@ WITH head AS (
     RETURNING turn.id, pg_notify('agent_bridge', 'stops')
 ), unsaid AS (
     DELETE FROM message USING withdrawn WHERE message.turn = withdrawn.id
+), unasked AS (
+    DELETE FROM approval USING withdrawn WHERE approval.turn = withdrawn.id
 )
 SELECT id FROM withdrawn
 
@@ -258,7 +275,8 @@ SELECT id FROM head
 
 -- sends --
 -- Return the parts that were sent, or may have been sent, for a turn.
-SELECT part, event_id, generation, created_at FROM outbox WHERE turn = %(turn)s ORDER BY part
+SELECT o.part, o.event_id, o.generation, o.created_at, coalesce(o.created_at < t.retried_at, false) AS is_earlier
+FROM outbox o JOIN turn t ON t.id = o.turn WHERE o.turn = %(turn)s ORDER BY o.part
 
 -- stop_offer --
 -- Return the reaction that offers to stop a turn.

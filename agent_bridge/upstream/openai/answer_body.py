@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.openai.sse import EventParser
+from agent_bridge.upstream.transport.sse import EventParser
 from agent_bridge.upstream.transport.text import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent_bridge.upstream.openai.sse import Event
+    from agent_bridge.upstream.transport.sse import Event
 
 #: Bytes of a body that has no events.
 _MAX_BODY = 24 * 1024 * 1024

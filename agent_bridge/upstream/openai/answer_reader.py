@@ -14,6 +14,7 @@ from agent_bridge.core.errors import (
     FileProblem,
     UpstreamProtocolError,
 )
+from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import (
     End,
@@ -29,8 +30,8 @@ from agent_bridge.upstream.openai.answer_body import AnswerBody, Done, Value, Wo
 from agent_bridge.upstream.openai.answer_text import AnswerText
 from agent_bridge.upstream.openai.dialect import Finish, Sources
 from agent_bridge.upstream.openai.finish_reasons import TOOL_REASONS, finish_reason, worse
-from agent_bridge.upstream.openai.sse import LAST_NAMES
 from agent_bridge.upstream.transport.error_body import ErrorReport, parse_error
+from agent_bridge.upstream.transport.sse import LAST_NAMES
 from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:
@@ -92,7 +93,11 @@ class AnswerReader:
         #: Whether the answer contains reasoning that is not blank.
         self._has_reasoning = False
         self._length = self._activity_length = self._file_length = 0
-        #: Whether the last event was :class:`End`.
+        #: The last report of tokens that was not yielded: servers repeat the sum so far.
+        self._usage: Usage | None = None
+        #: Whether the answer goes on in another response.
+        self._asks = False
+        #: Whether the last event was :class:`End`, or the answer goes on in another response.
         self.ended = False
 
     @property
@@ -146,9 +151,12 @@ class AnswerReader:
         yield from self._end()
 
     def flush(self) -> Iterator[AnswerEvent]:
-        """Yield the text that was held back, before the answer ends with an error."""
+        """Yield the text and the tokens that were held back, before the answer ends, perhaps with an error."""
         for piece in self._text.close():
             yield from self._accept(piece)
+        if self._usage is not None:
+            usage, self._usage = self._usage, None
+            yield usage
 
     def _read(self, part: Part) -> Iterator[AnswerEvent]:
         if self.ended:
@@ -181,6 +189,8 @@ class AnswerReader:
                 yield from self._fail(piece)
             elif isinstance(piece, Finish):
                 yield from self._finish(piece)
+            elif isinstance(piece, Usage):
+                self._usage = piece
             elif isinstance(piece, Sources):
                 self._text.add_sources(piece)
             elif isinstance(piece, RunStarted):
@@ -202,6 +212,7 @@ class AnswerReader:
 
     def _finish(self, piece: Finish) -> Iterator[AnswerEvent]:
         self._finished = True
+        self._asks = piece.asks
         if piece.reason is not None:
             self._finish_reason = worse(self._finish_reason, finish_reason(piece.reason))
         if piece.last:
@@ -282,6 +293,9 @@ class AnswerReader:
         if reason in _INCOMPLETE:
             kind = AnswerFiltered if reason == "content_filter" else AnswerInterrupted
             raise kind(Text(_INCOMPLETE[reason], upstream=upstream))
+        if self._asks:
+            self.ended = True
+            return
         if not self._has_content:
             raise self._nothing(reason)
         if not finished:

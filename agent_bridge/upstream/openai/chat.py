@@ -15,9 +15,11 @@ from agent_bridge.upstream.openai.content import (
     read_files,
     read_sources,
 )
-from agent_bridge.upstream.openai.dialect import MAX_TOOL_TEXT, Finish, RunName, tool_call, tool_result
+from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.transport.error_body import failure_in, is_failure, parse_error
+from agent_bridge.upstream.transport.pieces import MAX_TOOL_TEXT, tool_call, tool_result
 from agent_bridge.upstream.transport.text import json_text
+from agent_bridge.upstream.transport.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,6 +89,8 @@ class ChatDialect:
         if report := failure_in(value):
             yield report
             return
+        if usage := read_usage(value.get("usage")):
+            yield usage
         for key in _SOURCE_KEYS:
             yield from read_sources(value.get(key))
         choices = value.get("choices")

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta
-from agent_bridge.upstream.openai.dialect import Sources, file_delta
+from agent_bridge.upstream.openai.dialect import Sources
+from agent_bridge.upstream.transport.pieces import file_delta
 from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agent_bridge.core.usage import Usage
 from agent_bridge.upstream.answer import (
     FileDelta,
     ReasoningDelta,
@@ -15,16 +16,10 @@ from agent_bridge.upstream.answer import (
     ToolResult,
 )
 from agent_bridge.upstream.transport.error_body import ErrorReport
-from agent_bridge.upstream.transport.text import one_line, shorten, storable
+from agent_bridge.upstream.transport.pieces import short_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-#: Characters of a tool's arguments, and of its output.
-MAX_TOOL_TEXT = 10_000
-_MAX_NAME = 200
-_SCHEMES = ("data:", "http://", "https://")
-_UNNAMED_TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +30,8 @@ class Finish:
     reason: str | None
     #: Whether nothing can follow.
     last: bool = False
+    #: Whether the answer goes on in another response, after a person's decision.
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Sources:
     links: tuple[tuple[str, str], ...]
 
 
-#: The possible parts of a JSON value of an answer.
+#: The possible parts of a JSON value of an answer. The last :class:`Usage` counts.
 Piece = (
     RunStarted
     | TextDelta
@@ -56,6 +53,7 @@ Piece = (
     | FileDelta
     | Finish
     | Sources
+    | Usage
     | ErrorReport
 )
 
@@ -78,34 +76,6 @@ class RunName:
 
     def read(self, ref: Any) -> Iterator[RunStarted]:
         """Yield the start of the run when *ref* is the first reference."""
-        if not self._known and isinstance(ref, str) and (ref := _short_line(ref)):
+        if not self._known and isinstance(ref, str) and (ref := short_line(ref)):
             self._known = True
             yield RunStarted(ref)
-
-
-def tool_call(call_id: str, name: str, arguments: str) -> ToolCall:
-    """Return a call that can be stored and shown."""
-    arguments = shorten(storable(arguments[: 2 * MAX_TOOL_TEXT]), MAX_TOOL_TEXT)
-    return ToolCall(_short_line(call_id), _short_line(name) or _UNNAMED_TOOL, arguments)
-
-
-def tool_result(call_id: str, output: str) -> ToolResult:
-    """Return a result that can be stored and shown."""
-    return ToolResult(_short_line(call_id), shorten(storable(output[: 2 * MAX_TOOL_TEXT]), MAX_TOOL_TEXT))
-
-
-def file_delta(url: Any, name: Any = None, content_type: Any = None) -> FileDelta | None:
-    """Return the file at *url*, None if that is no URL of a file."""
-    if not isinstance(url, str) or not url.lower().startswith(_SCHEMES):
-        return None
-    if url[:5].lower() == "data:":
-        content_type = url[5:].partition(",")[0].partition(";")[0]
-    return FileDelta(storable(url), _optional_line(name), _optional_line(content_type))
-
-
-def _short_line(text: str) -> str:
-    return shorten(one_line(text[: 10 * _MAX_NAME]), _MAX_NAME)
-
-
-def _optional_line(value: Any) -> str | None:
-    return _short_line(value) or None if isinstance(value, str) else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.errors import FileProblem
 from agent_bridge.upstream.answer import FileDelta, TextDelta
 from agent_bridge.upstream.openai.code_lines import CodeLines
-from agent_bridge.upstream.openai.dialect import file_delta
+from agent_bridge.upstream.transport.pieces import file_delta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -12,11 +11,12 @@ import structlog
 
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.core.json_pieces import load_pieces
-from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.openai.chat_models import can_chat, is_no_chat_id
 from agent_bridge.upstream.openai.model_profile import address_of, description_of, image_of
+from agent_bridge.upstream.transport.agent_texts import name_of
+from agent_bridge.upstream.transport.choice import is_included, is_named
 from agent_bridge.upstream.transport.error_body import failure_in
 from agent_bridge.upstream.transport.text import storable
 
@@ -30,8 +30,8 @@ _log = structlog.stdlib.get_logger(__name__)
 PATH = "/models"
 #: Bytes of a page: some servers put the pictures of their agents into it.
 MAX_BYTES = 16 * 1024**2
-#: Bytes of an id: an index of the database has to hold it. Characters of a name: names stand in notices and prompts.
-_MAX_ID_BYTES, _MAX_NAME = 255, 200
+#: Bytes of an id: an index of the database has to hold it.
+_MAX_ID_BYTES = 255
 #: Keys of the list, best first; and the objects inside each other that are searched.
 _LIST_KEYS = ("data", "models")
 _MAX_DEPTH = 2
@@ -41,8 +41,6 @@ _TOKENS = {"nextPageToken": "pageToken", "next_page_token": "page_token", "next_
 NUMBER = "page"
 _PAGES, _PAGE_SIZES = ("pages", "total_pages", "page_count"), ("page_size", "per_page", "limit", "size")
 _LETTA = "letta"
-#: The name of an agent whose names and id are invisible.
-_UNNAMED = "?"
 _NAME_KEYS = ("name", "display_name", "id")
 #: Letta lists an agent by such an id if its name is empty or not unique.
 _LETTA_ID = re.compile(r"agent-(?:[a-z]+-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -142,16 +140,12 @@ def _model(entry: Any, upstream: str) -> Model | None:
     owner = entry.get("owned_by")
     return Model(
         id=model_id,
-        name=_shortened(next((name for text in texts if (name := one_line(storable(text)))), _UNNAMED)),
+        name=name_of(texts),
         owner=owner if isinstance(owner, str) else "",
         chats=can_chat(entry),
         image=image_of(entry),
         description=description_of(entry),
     )
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _next(value: dict[str, Any], models: Sequence[Model]) -> Mapping[str, str] | None:
@@ -185,13 +179,8 @@ def _next_number(value: dict[str, Any], entries: int) -> Mapping[str, str] | Non
 
 
 def _is_included(model: Model, config: UpstreamConfig) -> bool:
-    def matches(globs: Iterable[str]) -> bool:
-        texts = (model.id.casefold(), model.name.casefold())
-        return any(fnmatchcase(text, glob.casefold()) for glob in globs for text in texts)
-
-    named = matches(glob for glob in config.include if glob.strip("*"))
-    chats = named or model.owner == _LETTA or (model.chats and not is_no_chat_id(model.id))
-    return chats and matches(config.include) and not matches(config.exclude)
+    chats = model.owner == _LETTA or (model.chats and not is_no_chat_id(model.id))
+    return (chats or is_named(model.id, model.name, config)) and is_included(model.id, model.name, config)
 
 
 def _ids_are_names(model: Model, config: UpstreamConfig) -> bool:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from agent_bridge.core.names import one_line
-from agent_bridge.upstream.transport.text import shorten, storable
+from agent_bridge.upstream.transport import agent_texts
+from agent_bridge.upstream.transport.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,15 +16,12 @@ if TYPE_CHECKING:
 _IMAGE_KEYS = ("image_url", "avatar_url", "profile_image_url", "icon_url", "avatar", "image", "icon")
 _DESCRIPTION_KEYS = ("description", "summary")
 _INNER = ("meta", "metadata", "info")
-_MAX_URL, _MAX_DESCRIPTION = 2_000, 300
+_MAX_URL = 2_000
 
 
 def description_of(entry: Mapping[str, Any]) -> str:
     """Return the description of an entry in one line of at most 300 characters; empty without one."""
-    for text in _texts(entry, _DESCRIPTION_KEYS):
-        if line := one_line(text):
-            return shorten(line, _MAX_DESCRIPTION)
-    return ""
+    return agent_texts.description_of(_texts(entry, _DESCRIPTION_KEYS))
 
 
 def image_of(entry: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.openai.content import data_url, plain_text, read_files
-from agent_bridge.upstream.openai.dialect import file_delta, tool_call, tool_result
+from agent_bridge.upstream.transport.pieces import file_delta, tool_call, tool_result
 from agent_bridge.upstream.transport.text import json_text
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from agent_bridge.upstream.openai.content import as_list, image_url, plain_text,
 from agent_bridge.upstream.openai.dialect import Finish, RunName
 from agent_bridge.upstream.openai.output_items import is_client_call, read_item
 from agent_bridge.upstream.transport.error_body import failure_in, is_failure, parse_error
+from agent_bridge.upstream.transport.pieces import short_line
+from agent_bridge.upstream.transport.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -77,6 +79,12 @@ class ResponsesDialect:
         self._yielded: set[int] = set()
         #: Ids of the calls that have no result yet.
         self._open_calls: set[str] = set()
+        #: The server's id of the response, empty if it gives none, and whether the server may know it later.
+        self.response_id = ""
+        self.is_kept = True
+        #: The items of the response that a later request can repeat, and the requests for a decision among them.
+        self.items: list[Mapping[str, Any]] = []
+        self.asked: list[Mapping[str, Any]] = []
 
     def read(self, value: Any) -> Iterator[Piece]:
         """See :class:`~agent_bridge.upstream.openai.dialect.Dialect`."""
@@ -84,6 +92,7 @@ class ResponsesDialect:
             return
         kind, response = value.get("type"), value.get("response")
         if isinstance(response, dict):
+            self._note(response)
             yield from self._run.read(response.get("id"))
         if report := failure_in(value):
             yield report
@@ -92,6 +101,7 @@ class ResponsesDialect:
         elif kind in _RESPONSE_DONE and isinstance(response, dict):
             yield from self._response(response)
         elif value.get("object") == "response" or isinstance(value.get("output_text"), str):
+            self._note(value)
             yield from self._run.read(value.get("id"))
             yield from self._response(value)
         else:
@@ -109,7 +119,20 @@ class ResponsesDialect:
         elif kind in _REASONING_DONE:
             self._pause(ReasoningDelta)
         elif kind == _ITEM_DONE and isinstance(item, dict):
+            self._keep(item)
             yield from self._item(item, self._arrived)
+
+    def _note(self, response: Mapping[str, Any]) -> None:
+        """Note the id of the *response*, and whether the server keeps it."""
+        self.response_id = short_line(_string(response.get("id"))) or self.response_id
+        self.is_kept = self.is_kept and response.get("store") is not False
+
+    def _keep(self, item: Mapping[str, Any]) -> None:
+        """Keep a completed item. Reasoning without its encrypted content cannot be repeated."""
+        if item.get("type") != "reasoning" or item.get("encrypted_content"):
+            self.items.append(item)
+        if item.get("type") == "mcp_approval_request" and _string(item.get("id")):
+            self.asked.append(item)
 
     def _text(self, piece: TextDelta | ReasoningDelta) -> Iterator[Piece]:
         if not piece.text:
@@ -144,16 +167,22 @@ class ResponsesDialect:
             self._pause(kind)
 
     def _response(self, response: Mapping[str, Any]) -> Iterator[Piece]:
+        if usage := read_usage(response.get("usage")):
+            yield usage
         arrived = frozenset(self._ever_arrived)
-        for item in as_list(response.get("output")):
-            if isinstance(item, dict):
-                yield from self._item(item, arrived)
+        output = [item for item in as_list(response.get("output")) if isinstance(item, dict)]
+        if output:
+            # It has all items once more.
+            self.items, self.asked = [], []
+        for item in output:
+            self._keep(item)
+            yield from self._item(item, arrived)
         if TextDelta not in self._ever_arrived:
             yield from self._text(TextDelta(_string(response.get("output_text"))))
         if is_failure(response.get("error")):
             yield parse_error(response["error"])
             return
-        yield Finish(self._finish_reason(response), last=True)
+        yield Finish(self._finish_reason(response), last=True, asks=bool(self.asked))
 
     def _finish_reason(self, response: Mapping[str, Any]) -> str:
         details = response.get("incomplete_details")

@@ -10,7 +10,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from agent_bridge.upstream.openai.dialect import tool_call, tool_result
+from agent_bridge.upstream.transport.pieces import tool_call, tool_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

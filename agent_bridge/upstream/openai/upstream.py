@@ -17,7 +17,9 @@ from agent_bridge.upstream.base import UNCHANGED, Traits
 from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.openai import chat, model_list, responses, transcription
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
+from agent_bridge.upstream.openai.mcp_approvals import McpAnswer
 from agent_bridge.upstream.transport.client import UpstreamClient
+from agent_bridge.upstream.transport.decisions import OpenDecisions
 from agent_bridge.upstream.transport.errors import PathMissing, RequestContext
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Unchanged
     from agent_bridge.upstream.capabilities import Transcribe
+    from agent_bridge.upstream.openai.dialect import Dialect
+    from agent_bridge.upstream.openai.mcp_approvals import Following
     from agent_bridge.upstream.openai.model_list import Page
     from agent_bridge.upstream.transport.client import ResponseBody
 
@@ -59,6 +63,7 @@ class OpenAIUpstream:
         self, config: UpstreamConfig, session: aiohttp.ClientSession, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.name = config.name
+        self.server = ""
         self.traits = Traits(
             stateful=config.history == "server",
             # Letta keeps the conversations of this header in its memory.
@@ -72,7 +77,11 @@ class OpenAIUpstream:
         self._timeout = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
         self._client = UpstreamClient(config, session, idempotent=self.traits.idempotent)
         model = config.transcription_model
-        self.can = Capabilities(transcribe=None if model is None else self._transcriber(model))
+        self._decisions = OpenDecisions(config.name)
+        self.can = Capabilities(
+            transcribe=None if model is None else self._transcriber(model),
+            approvals=self._decisions if config.api == "responses" else None,
+        )
         #: Until then the server counts as one without ``/responses``.
         self._responses_missing_until = clock()
         #: Models whose complete answers have a finish reason.
@@ -98,15 +107,16 @@ class OpenAIUpstream:
         """See :class:`~agent_bridge.upstream.base.Upstream`."""
         missing = False
         if self._config.api == "responses" and self._clock() >= self._responses_missing_until:
+            answer = McpAnswer(request, self._decisions, self.name, partial(self._read_answer, request))
             try:
-                async with aclosing(self._read_answer(request, use_responses=True)) as events:
+                async with aclosing(answer.events()) as events:
                     async for event in events:
                         yield event
             except PathMissing:
                 missing = True
             else:
                 return
-        async with aclosing(self._read_answer(request, use_responses=False)) as events:
+        async with aclosing(self._read_answer(request, chat.ChatDialect())) as events:
             async for event in events:
                 if missing:
                     # The server answers at the other path, so it was the path that was missing and not the agent.
@@ -131,18 +141,22 @@ class OpenAIUpstream:
 
         return transcribe
 
-    async def _read_answer(self, request: AnswerRequest, *, use_responses: bool) -> AsyncGenerator[AnswerEvent, None]:
-        """Send the question, and yield the events of the answer. The connection stays open until its end.
+    async def _read_answer(
+        self, request: AnswerRequest, dialect: Dialect, following: Following | None = None
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        """Send the question, or what follows it, and yield the events of the answer, which *dialect* reads.
+
+        The connection stays open until its end.
 
         Raises:
             PathMissing: the server lacks ``/responses``. There was no event.
             UpstreamError: the answer is not complete.
         """
-        dialect = responses.ResponsesDialect() if use_responses else chat.ChatDialect()
         gives_reasons = request.model in self._giving_reasons
         reader = AnswerReader(self._client.errors, dialect, gives_reasons=gives_reasons)
         turns = _Turns(reader)
-        async with self._ask(request, use_responses=use_responses) as body:
+        is_responses = isinstance(dialect, responses.ResponsesDialect)
+        async with self._ask(request, following, use_responses=is_responses) as body:
             while not reader.ended:
                 try:
                     data = await body.read_some(reader.patience)
@@ -161,18 +175,21 @@ class OpenAIUpstream:
         if reader.has_reason:
             self._giving_reasons.add(request.model)
 
-    def _ask(self, request: AnswerRequest, *, use_responses: bool) -> AbstractAsyncContextManager[ResponseBody]:
+    def _ask(
+        self, request: AnswerRequest, following: Following | None, *, use_responses: bool
+    ) -> AbstractAsyncContextManager[ResponseBody]:
         """Return the context in which the question is sent and the body of the response is read."""
         messages = request.messages[-1:] if self.traits.stateful else request.messages
         prompt = None if self.traits.stateful else self._config.system_prompt
         images = any(message.images for message in messages)
         dialect = responses if use_responses else chat
+        body = dialect.request(request.model, messages, prompt)
         return self._client.open(
             "POST",
             dialect.PATH,
             self._timeout,
             headers=self._turn_headers(request),
-            json=dialect.request(request.model, messages, prompt),
+            json=body if following is None else following.added_to(body),
             context=RequestContext(request.model, images=images, optional_path=use_responses),
             own_connection=True,
         )

@@ -40,7 +40,7 @@ _MAX_ERROR_BODY = 64 * 1024
 #: Bytes of a line of the head of a response.
 _MAX_HEAD = 64 * 1024
 
-_AGENT_LIST = RequestContext()
+_AGENT_LIST, _WEBSOCKET = RequestContext(), RequestContext("")
 _OWN_PORT = re.compile(r"\w+://[^/]*:(?!443(?:/|\Z))\d+(?:/|\Z)")
 #: Reasons of TLS for a server that answers in another protocol.
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
@@ -118,6 +118,19 @@ class ResponseBody:
             yield data
 
 
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Raise :class:`aiohttp.WSServerHandshakeError` for a redirect, which aiohttp would follow with all headers."""
+    response = await handler(request)
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info, response.history, status=response.status, headers=response.headers
+        )
+    return response
+
+
 class UpstreamClient:
     """Sends the requests of one upstream, each once; *idempotent* tells whether a repeated question is harmless."""
 
@@ -190,9 +203,47 @@ class UpstreamClient:
                 body = ResponseBody(response, self.errors, timeout, context)
                 expected = body.not_modified and "If-None-Match" in headers
                 if response.status >= HTTPStatus.MULTIPLE_CHOICES and not expected:
-                    failed = ErrorResponse(response.status, response.headers, await body.read_head())
-                    raise self.errors.from_response(failed, datetime.now(UTC), context)
+                    raise await self._refusal(response, body, context)
                 yield body
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, *, connect: float, heartbeat: float, max_bytes: int
+    ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse, None]:
+        """Open a WebSocket at *path* below the upstream's URL, and give it. Leaving the context closes it.
+
+        *connect* is a limit in seconds. The server has to answer a ping every *heartbeat* seconds within half of them.
+        The WebSocket ends at a message of more than *max_bytes*. A redirect is an error, as with :meth:`open`.
+
+        Raises:
+            UpstreamError: the WebSocket was not opened.
+        """
+        timeout = aiohttp.ClientTimeout(total=connect, connect=connect)
+        connector = self._session.connector
+        async with aiohttp.ClientSession(
+            connector=connector, connector_owner=False, middlewares=(_refuse_redirects,)
+        ) as session:
+            try:
+                async with asyncio.timeout(connect):
+                    socket = await session.ws_connect(
+                        self._url + path,
+                        params=self._query,
+                        headers=self._headers,
+                        heartbeat=heartbeat,
+                        max_msg_size=max_bytes,
+                        proxy=self._proxy,
+                        ssl=self._ssl,
+                    )
+            except aiohttp.WSServerHandshakeError as error:
+                failed = ErrorResponse(error.status, error.headers or {}, b"")
+                raise self.errors.from_handshake(failed, datetime.now(UTC)) from None
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                failure = self._no_response(error, timeout, _WEBSOCKET)
+                # No question was sent.
+                failure.retryable = failure.not_begun = isinstance(failure, UpstreamUnreachable)
+                raise failure from None
+            async with socket:
+                yield socket
 
     @asynccontextmanager
     async def _session_for(self, *, own_connection: bool) -> AsyncGenerator[aiohttp.ClientSession, None]:
@@ -217,6 +268,15 @@ class UpstreamClient:
         except OSError as error:
             text = Text("upstream_ca_file", upstream=self.errors.upstream)
             raise UpstreamRefused(text, detail=error.strerror or str(error)) from None
+
+    async def _refusal(
+        self, response: aiohttp.ClientResponse, body: ResponseBody, context: RequestContext
+    ) -> UpstreamError:
+        """Return the error for a *response* that is no success."""
+        failed = ErrorResponse(response.status, response.headers, await body.read_head())
+        failure = self.errors.from_response(failed, datetime.now(UTC), context)
+        failure.status, failure.body = failed.status, failed.body
+        return failure
 
     def _no_response(self, error: Exception, timeout: aiohttp.ClientTimeout, context: RequestContext) -> UpstreamError:
         """Return the error for a request that got no response."""

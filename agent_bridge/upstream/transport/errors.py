@@ -105,6 +105,18 @@ class ErrorMapper:
             error.retry_after = retry_after(response.headers, now)
         return error
 
+    def from_handshake(self, response: ErrorResponse, now: datetime) -> UpstreamError:
+        """Return the error for the *response* of a server that opens no WebSocket. No question was sent."""
+        upstream, status = self.upstream, response.status
+        if status == HTTPStatus.NOT_FOUND or status < HTTPStatus.MULTIPLE_CHOICES:
+            # Perhaps a gateway waits for the server.
+            return _not_begun(UpstreamFailed(Text("upstream_no_websocket", upstream=upstream, status=status)))
+        if status == HTTPStatus.FORBIDDEN:
+            return UpstreamRefused(Text("upstream_origin", upstream=upstream, status=status))
+        if status == HTTPStatus.UPGRADE_REQUIRED:
+            return UpstreamRefused(Text("upstream_upgrade", upstream=upstream, status=status))
+        return self.from_response(response, now, RequestContext())
+
     def from_answer(self, report: ErrorReport, *, begun: bool) -> UpstreamError:
         """Return the error for a *report* inside an answer; *begun* tells whether the agent had begun to answer."""
         detail, status = report.redacted(self.secrets), report.status

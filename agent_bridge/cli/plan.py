@@ -1,0 +1,136 @@
+"""``agent-bridge plan``: the rooms that keep their agents if the kind of an upstream changes. It writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from agent_bridge.bridge.agents.switch import Unclear, compare_kinds
+from agent_bridge.cli.doctor import remedy_for
+from agent_bridge.cli.probe import without_credentials
+from agent_bridge.config.kinds import as_kind, parse_kind, unused_keys
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import ConfigError, UpstreamError
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.postgres import migrate
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.embedded import database_uri
+from agent_bridge.upstream.base import UNCHANGED
+from agent_bridge.upstream.conversation_store import MemoryConversations
+from agent_bridge.upstream.registry import make_upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.bridge.agents.switch import Switch
+    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.core.agents import Agent
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.upstream.base import AgentInfo
+
+_REASONS = {
+    Unclear.NOT_LISTED: "the list has no agent of this name",
+    Unclear.SEVERAL_LISTED: "the list has several agents of this name",
+    Unclear.SEVERAL_KNOWN: "several rooms have agents of this name",
+}
+
+
+async def plan(config: Config, name: str | None, kind: str | None) -> tuple[str, bool]:
+    """Compare the list of each upstream, or of the one called *name* as *kind*, with the agents that are known of it.
+
+    Returns the comparison in words, and whether each upstream answered and each room keeps its agent.
+
+    Raises:
+        ConfigError: there is no such upstream or kind, or *kind* needs the name of one.
+        StoreError: the database cannot be used.
+    """
+    wanted = None if kind is None else parse_kind(kind)
+    upstreams = [each if wanted is None else as_kind(each, wanted) for each in _chosen(config, name, kind)]
+    async with database_uri(config.database) as uri:
+        await asyncio.to_thread(migrate.check, uri)
+        async with Database(uri) as database:
+            rooms = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
+    async with aiohttp.ClientSession() as session:
+        sections = [await _section(each, rooms[each.name], session) for each in upstreams]
+    before = {each.name: each for each in config.upstreams}
+    changes = [_change(before[each.name], each) for each in upstreams if before[each.name].kind != each.kind]
+    return "\n\n".join([*(text for text, _ in sections), *changes]), all(is_clear for _, is_clear in sections)
+
+
+def _chosen(config: Config, name: str | None, kind: str | None) -> Sequence[UpstreamConfig]:
+    names = ", ".join(each.name for each in config.upstreams)
+    if name is None:
+        if kind is not None and len(config.upstreams) > 1:
+            raise ConfigError(f"--kind needs the name of an upstream: {names}")
+        return config.upstreams
+    chosen = [each for each in config.upstreams if each.name == name]
+    if not chosen:
+        raise ConfigError(f"no upstream is called {name}: {names}")
+    return chosen
+
+
+async def _section(
+    config: UpstreamConfig, rooms: Sequence[AgentRoom], session: aiohttp.ClientSession
+) -> tuple[str, bool]:
+    """Return the comparison of one upstream in words, and whether it is clear."""
+    head = f"{config.name} (kind: {config.kind}, {without_credentials(config.url)})"
+    async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
+        try:
+            agents = await upstream.agents()
+        except UpstreamError as error:
+            return f"{head}: {error.says(ENGLISH)} → {remedy_for(error, config)}", False
+        listed = () if agents is UNCHANGED else agents
+        facts = ", ".join(filter(None, [upstream.server, ENGLISH.count(len(listed), ENGLISH.agent)]))
+    known = [each.agent for each in rooms]
+    switch = compare_kinds(known, listed, config.kind)
+    lines = [f"{head}: {facts}", *_lines(config, rooms, listed, switch)]
+    return "\n".join(lines), not switch.unclear
+
+
+def _lines(
+    config: UpstreamConfig, rooms: Sequence[AgentRoom], listed: Sequence[AgentInfo], switch: Switch
+) -> list[str]:
+    waiting = [each.agent for each in rooms if each.agent.kind != config.kind]
+    if not any(agent.state is not AgentState.GONE for agent in waiting):
+        return ["  The kind has not changed: nothing to compare."]
+    room_ids = {each.agent.id: each.home.room_id or "no room yet" for each in rooms}
+    settled = {each.agent.model for each in rooms if each.agent.kind == config.kind}
+    new = [each for each in listed if each.model not in settled | {item.model for _, item in switch.found}]
+    held = [(agent, _reason(agent, reason, listed)) for agent, reason in switch.unclear]
+    rows = [
+        *(("keeps", agent.name, f"{agent.model} → {item.model}", room_ids[agent.id]) for agent, item in switch.found),
+        *(("HELD", agent.name, reason, room_ids[agent.id]) for agent, reason in held),
+        *(("waits" if held else "new", item.name, item.model, "no room yet") for item in new),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ["  " + "  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)) for row in rows]
+    return [*lines, *_explanation(held=bool(held), waits=bool(held and new))]
+
+
+def _reason(agent: Agent, reason: Unclear, listed: Sequence[AgentInfo]) -> str:
+    ids = ", ".join(item.model for item in listed if item.name == agent.name)
+    return f"{_REASONS[reason]}{f': {ids}' if ids else ''}"
+
+
+def _explanation(*, held: bool, waits: bool) -> list[str]:
+    lines = ["Rooms, ghosts and the Space stay. Each conversation begins again on the server, with its last messages."]
+    if held:
+        lines.append(
+            "HELD: the room stays, and its messages wait. After the change, !ab same <old> <new> tells which agent it "
+            "is, and !ab sync all accepts the list as it is."
+        )
+    if waits:
+        lines.append("waits: it gets no room before that, because it may be an agent that is HELD.")
+    return [f"  {line}" for line in lines]
+
+
+def _change(before: UpstreamConfig, after: UpstreamConfig) -> str:
+    """Return the change of the configuration that the comparison is about."""
+    steps = ["stop all processes of the bridge", f"set kind: {after.kind}"]
+    if unused := unused_keys(before, after.kind):
+        steps.append(f"remove {', '.join(unused)}")
+    return f"Nothing was written. To change it, {', '.join(steps)}, and start them again."

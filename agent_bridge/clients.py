@@ -1,0 +1,57 @@
+"""The clients of a process: the homeserver, its media repository, the web, and the upstreams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from agent_bridge.files.pictures import PictureReader
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.media import Media
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.upstream_conversations import UpstreamConversations
+from agent_bridge.upstream.download.fetch import Fetcher
+from agent_bridge.upstream.registry import make_upstream
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.upstream.base import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The servers that the bridge sends requests to."""
+
+    homeserver: Homeserver
+    media: Media
+    fetcher: Fetcher
+    pictures: PictureReader
+    upstreams: tuple[tuple[Upstream, UpstreamConfig], ...]
+
+
+async def open_clients(
+    config: Config, namespace: Namespace, database: Database, read_timeout: float, stack: AsyncExitStack
+) -> Clients:
+    """Open the clients; *stack* closes them. A response of the homeserver may pause for *read_timeout* seconds."""
+    matrix = await stack.enter_async_context(homeserver_session(read_timeout=read_timeout))
+    # An answer holds a connection for as long as it takes.
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+    upstreams = tuple(
+        (make_upstream(each, session, UpstreamConversations(database, each.name)), each) for each in config.upstreams
+    )
+    for upstream, _ in upstreams:
+        stack.push_async_callback(upstream.aclose)
+    token = config.appservice.as_token.get_secret_value()
+    return Clients(
+        homeserver=Homeserver(config.homeserver.address, token, namespace, matrix),
+        media=Media(config.homeserver.address, token, namespace, matrix),
+        fetcher=await stack.enter_async_context(Fetcher()),
+        pictures=PictureReader(),
+        upstreams=upstreams,
+    )

@@ -1,0 +1,39 @@
+"""Commands that decide whether an agent may use a tool."""
+
+from __future__ import annotations
+
+from agent_bridge.commands.arguments import Words
+from agent_bridge.commands.registry import CommandContext, Where, command
+from agent_bridge.core.approvals import DecisionRequest, Verdict
+from agent_bridge.core.results.commands import DecisionMade, Group
+from agent_bridge.core.roles import Role
+
+#: Characters of a reason.
+_REASON = 500
+
+
+@command("approve", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM)
+async def approve(ctx: CommandContext) -> DecisionMade:
+    """Allow the oldest undecided tool call of the room or thread. A repeated command decides the same one."""
+    return await _decide(ctx, Verdict.ALLOW, "")
+
+
+@command("deny", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM)
+async def deny(ctx: CommandContext, reason: Words | None = None) -> DecisionMade:
+    """Refuse the oldest undecided tool call of the room or thread; the agent reads *reason*."""
+    return await _decide(ctx, Verdict.DENY, (reason or "")[:_REASON])
+
+
+async def _decide(ctx: CommandContext, verdict: Verdict, reason: str) -> DecisionMade:
+    request = DecisionRequest(
+        room_id=ctx.room_id,
+        event_id=ctx.event_id,
+        sender=ctx.sender,
+        target=None,
+        verdict=verdict,
+        is_admin=ctx.role >= Role.ADMIN,
+        reason=reason,
+        thread=ctx.thread,
+    )
+    async with ctx.services.database.transaction() as connection:
+        return DecisionMade(await ctx.services.approvals.decide(connection, request))

@@ -1,0 +1,1 @@
+"""The upstream kind ``letta``: the App Server of Letta, over its WebSocket."""

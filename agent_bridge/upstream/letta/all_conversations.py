@@ -1,0 +1,82 @@
+"""The conversations with an agent, whichever client made them: listed, copied, renamed and archived.
+
+The server deletes none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.upstream.capabilities import ConversationInfo
+from agent_bridge.upstream.transport.json_values import mapping, objects, text
+from agent_bridge.upstream.transport.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_bridge.upstream.letta.conversations import LaneConversations
+    from agent_bridge.upstream.letta.frames import Frame
+    from agent_bridge.upstream.letta.link import Link
+
+#: Conversations of a page.
+_PAGE = 100
+
+
+class LettaConversations:
+    """The conversations on the server at *link*; *lanes* knows in which of them lanes ask."""
+
+    def __init__(self, link: Link, lanes: LaneConversations) -> None:
+        self._link = link
+        self.current = lanes.selected
+        self.select = lanes.select
+
+    async def open(self, model: str, name: str, /) -> ConversationInfo:
+        """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
+        body = {"agent_id": model, "summary": name}
+        return _info(
+            mapping((await self._link.request("conversation_create", once=True, body=body)).get("conversation"))
+        )
+
+    async def list(self, model: str, /) -> Sequence[ConversationInfo]:
+        """See :class:`agent_bridge.upstream.capabilities.Conversations`. The last one in use is the first."""
+        found: dict[str, ConversationInfo] = {}
+        query: dict[str, object] = {"agent_id": model, "limit": _PAGE}
+        while True:
+            page = objects((await self._link.request("conversation_list", query=query)).get("conversations"))
+            fresh = {each.ref: each for each in map(_info, page) if each.ref}
+            is_last = len(page) < _PAGE or fresh.keys() <= found.keys()
+            found |= fresh
+            # A server that does not know the cursor any more returns its first page again.
+            if is_last:
+                return tuple(found.values())
+            query["after"] = text(page[-1].get("id"))
+
+    async def rename(self, ref: str, name: str, /) -> None:
+        """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
+        await self._link.request("conversation_update", conversation_id=ref, body={"summary": name})
+
+    async def fork(self, model: str, ref: str, name: str, /) -> ConversationInfo:
+        """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
+        return await self._copy(ref, name, {"agent_id": model})
+
+    async def branch(self, model: str, ref: str, until: str, name: str, /) -> ConversationInfo:
+        """See :class:`agent_bridge.upstream.capabilities.Branches`."""
+        return await self._copy(ref, name, {"agent_id": model, "message_id": until})
+
+    async def archive(self, ref: str, /, *, archived: bool) -> None:
+        """See :class:`agent_bridge.upstream.capabilities.Archive`."""
+        await self._link.request("conversation_update", conversation_id=ref, body={"archived": archived})
+
+    async def _copy(self, ref: str, name: str, body: Frame) -> ConversationInfo:
+        response = await self._link.request("conversation_fork", once=True, conversation_id=ref, body=body)
+        copy = _info(mapping(response.get("conversation")))
+        # The copy has the name of the original.
+        await self.rename(copy.ref, name)
+        return replace(copy, name=name)
+
+
+def _info(entry: Mapping[str, Any]) -> ConversationInfo:
+    return ConversationInfo(
+        text(entry.get("id")), one_line(text(entry.get("summary"))), is_archived=entry.get("archived") is True
+    )

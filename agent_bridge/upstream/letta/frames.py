@@ -1,0 +1,89 @@
+"""The frames of the App Server protocol, version 1: JSON objects, one in each text message of the WebSocket.
+
+A command has a ``type`` and a ``request_id``, and its response has the same id. All other frames are events of a
+runtime, which is one conversation with one agent. The declarations in ``dist/types`` of the package ``letta`` define
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agent_bridge.upstream.transport.json_values import mapping, text
+
+Frame = dict[str, Any]
+
+PROTOCOL_VERSION = 1
+#: Capabilities without which the bridge cannot use a server.
+NEEDED = ("agent_management", "conversation_management", "runtime_start")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One conversation with one agent, as commands and events name it."""
+
+    agent_id: str
+    conversation_id: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the value of ``runtime`` in a command."""
+        return {"agent_id": self.agent_id, "conversation_id": self.conversation_id}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """The response to ``app_server_info``."""
+
+    version: str
+    protocol_version: int
+    #: The names of the capabilities that are true.
+    capabilities: frozenset[str]
+
+    def __str__(self) -> str:
+        """Return the versions for operators."""
+        return f"App Server {self.version or '?'}, protocol {self.protocol_version}"
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The needed capabilities that the server lacks."""
+        return tuple(name for name in NEEDED if name not in self.capabilities)
+
+
+def server_info(frame: Frame) -> ServerInfo:
+    """Read the response to ``app_server_info``; missing fields count as an unknown version without capabilities."""
+    version, found = frame.get("protocol_version"), mapping(frame.get("capabilities"))
+    return ServerInfo(
+        text(frame.get("letta_code_version")),
+        version if isinstance(version, int) else 0,
+        frozenset(name for name, value in found.items() if value is True),
+    )
+
+
+def conversation_of(frame: Frame) -> str:
+    """Return the id of the conversation to which an event belongs, empty for other frames."""
+    return text(mapping(frame.get("runtime")).get("conversation_id")) or text(frame.get("conversation_id"))
+
+
+def identity(frame: Frame) -> tuple[object, ...] | None:
+    """Return the identity of an event, the same on every connection; None for a state, which may be repeated.
+
+    ``event_seq`` and ``idempotency_key`` differ between connections. The chunks of a run are numbered by ``seq_id``.
+    """
+    kind = frame.get("type")
+    if kind == "turn_finished":
+        return kind, frame.get("turn_id")
+    if kind == "control_request":
+        return kind, frame.get("request_id")
+    if kind != "stream_delta":
+        return None
+    delta = mapping(frame.get("delta"))
+    run, number = delta.get("run_id"), delta.get("seq_id")
+    if run is not None and number is not None:
+        return kind, run, number
+    return kind, run, delta.get("id"), delta.get("message_type"), delta.get("tool_call_id")
+
+
+def run_of(frame: Frame) -> str:
+    """Return the id of the run to which an event belongs, empty if it names none."""
+    return text(frame.get("run_id")) or text(mapping(frame.get("delta")).get("run_id"))

@@ -1,0 +1,1 @@
+"""The upstream kind ``letta_v1``: the REST API of Letta Cloud and of Letta's retired server."""

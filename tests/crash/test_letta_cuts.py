@@ -1,0 +1,17 @@
+"""A short form of ``make crash-letta``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crash.letta import play
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.harness import BridgeHarness
+
+
+async def test_cuts_and_kills_are_not_seen(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+    run = await play(harness, database_url, tmp_path / "bridge", cuts=4, seed=3, rooms=2)
+    assert run.verdict.faults == []

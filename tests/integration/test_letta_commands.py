@@ -1,0 +1,73 @@
+"""The commands of the real App Server of Letta, the pictures and the tokens of its agents, in a room."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from support.conditions import eventually
+from support.letta_server import LettaServer
+
+if TYPE_CHECKING:
+    from support.harness import BridgeHarness
+
+
+def picture(colour: str) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (300, 300), colour).save(target, "PNG")
+    return target.getvalue()
+
+
+async def test_an_administrator_gives_commands_of_the_server(harness: BridgeHarness, database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        letta = await stack.enter_async_context(LettaServer())
+        dora = await letta.create_agent("Dora")
+        await letta.write_memory(dora, "profile.png", picture("red"))
+        config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": letta.root}])
+        admin = await stack.enter_async_context(harness.person("admin"))
+        bob = await stack.enter_async_context(harness.person())
+        running = await stack.enter_async_context(harness.bridge(config))
+        talk = await running.join(admin, "Dora")
+
+        async def coloured() -> bytes:
+            contact = await running.contact("Dora")
+            same = contact.agent.image and contact.agent.image_applied == contact.agent.image
+            return await admin.download(contact.agent.avatar or "") if same else b""
+
+        shown = Image.open(io.BytesIO(await eventually(coloured, "the ghost has the picture")))
+        red, green, _ = shown.convert("RGB").getpixel((20, 20))  # type: ignore[misc]
+        assert (red > 200, green < 50) == (True, True)
+
+        question = await talk.say("hello")
+        await talk.wait_for_answers(1)
+        assert "tokens: 100 read (40 of them from the cache), 5 written" in await talk.command(f"why {question}")
+        listed = await talk.command("letta")
+        assert "letta compact: replaces the conversation so far" in listed
+        assert "upgrade" not in listed
+        assert "There is no" not in await talk.command("letta reload")
+        assert "Did you mean !ab letta compact?" in await talk.command("letta compct")
+        assert "restarts the server" in await talk.command("letta upgrade-letta-code")
+        await running.homeserver.invite(talk.room_id, bob.user_id, talk.ghost)
+        await bob.join(talk.room_id)
+        await bob.wait_for(lambda: talk.room_id in bob.rooms)
+        assert "for admins only" in await talk.command("letta compact", by=bob)
+
+        # A new conversation forgets; it is the room's from now on.
+        assert await talk.command("letta clear") == "/clear is done."
+        await talk.say("and now?")
+        await talk.wait_for_answers(2)
+        said = [str(each["content"]) for each in letta.llm.asked[-1]["messages"] if each["role"] == "user"]
+        assert [sum(word in text for text in said) for word in ("hello", "and now?")] == [0, 1]
+
+        # A command waits for the answer before it, and a message for the command.
+        await talk.say("slowly one two three four")
+        await admin.say(talk.room_id, "!ab letta reload")
+        await talk.say("and then?")
+        await talk.wait_for_answers(4)
+        seen = [each.body for each in talk.room.messages.values()]
+        words = ("Echo: slowly one two three four", "/reload is done", "Echo: and then?")
+        places = [max(at for at, body in enumerate(seen) if body.startswith(word)) for word in words]
+        assert places == sorted(places)

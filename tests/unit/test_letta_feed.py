@@ -1,0 +1,86 @@
+"""Events of a conversation with an App Server, from two connections: each once, and none of an earlier turn."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from agent_bridge.upstream.letta.connection import Connection
+from agent_bridge.upstream.letta.feed import Feed
+from agent_bridge.upstream.letta.frames import Runtime
+
+
+def delta(run: str, number: int) -> dict[str, object]:
+    return {"type": "stream_delta", "delta": {"run_id": run, "seq_id": number}}
+
+
+def end(turn: int) -> dict[str, object]:
+    return {"type": "turn_finished", "turn_id": f"turn-{turn}", "run_id": f"run-{turn}"}
+
+
+def requests(*ids: str) -> dict[str, object]:
+    pending = [{"request_id": each} for each in ids]
+    return {"type": "update_device_status", "device_status": {"pending_control_requests": pending}}
+
+
+ASKED: dict[str, object] = {"type": "control_request", "request_id": "perm-1"}
+
+
+async def events_of(feed: Feed) -> list[Any]:
+    """Return the events that *feed* has now."""
+    found = []
+    with suppress(TimeoutError):
+        while True:
+            found.append(await feed.next(0.01))
+    return found
+
+
+async def test_late_events_of_an_earlier_turn_belong_to_no_later_one(ends: tuple[Connection, Connection]) -> None:
+    one, other = ends
+    runtime = Runtime("Dora", "talk")
+    first = Feed(runtime, {}, None)
+    first.begin(one)
+    for event in (delta("run-1", 1), ASKED, end(1)):
+        first.put(one, event)
+        first.put(other, event)
+    assert await events_of(first) == [delta("run-1", 1), ASKED, end(1)]
+    for each in ends:
+        each.remember("talk", first.ended(each))
+    second = Feed(runtime, {}, None)
+    second.begin(one)
+    for event in (delta("run-1", 2), ASKED, end(1)):
+        second.put(other, event)
+    second.put(other, requests("perm-1", "perm-2"))
+    second.put(one, delta("run-2", 1))
+    assert await events_of(second) == [requests("perm-2"), delta("run-2", 1)]
+
+
+async def test_events_before_a_question_is_accepted_belong_to_an_earlier_turn(
+    ends: tuple[Connection, Connection],
+) -> None:
+    one, other = ends
+    feed = Feed(Runtime("Dora", "talk"), {}, None)
+    # The other connection is behind with the old turn, and ahead with the new one.
+    feed.put(other, delta("run-1", 1))
+    feed.put(other, requests("perm-1"))
+    for event in (delta("run-1", 1), ASKED, delta("run-1", 2), end(1)):
+        feed.put(one, event)
+    feed.put(other, delta("run-2", 1))
+    feed.lose()
+    feed.begin(one)
+    for event in (delta("run-1", 2), requests("perm-1"), end(1)):
+        feed.put(other, event)
+    feed.put(one, delta("run-2", 1))
+    feed.put(one, delta("run-2", 2))
+    assert await events_of(feed) == [requests(), delta("run-2", 1), None, requests(), delta("run-2", 2)]
+    assert feed.run == "run-2"
+
+
+@pytest.fixture
+async def ends() -> tuple[Connection, Connection]:
+    """Two connections that no test uses."""
+    socket: Any = None
+    one, other = (Connection(socket, lambda _connection, _event: None, lambda: False) for _ in range(2))
+    return one, other
