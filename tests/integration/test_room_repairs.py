@@ -24,7 +24,7 @@ from agent_bridge.demo.account import call
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.rooms import Rooms
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.people import TransactionSender, echo_through
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
@@ -134,6 +134,41 @@ async def test_nobody_of_the_bridge_is_left(shared: SharedBridge) -> None:
         again = await talk.running.join(talk.person, upstream.names[0])
         await again.say("hello")
         assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]
+
+
+async def test_a_change_during_a_comparison_is_compared_too(harness: BridgeHarness, database_url: str) -> None:
+    """The bot has left, and while the ghost invites it, the ghost leaves, too."""
+    async with ScriptedUpstream("during") as upstream, Proxy(harness.synapse.url) as proxy:
+        homeserver = {"address": proxy.url, "domain": "test.local"}
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=homeserver)
+        async with harness.bridge(config) as running:
+            contact = await running.contact(upstream.names[0])
+            room_id, ghost = contact.home.room_id or "", f"@{contact.agent.ghost}:test.local"
+            asked, go_on = asyncio.Event(), asyncio.Event()
+
+            def hold(_number: int, _method: str, path: str) -> asyncio.Event | None:
+                if not path.endswith("/invite"):
+                    return None
+                asked.set()
+                return go_on
+
+            proxy.holds = hold
+            await running.homeserver.leave(room_id, "tried", running.homeserver.namespace.bot)
+            await asyncio.wait_for(asked.wait(), DEADLINE)
+            before = (await running.contact(upstream.names[0])).home.check_requests
+            await running.homeserver.leave(room_id, "tried", ghost)
+
+            async def requested() -> bool:
+                return (await running.contact(upstream.names[0])).home.check_requests > before
+
+            await eventually(requested, "the bridge knows that the ghost has left")
+            go_on.set()
+
+            async def replaced() -> bool:
+                home = (await running.agents.all())[0].home
+                return home.room_id not in {None, room_id}
+
+            await eventually(replaced, "there is another room")
 
 
 async def test_members_invite_nobody(shared: SharedBridge) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -82,7 +82,10 @@ class HomeRooms:
                 await self._lose(agent_room, agent_room.home.room_id)
             elif state.replacement is None or not await self._follow(agent_room, state):
                 state = await self._complete(agent_room, state)
-                return EnteredRoom(await self._agents.by_agent(agent_room.agent.id), state, fresh)
+                found = await self._agents.by_agent(agent_room.agent.id)
+                # A comparison that was requested since the state was read is not this one.
+                home = replace(found.home, check_requests=agent_room.home.check_requests)
+                return EnteredRoom(replace(found, home=home), state, fresh)
             agent_room = await self._agents.by_agent(agent_room.agent.id)
         # The next try goes on from there.
         raise HomeserverUnavailable(Text("homeserver_invalid"))
