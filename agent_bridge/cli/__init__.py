@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -23,7 +24,7 @@ from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from typing import Any
 
     from agent_bridge.config.model import Config
@@ -153,8 +154,6 @@ def doctor(
     """Check everything that the bridge needs, one line per check; exit code 0 only if all checks pass."""
     from agent_bridge.cli.doctor import Doctor
 
-    # The findings are the output; log lines would appear between them.
-    logging.disable()
     checks = Doctor(_load(config), config, registration or config.parent / "registration.yaml")
 
     async def examine() -> bool:
@@ -164,7 +163,9 @@ def doctor(
             all_passed = all_passed and finding.ok
         return all_passed
 
-    raise typer.Exit(0 if asyncio.run(examine()) else 1)
+    with _without_log():
+        passed = asyncio.run(examine())
+    raise typer.Exit(0 if passed else 1)
 
 
 @cli.command()
@@ -180,9 +181,8 @@ def plan(
     """
     from agent_bridge.cli.plan import plan as compare
 
-    # The comparison is the output; log lines would appear inside it.
-    logging.disable()
-    text, is_clear = asyncio.run(compare(_load(config), upstream, kind))
+    with _without_log():
+        text, is_clear = asyncio.run(compare(_load(config), upstream, kind))
     say(text)
     raise typer.Exit(0 if is_clear else 1)
 
@@ -262,9 +262,8 @@ def why(
     config: ConfigFile = _DEFAULT,
 ) -> None:
     """Show step by step how the bridge handled a message."""
-    # The trace is the output; log lines would appear inside it.
-    logging.disable()
-    say(asyncio.run(_trace(_load(config), message)))
+    with _without_log():
+        say(asyncio.run(_trace(_load(config), message)))
 
 
 @cli.command()
@@ -284,6 +283,16 @@ def _load(file: Path) -> Config:
     from agent_bridge.config.load import load
 
     return load(file)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Log nothing: the result of the command is its output, and log lines would appear inside it."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _load_with_logging(file: Path) -> Config:

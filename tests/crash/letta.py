@@ -110,7 +110,7 @@ class Verdict:
 class Run:
     """One run of the test."""
 
-    def __init__(self, cuts: int, seed: int, letta: LettaServer, line: Line, replica: Replica) -> None:
+    def __init__(self, cuts: int | Sequence[str], seed: int, letta: LettaServer, line: Line, replica: Replica) -> None:
         self._cuts = cuts
         self._random = Random(seed)  # noqa: S311  # no secret
         self._letta = letta
@@ -180,9 +180,9 @@ class Run:
         }
         # Cuts alone are the most frequent fault.
         drawn = list(kinds) + ["all connections reset"] * 4 + ["one connection reset", "bridge: SIGKILL"]
-        for _ in range(self._cuts):
+        cuts = self._cuts
+        for name in [self._random.choice(drawn) for _ in range(cuts)] if isinstance(cuts, int) else cuts:
             await asyncio.sleep(self._random.uniform(*_LIFE))
-            name = self._random.choice(drawn)
             self.faults[name] += 1
             await kinds[name]()
 
@@ -264,8 +264,10 @@ def _is_report(message: Message) -> bool:
     return message.body.startswith("⚠️") or "may not be complete" in message.body
 
 
-async def play(harness: BridgeHarness, database_url: str, folder: Path, *, cuts: int, seed: int, rooms: int) -> Run:
-    """Return a run with *rooms* rooms. The bridge works in *folder*."""
+async def play(
+    harness: BridgeHarness, database_url: str, folder: Path, *, cuts: int | Sequence[str], seed: int, rooms: int
+) -> Run:
+    """Return a run with *rooms* rooms and so many *cuts*, or these. The bridge works in *folder*."""
     async with AsyncExitStack() as servers:
         letta = await servers.enter_async_context(LettaServer())
         line = await servers.enter_async_context(Line(letta.port))

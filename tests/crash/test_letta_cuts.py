@@ -13,5 +13,6 @@ if TYPE_CHECKING:
 
 
 async def test_cuts_and_kills_are_not_seen(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
-    run = await play(harness, database_url, tmp_path / "bridge", cuts=4, seed=3, rooms=2)
+    cuts = ["all connections reset", "server: SIGKILL", "bridge: SIGKILL"]
+    run = await play(harness, database_url, tmp_path / "bridge", cuts=cuts, seed=3, rooms=2)
     assert run.verdict.faults == []
