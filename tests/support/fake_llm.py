@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 MODEL = "fake-1"
-_SLOW = 0.2
 _CALL = re.compile(r"call (\w+) (\{.*\})", re.DOTALL)
 THOUGHT = "Let me think."
 ARGUMENTS = '{"command":"echo done","description":"x"}'
@@ -37,13 +36,15 @@ class FakeLLM(OpenAIServer):
 
     A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
     ``Bash`` first; so does one with "touch a file", and Letta does not allow that command by itself. A message
-    ``call <tool> <arguments>`` makes it call that tool. The words of an answer with "slowly" come 0.2 s apart.
+    ``call <tool> <arguments>`` makes it call that tool. The words of an answer with "slowly" are :attr:`pause` s
+    apart.
     """
 
     def __init__(self) -> None:
         super().__init__()
         #: The bodies of the questions.
         self.asked: list[Any] = []
+        self.pause = 0.2
 
     @property
     def url(self) -> str:
@@ -83,7 +84,7 @@ class FakeLLM(OpenAIServer):
         yield first
         for word in rest:
             if "slowly" in text:
-                await asyncio.sleep(_SLOW)
+                await asyncio.sleep(self.pause)
             yield f" {word}"
 
 
