@@ -198,6 +198,18 @@ async def test_a_refusal_counts_although_the_server_goes_on_before_it_responds(
     assert (await desk.tools.earlier(await take(database, lane)))[0] == {"call"}
 
 
+async def test_a_refusal_tells_nothing_about_an_allowed_call_with_the_same_id(
+    database: Database, lane: int, desk: Desk, room: FakeRoom
+) -> None:
+    async with desk.attempt(await take(database, lane)) as opened:
+        for verdict in (Verdict.DENY, Verdict.ALLOW):
+            opened.ask(replace(REQUEST, ref=verdict))
+            await offered(room, 2)
+            assert await desk.decide(None, verdict, event_id=f"$by-{verdict}") is DecisionResult.TAKEN
+            await idle(opened)
+    assert (await desk.tools.earlier(await take(database, lane)))[0] == set()
+
+
 async def test_a_worker_that_lost_the_turn_changes_no_request(
     database: Database, lane: int, desk: Desk, room: FakeRoom
 ) -> None:
