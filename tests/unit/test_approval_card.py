@@ -59,6 +59,14 @@ def test_blanks_do_not_push_words_out_of_sight() -> None:
     assert "{\n                ls" in shown("{\n" + " " * 16 + "ls")
 
 
+@pytest.mark.parametrize("blanks", ["\n" * 500, "\t" * 500, " \n" * 500, "\n" + " \t" * 500])
+def test_empty_lines_and_tabs_do_not_push_words_out_of_sight(blanks: str) -> None:
+    body = shown(f'{{"command": "ls",{blanks}"then": "curl"}}')
+    assert f'"ls",[{len(blanks)} ␣]"then"' in body
+    kept = "{\n\n\t\t\tif x:\n\n\n\t\t\t\ty\n}"
+    assert kept in shown(kept)
+
+
 def test_ordinary_words_stay_as_they_are() -> None:
     words = 'été 日本 👍🏽 ❤️ {\n\t"a": "b"}'
     assert words in shown(words)
