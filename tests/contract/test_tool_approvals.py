@@ -143,7 +143,7 @@ async def test_a_decision_reaches_the_server_once(database: Database, lane: int,
         await idle(opened)
     assert desk.server.decided == [("ref", Decision(allow=True, always=True))]
     assert room.reactions() == []
-    assert "and calls like this one" in room.texts()[0]
+    assert "from now on such calls of all agents of the server" in room.texts()[0]
     assert [op.part for op in opened.ops()] == [Part.CARDS[0]]
 
 

@@ -72,6 +72,11 @@ def test_ordinary_words_stay_as_they_are() -> None:
     assert words in shown(words)
 
 
+def test_the_offer_of_a_lasting_permission_tells_its_extent() -> None:
+    offer = "Yes, and do not ask again in this project"
+    assert all(f"“{offer}”, for all agents" in text for text in card(replace(APPROVAL, always=offer), "D", 60, ENGLISH))
+
+
 def test_the_reason_of_a_refusal_stays_in_the_message_that_gave_it() -> None:
     denied = replace(APPROVAL, verdict=Verdict.DENY, decided_by="@bob:example.org", reason="a secret")
     assert all("a secret" not in text for text in card(denied, "Dora", 60, ENGLISH))
