@@ -43,7 +43,7 @@ def _request(entry: Frame, runtime: Runtime) -> ApprovalRequest | None:
     offer = next(iter(objects(request.get("permission_suggestions"))), {})
     call = tool_call(text(request.get("tool_call_id")), text(request.get("tool_name")), json_text(request.get("input")))
     # The id of a request may name several ones: a decision about one command is none about another one.
-    which = f"{entry.get(TIMES, 0)}-{short_hash(f'{call.name} {call.arguments}')}"
+    which = f"{entry.get(TIMES, 0)}-{short_hash(f'{call.name} {call.arguments}', 32)}"
     ref = " ".join((runtime.agent_id, runtime.conversation_id, quote(request_id), which, text(offer.get("id"))))
     return ApprovalRequest(ref, call, always=short_line(text(offer.get("text"))))
 
