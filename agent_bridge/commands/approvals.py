@@ -12,9 +12,12 @@ from agent_bridge.core.roles import Role
 _REASON = 500
 
 
-@command("approve", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM)
+@command("approve", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM, exact=True)
 async def approve(ctx: CommandContext) -> DecisionMade:
-    """Allow the oldest undecided tool call of the room or thread. A repeated command decides the same one."""
+    """Allow the oldest undecided tool call of the room or thread. A repeated command decides the same one.
+
+    Words behind the command decide nothing: they may name another call, or be a condition.
+    """
     return await _decide(ctx, Verdict.ALLOW, "")
 
 

@@ -15,7 +15,7 @@ keyword-only ``bool``     the parameter's name, given or left out; stands last  
 ========================= ========================================================== =====================
 
 A parameter with a default is optional (``[…]``). Quotes keep several words together. A command without parameters
-ignores the words behind its name: ``help me`` is ``help``.
+ignores the words behind its name (``help me`` is ``help``) unless it is declared as *exact*.
 """
 
 from __future__ import annotations

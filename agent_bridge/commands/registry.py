@@ -17,6 +17,7 @@ from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.commands.arguments import ArgumentError, bind, parameters_of
 from agent_bridge.commands.lookup import nearest
 from agent_bridge.core.results.commands import (
+    ArgumentProblem,
     CommandUsage,
     Group,
     InvalidArguments,
@@ -121,6 +122,8 @@ class Command:
     #: The lowest role that may use it.
     role: Role
     where: Where
+    #: Whether it refuses surplus words although it has no parameters.
+    is_exact: bool
     parameters: tuple[Parameter, ...]
     #: The records that it may return.
     results: tuple[type, ...]
@@ -134,11 +137,12 @@ class Command:
 
 
 def command(
-    name: str, *, group: Group, role: Role, where: Where = Where.ANYWHERE, example: str = ""
+    name: str, *, group: Group, role: Role, where: Where = Where.ANYWHERE, example: str = "", exact: bool = False
 ) -> Callable[[Run], Command]:
     """Return a decorator that makes a command of an async function.
 
-    *example*: arguments that a person may type; needed when there are required ones.
+    *example*: arguments that a person may type; needed when there are required ones. *exact*: words behind the name of
+    a command without parameters may mean that the person wants something else, so the command is not run.
 
     Raises:
         TypeError: the function's signature cannot be a specification of arguments.
@@ -148,7 +152,7 @@ def command(
         parameters = parameters_of(function)
         returned = get_type_hints(function)["return"]
         usage = CommandUsage(name, group, tuple(parameter.argument for parameter in parameters), example)
-        return Command(usage, role, where, parameters, get_args(returned) or (returned,), function)
+        return Command(usage, role, where, exact, parameters, get_args(returned) or (returned,), function)
 
     return declare
 
@@ -188,6 +192,8 @@ class Registry:
             return NotPermitted(found.name, found.role)
         if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
             return WrongRoom(found.name)
+        if found.is_exact and arguments.strip():
+            return InvalidArguments(found.usage, ArgumentProblem.SURPLUS, None, arguments.strip())
         try:
             values = await bind(found.parameters, arguments, ctx)
         except ArgumentError as error:

@@ -210,9 +210,11 @@ ENGLISH = Texts(
     approval_closed="{upstream} does not wait for the decision any more",
     approval_asked="{agent} wants to use the tool `{tool}`.",
     approval_how="✅ allows it, ❌ refuses it. Without a decision within {duration} it counts as refused.",
-    approval_always="♾️ also answers: “{offer}”.",
+    approval_always="♾️ also answers “{offer}”, for all agents and rooms of the same server.",
     approval_allowed="{person} allowed the tool `{tool}`.",
-    approval_always_allowed="{person} allowed the tool `{tool}`, and calls like this one from now on.",
+    approval_always_allowed=(
+        "{person} allowed the tool `{tool}`, and from now on such calls of all agents of the server."
+    ),
     approval_denied="{person} refused the tool `{tool}`.",
     approval_expired="There was no decision about the tool `{tool}` within {duration}: it counts as refused.",
     approval_withdrawn="The agent does not ask for the tool `{tool}` any more.",

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 #: Bytes of the arguments on a card: of their beginning, and of their end.
 _HEAD, _TAIL = 1_200, 800
-#: Blanks in one place that can push the words behind them out of sight.
-_PADDING = re.compile(" {17,}")
+#: Blanks in one place; columns and lines of them that do not push the words behind them out of sight; columns of a tab.
+_BLANKS = re.compile(r"[ \t\n]{5,}")
+_COLUMNS, _LINES, _TAB = 16, 4, 2
 #: Digits of an escape with a small letter.
 _SHORT = 4
 #: Characters that show nothing, besides those that Python does not count as printable.
@@ -62,7 +63,14 @@ def _legible(arguments: str) -> str:
         sign if (sign.isprintable() and not _UNSEEN.match(sign)) or sign in "\n\t" else _escaped(sign)
         for sign in arguments
     )
-    return _PADDING.sub(lambda blanks: f"[{len(blanks[0])} ␣]", "".join(shown))
+    return _BLANKS.sub(_unpadded, "".join(shown))
+
+
+def _unpadded(blanks: re.Match[str]) -> str:
+    """Return *blanks*, or their number if they are too many."""
+    lines = blanks[0].split("\n")
+    fits = len(lines) <= _LINES + 1 and all(len(each.expandtabs(_TAB)) <= _COLUMNS for each in lines)
+    return blanks[0] if fits else f"[{len(blanks[0])} ␣]"
 
 
 def _escaped(sign: str) -> str:

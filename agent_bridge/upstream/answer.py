@@ -67,7 +67,7 @@ class ReasoningDelta:
 class ToolCall:
     """One complete call of a tool."""
 
-    #: Unique within the answer.
+    #: Names the call up to its result. A later call may have the same id.
     call_id: str
     name: str
     #: Usually JSON. Bounded: an ellipsis stands for missing characters in the middle, or at the end.

@@ -155,6 +155,9 @@ async def test_arguments_are_checked_before_the_command_runs(services: CommandSe
     assert (incomplete.problem, incomplete.value) == (ArgumentProblem.NOT_A_USER_ID, "bob")
     assert (await rejected("busy sometimes")).problem is ArgumentProblem.NOT_A_CHOICE
     assert (await rejected("sync al")).problem is ArgumentProblem.SURPLUS
+    # It would decide about the oldest call.
+    surplus = await rejected("approve 2")
+    assert (surplus.problem, surplus.value) == (ArgumentProblem.SURPLUS, "2")
     several = await rejected("invite ad")
     assert (several.problem, several.value) == (ArgumentProblem.SEVERAL_AGENTS, "ad")
     assert [each.name for each in several.candidates] == ["Ada", "Adam"]

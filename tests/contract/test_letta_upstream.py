@@ -618,3 +618,26 @@ async def test_a_server_that_started_again_gives_the_same_numbers_to_other_runs(
         text, _ = await read(upstream, replace(QUESTION, idempotency_key=key))
         assert text == "Echo: hello"
         server.cut()
+
+
+@pytest.mark.parametrize("turns", [1, 2], ids=["in one answer", "in two answers"])
+async def test_a_call_with_the_id_of_an_earlier_one_has_a_request_of_its_own(
+    server: ScriptedAppServer, upstream: LettaUpstream, turns: int
+) -> None:
+    """Some language models number their calls from 0 in each step, and the server names requests by these numbers."""
+    server.guarded = {"Bash"}
+    server.script = says(*[BASH] * (3 - turns), "Done.")
+    asked: list[str] = []
+
+    def allow(event: AnswerEvent) -> None:
+        if isinstance(event, ApprovalAsked):
+            asked.append(event.request.ref)
+            tasks.append(asyncio.ensure_future(upstream._approvals.decide(event.request.ref, Decision(allow=True))))
+
+    tasks: list[asyncio.Future[None]] = []
+    results = 0
+    for turn in range(turns):
+        _, events = await read(upstream, replace(QUESTION, idempotency_key=f"key-{turn}"), allow)
+        results += sum(isinstance(each, ToolResult) for each in events)
+    assert (len(asked), server.verdicts, results) == (2, ["allow", "allow"], 2)
+    assert len(set(asked)) == 3 - turns

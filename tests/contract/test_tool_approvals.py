@@ -143,7 +143,7 @@ async def test_a_decision_reaches_the_server_once(database: Database, lane: int,
         await idle(opened)
     assert desk.server.decided == [("ref", Decision(allow=True, always=True))]
     assert room.reactions() == []
-    assert "and calls like this one" in room.texts()[0]
+    assert "from now on such calls of all agents of the server" in room.texts()[0]
     assert [op.part for op in opened.ops()] == [Part.CARDS[0]]
 
 
@@ -196,6 +196,18 @@ async def test_a_refusal_counts_although_the_server_goes_on_before_it_responds(
         assert await desk.decide("$0", Verdict.DENY) is DecisionResult.TAKEN
         await idle(opened)
     assert (await desk.tools.earlier(await take(database, lane)))[0] == {"call"}
+
+
+async def test_a_refusal_tells_nothing_about_an_allowed_call_with_the_same_id(
+    database: Database, lane: int, desk: Desk, room: FakeRoom
+) -> None:
+    async with desk.attempt(await take(database, lane)) as opened:
+        for verdict in (Verdict.DENY, Verdict.ALLOW):
+            opened.ask(replace(REQUEST, ref=verdict))
+            await offered(room, 2)
+            assert await desk.decide(None, verdict, event_id=f"$by-{verdict}") is DecisionResult.TAKEN
+            await idle(opened)
+    assert (await desk.tools.earlier(await take(database, lane)))[0] == set()
 
 
 async def test_a_worker_that_lost_the_turn_changes_no_request(

@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from support.letta_server import LettaServer
 from support.scripted_upstream import ScriptedUpstream, Tool, says
 
@@ -153,6 +155,20 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
             await alice.person.wait_for(
                 lambda: not [each for each in alice.answers if each.content.get("msgtype") == "m.file"]
             )
+
+
+@pytest.mark.parametrize("tools", ["collapsed", "hidden"])
+async def test_an_agent_may_act_and_say_nothing(harness: BridgeHarness, database_url: str, tools: str) -> None:
+    async with LettaServer() as letta:
+        await letta.create_agent("Dora")
+        async with talk(harness, database_url, letta, tools=tools) as alice:
+            question = await alice.say('quietly, call matrix_react {"key": "🎉"}')
+            await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
+            await alice.wait_until_idle()
+            await alice.say("hello")
+            await alice.person.wait_for(partial(echoed, alice, "hello"))
+            assert alice.room.reactions_to(question) == ["🎉"]
+            assert not [each.body for each in alice.answers if "no answer" in each.body]
 
 
 async def test_an_agent_reads_what_the_person_who_asked_may_read(harness: BridgeHarness, database_url: str) -> None:

@@ -36,8 +36,8 @@ class FakeLLM(OpenAIServer):
 
     A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
     ``Bash`` first; so does one with "touch a file", and Letta does not allow that command by itself. A message
-    ``call <tool> <arguments>`` makes it call that tool. The words of an answer with "slowly" are :attr:`pause` s
-    apart.
+    ``call <tool> <arguments>`` makes it call that tool; with "quietly", it says nothing after that. The words of an
+    answer with "slowly" are :attr:`pause` s apart.
     """
 
     def __init__(self) -> None:
@@ -79,6 +79,8 @@ class FakeLLM(OpenAIServer):
         if "touch a file" in text and question["messages"][-1]["role"] != "tool":
             arguments = json.dumps({"command": f"touch made-{len(self.asked)}", "description": "x"})
             yield Tool("Bash", arguments, call_id=f"call_{len(self.asked)}")
+            return
+        if "quietly" in text:
             return
         first, *rest = text.split(" ")
         yield first

@@ -353,11 +353,11 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
                 result, status = str(decision.result()["message"]), "error"
         common = {"run_id": run, "tool_call_id": tool.call_id}
         if status == "success":
-            await self.tell(talk, {**common, "id": "x", "message_type": "client_tool_start"})
+            await self.tell(talk, {**common, "id": self._id("start"), "message_type": "client_tool_start"})
         talk.messages.append(self._kept({"message_type": "tool_return_message", **common}))
-        for number in range(2):
+        for _ in range(2):
             # The server sends each result twice.
-            delta = {**common, "id": f"{tool.call_id}-{number}", "message_type": "tool_return_message"}
+            delta = {**common, "id": self._id("return"), "message_type": "tool_return_message"}
             await self.tell(talk, {**delta, "tool_return": result, "status": status})
 
     async def finish(self, talk: Talk, reason: str, error: str = "") -> None:

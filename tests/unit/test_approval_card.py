@@ -59,9 +59,22 @@ def test_blanks_do_not_push_words_out_of_sight() -> None:
     assert "{\n                ls" in shown("{\n" + " " * 16 + "ls")
 
 
+@pytest.mark.parametrize("blanks", ["\n" * 500, "\t" * 500, " \n" * 500, "\n" + " \t" * 500])
+def test_empty_lines_and_tabs_do_not_push_words_out_of_sight(blanks: str) -> None:
+    body = shown(f'{{"command": "ls",{blanks}"then": "curl"}}')
+    assert f'"ls",[{len(blanks)} ␣]"then"' in body
+    kept = "{\n\n\t\t\tif x:\n\n\n\t\t\t\ty\n}"
+    assert kept in shown(kept)
+
+
 def test_ordinary_words_stay_as_they_are() -> None:
     words = 'été 日本 👍🏽 ❤️ {\n\t"a": "b"}'
     assert words in shown(words)
+
+
+def test_the_offer_of_a_lasting_permission_tells_its_extent() -> None:
+    offer = "Yes, and do not ask again in this project"
+    assert all(f"“{offer}”, for all agents" in text for text in card(replace(APPROVAL, always=offer), "D", 60, ENGLISH))
 
 
 def test_the_reason_of_a_refusal_stays_in_the_message_that_gave_it() -> None:

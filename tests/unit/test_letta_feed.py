@@ -42,19 +42,56 @@ async def test_late_events_of_an_earlier_turn_belong_to_no_later_one(ends: tuple
     runtime = Runtime("Dora", "talk")
     first = Feed(runtime, {}, None)
     first.begin(one)
-    for event in (delta("run-1", 1), ASKED, end(1)):
+    for event in (delta("run-1", 1), ASKED):
         first.put(one, event)
         first.put(other, event)
+    first.put(one, end(1))
     assert await events_of(first) == [delta("run-1", 1), ASKED, end(1)]
     for each in ends:
         each.remember("talk", first.ended(each))
     second = Feed(runtime, {}, None)
     second.begin(one)
-    for event in (delta("run-1", 2), ASKED, end(1)):
+    for event in (delta("run-1", 2), ASKED, requests("perm-1", "perm-2"), end(1)):
         second.put(other, event)
-    second.put(other, requests("perm-1", "perm-2"))
     second.put(one, delta("run-2", 1))
     assert await events_of(second) == [requests("perm-2"), delta("run-2", 1)]
+
+
+async def test_a_request_of_the_next_turn_may_have_the_id_of_an_earlier_one(
+    ends: tuple[Connection, Connection],
+) -> None:
+    one, other = ends
+    runtime = Runtime("Dora", "talk")
+    first = Feed(runtime, {}, None)
+    first.begin(one)
+    for event in (ASKED, end(1)):
+        first.put(one, event)
+    first.put(other, ASKED)
+    for each in ends:
+        each.remember("talk", first.ended(each))
+    second = Feed(runtime, {}, None)
+    second.begin(one)
+    second.put(other, requests("perm-1"))
+    second.put(one, ASKED)
+    second.put(other, end(1))
+    second.put(other, ASKED)
+    assert await events_of(second) == [requests(), ASKED]
+
+
+async def test_a_request_may_have_the_id_of_a_call_that_has_run(ends: tuple[Connection, Connection]) -> None:
+    one, other = ends
+    feed = Feed(Runtime("Dora", "talk"), {}, None)
+    feed.begin(one)
+    request = {"type": "control_request", "request_id": "perm-1", "request": {"tool_call_id": "1"}}
+    ran = {
+        "type": "stream_delta",
+        "delta": {"message_type": "client_tool_start", "tool_call_id": "1", "run_id": "run-1"},
+    }
+    for event in (request, ran, request):
+        feed.put(one, event)
+    for event in (request, ran, request):
+        feed.put(other, event)
+    assert await events_of(feed) == [request, ran, {**request, "times": 1}]
 
 
 async def test_events_before_a_question_is_accepted_belong_to_an_earlier_turn(

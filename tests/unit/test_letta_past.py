@@ -49,6 +49,14 @@ def test_a_reminder_in_a_turn_does_not_end_it() -> None:
     assert [each.is_bridged for each in found] == [True, True]
 
 
+def test_a_notification_of_a_task_is_no_word_of_a_person_and_begins_a_turn_of_the_server() -> None:
+    told = user("<task-notification>\n<status>done</status>\n</task-notification>\nFull transcript available at: /x")
+    question, answer = user("hello", otid_of("key")), agent("Hi.")
+    found = past_messages([question, answer, told, agent("42.", id="b")], is_cut=False)
+    bridged = {each.message.content: each.is_bridged for each in found}
+    assert bridged == {"hello": True, "Hi.": True, "42.": False}
+
+
 def test_the_rest_of_an_answer_whose_question_is_not_there_is_left_out() -> None:
     assert words_of(agent("rest"), user("next"), agent("Yes."), is_cut=True) == ["next", "Yes."]
     assert words_of(agent("Good morning!"), user("next")) == ["Good morning!", "next"]

@@ -468,7 +468,7 @@ def test_redactions_of_ours_are_no_wishes() -> None:
         assert at_home(reaction("🔁", sender=sender)) is None
 
 
-@pytest.mark.parametrize("sign", ["🔁", "🔁\ufe0f"])
+@pytest.mark.parametrize("sign", ["🔁", "🔁\ufe0f", "🔁\ufe0e"])
 def test_a_member_wants_another_answer(sign: str) -> None:
     assert at_home(reaction(sign)) == ChangeRequest("$e", ROOM, BOB, ChangeKind.AGAIN, "$x", is_expected=True)
     assert at_home(reaction(sign, sender=STRANGER)) is None
@@ -735,6 +735,14 @@ def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
 )
 def test_events_after_which_a_room_is_compared(changed: RoomEvent, changes: bool) -> None:  # noqa: FBT001
     assert RULES.changes_room(changed) is changes
+
+
+@pytest.mark.parametrize("variation", ["", "\ufe0f", "\ufe0e"])
+@pytest.mark.parametrize(("sign", "verdict"), [("✅", "allow"), ("❌", "deny"), ("♾", "always")])
+def test_a_reaction_decides_in_each_form_of_its_sign(sign: str, verdict: str, variation: str) -> None:
+    decision = RULES.decision(reaction(sign + variation), AT_HOME)
+    assert decision is not None
+    assert decision.verdict == verdict
 
 
 def test_a_person_that_may_not_decide_is_told_once_a_day() -> None:

@@ -19,6 +19,7 @@ from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import (
     AgentGone,
+    AnswerEmpty,
     AnswerInterrupted,
     AnswerTooLong,
     ConversationTooLong,
@@ -37,6 +38,7 @@ from agent_bridge.upstream.answer import (
     AnswerRequest,
     ApprovalAsked,
     ApprovalClosed,
+    End,
     RunStarted,
     TextDelta,
     TextWithdrawn,
@@ -218,7 +220,13 @@ class Generation:
         """
         async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
             call.buffer.approvals = approvals.ops
-            await self._read(call, streamer, approvals)
+            try:
+                await self._read(call, streamer, approvals)
+            except AnswerEmpty:
+                if not call.outbox.acts:
+                    raise
+                # The agent has reacted or sent a file with a tool of the bridge, and has nothing to add.
+                call.buffer.feed(End("stop"), time.monotonic())
         if not call.buffer.finish_reason:
             # An upstream that breaks its contract: without this, a question could count as answered by nothing.
             raise AnswerInterrupted(Text("upstream_cut", upstream=call.config.name))

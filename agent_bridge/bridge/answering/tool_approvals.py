@@ -72,8 +72,9 @@ class ToolApprovals:
         """
         known = [] if turn.attempts == 1 else await self.store.of_turn(turn)
         allowed = [each for each in known if each.verdict is not None and each.verdict.allows]
-        refused = (each for each in known if each not in allowed and not each.may_have_run)
-        return frozenset(each.call_id for each in refused), frozenset(each.ref for each in allowed)
+        # Two calls may have the same id.
+        ran = {each.call_id for each in known if each in allowed or each.may_have_run}
+        return frozenset(each.call_id for each in known) - ran, frozenset(each.ref for each in allowed)
 
     @asynccontextmanager
     async def during(

@@ -173,14 +173,14 @@ class Outbox:
     async def publish(self, ops: Sequence[Op], state: TurnState) -> bool:
         """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
 
-        The acts of this answer stay, unless there are no *ops*. Return True if the turn was the last open one of its
-        lane. It stays open for its next attempt if something was redacted in the meantime.
+        The acts of this answer stay, unless there are no *ops* because a person stopped it. Return True if the turn was
+        the last open one of its lane. It stays open for its next attempt if something was redacted in the meantime.
         """
         for op in ops:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
             await self.show(op, intended=True, recorded=len(ops) > 1)
         await self._overtake([op for op in ops if op.part in self._late])
-        kept = {op.part for op in ops} | (self.acts if ops else set())
+        kept = {op.part for op in ops} | (self.acts if ops or state is TurnState.DONE else set())
         for part in sorted(self.event_ids.keys() - kept):
             await self.take_back(part)
         return bool(await self._finish(state))

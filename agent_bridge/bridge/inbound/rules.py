@@ -35,12 +35,12 @@ _WORDS = ("m.text", "m.emote")
 _OF_THE_AGENT = "letta"
 #: Milliseconds of a day.
 _DAY = 86_400_000
-#: Reactions to a question or to an answer. Some clients add the variation selector.
+#: Reactions to a question or to an answer. Some clients add a variation selector: that of emoji, or that of text.
 _STOP_REACTION = "🛑"
 _AGAIN_REACTION = "🔁"
 #: Reactions to a card that asks whether a tool may run.
 _VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
-_VARIATION = "\ufe0f"
+_VARIATIONS = "\ufe0e\ufe0f"
 #: Types of the state events that may keep the bridge from reading or answering in a room.
 _ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
 #: Memberships of a user that is not in the room.
@@ -346,4 +346,4 @@ def _reaction_of(event: RoomEvent) -> str | None:
     """Return the key of a reaction (spec, "Event annotations and reactions"), None if *event* is none."""
     related = event.content.get("m.relates_to")
     key = related.get("key") if event.type == "m.reaction" and isinstance(related, dict) else None
-    return key.rstrip(_VARIATION) if isinstance(key, str) else None
+    return key.rstrip(_VARIATIONS) if isinstance(key, str) else None

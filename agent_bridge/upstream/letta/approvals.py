@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from agent_bridge.core.errors import UpstreamRefused
+from agent_bridge.core.ids import short_hash
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalRequest
-from agent_bridge.upstream.letta.frames import Runtime
+from agent_bridge.upstream.letta.frames import REQUEST, TIMES, Runtime
 from agent_bridge.upstream.transport.error_body import parse_error
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.pieces import short_line, tool_call
@@ -25,7 +27,7 @@ _DENIED = "denied"
 
 def requests_in(event: Frame, runtime: Runtime) -> list[ApprovalRequest]:
     """Return the requests that an event of the conversation *runtime* reports as undecided."""
-    if event.get("type") == "control_request":
+    if event.get("type") == REQUEST:
         reported = [event]
     else:
         status = mapping(event.get("device_status"))
@@ -40,7 +42,9 @@ def _request(entry: Frame, runtime: Runtime) -> ApprovalRequest | None:
     # The server offers one permission for calls like this one.
     offer = next(iter(objects(request.get("permission_suggestions"))), {})
     call = tool_call(text(request.get("tool_call_id")), text(request.get("tool_name")), json_text(request.get("input")))
-    ref = " ".join((runtime.agent_id, runtime.conversation_id, request_id, text(offer.get("id"))))
+    # The id of a request may name several ones: a decision about one command is none about another one.
+    which = f"{entry.get(TIMES, 0)}-{short_hash(f'{call.name} {call.arguments}', 32)}"
+    ref = " ".join((runtime.agent_id, runtime.conversation_id, quote(request_id), which, text(offer.get("id"))))
     return ApprovalRequest(ref, call, always=short_line(text(offer.get("text"))))
 
 
@@ -68,13 +72,13 @@ class LettaApprovals:
 
     async def decide(self, ref: str, decision: Decision, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Approvals`. The server refuses a second decision."""
-        agent_id, conversation_id, request_id, offer = ref.split(" ", 3)
+        agent_id, conversation_id, request_id, _, offer = ref.split(" ", 4)
         word: dict[str, Any] = {"behavior": "allow"}
         if not decision.allow:
             word = {"behavior": "deny", "message": decision.reason or _DENIED}
         elif decision.always:
             word["selected_permission_suggestion_ids"] = [offer]
-        payload = {"kind": "approval_response", "request_id": request_id, "decision": word}
+        payload = {"kind": "approval_response", "request_id": unquote(request_id), "decision": word}
         runtime = Runtime(agent_id, conversation_id).as_json()
         try:
             response = await self._link.request("input", runtime=runtime, payload=payload)

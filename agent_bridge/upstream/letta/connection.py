@@ -10,7 +10,7 @@ from uuid import uuid4
 import aiohttp
 from aiohttp import WSCloseCode
 
-from agent_bridge.upstream.letta.frames import conversation_of
+from agent_bridge.upstream.letta.frames import conversation_of, without_requests
 from agent_bridge.upstream.transport.text import load_json
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ class Connection:
         self._past[conversation_id] = names
         while len(self._past) > _REMEMBERED:
             del self._past[next(iter(self._past))]
+
+    def settle(self, conversation_id: str) -> None:
+        """Note that this connection has delivered the end of the last turn: later requests for approval are new."""
+        if (names := self._past.get(conversation_id)) is not None:
+            self._past[conversation_id] = without_requests(names)
 
     def past(self, conversation_id: str) -> frozenset[object]:
         """Return the names of the events of the last turn that is over."""

@@ -14,6 +14,12 @@ from agent_bridge.upstream.transport.json_values import mapping, text
 
 Frame = dict[str, Any]
 
+#: Kinds of events: the end of a turn, a request for approval, and a state of the device with the undecided requests.
+END, REQUEST, STATUS = "turn_finished", "control_request", "update_device_status"
+#: The field that :class:`~agent_bridge.upstream.letta.feed.Feed` adds to a request: the number of times that calls with
+#: the same id have run in the turn. Language models use the id of a call again, and with it the id of its request.
+TIMES = "times"
+
 PROTOCOL_VERSION = 1
 #: Capabilities without which the bridge cannot use a server.
 NEEDED = ("agent_management", "conversation_management", "runtime_start")
@@ -71,10 +77,10 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     ``event_seq`` and ``idempotency_key`` differ between connections. The chunks of a run are numbered by ``seq_id``.
     """
     kind = frame.get("type")
-    if kind == "turn_finished":
+    if kind == END:
         return kind, frame.get("turn_id")
-    if kind == "control_request":
-        return kind, frame.get("request_id")
+    if kind == REQUEST:
+        return kind, frame.get("request_id"), frame.get(TIMES, 0)
     if kind != "stream_delta":
         return None
     delta = mapping(frame.get("delta"))
@@ -82,6 +88,11 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     if run is not None and number is not None:
         return kind, run, number
     return kind, run, delta.get("id"), delta.get("message_type"), delta.get("tool_call_id")
+
+
+def without_requests(names: frozenset[object]) -> frozenset[object]:
+    """Return *names* of events without those of requests for approval."""
+    return frozenset(each for each in names if not (isinstance(each, tuple) and each[0] == REQUEST))
 
 
 def run_of(frame: Frame) -> str:

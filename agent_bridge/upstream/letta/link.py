@@ -18,7 +18,7 @@ from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, Upstr
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
 from agent_bridge.upstream.letta.feed import Feed
-from agent_bridge.upstream.letta.frames import PROTOCOL_VERSION, conversation_of, server_info
+from agent_bridge.upstream.letta.frames import END, PROTOCOL_VERSION, conversation_of, server_info
 from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -301,6 +301,8 @@ class Link:
             self._calls.start(connection, event, None if feed is None else feed.toolbox)
         elif feed is not None:
             feed.put(connection, event)
+        elif event.get("type") == END:
+            connection.settle(conversation_of(event))
 
     def _perhaps_arrived(self, text: Text) -> UpstreamUnreachable:
         error = UpstreamUnreachable(text)

@@ -20,7 +20,7 @@ from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, Run
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
 from agent_bridge.upstream.letta.cancel import turn_ref
-from agent_bridge.upstream.letta.frames import run_of
+from agent_bridge.upstream.letta.frames import REQUEST, STATUS, run_of
 from agent_bridge.upstream.letta.history import last_before_lost_call
 from agent_bridge.upstream.letta.tool_calls import SCOPE
 from agent_bridge.upstream.transport.error_body import parse_error
@@ -48,7 +48,7 @@ _NOT_YET, _TRIES, _PUT_AWAY, _LONG = Backoff(first=0.05, cap=1), 15, (2, 4, 6), 
 #: The words of the server for a conversation whose last answer it gave up.
 _STUCK = "already has an active run"
 #: Events that may report requests for approval.
-_APPROVALS = frozenset({"control_request", "update_device_status"})
+_APPROVALS = frozenset({REQUEST, STATUS})
 _LENGTH = frozenset({"max_tokens_exceeded", "max_steps"})
 
 
@@ -90,7 +90,7 @@ class Turn:
         self._idle_timeout = idle_timeout
         self._reader = DeltaReader()
         self._has_text = False
-        #: The requests whose tools have not run, by the ids of the calls; and all calls that people were asked about.
+        #: The requests whose tools have not run, by the ids of the calls; and all that people were asked about.
         self._asked: dict[str, str] = {}
         self._known: set[str] = set()
         self._over = False
@@ -279,9 +279,9 @@ class Turn:
             # The bridge checks permissions itself.
             with suppress(UpstreamError):
                 await self._approvals.decide(request.ref, Decision(allow=True))
-        elif request.call.call_id not in self._known:
+        elif request.ref not in self._known:
             # The slower connection repeats requests that are decided already.
-            self._known.add(request.call.call_id)
+            self._known.add(request.ref)
             self._asked[request.call.call_id] = request.ref
             self._approvals.open(request.ref)
             yield ApprovalAsked(request)

@@ -28,6 +28,8 @@ RUNS = frozenset({"client_tool_start", "tool_return_message"})
 class _Call:
     """A tool call whose arguments may arrive in pieces."""
 
+    #: The id of its message.
+    message_id: str
     name: str = ""
     arguments: str = ""
 
@@ -37,8 +39,8 @@ class DeltaReader:
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
-        #: The ids of the calls and of the results that were passed on.
-        self._called: set[str] = set()
+        #: The ids of the calls and of the results that were passed on, and of the message of each call.
+        self._called: dict[str, str] = {}
         self._results: set[str] = set()
         #: The text of the steps that are complete, and of the one that is now written and may be written again.
         self._complete = self._step = ""
@@ -103,10 +105,14 @@ class DeltaReader:
 
     def _collect(self, delta: Mapping[str, Any]) -> None:
         for call in objects(delta.get("tool_calls")) or [dict(mapping(delta.get("tool_call")))]:
-            call_id = text(call.get("tool_call_id"))
+            call_id, message_id = text(call.get("tool_call_id")), text(delta.get("id"))
+            if call_id in self._results and message_id != self._called.get(call_id):
+                # A language model may use the id of an earlier call again.
+                self._results.discard(call_id)
+                self._called.pop(call_id, None)
             if not call_id or call_id in self._called:
                 continue
-            known = self._calls.setdefault(call_id, _Call())
+            known = self._calls.setdefault(call_id, _Call(message_id))
             known.name = text(call.get("name")) or known.name
             room = 2 * MAX_TOOL_TEXT - len(known.arguments)
             known.arguments += text(call.get("arguments"))[: max(0, room)]
@@ -114,7 +120,7 @@ class DeltaReader:
     def _whole_calls(self) -> Iterator[ToolCall]:
         for call_id, call in self._calls.items():
             yield tool_call(call_id, call.name, call.arguments)
-        self._called |= self._calls.keys()
+        self._called |= {call_id: call.message_id for call_id, call in self._calls.items()}
         self._calls.clear()
 
     def _result(self, delta: Mapping[str, Any]) -> Iterator[ToolResult]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _BRIDGE = "6d617472"
 #: Words that the server adds to a message for the agent's model.
 _ADDED = (("<system-reminder>", "</system-reminder>"), ("<system-alert>", "</system-alert>"))
+#: The beginning of a message by which the server asks the agent itself, after the end of a task in the background.
+_NOTIFICATION = "<task-notification>"
 _ROLES = {"user_message": "user", "assistant_message": "assistant"}
 _NEVER = datetime.fromtimestamp(0, UTC)
 #: Messages of a page.
@@ -50,6 +52,8 @@ def past_messages(messages: Sequence[Mapping[str, Any]], *, is_cut: bool) -> lis
                 # The server spoke to the agent itself.
                 continue
             is_bridged, is_known = is_own, True
+            if not is_own and words.startswith(_NOTIFICATION):
+                continue
         if not is_known or not words.strip():
             continue
         ref = text(message.get("id"))
