@@ -1,7 +1,8 @@
 """Approvals: a tool call that an upstream holds back is decided by a rule, by a person, or by the passage of time.
 
 The order of the steps makes a decision count once, also after a kill: the request is stored, then its card is shown;
-the verdict is stored, then that the tool may run, and then it is sent to the upstream. A verdict never changes, and an upstream takes it once.
+the verdict is stored, then that the tool may run, and then it is sent to the upstream. A verdict never changes, and an
+upstream takes it once.
 """
 
 from __future__ import annotations
