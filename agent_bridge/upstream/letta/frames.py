@@ -72,16 +72,16 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     """
     kind = frame.get("type")
     if kind == "turn_finished":
-        return kind, frame.get("turn_id")
+        return kind, text(frame.get("turn_id"))
     if kind == "control_request":
-        return kind, frame.get("request_id")
+        return kind, text(frame.get("request_id"))
     if kind != "stream_delta":
         return None
     delta = mapping(frame.get("delta"))
-    run, number = delta.get("run_id"), delta.get("seq_id")
-    if run is not None and number is not None:
+    run, number = text(delta.get("run_id")), delta.get("seq_id")
+    if run and isinstance(number, int):
         return kind, run, number
-    return kind, run, delta.get("id"), delta.get("message_type"), delta.get("tool_call_id")
+    return kind, run, *(text(delta.get(key)) for key in ("id", "message_type", "tool_call_id"))
 
 
 def run_of(frame: Frame) -> str:
