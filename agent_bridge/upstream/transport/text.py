@@ -14,8 +14,8 @@ _BEFORE_VALUES = ((b",", ","), (b"[", "["), (b"{", "{"))
 #: A string without escapes; the last one may lack its end.
 _STRING, _STRING_OF_BYTES = re.compile(r'"[^"]*+"?'), re.compile(rb'"[^"]*+"?')
 
-#: A string, or a sign that begins or ends a nested value.
-_NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]')
+#: A string, of which the last one may lack its end, or a sign that begins or ends a nested value.
+_NESTING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"?|[\[\]{}]')
 #: The value in place of one that is nested too deeply.
 _TOO_DEEP = '"…"'
 
