@@ -37,6 +37,9 @@ _FILE = "profile.png"
 _EVERY, _COMMAND = 300.0, 10.0
 #: Seconds of one call, so that the list of agents does not wait for all pictures.
 _AT_ONCE = 1.0
+#: Seconds after which a new agent is looked at. Measured with version 0.34.12: the server makes the memory of an agent
+#: when the agent is made and when it is read, and if both come at once, it reports that the agent could not be made.
+_MADE = 5.0
 #: Bytes of a frame: base64 of a picture that the bridge takes (2 MB), and of its envelope.
 _MAX_FRAME = 2_700_000
 #: Characters of the name of a picture.
@@ -64,6 +67,8 @@ class LettaPictures:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._looked_at = -_EVERY
+        #: When each agent was listed first; None before the first list, whose agents were made before.
+        self._listed_at: dict[str, float] | None = None
         #: The agents whose pictures are to be looked at.
         self._due: list[str] = []
         #: Whether the server responds to the command that names the last commit.
@@ -80,24 +85,25 @@ class LettaPictures:
     @property
     def is_behind(self) -> bool:
         """Whether another call of :meth:`names` is due at once."""
-        return bool(self._due)
+        return bool(self._due or self._new(self._clock()))
 
     async def names(self, models: Sequence[str]) -> Mapping[str, str]:
         """Return a name for the picture of each of *models*, which changes with the picture; empty without one.
 
-        Each picture is looked at every five minutes. One call looks at pictures for about a second, because the server
-        may have to make the memory of each agent first: the result lacks the agents whose turn has not come yet. A
-        picture that cannot be read now keeps the name that it had.
+        Each picture is looked at every five minutes, that of a new agent first after five seconds. One call looks at
+        pictures for about a second, because the server may have to make the memory of each agent first: the result
+        lacks the agents whose turn has not come yet. A picture that cannot be read now keeps the name that it had.
 
         Raises:
             UpstreamError: the server cannot be reached.
         """
-        now, present = self._clock(), set(models)
+        now, present, listed_at = self._clock(), set(models), self._listed_at
+        self._listed_at = {each: -_MADE if listed_at is None else listed_at.get(each, now) for each in models}
         self._known = {model: known for model, known in self._known.items() if model in present}
         if now - self._looked_at >= _EVERY:
-            self._looked_at, self._due = now, list(models)
+            self._looked_at, self._due = now, list(self._known)
         self._due = [each for each in self._due if each in present]
-        self._due += [each for each in models if each not in self._known and each not in self._due]
+        self._due += [each for each in self._new(now) if each not in self._due]
         while self._due and self._clock() - now < _AT_ONCE:
             async with self._connected() as connection:
                 try:
@@ -110,8 +116,14 @@ class LettaPictures:
                     self._known.setdefault(self._due.pop(0), _Known(""))
                 except CommandSilent:
                     _log.warning("the server does not return the pictures of agents", upstream=self._upstream)
+                    self._known = {each: _Known("") for each in self._due} | self._known
                     self._due = []
         return {model: known.name for model, known in self._known.items()}
+
+    def _new(self, now: float) -> list[str]:
+        """Return the agents whose pictures were never looked at, and which the server has made by *now*."""
+        listed = (self._listed_at or {}).items()
+        return [each for each, since in listed if each not in self._known and now - since >= _MADE]
 
     async def _look(self, connection: Connection, model: str) -> _Known:
         known = self._known.get(model, _Known(""))
