@@ -56,7 +56,7 @@ class Approval:
     #: User id of the person that decided; None if no person did.
     decided_by: str | None = None
     reason: str = ""
-    #: Whether it was decided outside of the bridge, so that the tool may have run whatever the verdict is.
+    #: Whether the tool may have run: the word that allows it was about to be sent, or another program decided.
     may_have_run: bool = False
     #: The event of the card; None while it is not known. Whether the card was sent, or may have been.
     event_id: str | None = None

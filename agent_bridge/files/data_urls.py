@@ -65,8 +65,11 @@ def _pieces(url: str, at: int) -> Iterator[str]:
 
 
 def build(content_type: str, data: bytes) -> str:
-    """Return the URL that :func:`parse` reads."""
-    return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
+    """Return the URL that :func:`parse` reads. A *content_type* that is none, and parameters, are left out."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = ""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
 def _broken() -> FileRefused:

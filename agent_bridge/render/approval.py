@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.approvals import Verdict
 from agent_bridge.core.names import EMPTY_LETTERS
 from agent_bridge.render.content import escape, fenced, in_backticks
-from agent_bridge.render.markdown.plain import to_plain
+from agent_bridge.render.markdown.unmarked import to_unmarked
 
 if TYPE_CHECKING:
     from agent_bridge.core.approvals import Approval
@@ -54,7 +54,7 @@ def card(approval: Approval, agent: str, timeout: float, texts: Texts) -> tuple[
     block = fenced(arguments, "json")
     folded = f"<details><summary>{texts.approval_arguments}</summary>\n\n{block}\n\n</details>"
     shown = "\n\n".join(rows)
-    return f"{shown}\n\n{folded}", f"{to_plain(shown)}\n\n{arguments}"
+    return f"{shown}\n\n{folded}", f"{to_unmarked(shown)}\n\n{arguments}"
 
 
 def _legible(arguments: str) -> str:

@@ -69,6 +69,10 @@ class Approvals:
         """
         await self._database.execute(_SQL["overtaken"], {**_of(turn), "refs": list(refs)})
 
+    async def sending(self, turn: Turn, approval: int) -> bool:
+        """Note that the tool of a request may run from now on; tell whether the word that allows it may be sent."""
+        return bool(await self._database.rows(_SQL["sending"], {**_of(turn), "id": approval}))
+
     async def settled(self, approval: int) -> None:
         """Note that the card of a decided request shows the verdict, and has no reactions."""
         await self._database.execute(_SQL["settled"], {"id": approval})

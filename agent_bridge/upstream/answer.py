@@ -28,9 +28,9 @@ class AnswerRequest:
     attempt: int = 1
     #: The title of the conversation for people.
     title: str = ""
-    #: Ids of tool calls of earlier attempts that no person approved, so that they never ran.
+    #: Ids of tool calls of earlier attempts that never ran, because no word that allows them was sent.
     never_ran: frozenset[str] = frozenset()
-    #: References of requests that people allowed in earlier attempts at the turn, so that the tools may have run.
+    #: References of requests for which earlier attempts at the turn sent such a word, so that the tools may have run.
     allowed: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None

@@ -99,18 +99,17 @@ async def test_a_change_of_a_picture_is_seen_and_only_changed_pictures_are_read(
     assert (await images(upstream))["Dora"] == ""
 
 
-async def test_the_memory_of_a_new_agent_is_left_alone_until_the_server_has_made_it(
+async def test_a_new_agent_has_its_picture_as_soon_as_the_server_has_made_it(
     server: ScriptedAppServer, upstream: LettaUpstream, clock: Clock
 ) -> None:
     await images(upstream)
     reads(server)
     server.models.append({"id": "Eva"})
     server.pictures["Eva"] = (b"eva", 1)
-    assert (await images(upstream))["Eva"] is None
-    clock.now += 9
-    assert await upstream.agents() is UNCHANGED
+    # The server could not make an agent whose memory is read at the same time.
+    assert not (await images(upstream))["Eva"]
     assert reads(server) == []
-    clock.now += 2
+    clock.now += 11
     assert (await images(upstream))["Eva"]
     assert reads(server) == ["Eva"]
 

@@ -187,9 +187,12 @@ async def test_a_question_is_not_asked_again_after_a_tool(server: ScriptedAppSer
     with pytest.raises(AnswerInterrupted, match="after the agent had used a tool"):
         await read(upstream, on=on)
     assert len(server.questions) == 1
+    # The next question does not wait until the server refuses it.
+    assert [talk.archived for talk in server.talks.values()] == [True, False]
     server.script = says("Next")
     text, _ = await read(upstream, replace(QUESTION, idempotency_key="next"))
     assert text == "Next"
+    assert len(server.talks) == 2
 
 
 async def test_a_call_that_nobody_allowed_does_not_count(server: ScriptedAppServer, upstream: LettaUpstream) -> None:

@@ -216,6 +216,16 @@ async def test_an_answer_has_a_bounded_number_of_files_and_reactions(
     assert len(room.files) == 10
 
 
+async def test_a_long_name_and_a_type_that_is_none_do_not_spoil_a_file(
+    database: Database, lane: int, tools: Open, room: FakeRoom
+) -> None:
+    box = await tools(await take(database, lane))
+    for kind in ("text/plain, utf-8", "x" * 3_000, "text/plain; charset=utf-8", "a/b\r\nX: y"):
+        assert "sent" in await told(box, "send_file", name="x" * 5_000, text="roses", content_type=kind)
+    assert room.files == [b"roses"] * 4
+    assert all(len(name) < 300 for name in room.names)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

@@ -173,6 +173,25 @@ async def test_a_call_that_another_program_decided_may_have_run(
     assert desk.server.decided == []
 
 
+async def test_a_word_that_was_never_sent_does_not_tell_that_the_tool_ran(
+    database: Database, lane: int, desk: Desk, room: FakeRoom
+) -> None:
+    async with desk.attempt(await take(database, lane)) as opened:
+        opened.ask(REQUEST)
+        await offered(room)
+    # The process is killed while the card is open, and a person decides before the next one takes the turn up.
+    await database.execute("UPDATE approval SET verdict = NULL")
+    assert await desk.decide("$0") is DecisionResult.TAKEN
+    turn = await take(database, lane)
+    assert await desk.tools.earlier(turn) == (frozenset({"call"}), frozenset())
+    # The upstream repeats the request: the word counts, and from then on the tool may have run.
+    async with desk.attempt(turn) as opened:
+        opened.ask(REQUEST)
+        await idle(opened)
+    assert desk.server.decided == [("ref", Decision(allow=True))]
+    assert await desk.tools.earlier(await take(database, lane)) == (frozenset(), frozenset({"ref"}))
+
+
 async def test_a_refusal_that_came_too_late_does_not_tell_that_the_tool_never_ran(
     database: Database, lane: int, desk: Desk, room: FakeRoom
 ) -> None:

@@ -90,6 +90,14 @@ async def test_people_decide_about_tools(harness: BridgeHarness, database_url: s
         assert "too dangerous" in str(told[-1])
         assert await alice.command("approve") == "No agent waits for a decision here."
 
+        # Python reads no JSON that is nested so deeply, and the agent waits for the decision all the same.
+        deep = f'{{"command": "touch made-3", "description": "x", "z": {"[" * 2_000 + "]" * 2_000}}}'
+        await alice.say(f"call Bash {deep}")
+        assert '"command": "touch made-3"' in (await card(alice)).body
+        assert await alice.command("deny") == "Decided."
+        await alice.wait_until_idle()
+        assert letta.made == ["made-1"]
+
 
 async def test_a_request_expires_and_is_withdrawn_by_a_restart(harness: BridgeHarness, database_url: str) -> None:
     async with LettaServer() as letta:

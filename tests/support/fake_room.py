@@ -34,6 +34,8 @@ class FakeRoom(LocalServer):
         self.state: list[Event] = []
         #: The files that were uploaded.
         self.files: list[bytes] = []
+        #: Their names.
+        self.names: list[str] = []
         self._by_txn: dict[str, str] = {}
         app = web.Application()
         rooms = "/_matrix/client/{version}/rooms/{room}"
@@ -119,6 +121,7 @@ class FakeRoom(LocalServer):
 
     async def _upload(self, request: web.Request) -> web.Response:
         self.files.append(await request.read())
+        self.names.append(request.query.get("filename", ""))
         return web.json_response({"content_uri": f"mxc://example.org/{len(self.files)}"})
 
     async def _messages(self, request: web.Request) -> web.Response:

@@ -80,3 +80,11 @@ def test_the_offer_of_a_lasting_permission_tells_its_extent() -> None:
 def test_the_reason_of_a_refusal_stays_in_the_message_that_gave_it() -> None:
     denied = replace(APPROVAL, verdict=Verdict.DENY, decided_by="@bob:example.org", reason="a secret")
     assert all("a secret" not in text for text in card(denied, "Dora", 60, ENGLISH))
+
+
+def test_the_text_for_clients_without_html_has_no_marks_of_markdown() -> None:
+    offer = "Yes, and don't ask again for 'echo x >> a_b*'"
+    _, plain = card(replace(APPROVAL, always=offer), "Do_ra", 60, ENGLISH)
+    assert "Do_ra wants to use the tool Bash." in plain
+    assert f"“{offer}”" in plain
+    assert not any(sign in plain for sign in "\\`")

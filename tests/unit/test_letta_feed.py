@@ -121,3 +121,18 @@ async def ends() -> tuple[Connection, Connection]:
     socket: Any = None
     one, other = (Connection(socket, lambda _connection, _event: None, lambda: False) for _ in range(2))
     return one, other
+
+
+async def test_an_event_whose_names_are_no_texts_does_not_end_the_connection(
+    ends: tuple[Connection, Connection],
+) -> None:
+    feed = Feed(Runtime("Dora", "talk"), {}, None)
+    strange: list[dict[str, Any]] = [
+        {"type": "turn_finished", "turn_id": ["turn"]},
+        {"type": "control_request", "request_id": {}},
+        {"type": "stream_delta", "delta": {"run_id": [], "seq_id": {}, "id": {}, "tool_call_id": []}},
+        {"type": "stream_delta", "delta": {"run_id": "run", "seq_id": [1]}},
+    ]
+    for event in strange:
+        feed.put(ends[0], event)
+    assert await events_of(feed) == strange

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 
 ACTIVITY = (Op(-1, "💭 Used grep", notice=True, plain="💭 Used grep"), Op(-2, "out", notice=True, thread_of=-1))
+CARD = Op(Part.CARDS[0], "✅ @bob:example.org allowed the tool `Bash`.", notice=True)
 FILE = AnswerFile(MediaFile("mxc://example.org/cat", "image/png", 9), "cat.png")
 REST = AnswerFile(MediaFile("mxc://example.org/rest", "text/markdown", 9), "rest.md")
 NO_ANSWER = "⚠️ No answer: the server is busy."
@@ -120,6 +121,19 @@ NO_ANSWER = "⚠️ No answer: the server is busy."
 def test_ops_of_an_outcome(outcome: Outcome, ops: list[Op], state: TurnState) -> None:
     assert outcome.ops(ENGLISH, 4) == ops
     assert outcome.state is state
+
+
+@pytest.mark.parametrize("ended_by", [StopReason.STOPPED, StopReason.EDITED, StopReason.REDACTED])
+def test_the_tools_that_people_allowed_stay_below_an_answer_that_was_stopped(ended_by: StopReason) -> None:
+    outcome = outcome_of(Attempt(ended_by=ended_by, activity=(*ACTIVITY, CARD)), ENGLISH)
+    assert [op for op in outcome.ops(ENGLISH, 4) if op.part != 0] == [CARD]
+    assert outcome_of(Attempt(ended_by=StopReason.WITHDRAWN, activity=(CARD,)), ENGLISH).ops(ENGLISH, 4) == []
+
+
+def test_the_tools_that_people_allowed_stay_above_a_failure_that_is_told_briefly() -> None:
+    attempt = Attempt(ended_by=Failure("the server is busy"), activity=(*ACTIVITY, CARD))
+    first, *_ = outcome_of(attempt, ENGLISH, announced=True).ops(ENGLISH, 4)
+    assert first == CARD
 
 
 @pytest.mark.parametrize("stopped", [None, *StopReason])

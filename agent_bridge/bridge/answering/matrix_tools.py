@@ -19,7 +19,7 @@ from agent_bridge.files import data_urls
 from agent_bridge.matrix.events import content_today
 from agent_bridge.matrix.said import message_of
 from agent_bridge.matrix.visibility import HISTORY_VISIBILITY, MEMBER, visible
-from agent_bridge.render.attachment import file_message
+from agent_bridge.render.attachment import file_message, shown_name
 from agent_bridge.render.content import in_thread, reaction
 from agent_bridge.upstream.answer import FileDelta
 from agent_bridge.upstream.client_tools import ClientTool, ToolOutput
@@ -189,7 +189,8 @@ class MatrixToolbox:
         except ValueError:
             raise _Unusable("base64 is not valid") from None
         await self._permit(_MESSAGE, part)
-        message: dict[str, Any] = {}
+        # The homeserver puts the name into a header of each download, and clients refuse a long header.
+        name, message = shown_name(name), {}
         if part not in self.outbox.acts:
             message = await self._uploaded(name, content, _text(arguments, "content_type"), is_text=bool(words))
         if self.turn.root is not None:

@@ -5,9 +5,9 @@ an attempt that               shows                                         turn
 ============================  ============================================  =========
 ended with a whole answer     reasoning and tools, text, notes, files       done
 failed                        the text so far, a notice with the cause      failed
-was stopped (🛑, ``stop``)    the text so far and "(stopped)"               stopped
-was stopped by an edit        the text so far; the new text is asked next   stopped
-was stopped by a redaction    the text so far and "(stopped)"               stopped
+was stopped (🛑, ``stop``)    cards, the text so far and "(stopped)"        stopped
+was stopped by an edit        cards, text so far; the new text is next      stopped
+was stopped by a redaction    cards, the text so far and "(stopped)"        stopped
 was withdrawn                 nothing                                       stopped
 was dropped                   the text so far, a notice                     failed
 ============================  ============================================  =========
@@ -130,7 +130,7 @@ class Outcome:
     def ops(self, texts: Texts, max_parts: int) -> list[Op]:
         """Return the messages that show it, in their order in the room; the text in *max_parts* messages at most."""
         text = self._text_ops(texts, max_parts)
-        activity = () if self.stopped else self.extras.activity
+        activity = _cards(self.extras.activity) if self.stopped else self.extras.activity
         notices = [] if self.extras.notice is None else [_notice_op(Part.TEXT[len(text)], self.extras.notice, texts)]
         files = [Op(part, "", file=file) for part, file in zip(Part.FILES, self.extras.files, strict=False)]
         return [*activity, *text, *notices, *files]
@@ -163,7 +163,7 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
         return Outcome(
             attempt.text,
             stopped=ended_by,
-            extras=extras,
+            extras=replace(extras, activity=_cards(attempt.activity)),
             question=attempt.question,
             said=attempt.text,
             run=attempt.run,
@@ -177,7 +177,8 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
     midway = bool(attempt.text)
     is_repeated = announced and not midway
     notice = Notice(texts.failed_again) if is_repeated else ended_by.notice(texts, midway=midway)
-    extras = replace(extras, activity=() if is_repeated else attempt.activity, notice=notice)
+    activity = _cards(attempt.activity) if is_repeated else attempt.activity
+    extras = replace(extras, activity=activity, notice=notice)
     # The next question would be refused too if it had the text that a filter stopped.
     said = "" if isinstance(ended_by.error, AnswerFiltered) else attempt.text
     return Outcome(attempt.text, ended_by.cause, extras=extras, question=attempt.question, said=said, run=attempt.run)
@@ -193,6 +194,11 @@ def committed_outcome(turn: Turn) -> Outcome:
 def beyond(text: str, max_parts: int) -> str:
     """Return the Markdown of the answer *text* that *max_parts* messages do not show; empty if they show all of it."""
     return "\n\n".join(op.text for op in ops_for(text.strip())[max_parts:])
+
+
+def _cards(activity: Sequence[Op]) -> tuple[Op, ...]:
+    """Return the cards among *activity*: people have to find the tools that they allowed, however the answer ends."""
+    return tuple(each for each in activity if each.part in Part.CARDS)
 
 
 def as_markdown(notice: Notice, texts: Texts) -> str:

@@ -1,7 +1,8 @@
 """Approvals: a tool call that an upstream holds back is decided by a rule, by a person, or by the passage of time.
 
 The order of the steps makes a decision count once, also after a kill: the request is stored, then its card is shown;
-the verdict is stored, then it is sent to the upstream. A verdict never changes, and an upstream takes it once.
+the verdict is stored, then that the tool may run, and then it is sent to the upstream. A verdict never changes, and an
+upstream takes it once.
 """
 
 from __future__ import annotations
@@ -63,18 +64,20 @@ class ToolApprovals:
         self.texts = texts
 
     async def earlier(self, turn: Turn) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the ids of the tool calls of earlier attempts at *turn* that nobody allowed, and the allowed requests.
+        """Return the ids of the tool calls of earlier attempts at *turn* that never ran, and the allowed requests.
 
-        A call about which another program decided is none of them.
+        A request is allowed if the word of a person may have been sent. The word for a request whose process was killed
+        before that has no effect: the request does not exist any more, unless the upstream repeats it. A call about
+        which another program decided is none of them.
 
         Raises:
             StoreError: the database cannot be read.
         """
         known = [] if turn.attempts == 1 else await self.store.of_turn(turn)
-        allowed = [each for each in known if each.verdict is not None and each.verdict.allows]
         # Two calls may have the same id.
-        ran = {each.call_id for each in known if each in allowed or each.may_have_run}
-        return frozenset(each.call_id for each in known) - ran, frozenset(each.ref for each in allowed)
+        ran = {each.call_id for each in known if each.may_have_run}
+        sent = (each for each in known if each.may_have_run and each.verdict is not None and each.verdict.allows)
+        return frozenset(each.call_id for each in known) - ran, frozenset(each.ref for each in sent)
 
     @asynccontextmanager
     async def during(
@@ -215,6 +218,7 @@ class OpenApprovals:
         A request whose card the homeserver refuses expires. Return None if this attempt has no say any more: another
         worker has taken the turn up, or a redaction ends the answer.
         """
+        store = self._parent.store
         approval: Approval | None = None
         is_offered = is_refused = is_logged = False
         with self._parent.signals.subscription(Topic.APPROVALS) as wake:
@@ -230,7 +234,8 @@ class OpenApprovals:
                         await self._show(approval)
                         is_offered = True
                     if approval.verdict is not None:
-                        return approval
+                        is_ours = not approval.verdict.allows or await store.sending(self._turn, approval.id)
+                        return approval if is_ours else None
                     pause = min(_LOOK, max(0.0, self._timeout - approval.age))
                 except HomeserverRefused as error:
                     _log.warning("a card cannot be shown", room=self._turn.room_id, error=str(error))

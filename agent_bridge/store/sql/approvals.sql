@@ -46,6 +46,15 @@ WITH head AS (
 UPDATE approval SET may_have_run = true, verdict = coalesce(verdict, 'withdrawn') FROM head
 WHERE approval.turn = head.id AND ref = ANY(%(refs)s)
 
+-- sending --
+-- Note that the word that allows the request %(id)s of a turn is about to be sent, and return the request; no row if
+-- another worker has taken the turn up, or if the request was forgotten.
+WITH head AS (
+    SELECT id FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s FOR UPDATE
+)
+UPDATE approval SET may_have_run = true FROM head
+WHERE approval.turn = head.id AND approval.id = %(id)s RETURNING approval.id
+
 -- settled --
 -- Note that the card of a request shows the verdict, and has no reactions.
 UPDATE approval SET is_settled = true WHERE id = %(id)s AND verdict IS NOT NULL

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import WSCloseCode
 
 from agent_bridge.upstream.letta.frames import conversation_of, without_requests
-from agent_bridge.upstream.transport.text import load_json
+from agent_bridge.upstream.transport.text import NestedTooDeeply, flattened, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Values of one frame. The list of a hundred agents has fewer.
 _MAX_VALUES = 1_000_000
+#: Objects and lists around a value of a frame that has too many of them.
+_DEPTH = 100
 #: Conversations whose last turn is remembered.
 _REMEMBERED = 1_000
 #: Codes of a close frame (RFC 6455, section 7.4.1): the server ends, or does not want the connection any more.
@@ -139,7 +141,7 @@ class Connection:
         if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data and not self._reads_all():
             return
         try:
-            frame = load_json(data, _MAX_VALUES)
+            frame = _load(data)
         except ValueError:
             return
         if not isinstance(frame, dict):
@@ -153,3 +155,15 @@ class Connection:
                     arrived(frame)
         elif conversation_of(frame):
             self._receive(self, frame)
+
+
+def _load(data: str) -> Any:
+    """Return the value of a frame. An agent chooses the arguments of its tools, and waits for a person who reads them.
+
+    Raises:
+        ValueError: it is no JSON, or has too many values.
+    """
+    try:
+        return load_json(data, _MAX_VALUES)
+    except NestedTooDeeply:
+        return load_json(flattened(data, _DEPTH), _MAX_VALUES)

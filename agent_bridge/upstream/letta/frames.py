@@ -78,16 +78,16 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     """
     kind = frame.get("type")
     if kind == END:
-        return kind, frame.get("turn_id")
+        return kind, text(frame.get("turn_id"))
     if kind == REQUEST:
-        return kind, frame.get("request_id"), frame.get(TIMES, 0)
+        return kind, text(frame.get("request_id")), frame.get(TIMES, 0)
     if kind != "stream_delta":
         return None
     delta = mapping(frame.get("delta"))
-    run, number = delta.get("run_id"), delta.get("seq_id")
-    if run is not None and number is not None:
+    run, number = text(delta.get("run_id")), delta.get("seq_id")
+    if run and isinstance(number, int):
         return kind, run, number
-    return kind, run, delta.get("id"), delta.get("message_type"), delta.get("tool_call_id")
+    return kind, run, *(text(delta.get(key)) for key in ("id", "message_type", "tool_call_id"))
 
 
 def without_requests(names: frozenset[object]) -> frozenset[object]:

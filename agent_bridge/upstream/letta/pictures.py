@@ -37,9 +37,9 @@ _FILE = "profile.png"
 _EVERY, _COMMAND = 300.0, 10.0
 #: Seconds of one call, so that the list of agents does not wait for all pictures.
 _AT_ONCE = 1.0
-#: Seconds for which the memory of a new agent is left alone: a look at it makes it, too, and disturbs the server.
-#: Measured with version 0.34.12: the server then fails to make the agent ("git commit").
-_SETTLING = 10.0
+#: Seconds after which a new agent is looked at. Measured with version 0.34.12: the server makes the memory of an agent
+#: when the agent is made and when it is read, and if both come at once, it reports that the agent could not be made.
+_MADE = 10.0
 #: Bytes of a frame: base64 of a picture that the bridge takes (2 MB), and of its envelope.
 _MAX_FRAME = 2_700_000
 #: Characters of the name of a picture.
@@ -67,11 +67,10 @@ class LettaPictures:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._looked_at = -_EVERY
+        #: When each agent was listed first; None before the first list, whose agents were made before.
+        self._listed_at: dict[str, float] | None = None
         #: The agents whose pictures are to be looked at.
         self._due: list[str] = []
-        #: The agents of the last list, None before the first one; and those that are new, with the time of that list.
-        self._listed: set[str] | None = None
-        self._new: dict[str, float] = {}
         #: Whether the server responds to the command that names the last commit.
         self._has_history = True
 
@@ -86,29 +85,25 @@ class LettaPictures:
     @property
     def is_behind(self) -> bool:
         """Whether another call of :meth:`names` is due at once."""
-        now = self._clock()
-        return bool(self._due) or any(now - since >= _SETTLING for since in self._new.values())
+        return bool(self._due or self._new(self._clock()))
 
     async def names(self, models: Sequence[str]) -> Mapping[str, str]:
         """Return a name for the picture of each of *models*, which changes with the picture; empty without one.
 
-        Each picture is looked at every five minutes, that of a new agent after ten seconds. One call looks at pictures
-        for about a second, because the server may have to make the memory of each agent first: the result lacks the
-        agents whose turn has not come yet. A picture that cannot be read now keeps the name that it had.
+        Each picture is looked at every five minutes, that of a new agent first after ten seconds. One call looks at
+        pictures for about a second, because the server may have to make the memory of each agent first: the result
+        lacks the agents whose turn has not come yet. A picture that cannot be read now keeps the name that it had.
 
         Raises:
             UpstreamError: the server cannot be reached.
         """
-        now, present = self._clock(), set(models)
+        now, present, listed_at = self._clock(), set(models), self._listed_at
+        self._listed_at = {each: -_MADE if listed_at is None else listed_at.get(each, now) for each in models}
         self._known = {model: known for model, known in self._known.items() if model in present}
-        self._new |= dict.fromkeys(present - (present if self._listed is None else self._listed), now)
-        self._new = {each: since for each, since in self._new.items() if each in present and now - since < _SETTLING}
-        self._listed = present
         if now - self._looked_at >= _EVERY:
-            self._looked_at, self._due = now, list(models)
-        self._due = [each for each in self._due if each in present and each not in self._new]
-        left = present - self._known.keys() - self._new.keys() - set(self._due)
-        self._due += [each for each in models if each in left]
+            self._looked_at, self._due = now, list(self._known)
+        self._due = [each for each in self._due if each in present]
+        self._due += [each for each in self._new(now) if each not in self._due]
         while self._due and self._clock() - now < _AT_ONCE:
             async with self._connected() as connection:
                 try:
@@ -121,8 +116,14 @@ class LettaPictures:
                     self._known.setdefault(self._due.pop(0), _Known(""))
                 except CommandSilent:
                     _log.warning("the server does not return the pictures of agents", upstream=self._upstream)
+                    self._known = {each: _Known("") for each in self._due} | self._known
                     self._due = []
         return {model: known.name for model, known in self._known.items()}
+
+    def _new(self, now: float) -> list[str]:
+        """Return the agents whose pictures were never looked at, and which the server has made by *now*."""
+        listed = (self._listed_at or {}).items()
+        return [each for each, since in listed if each not in self._known and now - since >= _MADE]
 
     async def _look(self, connection: Connection, model: str) -> _Known:
         known = self._known.get(model, _Known(""))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from agent_bridge.core.errors import AnswerInterrupted, UpstreamRefused
+from agent_bridge.core.errors import AnswerInterrupted, StoreError, UpstreamError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, End, ReasoningDelta, TextDelta, TextWithdrawn
 from agent_bridge.upstream.base import Traits
@@ -241,8 +241,13 @@ class LettaUpstream:
                     ended = attended.stop_reason
                 past = await find_question(self._link, runtime.conversation_id, state.otids)
                 if past is not None:
-                    for event in state.adopt(past, ended):
-                        yield event
+                    try:
+                        for event in state.adopt(past, ended):
+                            yield event
+                    except AnswerInterrupted:
+                        if not ended and not past.is_answered:
+                            await self._put_aside(runtime, state.request)
+                        raise
                     return
             if state.said:
                 state.said = False
@@ -251,6 +256,16 @@ class LettaUpstream:
                 async for event in events:
                     state.note(event)
                     yield event
+
+    async def _put_aside(self, runtime: Runtime, request: AnswerRequest) -> None:
+        """Replace a conversation whose turn the server gave up by a copy.
+
+        The server would refuse the next question for seconds, as it does while it puts a turn away. The next question
+        makes the copy if this fails.
+        """
+        with suppress(UpstreamError, StoreError):
+            after = await last_before_lost_call(self._link, runtime.conversation_id)
+            await self._conversations.replace(runtime, request.session, request.title, after=after)
 
     async def _follow(self, feed: Feed, *, state: bool) -> None:
         """Follow the conversation of *feed*; see :meth:`agent_bridge.upstream.letta.link.Link.follow`.

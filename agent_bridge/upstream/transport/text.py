@@ -14,19 +14,45 @@ _BEFORE_VALUES = ((b",", ","), (b"[", "["), (b"{", "{"))
 #: A string without escapes; the last one may lack its end.
 _STRING, _STRING_OF_BYTES = re.compile(r'"[^"]*+"?'), re.compile(rb'"[^"]*+"?')
 
+#: A string, of which the last one may lack its end, or a sign that begins or ends a nested value.
+_NESTING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"?|[\[\]{}]')
+#: The value in place of one that is nested too deeply.
+_TOO_DEEP = '"…"'
+
+
+class NestedTooDeeply(ValueError):
+    """Python does not read a JSON document that is nested so deeply."""
+
 
 def load_json(text: str | bytes, most: int = MAX_VALUES) -> Any:
     """Return the value of a JSON document. The time is bounded by the length of *text* and by *most*.
 
     Raises:
-        ValueError: *text* is not JSON in UTF-8, is nested too deeply, or contains about *most* values.
+        NestedTooDeeply: *text* is nested too deeply.
+        ValueError: *text* is not JSON in UTF-8, or contains about *most* values.
     """
     if _values(text) > most and _values(_without_strings(text)) > most:
         raise ValueError("too many values")
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise NestedTooDeeply("nested too deeply") from None
+
+
+def flattened(text: str, depth: int) -> str:
+    """Return the JSON document *text* with an ellipsis in place of each object and list below *depth* others."""
+    kept: list[str] = []
+    begin = level = 0
+    for found in _NESTING.finditer(text):
+        if found[0] in {"[", "{"}:
+            level += 1
+            if level == depth + 1:
+                kept += (text[begin : found.start()], _TOO_DEEP)
+        elif found[0] in {"]", "}"}:
+            if level == depth + 1:
+                begin = found.end()
+            level -= 1
+    return "".join((*kept, text[begin:]))
 
 
 def _values(text: str | bytes) -> int:
