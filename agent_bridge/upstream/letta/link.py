@@ -253,6 +253,9 @@ class Link:
             await self._greet(connection)
             async with self._changed:
                 self._open.append(connection)
+                if len(self._open) < _CONNECTIONS:
+                    # The other keeper may be in a pause, and an answer waits for both connections.
+                    self._wanted.set()
                 self._changed.notify_all()
             for feed in list(self._feeds.values()):
                 with suppress(UpstreamError):
