@@ -7,7 +7,8 @@ KILLS = 200
 CUTS = 100
 MINUTES = 10
 LETTA_TESTS = tests/contract/test_real_letta.py tests/integration/test_letta.py tests/integration/test_letta_app_server.py \
-  tests/integration/test_tool_approvals.py tests/crash/test_letta_cuts.py
+  tests/integration/test_tool_approvals.py tests/crash/test_letta_cuts.py tests/contract/test_real_app_server.py \
+  tests/integration/test_letta_commands.py tests/integration/test_switch.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo unit test test-long test-letta-newest test-letta-v1 lint all format lock audit examples migration crash crash-letta soak bench clean
@@ -25,8 +26,8 @@ demo: .venv/.demo  ## run everything on this machine (ARGS=--once: one message a
 unit: .venv/.unit  ## the tests without servers, in seconds (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 tests/unit $(ARGS)
 
-test: .venv/.dev  ## all tests except the long ones, in three processes (ARGS are pytest's)
-	@$(BIN)/python -m pytest -n 3 $(ARGS)
+test: .venv/.dev  ## all tests except the long ones, in four processes (ARGS are pytest's)
+	@$(BIN)/python -m pytest -n 4 $(ARGS)
 
 test-long: .venv/.dev  ## the long tests, and the unit tests with more random examples (ARGS are pytest's)
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=long tests/unit
@@ -37,7 +38,7 @@ test-letta-newest: .venv/.dev  ## the tests with Letta's App Server, with its ne
 	@$(BIN)/python -m venv --clear .venv-letta-newest
 	@.venv-letta-newest/bin/python -m pip install -qq --disable-pip-version-check letta
 	@.venv-letta-newest/bin/letta --version
-	@TEST_LETTA=$(CURDIR)/.venv-letta-newest/bin/letta $(BIN)/python -m pytest -n 2 $(LETTA_TESTS) $(ARGS)
+	@TEST_LETTA=$(CURDIR)/.venv-letta-newest/bin/letta $(BIN)/python -m pytest -n 2 -m "not letta_v1" $(LETTA_TESTS) $(ARGS)
 
 # The retired server has an environment apart from that of the tests.
 .venv-letta-v1/.letta-v1: locks/letta-v1.txt locks/tools.txt scripts/venv scripts/packages.py

@@ -74,10 +74,10 @@ async def told(box: MatrixToolbox, name: str, /, **arguments: Any) -> str:
     return f"error: {output.text}" if output.is_error else output.text
 
 
-async def finish(turns: Turns, turn: Turn, box: MatrixToolbox, *ops: Op) -> bool:
+async def finish(turns: Turns, turn: Turn, box: MatrixToolbox, *ops: Op, state: TurnState = TurnState.DONE) -> bool:
     if turn.state is not TurnState.COMMITTED:
         await turns.commit(turn, "text", error=None, parts=[op.part for op in ops])
-    return await box.outbox.publish(ops, TurnState.DONE)
+    return await box.outbox.publish(ops, state)
 
 
 async def ask_again(database: Database, turns: Turns, lane: int) -> Turn:
@@ -118,7 +118,7 @@ async def test_a_redaction_finds_what_the_tools_sent(
     await told(box, "react", key="🎉")
     await note(database, redaction(target))
     assert await turns.stops([turn.id]) == {turn.id: StopReason.WITHDRAWN}
-    assert await finish(turns, turn, box)
+    assert await finish(turns, turn, box, state=TurnState.STOPPED)
     assert (room.texts(), room.reactions()) == (["hi"], [])
     assert await turns.sends(turn.id) == []
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.answer import AnswerEvent
     from agent_bridge.upstream.capabilities import Conversations, PastMessage
 
+#: The common suite runs with a scripted server, too.
+pytestmark = pytest.mark.long
 DEADLINE = 30
 SLOWLY = "slowly " + " ".join(map(str, range(60)))
 

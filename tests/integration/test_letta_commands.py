@@ -6,6 +6,7 @@ import io
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 
 from support.conditions import eventually
@@ -21,6 +22,7 @@ def picture(colour: str) -> bytes:
     return target.getvalue()
 
 
+@pytest.mark.long  # short: tests/contract/test_letta_commands.py, with a scripted server
 async def test_an_administrator_gives_commands_of_the_server(harness: BridgeHarness, database_url: str) -> None:
     async with AsyncExitStack() as stack:
         letta = await stack.enter_async_context(LettaServer())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agent_bridge.cli.plan import plan
 from agent_bridge.core.agents import AgentState
 from support.app_server_doors import TwoInterfaces
@@ -26,6 +28,7 @@ def texts(talk: Conversation) -> list[str]:
     return [answer.body for answer in talk.answers]
 
 
+@pytest.mark.long  # short: tests/contract/test_switch.py
 async def test_an_upstream_changes_from_openai_to_letta_and_back(harness: BridgeHarness, database_url: str) -> None:
     async with LettaServer() as letta, harness.person() as person:
         dora, egon = await letta.create_agent("Dora S"), await letta.create_agent("Egon S")
