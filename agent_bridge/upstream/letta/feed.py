@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.upstream.letta.frames import END, REQUEST, STATUS, TIMES, identity, run_of, without_requests
+from agent_bridge.upstream.letta.frames import (
+    END,
+    REQUEST,
+    STATUS,
+    TIMES,
+    identity,
+    is_request,
+    run_of,
+    without_requests,
+)
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.letta_messages import RUNS
 
@@ -122,10 +131,8 @@ class Feed:
 
     def _is_past(self, connection: Connection, names: set[object]) -> bool:
         """Tell whether one of *names* belongs to an earlier turn, as far as *connection* may deliver its events."""
-        past = connection.past(self.runtime.conversation_id) | self._past
-        if connection in self._settled:
-            past = without_requests(past)
-        return not past.isdisjoint(names)
+        past, is_settled = connection.past(self.runtime.conversation_id), connection in self._settled
+        return any((each in past or each in self._past) and not (is_settled and is_request(each)) for each in names)
 
     def _settle(self, connection: Connection, *, is_past: bool) -> None:
         """Note that *connection* has delivered the end of a turn; *is_past* tells whether of an earlier one."""

@@ -90,9 +90,14 @@ def identity(frame: Frame) -> tuple[object, ...] | None:
     return kind, run, *(text(delta.get(key)) for key in ("id", "message_type", "tool_call_id"))
 
 
+def is_request(name: object) -> bool:
+    """Tell whether *name* is the identity of a request for approval."""
+    return isinstance(name, tuple) and name[0] == REQUEST
+
+
 def without_requests(names: frozenset[object]) -> frozenset[object]:
     """Return *names* of events without those of requests for approval."""
-    return frozenset(each for each in names if not (isinstance(each, tuple) and each[0] == REQUEST))
+    return frozenset(each for each in names if not is_request(each))
 
 
 def run_of(frame: Frame) -> str:
