@@ -189,7 +189,7 @@ class LettaServer:
             )
         self._process = server
         stack.enter_context(ends_with_us("group", server.pid))
-        stack.push_async_callback(_stop, server)
+        stack.push_async_callback(stop_group, server)
         while (found := _URL.search(log.read_text())) is None:
             assert server.returncode is None, log.read_text()
             await asyncio.sleep(0.05)
@@ -225,11 +225,11 @@ async def _run(environment: dict[str, str], *arguments: str) -> None:
         async with asyncio.timeout(_COMMAND):
             output, _ = await process.communicate()
     finally:
-        await _stop(process)
+        await stop_group(process)
     assert process.returncode == 0, output.decode()
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop_group(process: asyncio.subprocess.Process) -> None:
     """End *process* and all of its process group."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:

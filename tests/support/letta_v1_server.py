@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ import aiohttp
 import psycopg
 
 from agent_bridge.demo.synapse import free_port
+from support.letta_server import stop_group
 from support.postgres import Cluster
 from support.scripted_model import MODEL, ScriptedModel
 from support.watchdog import ends_with_us, temporary_folder
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 #: The environment that `make test-letta-v1` makes.
 VENV = Path(__file__).parents[2] / ".venv-letta-v1"
 _START = 120
-_STOP = 10
 _SDK = {"X-Stainless-Package-Version": "1.12.1"}
 #: The wheel of the server has no migrations, which would make the tables and the numbers of messages.
 _TABLES = """
@@ -213,19 +212,5 @@ class LettaV1Server:
                 start_new_session=True,
             )
         stack.enter_context(ends_with_us("group", process.pid))
-        stack.push_async_callback(_stop, process)
+        stack.push_async_callback(stop_group, process)
         return process
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    """End *process* and all of its process group."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except ProcessLookupError:
-            break
-        try:
-            async with asyncio.timeout(_STOP):
-                await process.wait()
-        except TimeoutError:
-            continue
