@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ import psycopg
 import pytest
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.store.postgres.account import Account, installation, programs
+from agent_bridge.store.postgres.account import Account, installation, programs, system_user
 from agent_bridge.store.postgres.embedded import EmbeddedServer, Limits, embedded_postgres, start_postgres
 from agent_bridge.store.postgres.lock_files import open_lock
 from agent_bridge.store.postgres.postmaster import find_postmaster
@@ -136,6 +138,21 @@ def test_no_folder_above_is_changed(folder: Path) -> None:
         assert permissions_of_others(folder.parent) == 0o011
     finally:
         server.close()
+
+
+@as_root
+def test_the_user_of_postgresql_is_added_once() -> None:
+    name = f"abtest{secrets.token_hex(4)}"
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            first, *others = threads.map(system_user, [name] * 3)
+        assert others == [first, first]
+        assert first.name == name
+        assert 0 not in {first.uid, first.gid}
+    finally:
+        subprocess.run(["/usr/sbin/userdel", name], check=False)
+    with pytest.raises(StoreError, match=r"its user not a name could not be added \(useradd: .*not a name"):
+        system_user("not a name")
 
 
 @as_root

@@ -25,6 +25,8 @@ _NAME = "pgserver"
 _PASSED_ON = ("LANG", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "TZ")
 _FOR_ALL_TO_ENTER = 0o711
 _SECONDS = 60.0
+#: The folders of ``useradd``, which the PATH of a service or a user may lack.
+_SYSTEM_PATH = f"/usr/sbin:/sbin:{os.defpath}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,42 @@ def _account(folder: Path) -> Account:
         except KeyError:
             return Account(owner, owner, str(owner))
         return Account(owner, entry.pw_gid, entry.pw_name)
+    return system_user(_NAME)
+
+
+def system_user(name: str) -> Account:
+    """Return the user *name*, which is added if need be; only root may add it.
+
+    Raises:
+        StoreError: it cannot be added.
+    """
+    return _find(name) or _add(name)
+
+
+def _find(name: str) -> Account | None:
     try:
-        entry = pwd.getpwnam(_NAME)
+        entry = pwd.getpwnam(name)
     except KeyError:
-        command = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", _NAME)
-        subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS, env={"PATH": os.defpath})
-        entry = pwd.getpwnam(_NAME)
+        return None
     return Account(entry.pw_uid, entry.pw_gid, entry.pw_name)
+
+
+def _add(name: str) -> Account:
+    """Add the system user *name*, or return the one that another process adds at the same time."""
+    command = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", name)
+    try:
+        said = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=_SECONDS, env={"PATH": _SYSTEM_PATH}
+        ).stderr
+    except OSError as error:
+        said = str(error)
+    account = _find(name)
+    if account is None:
+        raise StoreError(
+            f"PostgreSQL does not run as root, and its user {name} could not be added ({said.strip()}): "
+            "add it, or run the bridge as an unprivileged user"
+        )
+    return account
 
 
 def installation() -> Path:
