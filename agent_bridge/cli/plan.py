@@ -56,8 +56,9 @@ async def plan(config: Config, name: str | None, kind: str | None) -> tuple[str,
             rooms = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
     async with aiohttp.ClientSession() as session:
         sections = [await _section(each, rooms[each.name], session) for each in upstreams]
-    before = {each.name: each for each in config.upstreams}
-    changes = [_change(before[each.name], each) for each in upstreams if before[each.name].kind != each.kind]
+        before = {each.name: each for each in config.upstreams}
+        changed = [each for each in upstreams if before[each.name].kind != each.kind]
+        changes = [await _change(before[each.name], each, session) for each in changed]
     return "\n\n".join([*(text for text, _ in sections), *changes]), all(is_clear for _, is_clear in sections)
 
 
@@ -128,9 +129,17 @@ def _explanation(*, held: bool, waits: bool) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _change(before: UpstreamConfig, after: UpstreamConfig) -> str:
-    """Return the change of the configuration that the comparison is about."""
+async def _change(before: UpstreamConfig, after: UpstreamConfig, session: aiohttp.ClientSession) -> str:
+    """Return the change of the configuration that the comparison is about, and its effect on tools."""
     steps = ["stop all processes of the bridge", f"set kind: {after.kind}"]
     if unused := unused_keys(before, after.kind):
         steps.append(f"remove {', '.join(unused)}")
-    return f"Nothing was written. To change it, {', '.join(steps)}, and start them again."
+    told = f"Nothing was written. To change it, {', '.join(steps)}, and start them again."
+    if await _has_approvals(before, session) and not await _has_approvals(after, session):
+        told = f"With kind: {after.kind} the bridge asks nobody about tools: they run if the server lets them.\n{told}"
+    return told
+
+
+async def _has_approvals(config: UpstreamConfig, session: aiohttp.ClientSession) -> bool:
+    async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
+        return upstream.can.approvals is not None

@@ -203,6 +203,13 @@ class Turn:
     upstream_waited: float = 0.0
     #: The upstream's reference of the run of the last attempt, None if it is not known.
     run: str | None = None
+    #: The kind of the upstream that has begun to answer it since it was asked last; None if no upstream is known to.
+    begun_as: str | None = None
+
+    @property
+    def begun_elsewhere(self) -> bool:
+        """Whether an upstream of another kind has begun to answer it: its agent may have used tools."""
+        return self.agent is not None and self.begun_as not in {None, self.agent.kind}
 
     @property
     def payloads(self) -> tuple[Payload, ...]:

@@ -194,6 +194,7 @@ class Texts:
     letta_interrupted: str
     letta_decided_elsewhere: str
     decision_unanswered: str
+    begun_elsewhere: str
     approval_closed: str
 
     #: Cards that ask whether a tool may run.

@@ -207,10 +207,14 @@ ENGLISH = Texts(
     letta_interrupted="the connection was lost after the agent had used a tool: the answer may not be complete",
     decision_unanswered="{upstream} did not answer after the decision about the tool: the answer is not complete",
     letta_decided_elsewhere="{upstream} did not wait for the decision about the tool: the answer is not complete",
+    begun_elsewhere="{upstream} had another kind when the answer began: the agent may have used tools",
     approval_closed="{upstream} does not wait for the decision any more",
     approval_asked="{agent} wants to use the tool `{tool}`.",
     approval_how="✅ allows it, ❌ refuses it. Without a decision within {duration} it counts as refused.",
-    approval_always="♾️ also answers “{offer}”, for all agents and rooms of the same server.",
+    approval_always=(
+        "♾️ of an administrator also answers “{offer}”, for all agents and rooms of the same server; "
+        "of others it counts as ✅."
+    ),
     approval_allowed="{person} allowed the tool `{tool}`.",
     approval_always_allowed=(
         "{person} allowed the tool `{tool}`, and from now on such calls of all agents of the server."

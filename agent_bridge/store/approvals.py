@@ -47,7 +47,8 @@ class Approvals:
             "last_card": Part.CARDS[-1],
         }
         async with self._database.transaction() as connection:
-            if not await rows_of(connection, _SQL["lock"], _of(turn)):
+            kind = None if turn.agent is None else turn.agent.kind
+            if not await rows_of(connection, _SQL["lock"], _of(turn) | {"kind": kind}):
                 return None
             [asked] = await rows_of(connection, _SQL["ask"], values)
             rows = await rows_of(connection, _SQL["of_turn"], _of(turn))

@@ -172,11 +172,14 @@ class Turns:
         return is_queued
 
     async def started(self, turn: Turn, ref: str) -> None:
-        """Record the upstream's reference of the run that answers *turn*, unless another worker has taken it up.
+        """Record the upstream's reference of the run that answers *turn*, and that its kind of upstream has begun it.
+
+        Nothing is recorded if another worker has taken the turn up.
 
         It does not wait for the disk: a crash of PostgreSQL may lose the reference, a crash of the bridge may not.
         """
-        values = {"ref": ref, "turn": turn.id, "attempts": turn.attempts}
+        kind = None if turn.agent is None else turn.agent.kind
+        values = {"ref": ref, "kind": kind, "turn": turn.id, "attempts": turn.attempts}
         await self._database.execute(_SQL["started"], values)
 
     async def used(self, turn: Turn, usage: Usage) -> None:

@@ -72,6 +72,7 @@ async def test_each_room_is_compared(server: TwoInterfaces, database_url: str, d
     ]
     assert text.startswith(f"up (kind: letta, {server.url}/v1): App Server 0.0, protocol 1, 4 agents")
     assert "set kind: letta, remove history, session_header, and start them again." in text
+    assert "tools" not in text
     assert await agents.all() == before
     assert await database.rows("SELECT * FROM kv") == values
 
@@ -83,6 +84,15 @@ async def test_each_room_keeps_its_agent(server: TwoInterfaces, database_url: st
     assert ["new", "Egon", "agent-2", "no room yet"] in cells(text)
     # The configuration has the kind already.
     assert "Nothing was written" not in text
+
+
+async def test_the_way_back_tells_that_tools_run_without_a_question(
+    server: TwoInterfaces, database_url: str, database: Database
+) -> None:
+    await Agents(database).add([wanted("Dora")])
+    up = {"name": "up", "url": server.api_url, "kind": "letta"}
+    text, _ = await plan(config(database_url, up), "up", "openai")
+    assert "With kind: openai the bridge asks nobody about tools: they run if the server lets them." in text
 
 
 async def test_the_kind_has_not_changed(server: TwoInterfaces, database_url: str, database: Database) -> None:

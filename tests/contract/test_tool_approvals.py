@@ -138,7 +138,7 @@ async def test_a_decision_reaches_the_server_once(database: Database, lane: int,
     async with desk.attempt(await take(database, lane)) as opened:
         opened.ask(ALWAYS)
         await offered(room, 3)
-        assert await desk.decide("$0", Verdict.ALWAYS) is DecisionResult.TAKEN
+        assert await desk.decide("$0", Verdict.ALWAYS, is_admin=True) is DecisionResult.TAKEN
         assert await desk.decide("$0", Verdict.DENY, event_id="$later") is DecisionResult.CLOSED
         await idle(opened)
     assert desk.server.decided == [("ref", Decision(allow=True, always=True))]
@@ -147,16 +147,17 @@ async def test_a_decision_reaches_the_server_once(database: Database, lane: int,
     assert [op.part for op in opened.ops()] == [Part.CARDS[0]]
 
 
-async def test_a_permission_that_is_not_offered_counts_for_one_call(
-    database: Database, lane: int, desk: Desk, room: FakeRoom
+@pytest.mark.parametrize(("request_", "is_admin"), [(REQUEST, True), (ALWAYS, False)])
+async def test_a_permission_that_is_not_offered_to_the_person_counts_for_one_call(
+    database: Database, lane: int, desk: Desk, room: FakeRoom, request_: ApprovalRequest, *, is_admin: bool
 ) -> None:
     async with desk.attempt(await take(database, lane)) as opened:
-        opened.ask(REQUEST)
-        await offered(room)
-        assert await desk.decide("$0", Verdict.ALWAYS) is DecisionResult.TAKEN
+        opened.ask(request_)
+        await offered(room, 3 if request_.always else 2)
+        assert await desk.decide("$0", Verdict.ALWAYS, is_admin=is_admin) is DecisionResult.TAKEN
         await idle(opened)
     assert desk.server.decided == [("ref", Decision(allow=True))]
-    assert "calls like this one" not in room.texts()[0]
+    assert "from now on" not in room.texts()[0]
 
 
 async def test_a_call_that_another_program_decided_may_have_run(

@@ -12,6 +12,7 @@ from support.app_server_doors import TwoInterfaces
 from support.conditions import eventually
 from support.harness import DOMAIN, Conversation
 from support.letta_server import LettaServer
+from support.scripted_upstream import Tool, says
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Running
@@ -124,3 +125,27 @@ async def test_a_rename_at_the_moment_of_the_change_is_held(harness: BridgeHarne
 
             await eventually(settled, "the new agent is a contact")
             assert {each.agent.state for each in await running.agents.all()} == {AgentState.ACTIVE}
+
+
+async def test_a_tool_that_waits_for_a_decision_does_not_run_as_another_kind(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with TwoInterfaces({"agent-open-1": "Dora O"}) as server, harness.person() as person:
+        server.guarded.add("Bash")
+        server.script = says(Tool("Bash", '{"command": "rm"}'), "Done.")
+        before = harness.config(database_url, [{"name": "up", "url": server.url, "kind": "letta"}])
+        async with harness.bridge(before) as running:
+            talk = await running.join(person, "Dora O")
+            await talk.say("remove it")
+            [card] = await person.wait_for(lambda: talk.answers)
+            assert "wants to use" in card.body
+        after = harness.config(database_url, [{"name": "up", "url": server.api_url}])
+        async with harness.bridge(after) as running:
+            talk = Conversation(running, person, talk.room_id, talk.ghost)
+            await person.wait_for(lambda: len(texts(talk)) == 2)
+            assert "does not ask for the tool Bash any more" in texts(talk)[0]
+            assert "had another kind when the answer began: the agent may have used tools" in texts(talk)[1]
+            assert len(server.asked) == 1
+            # A person who knows that may ask again.
+            await person.react(talk.room_id, talk.answers[1].event_id, "🔁")
+            await person.wait_for(lambda: "Done." in texts(talk))

@@ -141,6 +141,8 @@ class Generation:
         if (absent := self._absence(agent)) is not None:
             return Attempt(ended_by=Failure.of(absent, agent.name, self._texts))
         upstream, config = self._upstreams[agent.upstream]
+        if turn.begun_elsewhere:
+            return await self._begun_elsewhere(turn, agent, outbox)
         tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
         question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:
@@ -170,6 +172,17 @@ class Generation:
             too_long = MessageTooLong(Text("message_too_long"), detail=result.error.detail)
             result = Failure.of(too_long, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    async def _begun_elsewhere(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
+        """Return the end of an answer that began before the upstream got another kind, with its cards.
+
+        The upstream knows nothing of the first attempt, and may let tools run without a decision.
+        """
+        upstream, config = self._upstreams[agent.upstream]
+        async with self._approvals.during(turn, agent, upstream, config, outbox) as approvals:
+            pass
+        error = AnswerInterrupted(Text("begun_elsewhere", upstream=config.name))
+        return Attempt(ended_by=Failure.of(error, agent.name, self._texts), activity=approvals.ops())
 
     def _absence(self, agent: Agent) -> UpstreamError | None:
         """Return why *agent* cannot be asked, None if it can."""
@@ -309,7 +322,8 @@ class Generation:
     async def _end_run(self, turn: Turn, agent: Agent) -> None:
         """End the run of an attempt whose process was killed: the agent may go on with it."""
         configured = self._upstreams.get(agent.upstream)
-        if turn.run is None or configured is None or (cancel := configured[0].can.cancel) is None:
+        cancel = None if configured is None else configured[0].can.cancel
+        if turn.run is None or cancel is None or turn.begun_elsewhere:
             return
         try:
             async with asyncio.timeout(_CANCEL):

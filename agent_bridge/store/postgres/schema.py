@@ -233,6 +233,7 @@ turn = Table(
     Column("waiting_event_id", Text, comment="reaction that shows that it waits; empty: intended, perhaps sent"),
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
+    Column("begun_as", Text, comment="kind of the upstream that has begun to answer it, since it was asked last"),
     Column("answer", Text),
     Column("extras", JSONB, nullable=False, server_default="{}", comment="what is shown besides the answer"),
     Column("error", Text),

@@ -1,8 +1,9 @@
 -- lock --
--- Lock the turn %(turn)s; return no row if another worker has taken it up, or if its answer ends because of a redaction.
-SELECT id FROM turn
+-- Lock the turn %(turn)s, and record the kind of the upstream that has a request; return no row if another worker has
+-- taken it up, or if its answer ends because of a redaction.
+UPDATE turn SET begun_as = %(kind)s
 WHERE id = %(turn)s AND attempts = %(attempts)s AND open AND coalesce(stop, '') NOT IN ('redacted', 'withdrawn')
-FOR UPDATE
+RETURNING id
 
 -- ask --
 -- Add a request of the turn %(turn)s, and return its row id; a known one stays as it is, and is undecided again if it was
@@ -63,8 +64,8 @@ UPDATE approval SET is_settled = true WHERE id = %(id)s AND verdict IS NOT NULL
 -- Decide the request whose card (a part from %(cards)s downwards) is %(target)s; without a target, the oldest one in the
 -- room, or in the thread, that waits and of which %(sender)s asked the agent, or any if the sender is an administrator.
 -- Return whether the request was found, whether the sender may decide, and whether this event decided it. A request waits
--- as long as its answer goes on. A permission for later calls is one for this call if the request offers none. The reason
--- of a redacted command is not stored.
+-- as long as its answer goes on. A permission for later calls is one for this call if the request offers none, or if the
+-- sender is no administrator: it holds for other people's rooms, too. The reason of a redacted command is not stored.
 WITH known AS (
     SELECT a.id FROM outbox o JOIN approval a ON a.turn = o.turn AND a.number = %(cards)s - o.part
     WHERE o.event_id = %(target)s
@@ -84,7 +85,7 @@ WITH known AS (
     ORDER BY may DESC, a.decided_in IS NULL, a.id LIMIT 1
 ), decided AS (
     UPDATE approval
-    SET verdict = CASE WHEN %(verdict)s = 'always' AND always = '' THEN 'allow' ELSE %(verdict)s END,
+    SET verdict = CASE WHEN %(verdict)s = 'always' AND (always = '' OR NOT %(is_admin)s) THEN 'allow' ELSE %(verdict)s END,
         decided_by = %(sender)s, decided_in = %(event_id)s,
         reason = CASE WHEN EXISTS (SELECT 1 FROM turn WHERE event_id = %(event_id)s AND redacted) THEN ''
                  ELSE %(reason)s END

@@ -100,8 +100,8 @@ WHERE head.id = %(head)s AND t.id = %(target)s AND change.id = %(turn)s
 -- Queue the closed turn %(head)s again in the position of the change %(turn)s.
 WITH queued AS (
     UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0,
-           upstream_waits = 0, upstream_waited = 0, retries = turn.retries + 1, retried_at = now(), not_before = NULL,
-           stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
+           upstream_waits = 0, upstream_waited = 0, retries = turn.retries + 1, retried_at = now(), begun_as = NULL,
+           not_before = NULL, stop = NULL, stopped_by = NULL, answer = NULL, extras = '{}', error = NULL, finished_at = NULL,
            steps = append_step(turn.steps, %(step)s)
     FROM turn change
     WHERE turn.id = %(head)s AND change.id = %(turn)s

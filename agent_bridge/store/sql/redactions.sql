@@ -160,7 +160,7 @@ WHERE id = %(turn)s
 -- Queue those of the turns %(turns)s again that are closed and behind which nothing was said in their lanes; return
 -- them and their lanes.
 UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
-       upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), not_before = NULL,
+       upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), begun_as = NULL, not_before = NULL,
        stop = NULL, stopped_by = NULL, answer = NULL,
        extras = '{}', error = NULL, finished_at = NULL, steps = append_step(steps, %(step)s)
 WHERE id = ANY(%(turns)s::bigint[]) AND state IN ('done', 'failed', 'stopped')

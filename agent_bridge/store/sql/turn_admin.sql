@@ -41,7 +41,7 @@ SELECT count(*) AS turns FROM turn WHERE stopped_by = %(event_id)s
 -- lane, and whether the message was queued.
 WITH queued AS (
     UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
-           upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), not_before = NULL,
+           upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), begun_as = NULL, not_before = NULL,
            stop = NULL, stopped_by = NULL, answer = NULL,
            extras = '{}', error = NULL, finished_at = NULL,
            steps = steps || (jsonb_build_object('at', now()) || %(step)s)

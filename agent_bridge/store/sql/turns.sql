@@ -34,7 +34,7 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           extract(epoch FROM now() - coalesce(turn.retried_at, turn.said_at))::float AS age, turn.stop,
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
-          turn.answer, turn.extras, turn.error, turn.upstream_ref AS run,
+          turn.answer, turn.extras, turn.error, turn.upstream_ref AS run, turn.begun_as,
           CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal,
           CASE WHEN turn.attempts = 1 THEN set_config('synchronous_commit', 'off', true) END AS synchronous_commit
 
@@ -113,8 +113,8 @@ WITH forgotten AS (
       AND t.attempts = %(attempts)s
 )
 UPDATE turn SET state = 'queued', stop = NULL, stopped_by = NULL, not_before = NULL, retries = retries + 1,
-       upstream_waits = 0, upstream_waited = 0, retried_at = now(), answer = NULL, extras = '{}', error = NULL,
-       steps = append_step(turn.steps, %(step)s)
+       upstream_waits = 0, upstream_waited = 0, retried_at = now(), begun_as = NULL, answer = NULL, extras = '{}',
+       error = NULL, steps = append_step(turn.steps, %(step)s)
 WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('running', 'committed') AND stop = 'redacted'
   AND (NOT redacted OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted))
 RETURNING id
@@ -138,11 +138,11 @@ WHERE id = %(turn)s AND attempts > %(attempts)s AND state IN ('done', 'failed', 
 RETURNING id, pg_notify('agent_bridge', 'lanes')
 
 -- started --
--- Record the upstream's reference of the run that answers a turn, unless another worker has taken the turn up since.
+-- Record the upstream's reference of the run that answers a turn, and the kind of the upstream, unless another worker has taken the turn up since.
 -- The first words of the answer wait for this statement, so it does not wait for the disk: a crash of PostgreSQL may
 -- lose the reference, a crash of the bridge may not.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE turn SET upstream_ref = %(ref)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
+UPDATE turn SET upstream_ref = %(ref)s, begun_as = %(kind)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 
 -- used --
 -- Add the tokens of one attempt to those of a turn. The answer waits for this statement, so it does not wait for the disk.
