@@ -6,6 +6,7 @@ bridge changes the permissions of the folders that it made, and of no other fold
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -100,7 +101,12 @@ def system_user(name: str) -> Account:
     Raises:
         StoreError: it cannot be added.
     """
-    return _find(name) or _add(name)
+    if (account := _find(name)) is not None:
+        return account
+    with Path("/etc/passwd").open("rb") as users:
+        # Two programs useradd at the same time may add the same user twice.
+        fcntl.flock(users, fcntl.LOCK_EX)
+        return _find(name) or _add(name)
 
 
 def _find(name: str) -> Account | None:
@@ -112,7 +118,7 @@ def _find(name: str) -> Account | None:
 
 
 def _add(name: str) -> Account:
-    """Add the system user *name*, or return the one that another process adds at the same time."""
+    """Add the system user *name*."""
     command = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", name)
     try:
         said = subprocess.run(
