@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.answering.uncommitted import Uncommitted
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
@@ -75,6 +76,7 @@ class MessageHandler:
         self._max_parts = answers.max_parts
         self._redact_answers = answers.redact_answers
         self._texts = texts
+        self._uncommitted = Uncommitted()
 
     async def handle(self, turn: Turn) -> bool:
         """Have the agent answer *turn*, commit the outcome, show it, close the turn; or queue the turn again.
@@ -101,12 +103,13 @@ class MessageHandler:
             # It ended without an answer, and a paused worker may have shown a growing one after that.
             await self._stop_offers.withdraw(turn, outbox.user_id)
             return await outbox.settle(committed_outcome(turn).state)
-        turn, newest = await self._batching.collect(turn)
+        kept = None if turn.state is TurnState.COMMITTED else self._uncommitted.find(turn)
+        turn, newest = (turn, turn.event_id) if kept else await self._batching.collect(turn)
         async with (
             self._receipts.working(turn.room_id, newest, outbox.user_id) as working,
             self._stop_offers.offered(turn, outbox.user_id) as offer,
         ):
-            outcome = await self._outcome(turn, agent, outbox, started)
+            outcome = kept or await self._outcome(turn, agent, outbox, started)
             working.stop_typing()
             try:
                 return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started, offer)
@@ -138,6 +141,8 @@ class MessageHandler:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
         ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
+            if outcome.stopped is None:
+                self._uncommitted.keep(turn, outcome)
             redacted = await self._turns.commit(
                 turn,
                 outcome.text,
@@ -148,6 +153,7 @@ class MessageHandler:
                 transcript=outcome.transcript,
                 run=outcome.run,
             )
+            self._uncommitted.forget(turn)
             if redacted is not None:
                 if await self._ask_the_rest(turn, outbox, redacted):
                     return False
