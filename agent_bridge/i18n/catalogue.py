@@ -130,6 +130,7 @@ class Texts:
     thought_for: str
     used_tool: str
     used_tools: str
+    asked_for_tools: str
 
     #: Headings of the quotes, files and transcripts in a question to an agent.
     quote: str

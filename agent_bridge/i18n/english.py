@@ -149,6 +149,7 @@ ENGLISH = Texts(
     thought_for="Thought for {duration}",
     used_tool="Used {tool}",
     used_tools="Used {count} tools: {tools}",
+    asked_for_tools="Asked for {tools}",
     quote="In reply to {author}:",
     recap="(The conversation so far, which your server may have lost:)\n\n{messages}\n\n(Now:)",
     attachment="File {name}:",

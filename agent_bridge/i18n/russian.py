@@ -170,6 +170,7 @@ RUSSIAN = Texts(
     thought_for="Размышление заняло {duration}",
     used_tool="Использован инструмент {tool}",
     used_tools="Использовано инструментов: {count} ({tools})",
+    asked_for_tools="Запрошено: {tools}",
     quote="В ответ на сообщение от {author}:",
     recap="(Разговор до этого места: сервер мог его потерять.)\n\n{messages}\n\n(Теперь:)",
     attachment="Файл {name}:",

@@ -233,6 +233,7 @@ class Generation:
         """
         async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
             call.buffer.approvals = approvals.ops
+            approvals.on_allowed = lambda call_id: call.buffer.activity.allow(call_id, time.monotonic())
             try:
                 await self._read(call, streamer, approvals)
             except AnswerEmpty:
@@ -275,6 +276,8 @@ class Generation:
                     if isinstance(delta, ApprovalAsked):
                         # The time of people does not count.
                         clock.reschedule(None)
+                        call.buffer.activity.hold(delta.request.call.call_id, time.monotonic())
+                        streamer.changed()
                         approvals.ask(delta.request)
                         continue
                     if isinstance(delta, ApprovalClosed):
