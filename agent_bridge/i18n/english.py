@@ -93,6 +93,8 @@ ENGLISH = Texts(
     "closed to them. Set the Space to invitations only; the bridge compares it every five minutes.",
     room_replaced="The bridge cannot enter the former room of {name} (`{room}`): it was removed or banned from it. "
     "It makes another room with the same address, and does not answer in the former one.",
+    agents_invalid="The list of configured agents is not valid, and the last valid list stays in force. An upstream "
+    "that is new in config.yaml counts after a restart of the bridge.\n\n```\n{faults}\n```",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",

@@ -81,12 +81,13 @@ async def test_recorded(
 
 async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     wire.script(sse(HELLO, DONE))
-    asked = connect(wire, session, system_prompt="Be kind.")
-    assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
+    asked, question = connect(wire, session), replace(QUESTION, system_prompt="Be kind.", temperature=0.5)
+    assert await answer(asked, question) == ([TextDelta("Hello"), End("stop")], None)
     [request] = wire.requests
     assert request.json == {
         "model": "Dora",
         "instructions": "Be kind.",
+        "temperature": 0.5,
         "input": [
             {"type": "message", "role": "user", "content": "one"},
             {"type": "message", "role": "assistant", "content": "two"},
@@ -100,8 +101,8 @@ async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session:
 async def test_the_question_of_a_server_that_remembers(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     wire.script(sse(HELLO, DONE))
     keys = {"session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
-    asked = connect(wire, session, history="server", system_prompt="Be kind.", **keys)
-    assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
+    asked, question = connect(wire, session, history="server", **keys), replace(QUESTION, system_prompt="Be kind.")
+    assert await answer(asked, question) == ([TextDelta("Hello"), End("stop")], None)
     assert not asked.traits.idempotent
     [request] = wire.requests
     assert request.json == {
