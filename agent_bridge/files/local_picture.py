@@ -18,7 +18,7 @@ def address_of_file(path: Path, limit: int) -> str:
     Raises:
         FileRefused: the file cannot be read, or has more bytes.
     """
-    return f"{_SCHEME}:{hashlib.sha256(_read(path, limit)).hexdigest()[:_DIGITS]}:{path}"
+    return f"{_SCHEME}:{hashlib.sha256(read_picture(path, limit)).hexdigest()[:_DIGITS]}:{path}"
 
 
 def read_address(address: str, limit: int) -> bytes | None:
@@ -28,10 +28,15 @@ def read_address(address: str, limit: int) -> bytes | None:
         FileRefused: the file cannot be read, or has more than *limit* bytes.
     """
     scheme, _, rest = address.partition(":")
-    return _read(Path(rest.partition(":")[2]), limit) if scheme == _SCHEME else None
+    return read_picture(Path(rest.partition(":")[2]), limit) if scheme == _SCHEME else None
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_picture(path: Path, limit: int) -> bytes:
+    """Return the content of the file *path*.
+
+    Raises:
+        FileRefused: it cannot be read, or has more than *limit* bytes.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             # Opening a pipe would wait for its other end.

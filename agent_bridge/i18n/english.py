@@ -75,7 +75,7 @@ ENGLISH = Texts(
     ghost_invites="You have an invitation to my room.",
     ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
-    agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
+    agent_left="{name} is no longer available. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
     introduction="I am **{name}**.\n\nEdit your message to change the question. React with 🔁 for another answer, and "
     "with 🛑 to stop one. All members of this room can read the conversation.",
@@ -161,7 +161,7 @@ ENGLISH = Texts(
     too_long="the limit of {limit} characters was reached",
     too_slow="the limit of {seconds:g} s was reached",
     too_old="{messages} from {age} ago waited too long. React with 🔁 to ask the agent all the same",
-    agent_gone="{agent} no longer exists on its server",
+    agent_gone="{agent} is no longer available",
     agent_unknown="{agent}'s server lists its agents in another way now, and it is not clear yet which one is {agent}",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",

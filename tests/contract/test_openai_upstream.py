@@ -24,7 +24,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import End, TextDelta
 from agent_bridge.upstream.base import UNCHANGED, AgentInfo
 from support.fault_server import FaultServer, Reply, sse, transcript
-from support.upstream_kinds import ask, connect
+from support.upstream_kinds import QUESTION, ask, connect
 
 if TYPE_CHECKING:
     import aiohttp

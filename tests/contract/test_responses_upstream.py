@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +19,19 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.answer import AnswerEvent, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import (
+    AnswerEvent,
+    AnswerRequest,
+    End,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 from support.fault_server import FaultServer, Reply, sse, transcript
 from support.scripted_upstream import ScriptedUpstream, Tool, says
-from support.upstream_kinds import ask
+from support.upstream_kinds import QUESTION, ask
 from support.upstream_kinds import connect as connect_any
 
 if TYPE_CHECKING:
@@ -44,9 +53,11 @@ def connect(wire: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> U
     return connect_any(wire.url, session, api="responses", **keys)
 
 
-async def answer(upstream: Upstream) -> tuple[list[AnswerEvent], UpstreamError | None]:
+async def answer(
+    upstream: Upstream, question: AnswerRequest = QUESTION
+) -> tuple[list[AnswerEvent], UpstreamError | None]:
     """Return the events of an answer, and the error that ended it."""
-    found = await ask(upstream)
+    found = await ask(upstream, question)
     return found.events, found.error
 
 

@@ -28,11 +28,17 @@ upstreams:
   - {name: letta, url: http://localhost:1418, kind: letta}
 """
 ADA = "  - id: ada\n    label: Ada\n"
+EMPTY = "agents: must list at least one agent; without agents, remove the key agents, or agents_file"
+NO_PROMPT = "agents[0].system_prompt: must not be empty; remove the key"
+REMEMBERS = "has no effect with history: server, only with history: bridge; remove the key"
+NO_YAML = (
+    "is not YAML: expected the node content, but found '<stream end>' while parsing a flow node from line 2; quote "
+    "text with special characters"
+)
 
 #: The entries of a list, with one upstream; the faults with the lines after that of ``agents:``.
 WITH_ONE: dict[str, tuple[str, list[tuple[int, str]]]] = {
-    "no entries": (" []", [(0, "agents: must list at least one agent; without agents, remove the key agents, or "
-                               "agents_file")]),
+    "no entries": (" []", [(0, EMPTY)]),
     "no value": ("", [(0, "agents: has no value; it must be a list")]),
     "text": (" ada", [(0, "agents: must be a list")]),
     "an entry of text": ("\n  - ada\n", [(1, "agents[0]: must be a section (key: value)")]),
@@ -77,8 +83,7 @@ WITH_ONE: dict[str, tuple[str, list[tuple[int, str]]]] = {
     ),
     "too hot": (f"\n{ADA}    temperature: 2.1\n", [(3, "agents[0].temperature: must be at most 2")]),
     "a temperature in quotes": (f"\n{ADA}    temperature: '1'\n", [(3, "agents[0].temperature: must be a number")]),
-    "an empty prompt": (f"\n{ADA}    system_prompt: ''\n", [(3, "agents[0].system_prompt: must not be empty; remove "
-                                                              "the key")]),
+    "an empty prompt": (f"\n{ADA}    system_prompt: ''\n", [(3, NO_PROMPT)]),
     "a prompt that the database cannot hold": (
         f'\n{ADA}    system_prompt: "a\\0b"\n',
         [(3, "agents[0].system_prompt: must not contain control characters")],
@@ -124,8 +129,7 @@ WITH_SEVERAL: dict[str, tuple[str, list[tuple[int, str]]]] = {
         [
             (
                 4,
-                "agents[0].system_prompt: has no effect with history: server, only with history: bridge; remove the "
-                "key",
+                f"agents[0].system_prompt: {REMEMBERS}",
             ),
         ],
     ),
@@ -148,9 +152,7 @@ def faults(source: AgentsSource) -> list[str]:
 
 
 @pytest.mark.parametrize(("upstreams", "text", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_faults_have_file_and_line(
-    tmp_path: Path, upstreams: str, text: str, expected: list[tuple[int, str]]
-) -> None:
+def test_faults_have_file_and_line(tmp_path: Path, upstreams: str, text: str, expected: list[tuple[int, str]]) -> None:
     inside = tmp_path / "inside"
     beside = tmp_path / "beside"
     inside.mkdir()
@@ -173,8 +175,7 @@ def test_faults_have_file_and_line(
     [
         ("", "agents.yaml: is empty; agents.example.yaml shows one"),
         ("- id: ada\n", "agents.yaml:1: must be a mapping (key: value)"),
-        ("agents: {\n", "agents.yaml:2:1: is not YAML: expected the node content, but found '<stream end>' while "
-                        "parsing a flow node from line 2; quote text with special characters"),
+        ("agents: {\n", f"agents.yaml:2:1: {NO_YAML}"),
         ("agent: []\n", "agents.yaml:1: agents: is missing; add it. An agent of the configuration."),
     ],
     ids=["empty", "no key", "no YAML", "another key"],

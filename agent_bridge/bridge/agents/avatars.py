@@ -150,7 +150,12 @@ class Avatars:
                     data = await self._image(agent)
                     thumbnail = (await self._pictures.preview(data, holder=agent.ghost)).thumbnail
             except (FileRefused, TimeoutError) as error:
-                _log.info("the picture of an agent is not used", agent=agent.name, url=agent.image, error=str(error))
+                _log.info(
+                    "the picture of an agent is not used",
+                    agent=agent.name,
+                    url=agent.image.partition("?")[0],
+                    error=str(error),
+                )
             else:
                 return thumbnail.data, thumbnail.content_type
         return await _tile(agent.name, f"{agent.upstream} {agent.agent_id}")
