@@ -8,17 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.bridge.agents.configured import ConfiguredAgents
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.entries import Entry, changes
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.config.agents import AgentConfig
+from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.config.conversations import TemplatesConfig
 from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.validation import config_from
 from agent_bridge.core.agents import AgentSettings, AgentState
+from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents, EntryChanges
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.records import NAMES, wanted
@@ -26,6 +34,7 @@ from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     import aiohttp
 
@@ -249,3 +258,47 @@ async def test_two_leaders_make_one_agent(bridge: Bridge) -> None:
     entries = [bridge.entry("one", model="ada"), bridge.entry("two", model="ada")]
     await asyncio.gather(*(bridge.configure(*entries) for _ in range(4)), bridge.discovery.sync())
     assert sorted(await bridge.states()) == ["ada", "bob", "one", "two"]
+
+
+async def names(agents: Agents) -> list[str]:
+    return [each.agent.name for each in await agents.all() if each.agent.entry is not None]
+
+
+async def test_a_file_counts_when_it_is_complete_and_a_fault_is_told_until_the_homeserver_takes_it(
+    bridge: Bridge, database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "agents.yaml"
+    file.write_text("agents:\n  - {id: one, label: One}\n")
+    config = config_from(
+        {
+            "homeserver": {"address": "http://127.0.0.1:9", "domain": "example.org"},
+            "appservice": {"as_token": "a", "hs_token": "h"},
+            "upstreams": [{"name": "up", "url": "http://127.0.0.1:9"}],
+            "permissions": {"@admin:example.org": "admin"},
+            "agents_file": str(file),
+        }
+    )
+    await bridge.discovery.sync()
+    async with homeserver_session() as session:
+        homeserver = Homeserver(config.homeserver.address, "a", NAMES, session)
+        admin_room = AdminRoom(homeserver, KeyValues(database), Rooms(database), config, {}, ENGLISH)
+        source = AgentsSource(config, None)
+        configured = ConfiguredAgents(source, bridge.agents, bridge.discovery, admin_room, config, ENGLISH)
+        await configured._look()
+        assert await names(bridge.agents) == ["One"]
+        # An editor writes the file piece by piece.
+        for text in ("", "agents:\n  - {id: one", "agents:\n  - {id: one, label: Two}\n"):
+            file.write_text(text)
+            await configured._look()
+            assert await names(bridge.agents) == ["One"]
+        await configured._look()
+        assert await names(bridge.agents) == ["Two"]
+        file.write_text("agents: []\n")
+        await configured._look()
+        for _ in range(2):
+            with pytest.raises(HomeserverUnavailable):
+                await configured._look()
+        file.write_text("agents:\n  - {id: one, label: Three}\n")
+        await configured._look()
+        await configured._look()
+        assert await names(bridge.agents) == ["Three"]
