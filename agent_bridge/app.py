@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.activity_presence import ActivityPresence
 from agent_bridge.bridge.agents.avatars import Avatars
+from agent_bridge.bridge.agents.configured import ConfiguredAgents
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
@@ -56,6 +57,7 @@ from agent_bridge.clients import Clients, open_clients
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
+from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -75,6 +77,7 @@ from agent_bridge.web.process_stats import ProcessStats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from agent_bridge.config.model import Config
     from agent_bridge.core.ids import Namespace
@@ -99,6 +102,8 @@ class _Settings:
     """The configuration and the values that derive from it."""
 
     config: Config
+    #: The file of the configuration; None: there is none.
+    file: Path | None
     namespace: Namespace
     texts: Texts
     timeouts: Timeouts
@@ -123,6 +128,7 @@ class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
     discovery: Discovery
+    configured: ConfiguredAgents
     avatars: Avatars
     held: HeldChanges
     switches: SwitchReports
@@ -136,13 +142,15 @@ class _Commands:
 
 
 @asynccontextmanager
-async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
+async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | None = None) -> AsyncIterator[Bridge]:
     """Open the connections and build the bridge; close them at the end of the block.
+
+    The bridge follows changes of the agents in *file*, from which *config* was read.
 
     Raises:
         StoreError: the database cannot be used, or its schema is not the one of this program.
     """
-    settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
+    settings = _Settings(config=config, file=file, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
         clients = await open_clients(config, settings.namespace, stores.database, timeouts.homeserver, stack)
@@ -287,11 +295,13 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
     discovery = Discovery(
         clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )
+    source = AgentsSource(config, settings.file)
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
     return _AgentParts(
         status=status,
         provisioner=provisioner,
         discovery=discovery,
+        configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
         held=held,
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
@@ -356,6 +366,7 @@ def _build_leader(
         "provisioner": agents.provisioner.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
+        "configured": agents.configured.run,
         "avatars": agents.avatars.run,
         "held_changes": agents.held.run,
         "switches": agents.switches.run,

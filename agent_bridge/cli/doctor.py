@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
+from agent_bridge.cli.agent_checks import compare_agents
 from agent_bridge.cli.init import LETTA
 from agent_bridge.cli.probe import examine_upstream, is_app_server, without_credentials
 from agent_bridge.cli.room_checks import compare_rooms
@@ -125,6 +126,8 @@ class Doctor:
             for each in self._config.upstreams:
                 async for finding in self._upstream(each, session):
                     yield finding
+            if self._config.agents or self._config.agents_file is not None:
+                yield await self._agents(session)
 
     def _configuration(self) -> Finding:
         """Check that only its owner can read the configuration."""
@@ -304,6 +307,18 @@ class Doctor:
                 "kind: letta gives agents ids that last, approvals of tools, and conversations that survive a restart"
             )
             yield Finding(check, True, text, f"{command} shows the change, and writes nothing")
+
+    async def _agents(self, session: aiohttp.ClientSession) -> Finding:
+        """Check that the agents of the configuration have models and pictures."""
+        check, source = "agents", self._config.agents_file or self._file
+        try:
+            count, problems = await compare_agents(self._config, self._file, session)
+        except ConfigError as error:
+            remedy = "correct the file; a bridge that runs goes on with the last valid version"
+            return Finding(check, False, "; ".join(str(error).splitlines()), remedy)
+        if problems:
+            return Finding(check, False, "; ".join(problems), f"correct {source}")
+        return Finding(check, True, f"{count} in {source}")
 
 
 def _skipped(check: str) -> Finding:

@@ -53,7 +53,9 @@ async def plan(config: Config, name: str | None, kind: str | None) -> tuple[str,
     async with database_uri(config.database) as uri:
         await asyncio.to_thread(migrate.check, uri)
         async with Database(uri) as database:
-            rooms = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
+            found = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
+    # The configuration tells the model of an agent that has an entry.
+    rooms = {name: [each for each in known if each.agent.entry is None] for name, known in found.items()}
     async with aiohttp.ClientSession() as session:
         sections = [await _section(each, rooms[each.name], session) for each in upstreams]
         before = {each.name: each for each in config.upstreams}

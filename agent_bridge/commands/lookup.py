@@ -50,7 +50,8 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
     folded = _folded(name)
     comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
         lambda c: name in {c.agent.ghost, c.home.room_id},
-        lambda c: name in {c.agent.model, c.agent.name, c.home.name, c.agent.displayname},
+        # Several entries of the configuration may have one model.
+        lambda c: name in {c.agent.entry or c.agent.model, c.agent.name, c.home.name, c.agent.displayname},
         lambda c: folded == _folded(c.agent.name),
         lambda c: folded in {c.agent.ghost, _folded(c.agent.agent_id)},
         lambda c: _folded(c.agent.name).startswith(folded),

@@ -40,5 +40,6 @@ async def status(ctx: CommandContext) -> StatusReport:
         gone=states.count(AgentState.GONE),
         open_turns=open_turns,
         upstreams=tuple(await ctx.services.upstream_status.read()),
+        configured=sum(each.agent.entry is not None and each.agent.state is AgentState.ACTIVE for each in found),
         rooms=tuple(RoomEntry(each.agent.name, each.home.problems) for each in found if each.home.problems),
     )

@@ -12,6 +12,7 @@ from pydantic import (
     field_validator,
 )
 
+from agent_bridge.config.agents import AgentList
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
@@ -313,6 +314,17 @@ class Config(Section):
     # The default is validated too, because the default data_dir is relative to the file.
     database: DatabaseConfig = Field({}, validate_default=True)
     upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
+    agents: AgentList = Field(
+        (),
+        description="Agents besides those that the upstreams list, for example with a system prompt of their own. "
+        "agents.example.yaml documents the keys. A change takes effect within seconds.",
+        examples=[[{"id": "translator", "label": "Translator", "model": "gpt-5-mini"}]],
+    )
+    agents_file: LocalPath | None = Field(
+        None,
+        description="A file with the list agents, instead of the key above. Relative to this file.",
+        examples=["agents.yaml"],
+    )
     templates: TemplatesConfig = TemplatesConfig()
     space: SpaceConfig = SpaceConfig()
     rooms: RoomsConfig = RoomsConfig()

@@ -51,6 +51,11 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def is_web_address(url: str) -> bool:
+    """Tell whether *url* is an ``http`` or ``https`` URL with a host, perhaps with a query."""
+    return re.fullmatch(r"https?://[\x21-\x7e]+", url) is not None and _has_address(url)
+
+
 def _has_address(url: str) -> bool:
     try:
         parts = urlsplit(url)

@@ -105,6 +105,8 @@ class Texts:
     space_open: str
     #: Told to administrators when another room or Space replaces one that the bridge cannot enter.
     room_replaced: str
+    #: Told to administrators when the agents of the configuration are not valid.
+    agents_invalid: str
     #: The ``{cause}`` of messages whose room does not exist any more.
     room_lost: str
     #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.

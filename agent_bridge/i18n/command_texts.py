@@ -56,11 +56,13 @@ class CommandTexts:
     no_room_yet: str
     reconnected: str
     not_reconnected: str
+    has_entry: str
     listed_agents: str
 
     #: Answers to commands about the bridge.
     sync_unfinished: str
     status_agents: str
+    status_configured: str
     status_messages: str
     status_upstream: str
     status_doubted: str

@@ -75,7 +75,7 @@ ENGLISH = Texts(
     ghost_invites="You have an invitation to my room.",
     ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
-    agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
+    agent_left="{name} is no longer available. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
     introduction="I am **{name}**.\n\nEdit your message to change the question. React with 🔁 for another answer, and "
     "with 🛑 to stop one. All members of this room can read the conversation.",
@@ -93,6 +93,8 @@ ENGLISH = Texts(
     "closed to them. Set the Space to invitations only; the bridge compares it every five minutes.",
     room_replaced="The bridge cannot enter the former room of {name} (`{room}`): it was removed or banned from it. "
     "It makes another room with the same address, and does not answer in the former one.",
+    agents_invalid="The list of configured agents is not valid, and the last valid list stays in force. An upstream "
+    "that is new in config.yaml counts after a restart of the bridge.\n\n```\n{faults}\n```",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
@@ -160,7 +162,7 @@ ENGLISH = Texts(
     too_long="the limit of {limit} characters was reached",
     too_slow="the limit of {seconds:g} s was reached",
     too_old="{messages} from {age} ago waited too long. React with 🔁 to ask the agent all the same",
-    agent_gone="{agent} no longer exists on its server",
+    agent_gone="{agent} is no longer available",
     agent_unknown="{agent}'s server lists its agents in another way now, and it is not clear yet which one is {agent}",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",

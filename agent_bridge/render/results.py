@@ -18,6 +18,7 @@ from agent_bridge.core.results.commands import (
     DecisionMade,
     Dropped,
     FailedTurns,
+    HasEntry,
     InvalidArguments,
     Invited,
     NoRoomYet,
@@ -79,6 +80,7 @@ class ResultRenderer:
             NoRoomYet: lambda result: texts.commands.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
             NotPermitted: self._not_permitted,
+            HasEntry: lambda result: texts.commands.has_entry.format(name=escape(result.agent)),
             NotReconnected: self._not_reconnected,
             OpenTurns: self._open_turns,
             Reconnected: self._reconnected,
@@ -275,6 +277,7 @@ class ResultRenderer:
         messages = texts.count(result.open_turns, texts.message)
         lines = [
             texts.commands.status_agents.format(agents=agents, held=result.held, gone=result.gone),
+            *([texts.commands.status_configured.format(count=result.configured)] if result.configured else []),
             texts.commands.status_messages.format(messages=messages),
         ]
         rooms = [

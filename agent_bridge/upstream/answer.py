@@ -32,6 +32,9 @@ class AnswerRequest:
     never_ran: frozenset[str] = frozenset()
     #: References of requests for which earlier attempts at the turn sent such a word, so that the tools may have run.
     allowed: frozenset[str] = frozenset()
+    #: The system message, and the temperature, of the request; a stateful upstream uses no system message.
+    system_prompt: str | None = None
+    temperature: float | None = None
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
 

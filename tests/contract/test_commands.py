@@ -22,9 +22,11 @@ from agent_bridge.core.results.commands import (
     ArgumentProblem,
     CommandList,
     Dropped,
+    HasEntry,
     InvalidArguments,
     NoRoomYet,
     NotPermitted,
+    NotReconnected,
     OpenTurns,
     Retried,
     RetriedAll,
@@ -350,3 +352,18 @@ async def test_a_command_of_the_server_runs_once_in_the_lane_of_an_agent(service
     assert await give(services, "letta compact") == ServerCommandRefused("compact", CommandRefusal.NO_AGENT)
     assert await give(services, "letta compact", **lane) == ServerCommandRefused("compact", CommandRefusal.NOT_OFFERED)
     assert isinstance(await give(services, "letta", role=Role.MODERATOR, **lane), NotPermitted)
+
+
+async def test_same_leaves_agents_of_the_configuration_alone(services: CommandServices, database: Database) -> None:
+    await Agents(database).add([wanted("Ada", entry="ada"), wanted("Bea"), wanted("Cleo")])
+    assert await give(services, "same Ada Bea") == HasEntry("Ada")
+    # An agent of the configuration is none of the list's.
+    assert await give(services, "same Bea Ada") == NotReconnected("Ada", "up", ())
+    states = {each.agent.name: (each.agent.model, each.agent.state) for each in await Agents(database).all()}
+    assert set(states.values()) == {(name, AgentState.ACTIVE) for name in ("Ada", "Bea", "Cleo")}
+
+
+async def test_status_counts_the_agents_of_the_configuration(services: CommandServices, database: Database) -> None:
+    gone = wanted("Cleo", entry="cleo", state=AgentState.GONE)
+    await Agents(database).add([wanted("Ada", entry="ada"), wanted("Bea"), gone])
+    assert await give(services, "status") == StatusReport(2, 0, 1, 0, (), configured=1)

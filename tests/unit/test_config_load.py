@@ -40,8 +40,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
-                "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
-                "presence, presence_per_second, retention, logging"
+                "agents, agents_file, templates, space, rooms, permissions, bot, lanes, answers, files, threads, "
+                "language, presence, presence_per_second, retention, logging"
             )
         ],
     ),
@@ -316,8 +316,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
 }
 
 WHOLE: dict[str, tuple[str, list[str]]] = {
-    "nothing": ("", ["config.yaml: is empty; agent-bridge init writes a new one"]),
-    "comments only": ("# nothing\n", ["config.yaml: is empty; agent-bridge init writes a new one"]),
+    "nothing": ("", ["config.yaml: is empty; agent-bridge init writes one"]),
+    "comments only": ("# nothing\n", ["config.yaml: is empty; agent-bridge init writes one"]),
     "a list": ("- homeserver\n", ["config.yaml:1: must be a mapping (key: value)"]),
     "a word": ("homeserver\n", ["config.yaml:1: must be a mapping (key: value)"]),
     "all sections missing": (

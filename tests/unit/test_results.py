@@ -24,6 +24,7 @@ from agent_bridge.core.results.commands import (
     Dropped,
     FailedTurns,
     Group,
+    HasEntry,
     InvalidArguments,
     Invited,
     NoRoomYet,
@@ -110,6 +111,7 @@ SAMPLES: list[Result] = [
     CommandList((INVITE, BUSY, SYNC)),
     Dropped((TurnChange(KEY, TurnState.QUEUED, is_changed=True),)),
     FailedTurns((replace(TURN, error="it *broke*"),), has_more=True),
+    HasEntry("Ada"),
     InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "now"),
     Invited(ADA, "@bob_b:x.org", was_member=False, may_talk=False),
     NoRoomYet("Ada"),
@@ -155,6 +157,13 @@ def test_the_status_tells_the_kind_and_the_capabilities() -> None:
         f"- **up**: 2 agents {facts}",
         "- **up**: 2 agents",
         "- **up**: 2 agents (`kind: openai`)",
+    ]
+
+
+def test_the_status_counts_the_agents_of_the_configuration() -> None:
+    assert english(StatusReport(3, 0, 0, 0, (), configured=2)).splitlines()[:2] == [
+        "- 3 agents, 0 without a room until `sync all`, 0 gone",
+        "- 2 of them from the configuration",
     ]
 
 

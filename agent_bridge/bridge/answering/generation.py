@@ -151,7 +151,7 @@ class Generation:
         never_ran, allowed = await self._approvals.earlier(turn)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
-            request = self._request(turn, agent, question, limit, number)
+            request = self._request(turn, agent, config, question, tokens=limit, number=number)
             request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
@@ -205,10 +205,14 @@ class Generation:
             except UpstreamError as error:
                 return Failure.of(error, call.agent.name, self._texts)
 
-    def _request(self, turn: Turn, agent: Agent, question: Question, tokens: int, number: int) -> AnswerRequest:
+    def _request(
+        self, turn: Turn, agent: Agent, config: UpstreamConfig, question: Question, *, tokens: int, number: int
+    ) -> AnswerRequest:
         key = turn.request_key
         return AnswerRequest(
             model=agent.model,
+            system_prompt=agent.settings.system_prompt or config.system_prompt,
+            temperature=agent.settings.temperature,
             messages=self._questions.messages(question, agent, tokens),
             session=turn.session,
             # A request with less history has a key of its own.

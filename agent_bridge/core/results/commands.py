@@ -204,6 +204,13 @@ class NotReconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class HasEntry:
+    """The agent has an entry in the configuration, which alone tells its model."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Intake wrote the request to stop when it received the command."""
 
@@ -333,7 +340,7 @@ class RoomEntry:
 class StatusReport:
     """The bridge and its upstreams."""
 
-    #: Agents that their upstream lists.
+    #: Agents that their upstream lists, or that the configuration has.
     active: int
     #: New agents that wait for ``sync all``.
     held: int
@@ -344,6 +351,8 @@ class StatusReport:
     upstreams: tuple[Health, ...]
     #: Rooms with problems.
     rooms: tuple[RoomEntry, ...] = ()
+    #: Those of the active agents that have an entry in the configuration.
+    configured: int = 0
 
 
 Result: TypeAlias = (
@@ -352,6 +361,7 @@ Result: TypeAlias = (
     | CommandList
     | Dropped
     | FailedTurns
+    | HasEntry
     | InvalidArguments
     | Invited
     | NoRoomYet

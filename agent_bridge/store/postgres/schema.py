@@ -70,6 +70,8 @@ agent = Table(
     Column("avatar", Text, comment="mxc URL of the picture that was uploaded for it"),
     Column("description", Text, nullable=False, server_default="", comment="given by its upstream"),
     Column("kind", Text, nullable=False, server_default="openai", comment="kind of upstream whose list has model"),
+    Column("entry", Text, unique=True, comment="id of the entry of the configuration; null: a listed agent"),
+    Column("settings", JSONB, nullable=False, server_default="{}", comment="given by the entry"),
     UniqueConstraint("upstream", "agent_id"),
 )
 
