@@ -192,6 +192,7 @@ class Texts:
     letta_lacks: str
     letta_not_accepted: str
     letta_interrupted: str
+    letta_large_event: str
     letta_decided_elsewhere: str
     decision_unanswered: str
     begun_elsewhere: str

@@ -205,6 +205,10 @@ ENGLISH = Texts(
     letta_lacks="{upstream} lacks capabilities that the bridge needs: {capabilities}",
     letta_not_accepted="{upstream} does not accept the message yet",
     letta_interrupted="the connection was lost after the agent had used a tool: the answer may not be complete",
+    letta_large_event=(
+        "the server ended the connection, because a tool had more than {limit} MB of arguments or of output: "
+        "the answer may not be complete"
+    ),
     decision_unanswered="{upstream} did not answer after the decision about the tool: the answer is not complete",
     letta_decided_elsewhere="{upstream} did not wait for the decision about the tool: the answer is not complete",
     begun_elsewhere="{upstream} had another kind when the answer began: the agent may have used tools",

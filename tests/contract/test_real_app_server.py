@@ -176,6 +176,23 @@ async def test_a_command_that_was_given_up_takes_no_message_from_the_agent(
     assert [words in known for words in ("slowly one", "said after the stop")] == [True, True]
 
 
+async def test_arguments_beyond_the_limit_of_the_server_leave_a_conversation_that_goes_on(
+    upstream: LettaUpstream, agent: str
+) -> None:
+    await say(upstream, agent, "hello")
+    with pytest.raises(AnswerInterrupted, match="more than 16 MB"):
+        await say(upstream, agent, "touch a file at length")
+    assert await say(upstream, agent, "next") == "Echo: next"
+    ref = await conversations_of(upstream).current(agent, "!room")
+    assert await words_in(upstream, agent, ref) == [
+        "hello",
+        "Echo: hello",
+        "touch a file at length",
+        "next",
+        "Echo: next",
+    ]
+
+
 async def remembered(letta: LettaServer, conversation: str | None) -> list[str]:
     """Return the ids of the messages that the agent knows."""
     found = await letta.command("conversation_retrieve", conversation_id=conversation)
