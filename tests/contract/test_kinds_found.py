@@ -114,6 +114,22 @@ async def test_init_configures_the_kind(server: GuardedAppServer, tmp_path: Path
     assert "--kind: must be one of openai, letta, letta_v1" in said
 
 
+async def test_the_address_of_the_websocket_names_the_server(server: GuardedAppServer, tmp_path: Path) -> None:
+    websocket = server.url.replace("http://", "ws://")
+    for given in (websocket, f"{websocket}/ws", f"{server.url}/ws"):
+        code, said = await asyncio.to_thread(run_init, tmp_path, *options_for(given), "--force")
+        assert code == 0, said
+        assert "Letta's App Server lists 1 agent" in said
+        [upstream] = load(tmp_path / "config.yaml", {}).upstreams
+        assert (upstream.kind, upstream.url) == ("letta", server.url)
+        [line] = await findings(tmp_path, at(given, kind="letta"))
+        assert line.startswith(f"ok    upstream up: {server.url} answers, 1 agent")
+    options = ("--homeserver", NOWHERE, "--domain", "bed.test", "--admin", "@me:bed.test")
+    code, said = await asyncio.to_thread(run_init, tmp_path, *options, "--force", answers=f"{websocket}/ws\n\n\n\n")
+    assert code == 0, said
+    assert load(tmp_path / "config.yaml", {}).upstreams[0].url == server.url
+
+
 async def test_init_asks_about_the_kind(server: GuardedAppServer, tmp_path: Path) -> None:
     options = ("--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", server.url)
     for answer, kind in {"": "letta", "openai": "openai"}.items():
