@@ -74,6 +74,8 @@ _ABOUT_SETTINGS = frozenset(
         "answer_no_json",
     }
 )
+#: Causes whose texts name the remedy for operators.
+_WITH_REMEDY = frozenset({"upstream_upgrade", "letta_version", "letta_lacks"})
 
 
 class BridgeError(Exception):
@@ -219,6 +221,11 @@ class UpstreamError(BridgeError):
     def is_about_settings(self) -> bool:
         """Whether only operators understand the cause."""
         return self._text.name in _ABOUT_SETTINGS
+
+    @property
+    def names_remedy(self) -> bool:
+        """Whether the cause contains the remedy for operators."""
+        return self._text.name in _WITH_REMEDY
 
     @property
     def is_about_key(self) -> bool:

@@ -227,6 +227,7 @@ class Texts:
     list_no_json: str
     list_no_list: str
     list_no_ids: str
+    list_no_rest: str
     list_repeats: str
     history_repeats: str
     list_pages: str

@@ -57,7 +57,7 @@ async def test_a_rest_server_is_found() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"protocol_version": 2}, "up speaks version 2 of the App Server protocol, and the bridge speaks version 1"),
+        ({"protocol_version": 2}, "up speaks version 2 of the App Server protocol, and the bridge speaks version 1;"),
         ({"capabilities": {}}, "lacks capabilities that the bridge needs: agent_management, conversation_management"),
         ({"handshake": 403}, "refuses the WebSocket (403): perhaps a proxy or the key headers adds an Origin"),
         ({"handshake": 426}, "refuses the WebSocket (426): it speaks another version of the protocol"),
@@ -178,7 +178,7 @@ async def test_doctor_tells_of_the_kind(server: GuardedAppServer, tmp_path: Path
 @pytest.mark.parametrize(
     ("fault", "remedy"),
     [
-        ({"protocol_version": 2}, "install a version of Letta that the bridge knows, or set kind: openai"),
+        ({"protocol_version": 2}, "set kind: openai, url: <server>/v1"),
         ({"token": "right-key"}, "set api_key to the token of the server (--ws-token-file)"),
         ({"handshake": 403}, "check its url and headers, and that letta server runs"),
     ],
@@ -190,4 +190,4 @@ async def test_doctor_names_the_remedy(
         setattr(server, name, value)
     [line] = await findings(tmp_path, at(server.url, kind="letta"))
     assert line.startswith("FAIL")
-    assert line.endswith(remedy)
+    assert line.replace(server.url, "<server>").endswith(f"→ {remedy}")
