@@ -294,7 +294,8 @@ class RetentionConfig(Section):
         180,
         ge=1,
         le=36_500,
-        description="Days for which messages are kept as history for upstreams with history: bridge.",
+        description="Days for which messages are kept as history for upstreams with history: bridge, and links to "
+        "conversations on upstreams when their agent is gone.",
     )
 
 
