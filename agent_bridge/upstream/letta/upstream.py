@@ -158,7 +158,7 @@ class LettaUpstream:
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
         self._conversations = LaneConversations(self._link, store)
         commands = LettaCommands(self._link, self._conversations, self._approvals, config.name)
-        conversations = LettaConversations(self._link, self._conversations)
+        conversations = LettaConversations(self._link, self._conversations, store)
         self.can = Capabilities(
             cancel=LettaCancel(self._link),
             approvals=self._approvals,
