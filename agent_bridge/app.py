@@ -157,7 +157,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
         inbound = _build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
-        commands = _build_commands(settings, stores, clients, inbound.rules, agents.status)
+        commands = _build_commands(settings, stores, clients, inbound.rules, agents.status, answering.cancellations)
         handlers = _handlers(settings, stores, clients, inbound, answering, commands)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         leader = _build_leader(settings, stores, clients, inbound, agents)
@@ -309,7 +309,12 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
 
 
 def _build_commands(
-    settings: _Settings, stores: Stores, clients: Clients, rules: Rules, status: UpstreamStatus
+    settings: _Settings,
+    stores: Stores,
+    clients: Clients,
+    rules: Rules,
+    status: UpstreamStatus,
+    cancellations: Cancellations,
 ) -> _Commands:
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
     renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
@@ -329,7 +334,7 @@ def _build_commands(
         permissions=settings.config.permissions,
         upstreams={each.name: upstream for upstream, each in clients.upstreams},
     )
-    handler = CommandHandler(services, all_commands(), renderer, settings.texts)
+    handler = CommandHandler(services, all_commands(), cancellations, renderer, settings.texts)
     return _Commands(handler=handler, traces=traces, renderer=renderer)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from agent_bridge.bridge.agents.switch import Unclear, compare_kinds
-from agent_bridge.cli.doctor import remedy_for
 from agent_bridge.cli.probe import without_credentials
+from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.config.kinds import as_kind, parse_kind, unused_keys
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import ConfigError, UpstreamError
@@ -85,7 +85,8 @@ async def _section(
         try:
             agents = await upstream.agents()
         except UpstreamError as error:
-            return f"{head}: {error.says(ENGLISH)} → {remedy_for(error, config)}", False
+            remedy = await remedy_for(error, config)
+            return f"{head}: {error.says(ENGLISH)}{f' → {remedy}' if remedy else ''}", False
         listed = () if agents is UNCHANGED else agents
         facts = ", ".join(filter(None, [upstream.server, ENGLISH.count(len(listed), ENGLISH.agent)]))
     known = [each.agent for each in rooms]

@@ -38,6 +38,7 @@ from agent_bridge.config.types import (
     Secret,
     SecretText,
     ServerName,
+    ServerUrl,
     UpstreamName,
     Url,
     refuse_ambiguous_password,
@@ -140,8 +141,11 @@ class UpstreamConfig(Section):
         description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
         "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
     )
-    url: Url = Field(
-        description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]
+    # After the kind, on which its form depends.
+    url: ServerUrl = Field(
+        description="Base URL, including /v1 if the server uses it. kind: letta also takes the address of the "
+        "WebSocket, ws://localhost:4500.",
+        examples=["http://localhost:1416/v1"],
     )
     query: dict[str, Secret] = Field(
         default_factory=dict,
@@ -291,7 +295,8 @@ class RetentionConfig(Section):
         180,
         ge=1,
         le=36_500,
-        description="Days for which messages are kept as history for upstreams with history: bridge.",
+        description="Days for which messages are kept as history for upstreams with history: bridge, and links to "
+        "conversations on upstreams when their agent is gone.",
     )
 
 

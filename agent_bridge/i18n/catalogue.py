@@ -195,6 +195,7 @@ class Texts:
     letta_lacks: str
     letta_not_accepted: str
     letta_interrupted: str
+    letta_large_event: str
     letta_decided_elsewhere: str
     decision_unanswered: str
     begun_elsewhere: str
@@ -229,6 +230,7 @@ class Texts:
     list_no_json: str
     list_no_list: str
     list_no_ids: str
+    list_no_rest: str
     list_repeats: str
     history_repeats: str
     list_pages: str

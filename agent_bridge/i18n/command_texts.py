@@ -33,6 +33,7 @@ class CommandTexts:
     unknown_command_help: str
     command_not_permitted: str
     command_failed: str
+    command_stopped: str
     not_an_agents_room: str
     #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
     roles: Mapping[str, str]

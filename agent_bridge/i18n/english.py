@@ -201,13 +201,28 @@ ENGLISH = Texts(
     upstream_perhaps_http="{upstream} could not be reached within {seconds:g} s: perhaps its url begins with http://",
     upstream_perhaps_https="{upstream} sent no HTTP response: perhaps its url begins with https://",
     upstream_command="{upstream} did not carry a command out",
-    upstream_no_websocket="{upstream} has no WebSocket at /ws ({status}): is its url the one of an App Server?",
+    upstream_no_websocket=(
+        "{upstream} has no WebSocket at /ws ({status}): its url has to be the address that letta server prints"
+    ),
     upstream_origin="{upstream} refuses the WebSocket ({status}): perhaps a proxy or the key headers adds an Origin",
-    upstream_upgrade="{upstream} refuses the WebSocket ({status}): it speaks another version of the protocol",
-    letta_version="{upstream} speaks version {version} of the App Server protocol, and the bridge speaks version 1",
-    letta_lacks="{upstream} lacks capabilities that the bridge needs: {capabilities}",
+    upstream_upgrade=(
+        "{upstream} refuses the WebSocket ({status}): it speaks another version of the protocol; install another "
+        "version of Letta, or set kind: openai"
+    ),
+    letta_version=(
+        "{upstream} speaks version {version} of the App Server protocol, and the bridge speaks version 1; install a "
+        "version of Letta that does, or set kind: openai"
+    ),
+    letta_lacks=(
+        "{upstream} lacks capabilities that the bridge needs: {capabilities}; install the newest version of Letta, or "
+        "set kind: openai"
+    ),
     letta_not_accepted="{upstream} does not accept the message yet",
     letta_interrupted="the connection was lost after the agent had used a tool: the answer may not be complete",
+    letta_large_event=(
+        "the server ended the connection, because a tool had more than {limit} MB of arguments or of output: "
+        "the answer may not be complete"
+    ),
     decision_unanswered="{upstream} did not answer after the decision about the tool: the answer is not complete",
     letta_decided_elsewhere="{upstream} did not wait for the decision about the tool: the answer is not complete",
     begun_elsewhere="{upstream} had another kind when the answer began: the agent may have used tools",
@@ -255,6 +270,10 @@ ENGLISH = Texts(
     list_no_ids=(
         '{upstream} answered GET /models with a list in which no entry has an id instead of {{"data": [{{"id": …}}]}}; '
         "is its url correct? It usually ends in /v1"
+    ),
+    list_no_rest=(
+        "{upstream} has no list of agents at /v1/agents/ ({status}): kind: letta_v1 needs the url of Letta Cloud or of "
+        "Letta's server 0.16, and an App Server needs kind: letta"
     ),
     list_repeats="{upstream} lists the same agents on every page",
     history_repeats="{upstream} returns the same messages on every page",

@@ -49,6 +49,7 @@ ENGLISH_COMMANDS = CommandTexts(
     unknown_command_help="There is no command `{word}`. `{prefix} help` lists the commands.",
     command_not_permitted="`{word}` is for {role} only. Please ask {admin}.",
     command_failed="`{word}` failed: {cause}.",
+    command_stopped="`{command}` is stopped.",
     not_an_agents_room="Please send this command in an agent's room.",
     roles={"member": "members", "moderator": "moderators", "admin": "admins", "owner": "owners"},
     no_agents_yet="There are no agents yet.",

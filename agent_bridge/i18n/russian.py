@@ -226,15 +226,30 @@ RUSSIAN = Texts(
     ),
     upstream_perhaps_https="сервер {upstream} не прислал ответ HTTP: возможно, его url начинается с https://",
     upstream_command="сервер {upstream} не выполнил команду",
-    upstream_no_websocket="у сервера {upstream} нет WebSocket по адресу /ws ({status}): это url сервера App Server?",
+    upstream_no_websocket=(
+        "у сервера {upstream} нет WebSocket по адресу /ws ({status}): его url — это адрес, который выводит letta server"
+    ),
     upstream_origin=(
         "сервер {upstream} отклоняет WebSocket ({status}): возможно, прокси или ключ headers добавляет Origin"
     ),
-    upstream_upgrade="сервер {upstream} отклоняет WebSocket ({status}): у него другая версия протокола",
-    letta_version="сервер {upstream} использует версию {version} протокола App Server, а мост — версию 1",
-    letta_lacks="серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}",
+    upstream_upgrade=(
+        "сервер {upstream} отклоняет WebSocket ({status}): у него другая версия протокола; нужна другая версия Letta "
+        "или kind: openai"
+    ),
+    letta_version=(
+        "сервер {upstream} использует версию {version} протокола App Server, а мост — версию 1; нужна версия Letta с "
+        "этим протоколом или kind: openai"
+    ),
+    letta_lacks=(
+        "серверу {upstream} не хватает возможностей, которые нужны мосту: {capabilities}; нужна новейшая версия Letta "
+        "или kind: openai"
+    ),
     letta_not_accepted="сервер {upstream} пока не принимает сообщение",
     letta_interrupted="соединение прервалось после того, как агент применил инструмент: ответ может быть неполным",
+    letta_large_event=(
+        "сервер закрыл соединение, потому что аргументы или результат инструмента больше {limit} МБ: ответ может быть "
+        "неполным"
+    ),
     decision_unanswered="сервер {upstream} не ответил после решения об инструменте: ответ неполный",
     letta_decided_elsewhere="сервер {upstream} не дождался решения об инструменте: ответ неполный",
     begun_elsewhere="{upstream} был другого типа, когда начался ответ: агент мог применить инструменты",
@@ -280,6 +295,10 @@ RUSSIAN = Texts(
     list_no_ids=(
         "сервер {upstream} ответил на GET /models списком, в котором ни у одной записи нет id, "
         'вместо {{"data": [{{"id": …}}]}}; верен ли его url? Обычно он заканчивается на /v1'
+    ),
+    list_no_rest=(
+        "на сервере {upstream} нет списка агентов по адресу /v1/agents/ ({status}): для kind: letta_v1 нужен url Letta "
+        "Cloud или сервера Letta 0.16, а для App Server — kind: letta"
     ),
     list_repeats="сервер {upstream} перечисляет на каждой странице одних и тех же агентов",
     history_repeats="сервер {upstream} возвращает на каждой странице одни и те же сообщения",

@@ -49,6 +49,7 @@ RUSSIAN_COMMANDS = CommandTexts(
     unknown_command_help="Команды `{word}` нет. Список команд: `{prefix} help`.",
     command_not_permitted="Команда `{word}` доступна только {role}. Если она вам нужна, напишите {admin}.",
     command_failed="Команду `{word}` выполнить не удалось: {cause}.",
+    command_stopped="Команда `{command}` остановлена.",
     not_an_agents_room="Пожалуйста, отправьте эту команду в комнате агента.",
     # Dative, after «доступна только».
     roles={"member": "участникам", "moderator": "модераторам", "admin": "администраторам", "owner": "владельцам"},

@@ -41,7 +41,8 @@ from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.transport.letta_past import otid_of
 from support.conditions import eventually
 from support.fault_server import Reply
-from support.letta_v1_questions import connected, decided, leave_at_approval, read
+from support.letta_v1_questions import connected, decided, leave_at_approval
+from support.questions import read
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import Tool, says, waits_for
 from support.upstream_kinds import DEADLINE

@@ -18,7 +18,7 @@ from agent_bridge.upstream.answer import RunStarted, TextDelta
 from contract import upstream_suite as suite
 from support.answer_chunks import ScriptedChatFormat
 from support.conditions import eventually
-from support.letta_v1_questions import DEADLINE
+from support.questions import DEADLINE
 from support.scripted_upstream import says, waits_for
 from support.upstream_kinds import QUESTION, Kind, ask
 

@@ -64,7 +64,10 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
         [
-            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it.",
+            (
+                "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it. "
+                "kind: letta also takes the address of the WebSocket, ws://localhost:4500."
+            ),
         ],
     ),
     "text for a whole number": (
@@ -219,6 +222,15 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "URL": (
         "  - name: other\n    url: localhost:1416\n",
         ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
+    "URL of a WebSocket": (
+        "  - name: other\n    kind: letta_v1\n    url: ws://localhost:4500/ws\n",
+        [
+            (
+                "config.yaml:12: upstreams[1].url: is the address of a WebSocket, which only kind: letta uses; set "
+                "kind: letta, or write an http:// or https:// URL"
+            ),
+        ],
     ),
     "port of a URL": (
         "  - name: other\n    url: http://localhost:99999/v1\n",
@@ -598,6 +610,21 @@ def test_yaml_in_other_shapes(file: Path) -> None:
     assert {upstream.url for upstream in config.upstreams} == {"http://localhost:1416/v1"}
     assert config.permissions == {"*": Role.NONE, "example.org": Role.MEMBER, "@a:[::1]:8448": Role.OWNER}
     assert not config.space.enabled
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("ws://localhost:4500", "http://localhost:4500"),
+        ("WSS://letta.example.org/ws/", "https://letta.example.org"),
+        ("http://localhost:4500/ws", "http://localhost:4500"),
+        ("wss://example.org/letta/ws", "https://example.org/letta"),
+        ("http://localhost:4500/", "http://localhost:4500"),
+    ],
+)
+def test_an_app_server_is_named_by_its_websocket_too(file: Path, written: str, url: str) -> None:
+    file.write_text(f"{GOOD}  - {{name: app, kind: letta, url: '{written}'}}\n")
+    assert load(file, {}).upstreams[1].url == url
 
 
 def test_open_permissions_are_no_error(file: Path) -> None:

@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.payloads import InvitationPayload
@@ -71,7 +72,7 @@ class InviteHandler:
         """Close the turn: the person sees that the invitation is not answered."""
         await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
-    async def _answer(self, turn: Turn) -> str | None:
+    async def _answer(self, turn: Turn) -> Reply | None:
         """Answer the invitation and return the greeting; None if the bot is not in the room."""
         if not isinstance(turn.payload, InvitationPayload):
             raise TypeError(f"turn {turn.key} is not an invitation")
@@ -93,8 +94,8 @@ class InviteHandler:
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
         if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
-            return self._texts.encrypted
-        return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+            return Reply(self._texts.encrypted)
+        return Reply(self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix))
 
     async def _room_to_compare(self, room_id: str, invited: str) -> str | None:
         """Return the agent's room whose comparison brings *invited* back into *room_id*, or enters it as its successor.

@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.answers import Reply
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
@@ -50,7 +51,7 @@ class RefusalHandler:
             await self._mark(turn, refusal)
             return
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        if not await outbox.reply_once(partial(self._text, turn, refusal), to=refusal.target or turn.event_id):
+        if not await outbox.reply_once(partial(self._reply, turn, refusal), to=refusal.target or turn.event_id):
             # The sender's next message is decided again: an administrator may have invited the sender by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
@@ -67,6 +68,10 @@ class RefusalHandler:
             # The message was redacted, or has the reaction already.
             _log.info("a message was not marked", room=turn.room_id, error=str(error))
         await self._turns.finish(turn, TurnState.DONE, {})
+
+    async def _reply(self, turn: Turn, refusal: RefusalPayload) -> Reply | None:
+        text = await self._text(turn, refusal)
+        return None if text is None else Reply(text)
 
     async def _text(self, turn: Turn, refusal: RefusalPayload) -> str | None:
         texts = self._texts

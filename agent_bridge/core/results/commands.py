@@ -128,6 +128,14 @@ class CommandFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandStopped:
+    """A person ended the command."""
+
+    #: Its first words.
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoomAddress:
     """A room, and a server through which it can be joined."""
 
@@ -359,6 +367,7 @@ Result: TypeAlias = (
     AgentList
     | CommandFailed
     | CommandList
+    | CommandStopped
     | Dropped
     | FailedTurns
     | HasEntry

@@ -76,13 +76,14 @@ WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind = 'message'
 -- its own thread; if there are none, those in the thread with the oldest message. It means no message that was said
 -- after it. A question that was collected is answered by the turn that it was collected into. The request also means the
 -- edits and the requests for another answer that wait for these answers. If the other messages of an answer were to be
--- asked again after a redaction, they are not, and nothing of the answer stays.
+-- asked again after a redaction, they are not, and nothing of the answer stays. A command in the lane of an agent ends
+-- like an answer.
 WITH head AS (
     SELECT DISTINCT ON (t.conversation) coalesce(m.collected_into, m.id) AS id, t.position, c.thread_id
     FROM turn t JOIN conversation c ON c.id = t.conversation
-         JOIN turn m ON m.id = CASE WHEN t.kind = 'message' THEN t.id ELSE t.target END
+         JOIN turn m ON m.id = CASE WHEN t.kind IN ('message', 'command') THEN t.id ELSE t.target END
     WHERE %(target)s::text IS NULL AND c.room_id = %(room_id)s AND c.lane_kind = 'agent'
-      AND t.kind IN ('message', 'edit', 'again') AND t.open
+      AND t.kind IN ('message', 'command', 'edit', 'again') AND t.open
       AND t.position < coalesce((SELECT min(position) FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
     ORDER BY t.conversation, t.position
 ), meant AS (
@@ -95,7 +96,9 @@ WITH head AS (
     SELECT id FROM head
     WHERE thread_id = (SELECT thread_id FROM head ORDER BY (thread_id = %(thread)s) DESC, position LIMIT 1)
 ), answered AS MATERIALIZED (
-    SELECT id FROM turn WHERE id IN (SELECT id FROM meant) AND kind = 'message' ORDER BY id FOR UPDATE
+    SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.id IN (SELECT id FROM meant) AND (t.kind = 'message' OR (t.kind = 'command' AND c.lane_kind = 'agent'))
+    ORDER BY t.id FOR UPDATE OF t
 ), change AS (
     SELECT change.id FROM answered JOIN turn m ON m.id = answered.id OR m.collected_into = answered.id
          JOIN turn change ON change.target = m.id
