@@ -231,6 +231,8 @@ turn = Table(
     ),
     Column("collected_into", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="answered with this one"),
     Column("waiting_event_id", Text, comment="reaction that shows that it waits; empty: intended, perhaps sent"),
+    Column("waiting_place", Integer, comment="place in its lane that this reaction shows"),
+    Column("waiting_shown_at", DateTime(timezone=True), comment="when this reaction was intended"),
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("begun_as", Text, comment="kind of the upstream that has begun to answer it, since it was asked last"),
