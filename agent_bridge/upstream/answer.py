@@ -32,6 +32,8 @@ class AnswerRequest:
     never_ran: frozenset[str] = frozenset()
     #: References of requests for which earlier attempts at the turn sent such a word, so that the tools may have run.
     allowed: frozenset[str] = frozenset()
+    #: References of undecided requests of earlier questions whose answers people have ended: they are refused.
+    withdrawn: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
 

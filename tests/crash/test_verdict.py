@@ -108,6 +108,7 @@ def test_changes_threads_and_marks_are_judged(
         pytest.param([("1.4", "⚠️"), ("1.2", "🛑"), ("1.2", "🛑")], {"stuck": 1}, id="stopped, and the offer to stop"),
         pytest.param([("1.4", "⚠️"), ("1.3", "🛑")], {}, id="the offer to stop a redacted question"),
         pytest.param([("1.4", "⚠️"), ("1.1", "⏳")], {"stuck": 1}, id="it waits for ever"),
+        pytest.param([("1.4", "⚠️"), ("1.1", "⏳ 9+")], {"stuck": 1}, id="it waits behind others for ever"),
         pytest.param([("1.4", "⚠️"), ("1.4", "🔁")], {}, id="the offer to ask again"),
         pytest.param([("1.4", "⚠️"), ("1.1", "🔁")], {"stuck": 1}, id="never asked again"),
         pytest.param([("1.4", "⚠️"), ("1.4", "🔁"), ("1.4", "🔁")], {"stuck": 1}, id="offered twice"),

@@ -114,7 +114,7 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
     offered: Counter[str | None] = Counter()
     stops: Counter[str | None] = Counter()
     for about, reaction in reactions:
-        if reaction == WAITING_REACTION:
+        if reaction.startswith(WAITING_REACTION):
             stuck.append(f"{about}: {reaction} stayed")
         elif reaction == Change.AGAIN:
             offered[about] += 1

@@ -15,7 +15,7 @@ from agent_bridge.store.rooms import Rooms
 from support.conditions import eventually
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
-from support.scripted_upstream import ScriptedUpstream, Tool, until_cancelled, waits_for
+from support.scripted_upstream import Reasoning, ScriptedUpstream, Tool, until_cancelled, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,8 +106,6 @@ async def test_messages_before_the_first_word_get_one_answer(shared: SharedBridg
 
 async def test_an_answer_without_words_is_visibly_interrupted(shared: SharedBridge) -> None:
     async with ScriptedUpstream("thinker") as upstream, interrupting(shared, upstream) as talk:
-        from support.scripted_upstream import Reasoning
-
         upstream.scripts.append(until_cancelled(asyncio.Event(), Reasoning("hm")))
         await talk.say("a riddle")
         await talk.person.wait_for(lambda: talk.answers)
@@ -220,22 +218,56 @@ async def test_a_conversation_of_letta_takes_the_message_that_interrupts(
         assert over.is_set()
 
 
-async def test_an_answer_that_waits_for_a_decision_is_interrupted(harness: BridgeHarness, database_url: str) -> None:
-    upstream = ScriptedAppServer("Dora")
+@pytest.mark.parametrize(("kind", "server"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
+async def test_an_answer_that_waits_for_a_decision_is_interrupted(
+    harness: BridgeHarness, database_url: str, kind: str, server: type[ScriptedAppServer | ScriptedLettaV1]
+) -> None:
+    upstream = server("Dora")
     upstream.guarded = {"Bash"}
     async with (
         upstream,
-        harness.talk(database_url, upstream, lanes={"when_busy": "interrupt"}, kind="letta") as talk,
+        harness.talk(database_url, upstream, lanes={"when_busy": "interrupt"}, kind=kind) as talk,
     ):
         upstream.scripts.append(_uses_bash)
         await talk.say("look")
-        await talk.person.wait_for(lambda: [each for each in talk.answers if "wants to use" in each.body])
+        (card,) = await talk.person.wait_for(lambda: [each for each in talk.answers if "wants to use" in each.body])
         await talk.say("no, wait")
         await talk.wait_until_idle()
-        await talk.person.wait_for(lambda: bodies(talk)[-1] == "Echo: no, wait")
-        (card,) = [each for each in talk.answers if "Bash" in each.body]
+        await talk.person.wait_for(lambda: bodies(talk)[-1].endswith("Echo: no, wait"))
         await talk.person.wait_for(lambda: "any more" in card.body and not talk.room.reactions_to(card.event_id))
         assert upstream.verdicts == ["deny"]
+        await talk.say("and now?")
+        await talk.person.wait_for(lambda: bodies(talk)[-1] == "Echo: and now?")
+
+
+async def test_reactions_show_places_and_a_command_lists_ones_own(harness: BridgeHarness, shared: SharedBridge) -> None:
+    async with ScriptedUpstream("popular") as upstream, shared.talk(upstream) as talk, harness.person() as bob:
+        await talk.running.homeserver.invite(talk.room_id, bob.user_id)
+        await bob.join(talk.room_id)
+        await bob.wait_for(lambda: talk.room_id in bob.rooms)
+        gates = [asyncio.Event() for _ in range(2)]
+        upstream.scripts += [waits_for(gate, "first") for gate in gates]
+        await talk.say("one")
+        await talk.person.wait_for(lambda: talk.answers)
+        events = [await talk.say("two"), await bob.say(talk.room_id, "three"), await talk.say("four")]
+
+        def places(*keys: str) -> bool:
+            return [talk.room.reactions_to(event) for event in events] == [[key] if key else [] for key in keys]
+
+        await talk.person.wait_for(lambda: places("⏳", "⏳ 2", "⏳ 3"))
+        own = (await talk.command("queue")).splitlines()
+        assert own[0] == "Waiting in this room: 3 messages."
+        assert [line.rpartition(": ")[2] for line in own[2:]] == [
+            *("being answered", "place 1 in the queue", "place 3 in the queue"),
+        ]
+        own = (await talk.command("queue", bob)).splitlines()
+        assert [line.rpartition(": ")[2] for line in own[2:]] == ["place 2 in the queue"]
+        gates[0].set()
+        # A reaction stays for five seconds.
+        await talk.person.wait_for(lambda: places("", "⏳", "⏳ 2"))
+        gates[1].set()
+        await talk.wait_until_idle()
+        await talk.person.wait_for(lambda: places("", "", ""))
 
 
 async def _uses_bash(_question: str) -> AsyncIterator[Any]:

@@ -152,10 +152,11 @@ class Generation:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
         never_ran, allowed = await self._approvals.earlier(turn)
+        withdrawn = await self._approvals.withdrawn(turn, upstream)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
             request = self._request(turn, agent, question, limit, number)
-            request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
+            request = replace(request, never_ran=never_ran, allowed=allowed, withdrawn=withdrawn, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)

@@ -352,6 +352,7 @@ approval = Table(
     CheckConstraint("verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')", name="verdict"),
     comment="requests of agents for a decision about a tool call",
 )
+Index("approval_withdrawn_idx", approval.c.turn, postgresql_where=text("verdict = 'withdrawn'"))
 
 dead_letter = Table(
     "dead_letter",
