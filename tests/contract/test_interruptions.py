@@ -326,3 +326,13 @@ async def test_the_room_decides_whether_messages_interrupt(database: Database) -
     await database.execute("UPDATE turn SET stop = NULL, stopped_by = NULL")
     await intake.take("t3", [said("$3")])
     assert await stop_of(database, "$1") == (None, None)
+
+
+async def test_a_message_that_is_redacted_at_once_interrupts_nothing(database: Database) -> None:
+    await add_agent(database)
+    intake = real_intake(database)
+    await Rooms(database).set_when_busy(ROOM, WhenBusy.INTERRUPT)
+    await claimed(database, intake)
+    await intake.take("t2", [said("$2"), said("$r", type="m.room.redaction", redacts="$2", content={})])
+    assert await stop_of(database, "$1") == (None, None)
+    assert await order(database) == ["$1"]

@@ -199,6 +199,20 @@ async def test_an_interrupted_question_can_be_asked_again(shared: SharedBridge) 
         assert upstream.questions[:3] == ["first", "second", "first"]
 
 
+async def test_an_answer_that_is_given_again_keeps_its_place(shared: SharedBridge) -> None:
+    async with ScriptedUpstream("steady") as upstream, interrupting(shared, upstream) as talk:
+        first = await talk.say("first")
+        await talk.wait_for_answers(1)
+        upstream.scripts.append(until_cancelled(asyncio.Event()))
+        await talk.person.react(talk.room_id, first, "🔁")
+        await asked(upstream, 2)
+        await talk.say("second")
+        await talk.wait_for_answers(2)
+        # An answer to both would be an edit of the message above the second question.
+        assert bodies(talk) == ["Echo: first", "Echo: second"]
+        assert upstream.questions == ["first", "first", "first", "second"]
+
+
 @pytest.mark.parametrize(("kind", "server"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
 async def test_a_conversation_of_letta_takes_the_message_that_interrupts(
     harness: BridgeHarness, database_url: str, kind: str, server: type[ScriptedAppServer | ScriptedLettaV1]

@@ -49,14 +49,15 @@ RETURNING event_id, conversation, CASE WHEN (
 ) THEN pg_notify('agent_bridge', 'waiting') END
 
 -- interrupt --
--- End the answers that are given in the lanes %(lanes)s because of the new messages %(events)s there. A message that waits
--- for its next attempt is not being answered. Several files that one person sends within %(together)s seconds of each other
+-- End the answers that are given in the lanes %(lanes)s because of the new messages %(events)s there; not because of one
+-- that the same transaction has redacted. A message that waits for its next attempt is not being answered. Several files that one person sends within %(together)s seconds of each other
 -- are one question, and do not interrupt each other; a voice message is a question by itself. An answer that was
 -- interrupted already is written again: its worker may be about to forget that, with a lock on it (see `join`).
 WITH new AS (
     SELECT id, event_id, conversation, sender, said_at, position,
            payload ? 'file' AND NOT (payload -> 'file' ->> 'voice')::boolean AS is_file
     FROM turn WHERE conversation = ANY(%(lanes)s) AND event_id = ANY(%(events)s) AND kind = 'message'
+      AND state = 'queued' AND stop IS NULL
 ), ended AS (
     SELECT DISTINCT ON (head.id) head.id, new.event_id
     FROM new JOIN turn head ON head.conversation = new.conversation AND head.open AND head.position < new.position
