@@ -206,6 +206,7 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: Clients) -> _In
         stores.lanes,
         rules,
         max_queued=config.lanes.max_queued_per_room,
+        when_busy=config.lanes.when_busy,
     )
     backfill = Backfill(
         clients.homeserver,
@@ -333,6 +334,7 @@ def _build_commands(
         namespace=settings.namespace,
         permissions=settings.config.permissions,
         upstreams={each.name: upstream for upstream, each in clients.upstreams},
+        when_busy=settings.config.lanes.when_busy,
     )
     handler = CommandHandler(services, all_commands(), cancellations, renderer, settings.texts)
     return _Commands(handler=handler, traces=traces, renderer=renderer)
@@ -380,7 +382,8 @@ def _build_leader(
         "pruner": Pruner(stores.database, config.retention).run,
     }
     if config.lanes.show_waiting:
-        duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
+        waiting = WaitingMessages(stores.database, config.lanes.when_busy)
+        duties["waiting"] = WaitingReactions(homeserver, waiting, stores.signals).run
     if config.presence is None:
         duties["presence"] = ActivityPresence(
             homeserver, stores.agents, settings.texts, per_second=config.presence_per_second

@@ -3,7 +3,7 @@
 ========================= ========================================================== =====================
 annotation                words                                                      usage line
 ========================= ========================================================== =====================
-a ``StrEnum``             one of its values, in any case                             ``queue|collect``
+a ``StrEnum``             one of its values, in any case                             ``edits|off``
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``

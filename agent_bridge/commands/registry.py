@@ -25,6 +25,7 @@ from agent_bridge.core.results.commands import (
     UnknownCommand,
     WrongRoom,
 )
+from agent_bridge.core.rooms import WhenBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -82,6 +83,8 @@ class CommandServices:
     permissions: Mapping[str, Role]
     #: By name.
     upstreams: Mapping[str, Upstream]
+    #: The configured treatment of messages that arrive during an answer.
+    when_busy: WhenBusy = WhenBusy.QUEUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,14 @@ from agent_bridge.core.results.commands import (
     FailedTurns,
     Group,
     OpenTurns,
+    QueuePlace,
     Retried,
     RetriedAll,
+    RoomQueue,
     StopRequested,
     TurnChange,
     TurnNotFound,
+    WrongRoom,
 )
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.roles import Role
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     #: Changes the turn with this row id for the event of a command; returns its lane, None when that is not possible.
     Change = Callable[[Connection, int, str], Awaitable[int | None]]
 
-_ROWS = 50
+_ROWS, _OWN_ROWS = 50, 10
 #: The reference to every turn that failed, and the turns that one command retries.
 _ALL, _AT_ONCE = "all", 200
 #: The states in which a turn is retried, and those in which it is dropped, rather than the other turns of its event.
@@ -45,9 +48,11 @@ async def stop(ctx: CommandContext) -> StopRequested:
     return StopRequested(await ctx.services.turn_admin.stopped_by(ctx.event_id))
 
 
-@command("queue", group=Group.MESSAGES, role=Role.ADMIN)
-async def queue(ctx: CommandContext) -> OpenTurns:
-    """List the open turns. Only reads."""
+@command("queue", group=Group.MESSAGES, role=Role.MEMBER)
+async def queue(ctx: CommandContext) -> OpenTurns | RoomQueue | WrongRoom:
+    """List the open turns; for people who are no admins, their own in this room. Only reads."""
+    if ctx.role < Role.ADMIN:
+        return await _room_queue(ctx) if ctx.in_agent_room else WrongRoom("queue")
     found = [turn_entry(each) for each in await ctx.services.turn_admin.open(_ROWS + 1)]
     return OpenTurns(tuple(found[:_ROWS]), has_more=len(found) > _ROWS)
 
@@ -84,6 +89,14 @@ async def drop(ctx: CommandContext, turn: MessageReference) -> Dropped | TurnNot
 async def why(ctx: CommandContext, message: MessageReference) -> Trace | NoTrace:
     """Trace a message. Only reads."""
     return await ctx.services.traces.find(message)
+
+
+async def _room_queue(ctx: CommandContext) -> RoomQueue:
+    """Return the number of messages that wait in the room, and the places of those of the caller."""
+    found = await ctx.services.turn_admin.in_room(ctx.room_id, ctx.services.when_busy)
+    own = [QueuePlace(each.state, each.attempts, each.age, each.place) for each in found if each.sender == ctx.sender]
+    waiting = sum(each.state is TurnState.QUEUED for each in found)
+    return RoomQueue(waiting, tuple(own[:_OWN_ROWS]), has_more=len(own) > _OWN_ROWS)
 
 
 async def _change(

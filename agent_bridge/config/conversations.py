@@ -75,7 +75,8 @@ class LanesConfig(Section):
     when_busy: WhenBusy = Field(
         WhenBusy.QUEUE,
         description="Messages that arrive while the agent answers. queue: each message gets an answer. collect: one "
-        "answer for all of them. !ab busy changes it for a room.",
+        "answer for all of them. interrupt: the running answer ends, and the message is answered next. !ab busy "
+        "changes it for a room.",
     )
     max_queued_per_room: StrictInt = Field(
         100, ge=1, description="Maximum number of waiting messages in a room. The room is told if a message is refused."

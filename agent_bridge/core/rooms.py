@@ -63,6 +63,8 @@ class Room:
     commands: Mapping[str, int] = field(default_factory=dict)
     #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
     answered_by: Mapping[str, int] = field(default_factory=dict)
+    #: The treatment of messages that arrive during an answer; None: as configured.
+    when_busy: WhenBusy | None = None
 
 
 class RoomProblem(StrEnum):
@@ -115,6 +117,10 @@ _SILENCING = frozenset(
 )
 
 
+#: Seconds between two files of one person that were sent together: they are one question.
+FILES_TOGETHER = 10.0
+
+
 class WhenBusy(StrEnum):
     """The treatment of messages that arrive while an agent answers."""
 
@@ -122,6 +128,13 @@ class WhenBusy(StrEnum):
     QUEUE = "queue"
     #: Those that wait are answered together, as one.
     COLLECT = "collect"
+    #: Each ends the running answer, and those that wait are answered together.
+    INTERRUPT = "interrupt"
+
+    @property
+    def collects(self) -> bool:
+        """Whether the messages that wait are answered together."""
+        return self is not WhenBusy.QUEUE
 
 
 class JoinRule(StrEnum):

@@ -50,7 +50,7 @@ class TurnState(StrEnum):
     DONE = "done"
     #: People were told that there is no answer, or no complete one.
     FAILED = "failed"
-    #: A person ended it; people saw the part of the answer that existed.
+    #: A person or the next message ended it; people saw the part of the answer that existed.
     STOPPED = "stopped"
     #: Became a part of another turn, which answers both.
     COLLECTED = "collected"
@@ -61,6 +61,8 @@ class StopReason(StrEnum):
 
     #: A person stopped it: the part of the answer that exists is kept.
     STOPPED = "stopped"
+    #: The next message of its lane interrupted it: the part of the answer that exists is kept.
+    INTERRUPTED = "interrupted"
     #: An administrator dropped it.
     DROPPED = "dropped"
     #: The question was edited; it is asked again.

@@ -125,6 +125,8 @@ class Texts:
     failed_midway: str
     truncated: str
     stopped: str
+    interrupted: str
+    interruption_ends: str
     rest_as_file: str
     retried_edit_past: str
     details: str

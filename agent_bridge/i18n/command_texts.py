@@ -95,6 +95,11 @@ class CommandTexts:
     #: By :class:`~agent_bridge.core.approvals.DecisionResult`.
     decided: Mapping[str, str]
     queue_empty: str
+    #: The messages of one person in a room: the head, a line, its ``{state}``, and the words in place of lines.
+    queue_head: str
+    queue_own: str
+    queue_place: str
+    queue_others: str
     none_failed: str
     retried_all: str
     retried_more: str

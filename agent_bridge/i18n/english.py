@@ -141,6 +141,8 @@ ENGLISH = Texts(
     failed_midway="⚠️ The answer ends here: {cause}.",
     truncated="The answer was cut off at the agent's length limit.",
     stopped="(stopped)",
+    interrupted="(interrupted by the next message)",
+    interruption_ends="the message that interrupted it does not end it any more",
     rest_as_file="The rest of this answer is in the file below.",
     retried_edit_past=(
         "This message already has an answer, and the conversation has continued since, so the answer does not change. "

@@ -26,10 +26,12 @@ from agent_bridge.core.results.commands import (
     NotPermitted,
     NotReconnected,
     OpenTurns,
+    QueuePlace,
     Reconnected,
     Result,
     Retried,
     RetriedAll,
+    RoomQueue,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -88,6 +90,7 @@ class ResultRenderer:
             Reconnected: self._reconnected,
             Retried: self._retried,
             RetriedAll: self._retried_all,
+            RoomQueue: self._room_queue,
             ServerCommandDone: lambda result: render_done(result, texts),
             ServerCommandList: lambda result: render_list(result, texts, prefix),
             ServerCommandRefused: lambda result: render_refused(result, texts, prefix),
@@ -232,6 +235,22 @@ class ResultRenderer:
         lines = [self._turn(each, open_state(each, self._texts)) for each in result.turns]
         return self._list(lines, has_more=result.has_more)
 
+    def _room_queue(self, result: RoomQueue) -> str:
+        texts = self._texts
+        if not (result.waiting or result.own):
+            return texts.commands.queue_empty
+        head = texts.commands.queue_head.format(messages=texts.count(result.waiting, texts.message))
+        lines = [
+            texts.commands.queue_own.format(number=number, state=self._place(each), age=texts.duration(each.age))
+            for number, each in enumerate(result.own, 1)
+        ]
+        return "\n\n".join([head, self._list(lines, has_more=result.has_more) or texts.commands.queue_others])
+
+    def _place(self, own: QueuePlace) -> str:
+        if own.state is TurnState.QUEUED and not own.attempts:
+            return self._texts.commands.queue_place.format(place=own.place)
+        return open_state(own, self._texts)
+
     def _failed_turns(self, result: FailedTurns) -> str:
         if not result.turns:
             return self._texts.commands.none_failed
@@ -300,7 +319,7 @@ class ResultRenderer:
         return [f"- {upstream_status(health, self._texts, self._prefix)}" for health in result.upstreams]
 
 
-def open_state(turn: TurnEntry, texts: Texts) -> str:
+def open_state(turn: TurnEntry | QueuePlace, texts: Texts) -> str:
     """Return a few words about the state of an open turn."""
     match turn.state:
         case TurnState.RUNNING:

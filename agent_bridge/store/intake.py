@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import RefusalPayload
-from agent_bridge.store.payloads import encode
+from agent_bridge.core.rooms import FILES_TOGETHER
+from agent_bridge.store.payloads import encode, encode_step
 from agent_bridge.store.postgres.locks import ROOM
 from agent_bridge.store.postgres.statements import Statements
 
@@ -66,6 +67,20 @@ class IntakeStore:
         for row in await cursor.fetchall():
             lanes.setdefault(row["event_id"], []).append(row["conversation"])
         return lanes
+
+    async def interrupt(self, connection: Connection, event_ids: Collection[str], lanes: Collection[int]) -> None:
+        """End the answers that are given in *lanes*, because of the new messages *event_ids* there.
+
+        Within the caller's transaction, which has written the messages. Files that one person sends together do not
+        interrupt each other.
+        """
+        values = {
+            "events": list(event_ids),
+            "lanes": list(lanes),
+            "together": FILES_TOGETHER,
+            "step": encode_step("interrupted"),
+        }
+        await connection.execute(_SQL["interrupt"], values)
 
     async def known(self, event_ids: Collection[str], connection: Connection | None = None) -> set[str]:
         """Return those of *event_ids* that have a turn or were ignored; *connection*: as its transaction sees them."""

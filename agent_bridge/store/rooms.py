@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room
+from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room, WhenBusy
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.rooms import Streaming, WhenBusy
+    from agent_bridge.core.rooms import Streaming
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("rooms")
@@ -21,7 +21,9 @@ _SQL = Statements("rooms")
 
 def _room(row: DictRow) -> Room:
     participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
-    return Room(**{**row, "kind": KindName(row["kind"]), "participants": tuple(participants)})
+    when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
+    values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
+    return Room(**{**row, **values})
 
 
 class Rooms:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.results.traces import Step
+    from agent_bridge.core.rooms import WhenBusy
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("turn_admin")
@@ -63,6 +64,19 @@ class TurnSummary:
     head: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenMessage:
+    """A message that waits or is being answered, as the people of its room may know it."""
+
+    sender: str
+    state: TurnState
+    attempts: int
+    #: Seconds since it was sent.
+    age: float
+    #: The number of messages ahead, at least 1.
+    place: int
+
+
 def _summary(row: DictRow) -> TurnSummary:
     values = {
         "kind": TurnKind(row["kind"]),
@@ -82,6 +96,15 @@ class TurnAdmin:
     async def open(self, limit: int) -> list[TurnSummary]:
         """Return the first *limit* messages that are open, by lane, in the order in which they will be claimed."""
         return await self.summaries(await self._ids(_SQL["open"], {"limit": limit}))
+
+    async def in_room(self, room_id: str, when_busy: WhenBusy) -> list[OpenMessage]:
+        """Return the messages of a room that are open, in the order in which they will be claimed.
+
+        *when_busy* is the configured treatment of waiting messages, for a room without one of its own.
+        """
+        values = {"room_id": room_id, "when_busy": when_busy}
+        rows = await self._database.rows(_SQL["in_room"], values)
+        return [OpenMessage(**{**row, "state": TurnState(row["state"])}) for row in rows]
 
     async def failed(self, limit: int) -> list[TurnSummary]:
         """Return the last *limit* turns that failed, newest first."""

@@ -119,6 +119,27 @@ class Turns:
         payloads = {row["id"]: decode(row["kind"], row["payload"]) for row in rows if row["id"] is not None}
         return [replace(each, payload=payloads[each.id]) for each in waits if each.id in payloads]
 
+    async def join(self, turn: Turn, *, collects: bool = True) -> tuple[Turn, str] | None:
+        """Forget that messages interrupt *turn*, which the agent has not begun to answer.
+
+        *collects*: the messages that wait behind it become parts of it. Return the turn with the present content of its
+        messages, and the event id of the newest one. Return None if it has to end early for another reason, or if
+        another worker has taken it up.
+        """
+        values = {
+            "turn": turn.id,
+            "attempts": turn.attempts,
+            "collects": collects,
+            "step": encode_step("collected", turn=turn.key),
+        }
+        async with self._database.transaction() as connection:
+            await lock_messages(connection, turn.id)
+            rows = await rows_of(connection, _SQL["join"], values)
+        if not rows:
+            return None
+        payload, *collected = (decode(row["kind"], row["payload"]) for row in rows)
+        return replace(turn, payload=payload, collected=tuple(collected), stop=None), rows[-1]["event_id"]
+
     async def senders(self, turn: int) -> list[str]:
         """Return the user ids of the people whose messages *turn* answers."""
         return [row["sender"] for row in await self._database.rows(_SQL["senders"], {"turn": turn})]

@@ -35,6 +35,8 @@ class AnswerRequest:
     #: The system message, and the temperature, of the request; a stateful upstream uses no system message.
     system_prompt: str | None = None
     temperature: float | None = None
+    #: References of undecided requests of earlier questions whose answers people have ended: they are refused.
+    withdrawn: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
 

@@ -30,6 +30,7 @@ from agent_bridge.core.results.commands import (
     OpenTurns,
     Retried,
     RetriedAll,
+    RoomQueue,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -64,7 +65,7 @@ from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.jobs import idle_lanes, woken
 from support.records import NAMES, agent, wanted
 from support.scripted_app_server import ScriptedAppServer
-from support.turn_rows import BOB, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
+from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
 
 REGISTRY = all_commands()
+CAROL = "@carol:example.org"
 
 
 @pytest.fixture
@@ -129,7 +131,9 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "approve", "deny", "stop", "help"]
+    assert await names_of(services, Role.MEMBER) == [
+        *("agents", "invite", "approve", "deny", "stop", "queue", "help"),
+    ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
 
@@ -201,6 +205,29 @@ async def test_long_lists_say_that_there_is_more(services: CommandServices, data
     assert isinstance(result, OpenTurns)
     assert (len(result.turns), result.has_more) == (50, True)
     assert all(turn.age < 60 for turn in result.turns)
+
+
+async def test_members_see_their_own_places_in_the_queue_of_a_room(
+    services: CommandServices, database: Database
+) -> None:
+    agent = await add_agent(database)
+    senders = {"$1": BOB, "$2": CAROL, "$3": BOB, "$4": CAROL}
+    (lane,) = await accept(database, *(new(event, ROOM, agent, sender=by) for event, by in senders.items()))
+    await accept(database, new("$else", OTHER, agent, sender=CAROL))
+    await take(database, lane)
+    result = await give(services, "queue", role=Role.MODERATOR, sender=CAROL)
+    assert isinstance(result, RoomQueue)
+    assert (result.waiting, result.has_more) == (3, False)
+    assert [(each.state, each.place) for each in result.own] == [(TurnState.QUEUED, 1), (TurnState.QUEUED, 3)]
+    result = await give(services, "queue", role=Role.MEMBER)
+    assert isinstance(result, RoomQueue)
+    assert [(each.state, each.place) for each in result.own] == [(TurnState.RUNNING, 1), (TurnState.QUEUED, 2)]
+    assert await give(services, "queue", role=Role.MEMBER, sender="@dan:example.org") == RoomQueue(3, ())
+    assert await give(services, "queue", role=Role.MEMBER, in_agent_room=False) == WrongRoom("queue")
+    await Rooms(database).set_when_busy(ROOM, WhenBusy.COLLECT)
+    result = await give(services, "queue", role=Role.MEMBER, sender=CAROL)
+    assert isinstance(result, RoomQueue)
+    assert [each.place for each in result.own] == [1, 1]
 
 
 async def test_a_stop_is_reported_as_intake_wrote_it(services: CommandServices, database: Database) -> None:

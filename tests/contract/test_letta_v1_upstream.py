@@ -602,6 +602,23 @@ async def test_an_undecided_request_of_an_earlier_turn_is_asked_about_first(
     assert (len(server.questions), server.verdicts) == (2, ["allow"])
 
 
+async def test_an_undecided_request_of_an_answer_that_people_ended_is_refused(
+    server: ScriptedLettaV1, upstream: LettaV1Upstream
+) -> None:
+    server.guarded = {"Bash"}
+    server.scripts.extend([says(BASH, "Done."), says("Next")])
+    refs: list[str] = []
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
+        async for event in events:
+            if isinstance(event, ApprovalAsked):
+                refs.append(event.request.ref)
+                break
+    text, found = await decided(upstream, replace(NEXT, withdrawn=frozenset(refs)))
+    assert text == "Done.\n\nNext"
+    assert not [each for each in found if isinstance(each, ApprovalAsked)]
+    assert server.verdicts == ["deny"]
+
+
 async def test_closing_an_answer_withdraws_its_requests(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:
     server.guarded = {"Bash"}
     server.script = says(BASH, "Done.")

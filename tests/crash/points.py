@@ -56,10 +56,11 @@ class Step:
     picks: Picks = field(default=_any)
 
 
-#: By name: the methods that write the turn down or carry it out. The transaction of ``accept`` and ``wake`` is
-#: committed when ``intake`` ends.
+#: By name: the methods that write the turn down or carry it out. The transaction of ``accept``, ``interrupt`` and
+#: ``wake`` is committed when ``intake`` ends.
 STEPS = {
     "accept": Step(IntakeStore, "accept"),
+    "interrupt": Step(IntakeStore, "interrupt"),
     "wake": Step(Lanes, "wake"),
     "read": Step(Homeserver, "read"),
     "intend": Step(Turns, "intend"),
@@ -71,6 +72,7 @@ STEPS = {
     "redact": Step(Homeserver, "redact"),
     "search": Step(Homeserver, "messages"),
     "put_back": Step(Turns, "put_back"),
+    "join": Step(Turns, "join"),
     "finish": Step(Turns, "finish"),
 }
 #: Steps outside of these, where the process does not know the turn yet.

@@ -90,7 +90,7 @@ def test_a_signature_specifies_the_arguments() -> None:
         """Do nothing."""
 
     assert [parameter.argument for parameter in parameters_of(function)] == [
-        Argument("mode", required=True, choices=("queue", "collect")),
+        Argument("mode", required=True, choices=("queue", "collect", "interrupt")),
         Argument("agent", required=True),
         Argument("user", required=False),
         Argument("all", required=False, is_flag=True),

@@ -61,7 +61,7 @@ def test_the_commands() -> None:
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
         "letta": Role.ADMIN,
-        "queue": Role.ADMIN,
+        "queue": Role.MEMBER,
         "failed": Role.ADMIN,
         "retry": Role.ADMIN,
         "drop": Role.ADMIN,

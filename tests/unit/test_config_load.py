@@ -156,7 +156,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "when_busy": (
         "lanes:\n  when_busy: wait\n",
-        ["config.yaml:11: lanes.when_busy: must be 'queue' or 'collect'"],
+        ["config.yaml:11: lanes.when_busy: must be 'queue', 'collect' or 'interrupt'"],
     ),
     "nothing may wait": (
         "lanes:\n  max_queued_per_room: 0\n  max_message_age: 0\n",

@@ -87,6 +87,18 @@ NO_ANSWER = "⚠️ No answer: the server is busy."
             TurnState.STOPPED,
             id="activity does not outlive a stop",
         ),
+        pytest.param(
+            Outcome("Half an", stopped=StopReason.INTERRUPTED),
+            [Op(0, "Half an\n\n*(interrupted by the next message)*")],
+            TurnState.STOPPED,
+            id="interrupted",
+        ),
+        pytest.param(
+            Outcome("", stopped=StopReason.INTERRUPTED),
+            [Op(0, "(interrupted by the next message)", notice=True)],
+            TurnState.STOPPED,
+            id="interrupted before the first word",
+        ),
         pytest.param(Outcome("", stopped=StopReason.EDITED), [], TurnState.STOPPED, id="edited before the first word"),
         pytest.param(
             Outcome("Half", stopped=StopReason.EDITED), [Op(0, "Half")], TurnState.STOPPED, id="edited midway"
@@ -123,7 +135,9 @@ def test_ops_of_an_outcome(outcome: Outcome, ops: list[Op], state: TurnState) ->
     assert outcome.state is state
 
 
-@pytest.mark.parametrize("ended_by", [StopReason.STOPPED, StopReason.EDITED, StopReason.REDACTED])
+@pytest.mark.parametrize(
+    "ended_by", [StopReason.STOPPED, StopReason.INTERRUPTED, StopReason.EDITED, StopReason.REDACTED]
+)
 def test_the_tools_that_people_allowed_stay_below_an_answer_that_was_stopped(ended_by: StopReason) -> None:
     outcome = outcome_of(Attempt(ended_by=ended_by, activity=(*ACTIVITY, CARD)), ENGLISH)
     assert [op for op in outcome.ops(ENGLISH, 4) if op.part != 0] == [CARD]
@@ -353,6 +367,7 @@ def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
         (outcome_of(WHOLE, ENGLISH), True),
         (outcome_of(replace(WHOLE, remark="*(cut)*"), ENGLISH), True),
         (outcome_of(replace(WHOLE, ended_by=StopReason.STOPPED), ENGLISH), True),
+        (outcome_of(replace(WHOLE, ended_by=StopReason.INTERRUPTED), ENGLISH), True),
         (outcome_of(replace(WHOLE, ended_by=StopReason.EDITED), ENGLISH), False),
         (outcome_of(replace(WHOLE, ended_by=StopReason.REDACTED), ENGLISH), False),
         (outcome_of(replace(WHOLE, ended_by=BROKEN), ENGLISH), True),
@@ -365,6 +380,12 @@ def test_the_transcript_keeps_answers_that_people_saw(outcome: Outcome, *, kept:
     words = "" if outcome.error or outcome.stopped else "\n\n[image: cat.png]"
     said = [ChatMessage("user", "Where?"), ChatMessage("assistant", f"Here{words}")]
     assert outcome.transcript == (said if kept else [])
+
+
+def test_the_transcript_keeps_a_question_that_the_next_message_continues() -> None:
+    interrupted = replace(WHOLE, text="", files=(), ended_by=StopReason.INTERRUPTED)
+    assert outcome_of(interrupted, ENGLISH).transcript == [ChatMessage("user", "Where?")]
+    assert outcome_of(Attempt(ended_by=StopReason.INTERRUPTED), ENGLISH).transcript == []
 
 
 def test_the_transcript_keeps_an_answer_that_is_a_file() -> None:

@@ -32,12 +32,14 @@ from agent_bridge.core.results.commands import (
     NotPermitted,
     NotReconnected,
     OpenTurns,
+    QueuePlace,
     Reconnected,
     Result,
     Retried,
     RetriedAll,
     RoomAddress,
     RoomEntry,
+    RoomQueue,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -77,7 +79,9 @@ ADAM = AgentEntry("Adam *1*", "agent_adam", "up", AgentState.ACTIVE, None)
 INVITE = CommandUsage(
     "invite", Group.AGENTS, (Argument("agent", required=True), Argument("user", required=False)), "Ada"
 )
-BUSY = CommandUsage("busy", Group.ROOM, (Argument("mode", required=True, choices=("queue", "collect")),), "queue")
+BUSY = CommandUsage(
+    "busy", Group.ROOM, (Argument("mode", required=True, choices=("queue", "collect", "interrupt")),), "queue"
+)
 SYNC = CommandUsage("sync", Group.BRIDGE, (Argument("all", required=False, is_flag=True),))
 TURN = TurnEntry(KEY, "@bob_b:x.org", "Ada", TurnState.QUEUED, 0, 75.0, None)
 UP = Health("up", None, 2, 0)
@@ -124,6 +128,7 @@ SAMPLES: list[Result] = [
     Reconnected(ADA, "Bea"),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
     RetriedAll(2, has_more=True),
+    RoomQueue(2, (QueuePlace(TurnState.QUEUED, 0, 90, 2),), has_more=True),
     ServerCommandDone("compact", succeeded=False, output="it ```broke```", said="*why*"),
     ServerCommandList("Ada", (ServerCommandEntry("compact"), ServerCommandEntry("x", "is *mine*", "<query>"))),
     ServerCommandRefused("tolset", CommandRefusal.UNKNOWN, "toolset"),
@@ -203,7 +208,7 @@ def test_every_record_is_a_value(sample: Result) -> None:
     ("usage", "en", "ru"),
     [
         (INVITE, "invite <agent> [@user:server]", "invite <агент> [@имя:сервер]"),
-        (BUSY, "busy queue|collect", "busy queue|collect"),
+        (BUSY, "busy queue|collect|interrupt", "busy queue|collect|interrupt"),
         (SYNC, "sync [all]", "sync [all]"),
     ],
 )
@@ -230,9 +235,9 @@ def test_a_short_help_is_one_list_and_a_long_one_has_headings() -> None:
         ),
         (
             InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "n_o"),
-            """*n\\_o* is not one of `queue`, `collect`.
+            """*n\\_o* is not one of `queue`, `collect`, `interrupt`.
 
-Usage: `!ab busy queue|collect`
+Usage: `!ab busy queue|collect|interrupt`
 
 For example: `!ab busy queue`""",
         ),
@@ -405,6 +410,23 @@ def test_members_get_the_agents_without_their_servers(state: AgentState, room: R
     [
         (AgentList(()), ENGLISH.commands.no_agents.format(prefix="!ab")),
         (OpenTurns((), has_more=False), "No message is waiting."),
+        (RoomQueue(0, ()), "No message is waiting."),
+        (RoomQueue(2, ()), "Waiting in this room: 2 messages.\n\nNone of them is yours."),
+        (
+            RoomQueue(
+                3,
+                (
+                    QueuePlace(TurnState.RUNNING, 1, 90, 1),
+                    QueuePlace(TurnState.QUEUED, 0, 61, 2),
+                    QueuePlace(TurnState.QUEUED, 2, 3, 1),
+                ),
+            ),
+            """Waiting in this room: 3 messages.
+
+1. yours, sent 1 minute ago: being answered
+2. yours, sent 1 minute ago: place 2 in the queue
+3. yours, sent 3 seconds ago: waiting for its next attempt""",
+        ),
         (FailedTurns((), has_more=False), "No message has failed."),
         (
             DecisionMade(DecisionResult.FORBIDDEN),

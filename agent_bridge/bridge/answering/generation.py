@@ -30,6 +30,7 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import Show, Streaming
+from agent_bridge.core.turns import StopReason
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerFile
-    from agent_bridge.core.turns import StopReason, Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.postgres.locks import Locks
     from agent_bridge.store.turns import Turns
@@ -135,6 +136,8 @@ class Generation:
             HomeserverUnavailable: a file or a message that the question refers to cannot be fetched now.
             StoreError: the transcript cannot be read.
         """
+        if turn.stop is StopReason.INTERRUPTED:
+            return await self._interrupted_earlier(turn, agent, outbox)
         if turn.stop is not None:
             await self._end_run(turn, agent)
             return Attempt(ended_by=turn.stop)
@@ -149,10 +152,11 @@ class Generation:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
         never_ran, allowed = await self._approvals.earlier(turn)
+        withdrawn = await self._approvals.withdrawn(turn, upstream)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
             request = self._request(turn, agent, config, question, tokens=limit, number=number)
-            request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
+            request = replace(request, never_ran=never_ran, allowed=allowed, withdrawn=withdrawn, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)
@@ -183,6 +187,25 @@ class Generation:
             pass
         error = AnswerInterrupted(Text("begun_elsewhere", upstream=config.name))
         return Attempt(ended_by=Failure.of(error, agent.name, self._texts), activity=approvals.ops())
+
+    async def _interrupted_earlier(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
+        """Return the end of an answer that a message interrupted, and whose process ended before it handled that.
+
+        The text that people have not seen is lost. An upstream with a memory may have the question, so the messages
+        behind it are not asked together with it.
+        """
+        configured = self._upstreams.get(agent.upstream)
+        is_begun = turn.begun_as is not None or (outbox.has_answer and not turn.retries)
+        if configured is None or not is_begun:
+            stateful = configured is not None and configured[0].traits.stateful
+            return Attempt(ended_by=turn.stop, is_begun=False, collects=not (stateful or outbox.has_answer))
+        upstream, config = configured
+        await self._end_run(turn, agent)
+        question = await self._questions.build(turn, agent, upstream, 0)
+        async with self._approvals.during(turn, agent, upstream, config, outbox) as approvals:
+            pass
+        text = await self._questions.shown_text(turn, outbox.user_id, outbox.event_ids)
+        return Attempt(ended_by=turn.stop, text=text, question=question.kept, activity=approvals.ops())
 
     def _absence(self, agent: Agent) -> UpstreamError | None:
         """Return why *agent* cannot be asked, None if it can."""
@@ -349,6 +372,8 @@ class Generation:
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
             usage=buffer.usage,
+            is_begun=buffer.is_begun or bool(call.outbox.acts),
+            collects=not call.outbox.has_answer,
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:

@@ -109,7 +109,7 @@ class MessageHandler:
             self._receipts.working(turn.room_id, newest, outbox.user_id) as working,
             self._stop_offers.offered(turn, outbox.user_id) as offer,
         ):
-            outcome = kept or await self._outcome(turn, agent, outbox, started)
+            turn, outcome = (turn, kept) if kept else await self._outcome(turn, agent, outbox, started)
             working.stop_typing()
             try:
                 return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started, offer)
@@ -173,15 +173,23 @@ class MessageHandler:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error, **tokens)
         return is_last
 
-    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
-        """Return the outcome of *turn*, which was *started* then; None if the turn is queued again."""
+    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> tuple[Turn, Outcome | None]:
+        """Return *turn*, which was *started* then, with all its messages, and its outcome; None: it is queued again."""
         if turn.state is TurnState.COMMITTED:
-            if turn.stop is not None and await self._ask_the_rest(turn, outbox, turn.stop):
-                return None
-            # The answer may have been withdrawn since the turn was claimed.
-            stops = await self._turns.stops([turn.id])
-            return committed_outcome(replace(turn, stop=stops.get(turn.id)))
-        attempt = await self._attempt(turn, agent, outbox)
+            return turn, await self._committed(turn, outbox)
+        turn, attempt = await self._attempt(turn, agent, outbox)
+        return turn, None if attempt is None else await self._end(turn, attempt, agent, outbox, started)
+
+    async def _committed(self, turn: Turn, outbox: Outbox) -> Outcome | None:
+        """Return the committed outcome of *turn*; None if the turn is queued again."""
+        if turn.stop is not None and await self._ask_the_rest(turn, outbox, turn.stop):
+            return None
+        # The answer may have been withdrawn since the turn was claimed.
+        stops = await self._turns.stops([turn.id])
+        return committed_outcome(replace(turn, stop=stops.get(turn.id)))
+
+    async def _end(self, turn: Turn, attempt: Attempt, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
+        """Return the outcome of *attempt*; None if the turn is queued again."""
         announced = False
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
             if await self._put_back(turn, failure, agent, outbox, started):
@@ -201,10 +209,25 @@ class MessageHandler:
         taken_back = await outbox.withdraw() if self._redact_answers and not turn.collected else []
         return await self._turns.ask_the_rest(turn, taken_back=taken_back)
 
-    async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
-        if self._batching.is_too_old(turn):
-            return Attempt(ended_by=Failure(self._too_old(turn)))
-        return await self._generation.run(turn, agent, outbox)
+    async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> tuple[Turn, Attempt | None]:
+        """Ask the agent *turn*, with the messages that interrupt it before the agent begins; None: queued again."""
+        while True:
+            if self._batching.is_too_old(turn):
+                return turn, Attempt(ended_by=Failure(self._too_old(turn)))
+            attempt = await self._generation.run(turn, agent, outbox)
+            if attempt.ended_by is not StopReason.INTERRUPTED or attempt.is_begun:
+                return turn, attempt
+            resumed = await self._batching.resume(turn, collects=attempt.collects)
+            if resumed is None:
+                stops = await self._turns.stops([turn.id])
+                return turn, replace(attempt, ended_by=stops.get(turn.id, attempt.ended_by))
+            if turn.stop is None and resumed.questions == turn.questions:
+                # The message that interrupted it was redacted, or gets an answer of its own. The upstream may have
+                # received the request: as after a failure, only the next attempt repeats it.
+                why = self._texts.interruption_ends
+                await self._turns.put_back(resumed, delay=0, failed=False, why=why)
+                return resumed, None
+            turn = resumed
 
     async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox, started: float) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued.

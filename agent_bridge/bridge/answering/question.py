@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.answering.history import History, alternating, question_of
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.bridge.answering.recap import Recaps
+from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import ChatMessage
@@ -16,7 +17,7 @@ from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agent_bridge.bridge.answering.incoming_files import IncomingFiles
     from agent_bridge.config.conversations import ThreadsConfig
@@ -114,6 +115,20 @@ class Questions:
             _joined([part for part in parts if not part.quoted]),
             tuple(part.note for part in parts if part.note),
         )
+
+    async def shown_text(self, turn: Turn, ghost: str, parts: Mapping[int, str]) -> str:
+        """Return the text of the answer to *turn* as people see it in the events of its *parts*.
+
+        Raises:
+            HomeserverUnavailable: an event cannot be fetched now.
+        """
+        texts = []
+        for part, event_id in sorted(parts.items()):
+            if part in Part.TEXT:
+                event = await self._homeserver.event(turn.room_id, event_id, ghost)
+                content = content_today(event or {})
+                texts += [str(content.get("body", ""))] if content.get("msgtype") == "m.text" else []
+        return "\n\n".join(texts)
 
     async def _history(self, turn: Turn, root: ChatMessage | None) -> History:
         """Return the transcript of the conversation; for a thread also its root, and the end of the room's transcript.

@@ -79,6 +79,16 @@ class ToolApprovals:
         sent = (each for each in known if each.may_have_run and each.verdict is not None and each.verdict.allows)
         return frozenset(each.call_id for each in known) - ran, frozenset(each.ref for each in sent)
 
+    async def withdrawn(self, turn: Turn, upstream: Upstream) -> frozenset[str]:
+        """Return the references of requests in the conversation of *turn* about which nobody decides any more.
+
+        People have ended their answers.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        return frozenset() if upstream.can.approvals is None else await self.store.withdrawn(turn.conversation)
+
     @asynccontextmanager
     async def during(
         self, turn: Turn, agent: Agent, upstream: Upstream, config: UpstreamConfig, outbox: Outbox

@@ -152,6 +152,11 @@ class Outbox:
         self._shown[op.part] = op
 
     @property
+    def has_answer(self) -> bool:
+        """Whether an event shows a part of an answer, or of an earlier one."""
+        return any(part != Part.WAITING for part in self.event_ids)
+
+    @property
     def acts(self) -> set[int]:
         """The acts that belong to this answer."""
         return {part for part in self.event_ids if part in Part.ACTS} - self._earlier

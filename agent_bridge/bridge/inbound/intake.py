@@ -13,7 +13,8 @@ from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
-from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn
+from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.events import legible
 from agent_bridge.store.edits import ChangeRefusal
 
@@ -72,6 +73,7 @@ class Intake:
         rules: Rules,
         *,
         max_queued: int,
+        when_busy: WhenBusy = WhenBusy.QUEUE,
     ) -> None:
         self._database = database
         self._rooms = rooms
@@ -82,6 +84,7 @@ class Intake:
         self._histories = histories
         self._lanes = lanes
         self._rules = rules
+        self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
 
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
@@ -178,6 +181,9 @@ class Intake:
             known = await self._known(connection, new, stops)
             fresh = [each for each in new if each.event_id not in known]
             lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
+            if backfilled is None:
+                # A message that a backfill found may be older than the one that is being answered.
+                await self._interrupt(connection, new, lanes, rooms)
             stops = [stop for stop in stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
@@ -204,6 +210,24 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _interrupt(
+        self,
+        connection: Connection,
+        new: Iterable[NewTurn | ChangeRequest],
+        lanes: Mapping[str, Sequence[int]],
+        rooms: Mapping[str, Room],
+    ) -> None:
+        """End the answers that the messages of *new* interrupt: those that are written now, in *lanes*."""
+        interrupting = [
+            each.event_id
+            for each in new
+            if isinstance(each, NewTurn) and each.kind is TurnKind.MESSAGE and each.event_id in lanes
+            if (rooms[each.room_id].when_busy or self._when_busy) is WhenBusy.INTERRUPT
+        ]
+        if interrupting:
+            where = {lane for event_id in interrupting for lane in lanes[event_id]}
+            await self._intake_store.interrupt(connection, interrupting, where)
 
     async def _decide(
         self, connection: Connection, decision: DecisionRequest, ignored: list[Ignored]

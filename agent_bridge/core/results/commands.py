@@ -266,6 +266,31 @@ class TurnEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A person's own message that waits or is being answered."""
+
+    state: TurnState
+    #: Number of times that a worker started it.
+    attempts: int
+    #: Seconds since it was sent.
+    age: float
+    #: The number of messages ahead, at least 1.
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomQueue:
+    """The messages that wait in the room of the command."""
+
+    #: How many wait, of all people.
+    waiting: int
+    #: Those of the caller, also the one that is being answered, in their order.
+    own: tuple[QueuePlace, ...]
+    #: Whether the caller has more than are listed.
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTurns:
     """Messages that wait or are being answered, by lane, in their order."""
 
@@ -381,6 +406,7 @@ Result: TypeAlias = (
     | Reconnected
     | Retried
     | RetriedAll
+    | RoomQueue
     | ServerCommandDone
     | ServerCommandList
     | ServerCommandRefused

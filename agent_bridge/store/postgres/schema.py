@@ -233,6 +233,8 @@ turn = Table(
     ),
     Column("collected_into", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="answered with this one"),
     Column("waiting_event_id", Text, comment="reaction that shows that it waits; empty: intended, perhaps sent"),
+    Column("waiting_place", Integer, comment="place in its lane that this reaction shows"),
+    Column("waiting_shown_at", DateTime(timezone=True), comment="when this reaction was intended"),
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("begun_as", Text, comment="kind of the upstream that has begun to answer it, since it was asked last"),
@@ -352,6 +354,7 @@ approval = Table(
     CheckConstraint("verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')", name="verdict"),
     comment="requests of agents for a decision about a tool call",
 )
+Index("approval_withdrawn_idx", approval.c.turn, postgresql_where=text("verdict = 'withdrawn'"))
 
 dead_letter = Table(
     "dead_letter",

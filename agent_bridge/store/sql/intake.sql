@@ -48,6 +48,35 @@ RETURNING event_id, conversation, CASE WHEN (
     SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
 ) THEN pg_notify('agent_bridge', 'waiting') END
 
+-- interrupt --
+-- End the answers that are given in the lanes %(lanes)s because of the new messages %(events)s there; not because of one
+-- that the same transaction has redacted. A message that waits for its next attempt is not being answered. Several files that one person sends within %(together)s seconds of each other
+-- are one question, and do not interrupt each other; a voice message is a question by itself. An answer that was
+-- interrupted already is written again: its worker may be about to forget that, with a lock on it (see `join`).
+WITH new AS (
+    SELECT id, event_id, conversation, sender, said_at, position,
+           payload ? 'file' AND NOT (payload -> 'file' ->> 'voice')::boolean AS is_file
+    FROM turn WHERE conversation = ANY(%(lanes)s) AND event_id = ANY(%(events)s) AND kind = 'message'
+      AND state = 'queued' AND stop IS NULL
+), ended AS (
+    SELECT DISTINCT ON (head.id) head.id, new.event_id
+    FROM new JOIN turn head ON head.conversation = new.conversation AND head.open AND head.position < new.position
+    WHERE head.kind = 'message' AND head.state = 'running'
+      AND NOT (
+          new.is_file AND head.sender = new.sender
+          AND head.payload ? 'file' AND NOT (head.payload -> 'file' ->> 'voice')::boolean
+          AND new.said_at <= make_interval(secs => %(together)s) + (
+              SELECT max(part.said_at) FROM turn part WHERE part.id = head.id OR part.collected_into = head.id)
+      )
+    ORDER BY head.id, new.position DESC
+)
+UPDATE turn SET stop = 'interrupted', stopped_by = ended.event_id,
+       steps = CASE WHEN turn.stop IS NULL
+                    THEN append_step(turn.steps, %(step)s || jsonb_build_object('by', ended.event_id)) ELSE turn.steps END
+FROM ended
+WHERE turn.id = ended.id AND turn.state = 'running' AND coalesce(turn.stop, 'interrupted') = 'interrupted'
+RETURNING pg_notify('agent_bridge', 'stops')
+
 -- known --
 -- Return those of the events %(events)s that have a turn or were ignored.
 SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)
@@ -107,7 +136,7 @@ WITH head AS (
 UPDATE turn SET stop = CASE WHEN stop = 'redacted' THEN 'withdrawn' ELSE 'stopped' END,
        stopped_by = %(event_id)s, not_before = NULL
 FROM (SELECT id FROM answered UNION SELECT id FROM change) AS ended
-WHERE turn.id = ended.id AND turn.state IN ('queued', 'running') AND coalesce(stop, 'edited') IN ('edited', 'redacted')
+WHERE turn.id = ended.id AND turn.state IN ('queued', 'running') AND coalesce(stop, 'edited') IN ('edited', 'redacted', 'interrupted')
 RETURNING conversation, pg_notify('agent_bridge', 'stops')
 
 -- put_in_order --

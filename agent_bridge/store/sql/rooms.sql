@@ -2,7 +2,7 @@
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
 -- the events %(replied_to)s.
-SELECT r.room_id, r.kind, r.owner,
+SELECT r.room_id, r.kind, r.owner, r.when_busy,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id

@@ -3,6 +3,15 @@
 SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
 WHERE t.open AND t.kind = 'message' ORDER BY c.room_id, c.id, t.position LIMIT %(limit)s
 
+-- in_room --
+-- Return the open messages of the room %(room_id)s, in the order in which they will be claimed: their senders, and their
+-- places, which are the numbers of messages ahead in their lanes. Messages that are answered together have the same place.
+SELECT t.sender, t.state, t.attempts, extract(epoch FROM now() - t.said_at)::float AS age,
+       CASE WHEN coalesce(r.when_busy, %(when_busy)s) <> 'queue' THEN 1 ELSE greatest(1, (
+           row_number() OVER (PARTITION BY c.id ORDER BY t.position) - 1)::integer) END AS place
+FROM turn t JOIN conversation c ON c.id = t.conversation LEFT JOIN room r ON r.room_id = c.room_id
+WHERE c.room_id = %(room_id)s AND t.open AND t.kind = 'message' ORDER BY t.position
+
 -- failed --
 -- Return the last %(limit)s turns that failed, newest first.
 SELECT id FROM turn WHERE state = 'failed' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(limit)s

@@ -76,6 +76,34 @@ WITH head AS (
 )
 SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
 
+-- join --
+-- Make the messages that wait behind the turn %(turn)s parts of it (%(collects)s), and forget that they interrupt it: the
+-- agent has not begun to answer. The caller has locked the turn before this statement, so that it sees each message whose
+-- transaction has interrupted the turn. Return all of its messages in their order; no row if it has to end early for
+-- another reason, or if another worker has taken it up.
+WITH head AS (
+    UPDATE turn SET stop = NULL, stopped_by = NULL
+    WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
+      AND coalesce(stop, 'interrupted') = 'interrupted'
+    RETURNING id, conversation, position, event_id, kind, payload
+), part AS (
+    UPDATE turn SET state = 'collected', collected_into = head.id, finished_at = now(),
+           steps = append_step(turn.steps, %(step)s)
+    FROM head
+    WHERE %(collects)s AND turn.conversation = head.conversation AND turn.position > head.position AND turn.open
+      AND turn.kind = 'message' AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
+    RETURNING turn.event_id, turn.kind, turn.payload, turn.position,
+              CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
+)
+SELECT event_id, kind, payload FROM (
+    SELECT 0 AS rank, position, event_id, kind, payload FROM head
+    UNION ALL
+    SELECT 1, turn.position, turn.event_id, turn.kind, turn.payload
+    FROM head JOIN turn ON turn.collected_into = head.id AND turn.kind = 'message'
+    UNION ALL
+    SELECT 1, position, event_id, kind, payload FROM part
+) AS messages ORDER BY rank, position
+
 -- senders --
 -- Return the people whose messages the turn %(turn)s answers.
 SELECT DISTINCT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY sender
