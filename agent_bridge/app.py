@@ -63,6 +63,7 @@ from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.render.results import ResultRenderer
+from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.redactions import Redactions
@@ -309,6 +310,7 @@ def _build_commands(
         rooms=stores.rooms,
         turns=stores.turns,
         turn_admin=stores.turn_admin,
+        effects=Effects(),
         approvals=stores.approvals,
         lanes=stores.lanes,
         traces=traces,

@@ -10,12 +10,14 @@ a ``StrEnum``             one of its values, in any case                        
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``Words``                 any text; takes several words                              ``[reason]``
+``CommandWord``           the name of a command; words behind it are ignored         ``[command]``
 ``PageNumber``            the number of a page; any other word is the first page     ``[page]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
 ========================= ========================================================== =====================
 
 A parameter with a default is optional (``[…]``). Quotes keep several words together. A command without parameters
-ignores the words behind its name (``help me`` is ``help``) unless it is declared as *exact*.
+ignores the words behind its name (``stop it`` is ``stop``) unless it is declared as *exact*. Each kind of argument has
+a largest number of characters.
 """
 
 from __future__ import annotations
@@ -47,11 +49,15 @@ PageNumber = NewType("PageNumber", int)
 AgentName = NewType("AgentName", str)
 #: Any words.
 Words = NewType("Words", str)
+#: The name of a command, as a person typed it.
+CommandWord = NewType("CommandWord", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
 OneAgent = NewType("OneAgent", AgentRoom)
 
 #: Digits of the number of a page.
 _DIGITS = 6
+#: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
+_NAME, _REFERENCE, _TEXT = 300, 2_000, 10_000
 #: A quoted text between blanks, or a word.
 _WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
 
@@ -65,6 +71,7 @@ class ArgumentError(Exception):
         argument: Argument | None = None,
         value: str = "",
         candidates: tuple[AgentEntry, ...] = (),
+        most: int = 0,
     ) -> None:
         super().__init__(problem, value)
         self.problem = problem
@@ -73,6 +80,8 @@ class ArgumentError(Exception):
         self.value = value
         #: The agents that *value* may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
         self.candidates = candidates
+        #: The largest number that is permitted, of characters or of an entry; 0 where there is none.
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,8 @@ class Kind:
     spans: bool = False
     #: How a word begins that may be an optional argument behind one that spans.
     begins: str = ""
+    #: Characters at most.
+    longest: int = _NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +167,7 @@ def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str
     """Return the words of *text* that belong to each parameter, by the parameter's name.
 
     Raises:
-        ArgumentError: a required argument is missing, or words are left over.
+        ArgumentError: a required argument is missing, words are left over, or an argument is too long.
     """
     if not parameters:
         return {}
@@ -167,6 +178,8 @@ def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str
     for parameter in parameters:
         if parameter.argument.required and parameter.name not in given:
             raise ArgumentError(ArgumentProblem.MISSING, parameter.argument)
+        if len(given.get(parameter.name, "")) > parameter.kind.longest:
+            raise ArgumentError(ArgumentProblem.TOO_LONG, parameter.argument, most=parameter.kind.longest)
     return given
 
 
@@ -255,6 +268,10 @@ async def _words_as_they_are(_argument: Argument, value: str, _ctx: CommandConte
     return Words(value)
 
 
+async def _command_word(_argument: Argument, value: str, _ctx: CommandContext) -> CommandWord:
+    return CommandWord(value.split(maxsplit=1)[0])
+
+
 async def _user(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
     try:
         parse_user_id(value)
@@ -277,6 +294,7 @@ _KINDS: dict[Any, Kind] = {
     AgentName: Kind(_text),
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
-    Words: Kind(_words_as_they_are, spans=True),
-    MessageReference: Kind(_reference, spans=True),
+    Words: Kind(_words_as_they_are, spans=True, longest=_TEXT),
+    CommandWord: Kind(_command_word, spans=True),
+    MessageReference: Kind(_reference, spans=True, longest=_REFERENCE),
 }

@@ -67,9 +67,10 @@ class CommandHandler:
             in_agent_room=turn.in_agent_room,
             thread=turn.root or "",
             event_id=turn.event_id,
+            turn=turn.id,
+            attempts=turn.attempts,
             agent=turn.agent,
             session="" if turn.agent is None else turn.session,
-            was_interrupted=turn.attempts > 1,
         )
         try:
             return await self._registry.run(turn.body, ctx)

@@ -23,8 +23,10 @@ class CommandTexts:
     placeholders: Mapping[str, str]
     usage: str
     usage_example: str
+    usage_role: str
     argument_missing: str
     argument_surplus: str
+    argument_too_long: str
     argument_choice: str
     not_a_user_id: str
     no_such_agent: str
@@ -34,7 +36,7 @@ class CommandTexts:
     command_not_permitted: str
     command_failed: str
     not_an_agents_room: str
-    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted* and *usage_role*.
     roles: Mapping[str, str]
 
     #: Answers to commands about agents.

@@ -13,6 +13,7 @@ from agent_bridge.core.results.commands import (
     Argument,
     ArgumentProblem,
     CommandFailed,
+    CommandHelp,
     CommandList,
     CommandUsage,
     DecisionMade,
@@ -42,7 +43,7 @@ from agent_bridge.core.results.server_commands import ServerCommandDone, ServerC
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
-from agent_bridge.render.content import escape, in_backticks, link
+from agent_bridge.render.content import escape, in_backticks, link, shortened
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
@@ -70,6 +71,7 @@ class ResultRenderer:
         self._renderers: Mapping[type, Callable[[Any], str]] = {
             AgentList: self._agent_list,
             CommandFailed: self._command_failed,
+            CommandHelp: self._command_help,
             CommandList: self._command_list,
             DecisionMade: lambda result: texts.commands.decided[result.result],
             Dropped: self._dropped,
@@ -93,7 +95,7 @@ class ResultRenderer:
             SyncReport: self._sync_report,
             Trace: lambda result: render_trace(result, texts),
             TurnNotFound: lambda result: texts.commands.no_such_turn.format(
-                turn=escape(result.reference), prefix=prefix
+                turn=escape(shortened(result.reference)), prefix=prefix
             ),
             UnknownCommand: self._unknown_command,
             WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
@@ -127,8 +129,20 @@ class ResultRenderer:
             blocks += [*([] if group is None else [f"**{self._texts.commands.help_groups[group]}**"]), "\n".join(lines)]
         return "\n\n".join(blocks)
 
+    def _command_help(self, result: CommandHelp) -> str:
+        texts = self._texts
+        role = texts.commands.roles[result.role.name.lower()]
+        example = f"{result.usage.name} {result.usage.example}".strip()
+        return "\n\n".join(
+            [
+                f"`{self._prefix} {self.usage(result.usage)}`: {texts.commands.help[result.usage.name]}.",
+                texts.commands.usage_example.format(prefix=self._prefix, example=example),
+                texts.commands.usage_role.format(role=role),
+            ]
+        )
+
     def _invalid_arguments(self, result: InvalidArguments) -> str:
-        texts, value = self._texts, escape(result.value)
+        texts, value = self._texts, escape(shortened(result.value))
         argument = "" if result.argument is None else self._argument(result.argument)
         match result.problem:
             case ArgumentProblem.NO_SUCH_AGENT:
@@ -146,6 +160,9 @@ class ResultRenderer:
                 fault = texts.commands.not_a_user_id.format(value=value)
             case ArgumentProblem.SURPLUS:
                 fault = texts.commands.argument_surplus.format(value=value)
+            case ArgumentProblem.TOO_LONG:
+                characters = texts.count(result.most, texts.character)
+                fault = texts.commands.argument_too_long.format(argument=argument, characters=characters)
         return "\n\n".join([fault, *self._how_to_use(result.usage)])
 
     def _how_to_use(self, usage: CommandUsage) -> list[str]:
@@ -156,11 +173,10 @@ class ResultRenderer:
         return lines
 
     def _unknown_command(self, result: UnknownCommand) -> str:
+        word = in_backticks(shortened(result.name))
         if result.nearest is None:
-            return self._texts.commands.unknown_command_help.format(word=in_backticks(result.name), prefix=self._prefix)
-        return self._texts.commands.unknown_command.format(
-            word=in_backticks(result.name), nearest=f"{self._prefix} {result.nearest}"
-        )
+            return self._texts.commands.unknown_command_help.format(word=word, prefix=self._prefix)
+        return self._texts.commands.unknown_command.format(word=word, nearest=f"{self._prefix} {result.nearest}")
 
     def _not_permitted(self, result: NotPermitted) -> str:
         role = self._texts.commands.roles[result.role.name.lower()]

@@ -20,6 +20,7 @@ from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.results.commands import (
     AgentList,
     ArgumentProblem,
+    CommandHelp,
     CommandList,
     Dropped,
     InvalidArguments,
@@ -52,6 +53,7 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.effects import Effects
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
@@ -87,6 +89,7 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             approvals=Approvals(database),
             rooms=rooms,
             turn_admin=turn_admin,
+            effects=Effects(),
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
@@ -109,6 +112,8 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "in_agent_room": True,
         "thread": "",
         "event_id": "$command",
+        "turn": 0,
+        "attempts": 1,
     }
     return await REGISTRY.run(line, CommandContext(**(values | changes)))
 
@@ -137,6 +142,11 @@ async def test_lines_are_forgiven_much(services: CommandServices) -> None:
     assert isinstance(await give(services, "  "), CommandList)
     assert await give(services, "agnets") == UnknownCommand("agnets", "agents")
     assert await give(services, "Qwertyuiop x") == UnknownCommand("Qwertyuiop", None)
+    invite = CommandHelp(REGISTRY.commands["invite"].usage, Role.MEMBER)
+    assert await give(services, "help Invite, please") == invite
+    assert await give(services, "help invitee") == UnknownCommand("invitee", "invite")
+    # A command above the role of the caller is not told.
+    assert await give(services, "help sync", role=Role.MEMBER) == UnknownCommand("sync", None)
 
 
 async def test_arguments_are_checked_before_the_command_runs(services: CommandServices, database: Database) -> None:
@@ -345,7 +355,7 @@ async def test_a_command_of_the_server_runs_once_in_the_lane_of_an_agent(service
                 name = line.split()[1]
                 assert await give(there, line, **lane) == ServerCommandRefused(name, reason, near)
             interrupted = ServerCommandRefused("compact", CommandRefusal.INTERRUPTED)
-            assert await give(there, "letta compact", **lane, was_interrupted=True) == interrupted
+            assert await give(there, "letta compact", **lane, attempts=2) == interrupted
         assert [each["type"] for each in server.commands].count("execute_command") == 1
     assert await give(services, "letta compact") == ServerCommandRefused("compact", CommandRefusal.NO_AGENT)
     assert await give(services, "letta compact", **lane) == ServerCommandRefused("compact", CommandRefusal.NOT_OFFERED)

@@ -18,6 +18,7 @@ from agent_bridge.core.results.commands import (
     Argument,
     ArgumentProblem,
     CommandFailed,
+    CommandHelp,
     CommandList,
     CommandUsage,
     DecisionMade,
@@ -107,6 +108,7 @@ SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
     CommandFailed("invite", "it broke."),
+    CommandHelp(INVITE, Role.MEMBER),
     CommandList((INVITE, BUSY, SYNC)),
     Dropped((TurnChange(KEY, TurnState.QUEUED, is_changed=True),)),
     FailedTurns((replace(TURN, error="it *broke*"),), has_more=True),
@@ -427,3 +429,20 @@ def test_an_agent_whose_room_is_of_no_use_is_not_ready(problem: RoomProblem) -> 
     text = ENGLISH.commands.unready[problem] if problem.ends_talk else None
     assert for_admin.endswith(f" {text or 'ready'} |")
     assert for_member.endswith(f" ({text}) |" if text else ") |")
+
+
+def test_the_words_of_a_person_are_repeated_in_part() -> None:
+    text = english(InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "x" * 60_000))
+    assert f"*{'x' * 80}…*" in text
+    assert len(text) < 300
+    assert len(english(UnknownCommand("x" * 60_000, None))) < 300
+    assert len(english(TurnNotFound("x" * 60_000))) < 300
+    assert len(english(NoTrace("x" * 60_000, NoTraceReason.UNKNOWN))) < 300
+
+
+def test_the_help_of_a_command_has_its_usage_an_example_and_its_role() -> None:
+    assert english(CommandHelp(INVITE, Role.MEMBER)).split("\n\n") == [
+        f"`!ab invite <agent> [@user:server]`: {ENGLISH.commands.help['invite']}.",
+        "For example: `!ab invite Ada`",
+        "It is for members.",
+    ]

@@ -66,12 +66,23 @@ class CommandList:
     commands: tuple[CommandUsage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CommandHelp:
+    """The explanation of one command."""
+
+    usage: CommandUsage
+    #: The lowest role that may use it.
+    role: Role
+
+
 class ArgumentProblem(StrEnum):
     """Why the arguments of a command are rejected."""
 
     MISSING = "missing"
     #: More words than the command takes.
     SURPLUS = "surplus"
+    #: More characters than the argument may have.
+    TOO_LONG = "too_long"
     #: A value that is not permitted.
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
@@ -91,6 +102,8 @@ class InvalidArguments:
     value: str = ""
     #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
     candidates: tuple[AgentEntry, ...] = ()
+    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`.
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +362,7 @@ class StatusReport:
 Result: TypeAlias = (
     AgentList
     | CommandFailed
+    | CommandHelp
     | CommandList
     | Dropped
     | FailedTurns
