@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
@@ -87,6 +88,10 @@ class ArgumentProblem(StrEnum):
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
     NO_SUCH_AGENT = "no_such_agent"
+    #: The agent's upstream lists it no more.
+    AGENT_GONE = "agent_gone"
+    #: A number beyond the list that the person was shown.
+    NO_SUCH_NUMBER = "no_such_number"
     SEVERAL_AGENTS = "several_agents"
 
 
@@ -100,9 +105,11 @@ class InvalidArguments:
     argument: Argument | None
     #: The words that have the problem, empty for a missing argument.
     value: str = ""
-    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`; those with a similar name, for
+    #: :attr:`ArgumentProblem.NO_SUCH_AGENT`.
     candidates: tuple[AgentEntry, ...] = ()
-    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`.
+    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
+    #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`.
     most: int = 0
 
 
@@ -360,7 +367,10 @@ class StatusReport:
 
 
 Result: TypeAlias = (
-    AgentList
+    AgentChoices
+    | AgentList
+    | AgentSelected
+    | CannotEnter
     | CommandFailed
     | CommandHelp
     | CommandList
@@ -376,6 +386,7 @@ Result: TypeAlias = (
     | Reconnected
     | Retried
     | RetriedAll
+    | RoomBound
     | ServerCommandDone
     | ServerCommandList
     | ServerCommandRefused
