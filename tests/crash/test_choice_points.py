@@ -31,7 +31,7 @@ BOT = "@agentbridge:test.local"
 _LIST = ("accept", "show", "effect", "commit", "word", "finish")
 _BIND = ("accept", "effect", "invite", "join", "bind", "ask", "commit", "word", "finish")
 #: Points that the quick form has.
-_QUICK = {"list:after:effect:1", "list:after:word:1", "bind:after:effect:1", "bind:after:join:1", "bind:after:ask:1"}
+_QUICK = {"list:after:effect:1", "bind:after:join:1", "bind:after:ask:1"}
 
 
 @dataclass(frozen=True)
