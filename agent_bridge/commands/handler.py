@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, approvals, identity, letta, rooms, status, turns
+from agent_bridge.commands import agents, approvals, identity, letta, rooms, selection, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
@@ -30,7 +30,25 @@ _WORDS = 2
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, approvals, identity, turns, rooms, letta, status)
+    return Registry.of(agents, selection, approvals, identity, turns, rooms, letta, status)
+
+
+def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
+    """Return the context of a command that *turn*, whose sender has *role*, runs."""
+    return CommandContext(
+        services=services,
+        registry=registry,
+        sender=turn.sender,
+        role=role,
+        room_id=turn.room_id,
+        in_agent_room=turn.in_agent_room,
+        thread=turn.root or "",
+        event_id=turn.event_id,
+        turn=turn.id,
+        attempts=turn.attempts,
+        agent=turn.agent,
+        session="" if turn.agent is None else turn.session,
+    )
 
 
 class CommandHandler:
@@ -80,21 +98,8 @@ class CommandHandler:
         return Reply(self._renderer.render(result))
 
     async def _run(self, turn: Turn, role: Role) -> Result:
-        ctx = CommandContext(
-            services=self._services,
-            registry=self._registry,
-            sender=turn.sender,
-            role=role,
-            room_id=turn.room_id,
-            in_agent_room=turn.in_agent_room,
-            thread=turn.root or "",
-            event_id=turn.event_id,
-            agent=turn.agent,
-            session="" if turn.agent is None else turn.session,
-            was_interrupted=turn.attempts > 1,
-        )
         try:
-            return await self._registry.run(turn.body, ctx)
+            return await self._registry.run(turn.body, context_of(self._services, self._registry, turn, role))
         except (HomeserverUnavailable, StoreError):
             # The lane tries the turn again later.
             raise

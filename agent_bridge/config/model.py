@@ -16,6 +16,7 @@ from agent_bridge.config.agents import AgentList
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
+    ChatsConfig,
     FilesConfig,
     LanesConfig,
     RoomsConfig,
@@ -341,6 +342,7 @@ class Config(Section):
         "with _ or a usual prefix, unless a user id or a pattern names them.",
     )
     bot: BotConfig = BotConfig()
+    chats: ChatsConfig = ChatsConfig()
     lanes: LanesConfig = LanesConfig()
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()

@@ -23,11 +23,16 @@ class CommandTexts:
     placeholders: Mapping[str, str]
     usage: str
     usage_example: str
+    usage_role: str
     argument_missing: str
     argument_surplus: str
+    argument_too_long: str
     argument_choice: str
     not_a_user_id: str
     no_such_agent: str
+    no_such_agent_but: str
+    agent_is_gone: str
+    no_such_number: str
     did_you_mean: str
     unknown_command: str
     unknown_command_help: str
@@ -35,7 +40,7 @@ class CommandTexts:
     command_failed: str
     command_stopped: str
     not_an_agents_room: str
-    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted* and *usage_role*.
     roles: Mapping[str, str]
 
     #: Answers to commands about agents.
@@ -59,6 +64,19 @@ class CommandTexts:
     not_reconnected: str
     has_entry: str
     listed_agents: str
+
+    #: Answers to the command ``agent``. Heads and ends of the list: for a person, for a room, and in place of a choice.
+    choose_head: str
+    choose_head_room: str
+    choose_head_renewed: str
+    choose_how: str
+    choose_how_room: str
+    choose_current: str
+    choose_page: str
+    agent_selected: str
+    room_stays: str
+    room_bound: str
+    cannot_enter: str
 
     #: Answers to commands about the bridge.
     sync_unfinished: str

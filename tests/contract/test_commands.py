@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
@@ -20,6 +21,7 @@ from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.results.commands import (
     AgentList,
     ArgumentProblem,
+    CommandHelp,
     CommandList,
     Dropped,
     HasEntry,
@@ -55,9 +57,14 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.choices import Choices
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.effects import Effects
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.selections import Selections
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.conversation_store import MemoryConversations
@@ -82,8 +89,11 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
     """The services of the bridge, with a homeserver that cannot be reached."""
     permissions = {"*": Role.ADMIN}
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
+    intake_store = IntakeStore(database)
+    waiting = WaitingEvents(intake_store, Edits(database))
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
+        binding = Binding(homeserver, database, rooms, Choices(), intake_store, waiting, idle_lanes(database))
         yield CommandServices(
             database=database,
             agents=agents,
@@ -91,6 +101,10 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             approvals=Approvals(database),
             rooms=rooms,
             turn_admin=turn_admin,
+            effects=Effects(),
+            choices=Choices(),
+            selections=Selections(database),
+            binding=binding,
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
@@ -113,6 +127,8 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "in_agent_room": True,
         "thread": "",
         "event_id": "$command",
+        "turn": 0,
+        "attempts": 1,
     }
     return await REGISTRY.run(line, CommandContext(**(values | changes)))
 
@@ -132,7 +148,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
     assert await names_of(services, Role.MEMBER) == [
-        *("agents", "invite", "approve", "deny", "stop", "queue", "help"),
+        *("agents", "invite", "agent", "approve", "deny", "stop", "queue", "help"),
     ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
@@ -143,6 +159,11 @@ async def test_lines_are_forgiven_much(services: CommandServices) -> None:
     assert isinstance(await give(services, "  "), CommandList)
     assert await give(services, "agnets") == UnknownCommand("agnets", "agents")
     assert await give(services, "Qwertyuiop x") == UnknownCommand("Qwertyuiop", None)
+    invite = CommandHelp(REGISTRY.commands["invite"].usage, Role.MEMBER)
+    assert await give(services, "help Invite, please") == invite
+    assert await give(services, "help invitee") == UnknownCommand("invitee", "invite")
+    # A command above the role of the caller is not told.
+    assert await give(services, "help sync", role=Role.MEMBER) == UnknownCommand("sync", None)
 
 
 async def test_arguments_are_checked_before_the_command_runs(services: CommandServices, database: Database) -> None:
@@ -374,7 +395,7 @@ async def test_a_command_of_the_server_runs_once_in_the_lane_of_an_agent(service
                 name = line.split()[1]
                 assert await give(there, line, **lane) == ServerCommandRefused(name, reason, near)
             interrupted = ServerCommandRefused("compact", CommandRefusal.INTERRUPTED)
-            assert await give(there, "letta compact", **lane, was_interrupted=True) == interrupted
+            assert await give(there, "letta compact", **lane, attempts=2) == interrupted
         assert [each["type"] for each in server.commands].count("execute_command") == 1
     assert await give(services, "letta compact") == ServerCommandRefused("compact", CommandRefusal.NO_AGENT)
     assert await give(services, "letta compact", **lane) == ServerCommandRefused("compact", CommandRefusal.NOT_OFFERED)

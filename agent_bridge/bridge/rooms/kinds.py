@@ -33,14 +33,16 @@ class RoomKind:
 
     name: KindName
     addressing: Addressing
+    #: Whether the bridge makes the rooms of this kind.
+    is_ours: bool = False
 
 
 _KINDS = (
-    RoomKind(KindName.HOME, Addressing.OWNER),
+    RoomKind(KindName.HOME, Addressing.OWNER, is_ours=True),
     RoomKind(KindName.CHAT, Addressing.OWNER),
     RoomKind(KindName.DM, Addressing.OWNER),
     RoomKind(KindName.GROUP, Addressing.MENTION_OR_REPLY),
-    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY),
+    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY, is_ours=True),
     RoomKind(KindName.BOT, Addressing.BOT),
 )
 #: Every kind of room, by its name.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
@@ -66,16 +67,31 @@ class CommandList:
     commands: tuple[CommandUsage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CommandHelp:
+    """The explanation of one command."""
+
+    usage: CommandUsage
+    #: The lowest role that may use it.
+    role: Role
+
+
 class ArgumentProblem(StrEnum):
     """Why the arguments of a command are rejected."""
 
     MISSING = "missing"
     #: More words than the command takes.
     SURPLUS = "surplus"
+    #: More characters than the argument may have.
+    TOO_LONG = "too_long"
     #: A value that is not permitted.
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
     NO_SUCH_AGENT = "no_such_agent"
+    #: The agent's upstream lists it no more.
+    AGENT_GONE = "agent_gone"
+    #: A number beyond the list that the person was shown.
+    NO_SUCH_NUMBER = "no_such_number"
     SEVERAL_AGENTS = "several_agents"
 
 
@@ -89,8 +105,12 @@ class InvalidArguments:
     argument: Argument | None
     #: The words that have the problem, empty for a missing argument.
     value: str = ""
-    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`; those with a similar name, for
+    #: :attr:`ArgumentProblem.NO_SUCH_AGENT`.
     candidates: tuple[AgentEntry, ...] = ()
+    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
+    #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`.
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,8 +409,12 @@ class StatusReport:
 
 
 Result: TypeAlias = (
-    AgentList
+    AgentChoices
+    | AgentList
+    | AgentSelected
+    | CannotEnter
     | CommandFailed
+    | CommandHelp
     | CommandList
     | CommandStopped
     | Dropped
@@ -407,6 +431,7 @@ Result: TypeAlias = (
     | Retried
     | RetriedAll
     | RoomQueue
+    | RoomBound
     | ServerCommandDone
     | ServerCommandList
     | ServerCommandRefused

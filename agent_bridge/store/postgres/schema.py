@@ -247,6 +247,7 @@ turn = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Column("worker", Integer, comment="number of the process that claimed it last"),
+    Column("effect", JSONB, comment="what its command has done; null: nothing yet"),
     UniqueConstraint("event_id", "conversation"),
 )
 Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))
@@ -255,6 +256,7 @@ Index("turn_target_idx", turn.c.target, postgresql_where=text("target IS NOT NUL
 Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collected_into IS NOT NULL"))
 Index("turn_waiting_event_id_idx", turn.c.id, postgresql_where=text("waiting_event_id IS NOT NULL"))
 Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
+Index("turn_choice_idx", turn.c.conversation, postgresql_where=text("kind = 'choice'"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 
 outbox = Table(
@@ -355,6 +357,32 @@ approval = Table(
     comment="requests of agents for a decision about a tool call",
 )
 Index("approval_withdrawn_idx", approval.c.turn, postgresql_where=text("verdict = 'withdrawn'"))
+
+selection = Table(
+    "selection",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("agent", BigInteger, ForeignKey("agent.id"), nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    comment="agents that people have chosen",
+)
+
+choice = Table(
+    "choice",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("thread_id", Text, nullable=False, server_default=""),
+    Column(
+        "turn", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), index=True, comment="its events show the list"
+    ),
+    Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
+    Column("is_open", Boolean, nullable=False, server_default="true", comment="a number alone chooses from it"),
+    Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    CheckConstraint("kind = 'agents'", name="kind"),
+    comment="the list of a kind that a person was shown last",
+)
 
 dead_letter = Table(
     "dead_letter",

@@ -6,7 +6,8 @@ FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS ro
 
 -- accept --
 -- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
--- turn whose once_key is taken, are skipped. Return the event and the lane of each turn that was written.
+-- turn whose once_key is taken, are skipped. The turns of events that waited for the choice of an agent (%(waited)s) come
+-- beside those in which they waited. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -15,7 +16,8 @@ WITH asked AS MATERIALIZED (
     ) WITH ORDINALITY AS asked (
         event_id, room_id, thread_id, agent, key, kind, sender, payload, reason, once_key, said_at, number
     )
-    WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice'))
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
     SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
@@ -50,9 +52,10 @@ RETURNING event_id, conversation, CASE WHEN (
 
 -- interrupt --
 -- End the answers that are given in the lanes %(lanes)s because of the new messages %(events)s there; not because of one
--- that the same transaction has redacted. A message that waits for its next attempt is not being answered. Several files that one person sends within %(together)s seconds of each other
--- are one question, and do not interrupt each other; a voice message is a question by itself. An answer that was
--- interrupted already is written again: its worker may be about to forget that, with a lock on it (see `join`).
+-- that the same transaction has redacted. A message that waits for its next attempt is not being answered. Several files
+-- that one person sends within %(together)s seconds of each other are one question, and do not interrupt each other; a
+-- voice message is a question by itself. An answer that was interrupted already is written again: its worker may be about
+-- to forget that, with a lock on it (see `join`).
 WITH new AS (
     SELECT id, event_id, conversation, sender, said_at, position,
            payload ? 'file' AND NOT (payload -> 'file' ->> 'voice')::boolean AS is_file
@@ -76,6 +79,17 @@ UPDATE turn SET stop = 'interrupted', stopped_by = ended.event_id,
 FROM ended
 WHERE turn.id = ended.id AND turn.state = 'running' AND coalesce(turn.stop, 'interrupted') = 'interrupted'
 RETURNING pg_notify('agent_bridge', 'stops')
+
+-- waiting --
+-- Return the messages and the edits that wait in those of the rooms %(rooms)s whose people have chosen an agent by now, in
+-- their order, with the agent. An event that the agent was asked about waits no more.
+SELECT t.event_id, t.sender, t.payload, c.room_id, c.thread_id AS thread, r.owner AS agent, a.ghost,
+       (extract(epoch FROM t.said_at) * 1000)::bigint AS said_at
+FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.room_id
+     JOIN turn t ON t.conversation = c.id
+WHERE r.room_id = ANY(%(rooms)s) AND r.kind = 'chat' AND t.kind = 'choice' AND NOT t.redacted
+  AND NOT EXISTS (SELECT 1 FROM turn asked WHERE asked.event_id = t.event_id AND asked.kind <> 'choice')
+ORDER BY t.position
 
 -- known --
 -- Return those of the events %(events)s that have a turn or were ignored.
