@@ -17,6 +17,7 @@ from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
+from agent_bridge.bridge.answering.context_report import ContextReports
 from agent_bridge.bridge.answering.edit_handler import EditHandler
 from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
@@ -63,6 +64,7 @@ from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.render.results import ResultRenderer
+from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
@@ -117,6 +119,7 @@ class _Answering:
     cancellations: Cancellations
     messages: MessageHandler
     edits: EditHandler
+    reports: ContextReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +153,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
         inbound = _build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
-        commands = _build_commands(settings, stores, clients, inbound.rules, agents.status)
+        commands = _build_commands(settings, stores, clients, inbound.rules, answering, agents.status)
         handlers = _handlers(settings, stores, clients, inbound, answering, commands)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         leader = _build_leader(settings, stores, clients, inbound, agents)
@@ -214,10 +217,12 @@ def _build_inbound(settings: _Settings, stores: Stores, clients: Clients) -> _In
 def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
+    contexts = Contexts(stores.database)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
+        contexts,
         IncomingFiles(clients.media, clients.pictures, config.files, texts),
         config.threads,
         texts,
@@ -251,7 +256,8 @@ def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _
         texts,
     )
     edits = EditHandler(homeserver, outboxes, turns, stores.edits, texts)
-    return _Answering(cancellations=cancellations, messages=messages, edits=edits)
+    reports = ContextReports(questions, generation, contexts)
+    return _Answering(cancellations=cancellations, messages=messages, edits=edits, reports=reports)
 
 
 def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _AgentParts:
@@ -300,7 +306,7 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
 
 
 def _build_commands(
-    settings: _Settings, stores: Stores, clients: Clients, rules: Rules, status: UpstreamStatus
+    settings: _Settings, stores: Stores, clients: Clients, rules: Rules, answering: _Answering, status: UpstreamStatus
 ) -> _Commands:
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
     renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
@@ -311,6 +317,8 @@ def _build_commands(
         turns=stores.turns,
         turn_admin=stores.turn_admin,
         effects=Effects(),
+        contexts=Contexts(stores.database),
+        reports=answering.reports,
         approvals=stores.approvals,
         lanes=stores.lanes,
         traces=traces,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, approvals, identity, letta, rooms, status, turns
+from agent_bridge.commands import agents, approvals, contexts, identity, letta, rooms, saves, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.results.commands import CommandFailed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, approvals, identity, turns, rooms, letta, status)
+    return Registry.of(agents, approvals, identity, turns, rooms, contexts, saves, letta, status)
 
 
 class CommandHandler:
@@ -69,8 +69,12 @@ class CommandHandler:
             event_id=turn.event_id,
             turn=turn.id,
             attempts=turn.attempts,
+            key=turn.key,
             agent=turn.agent,
+            lane=0 if turn.agent is None else turn.conversation,
             session="" if turn.agent is None else turn.session,
+            instructions=turn.instructions,
+            chosen_model=turn.chosen_model,
         )
         try:
             return await self._registry.run(turn.body, ctx)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
+from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -307,4 +308,5 @@ RUSSIAN = Texts(
     ask_for_less="Попросите ответить короче.",
     ask_another="Обратитесь к другому агенту или напишите об этом {admin}.",
     commands=RUSSIAN_COMMANDS,
+    contexts=RUSSIAN_CONTEXTS,
 )

@@ -17,14 +17,20 @@ _BATCH = 5000
 async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
     """Delete the rows whose retention time is over, and return their number.
 
-    Messages of transcripts stay for *transcript_days*; closed turns, notes of ignored events and dead letters stay for
-    *turns_days*.
+    Messages of transcripts stay for *transcript_days*, but for those that people saved; closed turns, notes of ignored
+    events and dead letters stay for *turns_days*.
 
     Raises:
         StoreError: some of the rows may be deleted.
     """
     deleted = 0
-    retention = {"messages": transcript_days, "turns": turns_days, "ignored": turns_days, "dead_letters": turns_days}
+    retention = {
+        "messages": transcript_days,
+        "contexts": transcript_days,
+        "turns": turns_days,
+        "ignored": turns_days,
+        "dead_letters": turns_days,
+    }
     for statement, days in retention.items():
         values = {"days": days, "batch": _BATCH}
         while (rows := await database.execute(_SQL[statement], values)) > 0:

@@ -28,6 +28,8 @@ class AnswerRequest:
     attempt: int = 1
     #: The title of the conversation for people.
     title: str = ""
+    #: The system message; None without one. A stateful upstream ignores it.
+    system_prompt: str | None = None
     #: Ids of tool calls of earlier attempts that never ran, because no word that allows them was sent.
     never_ran: frozenset[str] = frozenset()
     #: References of requests for which earlier attempts at the turn sent such a word, so that the tools may have run.

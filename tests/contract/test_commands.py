@@ -53,6 +53,7 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
@@ -79,6 +80,8 @@ REGISTRY = all_commands()
 async def services(database: Database) -> AsyncIterator[CommandServices]:
     """The services of the bridge, with a homeserver that cannot be reached."""
     permissions = {"*": Role.ADMIN}
+    # These tests ask for no report on a context.
+    no_reports: Any = None
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
@@ -90,6 +93,8 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             rooms=rooms,
             turn_admin=turn_admin,
             effects=Effects(),
+            contexts=Contexts(database),
+            reports=no_reports,
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
@@ -132,7 +137,8 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "approve", "deny", "stop", "help"]
+    of_members = "agents invite approve deny stop context instructions model save saves forget help"
+    assert await names_of(services, Role.MEMBER) == of_members.split()
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
 

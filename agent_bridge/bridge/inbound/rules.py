@@ -10,6 +10,7 @@ from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.approvals import DecisionRequest, Verdict
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
+from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.payloads import (
     CommandPayload,
     InvitationPayload,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
-#: The command that acts on the conversation with an agent: it waits in the lane of the agent.
-_OF_THE_AGENT = "letta"
 #: Milliseconds of a day.
 _DAY = 86_400_000
 #: Reactions to a question or to an answer. Some clients add a variation selector: that of emoji, or that of text.
@@ -211,7 +210,7 @@ class Rules:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
         turn = self._for_bot(event, TurnKind.COMMAND, payload)
-        agent = _sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
+        agent = _agent_of(event, room) if command_word(payload.body)[0] in OF_THE_AGENT else None
         if agent is None:
             return turn
         return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
@@ -278,10 +277,16 @@ def _has_agents(room: Room | None) -> bool:
     return room is not None and bool(room.participants)
 
 
-def _sole_agent(room: Room | None) -> Participant | None:
-    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
+def _agent_of(event: RoomEvent, room: Room | None) -> Participant | None:
+    """Return the agent that the command *event* is about: the one that it replies to, or that of the room.
+
+    That is the agent whose own room it is, or its only agent; None if there is no such agent.
+    """
     if room is None:
         return None
+    replied_to = room.answered_by.get(event.replies_to or "")
+    if (found := next((each for each in room.participants if each.agent == replied_to), None)) is not None:
+        return found
     agents = [each for each in room.participants if room.owner in {None, each.agent}]
     return agents[0] if len(agents) == 1 else None
 

@@ -13,6 +13,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.contexts import (
+    ContextBegun,
+    ContextForgotten,
+    ContextList,
+    ContextLoaded,
+    ContextRefused,
+    ContextReport,
+    ContextSaved,
+    Instructions,
+    ModelChoice,
+)
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
@@ -31,6 +42,8 @@ class Group(StrEnum):
     AGENTS = "agents"
     #: The room in which the command is given.
     ROOM = "room"
+    #: The conversation with the agent.
+    CONVERSATION = "conversation"
     MESSAGES = "messages"
     BRIDGE = "bridge"
 
@@ -364,10 +377,19 @@ Result: TypeAlias = (
     | CommandFailed
     | CommandHelp
     | CommandList
+    | ContextBegun
+    | ContextForgotten
+    | ContextList
+    | ContextLoaded
+    | ContextRefused
+    | ContextReport
+    | ContextSaved
     | Dropped
     | FailedTurns
+    | Instructions
     | InvalidArguments
     | Invited
+    | ModelChoice
     | NoRoomYet
     | NoTrace
     | NotPermitted
