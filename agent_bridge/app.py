@@ -36,12 +36,9 @@ from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
-from agent_bridge.bridge.inbound.backfill import Backfill
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
-from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
-from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
@@ -54,34 +51,31 @@ from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.clients import Clients, open_clients
-from agent_bridge.commands.handler import CommandHandler, all_commands
-from agent_bridge.commands.registry import CommandServices
-from agent_bridge.commands.trace import Traces
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
-from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.contexts import Contexts
-from agent_bridge.store.effects import Effects
-from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
-from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.stores import Stores, open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
+from agent_bridge.wiring.commands import build_commands
+from agent_bridge.wiring.inbound import build_inbound
+from agent_bridge.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from agent_bridge.config.model import Config
-    from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.wiring.commands import Commands
+    from agent_bridge.wiring.inbound import Inbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +89,6 @@ class Timeouts:
 
 
 _TIMEOUTS = Timeouts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Settings:
-    """The configuration and the values that derive from it."""
-
-    config: Config
-    namespace: Namespace
-    texts: Texts
-    timeouts: Timeouts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inbound:
-    rules: Rules
-    intake: Intake
-    backfill: Backfill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +109,6 @@ class _AgentParts:
     switches: SwitchReports
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Commands:
-    handler: CommandHandler
-    traces: Traces
-    renderer: ResultRenderer
-
-
 @asynccontextmanager
 async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
     """Open the connections and build the bridge; close them at the end of the block.
@@ -146,14 +116,14 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
     Raises:
         StoreError: the database cannot be used, or its schema is not the one of this program.
     """
-    settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
+    settings = Settings(config=config, namespace=config.namespace, texts=_texts(config))
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
         clients = await open_clients(config, settings.namespace, stores.database, timeouts.homeserver, stack)
-        inbound = _build_inbound(settings, stores, clients)
+        inbound = build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
-        commands = _build_commands(settings, stores, clients, inbound.rules, answering, agents.status)
+        commands = build_commands(settings, stores, clients, inbound, answering.reports, agents.status)
         handlers = _handlers(settings, stores, clients, inbound, answering, commands)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         leader = _build_leader(settings, stores, clients, inbound, agents)
@@ -185,36 +155,10 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
 
 def _texts(config: Config) -> Texts:
     """Return the texts in the configured language, which name the administrators who can help."""
-    return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
+    return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN), config.bot.prefix)
 
 
-def _build_inbound(settings: _Settings, stores: Stores, clients: Clients) -> _Inbound:
-    config = settings.config
-    rules = Rules(settings.namespace, config.permissions, config.bot.prefix)
-    intake = Intake(
-        stores.database,
-        stores.rooms,
-        IntakeStore(stores.database),
-        stores.edits,
-        Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
-        stores.approvals,
-        stores.histories,
-        stores.lanes,
-        rules,
-        max_queued=config.lanes.max_queued_per_room,
-    )
-    backfill = Backfill(
-        clients.homeserver,
-        stores.histories,
-        intake,
-        stores.signals,
-        interval=config.homeserver.backfill_interval,
-        horizon=config.retention.turns_days * 86400,
-    )
-    return _Inbound(rules=rules, intake=intake, backfill=backfill)
-
-
-def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _Answering:
+def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
     contexts = Contexts(stores.database)
@@ -260,7 +204,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _
     return _Answering(cancellations=cancellations, messages=messages, edits=edits, reports=reports)
 
 
-def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _AgentParts:
+def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _AgentParts:
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
@@ -305,41 +249,13 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
     )
 
 
-def _build_commands(
-    settings: _Settings, stores: Stores, clients: Clients, rules: Rules, answering: _Answering, status: UpstreamStatus
-) -> _Commands:
-    traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
-    renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
-    services = CommandServices(
-        database=stores.database,
-        agents=stores.agents,
-        rooms=stores.rooms,
-        turns=stores.turns,
-        turn_admin=stores.turn_admin,
-        effects=Effects(),
-        contexts=Contexts(stores.database),
-        reports=answering.reports,
-        approvals=stores.approvals,
-        lanes=stores.lanes,
-        traces=traces,
-        upstream_status=status,
-        kv=stores.kv,
-        homeserver=clients.homeserver,
-        namespace=settings.namespace,
-        permissions=settings.config.permissions,
-        upstreams={each.name: upstream for upstream, each in clients.upstreams},
-    )
-    handler = CommandHandler(services, all_commands(), renderer, settings.texts)
-    return _Commands(handler=handler, traces=traces, renderer=renderer)
-
-
 def _handlers(
-    settings: _Settings,
+    settings: Settings,
     stores: Stores,
     clients: Clients,
-    inbound: _Inbound,
+    inbound: Inbound,
     answering: _Answering,
-    commands: _Commands,
+    commands: Commands,
 ) -> Mapping[TurnKind, Handler]:
     homeserver, turns, texts = clients.homeserver, stores.turns, settings.texts
     return {
@@ -347,16 +263,25 @@ def _handlers(
         TurnKind.EDIT: answering.edits,
         TurnKind.AGAIN: answering.edits,
         TurnKind.COMMAND: commands.handler,
-        TurnKind.REFUSAL: RefusalHandler(homeserver, turns, inbound.rules, texts),
+        TurnKind.CHOICE: commands.choices,
+        TurnKind.REFUSAL: RefusalHandler(homeserver, turns, stores.rooms, stores.agents, inbound.rules, texts),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: InviteHandler(
-            homeserver, turns, stores.rooms, stores.agents, stores.kv, inbound.backfill, inbound.rules, texts
+            homeserver,
+            turns,
+            stores.rooms,
+            stores.agents,
+            stores.kv,
+            inbound.binding,
+            inbound.backfill,
+            inbound.rules,
+            texts,
         ),
     }
 
 
 def _build_leader(
-    settings: _Settings, stores: Stores, clients: Clients, inbound: _Inbound, agents: _AgentParts
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, agents: _AgentParts
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
     monitor = HomeserverMonitor(

@@ -7,6 +7,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
+``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``Words``                 any text; takes several words                              ``[reason]``
@@ -32,7 +33,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, NewType, get_args, get_type_hints
 
 from agent_bridge.commands.entries import agent_entry
-from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, visible_agents
+from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, similar_agents, visible_agents
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 UserId = NewType("UserId", str)
 PageNumber = NewType("PageNumber", int)
 AgentName = NewType("AgentName", str)
+AgentChoice = NewType("AgentChoice", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -87,7 +90,7 @@ class ArgumentError(Exception):
         #: The argument that has the problem; None for surplus words.
         self.argument = argument
         self.value = value
-        #: The agents that *value* may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+        #: As in :class:`~agent_bridge.core.results.commands.InvalidArguments`.
         self.candidates = candidates
         #: The largest number that is permitted, of characters or of an entry; 0 where there is none.
         self.most = most
@@ -260,25 +263,25 @@ async def _given(_argument: Argument, _value: str, _ctx: CommandContext) -> bool
 
 
 async def _agent(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
-    found = find_agents(value, await visible_agents(ctx))
-    if not found:
-        raise ArgumentError(ArgumentProblem.NO_SUCH_AGENT, argument, value)
-    if len(found) > 1:
-        candidates = tuple(agent_entry(each, ctx.services.namespace.domain) for each in found)
-        raise ArgumentError(ArgumentProblem.SEVERAL_AGENTS, argument, value, candidates)
-    return found[0]
+    return the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
 
 
-async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> AgentName:
-    return AgentName(value)
+def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
+    """Return the one of *agents* that *value* means.
+
+    Raises:
+        ArgumentError: it means none of them, or several.
+    """
+    found = find_agents(value.removesuffix(f":{domain}"), agents)
+    if len(found) == 1:
+        return found[0]
+    problem = ArgumentProblem.SEVERAL_AGENTS if found else ArgumentProblem.NO_SUCH_AGENT
+    candidates = found or similar_agents(value, [each for each in agents if each.agent.state is AgentState.ACTIVE])
+    raise ArgumentError(problem, argument, value, tuple(agent_entry(each, domain) for each in candidates))
 
 
-async def _words_as_they_are(_argument: Argument, value: str, _ctx: CommandContext) -> Words:
-    return Words(value)
-
-
-async def _instructions(_argument: Argument, value: str, _ctx: CommandContext) -> InstructionText:
-    return InstructionText(value)
+async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> str:
+    return value
 
 
 async def _save_name(_argument: Argument, value: str, _ctx: CommandContext) -> SaveName:
@@ -309,10 +312,11 @@ _KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(_agent, spans=True),
     OneAgent: Kind(_agent),
     AgentName: Kind(_text),
+    AgentChoice: Kind(_text, spans=True),
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
-    Words: Kind(_words_as_they_are, spans=True, longest=_TEXT),
-    InstructionText: Kind(_instructions, spans=True, longest=_INSTRUCTIONS),
+    Words: Kind(_text, spans=True, longest=_TEXT),
+    InstructionText: Kind(_text, spans=True, longest=_INSTRUCTIONS),
     SaveName: Kind(_save_name, spans=True, longest=_SAVE_NAME),
     CommandWord: Kind(_command_word, spans=True),
     MessageReference: Kind(_reference, spans=True, longest=_REFERENCE),

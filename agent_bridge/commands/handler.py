@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, approvals, contexts, identity, letta, rooms, saves, status, turns
+from agent_bridge.commands import (
+    agents,
+    approvals,
+    contexts,
+    identity,
+    letta,
+    rooms,
+    saves,
+    selection,
+    status,
+    turns,
+)
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.results.commands import CommandFailed
@@ -25,7 +36,29 @@ if TYPE_CHECKING:
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, approvals, identity, turns, rooms, contexts, saves, letta, status)
+    return Registry.of(agents, selection, approvals, identity, turns, rooms, contexts, saves, letta, status)
+
+
+def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
+    """Return the context of a command that *turn*, whose sender has *role*, runs."""
+    return CommandContext(
+        services=services,
+        registry=registry,
+        sender=turn.sender,
+        role=role,
+        room_id=turn.room_id,
+        in_agent_room=turn.in_agent_room,
+        thread=turn.root or "",
+        event_id=turn.event_id,
+        turn=turn.id,
+        attempts=turn.attempts,
+        key=turn.key,
+        agent=turn.agent,
+        lane=0 if turn.agent is None else turn.conversation,
+        session="" if turn.agent is None else turn.session,
+        instructions=turn.instructions,
+        chosen_model=turn.chosen_model,
+    )
 
 
 class CommandHandler:
@@ -58,26 +91,8 @@ class CommandHandler:
         return self._renderer.render(await self._run(turn, role))
 
     async def _run(self, turn: Turn, role: Role) -> Result:
-        ctx = CommandContext(
-            services=self._services,
-            registry=self._registry,
-            sender=turn.sender,
-            role=role,
-            room_id=turn.room_id,
-            in_agent_room=turn.in_agent_room,
-            thread=turn.root or "",
-            event_id=turn.event_id,
-            turn=turn.id,
-            attempts=turn.attempts,
-            key=turn.key,
-            agent=turn.agent,
-            lane=0 if turn.agent is None else turn.conversation,
-            session="" if turn.agent is None else turn.session,
-            instructions=turn.instructions,
-            chosen_model=turn.chosen_model,
-        )
         try:
-            return await self._registry.run(turn.body, ctx)
+            return await self._registry.run(turn.body, context_of(self._services, self._registry, turn, role))
         except (HomeserverUnavailable, StoreError):
             # The lane tries the turn again later.
             raise

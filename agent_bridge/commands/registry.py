@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.context_report import ContextReports
+    from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.choices import Choices
     from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.effects import Effects
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.selections import Selections
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
@@ -77,6 +80,9 @@ class CommandServices:
     effects: Effects
     contexts: Contexts
     reports: ContextReports
+    choices: Choices
+    selections: Selections
+    binding: Binding
     approvals: Approvals
     lanes: Lanes
     traces: Traces

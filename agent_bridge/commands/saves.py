@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import SaveName
+from agent_bridge.commands.arguments import ArgumentError, SaveName
 from agent_bridge.commands.conversation import Talk, marker_of, new_session, talk_of
 from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.errors import UpstreamError
-from agent_bridge.core.results.commands import Group
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
 from agent_bridge.core.results.contexts import (
     ContextForgotten,
     ContextList,
@@ -29,6 +30,7 @@ from agent_bridge.core.results.contexts import (
     ContextSaved,
 )
 from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import ChoiceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Copies that a person can save of the conversations with an agent, and entries of a list.
 _MOST, _LISTED = 100, 20
+#: The argument of ``load``.
+_SAVED = Argument("saved", required=False)
 
 
 @command("save", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, example="before Oslo")
@@ -84,33 +88,29 @@ async def save(ctx: CommandContext, name: SaveName | None = None) -> ContextSave
 
 @command("saves", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, exact=True)
 async def saves(ctx: CommandContext) -> ContextList | ContextRefused:
-    """List the conversations that the caller can load. Only reads."""
+    """List the conversations that the caller can load, for a choice by number. Running twice shows the same list."""
     talk = talk_of(ctx)
-    return talk if isinstance(talk, ContextRefused) else await _listed(ctx, talk)
+    return talk if isinstance(talk, ContextRefused) else _list(talk, await once(ctx, partial(_show, ctx)))
 
 
 @command("load", group=Group.CONVERSATION, role=Role.MODERATOR, where=Where.AGENT_ROOM, example="before Oslo")
 async def load(ctx: CommandContext, saved: SaveName | None = None) -> ContextList | ContextLoaded | ContextRefused:
     """Let the agent go on with a saved copy, or with a conversation that ended in the room; without a name, list them.
 
-    The lane gets a copy of a saved copy, so that this one stays as it is. A conversation that ended goes on itself.
+    The lane gets a copy of a saved copy, so that this one stays as it is. A conversation that ended goes on itself. A
+    number refers to the list that the caller was shown last. A number of an old list shows a new one.
     """
     talk = talk_of(ctx)
     if isinstance(talk, ContextRefused):
         return talk
     if not talk.upstream.traits.has_sessions:
         return talk.refused(ContextRefusal.ONE_MEMORY)
-    if saved is None:
-        return await _listed(ctx, talk)
     contexts = ctx.services.contexts
-
-    async def choose(connection: Connection) -> Effect:
-        entry = _meant(saved, await contexts.entries(connection, ctx.lane, ctx.sender))
-        return {"refused": ContextRefusal.UNKNOWN} if entry is None else {"chosen": entry.id}
-
-    chosen = await once(ctx, choose)
+    chosen = await once(ctx, partial(_choose, ctx, saved or ""))
+    if "listed" in chosen:
+        return _list(talk, chosen)
     if "refused" in chosen:
-        return await _unknown(ctx, talk, saved)
+        return await _unknown(ctx, talk, saved or "")
     ref = None if "context" in chosen else await _copy_saved(ctx, talk, chosen["chosen"])
 
     async def act(connection: Connection) -> Effect:
@@ -207,24 +207,62 @@ async def _rename(talk: Talk, ref: str | None, name: str) -> None:
             await talk.upstream.can.conversations.rename(ref, name)
 
 
+async def _choose(ctx: CommandContext, saved: str, connection: Connection) -> Effect:
+    """Return the conversation that *saved*, a name or a number, means; or show the list.
+
+    Raises:
+        ArgumentError: the list has no such number.
+    """
+    if saved and not saved.isdecimal():
+        entry = _meant(saved, await ctx.services.contexts.entries(connection, ctx.lane, ctx.sender))
+        return {"refused": ContextRefusal.UNKNOWN} if entry is None else {"chosen": entry.id}
+    shown = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.SAVES) if saved else None
+    if shown is None:
+        return await _show(ctx, connection, renewed=bool(saved))
+    if not 1 <= int(saved) <= len(shown):
+        raise ArgumentError(ArgumentProblem.NO_SUCH_NUMBER, _SAVED, saved, most=len(shown))
+    return {"chosen": shown[int(saved) - 1]}
+
+
+async def _show(ctx: CommandContext, connection: Connection, *, renewed: bool = False) -> Effect:
+    """Return the list of the conversations that the caller can load, and let a number choose from it."""
+    found = await ctx.services.contexts.entries(connection, ctx.lane, ctx.sender)
+    listed = found[:_LISTED]
+    if ctx.role >= load.role:
+        await ctx.services.choices.show(
+            connection,
+            ctx.sender,
+            ChoiceKind.SAVES,
+            [each.id for each in listed],
+            room_id=ctx.room_id,
+            thread=ctx.thread,
+            turn=ctx.turn,
+        )
+    entries = [{"messages": each.messages, "at": each.at.isoformat()} for each in listed]
+    names = [each.name for each in listed]
+    return {"listed": entries, "text": names, "more": len(found) - len(listed), "renewed": renewed}
+
+
 async def _entries(ctx: CommandContext) -> Sequence[ContextEntry]:
     async with ctx.services.database.transaction() as connection:
         return await ctx.services.contexts.entries(connection, ctx.lane, ctx.sender)
 
 
 async def _entry(ctx: CommandContext, connection: Connection, chosen: int) -> ContextEntry | None:
-    found = await ctx.services.contexts.entries(connection, ctx.lane, ctx.sender)
-    return next((each for each in found if each.id == chosen), None)
+    return await ctx.services.contexts.entry(connection, ctx.lane, ctx.sender, chosen)
 
 
 def _meant(name: str, entries: Sequence[ContextEntry]) -> ContextEntry | None:
     return next((each for each in entries if each.name and each.name.lower() == name.lower()), None)
 
 
-async def _listed(ctx: CommandContext, talk: Talk) -> ContextList:
-    found = await _entries(ctx)
-    options = (ContextOption(number, each.name, each.messages, each.at) for number, each in enumerate(found, 1))
-    return ContextList(talk.agent.name, tuple(options)[:_LISTED], max(0, len(found) - _LISTED))
+def _list(talk: Talk, effect: Effect) -> ContextList:
+    named = zip(effect["text"], effect["listed"], strict=True)
+    options = (
+        ContextOption(number, name, each["messages"], datetime.fromisoformat(each["at"]))
+        for number, (name, each) in enumerate(named, 1)
+    )
+    return ContextList(talk.agent.name, tuple(options), effect["more"], effect["renewed"])
 
 
 async def _unknown(ctx: CommandContext, talk: Talk, name: str) -> ContextRefused:

@@ -48,10 +48,25 @@ class RoomsConfig(Section):
     )
 
 
+class ChatsConfig(Section):
+    """Conversations of people with agents."""
+
+    follow_selection: bool = Field(
+        False,
+        description="true: an agent answers in its room only the people who have selected it (!ab agent). false: it "
+        "answers everyone there.",
+    )
+
+
 class BotConfig(Section):
     """The bridge bot."""
 
     prefix: CommandPrefix = Field("!ab", description="Prefix of commands in rooms of the bridge.")
+    bare_commands: bool = Field(
+        True,
+        description="Whether ! and the word of a command suffice in the rooms that the bridge made: !agent is !ab "
+        "agent. Other words behind ! are messages.",
+    )
 
 
 #: Seconds of a stop that remain to close connections, and to stop the embedded database.

@@ -15,6 +15,7 @@ from pydantic import (
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
+    ChatsConfig,
     FilesConfig,
     LanesConfig,
     RoomsConfig,
@@ -324,6 +325,7 @@ class Config(Section):
         "with _ or a usual prefix, unless a user id or a pattern names them.",
     )
     bot: BotConfig = BotConfig()
+    chats: ChatsConfig = ChatsConfig()
     lanes: LanesConfig = LanesConfig()
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()

@@ -17,7 +17,7 @@ class KindName(StrEnum):
 
     #: The main room of one agent.
     HOME = "home"
-    #: A further conversation with one agent.
+    #: A further conversation with one agent, which its people may have yet to choose.
     CHAT = "chat"
     #: A direct conversation that a person began with one agent.
     DM = "dm"
@@ -47,13 +47,37 @@ class Participant:
     state: ParticipantState = ParticipantState.JOINED
 
 
+class ChoiceKind(StrEnum):
+    """Lists from which people choose by a number. Of each kind, the one that a person was shown last counts."""
+
+    AGENTS = "agents"
+    #: Conversations with an agent that a person can load.
+    SAVES = "saves"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChoice:
+    """The list that a person was shown last in a room, as long as a number alone chooses from it."""
+
+    kind: ChoiceKind
+    #: Number of its entries.
+    size: int
+    #: Root of the thread in which it was shown; empty: the room itself.
+    thread: str
+    #: Whether it is young enough for its numbers to count.
+    is_fresh: bool
+    #: The events that show it.
+    events: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """A room that the bridge knows, as intake needs it."""
 
     room_id: str
     kind: KindName
-    #: Row id of the agent whose own room it is (home, chat, dm); None for a room without an owner.
+    #: Row id of the agent whose own room it is (home, chat, dm); None for a room without an owner, and for a chat whose
+    #: people have not chosen an agent yet.
     owner: int | None = None
     #: In the order in which they came into the room.
     participants: tuple[Participant, ...] = ()
@@ -63,6 +87,15 @@ class Room:
     commands: Mapping[str, int] = field(default_factory=dict)
     #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
     answered_by: Mapping[str, int] = field(default_factory=dict)
+    #: The open choices of those senders that were asked about, by user id.
+    choices: Mapping[str, OpenChoice] = field(default_factory=dict)
+    #: Row ids of the agents that these senders have selected, by user id; empty unless that was asked about.
+    selections: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_unbound(self) -> bool:
+        """Whether its people have yet to choose the agent that answers there."""
+        return self.kind is KindName.CHAT and self.owner is None
 
 
 class RoomProblem(StrEnum):

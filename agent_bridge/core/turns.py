@@ -33,6 +33,8 @@ class TurnKind(StrEnum):
     EDIT = "edit"
     #: Another answer to an earlier message.
     AGAIN = "again"
+    #: A message in a room whose people have yet to choose an agent, or an edit of one: it waits for the choice.
+    CHOICE = "choice"
     #: The redaction of events that show the answer to a redacted message, or an earlier version of a redacted answer.
     REDACTION = "redaction"
 

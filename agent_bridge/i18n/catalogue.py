@@ -62,6 +62,8 @@ class Texts:
 
     #: The people who can help: ``{admin}`` of other texts. :meth:`Texts.naming` replaces it by user ids.
     an_admin: str
+    #: The beginning of a command in a room: ``{prefix}`` of other texts. :meth:`Texts.naming` replaces it.
+    prefix: str = "!ab"
 
     #: Refusals of messages and files.
     not_permitted: str
@@ -69,6 +71,9 @@ class Texts:
     no_command: str
     unknown_target: str
     encrypted: str
+    #: Told where agents answer only those who have selected them.
+    other_agent: str
+    select_first: str
     full: str
     full_all: str
     full_more: str
@@ -115,6 +120,7 @@ class Texts:
     silenced: Mapping[str, str]
     hello: str
     hello_all: str
+    hello_chat: str
     presence_ready: str
     presence_away: str
 
@@ -261,13 +267,17 @@ class Texts:
     commands: CommandTexts
     contexts: ContextTexts
 
-    def naming(self, admins: Sequence[str]) -> Texts:
-        """Return the same texts, which name *admins* (user ids) as the people who can help."""
-        return replace(self, an_admin=", ".join(admins[:_MAX_ADMINS])) if admins else self
+    def naming(self, admins: Sequence[str], prefix: str) -> Texts:
+        """Return the same texts, with *admins* (user ids) as the people who can help, and the *prefix* of commands."""
+        return replace(self, prefix=prefix, an_admin=", ".join(admins[:_MAX_ADMINS]) or self.an_admin)
 
     def for_admins(self, text: str) -> str:
-        """Return *text* with the people who can help in place of its ``{admin}``."""
-        return text.format(admin=self.an_admin)
+        """Return *text* with the people who can help in place of its ``{admin}``, and the ``{prefix}`` of commands."""
+        return text.format(admin=self.an_admin, prefix=self.prefix)
+
+    def with_commands(self, text: str, **values: str) -> str:
+        """Return *text* with the beginning of a command in place of its ``{prefix}``, and with *values*."""
+        return text.format(prefix=self.prefix, **values)
 
     def render(self, text: Text) -> str:
         """Return *text* in this language."""

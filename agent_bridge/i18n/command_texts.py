@@ -30,6 +30,9 @@ class CommandTexts:
     argument_choice: str
     not_a_user_id: str
     no_such_agent: str
+    no_such_agent_but: str
+    agent_is_gone: str
+    no_such_number: str
     did_you_mean: str
     unknown_command: str
     unknown_command_help: str
@@ -59,6 +62,19 @@ class CommandTexts:
     reconnected: str
     not_reconnected: str
     listed_agents: str
+
+    #: Answers to the command ``agent``. Heads and ends of the list: for a person, for a room, and in place of a choice.
+    choose_head: str
+    choose_head_room: str
+    choose_head_renewed: str
+    choose_how: str
+    choose_how_room: str
+    choose_current: str
+    choose_page: str
+    agent_selected: str
+    room_stays: str
+    room_bound: str
+    cannot_enter: str
 
     #: Answers to commands about the bridge.
     sync_unfinished: str

@@ -41,6 +41,7 @@ class ContextTexts:
     #: Answers to ``save``, ``saves``, ``load`` and ``forget``.
     saved: str
     list_head: str
+    list_head_renewed: str
     list_empty: str
     list_saved: str
     list_ended: str

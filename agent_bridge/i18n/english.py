@@ -41,6 +41,11 @@ ENGLISH = Texts(
         "This room is now encrypted, and the bridge cannot read encrypted messages. "
         "Please use a room without encryption."
     ),
+    other_agent=(
+        "This room talks with *{agent}*, and you have chosen *{selected}*. Write in the room of *{selected}*, or "
+        "choose again: `{prefix} agent`."
+    ),
+    select_first="Choose an agent first: `{prefix} agent` lists them. This room talks with *{agent}*.",
     full=(
         "This message was not accepted: too many messages already wait in this room ({limit}). "
         "Please send it again later."
@@ -133,6 +138,7 @@ ENGLISH = Texts(
     },
     hello="Hello! I am the bridge bot. Send `help` to see my commands.",
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",
+    hello_chat="Hello! I am the bridge bot. Write a message, and choose the agent that answers here.",
     presence_ready="Ready",
     presence_away="{upstream} cannot be reached",
     failed="⚠️ No answer: {cause}.",
@@ -281,7 +287,7 @@ ENGLISH = Texts(
     say_otherwise="Say it in other words.",
     waits_for_upstream="⏳ {cause}. This message waits for {agent}.",
     ask_for_less="Ask for a shorter answer.",
-    ask_another="Talk to another agent, or ask {admin} about this one.",
+    ask_another="Send `{prefix} agent` for the other agents, or ask {admin} about this one.",
     commands=ENGLISH_COMMANDS,
     contexts=ENGLISH_CONTEXTS,
 )

@@ -83,11 +83,10 @@ def render_contexts(result: ContextList, texts: Texts, prefix: str) -> str:
     words, agent = texts.contexts, escape(result.agent)
     if not result.options:
         return words.list_empty.format(agent=agent, prefix=prefix)
+    head = words.list_head_renewed if result.is_renewed else words.list_head
     lines = [_option(each, texts) for each in result.options]
     more = [words.list_more.format(count=result.more)] if result.more else []
-    return "\n\n".join(
-        [words.list_head.format(agent=agent), "\n".join(lines), *more, words.list_how.format(prefix=prefix)]
-    )
+    return "\n\n".join([head.format(agent=agent), "\n".join(lines), *more, words.list_how.format(prefix=prefix)])
 
 
 def render_loaded(result: ContextLoaded, texts: Texts, prefix: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.results.commands import (
@@ -50,11 +49,12 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
+from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
-from agent_bridge.render.content import escape, in_backticks, link, shortened
+from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import (
     render_context_refused,
     render_contexts,
@@ -63,6 +63,7 @@ from agent_bridge.render.contexts import (
     render_models,
     render_report,
 )
+from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
@@ -88,7 +89,12 @@ class ResultRenderer:
         self._texts = texts
         self._prefix = prefix
         self._renderers: Mapping[type, Callable[[Any], str]] = {
+            AgentChoices: lambda result: render_choices(result, texts, prefix),
             AgentList: self._agent_list,
+            AgentSelected: lambda result: render_selected(result, texts),
+            CannotEnter: lambda result: texts.commands.cannot_enter.format(
+                agent=escape(result.agent), ghost=in_backticks(result.ghost)
+            ),
             CommandFailed: self._command_failed,
             CommandHelp: self._command_help,
             CommandList: self._command_list,
@@ -114,6 +120,7 @@ class ResultRenderer:
             Reconnected: self._reconnected,
             Retried: self._retried,
             RetriedAll: self._retried_all,
+            RoomBound: lambda result: texts.commands.room_bound.format(agent=escape(result.agent)),
             ServerCommandDone: lambda result: render_done(result, texts),
             ServerCommandList: lambda result: render_list(result, texts, prefix),
             ServerCommandRefused: lambda result: render_refused(result, texts, prefix),
@@ -174,11 +181,17 @@ class ResultRenderer:
         argument = "" if result.argument is None else self._argument(result.argument)
         match result.problem:
             case ArgumentProblem.NO_SUCH_AGENT:
-                return texts.commands.no_such_agent.format(value=value)
+                names = ", ".join(f"*{escape(each.name)}*" for each in result.candidates)
+                text = texts.commands.no_such_agent_but if names else texts.commands.no_such_agent
+                return text.format(value=value, names=names)
+            case ArgumentProblem.AGENT_GONE:
+                return texts.commands.agent_is_gone.format(value=value, prefix=self._prefix)
+            case ArgumentProblem.NO_SUCH_NUMBER:
+                return texts.commands.no_such_number.format(value=value, most=result.most)
             case ArgumentProblem.SEVERAL_AGENTS:
-                names = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
+                several = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
                 more = ["…"] if len(result.candidates) > _CANDIDATES else []
-                return texts.commands.did_you_mean.format(value=value, names=", ".join(names + more))
+                return texts.commands.did_you_mean.format(value=value, names=", ".join(several + more))
             case ArgumentProblem.MISSING:
                 fault = texts.commands.argument_missing.format(argument=argument)
             case ArgumentProblem.NOT_A_CHOICE:
@@ -219,10 +232,10 @@ class ResultRenderer:
         texts = self._texts
         if result.is_for_admin:
             nothing, head = texts.commands.no_agents.format(prefix=self._prefix), texts.commands.agents_head
-            rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
+            rows = [f"| {room_link(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
         else:
             nothing, head = texts.commands.no_agents_yet, texts.commands.agents_head_member
-            rows = [f"| {_room(each)}{self._unready(each)} |" for each in result.agents]
+            rows = [f"| {room_link(each)}{self._unready(each)} |" for each in result.agents]
         top = f"{head}\n|{'---|' * (head.count('|') - 1)}"
         tables = ["\n".join([top, *rows[start : start + _ROWS]]) for start in range(0, len(rows), _ROWS)]
         if result.pages > 1:
@@ -247,7 +260,7 @@ class ResultRenderer:
 
     def _invited(self, result: Invited) -> str:
         text = self._texts.commands.already_there if result.was_member else self._texts.commands.invited
-        answer = text.format(user=escape(result.user), room=_room(result.agent))
+        answer = text.format(user=escape(result.user), room=room_link(result.agent))
         if not result.exists:
             return f"{answer} {self._texts.commands.no_such_user.format(user=escape(result.user))}"
         if result.may_talk:
@@ -255,7 +268,7 @@ class ResultRenderer:
         return f"{answer} {self._texts.commands.may_not_talk.format(user=escape(result.user))}"
 
     def _reconnected(self, result: Reconnected) -> str:
-        return self._texts.commands.reconnected.format(room=_room(result.agent), former=escape(result.former))
+        return self._texts.commands.reconnected.format(room=room_link(result.agent), former=escape(result.former))
 
     def _not_reconnected(self, result: NotReconnected) -> str:
         text = self._texts.commands.not_reconnected.format(
@@ -348,11 +361,3 @@ def open_state(turn: TurnEntry, texts: Texts) -> str:
             return texts.commands.is_shown
         case _:
             return texts.commands.waits_again if turn.attempts else texts.commands.waits
-
-
-def _room(agent: AgentEntry) -> str:
-    """Return the agent's name, as a link to its room when that exists."""
-    if agent.room is None:
-        return escape(agent.name)
-    room_id, via = quote(agent.room.room_id, safe="!:"), quote(agent.room.via, safe="")
-    return link(f"https://matrix.to/#/{room_id}?via={via}", agent.name)

@@ -109,6 +109,12 @@ class Contexts:
         rows = await rows_of(connection, _SQL["entries"], {"lane": lane, "owner": owner})
         return tuple(ContextEntry(**row) for row in rows)
 
+    async def entry(self, connection: Connection, lane: int, owner: str, context: int) -> ContextEntry | None:
+        """Return one context that *owner* can load in a lane, or that goes on there; None if it is neither."""
+        values = {"lane": lane, "owner": owner, "context": context}
+        rows = await rows_of(connection, _SQL["entry"], values)
+        return ContextEntry(**rows[0]) if rows else None
+
     async def forget(self, connection: Connection, context: int, owner: str) -> None:
         """Delete a copy that *owner* has saved."""
         await connection.execute(_SQL["forget"], {"context": context, "owner": owner})

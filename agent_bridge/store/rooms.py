@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room
+from agent_bridge.core.rooms import (
+    ChoiceKind,
+    HistoryCursor,
+    KindName,
+    OpenChoice,
+    Participant,
+    ParticipantState,
+    Room,
+)
+from agent_bridge.store.choices import FRESH
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -14,14 +24,19 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.rooms import Streaming, WhenBusy
-    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("rooms")
 
 
 def _room(row: DictRow) -> Room:
     participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
-    return Room(**{**row, "kind": KindName(row["kind"]), "participants": tuple(participants)})
+    choices = {
+        user: OpenChoice(ChoiceKind(kind), size, thread, is_fresh, frozenset(events))
+        for user, (kind, size, thread, is_fresh, events) in row["choices"].items()
+    }
+    values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "choices": choices}
+    return Room(**{**row, **values})
 
 
 class Rooms:
@@ -31,22 +46,37 @@ class Rooms:
         self._database = database
 
     async def contexts(
-        self, room_ids: Collection[str], *, events: Collection[str] = (), replied_to: Collection[str] = ()
+        self,
+        room_ids: Collection[str],
+        *,
+        events: Collection[str] = (),
+        replied_to: Collection[str] = (),
+        senders: Collection[str] = (),
+        selected: bool = False,
     ) -> dict[str, Room]:
         """Return those of *room_ids* that the bridge knows.
 
         *events* are about to be written and do not count as waiting. For each of the events *replied_to* that shows an
-        answer, the room tells which agent sent it.
+        answer, the room tells which agent sent it. It tells the open choices of the people *senders*, and the agents
+        that they have *selected*.
         """
         rows = await self._database.rows(
-            _SQL["contexts"], {"rooms": list(room_ids), "events": list(events), "replied_to": list(replied_to)}
+            _SQL["contexts"],
+            {
+                "rooms": list(room_ids),
+                "events": list(events),
+                "replied_to": list(replied_to),
+                "senders": list(senders),
+                "fresh": FRESH,
+                "selected": selected,
+            },
         )
         return {row["room_id"]: _room(row) for row in rows}
 
     async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:
         """Record that the bridge bot has joined a room, after its invitation *seen*; return the cursor for a backfill.
 
-        A room that is known keeps its kind, except a group that turns out to be a direct conversation with the bot.
+        A room that is known keeps its kind, except a group that turns out to be a conversation of one person.
         """
         row = await self._database.row(_SQL["enter"], {"room_id": room_id, "kind": kind, "seen": seen})
         if row is None:
@@ -62,11 +92,11 @@ class Rooms:
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
 
     async def request_checks(self, room_ids: Collection[str]) -> None:
-        """Have those of *room_ids* that belong to agents compared with the homeserver, while their lanes wait."""
+        """Have those of *room_ids* that are homes compared with the homeserver, while their lanes wait."""
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
 
     async def awaiting_successor(self, ghost: str) -> list[tuple[str, str]]:
-        """Return the agents' rooms that were upgraded and not followed yet, each with the localpart of its ghost.
+        """Return the homes that were upgraded and not followed yet, each with the localpart of its ghost.
 
         The bridge may not know yet that the room of the agent with the localpart *ghost* was upgraded.
         """
@@ -74,9 +104,23 @@ class Rooms:
         return [(row["room_id"], row["ghost"]) for row in rows]
 
     async def visited(self) -> list[str]:
-        """Return the rooms of people that the bridge bot is in: those that belong to no agent."""
+        """Return the rooms of people that the bridge bot is in: all but the homes of agents."""
         return [row["room_id"] for row in await self._database.rows(_SQL["visited"])]
 
     async def forget(self, room_id: str) -> None:
         """Forget a room of people."""
         await self._database.execute(_SQL["forget"], {"room_id": room_id})
+
+    async def bind(self, connection: Connection, room_id: str, agent: int) -> int | None:
+        """Make *agent*, whose ghost is in the room, the owner of an unbound room, within the caller's transaction.
+
+        Return the owner that the room has then: another agent if people chose that one before. None: the room is not
+        known any more, or has turned out to be one of several people.
+        """
+        await connection.execute(_SQL["bind"], {"room_id": room_id, "agent": agent})
+        found = await rows_of(connection, _SQL["owner"], {"room_id": room_id})
+        return found[0]["owner"] if found else None
+
+    async def became_group(self, room_id: str) -> None:
+        """Record that an unbound room has several people."""
+        await self._database.execute(_SQL["became_group"], {"room_id": room_id})

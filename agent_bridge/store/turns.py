@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import NO_EXTRAS, Part
-from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
@@ -260,6 +260,18 @@ class Turns:
         """Tell whether the room was told of the same *error* in the lane of *turn* within the last *seconds*."""
         values = {"lane": turn.conversation, "turn": turn.id, "error": error, "seconds": seconds}
         return await self._database.row(_SQL["was_announced"], values) is not None
+
+    async def claim_day(self, turn: Turn, what: str) -> bool:
+        """Tell whether *turn* is the one that tells of *what* today, by the database's clock, in UTC.
+
+        It is if no other turn has claimed that before, also in an earlier attempt.
+        """
+        try:
+            values = {"turn": turn.id, "attempts": turn.attempts, "what": what}
+            return await self._database.row(_SQL["claim_day"], values) is not None
+        except StoreRefused:
+            # Another lane has claimed it at the same time.
+            return False
 
     async def intend(self, turn: int, part: int) -> None:
         """Write the intention to send part *part*, before the request goes out."""

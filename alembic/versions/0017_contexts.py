@@ -67,7 +67,12 @@ ALTER TABLE participant ADD COLUMN model text;
 COMMENT ON COLUMN participant.model IS 'the one that people chose for this room; null: that of the agent';
 """
 
+_CHOICE = """
+ALTER TABLE choice DROP CONSTRAINT choice_kind_check;
+ALTER TABLE choice ADD CONSTRAINT choice_kind_check CHECK (kind IN ('agents', 'saves'));
+"""
+
 
 def upgrade() -> None:
-    for statements in (_CONTEXT, _LANE, _MESSAGE, _PARTICIPANT):
+    for statements in (_CONTEXT, _LANE, _MESSAGE, _PARTICIPANT, _CHOICE):
         op.get_bind().exec_driver_sql(statements)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
@@ -53,11 +54,15 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.selections import Selections
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.conversation_store import MemoryConversations
@@ -83,8 +88,11 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
     # These tests ask for no report on a context.
     no_reports: Any = None
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
+    intake_store = IntakeStore(database)
+    waiting = WaitingEvents(intake_store, Edits(database))
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
+        binding = Binding(homeserver, database, rooms, Choices(), intake_store, waiting, idle_lanes(database))
         yield CommandServices(
             database=database,
             agents=agents,
@@ -95,6 +103,9 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             effects=Effects(),
             contexts=Contexts(database),
             reports=no_reports,
+            choices=Choices(),
+            selections=Selections(database),
+            binding=binding,
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
@@ -137,7 +148,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    of_members = "agents invite approve deny stop context instructions model save saves forget help"
+    of_members = "agents invite agent approve deny stop context instructions model save saves forget help"
     assert await names_of(services, Role.MEMBER) == of_members.split()
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 

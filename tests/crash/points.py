@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import bound_contextvars, get_contextvars
 
+from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.choices import Choices
+from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
@@ -57,7 +61,7 @@ class Step:
 
 
 #: By name: the methods that write the turn down or carry it out. The transaction of ``accept`` and ``wake`` is
-#: committed when ``intake`` ends.
+#: committed when ``intake`` ends, those of ``show`` and ``bind`` when the methods behind them end.
 STEPS = {
     "accept": Step(IntakeStore, "accept"),
     "wake": Step(Lanes, "wake"),
@@ -72,6 +76,12 @@ STEPS = {
     "search": Step(Homeserver, "messages"),
     "put_back": Step(Turns, "put_back"),
     "finish": Step(Turns, "finish"),
+    "show": Step(Choices, "show"),
+    "effect": Step(Effects, "put"),
+    "invite": Step(Homeserver, "invite"),
+    "join": Step(Homeserver, "join"),
+    "bind": Step(Rooms, "bind"),
+    "ask": Step(WaitingEvents, "ask"),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")

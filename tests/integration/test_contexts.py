@@ -260,6 +260,14 @@ async def test_a_server_with_sessions_begins_another_one_and_returns_to_it(
         assert upstream.questions[1:] == ["(Instructions for this conversation: Answer in verse)\n\ntwo", "three"]
         listed = await talk.command("load")
         assert "1. 2 messages, ended" in listed
+        before = len(talk.from_bot)
+        await talk.say("1")
+        await talk.person.wait_for(lambda: len(talk.from_bot) > before)
+        assert "goes on where it ended: 2 messages" in talk.from_bot[-1].body
+        await ask(talk, "back")
+        assert upstream.headers[-1]["X-Session"] == first
+        assert "The list has no number 7: it has 1 to 1" in await talk.command("load 7")
+        assert "goes on where it ended: 4 messages" in await talk.command("load 1")
         await talk.command("instructions off")
         await ask(talk, "four")
         assert upstream.questions[-1].startswith("(The earlier instructions for this conversation do not apply")

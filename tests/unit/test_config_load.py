@@ -40,7 +40,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
-                "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
+                "templates, space, rooms, permissions, bot, chats, lanes, answers, files, threads, language, "
                 "presence, presence_per_second, retention, logging"
             )
         ],
@@ -59,7 +59,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "key that is no text": (
         "bot: {1: x}\n",
-        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix"],
+        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix, bare_commands"],
     ),
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",

@@ -42,7 +42,9 @@ RESULTS: list[Result] = [
     ContextLoaded(LONG, LONG, 12),
     ContextLoaded(LONG, None, 1),
     ContextList(LONG, ()),
-    ContextList(LONG, tuple(ContextOption(n, LONG if n % 2 else None, 5, NOW) for n in range(1, 21)), more=3),
+    ContextList(
+        LONG, tuple(ContextOption(n, LONG if n % 2 else None, 5, NOW) for n in range(1, 21)), more=3, is_renewed=True
+    ),
     Instructions(LONG, ""),
     Instructions(LONG, LONG),
     Instructions(LONG, "", is_new=True),
@@ -83,5 +85,5 @@ def test_a_list_has_numbers() -> None:
         "1. before Oslo: 12 messages, saved 2 hours ago",
         "2. 1 message, ended 2 hours ago",
         "",
-        "!ab load <name> goes on with one.",
+        "Send a number to go on with one, or !ab load <name>.",
     ]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.answering.outcome import (
+    Announced,
     Attempt,
     Failure,
     Outcome,
@@ -132,7 +133,7 @@ def test_the_tools_that_people_allowed_stay_below_an_answer_that_was_stopped(end
 
 def test_the_tools_that_people_allowed_stay_above_a_failure_that_is_told_briefly() -> None:
     attempt = Attempt(ended_by=Failure("the server is busy"), activity=(*ACTIVITY, CARD))
-    first, *_ = outcome_of(attempt, ENGLISH, announced=True).ops(ENGLISH, 4)
+    first, *_ = outcome_of(attempt, ENGLISH, announced=Announced.JUST_NOW).ops(ENGLISH, 4)
     assert first == CARD
 
 
@@ -322,8 +323,12 @@ def test_outcome_of_an_attempt(attempt: Attempt, outcome: Outcome) -> None:
 
 
 def test_the_same_failure_is_told_once() -> None:
-    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=True).extras.notice == Notice(ENGLISH.failed_again)
-    midway = outcome_of(Attempt(ended_by=BROKEN, text="Half"), ENGLISH, announced=True)
+    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=Announced.JUST_NOW).extras.notice == Notice(
+        ENGLISH.failed_again
+    )
+    silent = outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=Announced.TODAY)
+    assert (silent.error, silent.ops(ENGLISH, 4)) == (BROKEN.cause, [])
+    midway = outcome_of(Attempt(ended_by=BROKEN, text="Half"), ENGLISH, announced=Announced.JUST_NOW)
     assert midway.extras.notice == TOLD_MIDWAY
 
 
@@ -339,7 +344,9 @@ def test_a_failure_of_the_upstream_has_its_words() -> None:
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 @pytest.mark.parametrize("name", ["upstream_key", "upstream_web_page", "upstream_no_list", "upstream_unusable"])
 def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
-    failure = Failure.of(UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(["@root:x"]))
+    failure = Failure.of(
+        UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(["@root:x"], "!ab")
+    )
     summary = failure.notice(texts, midway=False).summary
     assert "@root:x" in summary
     assert "Ada" in summary

@@ -48,6 +48,13 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.selection import (
+    AgentChoices,
+    AgentOption,
+    AgentSelected,
+    CannotEnter,
+    RoomBound,
+)
 from agent_bridge.core.results.server_commands import (
     CommandRefusal,
     ServerCommandDone,
@@ -107,6 +114,10 @@ TRACE = TurnTrace(
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
+    AgentChoices((AgentOption(1, "Ada", "writes *code*\nand more", is_current=True),), 1, 2),
+    AgentSelected(ADA, "Adam *1*"),
+    RoomBound("Adam *1*"),
+    CannotEnter("Adam *1*", "@agent_adam:x.org"),
     CommandFailed("invite", "it broke."),
     CommandHelp(INVITE, Role.MEMBER),
     CommandList((INVITE, BUSY, SYNC)),
@@ -446,3 +457,32 @@ def test_the_help_of_a_command_has_its_usage_an_example_and_its_role() -> None:
         "For example: `!ab invite Ada`",
         "It is for members.",
     ]
+
+
+def test_agents_are_a_numbered_list_for_a_phone() -> None:
+    options = (
+        AgentOption(21, "Ada", "writes and reviews code, " * 9, is_current=True),
+        AgentOption(22, "1. *Bea*", "", is_current=False),
+    )
+    assert english(AgentChoices(options, 2, 3)).split("\n\n") == [
+        "Agents:",
+        "21. **Ada** ✓: writes and reviews code, writes and reviews code, writes and…\n22. **1\\. \\*Bea\\***",
+        "Send a number to choose, or a name behind `!ab agent`. ✓ is your choice.",
+        "Page 2 of 3. Another page: `!ab agent page 3`",
+    ]
+    assert english(AgentChoices((replace(options[1], number=1),), is_for_room=True)).split("\n\n") == [
+        "Which agent should answer in this room?",
+        "1. **1\\. \\*Bea\\***",
+        "Send the number of one. Your messages wait for it.",
+    ]
+    assert english(AgentChoices((), is_for_room=True)) == "There are no agents yet."
+
+
+def test_a_choice_is_told_with_the_agent_that_stays() -> None:
+    room = "[Ada](https://matrix.to/#/!ada:x.org?via=x.org)"
+    assert english(AgentSelected(ADA)) == f"You have chosen {room}."
+    assert english(AgentSelected(ADA, "Adam")) == f"You have chosen {room}. This room stays with *Adam*."
+    no_agent = InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_AGENT, INVITE.arguments[0], "reserch", (ADA, ADAM))
+    assert english(no_agent) == "No agent is called *reserch*. Did you mean *Ada*, *Adam \\*1\\**?"
+    beyond = InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_NUMBER, INVITE.arguments[0], "9", most=3)
+    assert english(beyond) == "The list has no number 9: it has 1 to 3."

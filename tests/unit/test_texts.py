@@ -50,7 +50,8 @@ _CYRILLIC = re.compile("[\u0400-\u04ff]")
 def all_texts(texts: Texts | CommandTexts | ContextTexts) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
-    for field in fields(texts):
+    # The prefix of commands is a value of other texts.
+    for field in (each for each in fields(texts) if each.name != "prefix"):
         value = getattr(texts, field.name)
         if isinstance(value, str):
             found[field.name] = value
@@ -313,7 +314,7 @@ def test_members_read_no_terms_of_operators(texts: Texts) -> None:
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_texts_name_the_administrators_who_can_help(texts: Texts) -> None:
-    assert texts.naming([]) is texts
-    named = texts.naming([f"@admin{number}:x" for number in range(9)])
+    assert texts.naming([], "!ab") == texts
+    named = texts.naming([f"@admin{number}:x" for number in range(9)], "!bot")
     assert "@admin0:x, @admin1:x, @admin2:x" in named.for_admins(named.not_permitted)
     assert texts.an_admin in texts.for_admins(texts.not_permitted)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of
 from agent_bridge.bridge.answering.uncommitted import Uncommitted
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused
+from agent_bridge.core.errors import AgentGone, HomeserverError, HomeserverRefused
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.render.content import escape
@@ -182,14 +182,23 @@ class MessageHandler:
             stops = await self._turns.stops([turn.id])
             return committed_outcome(replace(turn, stop=stops.get(turn.id)))
         attempt = await self._attempt(turn, agent, outbox)
-        announced = False
+        announced = Announced.NEVER
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
             if await self._put_back(turn, failure, agent, outbox, started):
                 return None
-            announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
+            announced = Announced.NEVER if attempt.text else await self._announced(turn, failure)
         if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
             return None
         return replace(outcome_of(attempt, self._texts, announced=announced), usage=attempt.usage)
+
+    async def _announced(self, turn: Turn, failure: Failure) -> Announced:
+        """Tell how long ago the room, or the sender, was told of *failure*."""
+        if isinstance(failure.error, AgentGone) and turn.agent is not None:
+            # Each message of a person would get the same reason, for good.
+            what = f"gone:{turn.room_id}:{turn.agent.id}:{turn.sender}"
+            return Announced.NEVER if await self._turns.claim_day(turn, what) else Announced.TODAY
+        was_told = await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
+        return Announced.JUST_NOW if was_told else Announced.NEVER
 
     async def _ask_the_rest(self, turn: Turn, outbox: Outbox, ended_by: StopReason) -> bool:
         """Queue *turn* again if one of several messages, or an edit, was redacted; tell whether it is queued.

@@ -16,6 +16,7 @@ was dropped                   the text so far, a notice                     fail
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
@@ -65,6 +66,16 @@ class Failure:
         """Return the notice about it; *midway*: below a part of the answer."""
         head = (texts.failed_midway if midway else texts.failed).format(cause=clause(self.told or self.cause))
         return Notice(f"{head} {self.remedy}".strip(), self.detail)
+
+
+class Announced(Enum):
+    """When people were told of the failure of an attempt before. It matters if the attempt gave no text."""
+
+    NEVER = auto()
+    #: The room, a moment ago: it is told briefly.
+    JUST_NOW = auto()
+    #: The sender: the message gets its mark, and no words.
+    TODAY = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +159,8 @@ class Outcome:
         return [*ops[: max_parts - 1], replace(last, text=with_ending(last.text, ending))]
 
 
-def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Outcome:
-    """Return the outcome of *attempt*.
-
-    *announced*: the room was told of the same failure a moment ago; the failure of an attempt without text is then told
-    briefly.
-    """
+def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announced.NEVER) -> Outcome:
+    """Return the outcome of *attempt*, of whose failure people may have been told before."""
     ended_by = Failure(texts.dropped) if attempt.ended_by is StopReason.DROPPED else attempt.ended_by
     files = (*((attempt.rest,) if attempt.rest else ()), *attempt.files)
     extras = AnswerExtras(files=files, rest=attempt.rest is not None)
@@ -175,10 +182,12 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
         said = _with_files(attempt.text, attempt.files)
         return Outcome(text, extras=extras, question=attempt.question, said=said, run=attempt.run)
     midway = bool(attempt.text)
-    is_repeated = announced and not midway
-    notice = Notice(texts.failed_again) if is_repeated else ended_by.notice(texts, midway=midway)
+    is_repeated = announced is not Announced.NEVER and not midway
+    told: Notice | None = ended_by.notice(texts, midway=midway)
+    if is_repeated:
+        told = Notice(texts.failed_again) if announced is Announced.JUST_NOW else None
     activity = _cards(attempt.activity) if is_repeated else attempt.activity
-    extras = replace(extras, activity=activity, notice=notice)
+    extras = replace(extras, activity=activity, notice=told)
     # The next question would be refused too if it had the text that a filter stopped.
     said = "" if isinstance(ended_by.error, AnswerFiltered) else attempt.text
     return Outcome(attempt.text, ended_by.cause, extras=extras, question=attempt.question, said=said, run=attempt.run)

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.inbound.choices import has_only_commands
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
-from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn
+from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.events import legible
 from agent_bridge.store.edits import ChangeRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.approvals import DecisionRequest
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.choices import Choices
     from agent_bridge.store.edits import Edits
     from agent_bridge.store.history import Histories
     from agent_bridge.store.intake import IntakeStore
@@ -67,6 +70,8 @@ class Intake:
         edits: Edits,
         redactions: Redactions,
         approvals: Approvals,
+        choices: Choices,
+        waiting: WaitingEvents,
         histories: Histories,
         lanes: Lanes,
         rules: Rules,
@@ -79,6 +84,8 @@ class Intake:
         self._edits = edits
         self._redactions = redactions
         self._approvals = approvals
+        self._choices = choices
+        self._waiting = waiting
         self._histories = histories
         self._lanes = lanes
         self._rules = rules
@@ -161,7 +168,7 @@ class Intake:
         if not events and backfilled is None:
             return 0
         rooms = await self._rooms_of(events)
-        decided = [self._rules.decide(event, rooms.get(event.room_id)) for event in events]
+        decided = self._decided(events, rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
@@ -183,16 +190,19 @@ class Intake:
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             # The message that became a command was perhaps asked again since an edit that is known already.
             stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
+            woken = {lane for each in lanes.values() for lane in each}
+            woken |= await self._choose(connection, [each for each in fresh if each.event_id in lanes], rooms)
             stopped = await self._intake_store.stop(connection, stops)
             for decision in decisions:
-                lanes |= await self._decide(connection, decision, ignored)
+                told = await self._decide(connection, decision, ignored)
+                lanes |= told
+                woken |= {lane for each in told.values() for lane in each}
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
                     await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
                 await self._histories.backfilled(connection, backfilled.room, backfilled.seen)
-            woken = {lane for each in lanes.values() for lane in each}
             await self._lanes.wake(connection, {*woken, *stopped})
         for each in new:
             if each.event_id in lanes:
@@ -204,6 +214,42 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    def _decided(
+        self, events: Sequence[RoomEvent], rooms: Mapping[str, Room]
+    ) -> list[NewTurn | ChangeRequest | Ignored | None]:
+        """Return the decisions of the rules about *events*.
+
+        The first message of a person closes the person's list in a room with an agent.
+        """
+        decided: list[NewTurn | ChangeRequest | Ignored | None] = []
+        spoken: set[tuple[str, str]] = set()
+        for event in events:
+            room = rooms.get(event.room_id)
+            if room is not None and (event.sender, event.room_id) in spoken and not has_only_commands(room):
+                room = replace(room, choices={})
+            decided.append(self._rules.decide(event, room))
+            if isinstance(decided[-1], NewTurn):
+                spoken.add((event.sender, event.room_id))
+        return decided
+
+    async def _choose(
+        self, connection: Connection, written: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room]
+    ) -> set[int]:
+        """Close the lists that the messages *written* close; return the lanes of messages that wait for no choice.
+
+        People may have chosen an agent since *rooms* were read.
+        """
+        closed = {
+            (each.sender, each.room_id)
+            for each in written
+            if isinstance(each, NewTurn) and (room := rooms.get(each.room_id)) is not None
+            if each.sender in room.choices and not has_only_commands(room)
+        }
+        if closed:
+            await self._choices.close(connection, closed)
+        waiting = {each.room_id for each in written if isinstance(each, NewTurn) and each.kind is TurnKind.CHOICE}
+        return await self._waiting.ask(connection, waiting) if waiting else set()
 
     async def _decide(
         self, connection: Connection, decision: DecisionRequest, ignored: list[Ignored]
@@ -300,6 +346,8 @@ class Intake:
             {event.room_id for event in events},
             events=[event.event_id for event in events],
             replied_to={event.replies_to for event in events if event.replies_to is not None},
+            senders={event.sender for event in events},
+            selected=self._rules.follow_selection,
         )
 
 

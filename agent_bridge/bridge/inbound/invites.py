@@ -1,4 +1,4 @@
-"""Answers invitations: the bridge bot joins rooms of people with a role, ghosts decline."""
+"""Answers invitations: the bridge bot joins rooms of people with a role, ghosts only those that wait for an agent."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from agent_bridge.matrix.rooms import SPACE
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.inbound.backfill import Backfill
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.core.turns import Turn
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Members of a room in which a person talks to the bot alone.
-_DIRECT_MEMBERS = 2
+#: Members of a room that a person has with the bot alone, and with the bot and a ghost.
+_ALONE, _WITH_GHOST = 2, 3
 
 
 class InviteHandler:
@@ -46,6 +47,7 @@ class InviteHandler:
         rooms: Rooms,
         agents: Agents,
         kv: KeyValues,
+        binding: Binding,
         backfill: Backfill,
         rules: Rules,
         texts: Texts,
@@ -55,6 +57,7 @@ class InviteHandler:
         self._rooms = rooms
         self._agents = agents
         self._kv = kv
+        self._binding = binding
         self._backfill = backfill
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -81,20 +84,47 @@ class InviteHandler:
             return None
         try:
             if invited != self._namespace.bot:
-                await self._decline(turn, invited)
+                if not await self._answers_there(turn, invited):
+                    await self._decline(turn, invited)
                 return None
             if not await self._enter(turn):
                 return None
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
-        is_direct = await self._homeserver.count_members(turn.room_id) <= _DIRECT_MEMBERS
-        room = await self._rooms.enter(turn.room_id, KindName.BOT if is_direct else KindName.GROUP, turn.event_id)
+        kind = await self._kind_of(turn.room_id, turn.payload)
+        room = await self._rooms.enter(turn.room_id, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
         if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
             return self._texts.encrypted
-        return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+        return {
+            KindName.BOT: self._texts.hello,
+            KindName.CHAT: self._texts.hello_chat,
+            KindName.GROUP: self._texts.hello_all.format(prefix=self._prefix),
+        }[kind]
+
+    async def _kind_of(self, room_id: str, invitation: InvitationPayload) -> KindName:
+        """Return the kind of a room of people that the bot has joined.
+
+        A person who means no direct conversation with the bot wants to talk with an agent, and chooses it there.
+        """
+        if await self._homeserver.count_members(room_id) > _ALONE:
+            return KindName.GROUP
+        return KindName.BOT if invitation.is_direct else KindName.CHAT
+
+    async def _answers_there(self, turn: Turn, ghost: str) -> bool:
+        """Have *ghost* enter a room of one person that waits for an agent, or its own chat; tell whether it does."""
+        room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
+        found = [each.agent for each in await self._agents.all() if self._namespace.user_id(each.agent.ghost) == ghost]
+        if room is None or room.kind is not KindName.CHAT or not found or not self._is_member(turn):
+            return False
+        if room.owner == found[0].id:
+            await self._homeserver.join(turn.room_id, ghost)
+            return True
+        if not room.is_unbound or await self._homeserver.count_members(turn.room_id) > _WITH_GHOST:
+            return False
+        return await self._binding.bind(turn.room_id, found[0]) == found[0].id
 
     async def _room_to_compare(self, room_id: str, invited: str) -> str | None:
         """Return the agent's room whose comparison brings *invited* back into *room_id*, or enters it as its successor.
@@ -104,9 +134,9 @@ class InviteHandler:
         return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id, invited)
 
     async def _belongs_there(self, room_id: str, invited: str) -> bool:
-        """Tell whether *room_id* is the room of an agent, and *invited* its ghost or the bot."""
+        """Tell whether *room_id* is the home of an agent, and *invited* its ghost or the bot."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        if room is None or room.owner is None:
+        if room is None or room.kind is not KindName.HOME:
             return False
         ghosts = (each.ghost for each in room.participants if each.agent == room.owner)
         return invited in {self._namespace.bot, *map(self._namespace.user_id, ghosts)}

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
-from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
+from agent_bridge.core.payloads import (
+    CommandPayload,
+    EditPayload,
+    MessagePayload,
+    RefusalPayload,
+    RefusalReason,
+)
 from agent_bridge.core.turns import NewTurn
 
 if TYPE_CHECKING:
@@ -60,7 +66,7 @@ class QueueLimit:
         for each in new:
             if isinstance(each, NewTurn) and each.event_id not in known:
                 limit = 0
-                if isinstance(each.payload, MessagePayload):
+                if isinstance(each.payload, MessagePayload | EditPayload):
                     waiting[each.room_id] += len(each.addressees)
                     limit = self.max_queued if waiting[each.room_id] > self.max_queued else 0
                 elif isinstance(each.payload, CommandPayload):
@@ -86,6 +92,8 @@ def _refusal(payload: Payload, thread: str, limit: int) -> RefusalPayload:
     match payload:
         case MessagePayload(body=body, file=file):
             text = body or (file.name if file is not None else "")
+        case EditPayload(message=MessagePayload(body=text)):
+            pass
         case CommandPayload(body=body, thread=where):
             text, thread = body, where
         case _:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -34,9 +36,13 @@ _EXCERPTS = 20
 class RefusalHandler:
     """Carries out the turns of the kind *refusal*."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, rules: Rules, texts: Texts) -> None:
+    def __init__(
+        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, agents: Agents, rules: Rules, texts: Texts
+    ) -> None:
         self._homeserver = homeserver
         self._turns = turns
+        self._rooms = rooms
+        self._agents = agents
         self._namespace = rules.namespace
         self._permissions = rules.permissions
         self._texts = texts
@@ -73,6 +79,8 @@ class RefusalHandler:
         match refusal.reason:
             case RefusalReason.FULL:
                 return await self._full(turn, refusal)
+            case RefusalReason.OTHER_AGENT:
+                return await self._other_agent(turn)
             case RefusalReason.PERMISSION:
                 return texts.for_admins(texts.not_permitted) if await self._was_invited(turn) else None
             case reason:
@@ -83,6 +91,16 @@ class RefusalHandler:
                     RefusalReason.UNKNOWN_TARGET: texts.unknown_target,
                     RefusalReason.NO_DECIDER: texts.commands.decided[DecisionResult.FORBIDDEN],
                 }[reason]
+
+    async def _other_agent(self, turn: Turn) -> str:
+        """Name the agent of the room, and the one that the sender has selected."""
+        room = (await self._rooms.contexts([turn.room_id], senders=[turn.sender], selected=True)).get(turn.room_id)
+        names = {each.agent.id: escape(each.agent.name) for each in await self._agents.all()}
+        agent = "" if room is None or room.owner is None else names[room.owner]
+        selected = None if room is None else room.selections.get(turn.sender)
+        if selected is None:
+            return self._texts.with_commands(self._texts.select_first, agent=agent)
+        return self._texts.with_commands(self._texts.other_agent, agent=agent, selected=names[selected])
 
     async def _full(self, turn: Turn, refusal: RefusalPayload) -> str:
         """List the messages that found the room full, all that wait to be told at once."""

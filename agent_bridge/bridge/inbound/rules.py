@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.inbound.prefix import command_word, without_mention, without_prefix
-from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
+from agent_bridge.bridge.inbound.choices import picked_by_message, picked_by_reaction
+from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
+from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees, asked_agent
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.approvals import DecisionRequest, Verdict
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.payloads import (
     CommandPayload,
+    EditPayload,
     InvitationPayload,
     MessagePayload,
     RedactionPayload,
@@ -20,6 +22,7 @@ from agent_bridge.core.payloads import (
     RefusalReason,
 )
 from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, message_of, without_fallback
 
@@ -28,10 +31,12 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import Payload, SentEvent
-    from agent_bridge.core.rooms import Participant, Room
+    from agent_bridge.core.rooms import Room
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
+#: Rooms in which an agent may answer only those who have selected it: a direct chat selects its agent by itself.
+_FOLLOWING = frozenset({KindName.HOME, KindName.CHAT})
 #: Milliseconds of a day.
 _DAY = 86_400_000
 #: Reactions to a question or to an answer. Some clients add a variation selector: that of emoji, or that of text.
@@ -54,6 +59,10 @@ class Rules:
     permissions: Mapping[str, Role]
     #: The word that starts a command in a room with others.
     prefix: str
+    #: The words that make a command behind ``!`` in rooms that the bridge made.
+    bare_words: frozenset[str] = frozenset()
+    #: Whether an agent answers in its room only those who have selected it.
+    follow_selection: bool = False
 
     def decide(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
         """Return the turns, or the change of earlier ones, that *event* asks for.
@@ -64,7 +73,7 @@ class Rules:
         if self.namespace.is_ours(event.sender):
             return None
         if event.redacted_by is not None or event.type in {"m.room.redaction", "m.reaction"}:
-            return self._about_earlier(event, room)
+            return self._picked(event, room) or self._about_earlier(event, room)
         if event.state_key is not None:
             return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
         if event.type == "m.room.encrypted":
@@ -148,6 +157,14 @@ class Rules:
         """Return the turn in which the bridge redacts *events* of its own, because of the redaction *change*."""
         return self._for_bot(change, TurnKind.REDACTION, RedactionPayload(events))
 
+    def _picked(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
+        """Return the command of a reaction to a list from which the sender may choose."""
+        picked = picked_by_reaction(event, _reaction_of(event), room)
+        if picked is None or event.redacted_by is not None:
+            return None
+        command, choice = picked
+        return self._command(event, room, CommandPayload(command, choice.thread))
+
     def _about_earlier(self, event: RoomEvent, room: Room | None) -> ChangeRequest | None:
         """Return the request of a redaction, of a reaction, or of an event that was redacted."""
         if event.redacted_by is not None:
@@ -179,22 +196,35 @@ class Rules:
         if self._role(event) < Role.MEMBER:
             return _ignored(event, IgnoreReason.PERMISSION)
         is_expected = self._is_for_us(event, room)
+        if said is not None and event.target is not None and room is not None and room.is_unbound:
+            return self._waiting(event, EditPayload(event.target, said))
         if said is None or not _has_agents(room):
             return self._unreadable(event, room) if is_expected else None
         return _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
 
     def _message(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         said = _said(event)
-        command = None if said is None else self._command_of(event, said.body, room)
+        command = None
+        if said is not None:
+            picked = picked_by_message(event, said.body, room) if _is_words(event) else None
+            command = picked or self._command_of(event, said.body, room)
         if command is not None:
             return self._command(event, room, CommandPayload(command, event.thread))
-        if not self._is_for_us(event, room):
+        if room is None or not self._is_for_us(event, room):
             return None
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
-        agents = addressees(event, room, self.namespace) if room is not None else ()
+        if said is not None and room.is_unbound:
+            return self._waiting(event, replace(said, reply_to=event.replies_to))
+        return self._question(event, room, said)
+
+    def _question(self, event: RoomEvent, room: Room, said: MessagePayload | None) -> NewTurn | Ignored:
+        """Return the turns in which agents answer the words *said* by a person with a role."""
+        agents = addressees(event, room, self.namespace)
         if said is None or not agents:
             return self._unreadable(event, room)
+        if self.follow_selection and room.kind in _FOLLOWING and room.selections.get(event.sender) != room.owner:
+            return self._refusal(event, room, RefusalReason.OTHER_AGENT)
         return NewTurn(
             event_id=event.event_id,
             room_id=event.room_id,
@@ -210,23 +240,32 @@ class Rules:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
         turn = self._for_bot(event, TurnKind.COMMAND, payload)
-        agent = _agent_of(event, room) if command_word(payload.body)[0] in OF_THE_AGENT else None
+        agent = asked_agent(event, room) if command_word(payload.body)[0] in OF_THE_AGENT else None
         if agent is None:
             return turn
         return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
 
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
         """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
-        if (command := without_prefix(body, self.prefix)) is not None:
-            return command
-        if (command := without_mention(event, body, self.namespace)) is not None:
-            return command
-        is_words = event.type == "m.room.message" and event.text("msgtype") in _WORDS
-        return body.strip() if _is_bots(room) and is_words else None
+        command = without_prefix(body, self.prefix)
+        if command is None:
+            command = without_mention(event, body, self.namespace)
+        if command is None and _is_words(event) and _takes_bare_commands(room):
+            command = bare_command(body, self.bare_words)
+        if command is None and _is_words(event) and _is_bots(room):
+            command = body.strip()
+        return None if command is None else with_pills(event, command)
+
+    def _waiting(self, event: RoomEvent, payload: MessagePayload | EditPayload) -> NewTurn:
+        """Return the turn in which *event* waits until the people of its room have chosen an agent."""
+        thread = event.thread if isinstance(payload, MessagePayload) else ""
+        return replace(self._for_bot(event, TurnKind.CHOICE, payload), thread=thread)
 
     def _is_for_us(self, event: RoomEvent, room: Room | None) -> bool:
         """Tell whether a person may expect an answer to the message *event*."""
-        return room is not None and (_is_bots(room) or bool(addressees(event, room, self.namespace)))
+        if room is None:
+            return False
+        return _is_bots(room) or room.is_unbound or bool(addressees(event, room, self.namespace))
 
     def _role(self, event: RoomEvent) -> Role:
         return role_of(event.sender, self.permissions)
@@ -235,7 +274,8 @@ class Rules:
         invited = event.state_key
         if invited is None or not self.namespace.is_ours(invited) or event.content.get("membership") != "invite":
             return None
-        return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited))
+        is_direct = event.content.get("is_direct") is True
+        return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited, is_direct))
 
     def _unreadable(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
         return self._refusal(event, room, RefusalReason.NO_COMMAND if _is_bots(room) else RefusalReason.UNREADABLE)
@@ -248,6 +288,9 @@ class Rules:
         """
         if self._role(event) >= Role.MEMBER:
             once = _once_a_day(event, reason)
+            if reason is RefusalReason.OTHER_AGENT and room is not None:
+                # The reason is another one after another selection.
+                once = f"{once}:{room.selections.get(event.sender)}"
         elif reason is RefusalReason.PERMISSION:
             once = f"{reason}:{event.room_id}:{event.sender}"
         else:
@@ -277,20 +320,6 @@ def _has_agents(room: Room | None) -> bool:
     return room is not None and bool(room.participants)
 
 
-def _agent_of(event: RoomEvent, room: Room | None) -> Participant | None:
-    """Return the agent that the command *event* is about: the one that it replies to, or that of the room.
-
-    That is the agent whose own room it is, or its only agent; None if there is no such agent.
-    """
-    if room is None:
-        return None
-    replied_to = room.answered_by.get(event.replies_to or "")
-    if (found := next((each for each in room.participants if each.agent == replied_to), None)) is not None:
-        return found
-    agents = [each for each in room.participants if room.owner in {None, each.agent}]
-    return agents[0] if len(agents) == 1 else None
-
-
 def _has_owner(room: Room | None) -> bool:
     """Tell whether every message in *room* is for its agent."""
     return room is not None and KINDS[room.kind].addressing is Addressing.OWNER
@@ -303,7 +332,16 @@ def _is_bots(room: Room | None) -> bool:
 
 def _is_watched(room: Room | None) -> bool:
     """Tell whether a person may expect an answer to any message in *room*."""
-    return _has_agents(room) or _is_bots(room)
+    return _has_agents(room) or _is_bots(room) or (room is not None and room.is_unbound)
+
+
+def _takes_bare_commands(room: Room | None) -> bool:
+    """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
+    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound)
+
+
+def _is_words(event: RoomEvent) -> bool:
+    return event.type == "m.room.message" and event.text("msgtype") in _WORDS
 
 
 def _ignored(event: RoomEvent, reason: IgnoreReason) -> Ignored:

@@ -33,14 +33,16 @@ class RoomKind:
 
     name: KindName
     addressing: Addressing
+    #: Whether the bridge makes the rooms of this kind.
+    is_ours: bool = False
 
 
 _KINDS = (
-    RoomKind(KindName.HOME, Addressing.OWNER),
+    RoomKind(KindName.HOME, Addressing.OWNER, is_ours=True),
     RoomKind(KindName.CHAT, Addressing.OWNER),
     RoomKind(KindName.DM, Addressing.OWNER),
     RoomKind(KindName.GROUP, Addressing.MENTION_OR_REPLY),
-    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY),
+    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY, is_ours=True),
     RoomKind(KindName.BOT, Addressing.BOT),
 )
 #: Every kind of room, by its name.
@@ -61,3 +63,17 @@ def addressees(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Part
             )
         case Addressing.BOT:
             return ()
+
+
+def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
+    """Return the agent whose conversation a command is about: the one that *event* replies to, or that of *room*.
+
+    That is the agent whose own room it is, or its only agent; None if there is no such agent.
+    """
+    if room is None:
+        return None
+    replied_to = room.answered_by.get(event.replies_to or "")
+    if (found := next((each for each in room.participants if each.agent == replied_to), None)) is not None:
+        return found
+    agents = [each for each in room.participants if room.owner in {None, each.agent}]
+    return agents[0] if len(agents) == 1 else None

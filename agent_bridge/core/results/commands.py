@@ -13,17 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from agent_bridge.core.results.contexts import (
-    ContextBegun,
-    ContextForgotten,
-    ContextList,
-    ContextLoaded,
-    ContextRefused,
-    ContextReport,
-    ContextSaved,
-    Instructions,
-    ModelChoice,
-)
+from agent_bridge.core.results.contexts import ContextResult
+from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
@@ -100,6 +91,10 @@ class ArgumentProblem(StrEnum):
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
     NO_SUCH_AGENT = "no_such_agent"
+    #: The agent's upstream lists it no more.
+    AGENT_GONE = "agent_gone"
+    #: A number beyond the list that the person was shown.
+    NO_SUCH_NUMBER = "no_such_number"
     SEVERAL_AGENTS = "several_agents"
 
 
@@ -113,9 +108,11 @@ class InvalidArguments:
     argument: Argument | None
     #: The words that have the problem, empty for a missing argument.
     value: str = ""
-    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`; those with a similar name, for
+    #: :attr:`ArgumentProblem.NO_SUCH_AGENT`.
     candidates: tuple[AgentEntry, ...] = ()
-    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`.
+    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
+    #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`.
     most: int = 0
 
 
@@ -373,23 +370,18 @@ class StatusReport:
 
 
 Result: TypeAlias = (
-    AgentList
+    AgentChoices
+    | AgentList
+    | AgentSelected
+    | CannotEnter
     | CommandFailed
     | CommandHelp
     | CommandList
-    | ContextBegun
-    | ContextForgotten
-    | ContextList
-    | ContextLoaded
-    | ContextRefused
-    | ContextReport
-    | ContextSaved
+    | ContextResult
     | Dropped
     | FailedTurns
-    | Instructions
     | InvalidArguments
     | Invited
-    | ModelChoice
     | NoRoomYet
     | NoTrace
     | NotPermitted
@@ -398,6 +390,7 @@ Result: TypeAlias = (
     | Reconnected
     | Retried
     | RetriedAll
+    | RoomBound
     | ServerCommandDone
     | ServerCommandList
     | ServerCommandRefused

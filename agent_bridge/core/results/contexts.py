@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,6 +135,8 @@ class ContextList:
     options: tuple[ContextOption, ...]
     #: The number of those that are left out: older ones.
     more: int = 0
+    #: Whether it comes in place of a choice, by a number of no list or of an old one.
+    is_renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +154,16 @@ class ContextForgotten:
     """A saved copy was deleted."""
 
     name: str
+
+
+ContextResult: TypeAlias = (
+    ContextBegun
+    | ContextForgotten
+    | ContextList
+    | ContextLoaded
+    | ContextRefused
+    | ContextReport
+    | ContextSaved
+    | Instructions
+    | ModelChoice
+)

@@ -137,7 +137,7 @@ UPDATE agent SET displayname_applied = %(displayname)s WHERE id = %(agent)s
 -- forget_namesake --
 -- Forget the room %(room_id)s that the bridge bot entered before it became the home %(room)s; return how far it was
 -- compared.
-DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL RETURNING last_seen, needs_backfill
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' RETURNING last_seen, needs_backfill
 
 -- room_made --
 -- Record the room of a home, the name and the topic that it has, and how far it is compared.
@@ -204,9 +204,9 @@ FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open
 
 -- request_checks --
--- Have the rooms of agents with open turns compared with the homeserver. Their lanes wait until then.
+-- Have the homes of agents with open turns compared with the homeserver. Their lanes wait until then.
 UPDATE room SET check_requests = check_requests + 1
-WHERE owner IS NOT NULL AND EXISTS (
+WHERE kind = 'home' AND EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = room.room_id AND t.open)
 RETURNING pg_notify('agent_bridge', 'agents')
 

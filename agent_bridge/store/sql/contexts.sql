@@ -101,6 +101,14 @@ WHERE c.id = %(lane)s AND (x.owner = %(owner)s OR (x.conversation = c.id AND x.e
 GROUP BY x.id HAVING x.name IS NOT NULL OR count(m.id) > 0
 ORDER BY coalesce(x.ended_at, x.created_at) DESC, x.id DESC
 
+-- entry --
+-- Return the context %(context)s if %(owner)s can load it in the lane %(lane)s, or if it goes on there.
+SELECT x.id, x.name, x.session, x.upstream_ref, x.upstream_kind,
+       coalesce(x.ended_at, x.created_at) AS at, count(m.id) AS messages
+FROM conversation c JOIN context x ON x.agent = c.agent LEFT JOIN message m ON m.context = x.id
+WHERE c.id = %(lane)s AND x.id = %(context)s AND (x.owner = %(owner)s OR (x.conversation = c.id AND x.name IS NULL))
+GROUP BY x.id
+
 -- forget --
 -- Delete the saved copy %(context)s of %(owner)s, with its messages.
 DELETE FROM context WHERE id = %(context)s AND owner = %(owner)s

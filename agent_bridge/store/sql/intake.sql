@@ -6,7 +6,8 @@ FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS ro
 
 -- accept --
 -- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
--- turn whose once_key is taken, are skipped. Return the event and the lane of each turn that was written.
+-- turn whose once_key is taken, are skipped. The turns of events that waited for the choice of an agent (%(waited)s) come
+-- beside those in which they waited. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -15,7 +16,8 @@ WITH asked AS MATERIALIZED (
     ) WITH ORDINALITY AS asked (
         event_id, room_id, thread_id, agent, key, kind, sender, payload, reason, once_key, said_at, number
     )
-    WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice'))
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
     SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
@@ -47,6 +49,17 @@ RETURNING event_id, conversation, CASE WHEN (
     -- No EXISTS: PostgreSQL would read the open turns of all lanes for each row.
     SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
 ) THEN pg_notify('agent_bridge', 'waiting') END
+
+-- waiting --
+-- Return the messages and the edits that wait in those of the rooms %(rooms)s whose people have chosen an agent by now, in
+-- their order, with the agent. An event that the agent was asked about waits no more.
+SELECT t.event_id, t.sender, t.payload, c.room_id, c.thread_id AS thread, r.owner AS agent, a.ghost,
+       (extract(epoch FROM t.said_at) * 1000)::bigint AS said_at
+FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.room_id
+     JOIN turn t ON t.conversation = c.id
+WHERE r.room_id = ANY(%(rooms)s) AND r.kind = 'chat' AND t.kind = 'choice' AND NOT t.redacted
+  AND NOT EXISTS (SELECT 1 FROM turn asked WHERE asked.event_id = t.event_id AND asked.kind <> 'choice')
+ORDER BY t.position
 
 -- known --
 -- Return those of the events %(events)s that have a turn or were ignored.

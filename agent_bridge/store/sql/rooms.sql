@@ -1,27 +1,43 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
--- the events %(replied_to)s.
+-- the events %(replied_to)s. A room that is bound to no agent has messages that wait for its choice. Return the lists from
+-- which the people %(senders)s may choose there, whether they were shown in the last %(fresh)s seconds, and the agents that these
+-- people have selected, if that is asked (%(selected)s).
 SELECT r.room_id, r.kind, r.owner,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
         WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
-          AND t.event_id <> ALL(%(events)s)) AS waiting,
+          AND t.event_id <> ALL(%(events)s))
+       + CASE WHEN r.kind = 'chat' AND r.owner IS NULL THEN (
+             SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
+             WHERE c.room_id = r.room_id AND t.kind = 'choice' AND NOT t.redacted
+               AND t.event_id <> ALL(%(events)s)) ELSE 0 END AS waiting,
        (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
              SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
              WHERE c.room_id = r.room_id AND t.open
-               AND (c.lane_kind = 'bot' AND t.kind <> 'redaction' OR t.kind = 'command')
+               AND (c.lane_kind = 'bot' AND t.kind NOT IN ('redaction', 'choice') OR t.kind = 'command')
                AND t.event_id <> ALL(%(events)s)
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
         FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
-        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by
+        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by,
+       (SELECT coalesce(jsonb_object_agg(shown.user_id, jsonb_build_array(
+             shown.kind, jsonb_array_length(shown.items), shown.thread_id,
+             shown.shown_at > now() - make_interval(secs => %(fresh)s),
+             (SELECT coalesce(jsonb_agg(o.event_id), '[]') FROM outbox o
+              WHERE o.turn = shown.turn AND o.event_id IS NOT NULL))), '{}')
+        FROM (SELECT DISTINCT ON (user_id) * FROM choice
+              WHERE user_id = ANY(%(senders)s) AND room_id = r.room_id AND is_open
+              ORDER BY user_id, shown_at DESC) AS shown) AS choices,
+       (SELECT coalesce(jsonb_object_agg(user_id, agent), '{}') FROM selection
+        WHERE %(selected)s AND user_id = ANY(%(senders)s)) AS selections
 FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
 -- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A
--- group may turn out to be a direct conversation; other kinds of rooms keep their kind.
+-- group may turn out to be a conversation of one person; other kinds of rooms keep their kind.
 INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
 VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
 ON CONFLICT (room_id) DO UPDATE
@@ -40,22 +56,38 @@ UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
 
 -- request_checks --
--- Have those of the rooms %(rooms)s that belong to agents compared with the homeserver. Their lanes wait until then.
-UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL
+-- Have those of the rooms %(rooms)s that are homes of agents compared with the homeserver. Their lanes wait until then.
+UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND kind = 'home'
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- awaiting_successor --
--- Return the agents' rooms that were upgraded, or may have been upgraded a moment ago, and the room of the agent with the
+-- Return the homes of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent with the
 -- ghost %(ghost)s; and the ghosts of their owners.
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id IS NOT NULL
+WHERE r.room_id IS NOT NULL AND r.kind = 'home'
   AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR a.ghost = %(ghost)s)
 ORDER BY r.id
 
 -- visited --
 -- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE owner IS NULL AND bot_joined ORDER BY id
+SELECT room_id FROM room WHERE kind <> 'home' AND bot_joined ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home'
+
+-- bind --
+-- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.
+WITH bound AS (
+    UPDATE room SET owner = %(agent)s WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL RETURNING id
+)
+INSERT INTO participant (room, agent, state) SELECT id, %(agent)s, 'joined' FROM bound
+ON CONFLICT (room, agent) DO UPDATE SET state = EXCLUDED.state
+
+-- owner --
+-- Return the owner of a room; no row if the room is not known.
+SELECT owner FROM room WHERE room_id = %(room_id)s
+
+-- became_group --
+-- Record that a room without an agent has several people.
+UPDATE room SET kind = 'group' WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL

@@ -4,6 +4,7 @@
 -- A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
 -- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
 -- needs a backfill or a comparison with the homeserver. The bot's lane beside agents is not held: a command must not wait there.
+-- But the messages of a room wait in it until the room has an agent.
 -- The first attempt does not wait for the disk: a crash of PostgreSQL may lose it, if it has written nothing since. A
 -- later attempt waits, because its number is in transaction ids.
 -- A turn that its worker left is interrupted if the worker's process, which holds the advisory lock (%(kind)s, its
@@ -24,7 +25,7 @@ WHERE c.id = turn.conversation
   AND turn.id = (SELECT id FROM turn WHERE conversation = %(lane)s AND open ORDER BY position, id DESC LIMIT 1)
   AND turn.open
   AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
-  AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
+  AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot' OR (r.kind = 'chat' AND r.owner IS NULL)))
   AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room,
@@ -93,11 +94,11 @@ SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.co
 -- put_back --
 -- Let a turn wait for %(delay)s seconds at the head of its lane; not at all if it has to end early, for another reason
 -- than %(stop)s, which its worker knows. A committed answer stays committed. A wait for an upstream adds %(waited)s
--- seconds. If the turn is %(doubted)s, its room is compared with the homeserver first.
+-- seconds. If the turn is %(doubted)s and its room is a home, that is compared with the homeserver first.
 WITH doubted AS (
     UPDATE room SET check_requests = check_requests + 1
     FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.owner IS NOT NULL
+    WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.kind = 'home'
     RETURNING pg_notify('agent_bridge', 'agents')
 )
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
@@ -240,6 +241,15 @@ SELECT 1 FROM turn
 WHERE conversation = %(lane)s AND id <> %(turn)s AND state = 'failed' AND error = %(error)s
   AND finished_at > now() - make_interval(secs => %(seconds)s) AND coalesce(extras->>'notice', '') <> ''
 LIMIT 1
+
+-- claim_day --
+-- Make the turn %(turn)s the one that tells of %(what)s today, if no other turn does; return a row if it is the one.
+UPDATE turn SET once_key = %(what)s || ':' || (now() AT TIME ZONE 'UTC')::date
+WHERE id = %(turn)s AND attempts = %(attempts)s AND NOT EXISTS (
+    SELECT 1 FROM turn other
+    WHERE other.once_key = %(what)s || ':' || (now() AT TIME ZONE 'UTC')::date AND other.id <> %(turn)s
+)
+RETURNING id
 
 -- intend --
 -- Write the intention to send a part.
