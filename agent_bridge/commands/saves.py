@@ -56,7 +56,6 @@ async def save(ctx: CommandContext, name: SaveName | None = None) -> ContextSave
     contexts = ctx.services.contexts
 
     async def choose(connection: Connection) -> Effect:
-        await contexts.present(connection, ctx.lane, ctx.session)
         if not talk.upstream.traits.stateful and await contexts.is_empty(connection, ctx.lane):
             return {"refused": ContextRefusal.EMPTY}
         names = await contexts.names(connection, ctx.sender, talk.agent.id)
@@ -114,10 +113,10 @@ async def load(ctx: CommandContext, saved: SaveName | None = None) -> ContextLis
     ref = None if "context" in chosen else await _copy_saved(ctx, talk, chosen["chosen"])
 
     async def act(connection: Connection) -> Effect:
-        await contexts.present(connection, ctx.lane, ctx.session)
         entry = await _entry(ctx, connection, chosen["chosen"])
         if entry is None:
             return {"refused": ContextRefusal.GONE}
+        await contexts.present(connection, ctx.lane, ctx.session)
         loaded: Effect = {"chosen": entry.id, "text": entry.name, "messages": entry.messages, "ref": ref}
         if entry.name is None:
             await contexts.go_on(connection, ctx.lane, entry.id)
