@@ -18,6 +18,7 @@ from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
+from agent_bridge.bridge.answering.context_report import ContextReports
 from agent_bridge.bridge.answering.edit_handler import EditHandler
 from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
@@ -58,6 +59,7 @@ from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
+from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -97,6 +99,7 @@ class _Answering:
     cancellations: Cancellations
     messages: MessageHandler
     edits: EditHandler
+    reports: ContextReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,9 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
         inbound = build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
-        commands = build_commands(settings, stores, clients, inbound, agents.status, answering.cancellations)
+        commands = build_commands(
+            settings, stores, clients, inbound, answering.reports, answering.cancellations, agents.status
+        )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         leader = _build_leader(settings, stores, clients, inbound, agents)
@@ -164,10 +169,12 @@ def _texts(config: Config) -> Texts:
 def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
+    contexts = Contexts(stores.database)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
+        contexts,
         IncomingFiles(clients.media, clients.pictures, config.files, texts),
         config.threads,
         texts,
@@ -201,7 +208,8 @@ def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _A
         texts,
     )
     edits = EditHandler(homeserver, outboxes, turns, stores.edits, texts)
-    return _Answering(cancellations=cancellations, messages=messages, edits=edits)
+    reports = ContextReports(questions, generation, contexts)
+    return _Answering(cancellations=cancellations, messages=messages, edits=edits, reports=reports)
 
 
 def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _AgentParts:

@@ -11,6 +11,8 @@ a ``StrEnum``             one of its values, in any case                        
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``Words``                 any text; takes several words                              ``[reason]``
+``InstructionText``       any text; takes several words                              ``[text|off]``
+``SaveName``              a name, in one line; takes several words                   ``[name]``
 ``CommandWord``           the name of a command; words behind it are ignored         ``[command]``
 ``PageNumber``            the number of a page; any other word is the first page     ``[page]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
@@ -34,6 +36,7 @@ from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, similar_agents, visible_agents
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.store.agents import AgentRoom
 
@@ -52,6 +55,10 @@ AgentName = NewType("AgentName", str)
 AgentChoice = NewType("AgentChoice", str)
 #: Any words.
 Words = NewType("Words", str)
+#: Instructions for an agent.
+InstructionText = NewType("InstructionText", str)
+#: The name of a conversation.
+SaveName = NewType("SaveName", str)
 #: The name of a command, as a person typed it.
 CommandWord = NewType("CommandWord", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
@@ -61,6 +68,8 @@ OneAgent = NewType("OneAgent", AgentRoom)
 _DIGITS = 6
 #: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
 _NAME, _REFERENCE, _TEXT = 300, 2_000, 10_000
+#: Characters of instructions, and of the name of a conversation.
+_INSTRUCTIONS, _SAVE_NAME = 20_000, 80
 #: A quoted text between blanks, or a word.
 _WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
 
@@ -275,6 +284,10 @@ async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> str:
     return value
 
 
+async def _save_name(_argument: Argument, value: str, _ctx: CommandContext) -> SaveName:
+    return SaveName(one_line(value))
+
+
 async def _command_word(_argument: Argument, value: str, _ctx: CommandContext) -> CommandWord:
     return CommandWord(value.split(maxsplit=1)[0])
 
@@ -303,6 +316,8 @@ _KINDS: dict[Any, Kind] = {
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
     Words: Kind(_text, spans=True, longest=_TEXT),
+    InstructionText: Kind(_text, spans=True, longest=_INSTRUCTIONS),
+    SaveName: Kind(_save_name, spans=True, longest=_SAVE_NAME),
     CommandWord: Kind(_command_word, spans=True),
     MessageReference: Kind(_reference, spans=True, longest=_REFERENCE),
 }

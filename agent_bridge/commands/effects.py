@@ -35,3 +35,21 @@ async def once(ctx: CommandContext, act: Callable[[Connection], Awaitable[Effect
         effect = await act(connection)
         await ctx.services.effects.put(connection, ctx.turn, effect)
         return effect
+
+
+async def then(ctx: CommandContext, done: str, act: Callable[[Connection], Awaitable[Effect]]) -> Effect:
+    """Return the effect of the command after its second step: that of *act*, or the one that an earlier run has stored.
+
+    The first step is :func:`once`; requests to servers may lie between the two. The effect of the second step has the
+    key *done*, and takes the place of the first one.
+
+    Raises:
+        TurnLost: another worker runs the command; *act* was not called.
+    """
+    async with ctx.services.database.transaction() as connection:
+        known = await ctx.services.effects.lock(connection, ctx.turn, ctx.attempts)
+        if known is not None and done in known:
+            return known
+        effect = await act(connection)
+        await ctx.services.effects.put(connection, ctx.turn, effect)
+        return effect

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, approvals, identity, letta, rooms, selection, status, turns
+from agent_bridge.commands import (
+    agents,
+    approvals,
+    contexts,
+    identity,
+    letta,
+    rooms,
+    saves,
+    selection,
+    status,
+    turns,
+)
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
@@ -30,7 +41,7 @@ _WORDS = 2
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, selection, approvals, identity, turns, rooms, letta, status)
+    return Registry.of(agents, selection, approvals, identity, turns, rooms, contexts, saves, letta, status)
 
 
 def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
@@ -46,8 +57,12 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         event_id=turn.event_id,
         turn=turn.id,
         attempts=turn.attempts,
+        key=turn.key,
         agent=turn.agent,
+        lane=0 if turn.agent is None else turn.conversation,
         session="" if turn.agent is None else turn.session,
+        instructions=turn.instructions,
+        chosen_model=turn.chosen_model,
     )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.choices import Choices
+    from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.effects import Effects
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
@@ -77,6 +79,8 @@ class CommandServices:
     turns: Turns
     turn_admin: TurnAdmin
     effects: Effects
+    contexts: Contexts
+    reports: ContextReports
     choices: Choices
     selections: Selections
     binding: Binding
@@ -115,10 +119,16 @@ class CommandContext:
     #: Row id of its turn, and the number of claims of the turn by workers, including the present one.
     turn: int
     attempts: int
-    #: The agent in whose lane the command is, and the name of the lane's conversation for its upstream; None and empty
-    #: for a command in the lane of the bot.
+    #: Name of its turn.
+    key: str = ""
+    #: The agent in whose lane the command is, the row of the lane, and the name of its conversation for the upstream;
+    #: None, 0 and empty for a command in the lane of the bot.
     agent: Agent | None = None
+    lane: int = 0
     session: str = ""
+    #: The instructions of people for the agent in the room (empty: taken back), and the model that they chose.
+    instructions: str | None = None
+    chosen_model: str | None = None
 
     @property
     def was_interrupted(self) -> bool:

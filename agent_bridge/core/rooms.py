@@ -51,6 +51,8 @@ class ChoiceKind(StrEnum):
     """Lists from which people choose by a number. Of each kind, the one that a person was shown last counts."""
 
     AGENTS = "agents"
+    #: Conversations with an agent that a person can load.
+    SAVES = "saves"
 
 
 @dataclass(frozen=True, slots=True)

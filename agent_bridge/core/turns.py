@@ -209,6 +209,11 @@ class Turn:
     run: str | None = None
     #: The kind of the upstream that has begun to answer it since it was asked last; None if no upstream is known to.
     begun_as: str | None = None
+    #: Name for upstreams of the context that goes on in the lane; None for the first one.
+    context_session: str | None = None
+    #: The instructions of people for the agent in the room (empty: taken back), and the model that they chose.
+    instructions: str | None = None
+    chosen_model: str | None = None
 
     @property
     def begun_elsewhere(self) -> bool:
@@ -249,7 +254,9 @@ class Turn:
 
     @property
     def session(self) -> str:
-        """Name of the conversation for an upstream: the same for all turns of a lane, and for them only."""
+        """Name of the conversation for an upstream: the same for all turns of a context, and for them only."""
+        if self.context_session is not None:
+            return self.context_session
         room = self.room_id if self.agent is None or self.own_room else f"{self.room_id}/{self.agent.ghost}"
         return f"{room}/{self.thread}" if self.thread else room
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent_bridge.i18n.command_texts import CommandTexts
+    from agent_bridge.i18n.context_texts import ContextTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -271,6 +272,7 @@ class Texts:
     ask_another: str
 
     commands: CommandTexts
+    contexts: ContextTexts
 
     def naming(self, admins: Sequence[str], prefix: str) -> Texts:
         """Return the same texts, with *admins* (user ids) as the people who can help, and the *prefix* of commands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
+from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 
 
 def _plural(number: int) -> int:
@@ -312,4 +313,5 @@ ENGLISH = Texts(
     ask_for_less="Ask for a shorter answer.",
     ask_another="Send `{prefix} agent` for the other agents, or ask {admin} about this one.",
     commands=ENGLISH_COMMANDS,
+    contexts=ENGLISH_CONTEXTS,
 )

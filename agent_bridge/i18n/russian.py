@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
+from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -338,4 +339,5 @@ RUSSIAN = Texts(
     ask_for_less="Попросите ответить короче.",
     ask_another="Других агентов покажет `{prefix} agent`, а об этом напишите {admin}.",
     commands=RUSSIAN_COMMANDS,
+    contexts=RUSSIAN_CONTEXTS,
 )

@@ -42,12 +42,31 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.contexts import (
+    ContextBegun,
+    ContextForgotten,
+    ContextList,
+    ContextLoaded,
+    ContextRefused,
+    ContextReport,
+    ContextSaved,
+    Instructions,
+    ModelChoice,
+)
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.content import escape, in_backticks, shortened
+from agent_bridge.render.contexts import (
+    render_context_refused,
+    render_contexts,
+    render_instructions,
+    render_loaded,
+    render_models,
+    render_report,
+)
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
@@ -84,11 +103,20 @@ class ResultRenderer:
             CommandHelp: self._command_help,
             CommandList: self._command_list,
             CommandStopped: lambda result: texts.commands.command_stopped.format(command=in_backticks(result.command)),
+            ContextBegun: lambda result: texts.contexts.begun.format(agent=escape(result.agent), prefix=prefix),
+            ContextForgotten: lambda result: texts.contexts.forgotten.format(name=escape(result.name)),
+            ContextList: lambda result: render_contexts(result, texts, prefix),
+            ContextLoaded: lambda result: render_loaded(result, texts, prefix),
+            ContextRefused: lambda result: render_context_refused(result, texts, prefix),
+            ContextReport: lambda result: render_report(result, texts),
+            ContextSaved: lambda result: texts.contexts.saved.format(name=escape(result.name), prefix=prefix),
             DecisionMade: lambda result: texts.commands.decided[result.result],
             Dropped: self._dropped,
             FailedTurns: self._failed_turns,
+            Instructions: lambda result: render_instructions(result, texts, prefix),
             InvalidArguments: self._invalid_arguments,
             Invited: self._invited,
+            ModelChoice: lambda result: render_models(result, texts, prefix),
             NoRoomYet: lambda result: texts.commands.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
             NotPermitted: self._not_permitted,

@@ -11,11 +11,13 @@ from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.choices import Choices
+from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.cancellation import Cancellations
+    from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.inbound import Inbound
@@ -37,8 +39,9 @@ def build_commands(
     stores: Stores,
     clients: Clients,
     inbound: Inbound,
-    status: UpstreamStatus,
+    reports: ContextReports,
     cancellations: Cancellations,
+    status: UpstreamStatus,
 ) -> Commands:
     """Build them."""
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, inbound.rules)
@@ -50,6 +53,8 @@ def build_commands(
         turns=stores.turns,
         turn_admin=stores.turn_admin,
         effects=Effects(),
+        contexts=Contexts(stores.database),
+        reports=reports,
         choices=Choices(stores.database),
         selections=inbound.selections,
         binding=inbound.binding,

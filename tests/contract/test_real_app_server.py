@@ -237,11 +237,11 @@ async def test_conversations(upstream: LettaUpstream, agent: str) -> None:
         assert await say(upstream, agent, words) == f"Echo: {words}"
         assert await words_in(upstream, agent, ref) == [*before, words, f"Echo: {words}"]
     assert await words_in(upstream, agent, original) == whole
-    names = ["Branch", "Saved", "Renamed", "A title"]
+    names = ["Branch", "A title Saved", "Renamed", "A title"]
     assert [each.name for each in await conversations.list(agent)] == names
     await upstream.can.archive(saved.ref, archived=True)
     listed = await conversations.list(agent)
-    assert {each.name: each.is_archived for each in listed} == dict.fromkeys(names, False) | {"Saved": True}
+    assert {each.name: each.is_archived for each in listed} == dict.fromkeys(names, False) | {"A title Saved": True}
     await upstream.can.archive(saved.ref, archived=False)
     assert not any(each.is_archived for each in await conversations.list(agent))
     with pytest.raises(UpstreamError):

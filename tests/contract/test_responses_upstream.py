@@ -92,8 +92,8 @@ async def test_recorded(
 
 async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     wire.script(sse(HELLO, DONE))
-    asked, question = connect(wire, session), replace(QUESTION, system_prompt="Be kind.", temperature=0.5)
-    assert await answer(asked, question) == ([TextDelta("Hello"), End("stop")], None)
+    found = await ask(connect(wire, session), replace(QUESTION, system_prompt="Be kind."))
+    assert (found.events, found.error) == ([TextDelta("Hello"), End("stop")], None)
     [request] = wire.requests
     assert request.json == {
         "model": "Dora",
@@ -112,8 +112,9 @@ async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session:
 async def test_the_question_of_a_server_that_remembers(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     wire.script(sse(HELLO, DONE))
     keys = {"session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
-    asked, question = connect(wire, session, history="server", **keys), replace(QUESTION, system_prompt="Be kind.")
-    assert await answer(asked, question) == ([TextDelta("Hello"), End("stop")], None)
+    asked = connect(wire, session, history="server", **keys)
+    found = await ask(asked, replace(QUESTION, system_prompt="Be kind."))
+    assert (found.events, found.error) == ([TextDelta("Hello"), End("stop")], None)
     assert not asked.traits.idempotent
     [request] = wire.requests
     assert request.json == {

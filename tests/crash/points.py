@@ -21,6 +21,8 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.answer import End, RunStarted
+from agent_bridge.upstream.letta.all_conversations import LettaConversations
+from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
@@ -84,6 +86,10 @@ STEPS = {
     "enter": Step(Homeserver, "join"),
     "bind": Step(Rooms, "bind"),
     "ask": Step(WaitingEvents, "ask"),
+    "rename": Step(LettaConversations, "rename"),
+    "duplicate": Step(LettaConversations, "duplicate"),
+    "archive": Step(LettaConversations, "archive"),
+    "select": Step(LaneConversations, "select"),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")

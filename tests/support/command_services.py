@@ -17,6 +17,7 @@ from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.choices import Choices
+from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
@@ -46,6 +47,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
     intake_store = IntakeStore(database)
     waiting = WaitingEvents(intake_store, Edits(database))
+    # No test with these services asks for a report on a context.
+    no_reports: Any = None
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         binding = Binding(homeserver, database, rooms, intake_store, waiting, idle_lanes(database))
@@ -57,6 +60,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             rooms=rooms,
             turn_admin=turn_admin,
             effects=Effects(),
+            contexts=Contexts(database),
+            reports=no_reports,
             choices=Choices(database),
             selections=Selections(database),
             binding=binding,

@@ -16,12 +16,14 @@ import pytest
 import agent_bridge
 from agent_bridge.config.model import Config
 from agent_bridge.core import errors
+from agent_bridge.core.results.contexts import ContextRefusal
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
 from agent_bridge.i18n import texts_in
 from agent_bridge.i18n.catalogue import Text, cause
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.context_texts import ContextTexts
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 
@@ -45,7 +47,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
-def all_texts(texts: Texts | CommandTexts) -> dict[str, str]:
+def all_texts(texts: Texts | CommandTexts | ContextTexts) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
     # The prefix of commands is a value of other texts.
@@ -59,6 +61,8 @@ def all_texts(texts: Texts | CommandTexts) -> dict[str, str]:
             found |= {f"{field.name}#{form}": text for form, text in enumerate(value)}
         elif isinstance(value, CommandTexts):
             found |= all_texts(value)
+        elif isinstance(value, ContextTexts):
+            found |= {f"contexts.{name}": text for name, text in all_texts(value).items()}
     return found
 
 
@@ -161,6 +165,7 @@ def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
     assert set(texts.commands.ignored) == {str(reason) for reason in IgnoreReason}
     assert set(texts.commands.busy) == {str(busy) for busy in WhenBusy}
     assert set(texts.commands.stream) == {str(streaming) for streaming in Streaming}
+    assert set(texts.contexts.refused) == {str(reason) for reason in ContextRefusal}
     assert set(texts.commands.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
 
 

@@ -70,6 +70,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Tokens by which a history may be longer than the last one that was not too long.
 _GROWTH = 100
+_PARAGRAPH = "\n\n"
 #: Seconds for the end of a run that an earlier attempt began.
 _CANCEL = 10.0
 #: Characters of the title of a conversation.
@@ -124,8 +125,8 @@ class Generation:
         self._pace = Pace(max_events=answers.max_events)
         self._max_parts = answers.max_parts
         self._texts = texts
-        #: The longest histories that fit the models of agents, in tokens, by the agents' row ids.
-        self._history_limits: dict[int, int] = {}
+        #: The longest histories that fit, in tokens, by the agents' row ids and the models that people chose.
+        self._history_limits: dict[tuple[int, str | None], int] = {}
 
     async def run(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         """Ask *agent* the question of *turn*, and show the answer in *outbox* while it grows.
@@ -146,7 +147,7 @@ class Generation:
         upstream, config = self._upstreams[agent.upstream]
         if turn.begun_elsewhere:
             return await self._begun_elsewhere(turn, agent, outbox)
-        tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
+        tokens = self.budget(agent, turn.chosen_model)
         question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
@@ -155,7 +156,7 @@ class Generation:
         withdrawn = await self._approvals.withdrawn(turn, upstream)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
-            request = self._request(turn, agent, config, question, tokens=limit, number=number)
+            request = self._request(turn, agent, question, tokens=limit, number=number)
             request = replace(request, never_ran=never_ran, allowed=allowed, withdrawn=withdrawn, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
@@ -167,7 +168,7 @@ class Generation:
                 "the history is perhaps too long: the agent is asked with less", agent=agent.name, tokens=limit
             )
         if limit < config.history_tokens and not isinstance(result, Failure):
-            self._history_limits[agent.id] = limit + max(_GROWTH, limit // 4)
+            self._history_limits[agent.id, turn.chosen_model] = limit + max(_GROWTH, limit // 4)
         if (
             isinstance(result, Failure)
             and isinstance(result.error, ConversationTooLong)
@@ -176,6 +177,24 @@ class Generation:
             too_long = MessageTooLong(Text("message_too_long"), detail=result.error.detail)
             result = Failure.of(too_long, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    def budget(self, agent: Agent, model: str | None) -> int:
+        """Return the largest length of the history that *agent* gets, in tokens, if it is asked as *model*.
+
+        Raises:
+            KeyError: the configuration lacks the upstream.
+        """
+        configured = self._upstreams[agent.upstream][1].history_tokens
+        return min(configured, self._history_limits.get((agent.id, model), configured))
+
+    def system_prompt(self, agent: Agent, instructions: str | None) -> str | None:
+        """Return the system message of a request to *agent*, with the *instructions* of people; None without one.
+
+        Raises:
+            KeyError: the configuration lacks the upstream.
+        """
+        parts = (agent.settings.system_prompt or self._upstreams[agent.upstream][1].system_prompt, instructions)
+        return _PARAGRAPH.join(part for part in parts if part) or None
 
     async def _begun_elsewhere(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         """Return the end of an answer that began before the upstream got another kind, with its cards.
@@ -228,13 +247,10 @@ class Generation:
             except UpstreamError as error:
                 return Failure.of(error, call.agent.name, self._texts)
 
-    def _request(
-        self, turn: Turn, agent: Agent, config: UpstreamConfig, question: Question, *, tokens: int, number: int
-    ) -> AnswerRequest:
+    def _request(self, turn: Turn, agent: Agent, question: Question, *, tokens: int, number: int) -> AnswerRequest:
         key = turn.request_key
         return AnswerRequest(
-            model=agent.model,
-            system_prompt=agent.settings.system_prompt or config.system_prompt,
+            model=turn.chosen_model or agent.model,
             temperature=agent.settings.temperature,
             messages=self._questions.messages(question, agent, tokens),
             session=turn.session,
@@ -242,6 +258,7 @@ class Generation:
             idempotency_key=f"{key}-{number}" if number else key,
             attempt=turn.attempts,
             title=_title(turn, agent),
+            system_prompt=self.system_prompt(agent, turn.instructions),
         )
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:

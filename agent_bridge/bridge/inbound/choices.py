@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
 
 #: The commands that choose from a list of each kind.
-_COMMANDS = {ChoiceKind.AGENTS: "agent"}
+_COMMANDS = {ChoiceKind.AGENTS: "agent", ChoiceKind.SAVES: "load"}
 #: A number, also with the sign of a list behind it, or as a keycap (1️⃣).
 _NUMBER = re.compile(r"(?P<digits>[0-9]{1,4})(?:[.)]|\ufe0f?\u20e3)?")
 _TEN = "🔟"

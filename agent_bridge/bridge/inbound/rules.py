@@ -10,16 +10,17 @@ from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_
 from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
 from agent_bridge.bridge.rooms.kinds import (
     addressees,
+    asked_agent,
     has_agents,
     has_owner,
     is_bots,
     is_watched,
-    sole_agent,
     takes_bare_commands,
 )
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.approvals import DecisionRequest
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
+from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.payloads import (
     CommandPayload,
     EditPayload,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
-#: The command that acts on the conversation with an agent: it waits in the lane of the agent.
-_OF_THE_AGENT = "letta"
 #: Rooms in which an agent may answer only those who have selected it: a direct chat selects its agent by itself.
 _FOLLOWING = frozenset({KindName.HOME, KindName.CHAT})
 #: Milliseconds of a day.
@@ -244,7 +243,7 @@ class Rules:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
         turn = self._for_bot(event, TurnKind.COMMAND, payload)
-        agent = sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
+        agent = asked_agent(event, room) if command_word(payload.body)[0] in OF_THE_AGENT else None
         if agent is None:
             return turn
         return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)

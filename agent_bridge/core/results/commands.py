@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
@@ -32,6 +33,8 @@ class Group(StrEnum):
     AGENTS = "agents"
     #: The room in which the command is given.
     ROOM = "room"
+    #: The conversation with the agent.
+    CONVERSATION = "conversation"
     MESSAGES = "messages"
     BRIDGE = "bridge"
 
@@ -417,6 +420,7 @@ Result: TypeAlias = (
     | CommandHelp
     | CommandList
     | CommandStopped
+    | ContextResult
     | Dropped
     | FailedTurns
     | HasEntry

@@ -137,6 +137,10 @@ participant = Table(
     Column("agent", BigInteger, ForeignKey("agent.id"), primary_key=True, index=True),
     Column("state", Text, nullable=False, comment="whether the agent's ghost is in the room"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("instructions", Text, comment="of people, for this room; empty: taken back"),
+    Column("instructed_in", Text, comment="event that gave them"),
+    Column("instructed_at", DateTime(timezone=True)),
+    Column("model", Text, comment="the one that people chose for this room; null: that of the agent"),
 )
 
 conversation = Table(
@@ -151,6 +155,13 @@ conversation = Table(
     Column("lane_kind", Text, nullable=False),
     Column("upstream_ref", Text, comment="the upstream's own name of the conversation"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column(
+        "context",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("context.id", ondelete="SET NULL", name="conversation_context_fkey", use_alter=True),
+        comment="the one that goes on; null: the first",
+    ),
     CheckConstraint("(lane_kind = 'bot') = (agent IS NULL)", name="lane_kind"),
 )
 Index(
@@ -160,6 +171,45 @@ Index(
     text("coalesce(agent, 0)"),
     unique=True,
 )
+
+Index("conversation_context_idx", conversation.c.context, postgresql_where=text("context IS NOT NULL"))
+
+context = Table(
+    "context",
+    metadata,
+    _id(),
+    Column("conversation", BigInteger, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("agent", BigInteger, ForeignKey("agent.id"), nullable=False, index=True),
+    Column("session", Text, comment="name of the conversation for upstreams; null: a saved copy"),
+    Column("owner", Text, comment="the person who saved it; null: no saved copy"),
+    Column("name", Text),
+    Column("upstream_ref", Text, comment="copy on the upstream from which it can go on; null: there is none"),
+    Column("upstream_kind", Text, comment="kind of the upstream that has the copy"),
+    Column(
+        "started_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=_now,
+        comment="when its conversation began, perhaps in another context",
+    ),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column(
+        "ended_at",
+        DateTime(timezone=True),
+        comment="when its lane went on with another one; null: never, or a saved copy",
+    ),
+    CheckConstraint("(owner IS NULL) = (name IS NULL) AND (name IS NULL) <> (session IS NULL)", name="saved"),
+    comment="conversations of lanes besides the first one, and copies that people saved",
+)
+Index(
+    "context_name_key",
+    context.c.owner,
+    context.c.agent,
+    text("lower(name)"),
+    unique=True,
+    postgresql_where=text("name IS NOT NULL"),
+)
+Index("context_conversation_idx", context.c.conversation)
 
 turn_position = Sequence("turn_position_seq", metadata=metadata)
 
@@ -284,8 +334,15 @@ message = Table(
     Column("role", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
-    Index("message_conversation_id_idx", "conversation", "id"),
+    Column(
+        "context",
+        BigInteger,
+        ForeignKey("context.id", ondelete="CASCADE"),
+        comment="null: the first one of its lane",
+    ),
 )
+Index("message_context_idx", message.c.context, postgresql_where=text("context IS NOT NULL"))
+Index("message_lane_idx", message.c.conversation, text("coalesce(context, 0)"), message.c.id)
 
 ignored = Table(
     "ignored",
@@ -379,7 +436,7 @@ choice = Table(
     ),
     Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
-    CheckConstraint("kind = 'agents'", name="kind"),
+    CheckConstraint("kind IN ('agents', 'saves')", name="kind"),
     comment="the list of a kind that a person was shown last",
 )
 

@@ -1,8 +1,18 @@
 -- messages --
--- Delete messages of transcripts that are older than %(days)s days, at most %(batch)s, the oldest first.
+-- Delete messages of transcripts that are older than %(days)s days, at most %(batch)s, the oldest first. Those of saved
+-- copies stay until their owner deletes the copy.
 DELETE FROM message WHERE id IN (
-    SELECT id FROM message WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
-    ORDER BY created_at LIMIT %(batch)s
+    SELECT m.id FROM message m LEFT JOIN context x ON x.id = m.context
+    WHERE m.created_at < now() - make_interval(secs => %(days)s * 86400.0) AND x.name IS NULL
+    ORDER BY m.created_at LIMIT %(batch)s
+)
+
+-- contexts --
+-- Delete contexts without messages that ended more than %(days)s days ago, at most %(batch)s: they cannot be loaded.
+DELETE FROM context WHERE id IN (
+    SELECT id FROM context x WHERE x.ended_at < now() - make_interval(secs => %(days)s * 86400.0)
+      AND NOT EXISTS (SELECT 1 FROM message m WHERE m.context = x.id)
+    ORDER BY x.ended_at LIMIT %(batch)s
 )
 
 -- turns --

@@ -58,7 +58,9 @@ WITH queued AS (
       AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
     RETURNING id, conversation
 ), forgotten AS (
-    DELETE FROM message USING queued WHERE message.turn = queued.id
+    DELETE FROM message USING queued, conversation c
+    WHERE message.turn = queued.id AND c.id = queued.conversation AND message.conversation = c.id
+      AND coalesce(message.context, 0) = coalesce(c.context, 0)
 )
 SELECT conversation, true AS queued FROM queued
 UNION ALL

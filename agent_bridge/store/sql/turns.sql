@@ -20,6 +20,7 @@ SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' EN
     not_before = NULL, waits_since = NULL, worker = %(process)s, started_at = coalesce(turn.started_at, now()),
     steps = append_step(turn.steps, %(step)s)
 FROM conversation c LEFT JOIN room r ON r.room_id = c.room_id LEFT JOIN agent a ON a.id = c.agent
+     LEFT JOIN context x ON x.id = c.context LEFT JOIN participant p ON p.room = r.id AND p.agent = c.agent
 WHERE c.id = turn.conversation
   AND turn.id = (SELECT id FROM turn WHERE conversation = %(lane)s AND open ORDER BY position, id DESC LIMIT 1)
   AND turn.open
@@ -28,7 +29,8 @@ WHERE c.id = turn.conversation
   AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room,
-          EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          x.session AS context_session, p.instructions, p.model AS chosen_model,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
           turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
           turn.upstream_waits, turn.upstream_waited, turn.retries,
@@ -184,7 +186,7 @@ FROM quick WHERE turn.id = %(turn)s
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
--- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
+-- that it adds to the context that goes on in its lane. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
 -- question or the answer was redacted meanwhile, nothing is committed, unless the redaction ended it. Return why nothing
 -- is committed; null if it is.
 WITH head AS (
@@ -202,11 +204,11 @@ WITH head AS (
     INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
     ON CONFLICT (turn, part) DO NOTHING
 ), said AS (
-    INSERT INTO message (conversation, turn, role, content)
-    SELECT %(lane)s, answered.id, said.role, said.content
-    FROM answered,
+    INSERT INTO message (conversation, context, turn, role, content)
+    SELECT c.id, c.context, answered.id, said.role, said.content
+    FROM answered, conversation c,
          unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
-    WHERE coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
+    WHERE c.id = %(lane)s AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
     ORDER BY said.position
 )
 SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT JOIN answered ON true
@@ -238,6 +240,7 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s), redactions = '{}',
            answer = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN answer END,
            extras = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN extras ELSE '{}' END,
+           effect = CASE WHEN is_empty THEN turn.effect - 'text' ELSE turn.effect END,
            steps = append_step(turn.steps, %(step)s)
     FROM quick, head
     WHERE turn.id = head.id AND head.redacted_by IS NULL AND CASE

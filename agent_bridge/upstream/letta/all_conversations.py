@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.upstream.capabilities import ConversationInfo
 from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
+from agent_bridge.upstream.transport.marked_copy import copy_once
 from agent_bridge.upstream.transport.text import one_line
 
 if TYPE_CHECKING:
@@ -52,9 +53,16 @@ class LettaConversations:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
         await self._link.request("conversation_update", conversation_id=ref, body={"summary": name})
 
-    async def fork(self, model: str, ref: str, name: str, /) -> ConversationInfo:
+    async def fork(self, model: str, ref: str, marker: str, /) -> ConversationInfo:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
-        return await self._copy(ref, name, {"agent_id": model})
+        return await copy_once(self, model, ref, marker)
+
+    async def duplicate(self, model: str, ref: str, /) -> str:
+        """See :class:`agent_bridge.upstream.transport.marked_copy.Copies`."""
+        response = await self._link.request(
+            "conversation_fork", once=True, conversation_id=ref, body={"agent_id": model}
+        )
+        return _info(mapping(response.get("conversation"))).ref
 
     async def branch(self, model: str, ref: str, until: str, name: str, /) -> ConversationInfo:
         """See :class:`agent_bridge.upstream.capabilities.Branches`."""

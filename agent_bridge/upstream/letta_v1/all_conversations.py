@@ -6,7 +6,6 @@ The server copies whole conversations only, and puts none away.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from agent_bridge.upstream.capabilities import ConversationInfo
 from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.letta_past import pages, past_messages
+from agent_bridge.upstream.transport.marked_copy import copy_once
 from agent_bridge.upstream.transport.text import one_line
 
 if TYPE_CHECKING:
@@ -60,11 +60,13 @@ class V1Conversations:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
         await self._rest.request("PATCH", _PATH + ref, json={"summary": name})
 
-    async def fork(self, model: str, ref: str, name: str, /) -> ConversationInfo:
+    async def fork(self, model: str, ref: str, marker: str, /) -> ConversationInfo:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
-        copy = _info(await self._rest.request("POST", f"{_PATH}{ref}/fork", model=model))
-        await self.rename(copy.ref, name)
-        return replace(copy, name=name)
+        return await copy_once(self, model, ref, marker)
+
+    async def duplicate(self, model: str, ref: str, /) -> str:
+        """See :class:`agent_bridge.upstream.transport.marked_copy.Copies`."""
+        return _info(await self._rest.request("POST", f"{_PATH}{ref}/fork", model=model)).ref
 
     async def delete(self, ref: str, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Deletion`."""

@@ -66,6 +66,7 @@ class OpenAIUpstream:
         self.server = ""
         self.traits = Traits(
             stateful=config.history == "server",
+            has_sessions=config.history == "bridge" or config.session_header is not None,
             # Letta keeps the conversations of this header in its memory.
             forgets=config.history == "server" and (config.session_header or "").lower() == _LETTA_SESSION,
             # Letta ignores the header at /responses, and no other server is known to use it there.
