@@ -13,7 +13,6 @@ from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
-from agent_bridge.store.selections import Selections
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -54,8 +53,8 @@ def build_commands(
         effects=Effects(),
         contexts=Contexts(stores.database),
         reports=reports,
-        choices=Choices(),
-        selections=Selections(stores.database),
+        choices=Choices(stores.database),
+        selections=inbound.selections,
         binding=inbound.binding,
         approvals=stores.approvals,
         lanes=stores.lanes,

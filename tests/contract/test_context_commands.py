@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
-from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
-from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.commands.handler import all_commands, context_of
-from agent_bridge.commands.registry import CommandServices
-from agent_bridge.commands.trace import Traces
+from agent_bridge.commands.handler import context_of
 from agent_bridge.core.payloads import CommandPayload
 from agent_bridge.core.results.commands import InvalidArguments, NotPermitted, Result
 from agent_bridge.core.results.contexts import (
@@ -29,65 +25,25 @@ from agent_bridge.core.results.contexts import (
 from agent_bridge.core.roles import Role
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import TurnKind, TurnState
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.store.agents import Agents
-from agent_bridge.store.approvals import Approvals
-from agent_bridge.store.choices import Choices
-from agent_bridge.store.contexts import Contexts
-from agent_bridge.store.edits import Edits
-from agent_bridge.store.effects import Effects
-from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.postgres.signals import Signals
-from agent_bridge.store.rooms import Rooms
-from agent_bridge.store.selections import Selections
-from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
-from support.jobs import idle_lanes
-from support.records import NAMES
+from support.command_services import REGISTRY, command_services
 from support.turn_rows import BOB, ROOM, accept, add_agent, finish, new, take
 from support.upstream_kinds import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from agent_bridge.commands.registry import CommandServices
     from agent_bridge.store.postgres.database import Database
 
-REGISTRY = all_commands()
 LONG = "x" * 60_000
 
 
 @pytest.fixture
 async def services(database: Database) -> AsyncIterator[CommandServices]:
-    """The services of the bridge, with servers that cannot be reached."""
-    agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
-    no_reports: Any = None
-    async with aiohttp.ClientSession() as session:
-        homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
-        lanes, choices, intake = idle_lanes(database), Choices(), IntakeStore(database)
-        waiting = WaitingEvents(intake, Edits(database))
-        yield CommandServices(
-            database=database,
-            agents=agents,
-            turns=turns,
-            approvals=Approvals(database),
-            rooms=rooms,
-            turn_admin=turn_admin,
-            effects=Effects(),
-            contexts=Contexts(database),
-            reports=no_reports,
-            choices=choices,
-            selections=Selections(database),
-            binding=Binding(homeserver, database, rooms, choices, intake, waiting, lanes),
-            lanes=lanes,
-            traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, {}, "!ab")),
-            upstream_status=UpstreamStatus(KeyValues(database), Signals()),
-            kv=KeyValues(database),
-            homeserver=homeserver,
-            namespace=NAMES,
-            permissions={},
-            upstreams={"up": connect("http://127.0.0.1:9/v1", session)},
-        )
+    """The services of the bridge, with a server of agents that cannot be reached."""
+    async with command_services(database) as given, aiohttp.ClientSession() as session:
+        yield replace(given, upstreams={"up": connect("http://127.0.0.1:9/v1", session)})
 
 
 @pytest.fixture

@@ -430,7 +430,6 @@ choice = Table(
         "turn", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), index=True, comment="its events show the list"
     ),
     Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
-    Column("is_open", Boolean, nullable=False, server_default="true", comment="a number alone chooses from it"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
     CheckConstraint("kind IN ('agents', 'saves')", name="kind"),
     comment="the list of a kind that a person was shown last",
