@@ -41,9 +41,9 @@ LONG = "x" * 60_000
 
 @pytest.fixture
 async def services(database: Database) -> AsyncIterator[CommandServices]:
-    """The services of the bridge, with servers that cannot be reached."""
-    async with aiohttp.ClientSession() as session, command_services(database) as given:
-        yield replace(given, permissions={}, upstreams={"up": connect("http://127.0.0.1:9/v1", session)})
+    """The services of the bridge, with a server of agents that cannot be reached."""
+    async with command_services(database) as given, aiohttp.ClientSession() as session:
+        yield replace(given, upstreams={"up": connect("http://127.0.0.1:9/v1", session)})
 
 
 @pytest.fixture

@@ -105,14 +105,10 @@ class Conversing:
         made = await conversations.open(MODEL, "Original")
         copy = await conversations.fork(MODEL, made.ref, "ab-1")
         assert await conversations.fork(MODEL, made.ref, "ab-1") == copy
-        # Killed when the copy was made, and the original had still the name with the marker.
-        await conversations.rename(made.ref, "Original ab-1")
-        assert await conversations.fork(MODEL, made.ref, "ab-1") == copy
-        # Killed before the copy was made.
-        await conversations.rename(made.ref, "Original ab-2")
         second = await conversations.fork(MODEL, made.ref, "ab-2")
         names = {each.ref: each.name for each in await conversations.list(MODEL)}
         assert names == {made.ref: "Original", copy.ref: "Original ab-1", second.ref: "Original ab-2"}
+        # A copy that has its own name is none of these.
         await conversations.rename(copy.ref, "Saved")
         assert (await conversations.fork(MODEL, made.ref, "ab-1")).ref not in names
 

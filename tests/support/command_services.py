@@ -45,6 +45,8 @@ REGISTRY = all_commands()
 async def command_services(database: Database) -> AsyncIterator[CommandServices]:
     """Give the services of the bridge, with a homeserver that cannot be reached."""
     permissions = {"*": Role.ADMIN}
+    # A report needs rooms and servers.
+    no_reports: Any = None
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
     intake_store = IntakeStore(database)
     waiting = WaitingEvents(intake_store, Edits(database))

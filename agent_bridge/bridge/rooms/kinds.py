@@ -84,6 +84,13 @@ def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
     return agents[0] if len(agents) == 1 else None
 
 
+def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
+    """Return the agent whose conversation a command is about: the one that *event* replies to, or that of *room*."""
+    replied_to = None if room is None else room.answered_by.get(event.replies_to or "")
+    participants = () if room is None else room.participants
+    return next((each for each in participants if each.agent == replied_to), None) or sole_agent(room)
+
+
 def has_owner(room: Room | None) -> bool:
     """Tell whether every message in *room* is for its agent."""
     return room is not None and room.owner is not None and KINDS[room.kind].addressing is Addressing.OWNER

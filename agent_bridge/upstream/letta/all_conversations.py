@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.capabilities import ConversationInfo
 from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
+from agent_bridge.upstream.letta.marked_copy import copy_once
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
-from agent_bridge.upstream.transport.marked_copy import copy_once
 from agent_bridge.upstream.transport.text import one_line
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class LettaConversations:
         return await copy_once(self, model, ref, marker)
 
     async def duplicate(self, model: str, ref: str, /) -> str:
-        """See :class:`agent_bridge.upstream.transport.marked_copy.Copies`."""
+        """See :class:`agent_bridge.upstream.letta.marked_copy.Copies`."""
         response = await self._link.request(
             "conversation_fork", once=True, conversation_id=ref, body={"agent_id": model}
         )

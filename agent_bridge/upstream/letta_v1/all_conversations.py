@@ -16,7 +16,6 @@ from agent_bridge.upstream.capabilities import ConversationInfo
 from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.letta_past import pages, past_messages
-from agent_bridge.upstream.transport.marked_copy import copy_once
 from agent_bridge.upstream.transport.text import one_line
 
 if TYPE_CHECKING:
@@ -61,12 +60,17 @@ class V1Conversations:
         await self._rest.request("PATCH", _PATH + ref, json={"summary": name})
 
     async def fork(self, model: str, ref: str, marker: str, /) -> ConversationInfo:
-        """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
-        return await copy_once(self, model, ref, marker)
+        """See :class:`agent_bridge.upstream.capabilities.Conversations`.
 
-    async def duplicate(self, model: str, ref: str, /) -> str:
-        """See :class:`agent_bridge.upstream.transport.marked_copy.Copies`."""
-        return _info(await self._rest.request("POST", f"{_PATH}{ref}/fork", model=model)).ref
+        A copy has no name at first: a kill before it gets one leaves a copy that no repeat finds.
+        """
+        known = {each.ref: each.name for each in await self.list(model)}
+        name = f"{known.get(ref, '')} {marker}".strip()
+        made = min((each for each, found in known.items() if each != ref and marker in found), default="")
+        if not made:
+            made = _info(await self._rest.request("POST", f"{_PATH}{ref}/fork", model=model)).ref
+            await self.rename(made, name)
+        return ConversationInfo(made, name)
 
     async def delete(self, ref: str, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Deletion`."""

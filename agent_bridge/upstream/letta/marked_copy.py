@@ -1,6 +1,6 @@
 """Copies of conversations that are made once, although the bridge may be killed at any moment.
 
-A server gives a copy the name of its original. So the original has a marker in its name for a moment, which the copy
+The server gives a copy the name of its original. So the original has a marker in its name for a moment, which the copy
 takes over. A repeat finds the copy by the marker.
 """
 
