@@ -50,8 +50,6 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
     intake_store = IntakeStore(database)
     waiting = WaitingEvents(intake_store, Edits(database))
-    # No test with these services asks for a report on a context.
-    no_reports: Any = None
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         binding = Binding(homeserver, database, rooms, intake_store, waiting, idle_lanes(database))

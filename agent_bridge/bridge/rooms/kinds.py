@@ -70,16 +70,10 @@ def has_agents(room: Room | None) -> bool:
     return room is not None and bool(room.participants)
 
 
-def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
-    """Return the agent whose conversation a command is about: the one that *event* replies to, or that of *room*.
-
-    That is the agent whose own room it is, or its only agent; None if there is no such agent.
-    """
+def sole_agent(room: Room | None) -> Participant | None:
+    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
     if room is None:
         return None
-    replied_to = room.answered_by.get(event.replies_to or "")
-    if (found := next((each for each in room.participants if each.agent == replied_to), None)) is not None:
-        return found
     agents = [each for each in room.participants if room.owner in {None, each.agent}]
     return agents[0] if len(agents) == 1 else None
 
