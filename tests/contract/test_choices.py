@@ -184,6 +184,7 @@ async def test_only_the_homes_of_agents_are_compared_with_their_desired_state(da
     rows = await database.rows("SELECT room_id, check_requests FROM room ORDER BY room_id")
     assert {row["room_id"]: row["check_requests"] for row in rows} == {ROOM: 0, OTHER: 1}
     assert (await take(database, lane)).event_id == "$1"
+    assert await Rooms(database).visited() == [ROOM]
     assert await Rooms(database).awaiting_successor("agent_ada") == [(OTHER, "agent_ada")]
     # The bot reads the history of a chat: the ghost came later.
     (cursor,) = [each for each in await Histories(database).due(0, 9) if each.room_id == ROOM]
