@@ -26,8 +26,9 @@ from agent_bridge.core.roles import Role
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.store.turns import Turns
+from support.change_requests import note, redaction
 from support.command_services import REGISTRY, command_services
-from support.turn_rows import BOB, ROOM, accept, add_agent, finish, new, take
+from support.turn_rows import BOB, ROOM, accept, add_agent, finish, new, row_of, take
 from support.upstream_kinds import connect
 
 if TYPE_CHECKING:
@@ -186,3 +187,13 @@ async def test_a_person_saves_a_limited_number_of_copies(
     assert (len(listed.options), listed.more) == (20, 80)
     async with services.database.transaction() as connection:
         assert len(await services.contexts.names(connection, BOB, agent)) == 100
+
+
+async def test_a_redacted_command_keeps_its_effect_without_words(database: Database, commands: Commands) -> None:
+    await commands.give("save my secret")
+    await commands.give("load my secret")
+    await note(database, redaction("$c1", "$r1"), redaction("$c2", "$r2"))
+    effects = [(await row_of(database, event))["effect"] for event in ("$c1", "$c2")]
+    assert not any("secret" in str(effect) for effect in effects)
+    # The command still tells that the lane went on with another context.
+    assert "context" in effects[1]

@@ -314,3 +314,26 @@ async def test_a_server_with_conversations_copies_them(
         assert "first is deleted" in await talk.command("forget first")
         left = [each for each in server.talks.values() if not getattr(each, "archived", False)]
         assert len(left) == 3
+
+
+async def test_a_copy_from_another_kind_of_server_is_told_with_the_first_question(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedAppServer("Dora") as server:
+        async with talking(harness, database_url, server, url=server.api_url) as talk:
+            await ask(talk, "one")
+            await talk.command("save before")
+        async with talking(harness, database_url, server, kind="letta") as talk:
+
+            async def is_switched() -> bool:
+                return (await talk.running.contact(server.names[0])).agent.kind == "letta"
+
+            await eventually(is_switched, "the agent is found in the list of the other kind")
+            assert "goes on with before: 2 messages" in await talk.command("load before")
+            await ask(talk, "two", "three")
+            (conversation,) = server.talks.values()
+            asked = [each for each in conversation.messages if each["message_type"] == "user_message"]
+            said = [each["content"][0]["text"] for each in asked]
+            assert said[0].startswith("(The conversation so far")
+            assert [text in said[0] for text in ("user: one", "Echo: one", "two")] == [True, True, True]
+            assert said[1:] == ["three"]
