@@ -26,6 +26,8 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.chats.reconciler import ChatReconciler
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.erasure import Eraser
@@ -100,6 +102,7 @@ class _Answering:
 class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
+    chats: ChatReconciler
     discovery: Discovery
     avatars: Avatars
     held: HeldChanges
@@ -236,6 +239,15 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
     return _AgentParts(
         status=status,
         provisioner=provisioner,
+        chats=ChatReconciler(
+            homeserver,
+            stores.chats,
+            stores.agents,
+            ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
+            space,
+            signals,
+            texts,
+        ),
         discovery=discovery,
         avatars=avatars,
         held=held,
@@ -283,6 +295,7 @@ def _build_leader(
     )
     duties = {
         "provisioner": agents.provisioner.run,
+        "chats": agents.chats.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "avatars": agents.avatars.run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, approvals, identity, letta, rooms, selection, status, turns
+from agent_bridge.commands import agents, approvals, chats, identity, letta, rooms, selection, status, turns
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.results.commands import CommandFailed
@@ -25,21 +25,25 @@ if TYPE_CHECKING:
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, selection, approvals, identity, turns, rooms, letta, status)
+    return Registry.of(agents, selection, chats, approvals, identity, turns, rooms, letta, status)
 
 
 def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
-    """Return the context of a command that *turn*, whose sender has *role*, runs."""
+    """Return the context of a command that *turn*, whose sender has *role*, runs.
+
+    A person who has a role moderates an own chat.
+    """
     return CommandContext(
         services=services,
         registry=registry,
         sender=turn.sender,
-        role=role,
+        role=max(role, Role.MODERATOR) if turn.in_own_chat and role >= Role.MEMBER else role,
         room_id=turn.room_id,
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
         event_id=turn.event_id,
         turn=turn.id,
+        key=turn.key,
         attempts=turn.attempts,
         agent=turn.agent,
         session="" if turn.agent is None else turn.session,

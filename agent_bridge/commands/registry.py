@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.chats.binding import Binding
+    from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.chats import Chats
     from agent_bridge.store.choices import Choices
     from agent_bridge.store.effects import Effects
     from agent_bridge.store.kv import KeyValues
@@ -79,6 +81,8 @@ class CommandServices:
     choices: Choices
     selections: Selections
     binding: Binding
+    chats: Chats
+    chat_maker: ChatMaker
     approvals: Approvals
     lanes: Lanes
     traces: Traces
@@ -109,8 +113,9 @@ class CommandContext:
     thread: str
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
-    #: Row id of its turn, and the number of claims of the turn by workers, including the present one.
+    #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.
     turn: int
+    key: str
     attempts: int
     #: The agent in whose lane the command is, and the name of the lane's conversation for its upstream; None and empty
     #: for a command in the lane of the bot.

@@ -56,6 +56,7 @@ class ChatsConfig(Section):
         description="true: an agent answers in its room only the people who have selected it (!ab agent). false: it "
         "answers everyone there.",
     )
+    max_per_user: StrictInt = Field(200, ge=1, le=100_000, description="Maximum number of chats of a person (!ab new).")
 
 
 class BotConfig(Section):

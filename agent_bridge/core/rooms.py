@@ -66,6 +66,8 @@ class OpenChoice:
     is_fresh: bool
     #: The events that show it.
     events: frozenset[str]
+    #: The command that a number alone gives.
+    command: str = "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Room:
     choices: Mapping[str, OpenChoice] = field(default_factory=dict)
     #: Row ids of the agents that these senders have selected, by user id; empty unless that was asked about.
     selections: Mapping[str, int] = field(default_factory=dict)
+    #: User id of the person whose chat it is, if the bridge made it; else None.
+    person: str | None = None
 
     @property
     def is_unbound(self) -> bool:

@@ -207,6 +207,8 @@ class Turn:
     run: str | None = None
     #: The kind of the upstream that has begun to answer it since it was asked last; None if no upstream is known to.
     begun_as: str | None = None
+    #: Whether the room is a chat of its sender.
+    in_own_chat: bool = False
 
     @property
     def begun_elsewhere(self) -> bool:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.english_chats import ENGLISH_CHATS
 
 ENGLISH_COMMANDS = CommandTexts(
     help_head="You can use these commands:",
-    help_groups={"agents": "Agents", "room": "This room", "messages": "Messages", "bridge": "The bridge"},
+    help_groups={
+        "agents": "Agents",
+        "chats": "Chats",
+        "room": "This room",
+        "messages": "Messages",
+        "bridge": "The bridge",
+    },
     help={
         "agents": "lists the agents and their rooms",
         "agent": "lists the agents by number, or chooses one; in a room that has no agent yet, it answers there",
+        "new": "opens a chat with your agent, or with the one of `@name` or `#number` in front of the title",
         "invite": "invites you to an agent's room again; admins also invite other people",
         "same": "gives an agent's room to the agent that its server lists by a new name",
         "busy": "sets the answers to messages that arrive while the agent answers: one by one, or all together",
@@ -28,6 +36,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "status": "shows the state of the bridge and of the agents' servers",
     },
     placeholders={
+        "chat": "@agent|#number title",
         "agent": "agent",
         "choice": "number|name|page n",
         "user": "@user:server",
@@ -255,4 +264,5 @@ ENGLISH_COMMANDS = CommandTexts(
     trace_tokens="- tokens: {read} read, {written} written",
     trace_tokens_cached="- tokens: {read} read ({cached} of them from the cache), {written} written",
     trace_question="- the question is `{event}`",
+    chats=ENGLISH_CHATS,
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.russian_chats import RUSSIAN_CHATS
 
 RUSSIAN_COMMANDS = CommandTexts(
     help_head="Доступные вам команды:",
-    help_groups={"agents": "Агенты", "room": "Эта комната", "messages": "Сообщения", "bridge": "Мост"},
+    help_groups={"agents": "Агенты", "chats": "Чаты", "room": "Эта комната", "messages": "Сообщения", "bridge": "Мост"},
     help={
         "agents": "показывает агентов и их комнаты",
         "agent": "показывает агентов по номерам или выбирает одного; в комнате без агента он будет отвечать там",
+        "new": "открывает чат с вашим агентом или с тем, чьё `@name` или `#number` стоит перед названием",
         "invite": "снова приглашает вас в комнату агента; администраторы приглашают и других людей",
         "same": "передаёт комнату агента тому агенту, которого сервер показывает под новым именем",
         "busy": "задаёт, как отвечать на сообщения, пришедшие во время ответа: на каждое отдельно или на все сразу",
@@ -28,6 +30,7 @@ RUSSIAN_COMMANDS = CommandTexts(
         "status": "показывает состояние моста и серверов агентов",
     },
     placeholders={
+        "chat": "@agent|#number название",
         "agent": "агент",
         "choice": "номер|имя|page n",
         "old": "прежний",
@@ -257,4 +260,5 @@ RUSSIAN_COMMANDS = CommandTexts(
     trace_tokens="- токены: прочитано {read}, написано {written}",
     trace_tokens_cached="- токены: прочитано {read} (из них из кеша: {cached}), написано {written}",
     trace_question="- вопрос — это `{event}`",
+    chats=RUSSIAN_CHATS,
 )

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -43,6 +44,7 @@ from agent_bridge.core.results.server_commands import ServerCommandDone, ServerC
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
+from agent_bridge.render.chats import render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
@@ -76,6 +78,8 @@ class ResultRenderer:
             CannotEnter: lambda result: texts.commands.cannot_enter.format(
                 agent=escape(result.agent), ghost=in_backticks(result.ghost)
             ),
+            ChatGone: lambda result: texts.commands.chats.gone.format(number=result.number),
+            ChatMade: lambda result: render_made(result, texts),
             CommandFailed: self._command_failed,
             CommandHelp: self._command_help,
             CommandList: self._command_list,
@@ -100,6 +104,9 @@ class ResultRenderer:
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],
             SyncReport: self._sync_report,
+            TooManyChats: lambda result: texts.commands.chats.too_many.format(
+                chats=texts.count(result.most, texts.chat)
+            ),
             Trace: lambda result: render_trace(result, texts),
             TurnNotFound: lambda result: texts.commands.no_such_turn.format(
                 turn=escape(shortened(result.reference)), prefix=prefix

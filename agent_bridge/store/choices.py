@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
@@ -21,6 +22,17 @@ _SQL = Statements("choices")
 FRESH = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class ShownList:
+    """A list that a person was shown."""
+
+    #: Row ids in its order.
+    items: list[int]
+    #: The command that a number alone gives, and the title of the chat that the command makes (None: no title).
+    command: str
+    title: str | None
+
+
 class Choices:
     """The table ``choice``. All methods act within the caller's transaction."""
 
@@ -34,10 +46,13 @@ class Choices:
         room_id: str,
         thread: str,
         turn: int,
+        command: str = "agent",
+        title: str | None = None,
     ) -> None:
         """Record that *user_id* is shown the rows *items*, in their order, by the answer to *turn* in a room or thread.
 
-        The list takes the place of the person's earlier one of the same *kind*, in any room.
+        A number alone gives *command*, which may make a chat with *title*. The list takes the place of the person's
+        earlier one of the same *kind*, in any room.
         """
         values = {
             "user_id": user_id,
@@ -46,14 +61,16 @@ class Choices:
             "room_id": room_id,
             "thread": thread,
             "turn": turn,
+            "command": command,
+            "title": title,
         }
         await connection.execute(_SQL["show"], values)
 
-    async def shown(self, connection: Connection, user_id: str, kind: ChoiceKind) -> list[int] | None:
-        """Return the rows of the list of *kind* that *user_id* was shown last; None if it is too old."""
+    async def shown(self, connection: Connection, user_id: str, kind: ChoiceKind) -> ShownList | None:
+        """Return the list of *kind* that *user_id* was shown last; None if it is too old."""
         values = {"user_id": user_id, "kind": kind, "fresh": FRESH}
         found = await rows_of(connection, _SQL["shown"], values)
-        return list(found[0]["items"]) if found else None
+        return ShownList(**found[0]) if found else None
 
     async def close(self, connection: Connection, choices: Collection[tuple[str, str]]) -> None:
         """Let a number alone of these people (user id and room id) not choose from their lists any more."""

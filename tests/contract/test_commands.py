@@ -11,10 +11,12 @@ import pytest
 
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
+from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
+from agent_bridge.config.example import example
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.changes import StopRequest
@@ -50,10 +52,12 @@ from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import StopReason, TurnState
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
@@ -101,6 +105,8 @@ async def services(database: Database) -> AsyncIterator[CommandServices]:
             choices=Choices(),
             selections=Selections(database),
             binding=binding,
+            chats=Chats(database),
+            chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), example(), ENGLISH),
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
@@ -124,6 +130,7 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "thread": "",
         "event_id": "$command",
         "turn": 0,
+        "key": "0123456789abcdef",
         "attempts": 1,
     }
     return await REGISTRY.run(line, CommandContext(**(values | changes)))
@@ -143,7 +150,16 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "agent", "approve", "deny", "stop", "help"]
+    assert await names_of(services, Role.MEMBER) == [
+        "agents",
+        "invite",
+        "agent",
+        "new",
+        "approve",
+        "deny",
+        "stop",
+        "help",
+    ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
 

@@ -15,6 +15,7 @@ from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
@@ -82,6 +83,8 @@ STEPS = {
     "join": Step(Homeserver, "join"),
     "bind": Step(Rooms, "bind"),
     "ask": Step(WaitingEvents, "ask"),
+    "create_room": Step(Homeserver, "create_room"),
+    "made": Step(Chats, "made"),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")

@@ -54,6 +54,7 @@ def test_the_commands() -> None:
     assert {name: command.role for name, command in COMMANDS.items()} == {
         "agents": Role.MEMBER,
         "agent": Role.MEMBER,
+        "new": Role.MEMBER,
         "invite": Role.MEMBER,
         "same": Role.ADMIN,
         "stop": Role.MEMBER,

@@ -12,6 +12,7 @@ import pytest
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
+from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -115,7 +116,11 @@ SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
     AgentChoices((AgentOption(1, "Ada", "writes *code*\nand more", is_current=True),), 1, 2),
+    AgentChoices((AgentOption(1, "Ada", "", is_current=False),), is_for_chat=True),
     AgentSelected(ADA, "Adam *1*"),
+    ChatGone(17),
+    ChatMade(17, "*Oslo*", "Adam *1*", RoomAddress("!oslo:x.org", "x.org")),
+    TooManyChats(200),
     RoomBound("Adam *1*"),
     CannotEnter("Adam *1*", "@agent_adam:x.org"),
     CommandFailed("invite", "it broke."),
@@ -476,6 +481,16 @@ def test_agents_are_a_numbered_list_for_a_phone() -> None:
         "Send the number of one. Your messages wait for it.",
     ]
     assert english(AgentChoices((), is_for_room=True)) == "There are no agents yet."
+
+
+def test_a_chat_is_told_with_a_link() -> None:
+    oslo = RoomAddress("!oslo:x.org", "x.org")
+    link = "[open it](https://matrix.to/#/!oslo:x.org?via=x.org)"
+    assert english(ChatMade(17, None, "Ada", oslo)) == f"Chat 17 with *Ada* is ready: {link}"
+    assert english(ChatMade(17, "1. *Oslo*", "Ada", oslo)) == (
+        f"The chat *1\\. \\*Oslo\\** with *Ada* is ready: {link}"
+    )
+    assert english(TooManyChats(1)) == "You have 1 chat, and more are not possible."
 
 
 def test_a_choice_is_told_with_the_agent_that_stays() -> None:

@@ -346,7 +346,7 @@ def _is_watched(room: Room | None) -> bool:
 
 def _takes_bare_commands(room: Room | None) -> bool:
     """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
-    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound)
+    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound or room.person is not None)
 
 
 def _is_words(event: RoomEvent) -> bool:

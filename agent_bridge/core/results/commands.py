@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
@@ -30,6 +31,7 @@ class Group(StrEnum):
     """Groups of commands, in the order in which ``help`` lists them."""
 
     AGENTS = "agents"
+    CHATS = "chats"
     #: The room in which the command is given.
     ROOM = "room"
     MESSAGES = "messages"
@@ -371,6 +373,8 @@ Result: TypeAlias = (
     | AgentList
     | AgentSelected
     | CannotEnter
+    | ChatGone
+    | ChatMade
     | CommandFailed
     | CommandHelp
     | CommandList
@@ -395,6 +399,7 @@ Result: TypeAlias = (
     | DecisionMade
     | StreamingSet
     | SyncReport
+    | TooManyChats
     | Trace
     | TurnNotFound
     | UnknownCommand

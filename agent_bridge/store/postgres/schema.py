@@ -124,9 +124,33 @@ room = Table(
         "introduced", Boolean, nullable=False, server_default="false", comment="whether the agent has introduced itself"
     ),
     Column("join_rule_applied", Text, comment="join rule that the room was given; null: invite, by an earlier version"),
+    Column("person", Text, comment="user id of the person whose chat it is; null: nobody's"),
+    Column("number", BigInteger, unique=True, comment="number of the chat"),
+    Column("request_key", Text, unique=True, comment="key of the turn that asked for the chat"),
+    Column("titled_by", Text, comment="where the name of a chat comes from; null: it has no title"),
+    Column(
+        "changes", Integer, nullable=False, server_default="0", comment="how often the desired state of a chat changed"
+    ),
+    Column(
+        "changes_applied",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the changes that the homeserver has, or refused",
+    ),
+    CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
 Index("room_home_key", room.c.owner, unique=True, postgresql_where=text("kind = 'home'"))
+
+Index("room_person_idx", room.c.person, postgresql_where=text("person IS NOT NULL"))
+Index(
+    "room_chat_due_idx",
+    room.c.id,
+    postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
+)
+#: Numbers of chats. A number is never used again.
+conversation_number = Sequence("conversation_number_seq", metadata=metadata)
 
 participant = Table(
     "participant",
@@ -374,6 +398,8 @@ choice = Table(
     ),
     Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
     Column("is_open", Boolean, nullable=False, server_default="true", comment="a number alone chooses from it"),
+    Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
+    Column("title", Text, comment="title of the chat that the command makes; null: none"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
     CheckConstraint("kind = 'agents'", name="kind"),
     comment="the list of a kind that a person was shown last",

@@ -1,14 +1,14 @@
 -- show --
 -- Record the list that a person is shown, in place of the one before.
-INSERT INTO choice (user_id, kind, room_id, thread_id, turn, items)
-VALUES (%(user_id)s, %(kind)s, %(room_id)s, %(thread)s, %(turn)s, %(items)s)
+INSERT INTO choice (user_id, kind, room_id, thread_id, turn, items, command, title)
+VALUES (%(user_id)s, %(kind)s, %(room_id)s, %(thread)s, %(turn)s, %(items)s, %(command)s, %(title)s)
 ON CONFLICT (user_id, kind) DO UPDATE
 SET room_id = EXCLUDED.room_id, thread_id = EXCLUDED.thread_id, turn = EXCLUDED.turn, items = EXCLUDED.items,
-    is_open = true, shown_at = now()
+    command = EXCLUDED.command, title = EXCLUDED.title,    is_open = true, shown_at = now()
 
 -- shown --
 -- Return the list that a person was shown last, if that was in the last %(fresh)s seconds.
-SELECT items FROM choice
+SELECT items, command, title FROM choice
 WHERE user_id = %(user_id)s AND kind = %(kind)s AND shown_at > now() - make_interval(secs => %(fresh)s)
 
 -- close --

@@ -4,7 +4,7 @@
 -- the events %(replied_to)s. A room that is bound to no agent has messages that wait for its choice. Return the lists from
 -- which the people %(senders)s may choose there, whether they were shown in the last %(fresh)s seconds, and the agents that these
 -- people have selected, if that is asked (%(selected)s).
-SELECT r.room_id, r.kind, r.owner,
+SELECT r.room_id, r.kind, r.owner, r.person,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
@@ -25,7 +25,7 @@ SELECT r.room_id, r.kind, r.owner,
         WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by,
        (SELECT coalesce(jsonb_object_agg(shown.user_id, jsonb_build_array(
              shown.kind, jsonb_array_length(shown.items), shown.thread_id,
-             shown.shown_at > now() - make_interval(secs => %(fresh)s),
+             shown.shown_at > now() - make_interval(secs => %(fresh)s), shown.command,
              (SELECT coalesce(jsonb_agg(o.event_id), '[]') FROM outbox o
               WHERE o.turn = shown.turn AND o.event_id IS NOT NULL))), '{}')
         FROM (SELECT DISTINCT ON (user_id) * FROM choice
@@ -56,25 +56,27 @@ UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
 
 -- request_checks --
--- Have those of the rooms %(rooms)s that are homes of agents compared with the homeserver. Their lanes wait until then.
-UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND kind = 'home'
-RETURNING pg_notify('agent_bridge', 'agents')
+-- Have those of the rooms %(rooms)s that are homes or chats of agents compared with the homeserver. Their lanes wait until
+-- then.
+UPDATE room SET check_requests = check_requests + 1
+WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat')
+RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 
 -- awaiting_successor --
--- Return the homes of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent with the
--- ghost %(ghost)s; and the ghosts of their owners.
+-- Return the homes and chats of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent
+-- with the ghost %(ghost)s; and the ghosts of their owners.
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id IS NOT NULL AND r.kind = 'home'
-  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR a.ghost = %(ghost)s)
+WHERE r.room_id IS NOT NULL AND r.kind IN ('home', 'chat')
+  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR (r.kind = 'home' AND a.ghost = %(ghost)s))
 ORDER BY r.id
 
 -- visited --
 -- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE kind <> 'home' AND bot_joined ORDER BY id
+SELECT room_id FROM room WHERE kind <> 'home' AND person IS NULL AND bot_joined ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home'
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND person IS NULL
 
 -- bind --
 -- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.

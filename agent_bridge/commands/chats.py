@@ -1,0 +1,166 @@
+"""Commands about chats: further conversations with agents, each in a private room."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent_bridge.commands.arguments import AgentAndTitle, ArgumentError, the_agent, words_of
+from agent_bridge.commands.effects import once
+from agent_bridge.commands.lookup import is_called
+from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.commands.selection import in_order, listed, numbered, present
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.chats import NewChat
+from agent_bridge.core.names import one_line
+from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
+from agent_bridge.core.results.selection import AgentChoices
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import ChoiceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.commands.effects import Effect
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.choices import ShownList
+    from agent_bridge.store.postgres.database import Connection
+
+#: Characters of a title.
+_LONGEST = 200
+#: The argument of the command.
+_CHAT = Argument("chat", required=False)
+#: A number of the list of agents before a title.
+_NUMBERED = re.compile(r"#(?P<number>[0-9]{1,6})(?:\s+(?P<title>.*))?", re.DOTALL)
+
+
+@command("new", group=Group.CHATS, role=Role.MEMBER, example="@Ada Trip to Oslo")
+async def new(
+    ctx: CommandContext, chat: AgentAndTitle | None = None
+) -> ChatMade | ChatGone | TooManyChats | AgentChoices:
+    """Make a private room with the selected agent, or with the one that *chat* begins with; the rest is the title.
+
+    Without an agent, the caller gets the list, and the choice makes the chat. Running twice makes one chat: its row
+    belongs to the turn, and its room has an alias that derives from the turn.
+    """
+    services = ctx.services
+    known = {each.agent.id: each for each in await services.agents.all()}
+    selected = known.get(await services.selections.selected(ctx.sender) or 0)
+    effect = await once(ctx, partial(_begin, ctx, chat or "", known, selected))
+    if "listed" in effect:
+        return await listed(ctx, effect, known)
+    if "most" in effect:
+        return TooManyChats(effect["most"])
+    found = await services.chats.find(effect["chat"])
+    if found is None:
+        return ChatGone(effect["number"])
+    room_id = await services.chat_maker.make(found)
+    return ChatMade(
+        number=effect["number"],
+        title=effect["title"],
+        agent=found.agent.name,
+        room=RoomAddress(room_id, services.namespace.domain),
+    )
+
+
+async def _begin(
+    ctx: CommandContext,
+    text: str,
+    known: Mapping[int, AgentRoom],
+    selected: AgentRoom | None,
+    connection: Connection,
+) -> Effect:
+    """Write the chat, or show the list of agents to choose from.
+
+    Raises:
+        ArgumentError: *text* begins with an agent that cannot be chosen, or the title is too long.
+    """
+    services = ctx.services
+    shown = await services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
+    chosen, title = _parsed(ctx, text, known, shown)
+    if chosen is None and selected is not None and selected.agent.state is AgentState.ACTIVE:
+        chosen = selected
+    if chosen is None:
+        return await _offer(ctx, connection, known, title)
+    if await services.chats.count(connection, ctx.sender) >= services.chat_maker.most:
+        return {"most": services.chat_maker.most}
+    if selected is None:
+        await services.selections.select(connection, ctx.sender, chosen.agent.id)
+    wanted = NewChat(
+        person=ctx.sender,
+        agent=chosen.agent.id,
+        request_key=ctx.key,
+        name=services.chat_maker.name_of(chosen.agent, title),
+        is_titled=title is not None,
+    )
+    chat, number = await services.chats.add(connection, wanted)
+    return {"chat": chat, "number": number, "title": title}
+
+
+async def _offer(
+    ctx: CommandContext, connection: Connection, known: Mapping[int, AgentRoom], title: str | None
+) -> Effect:
+    """Show the list of agents; a number alone makes the chat with *title*."""
+    items = in_order(known.values())
+    await ctx.services.choices.show(
+        connection,
+        ctx.sender,
+        ChoiceKind.AGENTS,
+        items,
+        room_id=ctx.room_id,
+        thread=ctx.thread,
+        turn=ctx.turn,
+        command="new",
+        title=title,
+    )
+    return {"listed": items, "page": 1, "renewed": False, "binds": False, "for": "new"}
+
+
+def _parsed(
+    ctx: CommandContext, text: str, known: Mapping[int, AgentRoom], shown: ShownList | None
+) -> tuple[AgentRoom | None, str | None]:
+    """Return the agent that *text* begins with, None if with none, and the title, None if there is none."""
+    number = _NUMBERED.fullmatch(text)
+    if number is not None:
+        chosen = numbered(int(number["number"]), [] if shown is None else shown.items, known)
+        title = _title(number["title"] or "")
+        # The list of an earlier `new` was shown for its title.
+        return chosen, title or (None if shown is None else shown.title)
+    if text.startswith("@") and text != "@":
+        return _named(ctx, text.removeprefix("@"), known)
+    quoted = words_of(text)
+    return None, _title(quoted[0] if len(quoted) == 1 else text)
+
+
+def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom]) -> tuple[AgentRoom, str | None]:
+    """Return the agent whose name or user id *text* begins with, and the title behind it.
+
+    The most words that are exactly a name are the name; else the first word is one, roughly.
+    """
+    words = words_of(text)
+    visible = [each for each in known.values() if each.agent.state is not AgentState.HELD]
+    length = next(
+        (
+            count
+            for count in range(len(words), 0, -1)
+            if any(is_called(each, " ".join(words[:count])) for each in visible)
+        ),
+        1,
+    )
+    name = " ".join(words[:length])
+    chosen = the_agent(_CHAT, name if ":" not in name else f"@{name}", visible, ctx.services.namespace.domain)
+    return present(chosen), _title(" ".join(words[length:]))
+
+
+def _title(text: str) -> str | None:
+    """Return *text* as a title in one line; None if nothing of it is visible.
+
+    Raises:
+        ArgumentError: it is too long.
+    """
+    title = one_line(text)
+    if len(title) > _LONGEST:
+        raise ArgumentError(ArgumentProblem.TOO_LONG, _CHAT, most=_LONGEST)
+    return title or None

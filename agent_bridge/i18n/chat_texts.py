@@ -1,0 +1,22 @@
+"""The texts of chats and of the answers to their commands, in one language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatTexts:
+    """The part of :class:`~agent_bridge.i18n.command_texts.CommandTexts` about chats."""
+
+    #: Name of the room of a chat without a title.
+    untitled: str
+
+    #: Answers to ``new``. The list of agents to choose from, and the text of a link to the room.
+    choose_head: str
+    choose_how: str
+    made: str
+    made_titled: str
+    open_it: str
+    gone: str
+    too_many: str

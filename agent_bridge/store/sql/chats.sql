@@ -1,0 +1,75 @@
+-- lock --
+-- Let no other chat of the person %(person)s be added until the transaction ends.
+SELECT pg_advisory_xact_lock(%(kind)s, hashtext(%(person)s))
+
+-- count --
+-- Return the number of chats of a person.
+SELECT count(*) AS chats FROM room WHERE person = %(person)s
+
+-- add --
+-- Write a chat, which does not exist on the homeserver yet, with the next number.
+WITH chat AS (
+    INSERT INTO room (kind, owner, person, number, request_key, name, titled_by, changes)
+    VALUES ('chat', %(agent)s, %(person)s, nextval('conversation_number_seq'), %(request_key)s, %(name)s, %(titled_by)s, 1)
+    RETURNING id, owner, number
+), joined AS (
+    INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
+)
+SELECT id, number FROM chat
+
+-- find --
+-- Return a chat with its agent.
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room FROM room r JOIN agent a ON a.id = r.owner
+WHERE r.id = %(chat)s AND r.kind = 'chat'
+
+-- made --
+-- Record the room of a chat. A person may have spoken in it before: its lanes wait until its history was read.
+UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, changes = changes + 1,
+       needs_backfill = true, backfill_requests = backfill_requests + 1, backfill_requested_at = now()
+WHERE id = %(chat)s AND room_id IS NULL
+RETURNING pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chats')
+
+-- due --
+-- Return up to %(limit)s chats that differ, on the homeserver, from their desired state, except those of %(others)s: first
+-- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat.
+SELECT r.id FROM room r
+WHERE r.kind = 'chat' AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked) AND r.owner IS NOT NULL
+  AND r.id <> ALL(%(others)s::bigint[])
+  AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
+ORDER BY r.check_requests = r.checked, r.id
+LIMIT %(limit)s
+
+-- relist --
+-- Have the chats listed that another Space than %(space)s lists.
+UPDATE room SET changes = changes + 1
+WHERE kind = 'chat' AND person IS NOT NULL AND room_id IS NOT NULL AND space IS DISTINCT FROM %(space)s
+  AND changes = changes_applied
+RETURNING pg_notify('agent_bridge', 'chats')
+
+-- entered --
+-- Record whether the bridge bot is in the room of a chat.
+UPDATE room SET bot_joined = %(bot_joined)s WHERE id = %(chat)s
+
+-- named --
+-- Record the name that the room of a chat was given, or was found to keep.
+UPDATE room SET name_applied = %(name)s WHERE id = %(chat)s
+
+-- listed --
+-- Record the Space that lists a chat.
+UPDATE room SET space = %(space)s WHERE id = %(chat)s
+
+-- applied --
+-- Record that the first %(changes)s changes of a chat are applied, and the problems that a comparison found and could not
+-- repair. It answers the first %(requests)s requests.
+UPDATE room SET changes_applied = %(changes)s, checked = %(requests)s, problems = %(problems)s WHERE id = %(chat)s
+RETURNING pg_notify('agent_bridge', 'lanes')
+
+-- forget --
+-- Forget a chat whose room does not exist any more, and close its turns: there is no room to show answers in.
+WITH lost AS (
+    DELETE FROM room WHERE id = %(chat)s RETURNING room_id
+)
+UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
+       steps = append_step(turn.steps, %(step)s)
+FROM lost, conversation c
+WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
