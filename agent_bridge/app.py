@@ -28,6 +28,7 @@ from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.chats.reconciler import ChatReconciler
+from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.erasure import Eraser
@@ -52,6 +53,7 @@ from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.clients import Clients, open_clients
+from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -187,6 +189,7 @@ def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _A
     messages = MessageHandler(
         outboxes,
         turns,
+        stores.chats,
         Batching(turns, config.lanes),
         generation,
         Receipts(homeserver),
@@ -305,6 +308,14 @@ def _build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
+    if config.chats.titles is not ChatTitles.OFF:
+        duties["titles"] = Titles(
+            stores.chats,
+            {each.name: upstream for upstream, each in clients.upstreams},
+            stores.signals,
+            settings.texts,
+            by_model=config.chats.titles is ChatTitles.MODEL,
+        ).run
     if config.lanes.show_waiting:
         duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
     if config.presence is None:

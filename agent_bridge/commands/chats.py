@@ -6,7 +6,14 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import AgentAndTitle, ArgumentError, the_agent, words_of
+from agent_bridge.commands.arguments import (
+    AgentAndTitle,
+    ArgumentError,
+    ChatTitle,
+    PageNumber,
+    the_agent,
+    words_of,
+)
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import is_called
 from agent_bridge.commands.registry import CommandContext, command
@@ -14,8 +21,16 @@ from agent_bridge.commands.selection import in_order, listed, numbered, present
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import NewChat
 from agent_bridge.core.names import one_line
-from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
-from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
+from agent_bridge.core.results.chats import (
+    ChatEntry,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    NotYourChat,
+    TooManyChats,
+)
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, NotPermitted, RoomAddress
 from agent_bridge.core.results.selection import AgentChoices
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import ChoiceKind
@@ -30,6 +45,9 @@ if TYPE_CHECKING:
 
 #: Characters of a title.
 _LONGEST = 200
+#: Chats of one page.
+_PAGE = 20
+_FIRST = PageNumber(1)
 #: The argument of the command.
 _CHAT = Argument("chat", required=False)
 #: A number of the list of agents before a title.
@@ -63,6 +81,47 @@ async def new(
         agent=found.agent.name,
         room=RoomAddress(room_id, services.namespace.domain),
     )
+
+
+@command("chats", group=Group.CHATS, role=Role.MEMBER, example="2")
+async def chats(ctx: CommandContext, page: PageNumber = _FIRST, *, all_: bool = False) -> ChatList | NotPermitted:
+    """List the chats of the caller, those used last first; *all_*: of all people, without titles. Only reads.
+
+    An administrator may know that a chat exists. A title may be made of the words of its person.
+    """
+    if all_ and ctx.role < Role.ADMIN:
+        return NotPermitted("chats", Role.ADMIN)
+    found, person = ctx.services.chats, None if all_ else ctx.sender
+    pages = max(1, -(-await found.number_of(person) // _PAGE))
+    number = min(max(page, 1), pages)
+    listed_chats = await found.of_person(person, skip=(number - 1) * _PAGE, limit=_PAGE)
+    entries = tuple(
+        ChatEntry(
+            number=each.number,
+            title=None if all_ else each.title,
+            agent=each.agent,
+            person=each.person if all_ else None,
+            room=RoomAddress(each.room_id, ctx.services.namespace.domain),
+            age=each.age,
+        )
+        for each in listed_chats
+    )
+    return ChatList(entries, page=number, pages=pages, is_of_all=all_)
+
+
+@command("rename", group=Group.CHATS, role=Role.MEMBER, example="Trip to Oslo")
+async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYourChat:
+    """Give the chat in whose room the command is given another title. Running twice gives it the same title."""
+    chat = await ctx.services.chats.in_room(ctx.room_id)
+    if chat is None or chat.person != ctx.sender:
+        return NotYourChat()
+    wanted = _title(title)
+    if wanted is None:
+        raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))
+    ghost = ctx.services.namespace.user_id(chat.agent.ghost)
+    await ctx.services.homeserver.set_state(ctx.room_id, "m.room.name", {"name": wanted}, as_user=ghost)
+    await ctx.services.chats.renamed(chat.id, wanted)
+    return ChatRenamed(wanted)
 
 
 async def _begin(

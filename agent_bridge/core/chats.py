@@ -16,6 +16,21 @@ class TitledBy(StrEnum):
 
     #: The person gave it in a command.
     GIVEN = "given"
+    #: The bridge made it from the first answer.
+    MADE = "made"
+    #: A person set the name of the room.
+    PERSON = "person"
+
+
+class ChatTitles(StrEnum):
+    """How chats without a title get one after their first answer."""
+
+    #: From the first words of the question.
+    FIRST_WORDS = "first_words"
+    #: By the model of the agent.
+    MODEL = "model"
+    #: Not at all.
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,36 @@ class ChatRoom:
     def title(self) -> str | None:
         """The title; None if it has none."""
         return None if self.titled_by is None else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ListedChat:
+    """A chat in a list."""
+
+    number: int
+    room_id: str
+    person: str
+    #: None if it has none.
+    title: str | None
+    #: Name of the agent.
+    agent: str
+    #: Seconds since its last answer, or since it was made.
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class UntitledChat:
+    """A chat that has its first answer, and no title."""
+
+    #: Row id.
+    id: int
+    number: int
+    agent: Agent
+    #: Row id of the turn with the answer.
+    turn: int
+    #: Empty if they have no text, or were redacted.
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)

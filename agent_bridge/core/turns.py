@@ -207,7 +207,8 @@ class Turn:
     run: str | None = None
     #: The kind of the upstream that has begun to answer it since it was asked last; None if no upstream is known to.
     begun_as: str | None = None
-    #: Whether the room is a chat of its sender.
+    #: Whether the room is a chat that the bridge made, and whether it is one of its sender.
+    in_chat: bool = False
     in_own_chat: bool = False
 
     @property

@@ -20,3 +20,20 @@ class ChatTexts:
     open_it: str
     gone: str
     too_many: str
+
+    #: Answers to ``chats``: heads, entries (the name of a chat without a title), and other pages.
+    head: str
+    head_of_all: str
+    none: str
+    none_of_all: str
+    numbered: str
+    listed: str
+    listed_of: str
+    page: str
+
+    #: Answers to ``rename``.
+    renamed: str
+    not_yours: str
+
+    #: The question to a model for a title.
+    title_prompt: str

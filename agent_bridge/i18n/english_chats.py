@@ -13,4 +13,18 @@ ENGLISH_CHATS = ChatTexts(
     open_it="open it",
     gone="Chat {number} does not exist any more.",
     too_many="You have {chats}, and more are not possible.",
+    head="Your chats:",
+    head_of_all="Chats of all people:",
+    none="You have no chats yet. `{prefix} new` opens one.",
+    none_of_all="There are no chats yet.",
+    numbered="Chat {number}",
+    listed="- {chat} with *{agent}*, {age} ago",
+    listed_of="- {chat} of {person} with *{agent}*, {age} ago",
+    page="Page {page} of {pages}. Another page: `{prefix} chats {following}`",
+    renamed="This chat is called *{title}* now.",
+    not_yours="This room is none of your chats. `{prefix} new` opens one that you can name.",
+    title_prompt=(
+        "Give a title for a conversation that begins as follows. Answer with the title only: at most six words, in the "
+        "language of the question.\n\nQuestion: {question}\n\nAnswer: {answer}"
+    ),
 )

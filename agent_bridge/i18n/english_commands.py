@@ -18,6 +18,8 @@ ENGLISH_COMMANDS = CommandTexts(
         "agents": "lists the agents and their rooms",
         "agent": "lists the agents by number, or chooses one; in a room that has no agent yet, it answers there",
         "new": "opens a chat with your agent, or with the one of `@name` or `#number` in front of the title",
+        "chats": "lists your chats, the last used first; `all` (admins): those of all people, without titles",
+        "rename": "gives this chat another title",
         "invite": "invites you to an agent's room again; admins also invite other people",
         "same": "gives an agent's room to the agent that its server lists by a new name",
         "busy": "sets the answers to messages that arrive while the agent answers: one by one, or all together",
@@ -36,6 +38,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "status": "shows the state of the bridge and of the agents' servers",
     },
     placeholders={
+        "title": "title",
         "chat": "@agent|#number title",
         "agent": "agent",
         "choice": "number|name|page n",

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
+from agent_bridge.core.results.chats import ChatGone, ChatList, ChatMade, ChatRenamed, NotYourChat, TooManyChats
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -44,7 +44,7 @@ from agent_bridge.core.results.server_commands import ServerCommandDone, ServerC
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
-from agent_bridge.render.chats import render_made
+from agent_bridge.render.chats import render_chats, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
@@ -79,6 +79,9 @@ class ResultRenderer:
                 agent=escape(result.agent), ghost=in_backticks(result.ghost)
             ),
             ChatGone: lambda result: texts.commands.chats.gone.format(number=result.number),
+            ChatList: lambda result: render_chats(result, texts, prefix),
+            ChatRenamed: lambda result: texts.commands.chats.renamed.format(title=escape(result.title)),
+            NotYourChat: lambda _: texts.commands.chats.not_yours.format(prefix=prefix),
             ChatMade: lambda result: render_made(result, texts),
             CommandFailed: self._command_failed,
             CommandHelp: self._command_help,

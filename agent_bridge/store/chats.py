@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.chats import ChatRoom, TitledBy
+from agent_bridge.core.chats import ChatRoom, ListedChat, TitledBy, UntitledChat
+from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.store.agents import agent_from, problems_from
-from agent_bridge.store.payloads import encode_step
+from agent_bridge.store.payloads import decode, encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import PERSON
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from psycopg.rows import DictRow
 
     from agent_bridge.core.chats import NewChat
     from agent_bridge.core.rooms import RoomProblem
@@ -39,6 +42,19 @@ def _chat(agent: Mapping[str, Any], room: Mapping[str, Any]) -> ChatRoom:
         check_requests=room["check_requests"],
         checked=room["checked"],
         problems=problems_from(room["problems"]),
+    )
+
+
+def _untitled(row: DictRow) -> UntitledChat:
+    payload = decode(row["kind"], row["payload"])
+    has_words = isinstance(payload, MessagePayload) and not row["redacted"]
+    return UntitledChat(
+        id=row["id"],
+        number=row["number"],
+        agent=agent_from(row["agent"]),
+        turn=row["turn"],
+        question=payload.body if has_words and isinstance(payload, MessagePayload) else "",
+        answer=row["answer"],
     )
 
 
@@ -72,6 +88,45 @@ class Chats:
         """Return the chat with row id *chat*; None if its room does not exist any more."""
         row = await self._database.row(_SQL["find"], {"chat": chat})
         return None if row is None else _chat(row["agent"], row["room"])
+
+    async def in_room(self, room_id: str) -> ChatRoom | None:
+        """Return the chat whose room is *room_id*; None if that is the room of no chat."""
+        row = await self._database.row(_SQL["in_room"], {"room_id": room_id})
+        return None if row is None else _chat(row["agent"], row["room"])
+
+    async def of_person(self, person: str | None, *, skip: int, limit: int) -> list[ListedChat]:
+        """Return *limit* chats of *person*, or of all people, from the position *skip*, those used last first."""
+        rows = await self._database.rows(_SQL["of_person"], {"person": person, "skip": skip, "limit": limit})
+        return [ListedChat(**row) for row in rows]
+
+    async def number_of(self, person: str | None) -> int:
+        """Return the number of chats of *person*, or of all people."""
+        row = await self._database.row(_SQL["number_of"], {"person": person})
+        return 0 if row is None else int(row["chats"])
+
+    async def used(self, room_id: str, turn: int) -> None:
+        """Record that *turn* is answered in a chat: without a title the chat gets one from it. A repeat is harmless."""
+        await self._database.execute(_SQL["used"], {"room_id": room_id, "turn": turn})
+
+    async def untitled(self, limit: int) -> list[UntitledChat]:
+        """Return up to *limit* chats with a first answer and without a title."""
+        return [_untitled(row) for row in await self._database.rows(_SQL["untitled"], {"limit": limit})]
+
+    async def titled(self, chat: UntitledChat, title: str | None) -> None:
+        """Give *chat* a *title*, unless it has one by now; None: its next answer gives another chance."""
+        await self._database.execute(_SQL["titled"], {"chat": chat.id, "turn": chat.turn, "title": title})
+
+    async def renamed(self, chat: int, title: str) -> None:
+        """Record the title that a person gave to *chat* by a command, and that the room has it."""
+        await self._database.execute(_SQL["renamed"], {"chat": chat, "title": title})
+
+    async def named_by_person(self, chat: int, name: str | None) -> None:
+        """Record the name that a person gave to the room of *chat*; None: a person took the name away."""
+        await self._database.execute(_SQL["named_by_person"], {"chat": chat, "name": name})
+
+    async def note_changes(self, room_ids: Collection[str]) -> None:
+        """Have those of *room_ids* that are chats compared with the homeserver, while their lanes go on."""
+        await self._database.execute(_SQL["note_changes"], {"rooms": list(room_ids)})
 
     async def made(self, chat: int, room_id: str, name: str | None) -> None:
         """Record the room of *chat* and the name that it is known to have; a repeat changes nothing."""

@@ -50,6 +50,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
         stores.approvals,
         choices,
+        stores.chats,
         waiting,
         stores.histories,
         stores.lanes,

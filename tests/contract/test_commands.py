@@ -155,6 +155,8 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
         "invite",
         "agent",
         "new",
+        "chats",
+        "rename",
         "approve",
         "deny",
         "stop",

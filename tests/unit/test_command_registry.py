@@ -55,6 +55,8 @@ def test_the_commands() -> None:
         "agents": Role.MEMBER,
         "agent": Role.MEMBER,
         "new": Role.MEMBER,
+        "chats": Role.MEMBER,
+        "rename": Role.MEMBER,
         "invite": Role.MEMBER,
         "same": Role.ADMIN,
         "stop": Role.MEMBER,

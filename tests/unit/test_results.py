@@ -12,7 +12,15 @@ import pytest
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
-from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
+from agent_bridge.core.results.chats import (
+    ChatEntry,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -112,6 +120,7 @@ TRACE = TurnTrace(
     parts=(TracePart(0, "$answer", THEN),),
     usage=Usage(1200, 30, 1000),
 )
+OSLO = ChatEntry(17, "*Oslo*", "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
@@ -119,6 +128,10 @@ SAMPLES: list[Result] = [
     AgentChoices((AgentOption(1, "Ada", "", is_current=False),), is_for_chat=True),
     AgentSelected(ADA, "Adam *1*"),
     ChatGone(17),
+    ChatList(()),
+    ChatList((OSLO, replace(OSLO, title=None, person="@eve*:x.org")), 2, 3, is_of_all=True),
+    ChatRenamed("*Oslo*"),
+    NotYourChat(),
     ChatMade(17, "*Oslo*", "Adam *1*", RoomAddress("!oslo:x.org", "x.org")),
     TooManyChats(200),
     RoomBound("Adam *1*"),
@@ -491,6 +504,21 @@ def test_a_chat_is_told_with_a_link() -> None:
         f"The chat *1\\. \\*Oslo\\** with *Ada* is ready: {link}"
     )
     assert english(TooManyChats(1)) == "You have 1 chat, and more are not possible."
+
+
+def test_chats_are_a_list_that_a_phone_shows() -> None:
+    link = "https://matrix.to/#/!oslo:x.org?via=x.org"
+    assert english(ChatList((OSLO, replace(OSLO, title=None, age=90_000)))).split("\n\n") == [
+        "Your chats:",
+        f"- [\\*Oslo\\*]({link}) with *Adam \\*1\\**, 2 hours ago\n- [Chat 17]({link}) with *Adam \\*1\\**, 1 day ago",
+    ]
+    of_all = ChatList((replace(OSLO, title=None, person="@eve:x.org"),), 1, 2, is_of_all=True)
+    assert english(of_all).split("\n\n") == [
+        "Chats of all people:",
+        f"- [Chat 17]({link}) of @eve:x.org with *Adam \\*1\\**, 2 hours ago",
+        "Page 1 of 2. Another page: `!ab chats 2 all`",
+    ]
+    assert english(ChatList(())) == "You have no chats yet. `!ab new` opens one."
 
 
 def test_a_choice_is_told_with_the_agent_that_stays() -> None:

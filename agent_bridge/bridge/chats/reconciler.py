@@ -15,12 +15,13 @@ import structlog
 from agent_bridge.bridge.chats.maker import chat_powers
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.bridge.rooms.invitations import bring_in
-from agent_bridge.bridge.rooms.naming import edit_state, set_field
+from agent_bridge.bridge.rooms.naming import chosen_by_person, edit_state
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.matrix.rooms import chat_child_content, parent_content
 from agent_bridge.store.postgres.signals import Topic
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_PARENT = "m.space.parent"
+_PARENT, _NAME = "m.space.parent", "m.room.name"
+#: Characters of a title that a person gave as the name of the room.
+_LONGEST = 200
 #: Chats that are compared at the same time, and rooms that may replace one another in a row.
 _TOGETHER, _UPGRADES = 4, 5
 _RETRY = Backoff(first=1, cap=60)
@@ -241,12 +244,16 @@ class ChatReconciler:
             await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
 
     async def _name(self, chat: ChatRoom, state: RoomState) -> None:
-        """Give the room its name, unless a person chose another one."""
-        if chat.name is None or chat.name == chat.name_applied:
-            return
+        """Give the room its name, unless a person chose another one: that is the title then."""
         ghost, _ = self._users(chat)
-        await set_field(self._homeserver, state, "m.room.name", "name", chat.name, chat.name_applied, ghost)
-        await self._chats.named(chat.id, chat.name)
+        present = state.content(_NAME).get("name")
+        if chosen_by_person(state, _NAME, self._namespace, is_applied=present == chat.name_applied):
+            name = one_line(present)[:_LONGEST] if isinstance(present, str) else ""
+            if (name or None) != chat.name or chat.titled_by is None:
+                await self._chats.named_by_person(chat.id, name or None)
+        elif chat.name is not None and present != chat.name:
+            await edit_state(self._homeserver, state, _NAME, {"name": chat.name}, ghost)
+            await self._chats.named(chat.id, chat.name)
 
     async def _list(self, chat: ChatRoom, state: RoomState) -> None:
         """Have the Space list the room, in an order that tells nothing about it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from agent_bridge.core.results.chats import ChatGone, ChatMade, TooManyChats
+from agent_bridge.core.results.chats import ChatGone, ChatList, ChatMade, ChatRenamed, NotYourChat, TooManyChats
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
@@ -374,7 +374,9 @@ Result: TypeAlias = (
     | AgentSelected
     | CannotEnter
     | ChatGone
+    | ChatList
     | ChatMade
+    | ChatRenamed
     | CommandFailed
     | CommandHelp
     | CommandList
@@ -386,6 +388,7 @@ Result: TypeAlias = (
     | NoTrace
     | NotPermitted
     | NotReconnected
+    | NotYourChat
     | OpenTurns
     | Reconnected
     | Retried

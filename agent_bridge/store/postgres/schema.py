@@ -138,6 +138,14 @@ room = Table(
         server_default="0",
         comment="the changes that the homeserver has, or refused",
     ),
+    Column("used_at", DateTime(timezone=True), comment="last answer in a chat, to the minute; null: none yet"),
+    Column(
+        "title_turn",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("turn.id", ondelete="SET NULL", use_alter=True),
+        comment="answered message from which the title of a chat is to be made; null: none",
+    ),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
@@ -149,6 +157,7 @@ Index(
     room.c.id,
     postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
 )
+Index("room_title_turn_idx", room.c.title_turn, postgresql_where=text("title_turn IS NOT NULL"))
 #: Numbers of chats. A number is never used again.
 conversation_number = Sequence("conversation_number_seq", metadata=metadata)
 

@@ -73,3 +73,64 @@ UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.err
        steps = append_step(turn.steps, %(step)s)
 FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
+
+-- in_room --
+-- Return the chat whose room is %(room_id)s.
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room FROM room r JOIN agent a ON a.id = r.owner
+WHERE r.room_id = %(room_id)s AND r.kind = 'chat'
+
+-- note_changes --
+-- Have those of the rooms %(rooms)s that are chats compared with the homeserver. Their lanes do not wait.
+UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND person IS NOT NULL
+RETURNING pg_notify('agent_bridge', 'chats')
+
+-- named_by_person --
+-- Record the name that a person gave to the room of a chat.
+UPDATE room SET name = %(name)s, name_applied = %(name)s, titled_by = CASE WHEN %(name)s::text IS NOT NULL THEN 'person' END,
+       title_turn = NULL
+WHERE id = %(chat)s
+
+-- renamed --
+-- Record the title that a person gave by a command, and that the room has it.
+UPDATE room SET name = %(title)s, name_applied = %(title)s, titled_by = 'given', title_turn = NULL, changes = changes + 1
+WHERE id = %(chat)s
+RETURNING pg_notify('agent_bridge', 'chats')
+
+-- used --
+-- Record that the turn %(turn)s is answered in a chat: its title can be made. Once a minute is enough for the time.
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE room SET used_at = now(), title_turn = CASE WHEN titled_by IS NULL THEN coalesce(title_turn, %(turn)s) END
+FROM quick
+WHERE room.room_id = %(room_id)s AND room.person IS NOT NULL
+  AND (used_at IS NULL OR used_at < now() - interval '1 minute' OR used_at > now()
+       OR (titled_by IS NULL AND title_turn IS NULL))
+RETURNING CASE WHEN title_turn IS NOT NULL THEN pg_notify('agent_bridge', 'chats') END
+
+-- untitled --
+-- Return up to %(limit)s chats with a first answer and without a title.
+SELECT r.id, r.number, to_jsonb(a) AS agent, t.id AS turn, t.kind, t.payload, t.redacted, coalesce(t.answer, '') AS answer
+FROM room r JOIN agent a ON a.id = r.owner JOIN turn t ON t.id = r.title_turn
+WHERE r.title_turn IS NOT NULL AND r.titled_by IS NULL
+ORDER BY r.title_turn LIMIT %(limit)s
+
+-- titled --
+-- Give a chat without a title the one that was made from the turn %(turn)s; null: the next answer gives another chance.
+UPDATE room SET name = coalesce(%(title)s, name), titled_by = CASE WHEN %(title)s::text IS NOT NULL THEN 'made' END,
+       title_turn = NULL, changes = changes + (%(title)s::text IS NOT NULL)::integer
+WHERE id = %(chat)s AND titled_by IS NULL AND title_turn = %(turn)s
+RETURNING pg_notify('agent_bridge', 'chats')
+
+-- of_person --
+-- Return %(limit)s chats of a person (null: of all people) from the position %(skip)s, those used last first.
+SELECT r.number, r.room_id, r.person, CASE WHEN r.titled_by IS NOT NULL THEN r.name END AS title, a.name AS agent,
+       extract(epoch FROM now() - coalesce(r.used_at, r.created_at))::float AS age
+FROM room r JOIN agent a ON a.id = r.owner
+WHERE r.kind = 'chat' AND r.room_id IS NOT NULL AND r.person IS NOT NULL
+  AND (%(person)s::text IS NULL OR r.person = %(person)s)
+ORDER BY coalesce(r.used_at, r.created_at) DESC, r.number DESC
+LIMIT %(limit)s OFFSET %(skip)s
+
+-- number_of --
+-- Return the number of chats with a room of a person (null: of all people).
+SELECT count(*) AS chats FROM room
+WHERE kind = 'chat' AND room_id IS NOT NULL AND person IS NOT NULL AND (%(person)s::text IS NULL OR person = %(person)s)
