@@ -273,7 +273,9 @@ def _handlers(
         TurnKind.AGAIN: answering.edits,
         TurnKind.COMMAND: commands.handler,
         TurnKind.CHOICE: commands.choices,
-        TurnKind.REFUSAL: RefusalHandler(homeserver, turns, stores.rooms, stores.agents, inbound.rules, texts),
+        TurnKind.REFUSAL: RefusalHandler(
+            homeserver, turns, stores.rooms, stores.agents, inbound.selections, inbound.rules, texts
+        ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: InviteHandler(
             homeserver,

@@ -65,7 +65,8 @@ async def new(
     """
     services = ctx.services
     known = {each.agent.id: each for each in await services.agents.all()}
-    selected = known.get(await services.selections.selected(ctx.sender) or 0)
+    agent = (await services.selections.selected([ctx.sender])).get(ctx.sender)
+    selected = None if agent is None else known.get(agent)
     effect = await once(ctx, partial(_begin, ctx, chat or "", known, selected))
     if "listed" in effect:
         return await listed(ctx, effect, known)

@@ -59,10 +59,10 @@ class ChoiceHandler:
     async def _list(self, turn: Turn) -> str | None:
         """Return the list; None if none is to be shown."""
         rooms = self._services.rooms
-        room = (await rooms.contexts([turn.room_id], senders=[turn.sender])).get(turn.room_id)
+        room = (await rooms.contexts([turn.room_id])).get(turn.room_id)
         if room is None or not room.is_unbound or not isinstance(turn.payload, MessagePayload):
             return None
-        choice = room.choices.get(turn.sender)
+        choice = await self._choice(turn)
         if choice is not None and choice.is_fresh and choice.events:
             return None
         if await self._homeserver.count_members(turn.room_id) > _MEMBERS:
@@ -74,8 +74,8 @@ class ChoiceHandler:
         return self._renderer.render(await offer(ctx))
 
     async def _choice(self, turn: Turn) -> OpenChoice | None:
-        room = (await self._services.rooms.contexts([turn.room_id], senders=[turn.sender])).get(turn.room_id)
-        return None if room is None else room.choices.get(turn.sender)
+        shown = await self._services.choices.open([turn.sender], [turn.room_id])
+        return shown.get((turn.sender, turn.room_id))
 
     async def _add_keycaps(self, turn: Turn, event_id: str | None, size: int) -> None:
         """Add a reaction for each entry, for people to click on. A choice never depends on them."""

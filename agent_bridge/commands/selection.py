@@ -149,7 +149,7 @@ async def listed(ctx: CommandContext, effect: Effect, known: Mapping[int, AgentR
     pages = max(1, -(-len(items) // _PAGE))
     page = min(max(effect["page"], 1), pages)
     start = (page - 1) * _PAGE
-    selected = await ctx.services.selections.selected(ctx.sender)
+    selected = (await ctx.services.selections.selected([ctx.sender])).get(ctx.sender)
     options = tuple(
         AgentOption(number, known[item].agent.name, known[item].agent.description, is_current=item == selected)
         for number, item in enumerate(items[start : start + _PAGE], start + 1)

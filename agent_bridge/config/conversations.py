@@ -59,7 +59,7 @@ class ChatsConfig(Section):
     )
     titles: ChatTitles = Field(
         ChatTitles.FIRST_WORDS,
-        description="Titles of chats without one, after the first answer. first_words: the first words of the question. "
+        description="Titles of chats without one, after the first answer. first_words: the beginning of the question. "
         "model: the model of the agent is asked for a title, if its server does not keep conversations. off: none.",
     )
     max_per_user: StrictInt = Field(200, ge=1, le=100_000, description="Maximum number of chats of a person (!ab new).")

@@ -55,7 +55,7 @@ class ChoiceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenChoice:
-    """The list that a person was shown last in a room, as long as a number alone chooses from it."""
+    """The list that a person was shown last in a room."""
 
     kind: ChoiceKind
     #: Number of its entries.
@@ -64,6 +64,8 @@ class OpenChoice:
     thread: str
     #: Whether it is young enough for its numbers to count.
     is_fresh: bool
+    #: Whether the person has said something in the room since.
+    is_passed: bool
     #: The events that show it.
     events: frozenset[str]
     #: The command that a number alone gives.
@@ -87,9 +89,9 @@ class Room:
     commands: Mapping[str, int] = field(default_factory=dict)
     #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
     answered_by: Mapping[str, int] = field(default_factory=dict)
-    #: The open choices of those senders that were asked about, by user id.
+    #: The lists that people were shown, by user id, if they may choose from one now.
     choices: Mapping[str, OpenChoice] = field(default_factory=dict)
-    #: Row ids of the agents that these senders have selected, by user id; empty unless that was asked about.
+    #: Row ids of the agents that people have selected, by user id, if that decides who is answered.
     selections: Mapping[str, int] = field(default_factory=dict)
     #: User id of the person whose chat it is, if the bridge made it; else None.
     person: str | None = None

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from agent_bridge.core.rooms import ChoiceKind, OpenChoice
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from agent_bridge.core.rooms import ChoiceKind
-    from agent_bridge.store.postgres.database import Connection
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("choices")
 
@@ -34,7 +34,10 @@ class ShownList:
 
 
 class Choices:
-    """The table ``choice``. All methods act within the caller's transaction."""
+    """The table ``choice``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def show(
         self,
@@ -51,8 +54,8 @@ class Choices:
     ) -> None:
         """Record that *user_id* is shown the rows *items*, in their order, by the answer to *turn* in a room or thread.
 
-        A number alone gives *command*, which may make a chat with *title*. The list takes the place of the person's
-        earlier one of the same *kind*, in any room.
+        Within the caller's transaction. A number alone gives *command*, which may make a chat with *title*. The list
+        takes the place of the person's earlier one of the same *kind*, in any room.
         """
         values = {
             "user_id": user_id,
@@ -67,16 +70,26 @@ class Choices:
         await connection.execute(_SQL["show"], values)
 
     async def shown(self, connection: Connection, user_id: str, kind: ChoiceKind) -> ShownList | None:
-        """Return the list of *kind* that *user_id* was shown last; None if it is too old."""
+        """Return the list of *kind* that *user_id* was shown last; None if it is too old.
+
+        Within the caller's transaction.
+        """
         values = {"user_id": user_id, "kind": kind, "fresh": FRESH}
         found = await rows_of(connection, _SQL["shown"], values)
         return ShownList(**found[0]) if found else None
 
-    async def close(self, connection: Connection, choices: Collection[tuple[str, str]]) -> None:
-        """Let a number alone of these people (user id and room id) not choose from their lists any more."""
-        values = {"users": [user for user, _ in choices], "rooms": [room for _, room in choices]}
-        await connection.execute(_SQL["close"], values)
-
-    async def close_room(self, connection: Connection, room_id: str) -> None:
-        """Let a number alone in a room not choose from any list there any more."""
-        await connection.execute(_SQL["close_room"], {"room_id": room_id})
+    async def open(self, users: Collection[str], rooms: Collection[str]) -> dict[tuple[str, str], OpenChoice]:
+        """Return the lists that *users* were shown last in *rooms*, by user id and room id."""
+        found = await self._database.rows(_SQL["open"], {"users": list(users), "rooms": list(rooms), "fresh": FRESH})
+        return {
+            (row["user_id"], row["room_id"]): OpenChoice(
+                kind=ChoiceKind(row["kind"]),
+                size=row["size"],
+                thread=row["thread"],
+                is_fresh=row["is_fresh"],
+                is_passed=row["is_passed"],
+                events=frozenset(row["events"]),
+                command=row["command"],
+            )
+            for row in found
+        }

@@ -91,6 +91,11 @@ class IntakeStore:
             lanes.setdefault(row["event_id"], []).append(row["conversation"])
         return lanes
 
+    async def count_waiting(self, room_ids: Collection[str], events: Collection[str]) -> dict[str, int]:
+        """Return how many messages and edits, besides *events*, wait in *room_ids* for the choice of an agent."""
+        rows = await self._database.rows(_SQL["count_waiting"], {"rooms": list(room_ids), "events": list(events)})
+        return {row["room_id"]: row["number"] for row in rows}
+
     async def waiting(self, connection: Connection, room_ids: Collection[str]) -> list[WaitingEvent]:
         """Return the events that wait in those of *room_ids* that have an agent by now, in their order."""
         found = await rows_of(connection, _SQL["waiting"], {"rooms": list(room_ids)})

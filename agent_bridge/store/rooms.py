@@ -5,16 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.rooms import (
-    ChoiceKind,
-    HistoryCursor,
-    KindName,
-    OpenChoice,
-    Participant,
-    ParticipantState,
-    Room,
-)
-from agent_bridge.store.choices import FRESH
+from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
@@ -31,12 +22,7 @@ _SQL = Statements("rooms")
 
 def _room(row: DictRow) -> Room:
     participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
-    choices = {
-        user: OpenChoice(ChoiceKind(kind), size, thread, is_fresh, frozenset(events), command)
-        for user, (kind, size, thread, is_fresh, command, events) in row["choices"].items()
-    }
-    values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "choices": choices}
-    return Room(**{**row, **values})
+    return Room(**{**row, "kind": KindName(row["kind"]), "participants": tuple(participants)})
 
 
 class Rooms:
@@ -46,30 +32,15 @@ class Rooms:
         self._database = database
 
     async def contexts(
-        self,
-        room_ids: Collection[str],
-        *,
-        events: Collection[str] = (),
-        replied_to: Collection[str] = (),
-        senders: Collection[str] = (),
-        selected: bool = False,
+        self, room_ids: Collection[str], *, events: Collection[str] = (), replied_to: Collection[str] = ()
     ) -> dict[str, Room]:
         """Return those of *room_ids* that the bridge knows.
 
         *events* are about to be written and do not count as waiting. For each of the events *replied_to* that shows an
-        answer, the room tells which agent sent it. It tells the open choices of the people *senders*, and the agents
-        that they have *selected*.
+        answer, the room tells which agent sent it.
         """
         rows = await self._database.rows(
-            _SQL["contexts"],
-            {
-                "rooms": list(room_ids),
-                "events": list(events),
-                "replied_to": list(replied_to),
-                "senders": list(senders),
-                "fresh": FRESH,
-                "selected": selected,
-            },
+            _SQL["contexts"], {"rooms": list(room_ids), "events": list(events), "replied_to": list(replied_to)}
         )
         return {row["room_id"]: _room(row) for row in rows}
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("selections")
@@ -22,7 +24,7 @@ class Selections:
         """Record that *user_id* has selected the agent with row id *agent*, within the caller's transaction."""
         await connection.execute(_SQL["select"], {"user_id": user_id, "agent": agent})
 
-    async def selected(self, user_id: str) -> int | None:
-        """Return the row id of the agent that *user_id* has selected; None without one."""
-        row = await self._database.row(_SQL["selected"], {"user_id": user_id})
-        return None if row is None else row["agent"]
+    async def selected(self, users: Collection[str]) -> dict[str, int]:
+        """Return the row ids of the agents that *users* have selected, by user id."""
+        rows = await self._database.rows(_SQL["selected"], {"users": list(users)})
+        return {row["user_id"]: row["agent"] for row in rows}

@@ -13,7 +13,6 @@ from agent_bridge.commands.trace import Traces
 from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.effects import Effects
-from agent_bridge.store.selections import Selections
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -46,8 +45,8 @@ def build_commands(
         turns=stores.turns,
         turn_admin=stores.turn_admin,
         effects=Effects(),
-        choices=Choices(),
-        selections=Selections(stores.database),
+        choices=Choices(stores.database),
+        selections=inbound.selections,
         binding=inbound.binding,
         chats=stores.chats,
         chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.config, settings.texts),

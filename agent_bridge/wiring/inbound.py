@@ -13,6 +13,7 @@ from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
+from agent_bridge.store.selections import Selections
 
 if TYPE_CHECKING:
     from agent_bridge.clients import Clients
@@ -28,6 +29,7 @@ class Inbound:
     intake: Intake
     backfill: Backfill
     binding: Binding
+    selections: Selections
 
 
 def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbound:
@@ -40,7 +42,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         frozenset(all_commands().commands) if config.bot.bare_commands else frozenset(),
         follow_selection=config.chats.follow_selection,
     )
-    intake_store, choices = IntakeStore(stores.database), Choices()
+    intake_store, selections = IntakeStore(stores.database), Selections(stores.database)
     waiting = WaitingEvents(intake_store, stores.edits)
     intake = Intake(
         stores.database,
@@ -49,8 +51,9 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         stores.edits,
         Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
         stores.approvals,
-        choices,
+        Choices(stores.database),
         stores.chats,
+        selections,
         waiting,
         stores.histories,
         stores.lanes,
@@ -65,5 +68,5 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         interval=config.homeserver.backfill_interval,
         horizon=config.retention.turns_days * 86400,
     )
-    binding = Binding(clients.homeserver, stores.database, stores.rooms, choices, intake_store, waiting, stores.lanes)
-    return Inbound(rules=rules, intake=intake, backfill=backfill, binding=binding)
+    binding = Binding(clients.homeserver, stores.database, stores.rooms, intake_store, waiting, stores.lanes)
+    return Inbound(rules=rules, intake=intake, backfill=backfill, binding=binding, selections=selections)

@@ -34,7 +34,6 @@ CREATE TABLE choice (
     thread_id text NOT NULL DEFAULT '',
     turn bigint,
     items jsonb NOT NULL,
-    is_open boolean NOT NULL DEFAULT true,
     shown_at timestamp with time zone NOT NULL DEFAULT now(),
     CONSTRAINT choice_pkey PRIMARY KEY (user_id, kind),
     CONSTRAINT choice_turn_fkey FOREIGN KEY (turn) REFERENCES turn (id) ON DELETE SET NULL,
@@ -43,7 +42,6 @@ CREATE TABLE choice (
 COMMENT ON TABLE choice IS 'the list of a kind that a person was shown last';
 COMMENT ON COLUMN choice.turn IS 'its events show the list';
 COMMENT ON COLUMN choice.items IS 'row ids in the order of the list';
-COMMENT ON COLUMN choice.is_open IS 'a number alone chooses from it';
 CREATE INDEX choice_turn_idx ON choice (turn);
 """
 

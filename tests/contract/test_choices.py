@@ -115,15 +115,17 @@ async def test_a_message_that_crosses_the_choice_is_asked_too(database: Database
     assert lane["id"] in await woken(database)
 
 
-async def shown(database: Database, turn: int, size: int = 3, *, thread: str = "") -> None:
+async def shown(database: Database, turn: int, size: int = 3) -> None:
     """Show the person a list of *size* agents in the room."""
     async with database.transaction() as connection:
-        await Choices().show(connection, BOB, ChoiceKind.AGENTS, [*range(size)], room_id=ROOM, thread=thread, turn=turn)
+        await Choices(database).show(
+            connection, BOB, ChoiceKind.AGENTS, [*range(size)], room_id=ROOM, thread="", turn=turn
+        )
 
 
 async def list_of(database: Database) -> list[int] | None:
     async with database.transaction() as connection:
-        found = await Choices().shown(connection, BOB, ChoiceKind.AGENTS)
+        found = await Choices(database).shown(connection, BOB, ChoiceKind.AGENTS)
     return None if found is None else found.items
 
 
@@ -143,8 +145,8 @@ async def test_numbers_count_for_ten_minutes_by_the_clock_of_the_database(databa
     for seconds, items in ((0, [0, 1, 2]), (590, [0, 1, 2]), (20, None)):
         await database.execute("UPDATE choice SET shown_at = shown_at - make_interval(secs => %s)", (seconds,))
         assert await list_of(database) == items
-        room = (await Rooms(database).contexts([ROOM], senders=[BOB]))[ROOM]
-        assert room.choices[BOB].is_fresh is (items is not None)
+        choice = (await Choices(database).open([BOB], [ROOM, OTHER]))[BOB, ROOM]
+        assert (choice.is_fresh, choice.size) == (items is not None, 3)
     await shown(database, turn, 2)
     assert await list_of(database) == [0, 1]
 

@@ -26,6 +26,7 @@ from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.selections import Selections
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -90,8 +91,9 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
         edits,
         redactions,
         Approvals(database),
-        Choices(),
+        Choices(database),
         Chats(database),
+        Selections(database),
         WaitingEvents(intake_store, edits),
         Histories(database),
         idle_lanes(database),

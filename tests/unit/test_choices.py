@@ -20,7 +20,7 @@ from support.records import NAMES
 ROOM, BOB = "!room:example.org", "@bob:example.org"
 WORDS = frozenset({"agent", "new", "help"})
 RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab", WORDS)
-LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, events=frozenset({"$list"}))
+LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, is_passed=False, events=frozenset({"$list"}))
 OLD = replace(LIST, is_fresh=False)
 FRIDA = Participant(7, "agent_frida")
 HOME = Room(ROOM, KindName.HOME, 7, (FRIDA,))
@@ -129,6 +129,7 @@ def test_beside_an_agent_only_a_number_of_a_new_list_chooses(room: Room) -> None
     assert command_of(message("0"), asked) is None
     assert command_of(message("3"), room) is None
     assert command_of(message("3"), replace(room, choices={BOB: OLD})) is None
+    assert command_of(message("3"), replace(room, choices={BOB: replace(LIST, is_passed=True)})) is None
     assert command_of(message("3"), replace(room, choices={"@carol:example.org": LIST})) is None
     # The list was shown in the room, or in a thread.
     in_thread = message("3", **relation(rel_type="m.thread", event_id="$root"))

@@ -17,7 +17,7 @@ from support.records import NAMES
 ROOM, BOB, GHOST = "!room:example.org", "@bob:example.org", "@agent_frida:example.org"
 FRIDA = Participant(7, "agent_frida")
 #: The list that the person was shown in each room.
-LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, events=frozenset({"$list"}))
+LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, is_passed=False, events=frozenset({"$list"}))
 #: The columns of the table.
 ROOMS = {
     "agent's room": Room(ROOM, KindName.HOME, 7, (FRIDA,), choices={BOB: LIST}),

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.agents import Agent
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.store.choices import Choices
     from agent_bridge.store.edits import Edits
     from agent_bridge.store.intake import IntakeStore, WaitingEvent
     from agent_bridge.store.postgres.database import Connection, Database
@@ -58,7 +57,6 @@ class Binding:
         homeserver: Homeserver,
         database: Database,
         rooms: Rooms,
-        choices: Choices,
         intake_store: IntakeStore,
         waiting: WaitingEvents,
         lanes: Lanes,
@@ -66,7 +64,6 @@ class Binding:
         self._homeserver = homeserver
         self._database = database
         self._rooms = rooms
-        self._choices = choices
         self._intake_store = intake_store
         self._waiting = waiting
         self._lanes = lanes
@@ -90,7 +87,6 @@ class Binding:
             # Intake writes messages under the same lock: each is written before, or sees that the room is bound.
             await self._intake_store.lock(connection, [room_id])
             owner = await self._rooms.bind(connection, room_id, agent.id)
-            await self._choices.close_room(connection, room_id)
             await self._lanes.wake(connection, await self._waiting.ask(connection, [room_id]))
         if owner != agent.id:
             await self._homeserver.leave(room_id, "", ghost)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.rooms.kinds import KINDS, Addressing
+from agent_bridge.bridge.inbound.reactions import reaction_of
+from agent_bridge.bridge.rooms.kinds import has_only_commands
 
 if TYPE_CHECKING:
     from agent_bridge.core.rooms import OpenChoice, Room
@@ -30,9 +31,12 @@ def number_in(text: str) -> int | None:
     return None if found is None else int(found["digits"])
 
 
-def has_only_commands(room: Room) -> bool:
-    """Tell whether no agent is asked by a message in *room*: a number there can only be the answer to a list."""
-    return room.is_unbound or KINDS[room.kind].addressing is Addressing.BOT
+def may_choose(event: RoomEvent) -> bool:
+    """Tell whether *event* may choose from a list that its sender was shown."""
+    if event.type == "m.reaction":
+        return number_in(reaction_of(event) or "") is not None
+    body = event.text("body") or ""
+    return event.replies_to is not None or number_in(body[:_WORDS]) is not None
 
 
 def picked_by_message(event: RoomEvent, body: str, room: Room | None) -> str | None:
@@ -49,7 +53,7 @@ def picked_by_message(event: RoomEvent, body: str, room: Room | None) -> str | N
         return _NAMED[choice.command].format(body.strip()) if number is None else _numbered(choice, number)
     if number is None:
         return None
-    is_listed = choice.is_fresh and choice.thread == event.thread and 1 <= number <= choice.size
+    is_listed = _counts(choice, number) and choice.thread == event.thread
     return _numbered(choice, number) if is_listed or has_only_commands(room) else None
 
 
@@ -59,8 +63,13 @@ def picked_by_reaction(event: RoomEvent, key: str | None, room: Room | None) -> 
     choice = None if room is None else room.choices.get(event.sender)
     if room is None or number is None or choice is None or event.target not in choice.events:
         return None
-    is_listed = choice.is_fresh and 1 <= number <= choice.size
+    is_listed = _counts(choice, number)
     return (_numbered(choice, number), choice) if is_listed or has_only_commands(room) else None
+
+
+def _counts(choice: OpenChoice, number: int) -> bool:
+    """Tell whether *number* of the list chooses beside an agent: only as the next words of the person."""
+    return choice.is_fresh and not choice.is_passed and 1 <= number <= choice.size
 
 
 def _numbered(choice: OpenChoice, number: int) -> str:

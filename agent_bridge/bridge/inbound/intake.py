@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.inbound.choices import has_only_commands
+from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection, Database
     from agent_bridge.store.redactions import Redactions
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.selections import Selections
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -73,6 +75,7 @@ class Intake:
         approvals: Approvals,
         choices: Choices,
         chats: Chats,
+        selections: Selections,
         waiting: WaitingEvents,
         histories: Histories,
         lanes: Lanes,
@@ -88,6 +91,7 @@ class Intake:
         self._approvals = approvals
         self._choices = choices
         self._chats = chats
+        self._selections = selections
         self._waiting = waiting
         self._histories = histories
         self._lanes = lanes
@@ -196,7 +200,7 @@ class Intake:
             # The message that became a command was perhaps asked again since an edit that is known already.
             stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
             woken = {lane for each in lanes.values() for lane in each}
-            woken |= await self._choose(connection, [each for each in fresh if each.event_id in lanes], rooms)
+            woken |= await self._ask_waiting(connection, [each for each in fresh if each.event_id in lanes])
             stopped = await self._intake_store.stop(connection, stops)
             for decision in decisions:
                 told = await self._decide(connection, decision, ignored)
@@ -225,7 +229,7 @@ class Intake:
     ) -> list[NewTurn | ChangeRequest | Ignored | None]:
         """Return the decisions of the rules about *events*.
 
-        The first message of a person closes the person's list in a room with an agent.
+        Only the first words of a person can choose from the person's list in a room with an agent.
         """
         decided: list[NewTurn | ChangeRequest | Ignored | None] = []
         spoken: set[tuple[str, str]] = set()
@@ -238,21 +242,11 @@ class Intake:
                 spoken.add((event.sender, event.room_id))
         return decided
 
-    async def _choose(
-        self, connection: Connection, written: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room]
-    ) -> set[int]:
-        """Close the lists that the messages *written* close; return the lanes of messages that wait for no choice.
+    async def _ask_waiting(self, connection: Connection, written: Sequence[NewTurn | ChangeRequest]) -> set[int]:
+        """Have agents asked about those messages *written* whose rooms have an agent by now; return the lanes.
 
-        People may have chosen an agent since *rooms* were read.
+        People may have chosen the agent after the rooms were read.
         """
-        closed = {
-            (each.sender, each.room_id)
-            for each in written
-            if isinstance(each, NewTurn) and (room := rooms.get(each.room_id)) is not None
-            if each.sender in room.choices and not has_only_commands(room)
-        }
-        if closed:
-            await self._choices.close(connection, closed)
         waiting = {each.room_id for each in written if isinstance(each, NewTurn) and each.kind is TurnKind.CHOICE}
         return await self._waiting.ask(connection, waiting) if waiting else set()
 
@@ -347,13 +341,19 @@ class Intake:
         return (await self._accept_turns(connection, [refused])).get(change.event_id, [])
 
     async def _rooms_of(self, events: Sequence[RoomEvent]) -> dict[str, Room]:
-        return await self._rooms.contexts(
+        rooms = await self._rooms.contexts(
             {event.room_id for event in events},
             events=[event.event_id for event in events],
             replied_to={event.replies_to for event in events if event.replies_to is not None},
-            senders={event.sender for event in events},
-            selected=self._rules.follow_selection,
         )
+        if self._rules.follow_selection:
+            selections = await self._selections.selected({event.sender for event in events})
+            rooms = {room_id: replace(room, selections=selections) for room_id, room in rooms.items()}
+        if choosing := {event.sender for event in events if may_choose(event)}:
+            shown = await self._choices.open(choosing, rooms)
+            for (user, room_id), choice in shown.items():
+                rooms[room_id] = replace(rooms[room_id], choices={**rooms[room_id].choices, user: choice})
+        return rooms
 
 
 def _changes_answer(asked: NewTurn | ChangeRequest) -> bool:

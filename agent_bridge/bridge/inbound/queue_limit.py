@@ -14,7 +14,7 @@ from agent_bridge.core.payloads import (
     RefusalPayload,
     RefusalReason,
 )
-from agent_bridge.core.turns import NewTurn
+from agent_bridge.core.turns import NewTurn, TurnKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,12 +48,22 @@ class QueueLimit:
         Raises:
             StoreError: the database did not return the known events.
         """
+        if choosing := {each.room_id for each in new if isinstance(each, NewTurn) and each.kind is TurnKind.CHOICE}:
+            rooms = await self._with_waiting(new, rooms, choosing)
         bounded = self._bounded(new, rooms, ())
         if bounded == new:
             return bounded
         # An event that the homeserver sends again has its place already, if it still waits.
         known = await self.intake_store.known([each.event_id for each in new])
-        return self._bounded(new, await self.rooms.contexts(rooms), known)
+        present = await self.rooms.contexts(rooms)
+        return self._bounded(new, await self._with_waiting([], present, choosing) if choosing else present, known)
+
+    async def _with_waiting(
+        self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], choosing: Collection[str]
+    ) -> Mapping[str, Room]:
+        """Return *rooms* with the messages, except *new*, that wait in *choosing* for the choice of an agent."""
+        held = await self.intake_store.count_waiting(choosing, [each.event_id for each in new])
+        return {room_id: replace(room, waiting=room.waiting + held.get(room_id, 0)) for room_id, room in rooms.items()}
 
     def _bounded(
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.selections import Selections
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -37,12 +38,20 @@ class RefusalHandler:
     """Carries out the turns of the kind *refusal*."""
 
     def __init__(
-        self, homeserver: Homeserver, turns: Turns, rooms: Rooms, agents: Agents, rules: Rules, texts: Texts
+        self,
+        homeserver: Homeserver,
+        turns: Turns,
+        rooms: Rooms,
+        agents: Agents,
+        selections: Selections,
+        rules: Rules,
+        texts: Texts,
     ) -> None:
         self._homeserver = homeserver
         self._turns = turns
         self._rooms = rooms
         self._agents = agents
+        self._selections = selections
         self._namespace = rules.namespace
         self._permissions = rules.permissions
         self._texts = texts
@@ -94,10 +103,10 @@ class RefusalHandler:
 
     async def _other_agent(self, turn: Turn) -> str:
         """Name the agent of the room, and the one that the sender has selected."""
-        room = (await self._rooms.contexts([turn.room_id], senders=[turn.sender], selected=True)).get(turn.room_id)
+        room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
         names = {each.agent.id: escape(each.agent.name) for each in await self._agents.all()}
         agent = "" if room is None or room.owner is None else names[room.owner]
-        selected = None if room is None else room.selections.get(turn.sender)
+        selected = (await self._selections.selected([turn.sender])).get(turn.sender)
         if selected is None:
             return self._texts.with_commands(self._texts.select_first, agent=agent)
         return self._texts.with_commands(self._texts.other_agent, agent=agent, selected=names[selected])

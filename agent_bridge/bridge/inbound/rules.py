@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.choices import picked_by_message, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
-from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
+from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
+from agent_bridge.bridge.rooms.kinds import (
+    addressees,
+    has_agents,
+    has_owner,
+    is_bots,
+    is_watched,
+    sole_agent,
+    takes_bare_commands,
+)
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.core.approvals import DecisionRequest, Verdict
+from agent_bridge.core.approvals import DecisionRequest
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.payloads import (
     CommandPayload,
@@ -30,7 +39,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import Payload, SentEvent
-    from agent_bridge.core.rooms import Participant, Room
+    from agent_bridge.core.rooms import Room
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
@@ -40,12 +49,6 @@ _OF_THE_AGENT = "letta"
 _FOLLOWING = frozenset({KindName.HOME, KindName.CHAT})
 #: Milliseconds of a day.
 _DAY = 86_400_000
-#: Reactions to a question or to an answer. Some clients add a variation selector: that of emoji, or that of text.
-_STOP_REACTION = "🛑"
-_AGAIN_REACTION = "🔁"
-#: Reactions to a card that asks whether a tool may run.
-_VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
-_VARIATIONS = "\ufe0e\ufe0f"
 #: Types of the state events that may keep the bridge from reading or answering in a room.
 _ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
 #: Memberships of a user that is not in the room.
@@ -78,7 +81,7 @@ class Rules:
         if event.state_key is not None:
             return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
         if event.type == "m.room.encrypted":
-            return self._refusal(event, room, RefusalReason.ENCRYPTED) if _is_watched(room) else None
+            return self._refusal(event, room, RefusalReason.ENCRYPTED) if is_watched(room) else None
         if is_quiet(event.type, event.content):
             is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
             return _ignored(event, IgnoreReason.NOTICE) if is_notice else None
@@ -86,7 +89,7 @@ class Rules:
 
     def stop(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end answers that *event* is, if it is one and its sender may make it."""
-        if not _has_agents(room) or self.namespace.is_ours(event.sender):
+        if not has_agents(room) or self.namespace.is_ours(event.sender):
             return None
         if self._role(event) < Role.MEMBER:
             return None
@@ -95,14 +98,14 @@ class Rules:
             command = asked.payload if isinstance(asked, NewTurn) else None
             is_stop = isinstance(command, CommandPayload) and command_word(command.body)[0] == "stop"
             return StopRequest(event.room_id, event.event_id, None, event.thread) if is_stop else None
-        if _reaction_of(event) == _STOP_REACTION and event.target is not None:
+        if reaction_of(event) == STOP and event.target is not None:
             return StopRequest(event.room_id, event.event_id, event.target)
         return None
 
     def decision(self, event: RoomEvent, room: Room | None) -> DecisionRequest | None:
         """Return the decision about a tool call that *event* is, if it reacts to a card."""
-        verdict = _VERDICTS.get(_reaction_of(event) or "")
-        if verdict is None or event.target is None or not _has_agents(room) or self.namespace.is_ours(event.sender):
+        verdict = VERDICTS.get(reaction_of(event) or "")
+        if verdict is None or event.target is None or not has_agents(room) or self.namespace.is_ours(event.sender):
             return None
         role = self._role(event)
         if role < Role.MEMBER:
@@ -119,7 +122,7 @@ class Rules:
 
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end the answer to a message that the edit *event* turns into a command."""
-        if event.relation != "m.replace" or event.target is None or not _has_agents(room):
+        if event.relation != "m.replace" or event.target is None or not has_agents(room):
             return None
         asked = self.decide(event, room)
         is_command = isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND
@@ -164,7 +167,7 @@ class Rules:
 
     def _picked(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         """Return the command of a reaction to a list from which the sender may choose."""
-        picked = picked_by_reaction(event, _reaction_of(event), room)
+        picked = picked_by_reaction(event, reaction_of(event), room)
         if picked is None or event.redacted_by is not None:
             return None
         command, choice = picked
@@ -178,10 +181,10 @@ class Rules:
         if event.type == "m.room.redaction":
             # The homeserver has decided that its sender may redact the message.
             return _change(event, ChangeKind.REDACT, event.redacts)
-        is_again = _reaction_of(event) == _AGAIN_REACTION and self._role(event) >= Role.MEMBER
-        if not (is_again and _has_agents(room)):
+        is_again = reaction_of(event) == AGAIN and self._role(event) >= Role.MEMBER
+        if not (is_again and has_agents(room)):
             return None
-        return _change(event, ChangeKind.AGAIN, event.target, is_expected=_has_owner(room))
+        return _change(event, ChangeKind.AGAIN, event.target, is_expected=has_owner(room))
 
     def _live_location(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         begins = event.type in LIVE_LOCATIONS and event.content.get("live") is True
@@ -196,14 +199,14 @@ class Rules:
         if command is not None:
             # A command that had a fault: its sender corrects it.
             return self._command(event, room, CommandPayload(command))
-        if not _is_watched(room):
+        if not is_watched(room):
             return None
         if self._role(event) < Role.MEMBER:
             return _ignored(event, IgnoreReason.PERMISSION)
         is_expected = self._is_for_us(event, room)
         if said is not None and event.target is not None and room is not None and room.is_unbound:
             return self._waiting(event, EditPayload(event.target, said))
-        if said is None or not _has_agents(room):
+        if said is None or not has_agents(room):
             return self._unreadable(event, room) if is_expected else None
         return _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
 
@@ -245,7 +248,7 @@ class Rules:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
         turn = self._for_bot(event, TurnKind.COMMAND, payload)
-        agent = _sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
+        agent = sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
         if agent is None:
             return turn
         return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
@@ -255,9 +258,9 @@ class Rules:
         command = without_prefix(body, self.prefix)
         if command is None:
             command = without_mention(event, body, self.namespace)
-        if command is None and _is_words(event) and _takes_bare_commands(room):
+        if command is None and _is_words(event) and takes_bare_commands(room):
             command = bare_command(body, self.bare_words)
-        if command is None and _is_words(event) and _is_bots(room):
+        if command is None and _is_words(event) and is_bots(room):
             command = body.strip()
         return None if command is None else with_pills(event, command)
 
@@ -270,7 +273,7 @@ class Rules:
         """Tell whether a person may expect an answer to the message *event*."""
         if room is None:
             return False
-        return _is_bots(room) or room.is_unbound or bool(addressees(event, room, self.namespace))
+        return is_bots(room) or room.is_unbound or bool(addressees(event, room, self.namespace))
 
     def _role(self, event: RoomEvent) -> Role:
         return role_of(event.sender, self.permissions)
@@ -283,7 +286,7 @@ class Rules:
         return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited, is_direct))
 
     def _unreadable(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
-        return self._refusal(event, room, RefusalReason.NO_COMMAND if _is_bots(room) else RefusalReason.UNREADABLE)
+        return self._refusal(event, room, RefusalReason.NO_COMMAND if is_bots(room) else RefusalReason.UNREADABLE)
 
     def _refusal(self, event: RoomEvent, room: Room | None, reason: RefusalReason) -> NewTurn | Ignored:
         """Return the turn in which the bot tells why *event* is refused.
@@ -319,38 +322,6 @@ class Rules:
     @property
     def _bot(self) -> Addressee:
         return Addressee(None, self.namespace.bot_username)
-
-
-def _has_agents(room: Room | None) -> bool:
-    return room is not None and bool(room.participants)
-
-
-def _sole_agent(room: Room | None) -> Participant | None:
-    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
-    if room is None:
-        return None
-    agents = [each for each in room.participants if room.owner in {None, each.agent}]
-    return agents[0] if len(agents) == 1 else None
-
-
-def _has_owner(room: Room | None) -> bool:
-    """Tell whether every message in *room* is for its agent."""
-    return room is not None and KINDS[room.kind].addressing is Addressing.OWNER
-
-
-def _is_bots(room: Room | None) -> bool:
-    """Tell whether every message in *room* is a command for the bridge bot."""
-    return room is not None and KINDS[room.kind].addressing is Addressing.BOT
-
-
-def _is_watched(room: Room | None) -> bool:
-    """Tell whether a person may expect an answer to any message in *room*."""
-    return _has_agents(room) or _is_bots(room) or (room is not None and room.is_unbound)
-
-
-def _takes_bare_commands(room: Room | None) -> bool:
-    """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
-    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound or room.person is not None)
 
 
 def _is_words(event: RoomEvent) -> bool:
@@ -396,10 +367,3 @@ def _change(
         said_at=event.timestamp,
         is_expected=is_expected,
     )
-
-
-def _reaction_of(event: RoomEvent) -> str | None:
-    """Return the key of a reaction (spec, "Event annotations and reactions"), None if *event* is none."""
-    related = event.content.get("m.relates_to")
-    key = related.get("key") if event.type == "m.reaction" and isinstance(related, dict) else None
-    return key.rstrip(_VARIATIONS) if isinstance(key, str) else None

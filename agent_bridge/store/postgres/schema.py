@@ -406,7 +406,6 @@ choice = Table(
         "turn", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), index=True, comment="its events show the list"
     ),
     Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
-    Column("is_open", Boolean, nullable=False, server_default="true", comment="a number alone chooses from it"),
     Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
     Column("title", Text, comment="title of the chat that the command makes; null: none"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),

@@ -50,6 +50,13 @@ RETURNING event_id, conversation, CASE WHEN (
     SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
 ) THEN pg_notify('agent_bridge', 'waiting') END
 
+-- count_waiting --
+-- Return how many messages and edits, but for the events %(events)s, wait for the choice of an agent in each of the rooms
+-- %(rooms)s.
+SELECT c.room_id, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
+WHERE c.room_id = ANY(%(rooms)s) AND t.kind = 'choice' AND NOT t.redacted AND t.event_id <> ALL(%(events)s)
+GROUP BY c.room_id
+
 -- waiting --
 -- Return the messages and the edits that wait in those of the rooms %(rooms)s whose people have chosen an agent by now, in
 -- their order, with the agent. An event that the agent was asked about waits no more.

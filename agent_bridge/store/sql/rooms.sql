@@ -1,19 +1,13 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
--- the events %(replied_to)s. A room that is bound to no agent has messages that wait for its choice. Return the lists from
--- which the people %(senders)s may choose there, whether they were shown in the last %(fresh)s seconds, and the agents that these
--- people have selected, if that is asked (%(selected)s).
+-- the events %(replied_to)s.
 SELECT r.room_id, r.kind, r.owner, r.person,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
         WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
-          AND t.event_id <> ALL(%(events)s))
-       + CASE WHEN r.kind = 'chat' AND r.owner IS NULL THEN (
-             SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
-             WHERE c.room_id = r.room_id AND t.kind = 'choice' AND NOT t.redacted
-               AND t.event_id <> ALL(%(events)s)) ELSE 0 END AS waiting,
+          AND t.event_id <> ALL(%(events)s)) AS waiting,
        (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
              SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
              WHERE c.room_id = r.room_id AND t.open
@@ -22,17 +16,7 @@ SELECT r.room_id, r.kind, r.owner, r.person,
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
         FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
-        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by,
-       (SELECT coalesce(jsonb_object_agg(shown.user_id, jsonb_build_array(
-             shown.kind, jsonb_array_length(shown.items), shown.thread_id,
-             shown.shown_at > now() - make_interval(secs => %(fresh)s), shown.command,
-             (SELECT coalesce(jsonb_agg(o.event_id), '[]') FROM outbox o
-              WHERE o.turn = shown.turn AND o.event_id IS NOT NULL))), '{}')
-        FROM (SELECT DISTINCT ON (user_id) * FROM choice
-              WHERE user_id = ANY(%(senders)s) AND room_id = r.room_id AND is_open
-              ORDER BY user_id, shown_at DESC) AS shown) AS choices,
-       (SELECT coalesce(jsonb_object_agg(user_id, agent), '{}') FROM selection
-        WHERE %(selected)s AND user_id = ANY(%(senders)s)) AS selections
+        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by
 FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
