@@ -115,7 +115,7 @@ async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYour
     """Give the chat in whose room the command is given another title. Running twice gives it the same title."""
     chat = await ctx.services.chats.in_room(ctx.room_id)
     if chat is None or chat.person != ctx.sender:
-        return NotYourChat()
+        return NotYourChat("rename")
     wanted = _title(title)
     if wanted is None:
         raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))

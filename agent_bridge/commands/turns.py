@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference
 from agent_bridge.commands.registry import CommandContext, command
@@ -25,6 +27,7 @@ from agent_bridge.core.turns import TurnState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from agent_bridge.commands.effects import Effect
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.turn_admin import TurnSummary
 
@@ -67,8 +70,8 @@ async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | Retrie
     """
     if turn.name.casefold() == _ALL:
         failed = await ctx.services.turn_admin.failed(_AT_ONCE + 1)
-        changes = await _change_all(ctx, failed[:_AT_ONCE], ctx.services.turn_admin.retry)
-        return RetriedAll(sum(change.is_changed for change in changes), has_more=len(failed) > _AT_ONCE)
+        changes = await _change_all(ctx, failed, ctx.services.turn_admin.retry)
+        return RetriedAll(sum(change.is_changed for change in changes[:_AT_ONCE]), has_more=len(changes) > _AT_ONCE)
     changes = await _change(ctx, turn, ctx.services.turn_admin.retry, _FAILED)
     return Retried(changes) if changes else TurnNotFound(turn.name)
 
@@ -91,27 +94,30 @@ async def _change(
 ) -> tuple[TurnChange, ...]:
     """Change the turns that *reference* names, all in one transaction, and wake their lanes.
 
-    Of the turns of one event, those in *states* are changed; if there are none, all of them. A repeated command changes
-    the turns that its first run changed.
+    Of the turns of one event, those in *states* are changed; if there are none, all of them.
     """
     found = await _turns_of(ctx, reference)
-    changed = [turn for turn in found if any(step.by == ctx.event_id for step in turn.steps)]
-    return await _change_all(ctx, changed or [turn for turn in found if turn.state in states] or found, change)
+    return await _change_all(ctx, [turn for turn in found if turn.state in states] or found, change)
 
 
 async def _change_all(ctx: CommandContext, turns: Sequence[TurnSummary], change: Change) -> tuple[TurnChange, ...]:
-    """Change *turns* in one transaction, and wake their lanes."""
-    async with ctx.services.database.transaction() as connection:
-        lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns]
+    """Change *turns*, the first of them if they are many, in one transaction, and wake their lanes.
+
+    A repeated command changes nothing and returns the changes of its first run.
+    """
+    if not turns:
+        return ()
+
+    async def act(connection: Connection) -> Effect:
+        lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns[:_AT_ONCE]]
         await ctx.services.lanes.wake(connection, {lane for lane in lanes if lane is not None})
+        changed = zip_longest(turns, lanes)
+        return {"turns": [[turn.key, turn.state, lane is not None, turn.is_redacted] for turn, lane in changed]}
+
+    effect = await once(ctx, act)
     return tuple(
-        TurnChange(
-            turn.key,
-            turn.state,
-            is_changed=lane is not None,
-            is_redacted=turn.is_redacted,
-        )
-        for turn, lane in zip(turns, lanes, strict=True)
+        TurnChange(key, TurnState(state), is_changed=is_changed, is_redacted=is_redacted)
+        for key, state, is_changed, is_redacted in effect["turns"]
     )
 
 

@@ -121,22 +121,22 @@ class TurnAdmin:
     async def retry(self, connection: Connection, turn: int, event_id: str) -> int | None:
         """Queue a closed message again, behind those that wait in its lane; return the lane, None if it is not closed.
 
-        Within the caller's transaction. The messages that show its answer are edited later. Its messages get the
-        content of their newest edits, also of those that wait. The turn is queued once for each request *event_id*: a
-        repeated request changes nothing and returns the lane.
+        Within the caller's transaction, for the request *event_id*. The messages that show its answer are edited later.
+        Its messages get the content of their newest edits, also of those that wait.
         """
         await lock_messages(connection, turn)
         found = await rows_of(connection, _SQL["retry"], {"turn": turn, "step": encode_step("retried", by=event_id)})
-        if any(row["queued"] for row in found):
-            await apply_edits(connection, turn)
-        return found[0]["conversation"] if found else None
+        if not found:
+            return None
+        await apply_edits(connection, turn)
+        lane: int = found[0]["conversation"]
+        return lane
 
     async def drop(self, connection: Connection, turn: int, event_id: str) -> int | None:
         """Drop an open message; return its lane, None if its state does not permit that.
 
-        Within the caller's transaction. The turn ends at the head of its lane, where the room is told. It is dropped
-        once for each request *event_id*: a repeated request changes nothing and returns the lane. The edits and the
-        requests for another answer that wait for it end too.
+        Within the caller's transaction, for the request *event_id*. The turn ends at the head of its lane, where the
+        room is told. The edits and the requests for another answer that wait for it end too.
         """
         values = {"turn": turn, "event_id": event_id, "step": encode_step("dropped", by=event_id)}
         found = await rows_of(connection, _SQL["drop"], values)

@@ -8,14 +8,13 @@ import pytest
 from psycopg import sql
 
 from agent_bridge.core.errors import HomeserverUnavailable
-from agent_bridge.core.rooms import ChoiceKind
-from agent_bridge.core.turns import TurnKind
+from agent_bridge.core.results.selection import AgentChoices
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.content import message
 from agent_bridge.render.results import ResultRenderer
 from support.command_services import REGISTRY, command_services, give
-from support.turn_rows import BOB, ROOM, accept, add_agent, new, take
+from support.turn_rows import add_agent
 
 if TYPE_CHECKING:
     from agent_bridge.commands.registry import Command, CommandServices
@@ -55,21 +54,18 @@ async def prepare(database: Database, services: CommandServices) -> None:
     """Make agents, a list that the person was shown, and a turn for the commands."""
     await add_agent(database, "Ada")
     await add_agent(database, "Bea", "!bea:example.org")
-    (lane,) = await accept(database, new("$command", "!bot", kind=TurnKind.COMMAND))
-    turn = await take(database, lane)
-    async with database.transaction() as connection:
-        await services.choices.show(connection, BOB, ChoiceKind.AGENTS, [1, 2], room_id=ROOM, thread="", turn=turn.id)
+    assert isinstance(await give(services, "agent", event_id="$list"), AgentChoices)
+    await give(services, "help")
 
 
 @pytest.mark.parametrize("command", REGISTRY.commands.values(), ids=REGISTRY.commands)
 async def test_hostile_arguments_get_a_short_answer_and_change_nothing(command: Command, database: Database) -> None:
     async with command_services(database) as services:
         await prepare(database, services)
-        (turn,) = await database.rows("SELECT id FROM turn")
         before = await snapshot(database)
         for name, words in HOSTILE.items():
             try:
-                result = await give(services, f"{command.name} {words}", turn=turn["id"])
+                result = await give(services, f"{command.name} {words}")
             except HomeserverUnavailable:
                 # A homeserver was asked, which is not there.
                 assert name == "another person"

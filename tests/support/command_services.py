@@ -14,6 +14,7 @@ from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.config.example import example
 from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
@@ -32,7 +33,7 @@ from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.jobs import idle_lanes
 from support.records import NAMES
-from support.turn_rows import BOB, ROOM
+from support.turn_rows import BOB, ROOM, accept, new
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -88,8 +89,16 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "in_agent_room": True,
         "thread": "",
         "event_id": "$command",
-        "turn": 0,
         "key": "0123456789abcdef",
-        "attempts": 1,
+        "attempts": 0,
     }
-    return await REGISTRY.run(line, CommandContext(**(values | changes)))
+    values |= changes
+    return await REGISTRY.run(line, CommandContext(**{"turn": await _turn(services, values["event_id"])} | values))
+
+
+async def _turn(services: CommandServices, event_id: str) -> int:
+    """Return the turn of the command that *event_id* gives: the same for a repeated command."""
+    await accept(services.database, new(event_id, "!bot:example.org", kind=TurnKind.COMMAND))
+    row = await services.database.row("SELECT id FROM turn WHERE event_id = %s AND kind = 'command'", (event_id,))
+    assert row is not None
+    return int(row["id"])

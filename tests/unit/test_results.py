@@ -131,7 +131,7 @@ SAMPLES: list[Result] = [
     ChatList(()),
     ChatList((OSLO, replace(OSLO, title=None, person="@eve*:x.org")), 2, 3, is_of_all=True),
     ChatRenamed("*Oslo*"),
-    NotYourChat(),
+    NotYourChat("rename"),
     ChatMade(17, "*Oslo*", "Adam *1*", RoomAddress("!oslo:x.org", "x.org")),
     TooManyChats(200),
     RoomBound("Adam *1*"),

@@ -70,3 +70,5 @@ class ChatRenamed:
 @dataclass(frozen=True, slots=True)
 class NotYourChat:
     """The command was given in a room that is no chat of the caller."""
+
+    command: str
