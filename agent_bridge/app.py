@@ -26,6 +26,7 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
+from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.chats.reconciler import ChatReconciler
 from agent_bridge.bridge.chats.titles import Titles
@@ -247,6 +248,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
             stores.chats,
             stores.agents,
             ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
+            ChatDeletion(homeserver, stores.chats, texts),
             space,
             signals,
             texts,

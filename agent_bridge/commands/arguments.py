@@ -10,6 +10,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number title]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
+``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``Words``                 any text; takes several words                              ``[reason]``
@@ -53,6 +54,7 @@ PageNumber = NewType("PageNumber", int)
 AgentName = NewType("AgentName", str)
 AgentChoice = NewType("AgentChoice", str)
 ChatTitle = NewType("ChatTitle", str)
+WhichChat = NewType("WhichChat", str)
 #: Words as they stand, with their quotes.
 AgentAndTitle = NewType("AgentAndTitle", str)
 #: Any words.
@@ -313,6 +315,7 @@ _KINDS: dict[Any, Kind] = {
     OneAgent: Kind(_agent),
     AgentName: Kind(_text),
     AgentChoice: Kind(_text, spans=True),
+    WhichChat: Kind(_text, spans=True),
     ChatTitle: Kind(_text, spans=True, longest=_TITLED),
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     UserId: Kind(_user, begins="@"),

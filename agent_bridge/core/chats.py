@@ -22,6 +22,16 @@ class TitledBy(StrEnum):
     PERSON = "person"
 
 
+class ChatStatus(StrEnum):
+    """States of a chat."""
+
+    ACTIVE = "active"
+    #: Its person has put it away: neither the Space nor the list of chats has it. It is answered all the same.
+    ARCHIVED = "archived"
+    #: Its room is being removed.
+    DELETING = "deleting"
+
+
 class ChatTitles(StrEnum):
     """How chats without a title get one after their first answer."""
 
@@ -53,6 +63,9 @@ class ChatRoom:
     name_applied: str | None
     #: Where the name comes from; None: the chat has no title.
     titled_by: TitledBy | None
+    status: ChatStatus
+    #: Name of the deletion on the homeserver; None before it is requested.
+    delete_ref: str | None
     #: Whether the bridge bot is in the room.
     bot_joined: bool
     #: Room id of the Space that lists the room, None when none does.
@@ -76,6 +89,8 @@ class ChatRoom:
 class ListedChat:
     """A chat in a list."""
 
+    #: Row id.
+    id: int
     number: int
     room_id: str
     person: str

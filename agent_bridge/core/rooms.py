@@ -51,6 +51,9 @@ class ChoiceKind(StrEnum):
     """Lists from which people choose by a number. Of each kind, the one that a person was shown last counts."""
 
     AGENTS = "agents"
+    #: No number alone chooses from these: chats, and the chat whose deletion waits for a confirmation.
+    CHATS = "chats"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)

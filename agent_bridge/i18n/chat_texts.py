@@ -30,10 +30,23 @@ class ChatTexts:
     listed: str
     listed_of: str
     page: str
+    head_archived: str
+    none_archived: str
+    more_archived: str
 
     #: Answers to ``rename``.
     renamed: str
     not_yours: str
+
+    #: Answers to ``archive``, ``unarchive``, ``delete`` and ``yes``; the last words of a ghost in a room that it leaves
+    #: because the bridge cannot delete it.
+    archived: str
+    unarchived: str
+    delete_asked: str
+    deleted: str
+    nothing_to_confirm: str
+    left: str
+    no_such_chat: str
 
     #: The question to a model for a title.
     title_prompt: str

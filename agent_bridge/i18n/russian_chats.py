@@ -18,11 +18,28 @@ RUSSIAN_CHATS = ChatTexts(
     none="У вас ещё нет чатов. Новый откроет `{prefix} new`.",
     none_of_all="Чатов ещё нет.",
     numbered="Чат {number}",
-    listed="- {chat} с агентом *{agent}*, {age} назад",
+    listed="{position}. {chat} с агентом *{agent}*, {age} назад",
     listed_of="- {chat} пользователя {person} с агентом *{agent}*, {age} назад",
     page="Страница {page} из {pages}. Другая страница: `{prefix} chats {following}`",
     renamed="Теперь этот чат называется *{title}*.",
     not_yours="Эта комната не ваш чат. `{prefix} new` откроет чат, которому вы можете дать название.",
+    head_archived="Ваши чаты в архиве:",
+    none_archived="В архиве нет ваших чатов.",
+    more_archived="В архиве: {chats} (`{prefix} chats archived`).",
+    archived=(
+        "Чат в архиве. Его вернёт `{prefix} unarchive` или новое сообщение. Архив показывает `{prefix} chats archived`."
+    ),
+    unarchived="{chat} снова в списке.",
+    delete_asked=(
+        "Удалить {chat} навсегда вместе со всеми сообщениями? Отправьте `{prefix} yes` в течение десяти минут."
+    ),
+    deleted="{chat} удаляется.",
+    nothing_to_confirm="Подтверждать нечего. Сначала спросит `{prefix} delete`.",
+    left=(
+        "*{agent}* покидает эту комнату и забывает разговор. Пожалуйста, покиньте её тоже: на этом домашнем сервере "
+        "комнаты удаляют только его администраторы."
+    ),
+    no_such_chat="Ни один из ваших чатов не *{value}*, или таких несколько. Их номера показывает `{prefix} chats`.",
     title_prompt=(
         "Придумай название для разговора, который начинается так. Ответь только названием: не больше шести слов, на "
         "языке вопроса.\n\nВопрос: {question}\n\nОтвет: {answer}"

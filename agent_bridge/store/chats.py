@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.chats import ChatRoom, ListedChat, TitledBy, UntitledChat
+from agent_bridge.core.chats import ChatRoom, ChatStatus, ListedChat, TitledBy, UntitledChat
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.payloads import decode, encode_step
@@ -35,6 +35,8 @@ def _chat(agent: Mapping[str, Any], room: Mapping[str, Any]) -> ChatRoom:
         name=room["name"],
         name_applied=room["name_applied"],
         titled_by=None if room["titled_by"] is None else TitledBy(room["titled_by"]),
+        status=ChatStatus(room["status"]),
+        delete_ref=room["delete_ref"],
         bot_joined=room["bot_joined"],
         space=room["space"],
         changes=room["changes"],
@@ -94,15 +96,25 @@ class Chats:
         row = await self._database.row(_SQL["in_room"], {"room_id": room_id})
         return None if row is None else _chat(row["agent"], row["room"])
 
-    async def of_person(self, person: str | None, *, skip: int, limit: int) -> list[ListedChat]:
+    async def of_person(
+        self, person: str | None, status: ChatStatus, *, skip: int = 0, limit: int = 1_000_000
+    ) -> list[ListedChat]:
         """Return *limit* chats of *person*, or of all people, from the position *skip*, those used last first."""
-        rows = await self._database.rows(_SQL["of_person"], {"person": person, "skip": skip, "limit": limit})
-        return [ListedChat(**row) for row in rows]
+        values: dict[str, object] = {"person": person, "status": status, "skip": skip, "limit": limit}
+        return [ListedChat(**row) for row in await self._database.rows(_SQL["of_person"], values)]
 
-    async def number_of(self, person: str | None) -> int:
+    async def number_of(self, person: str | None, status: ChatStatus) -> int:
         """Return the number of chats of *person*, or of all people."""
-        row = await self._database.row(_SQL["number_of"], {"person": person})
+        row = await self._database.row(_SQL["number_of"], {"person": person, "status": status})
         return 0 if row is None else int(row["chats"])
+
+    async def set_status(self, connection: Connection, chat: int, status: ChatStatus) -> None:
+        """Record the desired status of *chat*, which is not being deleted, within the caller's transaction."""
+        await connection.execute(_SQL["set_status"], {"chat": chat, "status": status})
+
+    async def deletion_requested(self, chat: int, ref: str) -> None:
+        """Record the name of the deletion of a room on the homeserver."""
+        await self._database.execute(_SQL["deletion_requested"], {"chat": chat, "ref": ref})
 
     async def used(self, room_id: str, turn: int) -> None:
         """Record that *turn* is answered in a chat: without a title the chat gets one from it. A repeat is harmless."""
@@ -149,8 +161,8 @@ class Chats:
         """Record the name that the room was given, or was found to keep."""
         await self._database.execute(_SQL["named"], {"chat": chat, "name": name})
 
-    async def listed(self, chat: int, space: str) -> None:
-        """Record the Space that lists the room."""
+    async def listed(self, chat: int, space: str | None) -> None:
+        """Record the Space that lists the room; None: none does."""
         await self._database.execute(_SQL["listed"], {"chat": chat, "space": space})
 
     async def applied(self, chat: ChatRoom, problems: Iterable[RoomProblem]) -> None:

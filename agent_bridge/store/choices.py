@@ -78,6 +78,10 @@ class Choices:
         found = await rows_of(connection, _SQL["shown"], values)
         return ShownList(**found[0]) if found else None
 
+    async def forget(self, connection: Connection, user_id: str, kind: ChoiceKind) -> None:
+        """Forget the list of *kind* that *user_id* was shown last, within the caller's transaction."""
+        await connection.execute(_SQL["forget"], {"user_id": user_id, "kind": kind})
+
     async def open(self, users: Collection[str], rooms: Collection[str]) -> dict[tuple[str, str], OpenChoice]:
         """Return the lists that *users* were shown last in *rooms*, by user id and room id."""
         found = await self._database.rows(_SQL["open"], {"users": list(users), "rooms": list(rooms), "fresh": FRESH})

@@ -13,11 +13,17 @@ from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.results.chats import (
+    ChatArchived,
     ChatEntry,
     ChatGone,
     ChatList,
     ChatMade,
+    ChatName,
     ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
     NotYourChat,
     TooManyChats,
 )
@@ -120,7 +126,7 @@ TRACE = TurnTrace(
     parts=(TracePart(0, "$answer", THEN),),
     usage=Usage(1200, 30, 1000),
 )
-OSLO = ChatEntry(17, "*Oslo*", "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
+OSLO = ChatEntry(1, ChatName(17, "*Oslo*"), "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
@@ -129,8 +135,15 @@ SAMPLES: list[Result] = [
     AgentSelected(ADA, "Adam *1*"),
     ChatGone(17),
     ChatList(()),
-    ChatList((OSLO, replace(OSLO, title=None, person="@eve*:x.org")), 2, 3, is_of_all=True),
+    ChatList((OSLO, replace(OSLO, name=ChatName(17), person="@eve*:x.org")), 2, 3, is_of_all=True),
     ChatRenamed("*Oslo*"),
+    ChatArchived(ChatName(17)),
+    ChatUnarchived(ChatName(17, "*Oslo*")),
+    DeletionAsked(ChatName(17, "*Oslo*"), RoomAddress("!oslo:x.org", "x.org")),
+    DeletionConfirmed(ChatName(17)),
+    NothingToConfirm(),
+    ChatList((OSLO,), 1, 2, is_archive=True),
+    ChatList((), archived=3),
     NotYourChat("rename"),
     ChatMade(17, "*Oslo*", "Adam *1*", RoomAddress("!oslo:x.org", "x.org")),
     TooManyChats(200),
@@ -508,11 +521,11 @@ def test_a_chat_is_told_with_a_link() -> None:
 
 def test_chats_are_a_list_that_a_phone_shows() -> None:
     link = "https://matrix.to/#/!oslo:x.org?via=x.org"
-    assert english(ChatList((OSLO, replace(OSLO, title=None, age=90_000)))).split("\n\n") == [
+    assert english(ChatList((OSLO, replace(OSLO, position=2, name=ChatName(17), age=90_000)))).split("\n\n") == [
         "Your chats:",
-        f"- [\\*Oslo\\*]({link}) with *Adam \\*1\\**, 2 hours ago\n- [Chat 17]({link}) with *Adam \\*1\\**, 1 day ago",
+        f"1. [\\*Oslo\\*]({link}) with *Adam \\*1\\**, 2 hours ago\n2. [Chat 17]({link}) with *Adam \\*1\\**, 1 day ago",
     ]
-    of_all = ChatList((replace(OSLO, title=None, person="@eve:x.org"),), 1, 2, is_of_all=True)
+    of_all = ChatList((replace(OSLO, name=ChatName(17), person="@eve:x.org"),), 1, 2, is_of_all=True)
     assert english(of_all).split("\n\n") == [
         "Chats of all people:",
         f"- [Chat 17]({link}) of @eve:x.org with *Adam \\*1\\**, 2 hours ago",

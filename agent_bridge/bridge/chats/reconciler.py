@@ -20,6 +20,7 @@ from agent_bridge.bridge.rooms.power_levels import repaired_levels
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import RoomProblem
@@ -29,6 +30,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from agent_bridge.bridge.chats.deletion import ChatDeletion
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.core.chats import ChatRoom
@@ -47,6 +49,8 @@ _LONGEST = 200
 #: Chats that are compared at the same time, and rooms that may replace one another in a row.
 _TOGETHER, _UPGRADES = 4, 5
 _RETRY = Backoff(first=1, cap=60)
+#: Seconds until the next look at a room that the homeserver deletes.
+_MOMENT = 0.5
 #: Failures in a row after which the lanes of a room do not wait for its comparison any more.
 _HOPELESS = 3
 
@@ -60,6 +64,7 @@ class ChatReconciler:
         chats: Chats,
         agents: Agents,
         maker: ChatMaker,
+        deletion: ChatDeletion,
         space: Space,
         signals: Signals,
         texts: Texts,
@@ -69,6 +74,7 @@ class ChatReconciler:
         self._chats = chats
         self._agents = agents
         self._maker = maker
+        self._deletion = deletion
         self._space = space
         self._signals = signals
         self._texts = texts
@@ -111,7 +117,9 @@ class ChatReconciler:
     async def _attempt(self, chat: int, wake: asyncio.Event) -> None:
         """Reconcile *chat*, and plan its next try after a failure."""
         try:
-            await self.reconcile(chat)
+            if not await self.reconcile(chat):
+                self._later[chat] = time.monotonic() + _MOMENT
+                return
         except BridgeError as error:
             failures = self._failures[chat] = self._failures.get(chat, 0) + 1
             self._later[chat] = time.monotonic() + _RETRY.delay(failures)
@@ -136,8 +144,10 @@ class ChatReconciler:
         except BridgeError as error:
             _log.debug("the lanes of a chat keep waiting", chat=chat, error=str(error))
 
-    async def reconcile(self, chat: int) -> None:
+    async def reconcile(self, chat: int) -> bool:
         """Bring the room of the chat with row id *chat* to its desired state, as far as possible.
+
+        Return False if the homeserver is at work on it, True otherwise.
 
         Raises:
             HomeserverError, StoreError: a step failed; the steps before it are done.
@@ -145,17 +155,23 @@ class ChatReconciler:
         for _ in range(_UPGRADES):
             found = await self._chats.find(chat)
             if found is None:
-                return
+                return True
+            if found.status is ChatStatus.DELETING:
+                if found.space is not None and found.room_id is not None:
+                    await self._unlist(found, found.space, found.room_id)
+                return await self._deletion.carry_out(found)
             if found.room_id is None:
                 await self._make(found)
                 continue
             state = await self._look(found, found.room_id)
             if state is None:
                 await self._lose(found, found.room_id)
-                return
+                return True
             if state.replacement is None or not await self._follow(found, state):
                 await self._repair(found, state)
-                return
+                return True
+        # The next look goes on from there.
+        return False
 
     async def _make(self, chat: ChatRoom) -> None:
         """Make the room of a chat whose command did not."""
@@ -180,7 +196,7 @@ class ChatReconciler:
     async def _lose(self, chat: ChatRoom, room_id: str) -> None:
         _log.warning("the room of a chat is gone", agent=chat.agent.name, room=room_id, number=chat.number)
         if chat.space is not None:
-            await self._unlist(chat.space, room_id)
+            await self._unlist(chat, chat.space, room_id)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
 
     async def _follow(self, chat: ChatRoom, old: RoomState) -> bool:
@@ -191,17 +207,18 @@ class ChatReconciler:
         sender = next(user for user in self._users(chat) if new.membership(user) == "join")
         await invite_members(self._homeserver, old, new, sender)
         if chat.space is not None:
-            await self._unlist(chat.space, old.room_id)
+            await self._unlist(chat, chat.space, old.room_id)
         await self._agents.room_moved(chat.id, old.room_id, new.room_id)
         _log.info("a chat was upgraded", agent=chat.agent.name, room=new.room_id, replaces=old.room_id)
         return True
 
-    async def _unlist(self, space: str, room_id: str) -> None:
-        """Remove a room that is not used any more from the Space."""
+    async def _unlist(self, chat: ChatRoom, space: str, room_id: str) -> None:
+        """Take the room *room_id* of a chat out of the Space."""
         try:
             await self._homeserver.set_state(space, "m.space.child", {}, key=room_id)
         except HomeserverRefused as error:
             _log.info("a former chat stays in the Space", room=room_id, error=str(error))
+        await self._chats.listed(chat.id, None)
 
     async def _repair(self, chat: ChatRoom, state: RoomState) -> None:
         """Repair the members, the power levels, the name and the entry of the Space; record what is left."""
@@ -256,7 +273,11 @@ class ChatReconciler:
             await self._chats.named(chat.id, chat.name)
 
     async def _list(self, chat: ChatRoom, state: RoomState) -> None:
-        """Have the Space list the room, in an order that tells nothing about it."""
+        """Have the Space list the room, in an order that tells nothing about it; an archived chat is not listed."""
+        if chat.status is ChatStatus.ARCHIVED:
+            if chat.space is not None:
+                await self._unlist(chat, chat.space, state.room_id)
+            return
         space = await self._space.room_id()
         if space is None or space == chat.space or chat.number is None:
             return

@@ -35,12 +35,20 @@ class TooManyChats:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatName:
+    """A chat by its title, or by its number where it has none."""
+
+    number: int
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChatEntry:
     """A chat in a list."""
 
-    number: int
-    #: None for a chat without a title, and in the list of all people.
-    title: str | None
+    #: Number in the list, from 1.
+    position: int
+    name: ChatName
     agent: str
     #: User id; None in the list of one person.
     person: str | None
@@ -58,6 +66,9 @@ class ChatList:
     pages: int = 1
     #: Whether it lists the chats of all people.
     is_of_all: bool = False
+    #: Whether it lists archived chats, and the number of those that it does not list.
+    is_archive: bool = False
+    archived: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +83,39 @@ class NotYourChat:
     """The command was given in a room that is no chat of the caller."""
 
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatArchived:
+    """The chat is put away."""
+
+    name: ChatName
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUnarchived:
+    """The chat is back."""
+
+    name: ChatName
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionAsked:
+    """The chat is deleted if its person confirms it."""
+
+    name: ChatName
+    room: RoomAddress
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionConfirmed:
+    """The room of the chat is being removed."""
+
+    name: ChatName
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToConfirm:
+    """The person was not asked anything, or too long ago."""
+
+    minutes: int = 10

@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from agent_bridge.core.results.chats import ChatGone, ChatList, ChatMade, ChatRenamed, NotYourChat, TooManyChats
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
@@ -95,6 +107,8 @@ class ArgumentProblem(StrEnum):
     #: A number beyond the list that the person was shown.
     NO_SUCH_NUMBER = "no_such_number"
     SEVERAL_AGENTS = "several_agents"
+    #: No chat of the person has this number or title, or several have.
+    NO_SUCH_CHAT = "no_such_chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,13 +387,17 @@ Result: TypeAlias = (
     | AgentList
     | AgentSelected
     | CannotEnter
+    | ChatArchived
     | ChatGone
     | ChatList
     | ChatMade
     | ChatRenamed
+    | ChatUnarchived
     | CommandFailed
     | CommandHelp
     | CommandList
+    | DeletionAsked
+    | DeletionConfirmed
     | Dropped
     | FailedTurns
     | InvalidArguments
@@ -389,6 +407,7 @@ Result: TypeAlias = (
     | NotPermitted
     | NotReconnected
     | NotYourChat
+    | NothingToConfirm
     | OpenTurns
     | Reconnected
     | Retried

@@ -146,6 +146,9 @@ room = Table(
         ForeignKey("turn.id", ondelete="SET NULL", use_alter=True),
         comment="answered message from which the title of a chat is to be made; null: none",
     ),
+    Column("status", Text, nullable=False, server_default="active", comment="of a chat"),
+    Column("delete_ref", Text, comment="name of the deletion on the homeserver; null: not requested yet"),
+    CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
@@ -409,7 +412,7 @@ choice = Table(
     Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
     Column("title", Text, comment="title of the chat that the command makes; null: none"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
-    CheckConstraint("kind = 'agents'", name="kind"),
+    CheckConstraint("kind IN ('agents', 'chats', 'delete')", name="kind"),
     comment="the list of a kind that a person was shown last",
 )
 

@@ -31,18 +31,22 @@ RETURNING pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chat
 
 -- due --
 -- Return up to %(limit)s chats that differ, on the homeserver, from their desired state, except those of %(others)s: first
--- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat.
+-- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat. A chat
+-- is not deleted before the command that was given in its room is answered.
 SELECT r.id FROM room r
 WHERE r.kind = 'chat' AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked) AND r.owner IS NOT NULL
   AND r.id <> ALL(%(others)s::bigint[])
   AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
+  AND NOT (r.status = 'deleting' AND EXISTS (
+      SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id
+      WHERE c.room_id = r.room_id AND c.lane_kind = 'bot' AND t.open))
 ORDER BY r.check_requests = r.checked, r.id
 LIMIT %(limit)s
 
 -- relist --
 -- Have the chats listed that another Space than %(space)s lists.
 UPDATE room SET changes = changes + 1
-WHERE kind = 'chat' AND person IS NOT NULL AND room_id IS NOT NULL AND space IS DISTINCT FROM %(space)s
+WHERE kind = 'chat' AND person IS NOT NULL AND room_id IS NOT NULL AND space IS DISTINCT FROM %(space)s AND status = 'active'
   AND changes = changes_applied
 RETURNING pg_notify('agent_bridge', 'chats')
 
@@ -65,9 +69,11 @@ UPDATE room SET changes_applied = %(changes)s, checked = %(requests)s, problems 
 RETURNING pg_notify('agent_bridge', 'lanes')
 
 -- forget --
--- Forget a chat whose room does not exist any more, and close its turns: there is no room to show answers in.
+-- Forget a chat whose room does not exist any more, and its transcripts; close its turns: there is no room to show answers in.
 WITH lost AS (
     DELETE FROM room WHERE id = %(chat)s RETURNING room_id
+), forgotten AS (
+    DELETE FROM message USING lost, conversation c WHERE message.conversation = c.id AND c.room_id = lost.room_id
 )
 UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
        steps = append_step(turn.steps, %(step)s)
@@ -97,14 +103,16 @@ WHERE id = %(chat)s
 RETURNING pg_notify('agent_bridge', 'chats')
 
 -- used --
--- Record that the turn %(turn)s is answered in a chat: its title can be made. Once a minute is enough for the time.
+-- Record that the turn %(turn)s is answered in a chat: its title can be made, and it comes out of the archive. Once a minute is
+-- enough for the time.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE room SET used_at = now(), title_turn = CASE WHEN titled_by IS NULL THEN coalesce(title_turn, %(turn)s) END
+UPDATE room SET used_at = now(), status = CASE WHEN status = 'archived' THEN 'active' ELSE status END,
+       changes = changes + (status = 'archived')::integer, title_turn = CASE WHEN titled_by IS NULL THEN coalesce(title_turn, %(turn)s) END
 FROM quick
 WHERE room.room_id = %(room_id)s AND room.person IS NOT NULL
-  AND (used_at IS NULL OR used_at < now() - interval '1 minute' OR used_at > now()
+  AND (used_at IS NULL OR used_at < now() - interval '1 minute' OR used_at > now() OR status = 'archived'
        OR (titled_by IS NULL AND title_turn IS NULL))
-RETURNING CASE WHEN title_turn IS NOT NULL THEN pg_notify('agent_bridge', 'chats') END
+RETURNING CASE WHEN title_turn IS NOT NULL OR changes <> changes_applied THEN pg_notify('agent_bridge', 'chats') END
 
 -- untitled --
 -- Return up to %(limit)s chats with a first answer and without a title.
@@ -122,10 +130,10 @@ RETURNING pg_notify('agent_bridge', 'chats')
 
 -- of_person --
 -- Return %(limit)s chats of a person (null: of all people) from the position %(skip)s, those used last first.
-SELECT r.number, r.room_id, r.person, CASE WHEN r.titled_by IS NOT NULL THEN r.name END AS title, a.name AS agent,
+SELECT r.id, r.number, r.room_id, r.person, CASE WHEN r.titled_by IS NOT NULL THEN r.name END AS title, a.name AS agent,
        extract(epoch FROM now() - coalesce(r.used_at, r.created_at))::float AS age
 FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.kind = 'chat' AND r.room_id IS NOT NULL AND r.person IS NOT NULL
+WHERE r.kind = 'chat' AND r.room_id IS NOT NULL AND r.person IS NOT NULL AND r.status = %(status)s
   AND (%(person)s::text IS NULL OR r.person = %(person)s)
 ORDER BY coalesce(r.used_at, r.created_at) DESC, r.number DESC
 LIMIT %(limit)s OFFSET %(skip)s
@@ -133,4 +141,14 @@ LIMIT %(limit)s OFFSET %(skip)s
 -- number_of --
 -- Return the number of chats with a room of a person (null: of all people).
 SELECT count(*) AS chats FROM room
-WHERE kind = 'chat' AND room_id IS NOT NULL AND person IS NOT NULL AND (%(person)s::text IS NULL OR person = %(person)s)
+WHERE kind = 'chat' AND room_id IS NOT NULL AND person IS NOT NULL AND status = %(status)s
+  AND (%(person)s::text IS NULL OR person = %(person)s)
+
+-- set_status --
+-- Record the desired status of a chat.
+UPDATE room SET status = %(status)s, changes = changes + 1 WHERE id = %(chat)s AND status NOT IN ('deleting', %(status)s)
+RETURNING pg_notify('agent_bridge', 'chats')
+
+-- deletion_requested --
+-- Record the name of the deletion of a chat's room on the homeserver.
+UPDATE room SET delete_ref = %(ref)s WHERE id = %(chat)s
